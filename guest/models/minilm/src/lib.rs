@@ -1,0 +1,1 @@
+//! A BERT encoder.

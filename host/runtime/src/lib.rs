@@ -1,0 +1,1 @@
+//! Runs signed machine-learning models in WebAssembly sandboxes.

@@ -1,0 +1,1 @@
+//! Signed manifests, keys and trust for Ampoule model bundles.
