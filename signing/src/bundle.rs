@@ -1,0 +1,249 @@
+//! From a directory on disk to a bundle that may be run.
+//!
+//! The order is the point: signatures are verified over the exact payload bytes before those bytes
+//! are parsed; identity and expiry are checked before any file is read; each file is read once, and
+//! the bytes that were hashed are the bytes that are used.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::digest::Sha256Digest;
+use crate::directory::Directory;
+use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
+use crate::error::{Error, Result};
+use crate::key::KeyId;
+use crate::manifest::Manifest;
+use crate::permissions::Rule;
+use crate::trust::TrustStore;
+use crate::units::ByteSize;
+
+/// The name of the envelope in a bundle's directory.
+pub const ENVELOPE_FILE: &str = "ampoule.dsse.json";
+
+/// How much of a bundle is read into memory unless [`Bundle::with_max_size`] says otherwise: room
+/// for every model that a sandbox of 4 GiB could hold, and an end for a manifest that lists more.
+pub const DEFAULT_MAX_BUNDLE_SIZE: ByteSize = ByteSize::from_mib(16 * 1024);
+
+/// A bundle whose envelope was read. Nothing in it is to be believed yet.
+#[derive(Debug)]
+pub struct Bundle {
+    directory: Directory,
+    envelope: Envelope,
+    max_size: ByteSize,
+}
+
+impl Bundle {
+    /// Opens a bundle's directory, once and for all, and reads its envelope.
+    ///
+    /// # Errors
+    ///
+    /// `envelope.missing` when it is no bundle, `trust.permissions` when everybody may write to the
+    /// directory or the envelope, and what [`Envelope::parse`] refuses.
+    pub fn open(path: &Path) -> Result<Self> {
+        let directory = Directory::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::EnvelopeMissing { found: "nothing" },
+            io::ErrorKind::NotADirectory => Error::EnvelopeMissing { found: "a file" },
+            _ => Error::io("open the bundle directory")(error),
+        })?;
+        directory.check(Rule::NotWorldWritable, "the bundle directory")?;
+        let bytes = directory
+            .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
+            .map_err(|error| match error {
+                Error::FileMissing { .. } => Error::EnvelopeMissing {
+                    found: "a directory without it",
+                },
+                other => other,
+            })?
+            .map_err(|found| Error::EnvelopeTooLarge {
+                found: ByteSize::from_bytes(found),
+                allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
+            })?;
+        let envelope = Envelope::parse(&bytes)?;
+        Ok(Self {
+            directory,
+            envelope,
+            max_size: DEFAULT_MAX_BUNDLE_SIZE,
+        })
+    }
+
+    /// Sets how much may be read into memory, all files together.
+    #[must_use]
+    pub fn with_max_size(mut self, max_size: ByteSize) -> Self {
+        self.max_size = max_size;
+        self
+    }
+
+    /// The envelope: what is signed and who is said to have signed it.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The manifest as the envelope has it, **without any check of signatures or files**: to show to
+    /// a person, never to act on.
+    ///
+    /// # Errors
+    ///
+    /// `manifest.*`, see [`Manifest::parse`].
+    pub fn unverified_manifest(&self) -> Result<Manifest> {
+        Manifest::parse(self.envelope.payload())
+    }
+
+    /// Verifies everything and reads every file: the only way to a [`VerifiedBundle`].
+    ///
+    /// # Errors
+    ///
+    /// In this order: `signature.missing`, `signature.invalid`, `trust.unknown-key` for the
+    /// signatures; `manifest.*` for the payload; `trust.publisher`, `trust.expired` for what it
+    /// says; `file.*`, `trust.permissions` for the files.
+    pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
+        let valid = valid_signers(&self.envelope, trust)?;
+        let manifest = Manifest::parse(self.envelope.payload())?;
+        let signers: Vec<KeyId> = valid
+            .iter()
+            .copied()
+            .filter(|key| trust.may_speak_for(key, manifest.publisher()))
+            .collect();
+        if signers.is_empty() {
+            return Err(Error::TrustPublisher {
+                publisher: manifest.publisher().to_owned(),
+                signers: valid,
+            });
+        }
+        if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
+            return Err(Error::TrustExpired { not_after, now });
+        }
+        let files = read_files(&self.directory, &manifest, self.max_size)?;
+        let component = files
+            .get(manifest.component().path())
+            .cloned()
+            .ok_or(Error::Internal("the component"))?;
+        Ok(VerifiedBundle {
+            manifest_digest: Sha256Digest::of(self.envelope.payload()),
+            manifest,
+            signers,
+            component,
+            files,
+        })
+    }
+}
+
+/// The trusted keys that signed, each once, whichever publisher they may speak for.
+fn valid_signers(envelope: &Envelope, trust: &TrustStore) -> Result<Vec<KeyId>> {
+    if envelope.signatures().is_empty() {
+        return Err(Error::SignatureMissing);
+    }
+    let message = envelope.pae();
+    // `Envelope::parse` leaves no key id twice, and the store has each key under its own id: so a
+    // key counts once.
+    let mut signers = Vec::new();
+    for signature in envelope.signatures() {
+        // A signature by a stranger is none: others may sign too.
+        let Some(key) = trust.key(&signature.key_id()) else {
+            continue;
+        };
+        if !key.verify(&message, signature.signature()) {
+            return Err(Error::SignatureInvalid {
+                key_id: signature.key_id(),
+            });
+        }
+        signers.push(signature.key_id());
+    }
+    if signers.is_empty() {
+        let found = envelope
+            .signatures()
+            .iter()
+            .map(|one| one.key_id())
+            .collect();
+        return Err(Error::TrustUnknownKey { found });
+    }
+    Ok(signers)
+}
+
+/// Reads and checks all of a manifest's files.
+pub(crate) fn read_files(
+    directory: &Directory,
+    manifest: &Manifest,
+    max_size: ByteSize,
+) -> Result<BTreeMap<String, Arc<[u8]>>> {
+    let total = manifest
+        .all_files()
+        .fold(0u64, |sum, file| sum.saturating_add(file.size().bytes()));
+    if total > max_size.bytes() {
+        return Err(Error::FileTooLarge {
+            found: ByteSize::from_bytes(total),
+            allowed: max_size,
+        });
+    }
+    manifest
+        .all_files()
+        .map(|file| {
+            let bytes = directory.read_exact(file.path(), file.size(), Rule::NotWorldWritable)?;
+            if !file.digest().verify(&bytes) {
+                return Err(Error::FileDigest {
+                    path: file.path().to_owned(),
+                });
+            }
+            Ok((file.path().to_owned(), bytes))
+        })
+        .collect()
+}
+
+/// A bundle whose signatures, manifest and files were verified, with the bytes that were verified.
+///
+/// Only [`Bundle::verify`] makes one, so code that takes it cannot be given an unverified model.
+#[derive(Clone, Debug)]
+pub struct VerifiedBundle {
+    manifest: Manifest,
+    manifest_digest: Sha256Digest,
+    signers: Vec<KeyId>,
+    component: Arc<[u8]>,
+    files: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl VerifiedBundle {
+    /// The signed manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The digest of the manifest's exact bytes: it names the bundle with all its files.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Sha256Digest {
+        self.manifest_digest
+    }
+
+    /// The keys that signed and may speak for the publisher: at least one, each once.
+    #[must_use]
+    pub fn signers(&self) -> &[KeyId] {
+        &self.signers
+    }
+
+    /// The WebAssembly component.
+    #[must_use]
+    pub fn component(&self) -> &Arc<[u8]> {
+        &self.component
+    }
+
+    /// The assets by name, in the order of the manifest. The component is not among them.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
+        self.manifest
+            .files()
+            .iter()
+            .filter_map(|file| Some((file.path(), self.file(file.path())?)))
+    }
+
+    /// An asset by its name, spelled as in the manifest.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&Arc<[u8]>> {
+        if name == self.manifest.component().path() {
+            return None;
+        }
+        self.files.get(name)
+    }
+}

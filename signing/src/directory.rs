@@ -1,0 +1,224 @@
+//! One directory, opened once: everything in it is reached through that handle, never by path.
+//!
+//! Whoever can rename directories above the bundle can therefore not swap it between two looks, and
+//! no symbolic link inside leads out.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::fs::{Dir, File, Metadata, OpenOptions, Permissions, PermissionsExt as _};
+
+use crate::error::{Error, Result};
+use crate::permissions::Rule;
+
+/// A handle to a directory.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    dir: Dir,
+}
+
+impl Directory {
+    /// Opens the directory that the user named, following links up to it.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority())?;
+        Ok(Self { dir })
+    }
+
+    /// Refuses a directory that others may change; `what` names it in the message.
+    pub(crate) fn check(&self, rule: Rule, what: &str) -> Result<()> {
+        let metadata = self
+            .dir
+            .dir_metadata()
+            .map_err(Error::io(format!("look at {what}")))?;
+        rule.check(&metadata, || what.to_owned())
+    }
+
+    /// Opens a regular file for reading, by its path in the directory. No part of the path may be
+    /// a link, and neither the file nor a directory on the way may break the rule.
+    pub(crate) fn open_file(&self, path: &str, rule: Rule) -> Result<(File, Metadata)> {
+        let (parents, name) = match path.rsplit_once('/') {
+            Some((parents, name)) => (Some(parents), name),
+            None => (None, path),
+        };
+        let mut parent = None;
+        for segment in parents.into_iter().flat_map(|parents| parents.split('/')) {
+            let dir = parent.as_ref().unwrap_or(&self.dir);
+            let next = dir
+                .open_dir_nofollow(segment)
+                .map_err(|error| explain(dir, segment, path, error))?;
+            let metadata = next
+                .dir_metadata()
+                .map_err(Error::io(format!("look at {path:?}")))?;
+            rule.check(&metadata, || format!("a directory on the way to {path:?}"))?;
+            parent = Some(next);
+        }
+        let dir = parent.as_ref().unwrap_or(&self.dir);
+        // `nonblock`: opening a pipe would otherwise wait for a writer that never comes.
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let file = dir
+            .open_with(name, &options)
+            .map_err(|error| explain(dir, name, path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(Error::io(format!("look at {path:?}")))?;
+        if !metadata.is_file() {
+            return Err(Error::FileType {
+                path: path.to_owned(),
+            });
+        }
+        rule.check(&metadata, || format!("{path:?}"))?;
+        Ok((file, metadata))
+    }
+
+    /// Reads a file whole, if it is not longer than `max_bytes`. Otherwise the error says how long
+    /// it is.
+    pub(crate) fn read_bounded(
+        &self,
+        path: &str,
+        max_bytes: u64,
+        rule: Rule,
+    ) -> Result<Result<Vec<u8>, u64>> {
+        let (file, metadata) = self.open_file(path, rule)?;
+        if metadata.len() > max_bytes {
+            return Ok(Err(metadata.len()));
+        }
+        let mut bytes = Vec::new();
+        // The file may grow after the look at its length: the bound is on what is read.
+        file.take(max_bytes + 1)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io(format!("read {path:?}")))?;
+        let found = bytes.len() as u64;
+        Ok(if found > max_bytes {
+            Err(found)
+        } else {
+            Ok(bytes)
+        })
+    }
+
+    /// Reads a file that must be exactly `size` bytes long.
+    pub(crate) fn read_exact(
+        &self,
+        path: &str,
+        size: crate::ByteSize,
+        rule: Rule,
+    ) -> Result<Arc<[u8]>> {
+        let (mut file, metadata) = self.open_file(path, rule)?;
+        let wrong_size = |found| Error::FileSize {
+            path: path.to_owned(),
+            expected: size,
+            found: crate::ByteSize::from_bytes(found),
+        };
+        if metadata.len() != size.bytes() {
+            return Err(wrong_size(metadata.len()));
+        }
+        let length = usize::try_from(size.bytes()).map_err(|_| wrong_size(metadata.len()))?;
+        // Straight into shared memory, so that large weights are never there twice.
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        let buffer = Arc::get_mut(&mut bytes).ok_or(Error::Internal("a file's buffer"))?;
+        let mut filled = 0;
+        while filled < length {
+            match file.read(&mut buffer[filled..]) {
+                Ok(0) => return Err(wrong_size(filled as u64)),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io(format!("read {path:?}"))(error)),
+            }
+        }
+        // It may have grown since the look at its length.
+        match file
+            .read(&mut [0])
+            .map_err(Error::io(format!("read {path:?}")))?
+        {
+            0 => Ok(bytes),
+            _ => Err(wrong_size(size.bytes() + 1)),
+        }
+    }
+
+    /// Puts a file into place whole or not at all: a temporary file in the same directory, synced,
+    /// renamed, and the directory synced, so that it also survives a power cut.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let mut file = cap_tempfile::TempFile::new(&self.dir)?;
+        file.as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.replace(name)?;
+        self.sync()
+    }
+
+    /// Removes a file, if it is there.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        match self.dir.remove_file(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.and_then(|()| self.sync()),
+        }
+    }
+
+    /// Opens a file for locking, making it if need be.
+    pub(crate) fn open_lock(&self, name: &str) -> io::Result<std::fs::File> {
+        use cap_std::fs::OpenOptionsExt as _;
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .mode(0o600)
+            .follow(FollowSymlinks::No);
+        Ok(self.dir.open_with(name, &options)?.into_std())
+    }
+
+    /// All regular files below, by their paths, sorted. Anything else is an error, as in
+    /// [`Directory::open_file`].
+    pub(crate) fn list(&self) -> Result<Vec<String>> {
+        let mut paths = Vec::new();
+        list_into(&self.dir, "", &mut paths)?;
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // The handle itself may be one that only names the directory (`O_PATH`).
+        self.dir.open(".")?.sync_all()
+    }
+}
+
+/// The deepest directory that is listed: no model nests deeper, and a path could not name it.
+const MAX_DEPTH: usize = 16;
+
+fn list_into(dir: &Dir, prefix: &str, paths: &mut Vec<String>) -> Result<()> {
+    let doing = || format!("list the directory {prefix:?}");
+    for entry in dir.entries().map_err(Error::io(doing()))? {
+        let entry = entry.map_err(Error::io(doing()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        let kind = entry.file_type().map_err(Error::io(doing()))?;
+        if kind.is_symlink() {
+            return Err(Error::FileSymlink { path });
+        } else if kind.is_file() {
+            paths.push(path);
+        } else if kind.is_dir() && prefix.matches('/').count() < MAX_DEPTH {
+            let below = dir
+                .open_dir_nofollow(&name)
+                .map_err(|error| explain(dir, &name, &path, error))?;
+            list_into(&below, &format!("{path}/"), paths)?;
+        } else {
+            return Err(Error::FileType { path });
+        }
+    }
+    Ok(())
+}
+
+/// Says why the system refused to open `name`. The refusal stands whatever this look finds.
+fn explain(dir: &Dir, name: &str, path: &str, error: io::Error) -> Error {
+    let path = path.to_owned();
+    match dir.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_symlink() => Error::FileSymlink { path },
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Error::FileType { path },
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Error::FileMissing { path },
+        _ if error.kind() == io::ErrorKind::NotADirectory => Error::FileMissing { path },
+        _ => Error::io(format!("open {path:?}"))(error),
+    }
+}

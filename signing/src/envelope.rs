@@ -1,0 +1,240 @@
+//! The envelope: signatures around an uninterpreted payload.
+//!
+//! It is DSSE 1.0 (the Dead Simple Signing Envelope of in-toto and sigstore), stricter in one
+//! point: where DSSE lets a consumer ignore unknown fields and white space, an envelope here must
+//! be byte for byte its own canonical form. Nobody can then change a signed bundle's envelope
+//! unnoticed, except for the order of its signatures and by leaving some out or adding others.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, printable};
+use crate::key::{KeyId, SecretKey};
+use crate::manifest::{MAX_MANIFEST_BYTES, PAYLOAD_TYPE};
+use crate::units::ByteSize;
+
+/// The most signatures that one envelope may carry. Each costs a verification, so there is an end.
+pub const MAX_SIGNATURES: usize = 32;
+
+/// The longest envelope: a manifest of full length in base64, and all the signatures.
+pub const MAX_ENVELOPE_BYTES: u64 =
+    (MAX_MANIFEST_BYTES as u64).div_ceil(3) * 4 + MAX_SIGNATURES as u64 * 256 + 256;
+
+/// A payload and who signed it. Parsing one says nothing about whether the signatures are valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    payload_type: String,
+    payload: Vec<u8>,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+/// One signature, unverified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvelopeSignature {
+    key_id: KeyId,
+    signature: [u8; 64],
+}
+
+impl EnvelopeSignature {
+    /// The key that is said to have signed.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The Ed25519 signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8; 64] {
+        &self.signature
+    }
+}
+
+/// The envelope as JSON; the order of the fields is the canonical one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvelopeJson {
+    payload: String,
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    signatures: Vec<SignatureJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignatureJson {
+    keyid: String,
+    sig: String,
+}
+
+impl Envelope {
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    ///
+    /// `envelope.too-large` over [`MAX_ENVELOPE_BYTES`]; `envelope.malformed` for everything that
+    /// [`Envelope::to_bytes`] would not write just so; `envelope.payload-type` when it is not an
+    /// Ampoule manifest that is signed.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let found = bytes.len() as u64;
+        if found > MAX_ENVELOPE_BYTES {
+            return Err(Error::EnvelopeTooLarge {
+                found: ByteSize::from_bytes(found),
+                allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
+            });
+        }
+        let json: EnvelopeJson = serde_json::from_slice(bytes)
+            .map_err(|error| malformed(printable(&error.to_string())))?;
+        let payload = BASE64
+            .decode(&json.payload)
+            .map_err(|_| malformed("`payload` is not standard base64 with padding"))?;
+        if json.signatures.len() > MAX_SIGNATURES {
+            return Err(malformed(format!(
+                "expected at most {MAX_SIGNATURES} signatures, found {}",
+                json.signatures.len()
+            )));
+        }
+        let signatures = json
+            .signatures
+            .iter()
+            .map(EnvelopeSignature::parse)
+            .collect::<Result<Vec<_>>>()?;
+        let distinct: BTreeSet<KeyId> = signatures.iter().map(|one| one.key_id).collect();
+        if distinct.len() != signatures.len() {
+            return Err(malformed("two signatures have the same key id"));
+        }
+        let envelope = Self {
+            payload_type: json.payload_type,
+            payload,
+            signatures,
+        };
+        if envelope.to_bytes()? != bytes {
+            return Err(malformed(
+                "expected the fields payload, payloadType, signatures in this order, no white \
+                 space and no escapes, found another spelling",
+            ));
+        }
+        if envelope.payload_type != PAYLOAD_TYPE {
+            return Err(Error::EnvelopePayloadType {
+                found: printable(&envelope.payload_type),
+            });
+        }
+        Ok(envelope)
+    }
+
+    /// Signs a manifest with each of these keys. With no keys the envelope is unsigned, which every
+    /// host refuses.
+    ///
+    /// # Errors
+    ///
+    /// `envelope.malformed` for a key given twice or too many keys.
+    pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
+        let message = pae(PAYLOAD_TYPE, &payload);
+        let signatures: Vec<_> = keys
+            .iter()
+            .map(|key| EnvelopeSignature {
+                key_id: key.public_key().key_id(),
+                signature: key.sign(&message),
+            })
+            .collect();
+        let distinct: BTreeSet<KeyId> = signatures.iter().map(|one| one.key_id).collect();
+        if distinct.len() != signatures.len() || signatures.len() > MAX_SIGNATURES {
+            return Err(malformed(format!(
+                "expected at most {MAX_SIGNATURES} different keys"
+            )));
+        }
+        Ok(Self {
+            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload,
+            signatures,
+        })
+    }
+
+    /// The canonical form: what a bundle's envelope file holds.
+    ///
+    /// # Errors
+    ///
+    /// None that is known (`internal.encoding`).
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(&EnvelopeJson {
+            payload: BASE64.encode(&self.payload),
+            payload_type: self.payload_type.clone(),
+            signatures: self
+                .signatures
+                .iter()
+                .map(|one| SignatureJson {
+                    keyid: one.key_id.to_string(),
+                    sig: BASE64.encode(one.signature),
+                })
+                .collect(),
+        })
+        .map_err(|_| Error::Internal("an envelope"))
+    }
+
+    /// What the signatures are over: [`pae`] of the payload's type and bytes.
+    #[must_use]
+    pub fn pae(&self) -> Vec<u8> {
+        pae(&self.payload_type, &self.payload)
+    }
+
+    /// What kind of document the payload is.
+    #[must_use]
+    pub fn payload_type(&self) -> &str {
+        &self.payload_type
+    }
+
+    /// The signed bytes, exactly as they are parsed later.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Who is said to have signed.
+    #[must_use]
+    pub fn signatures(&self) -> &[EnvelopeSignature] {
+        &self.signatures
+    }
+}
+
+impl EnvelopeSignature {
+    fn parse(json: &SignatureJson) -> Result<Self> {
+        let key_id = json
+            .keyid
+            .parse()
+            .map_err(|error| malformed(format!("`keyid`: {error}")))?;
+        let signature = BASE64
+            .decode(&json.sig)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or_else(|| malformed("`sig` is not 64 bytes in standard base64 with padding"))?;
+        Ok(Self { key_id, signature })
+    }
+}
+
+fn malformed(reason: impl Into<String>) -> Error {
+    Error::EnvelopeMalformed {
+        reason: reason.into(),
+    }
+}
+
+/// DSSE's pre-authentication encoding, the bytes that are signed:
+/// `DSSEv1 LEN(type) type LEN(payload) payload`, with lengths in decimal and single spaces.
+///
+/// Source: the DSSE specification, `protocol.md`, section "Signature definition".
+///
+/// ```
+/// assert_eq!(ampoule_signing::pae("http://x", b"hi"), b"DSSEv1 8 http://x 2 hi");
+/// ```
+#[must_use]
+pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut message = format!(
+        "DSSEv1 {} {payload_type} {} ",
+        payload_type.len(),
+        payload.len()
+    )
+    .into_bytes();
+    message.extend_from_slice(payload);
+    message
+}

@@ -1,0 +1,220 @@
+//! The manifest: what a bundle is, which files it consists of and what it needs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use semver::Version;
+use serde::{Serialize, Serializer};
+
+use crate::digest::FileDigest;
+use crate::units::{ByteSize, Fuel};
+
+/// The contract between host and guest that this version of Ampoule knows.
+pub const CONTRACT: &str = "ampoule:model@0.1.0";
+
+/// The DSSE payload type of a manifest.
+pub const PAYLOAD_TYPE: &str = "application/vnd.ampoule.manifest.v1+json";
+
+/// The longest manifest. A file of 60 GiB in chunks of 4 MiB still fits.
+pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
+
+/// The version of the manifest's own format.
+pub(crate) const SCHEMA: u64 = 1;
+
+/// A manifest that obeys all the rules of its format.
+///
+/// Whether anybody signed it is another matter: [`VerifiedBundle::manifest`] is the only one to act
+/// on.
+///
+/// [`VerifiedBundle::manifest`]: crate::VerifiedBundle::manifest
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Manifest {
+    pub(crate) schema: u64,
+    pub(crate) publisher: String,
+    pub(crate) name: String,
+    pub(crate) version: Version,
+    pub(crate) release: u64,
+    pub(crate) created: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_after: Option<Timestamp>,
+    pub(crate) contract: String,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) component: FileEntry,
+    pub(crate) files: Vec<FileEntry>,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) limits: ManifestLimits,
+    pub(crate) annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) license: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+}
+
+/// One file of a bundle, as it was signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileEntry {
+    pub(crate) path: String,
+    pub(crate) size: ByteSize,
+    pub(crate) digest: FileDigest,
+}
+
+/// What one sandbox needs, by the publisher's measure. The host grants it or refuses the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ManifestLimits {
+    /// Linear memories and tables together, the snapshot included. JSON: `memory_bytes`.
+    #[serde(rename = "memory_bytes")]
+    pub memory: ByteSize,
+    /// Fuel for one request. JSON: `fuel`.
+    pub fuel: Fuel,
+    /// Time for one request. JSON: `deadline_ms`.
+    #[serde(rename = "deadline_ms", serialize_with = "as_milliseconds")]
+    pub deadline: Duration,
+    /// The answer to one request. JSON: `output_bytes`.
+    #[serde(rename = "output_bytes")]
+    pub output: ByteSize,
+    /// The larger budget for `lifecycle.init`, which runs once. JSON: `init`.
+    pub init: InitLimits,
+}
+
+/// What `lifecycle.init` needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct InitLimits {
+    /// Linear memories and tables together. JSON: `memory_bytes`.
+    #[serde(rename = "memory_bytes")]
+    pub memory: ByteSize,
+    /// Fuel. JSON: `fuel`.
+    pub fuel: Fuel,
+    /// Time. JSON: `deadline_ms`.
+    #[serde(rename = "deadline_ms", serialize_with = "as_milliseconds")]
+    pub deadline: Duration,
+}
+
+fn as_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Manifest {
+    /// Who made the bundle and must have signed it: `a-z0-9`, and `-._` inside.
+    #[must_use]
+    pub fn publisher(&self) -> &str {
+        &self.publisher
+    }
+
+    /// What the publisher calls the model: `a-z0-9`, and `-._` inside.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model's version, for people.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The model's version, for rollback protection: it only grows.
+    #[must_use]
+    pub fn release(&self) -> u64 {
+        self.release
+    }
+
+    /// When the manifest was written.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The last moment at which the bundle may be loaded.
+    #[must_use]
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+
+    /// The contract that the component keeps: [`CONTRACT`].
+    #[must_use]
+    pub fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    /// The task interfaces that the component exports, by their WIT names, at least one.
+    #[must_use]
+    pub fn tasks(&self) -> &[String] {
+        &self.tasks
+    }
+
+    /// The WebAssembly component.
+    #[must_use]
+    pub fn component(&self) -> &FileEntry {
+        &self.component
+    }
+
+    /// The assets: weights, tokenizer, configuration. The component is not among them.
+    #[must_use]
+    pub fn files(&self) -> &[FileEntry] {
+        &self.files
+    }
+
+    /// What the component asks for beyond the inert base.
+    #[must_use]
+    pub fn capabilities(&self) -> &[String] {
+        &self.capabilities
+    }
+
+    /// What one sandbox needs.
+    #[must_use]
+    pub fn limits(&self) -> &ManifestLimits {
+        &self.limits
+    }
+
+    /// Signed remarks that the host ignores.
+    #[must_use]
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.annotations
+    }
+
+    /// The licence, for people.
+    #[must_use]
+    pub fn license(&self) -> Option<&str> {
+        self.license.as_deref()
+    }
+
+    /// Where the model comes from, for people.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// What the model is, for people.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The component, then the assets.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = &FileEntry> {
+        std::iter::once(&self.component).chain(&self.files)
+    }
+}
+
+impl FileEntry {
+    /// The path in the bundle, which is also the asset's name: relative, `/` between segments.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The exact size.
+    #[must_use]
+    pub fn size(&self) -> ByteSize {
+        self.size
+    }
+
+    /// The digest of the content.
+    #[must_use]
+    pub fn digest(&self) -> &FileDigest {
+        &self.digest
+    }
+}
