@@ -1,0 +1,21 @@
+//! What every model implements.
+
+use crate::{Assets, Error};
+
+pub use crate::bindings::model::exports::ampoule::model::lifecycle::ModelInfo;
+
+/// A model: something that is loaded from its files once and then only read.
+pub trait Model: Sized + 'static {
+    /// Reads the files and makes the model ready.
+    ///
+    /// The host calls it once, before anything else, under a budget of its own. Memory that is
+    /// still held (or was held and dirtied) afterwards is part of every sandbox.
+    ///
+    /// # Errors
+    ///
+    /// `asset.*` from reading; `model.*` when a file is missing or wrong.
+    fn load(assets: &Assets) -> Result<Self, Error>;
+
+    /// What the model says of itself; `wit/lifecycle.wit` lists the well-known properties.
+    fn describe(&self) -> ModelInfo;
+}
