@@ -1,0 +1,220 @@
+//! Builds the guest components: the models, and the hostile guests of the tests.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process;
+use crate::simd::{self, VectorInstructions};
+use crate::workspace::{GUEST_TARGET, Package, Workspace};
+
+/// The package whose examples are the hostile and the odd guests.
+const TEST_GUESTS: &str = "ampoule-test-guests";
+
+/// Each component is built with this profile, written down in the root `Cargo.toml`.
+const PROFILE: &str = "guest";
+
+/// A model guest: a member of the workspace under `guest/models`.
+#[derive(Debug)]
+pub(crate) struct ModelGuest<'a> {
+    pub(crate) package: &'a Package,
+    /// The built component.
+    pub(crate) component: PathBuf,
+}
+
+/// Every model guest of the workspace.
+pub(crate) fn models(workspace: &Workspace) -> Result<Vec<ModelGuest<'_>>> {
+    let folder = workspace.root().join("guest/models");
+    workspace
+        .packages
+        .iter()
+        .filter(|package| package.manifest_path.starts_with(&folder))
+        .map(|package| model_of(workspace, package))
+        .collect()
+}
+
+/// The model guest built from package `name`.
+pub(crate) fn model<'a>(workspace: &'a Workspace, name: &str) -> Result<ModelGuest<'a>> {
+    model_of(workspace, workspace.package(name)?)
+}
+
+/// Builds everything and says where it is.
+pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
+    for guest in models(workspace)? {
+        build_model(workspace, &guest)?;
+    }
+    build_test_guests(workspace)
+}
+
+/// Builds one model, and checks that the flags of its vector instructions had their effect.
+pub(crate) fn build_model(workspace: &Workspace, guest: &ModelGuest<'_>) -> Result<()> {
+    let relaxed = guest.package.relaxed_simd_reason();
+    let mut build = cargo_build(workspace);
+    build.args(["--package", &guest.package.name, "--lib"]);
+    if relaxed.is_some() {
+        let key = format!("target.{GUEST_TARGET}.rustflags");
+        build.arg("--config").arg(format!(
+            r#"{key}=["-Ctarget-feature=+simd128,+relaxed-simd"]"#
+        ));
+    }
+    process::run(&mut build)?;
+
+    let component = workspace.relative(&guest.component);
+    let wasm =
+        std::fs::read(&guest.component).with_context(|| format!("cannot read {component}"))?;
+    let found = simd::count(&wasm).with_context(|| component.clone())?;
+    check_vector_instructions(&component, found, relaxed)?;
+    println!(
+        "{component}: {} bytes, {} vector instructions, {} of them relaxed",
+        wasm.len(),
+        found.all,
+        found.relaxed
+    );
+    Ok(())
+}
+
+fn check_vector_instructions(
+    component: &str,
+    found: VectorInstructions,
+    relaxed: Option<&str>,
+) -> Result<()> {
+    ensure!(
+        found.all > 0,
+        "{component} has no vector instruction: was it built without +simd128?"
+    );
+    match relaxed {
+        None => ensure!(
+            found.relaxed == 0,
+            "{component} has {} relaxed vector instructions, whose results may differ between processors. If that is \
+             meant, write the reason into its Cargo.toml: [package.metadata.ampoule] relaxed-simd = \"...\"",
+            found.relaxed
+        ),
+        Some(reason) => {
+            ensure!(
+                !reason.trim().is_empty(),
+                "{component}: `relaxed-simd` in its Cargo.toml gives no reason"
+            );
+            ensure!(
+                found.relaxed > 0,
+                "{component} is built with relaxed SIMD ({reason}) but has no such instruction: take `relaxed-simd` \
+                 out of its Cargo.toml"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Builds the hostile guests: each `[[example]]` of their package is one component.
+fn build_test_guests(workspace: &Workspace) -> Result<()> {
+    let package = workspace.package(TEST_GUESTS)?;
+    let names: Vec<_> = package
+        .targets
+        .iter()
+        .filter(|target| target.kind.iter().any(|kind| kind == "example"))
+        .map(|target| &target.name)
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    process::run(cargo_build(workspace).args(["--package", TEST_GUESTS, "--examples"]))?;
+    let folder = artifacts(workspace).join("examples");
+    for name in &names {
+        let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
+        ensure!(
+            file.is_file() || folder.join(format!("{name}.wasm")).is_file(),
+            "{name} was built, but {} is not there: is its crate-type [\"cdylib\"]?",
+            workspace.relative(&file)
+        );
+    }
+    println!(
+        "{}: {} test guests",
+        workspace.relative(&folder),
+        names.len()
+    );
+    Ok(())
+}
+
+fn model_of<'a>(workspace: &Workspace, package: &'a Package) -> Result<ModelGuest<'a>> {
+    let library = package
+        .targets
+        .iter()
+        .find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
+    let library = library.with_context(|| {
+        format!(
+            "{} builds no component: give its [lib] crate-type = [\"cdylib\"]",
+            workspace.relative(&package.manifest_path)
+        )
+    })?;
+    let component = artifacts(workspace).join(format!("{}.wasm", library.name.replace('-', "_")));
+    Ok(ModelGuest { package, component })
+}
+
+fn artifacts(workspace: &Workspace) -> PathBuf {
+    workspace.guest_target().join(GUEST_TARGET).join(PROFILE)
+}
+
+fn cargo_build(workspace: &Workspace) -> std::process::Command {
+    let mut command = process::cargo();
+    command
+        .current_dir(workspace.root())
+        .args([
+            "build",
+            "--target",
+            GUEST_TARGET,
+            "--profile",
+            PROFILE,
+            "--target-dir",
+        ])
+        .arg(workspace.guest_target())
+        // These would replace the flags of .cargo/config.toml, +simd128 among them.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: VectorInstructions = VectorInstructions { all: 0, relaxed: 0 };
+    const PLAIN: VectorInstructions = VectorInstructions { all: 9, relaxed: 0 };
+    const RELAXED: VectorInstructions = VectorInstructions { all: 9, relaxed: 3 };
+
+    #[test]
+    fn a_guest_without_vector_code_fails_the_build() {
+        assert!(check_vector_instructions("m.wasm", NONE, None).is_err());
+        assert!(check_vector_instructions("m.wasm", PLAIN, None).is_ok());
+    }
+
+    #[test]
+    fn relaxed_instructions_without_a_written_reason_fail_the_build() {
+        assert!(check_vector_instructions("m.wasm", RELAXED, None).is_err());
+        assert!(check_vector_instructions("m.wasm", RELAXED, Some(" ")).is_err());
+        assert!(check_vector_instructions("m.wasm", RELAXED, Some("twice as fast")).is_ok());
+    }
+
+    #[test]
+    fn a_reason_for_relaxed_instructions_that_are_not_there_fails_the_build() {
+        assert!(check_vector_instructions("m.wasm", PLAIN, Some("twice as fast")).is_err());
+    }
+
+    #[test]
+    fn every_built_model_guest_contains_v128_code() {
+        let workspace = Workspace::load().unwrap();
+        let models = models(&workspace).unwrap();
+        assert!(!models.is_empty());
+        for model in models {
+            let wasm = std::fs::read(&model.component).unwrap_or_else(|error| {
+                panic!(
+                    "{}: {error}; run `cargo xtask guests` first",
+                    model.component.display()
+                )
+            });
+            assert!(
+                simd::count(&wasm).unwrap().all > 0,
+                "{}",
+                model.component.display()
+            );
+        }
+    }
+}

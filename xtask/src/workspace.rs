@@ -1,0 +1,164 @@
+//! Where things are: the repository's root, its packages, and the folders that commands write to.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::process;
+
+/// The target triple of every guest.
+pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// The workspace as `cargo metadata` describes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Workspace {
+    #[serde(rename = "workspace_root")]
+    root: PathBuf,
+    /// Where cargo builds for the host; `CARGO_TARGET_DIR` moves it.
+    #[serde(rename = "target_directory")]
+    host_target: PathBuf,
+    /// Members only.
+    pub(crate) packages: Vec<Package>,
+    workspace_default_members: Vec<String>,
+}
+
+/// A member of the workspace.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) manifest_path: PathBuf,
+    pub(crate) targets: Vec<Target>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+/// Something that cargo builds from a package: a library, a test, an example.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+    pub(crate) crate_types: Vec<String>,
+}
+
+/// `[package.metadata]`, the part that is ours.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    ampoule: Option<AmpouleMetadata>,
+}
+
+/// `[package.metadata.ampoule]` of a guest.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct AmpouleMetadata {
+    relaxed_simd: Option<String>,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace that this program was built from.
+    pub(crate) fn load() -> Result<Self> {
+        let json = process::output(
+            process::cargo()
+                .args([
+                    "metadata",
+                    "--format-version",
+                    "1",
+                    "--no-deps",
+                    "--manifest-path",
+                ])
+                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml")),
+        )?;
+        serde_json::from_str(&json).context("`cargo metadata` printed something unexpected")
+    }
+
+    /// The repository's root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder for what commands make. It does not follow `CARGO_TARGET_DIR`: tests and documents
+    /// name these paths.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.root.join("target")
+    }
+
+    /// Where guests are built: apart from the host, so that neither side unifies features with the
+    /// other or waits for its lock.
+    pub(crate) fn guest_target(&self) -> PathBuf {
+        self.output().join("guests")
+    }
+
+    /// A program that cargo built for the host in `profile`.
+    pub(crate) fn host_program(&self, profile: HostProfile, name: &str) -> PathBuf {
+        self.host_target
+            .join(profile.folder())
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// The member called `name`.
+    pub(crate) fn package(&self, name: &str) -> Result<&Package> {
+        let Some(package) = self.packages.iter().find(|package| package.name == name) else {
+            bail!("the workspace has no package `{name}`");
+        };
+        Ok(package)
+    }
+
+    /// True for the members that run on the host machine.
+    pub(crate) fn is_default_member(&self, package: &Package) -> bool {
+        self.workspace_default_members.contains(&package.id)
+    }
+
+    /// `path` as the repository's documents write it: from the root, with forward slashes.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy())
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+}
+
+impl Package {
+    /// The package's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    }
+
+    /// Why this guest is built with relaxed SIMD; `None` when it is not.
+    pub(crate) fn relaxed_simd_reason(&self) -> Option<&str> {
+        self.metadata
+            .as_ref()?
+            .ampoule
+            .as_ref()?
+            .relaxed_simd
+            .as_deref()
+    }
+}
+
+/// How the host's programs are built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HostProfile {
+    /// Quick to build; what tests use.
+    Dev,
+    /// What an operator runs.
+    Release,
+}
+
+impl HostProfile {
+    /// The argument for `cargo build`.
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            Self::Dev => "--profile=dev",
+            Self::Release => "--profile=release",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
