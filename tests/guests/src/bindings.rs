@@ -1,0 +1,54 @@
+//! The contract in `wit/`, bound one world at a time, so that a guest exports only what it wants.
+//!
+//! With `pub_export_macro` the section that announces the exports to the linker comes with the
+//! `export!` macro, in the guest; what this library itself announces are imports, and the linker
+//! drops those that the guest does not use.
+
+#![allow(
+    missing_docs,
+    clippy::undocumented_unsafe_blocks,
+    reason = "generated; `wit/` holds the documentation"
+)]
+
+macro_rules! worlds {
+    ($($module:ident = $world:literal { $($with:tt)* }),* $(,)?) => {$(
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: "../../wit",
+                world: $world,
+                pub_export_macro: true,
+                with: { $($with)* },
+            });
+        }
+    )*};
+}
+
+worlds! {
+    model = "model" {},
+    text_tokenizer = "text-tokenizer" { "ampoule:model/types@0.1.0": crate::types },
+    text_embedder = "text-embedder" { "ampoule:model/types@0.1.0": crate::types },
+    image_embedder = "image-embedder" { "ampoule:model/types@0.1.0": crate::types },
+    image_classifier = "image-classifier" { "ampoule:model/types@0.1.0": crate::types },
+    text_generator = "text-generator" { "ampoule:model/types@0.1.0": crate::types },
+}
+
+/// The random source, which `std` does not show: its hash maps draw on `insecure-seed` instead.
+pub(crate) mod random_source {
+    wit_bindgen::generate!({
+        inline: "
+            package test:guests;
+
+            world draws {
+                import wasi:random/random@0.2.6;
+            }
+
+            package wasi:random@0.2.6 {
+                interface random {
+                    get-random-bytes: func(len: u64) -> list<u8>;
+                    get-random-u64: func() -> u64;
+                }
+            }
+        ",
+        generate_all,
+    });
+}
