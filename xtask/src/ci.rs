@@ -1,0 +1,142 @@
+//! Everything that must hold before a change is merged, the cheapest checks first.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::workspace::{GUEST_TARGET, Package, Workspace};
+use crate::{audit, guests, process, promises, setup, test};
+
+type Step = fn(&Workspace) -> Result<()>;
+
+const STEPS: &[(&str, Step)] = &[
+    ("format", format),
+    ("links to tests", promises::check_links),
+    ("set-up", setup::setup),
+    ("audit", audit::audit),
+    ("clippy of the host", clippy_host),
+    ("clippy of the guests", clippy_guests),
+    ("documentation", documentation),
+    ("tests", |workspace| test::test(workspace, &[])),
+];
+
+/// Runs all steps and stops at the first that fails; prints the time that each took.
+pub(crate) fn ci(workspace: &Workspace) -> Result<()> {
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for (name, step) in STEPS {
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        let result = step(workspace);
+        times.push((name, start.elapsed()));
+        if result.is_err() {
+            print_times(&times);
+        }
+        result.with_context(|| format!("the step \"{name}\" failed"))?;
+    }
+    print_times(&times);
+    Ok(())
+}
+
+fn print_times(times: &[(&str, Duration)]) {
+    eprintln!();
+    for (name, time) in times {
+        eprintln!("{:7.1} s  {name}", time.as_secs_f64());
+    }
+}
+
+fn format(workspace: &Workspace) -> Result<()> {
+    process::run(cargo(workspace).args(["fmt", "--all", "--check"]))?;
+    for folder in workspace.outside_packages()? {
+        process::run(
+            process::cargo()
+                .current_dir(folder)
+                .args(["fmt", "--check"]),
+        )?;
+    }
+    Ok(())
+}
+
+fn clippy_host(workspace: &Workspace) -> Result<()> {
+    let deny = ["--", "-Dwarnings"];
+    process::run(
+        cargo(workspace)
+            .args(["clippy", "--all-targets"])
+            .args(deny),
+    )?;
+    for folder in workspace.outside_packages()? {
+        // The workspace's target folder: most of the dependencies are there already.
+        let target = workspace.host_target();
+        process::run(
+            process::cargo()
+                .current_dir(folder)
+                .args(["clippy", "--all-targets", "--target-dir"])
+                .arg(target)
+                .args(deny),
+        )?;
+    }
+    Ok(())
+}
+
+fn clippy_guests(workspace: &Workspace) -> Result<()> {
+    let mut clippy = for_guests(workspace, "clippy");
+    for package in guest_packages(workspace)? {
+        clippy.args(["--package", &package.name]);
+    }
+    process::run(clippy.args(["--lib", "--examples", "--", "-Dwarnings"]))
+}
+
+/// Programs before libraries: `ampoule` is the name of both, and the library's pages are to stay.
+fn documentation(workspace: &Workspace) -> Result<()> {
+    let members: Vec<_> = workspace
+        .packages
+        .iter()
+        .filter(|package| workspace.is_default_member(package))
+        .collect();
+    for kind in ["bin", "lib"] {
+        let mut doc = cargo(workspace);
+        doc.args([
+            "doc",
+            "--no-deps",
+            if kind == "bin" { "--bins" } else { "--lib" },
+        ]);
+        for package in members.iter().filter(|package| package.builds(kind)) {
+            doc.args(["--package", &package.name]);
+        }
+        process::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))?;
+    }
+    let mut doc = for_guests(workspace, "doc");
+    for package in guest_packages(workspace)? {
+        doc.args(["--package", &package.name]);
+    }
+    process::run(
+        doc.args(["--no-deps", "--lib"])
+            .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )
+}
+
+/// The packages that are built for wasm32-wasip2: the guests, and what they are made of.
+fn guest_packages(workspace: &Workspace) -> Result<Vec<&Package>> {
+    let mut packages: Vec<_> = guests::models(workspace)?
+        .into_iter()
+        .map(|model| model.package)
+        .collect();
+    for name in ["ampoule-guest", "ampoule-kernels", guests::TEST_GUESTS] {
+        packages.push(workspace.package(name)?);
+    }
+    Ok(packages)
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = process::cargo();
+    command.current_dir(workspace.root());
+    command
+}
+
+fn for_guests(workspace: &Workspace, subcommand: &str) -> Command {
+    let mut command = cargo(workspace);
+    command
+        .args([subcommand, "--target", GUEST_TARGET, "--target-dir"])
+        .arg(workspace.guest_target());
+    command
+}
