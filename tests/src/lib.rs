@@ -1,1 +1,22 @@
-//! End-to-end tests.
+//! What the end-to-end tests share: built guests, bundles signed for the occasion, hosts.
+//!
+//! Nothing here stands in for a real part: bundles are signed and verified, guests are compiled
+//! and run, as they would be for an operator. `cargo xtask test` builds the guests first.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's harness fails by panicking"
+)]
+
+mod bundle;
+mod guests;
+mod hosts;
+mod process;
+
+pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
+pub use guests::{every_task, minilm_weights, test_guest, wat_guest, workspace_file};
+pub use hosts::{block_on, host_trusting, host_with_limits};
+pub use process::{ampoule, ampoule_sign, resident_bytes};

@@ -1,3 +1,51 @@
-//! The operator command line.
+//! `ampoule`: the operator's command line.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod error;
+mod logging;
+mod output;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::Error;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error),
+    };
+    let json = arguments.json;
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error, json),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Error> {
+    logging::start(arguments.verbose);
+    let settings = settings::Settings::resolve(&arguments)?;
+    // Guests run on the host's threads; this one only waits.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| Error::Thread(error.to_string()))?;
+    let json = arguments.json;
+    match arguments.command {
+        Command::Embed(command) => runtime.block_on(commands::embed::run(command, &settings, json)),
+        Command::Tokenize(command) => {
+            runtime.block_on(commands::tokenize::run(command, &settings, json))
+        }
+        Command::Inspect(command) => commands::inspect::run(&command, &settings, json),
+        Command::Verify(command) => {
+            runtime.block_on(commands::verify::run(command, &settings, json))
+        }
+        Command::Trust(command) => commands::trust::run(command, &settings, json),
+    }
+}

@@ -1,1 +1,76 @@
 //! Runs signed machine-learning models in WebAssembly sandboxes.
+//!
+//! Model files are code: parsers, tokenizers and image decoders have been attacked again and again.
+//! This library runs all of that inside a sandbox. A model is a *bundle*: a WebAssembly component,
+//! its files, and an envelope in which a publisher signed both. A [`Host`] loads a bundle only if
+//! it trusts the publisher's key for the publisher's name, and answers each request in a sandbox
+//! of its own, with limits on time, fuel (operators executed), memory and output.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use ampoule::{Host, Limits, TrustStore};
+//!
+//! let host = Host::builder()
+//!     .trust(TrustStore::open("trust".as_ref())?)
+//!     .limits(Limits::default())
+//!     .build()?;
+//! let model = host.load("models/minilm").await?;
+//! let answer = model.embed_text(&["Where is the library?"]).await?;
+//! println!(
+//!     "{} dimensions for {} of fuel",
+//!     answer.output.dimensions, answer.sandbox.fuel
+//! );
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The futures need no particular runtime: guests run on threads that the host owns, so a guest
+//! that computes for seconds delays nobody else, and dropping a future stops its guest.
+//!
+//! Every error has a stable code: see [`Error::code`].
+
+#![forbid(unsafe_code)]
+
+mod admission;
+mod answer;
+mod artifact;
+mod assets;
+mod bindings;
+mod clocks;
+mod contract;
+mod engine;
+mod error;
+mod executor;
+mod filesystem;
+mod generation;
+mod guest_log;
+mod host;
+mod image;
+mod input;
+mod inspect;
+pub mod limits;
+mod memory;
+mod model;
+mod sandbox;
+mod state;
+mod stop;
+mod surface;
+mod text;
+mod wasi;
+
+pub use ampoule_signing::{ByteSize, Fuel, KeyId, Manifest, PublicKey, Sha256Digest, TrustStore};
+
+pub use answer::{Answer, Usage};
+pub use contract::{CONTRACT, Task};
+pub use engine::EngineProfile;
+pub use error::{Error, Phase, Result};
+pub use generation::{Chunk, Content, Finish, Generation, GenerationRequest, Message, Sampling};
+pub use guest_log::{GuestLog, LogLevel, LogMessage};
+pub use host::{Host, HostBuilder};
+pub use image::{Image, ImageEmbeddings, Label};
+pub use inspect::{Inspection, inspect};
+pub use limits::{InitLimits, Limits};
+pub use model::{Model, ModelInfo};
+pub use sandbox::SandboxReport;
+pub use surface::ComponentSurface;
+pub use text::{TextEmbeddings, Tokens};

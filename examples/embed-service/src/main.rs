@@ -1,0 +1,63 @@
+//! A service on a current-thread runtime that embeds what it reads from standard input, a line at
+//! a time, and goes on with its other work meanwhile.
+//!
+//! ```text
+//! printf 'first\nsecond\n' | embed-service BUNDLE TRUST_DIR
+//! ```
+//!
+//! The other work here is a heartbeat every 10 ms. Guests run on threads that the host owns, so
+//! the heart keeps beating while one computes; how late the latest beat was is printed at the end.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ampoule::{Host, TrustStore};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+const BEAT: Duration = Duration::from_millis(10);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(bundle), Some(trust)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: embed-service BUNDLE TRUST_DIR".into());
+    };
+
+    let latest = Rc::new(Cell::new(Duration::ZERO));
+    let local = tokio::task::LocalSet::new();
+    local.spawn_local(beat(Rc::clone(&latest)));
+    local
+        .run_until(async {
+            let host = Host::builder()
+                .trust(TrustStore::open(trust.as_ref())?)
+                .build()?;
+            let model = host.load(bundle).await?;
+            let mut lines = BufReader::new(tokio::io::stdin()).lines();
+            while let Some(line) = lines.next_line().await? {
+                // A refused or stopped request is an answer too: the service lives on.
+                match model.embed_text(&[&line]).await {
+                    Ok(answer) => println!(
+                        "{} dimensions, {} tokens, {} of fuel",
+                        answer.output.dimensions,
+                        answer.output.usage.input_tokens,
+                        answer.sandbox.fuel
+                    ),
+                    Err(error) => println!("[{}] {error}", error.code()),
+                }
+            }
+            Ok::<(), Box<dyn std::error::Error>>(())
+        })
+        .await?;
+    println!("latest beat: {} us", latest.get().as_micros());
+    Ok(())
+}
+
+/// Beats for ever and keeps the worst lateness.
+async fn beat(latest: Rc<Cell<Duration>>) {
+    loop {
+        let due = Instant::now() + BEAT;
+        tokio::time::sleep_until(due.into()).await;
+        latest.set(latest.get().max(due.elapsed()));
+    }
+}

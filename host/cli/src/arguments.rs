@@ -1,0 +1,140 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+
+use ampoule::{ByteSize, Fuel};
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::TimeLimit;
+
+/// Runs signed machine-learning models in sandboxes.
+#[derive(Debug, Parser)]
+#[command(name = "ampoule", version, about, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print one JSON document to standard output, errors too.
+    #[arg(long, global = true, env = "AMPOULE_JSON", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) json: bool,
+
+    /// Say more on standard error; twice for guests' own messages.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// The directory that says whom to trust.
+    #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+
+    /// A TOML file with the same settings as these options; options and variables come first.
+    #[arg(long, global = true, value_name = "FILE", env = "AMPOULE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+}
+
+/// The operator's caps.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArguments {
+    /// The most memory that one sandbox may ask for, such as 256MiB.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_MEMORY")]
+    pub(crate) memory: Option<ByteSize>,
+
+    /// The longest that one request may ask to take, such as 5s or 500ms.
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
+    pub(crate) timeout: Option<TimeLimit>,
+
+    /// The most fuel (WebAssembly operators) that one request may ask for.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_FUEL")]
+    pub(crate) fuel: Option<Fuel>,
+
+    /// The most memory that loading a model may ask for.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
+    pub(crate) init_memory: Option<ByteSize>,
+
+    /// The longest that loading a model may ask to take.
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
+    pub(crate) init_timeout: Option<TimeLimit>,
+
+    /// The most fuel that loading a model may ask for.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_INIT_FUEL")]
+    pub(crate) init_fuel: Option<Fuel>,
+
+    /// The longest text of a request, in characters.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TEXT_CHARS")]
+    pub(crate) text_chars: Option<usize>,
+
+    /// The largest image of a request.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_IMAGE_BYTES")]
+    pub(crate) image_bytes: Option<ByteSize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Turn texts into vectors.
+    ///
+    /// Example: ampoule embed --model models/minilm --trust trust "Where is the library?"
+    Embed(TextCommand),
+    /// Show the tokens that a model makes of texts.
+    ///
+    /// Example: ampoule tokenize --model models/minilm --trust trust "Where is the library?"
+    Tokenize(TextCommand),
+    /// Show what a bundle is, who signed it, what it asks for and what it really imports.
+    ///
+    /// Example: ampoule inspect models/minilm --trust trust
+    Inspect(BundleCommand),
+    /// Exit with status 0 only if this host would run the bundle.
+    ///
+    /// Example: ampoule verify models/minilm --trust trust
+    Verify(BundleCommand),
+    /// Say whose models this host runs.
+    #[command(subcommand)]
+    Trust(TrustCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TextCommand {
+    /// The model's bundle.
+    #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// The texts; `-` reads standard input, one text a line.
+    #[arg(required = true, value_name = "TEXT", allow_hyphen_values = false)]
+    pub(crate) texts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BundleCommand {
+    /// The bundle's directory.
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// Let a public key speak for a publisher.
+    ///
+    /// Example: ampoule trust add --trust trust --publisher acme acme.pub.pem
+    Add {
+        /// The publisher, as manifests name it.
+        #[arg(long, value_name = "NAME")]
+        publisher: String,
+        /// The public key: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it.
+        #[arg(value_name = "KEY.pem")]
+        key: PathBuf,
+    },
+    /// List the keys and the publishers that they may speak for.
+    ///
+    /// Example: ampoule trust list --trust trust
+    List,
+    /// Stop trusting a key, whichever publishers it may speak for.
+    ///
+    /// Example: ampoule trust remove --trust trust 4f3c…
+    Remove {
+        /// The key's id, as `ampoule trust list` shows it.
+        #[arg(value_name = "KEYID")]
+        key_id: String,
+    },
+}

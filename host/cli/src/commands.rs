@@ -1,0 +1,26 @@
+//! One file a command.
+
+pub(crate) mod embed;
+pub(crate) mod inspect;
+pub(crate) mod tokenize;
+pub(crate) mod trust;
+pub(crate) mod verify;
+
+use std::io::BufRead as _;
+
+use crate::error::Error;
+
+/// The texts of a command: its arguments, or the lines of standard input for `-`.
+fn read_texts(arguments: Vec<String>) -> Result<Vec<String>, Error> {
+    if arguments != ["-"] {
+        return Ok(arguments);
+    }
+    std::io::stdin()
+        .lock()
+        .lines()
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::Read {
+            what: "standard input",
+            reason: error.to_string(),
+        })
+}

@@ -1,0 +1,137 @@
+//! `ampoule inspect`: what a bundle is, whether this host trusts it or not.
+
+use std::fmt::Write as _;
+
+use ampoule::{Inspection, KeyId, Manifest};
+use ampoule_signing::TrustStore;
+use serde::Serialize;
+
+use crate::arguments::BundleCommand;
+use crate::error::Error;
+use crate::output;
+use crate::settings::Settings;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    /// Whether this host would run it, and if not, why.
+    verdict: Verdict,
+    /// Everything below is what the bundle says, believed by nobody.
+    manifest: &'a Manifest,
+    /// The keys that the signatures name.
+    signatures: &'a [KeyId],
+    /// What the component really imports and exports.
+    imports: &'a [String],
+    exports: &'a [String],
+    /// How sandboxes of it start: `cold` runs `init` for each.
+    start: &'static str,
+}
+
+#[derive(Serialize)]
+struct Verdict {
+    trusted: bool,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+pub(crate) fn run(command: &BundleCommand, settings: &Settings, json: bool) -> Result<(), Error> {
+    // Without a trust directory nobody is trusted, and the bundle is shown all the same.
+    let trust = match settings.trust_directory() {
+        Ok(_) => settings.trust_store()?,
+        Err(_) => TrustStore::new(),
+    };
+    let inspection = ampoule::inspect(&command.bundle, &trust, &settings.limits)?;
+    let document = describe(&inspection);
+    if json {
+        return output::json(&document);
+    }
+    output::write(&to_text(&document))
+}
+
+fn describe(inspection: &Inspection) -> Document<'_> {
+    let error = inspection.verdict.as_ref().err();
+    let (imports, exports) = match &inspection.surface {
+        Ok(surface) => (surface.imports(), surface.exports()),
+        Err(_) => (&[][..], &[][..]),
+    };
+    Document {
+        verdict: Verdict {
+            trusted: error.is_none(),
+            code: error.map(|error| error.code().to_owned()),
+            message: error.map(ToString::to_string),
+        },
+        manifest: &inspection.manifest,
+        signatures: &inspection.signatures,
+        imports,
+        exports,
+        start: "cold",
+    }
+}
+
+fn to_text(document: &Document<'_>) -> String {
+    let manifest = document.manifest;
+    let limits = manifest.limits();
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{label:<12} {value}");
+    };
+    match (&document.verdict.code, &document.verdict.message) {
+        (Some(code), Some(message)) => line("verdict", &format!("refused [{code}]: {message}")),
+        _ => line("verdict", "this host would run it"),
+    }
+    line(
+        "model",
+        &format!(
+            "{}/{} {} (release {})",
+            manifest.publisher(),
+            manifest.name(),
+            manifest.version(),
+            manifest.release()
+        ),
+    );
+    for key in document.signatures {
+        line("signed by", &key.to_string());
+    }
+    line("contract", manifest.contract());
+    line("tasks", &manifest.tasks().join(", "));
+    line("capabilities", &join_or_none(manifest.capabilities()));
+    line(
+        "request",
+        &format!(
+            "{} of memory, {} of fuel, {} ms, {} of output",
+            limits.memory,
+            limits.fuel,
+            limits.deadline.as_millis(),
+            limits.output
+        ),
+    );
+    line(
+        "init",
+        &format!(
+            "{} of memory, {} of fuel, {} ms",
+            limits.init.memory,
+            limits.init.fuel,
+            limits.init.deadline.as_millis()
+        ),
+    );
+    line("start", document.start);
+    for file in std::iter::once(manifest.component()).chain(manifest.files()) {
+        line("file", &format!("{} {:?}", file.size(), file.path()));
+    }
+    // Names in a component are bytes of a stranger: shown escaped.
+    for import in document.imports {
+        line("imports", &format!("{import:?}"));
+    }
+    for export in document.exports {
+        line("exports", &format!("{export:?}"));
+    }
+    text
+}
+
+fn join_or_none(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

@@ -1,0 +1,47 @@
+//! `ampoule tokenize`: texts in, token ids out.
+
+use serde::Serialize;
+
+use crate::arguments::TextCommand;
+use crate::error::Error;
+use crate::output::{self, ModelName, Sandbox};
+use crate::progress;
+use crate::settings::Settings;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    model: ModelName,
+    tokens: Vec<&'a [u32]>,
+    truncated: Vec<bool>,
+    sandbox: Sandbox,
+}
+
+pub(crate) async fn run(
+    command: TextCommand,
+    settings: &Settings,
+    json: bool,
+) -> Result<(), Error> {
+    let texts = super::read_texts(command.texts)?;
+    let host = settings.host()?;
+    let model = progress::show("loading the model", host.load(command.model)).await?;
+    let answer = model.tokenize(&texts).await?;
+    if json {
+        return output::json(&Document {
+            model: model.manifest().into(),
+            tokens: answer.output.iter().map(|tokens| &tokens.ids[..]).collect(),
+            truncated: answer
+                .output
+                .iter()
+                .map(|tokens| tokens.is_truncated)
+                .collect(),
+            sandbox: (&answer.sandbox).into(),
+        });
+    }
+    let mut text = String::new();
+    for tokens in &answer.output {
+        let ids: Vec<String> = tokens.ids.iter().map(ToString::to_string).collect();
+        text.push_str(&ids.join(" "));
+        text.push('\n');
+    }
+    output::write(&text)
+}

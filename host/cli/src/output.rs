@@ -1,0 +1,102 @@
+//! What goes to standard output and standard error, and the exit status.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use ampoule::SandboxReport;
+use ampoule_signing::exit_code_for;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// What a sandbox cost, in every JSON answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sandbox {
+    fuel: u64,
+    peak_memory_bytes: u64,
+    wall_ms: f64,
+    init_fuel: u64,
+    init_wall_ms: f64,
+    log_dropped_bytes: u64,
+}
+
+impl From<&SandboxReport> for Sandbox {
+    fn from(report: &SandboxReport) -> Self {
+        Self {
+            fuel: report.fuel.get(),
+            peak_memory_bytes: report.peak_memory.bytes(),
+            wall_ms: report.wall.as_secs_f64() * 1e3,
+            init_fuel: report.init_fuel.get(),
+            init_wall_ms: report.init_wall.as_secs_f64() * 1e3,
+            log_dropped_bytes: report.log.dropped_bytes,
+        }
+    }
+}
+
+/// Which model answered, in every JSON answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelName {
+    publisher: String,
+    name: String,
+    version: String,
+    release: u64,
+}
+
+impl From<&ampoule::Manifest> for ModelName {
+    fn from(manifest: &ampoule::Manifest) -> Self {
+        Self {
+            publisher: manifest.publisher().to_owned(),
+            name: manifest.name().to_owned(),
+            version: manifest.version().to_string(),
+            release: manifest.release(),
+        }
+    }
+}
+
+/// Writes one JSON document and a line end.
+pub(crate) fn json(document: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string(document).map_err(|e| Error::Write(e.to_string()))?;
+    text.push('\n');
+    write(&text)
+}
+
+/// Writes text for a person or a pipe.
+pub(crate) fn write(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Error::Write(error.to_string()))
+}
+
+/// Says why a command failed: one line on standard error, or one JSON document on standard output.
+pub(crate) fn failure(error: &Error, as_json: bool) -> ExitCode {
+    let code = error.code();
+    let message = error.to_string();
+    // If even that cannot be written, the exit status still tells.
+    if as_json {
+        let document =
+            serde_json::json!({ "error": { "code": code, "message": message } }).to_string();
+        let _ = write(&format!("{document}\n"));
+    } else {
+        let _ = writeln!(std::io::stderr(), "error[{code}]: {message}");
+    }
+    ExitCode::from(exit_code_for(code))
+}
+
+/// Help and version go to standard output with status 0; a wrong command line to standard error,
+/// in clap's own words, with status 2.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && wants_json {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default();
+        let message = message.trim_start_matches("error: ");
+        let document = serde_json::json!({
+            "error": { "code": "usage.arguments", "message": message }
+        });
+        let _ = write(&format!("{document}\n"));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}

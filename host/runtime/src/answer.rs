@@ -1,0 +1,41 @@
+//! An answer and what it cost.
+
+use crate::bindings::ampoule::model::types;
+use crate::error::Result;
+use crate::sandbox::SandboxReport;
+
+/// What a model answered, and what the sandbox that it ran in has cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<T> {
+    /// The answer.
+    pub output: T,
+    /// The cost.
+    pub sandbox: SandboxReport,
+}
+
+impl<T> Answer<T> {
+    pub(crate) fn try_map<U>(self, map: impl FnOnce(T) -> Result<U>) -> Result<Answer<U>> {
+        Ok(Answer {
+            output: map(self.output)?,
+            sandbox: self.sandbox,
+        })
+    }
+}
+
+/// What a request cost in tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens that the model read, special tokens included, after truncation.
+    pub input_tokens: u32,
+    /// Tokens that the model wrote.
+    pub output_tokens: u32,
+}
+
+impl From<types::Usage> for Usage {
+    fn from(usage: types::Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! From an admitted model to code that sandboxes are made of.
+//!
+//! Everything that can be done once per model is done here: compiling, linking, finding the
+//! exports, checking their types.
+
+use std::sync::Arc;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
+
+use crate::admission::AdmittedModel;
+use crate::assets::AssetFiles;
+use crate::bindings::exports::ampoule::model as exports;
+use crate::contract::Task;
+use crate::error::{Error, Result};
+use crate::state::{SandboxState, new_linker};
+
+/// A compiled and linked model. Sandboxes are instances of it.
+pub(crate) struct Artifact {
+    pub(crate) model: AdmittedModel,
+    pub(crate) assets: AssetFiles,
+    pub(crate) instance: InstancePre<SandboxState>,
+    pub(crate) exports: Exports,
+}
+
+/// Where the component's exports are. A task that the model does not offer is `None`.
+pub(crate) struct Exports {
+    pub(crate) lifecycle: exports::lifecycle::GuestIndices,
+    pub(crate) text_tokenization: Option<exports::text_tokenization::GuestIndices>,
+    pub(crate) text_embedding: Option<exports::text_embedding::GuestIndices>,
+    pub(crate) image_embedding: Option<exports::image_embedding::GuestIndices>,
+    pub(crate) image_classification: Option<exports::image_classification::GuestIndices>,
+    pub(crate) text_generation: Option<exports::text_generation::GuestIndices>,
+}
+
+/// Compiles and links. The expensive step of loading a model: seconds for a large component.
+pub(crate) fn compile(engine: &Engine, model: AdmittedModel) -> Result<Arc<Artifact>> {
+    let component =
+        Component::from_binary(engine, model.bundle().component()).map_err(|error| {
+            Error::Compile {
+                reason: format!("{error:#}"),
+            }
+        })?;
+    let instance = new_linker(engine)
+        .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
+        .instantiate_pre(&component)
+        // The names were admitted, so it is a function or a type within an interface that differs.
+        .map_err(|error| Error::Import {
+            name: format!("{error:#}"),
+        })?;
+    let exports = find_exports(&instance, model.tasks())?;
+    Ok(Arc::new(Artifact {
+        assets: AssetFiles::of(model.bundle()),
+        model,
+        instance,
+        exports,
+    }))
+}
+
+fn find_exports(instance: &InstancePre<SandboxState>, tasks: &[Task]) -> Result<Exports> {
+    let mismatch = |name: &str, error: &wasmtime::Error| Error::Task {
+        reason: format!("the component's `{name}` does not have the contract's type: {error:#}"),
+    };
+    macro_rules! find {
+        ($task:expr, $interface:ident) => {
+            if tasks.contains(&$task) {
+                let indices = exports::$interface::GuestIndices::new(instance)
+                    .map_err(|error| mismatch($task.name(), &error))?;
+                Some(indices)
+            } else {
+                None
+            }
+        };
+    }
+    Ok(Exports {
+        lifecycle: exports::lifecycle::GuestIndices::new(instance)
+            .map_err(|error| mismatch("lifecycle", &error))?,
+        text_tokenization: find!(Task::TextTokenization, text_tokenization),
+        text_embedding: find!(Task::TextEmbedding, text_embedding),
+        image_embedding: find!(Task::ImageEmbedding, image_embedding),
+        image_classification: find!(Task::ImageClassification, image_classification),
+        text_generation: find!(Task::TextGeneration, text_generation),
+    })
+}

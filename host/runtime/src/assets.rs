@@ -1,0 +1,140 @@
+//! The `assets` import: a model's verified files, while `init` runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ampoule_signing::VerifiedBundle;
+
+use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::guest_log::harmless;
+use crate::limits::MAX_ASSET_READ;
+
+/// The files that a model may read, by the name that its manifest gives them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AssetFiles(Arc<BTreeMap<String, Arc<[u8]>>>);
+
+impl AssetFiles {
+    /// Every file of the bundle but the component: it is code, not data for itself.
+    pub(crate) fn of(bundle: &VerifiedBundle) -> Self {
+        let component = bundle.manifest().component().path();
+        Self(Arc::new(
+            bundle
+                .files()
+                .filter(|(name, _)| *name != component)
+                .map(|(name, bytes)| (name.to_owned(), Arc::clone(bytes)))
+                .collect(),
+        ))
+    }
+}
+
+/// One sandbox's access to the files: open until `init` returned.
+#[derive(Debug)]
+pub(crate) struct Assets {
+    files: Option<AssetFiles>,
+}
+
+impl Assets {
+    /// Open to `files`.
+    pub(crate) fn open(files: AssetFiles) -> Self {
+        Self { files: Some(files) }
+    }
+
+    /// From now on every call is answered with `asset.closed`.
+    pub(crate) fn close(&mut self) {
+        self.files = None;
+    }
+
+    /// The size of a file in bytes. Errors: `asset.closed`, `asset.not-found`.
+    pub(crate) fn size(&self, name: &str) -> Result<u64, GuestError> {
+        Ok(self.find(name)?.len() as u64)
+    }
+
+    /// Up to `len` bytes from `offset`. Errors: those of [`Self::size`] and `asset.out-of-range`.
+    pub(crate) fn read(&self, name: &str, offset: u64, len: u32) -> Result<Vec<u8>, GuestError> {
+        let bytes = self.find(name)?;
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| bytes.get(offset..))
+            .ok_or_else(|| {
+                error(
+                    "asset.out-of-range",
+                    format!(
+                        "offset {offset} is beyond the {} bytes there are",
+                        bytes.len()
+                    ),
+                )
+            })?;
+        let len = (len.min(MAX_ASSET_READ) as usize).min(rest.len());
+        Ok(rest[..len].to_vec())
+    }
+
+    fn find(&self, name: &str) -> Result<&Arc<[u8]>, GuestError> {
+        let files = self.files.as_ref().ok_or_else(|| {
+            error(
+                "asset.closed",
+                "assets can be read only while `init` runs".to_owned(),
+            )
+        })?;
+        files.0.get(name).ok_or_else(|| {
+            let name: String = harmless(name).chars().take(80).collect();
+            error(
+                "asset.not-found",
+                format!("the manifest lists no file `{name}`"),
+            )
+        })
+    }
+}
+
+fn error(code: &str, message: String) -> GuestError {
+    GuestError {
+        code: code.to_owned(),
+        message,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn assets() -> Assets {
+        let big: Arc<[u8]> = vec![7; MAX_ASSET_READ as usize + 10].into();
+        let small: Arc<[u8]> = b"hello".to_vec().into();
+        Assets::open(AssetFiles(Arc::new(BTreeMap::from([
+            ("big".to_owned(), big),
+            ("small".to_owned(), small),
+        ]))))
+    }
+
+    #[test]
+    fn reads_are_clamped_to_the_cap_and_to_the_end() {
+        let assets = assets();
+        assert_eq!(assets.read("small", 1, 3).unwrap(), b"ell");
+        assert_eq!(assets.read("small", 3, u32::MAX).unwrap(), b"lo");
+        assert_eq!(assets.read("small", 5, 9).unwrap(), b"");
+        let read = assets.read("big", 0, u32::MAX).unwrap();
+        assert_eq!(read.len(), MAX_ASSET_READ as usize);
+    }
+
+    #[test]
+    fn reads_beyond_the_end_and_of_unknown_names_are_refused() {
+        let assets = assets();
+        for offset in [6, u64::from(u32::MAX) + 1, u64::MAX] {
+            assert_eq!(
+                assets.read("small", offset, 1).unwrap_err().code,
+                "asset.out-of-range"
+            );
+        }
+        for name in ["", "/etc/passwd", "../small", "SMALL"] {
+            assert_eq!(assets.size(name).unwrap_err().code, "asset.not-found");
+        }
+    }
+
+    #[test]
+    fn nothing_answers_once_closed() {
+        let mut assets = assets();
+        assets.close();
+        assert_eq!(assets.size("small").unwrap_err().code, "asset.closed");
+        assert_eq!(assets.read("small", 0, 1).unwrap_err().code, "asset.closed");
+    }
+}

@@ -1,0 +1,56 @@
+//! The clocks that guests see: coarse, because a fine clock is what timing attacks are made with.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+
+/// What guests' clocks are rounded down to.
+pub(crate) const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// Time since the sandbox was made.
+pub(crate) struct CoarseMonotonicClock {
+    start: Instant,
+}
+
+impl CoarseMonotonicClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+impl HostMonotonicClock for CoarseMonotonicClock {
+    fn resolution(&self) -> u64 {
+        nanos(RESOLUTION)
+    }
+
+    fn now(&self) -> u64 {
+        coarse(self.start.elapsed())
+    }
+}
+
+/// The date.
+pub(crate) struct CoarseWallClock;
+
+impl HostWallClock for CoarseWallClock {
+    fn resolution(&self) -> Duration {
+        RESOLUTION
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Duration::from_nanos(coarse(now))
+    }
+}
+
+fn coarse(time: Duration) -> u64 {
+    let resolution = nanos(RESOLUTION);
+    nanos(time) / resolution * resolution
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,284 @@
+//! Everything that can go wrong, with its stable code.
+
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, Fuel};
+
+/// Why a model was not loaded or a request not answered.
+///
+/// [`Error::code`] is stable; match on it or on the variant, never on the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bundle is not trusted. Codes `envelope.*`, `signature.*`, `manifest.*`, `file.*`,
+    /// `trust.*` and `io.*`: see [`ampoule_signing::Error`].
+    #[error(transparent)]
+    Untrusted(#[from] ampoule_signing::Error),
+
+    /// `admission.import`: the component imports what no model may have.
+    #[error(
+        "the component imports `{name}`, which this host does not give to models; \
+         ask the publisher for a build that does not need it"
+    )]
+    Import {
+        /// The import, as the component spells it.
+        name: String,
+    },
+
+    /// `admission.capability`: the manifest asks for a capability that this host does not grant.
+    #[error(
+        "the manifest asks for the capability `{name}`, which this host does not know or grant"
+    )]
+    Capability {
+        /// The capability, as the manifest spells it.
+        name: String,
+    },
+
+    /// `admission.contract`: the manifest names a contract that this host does not speak.
+    #[error(
+        "the model is built for the contract `{found}`, this host speaks `{expected}`; \
+         use a matching version of the host or the model"
+    )]
+    Contract {
+        /// What the manifest names.
+        found: String,
+        /// What the host speaks.
+        expected: &'static str,
+    },
+
+    /// `admission.task`: the tasks that the component exports are not those that its manifest
+    /// declares.
+    #[error("{reason}; ask the publisher to sign a manifest that matches the component")]
+    Task {
+        /// Which task, and which side lacks it.
+        reason: String,
+    },
+
+    /// `admission.limit`: the manifest asks for more than the operator's cap.
+    #[error(
+        "the model asks for {asked} of {what}, this host's cap is {cap}; \
+         raise the cap if you trust the model with it"
+    )]
+    Cap {
+        /// Which limit, in words.
+        what: &'static str,
+        /// What the manifest asks for.
+        asked: String,
+        /// What the operator allows.
+        cap: String,
+    },
+
+    /// `compile.failed`: the component is not valid WebAssembly, or uses what is switched off.
+    #[error("the component cannot be compiled: {reason}")]
+    Compile {
+        /// The compiler's own words.
+        reason: String,
+    },
+
+    /// `limit.fuel`: the guest executed as many operators as it may.
+    #[error("{phase} used {used} of fuel, {allowed} are allowed")]
+    Fuel {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// Operators executed.
+        used: Fuel,
+        /// Operators allowed.
+        allowed: Fuel,
+    },
+
+    /// `limit.deadline`: the time was up.
+    #[error("{phase} took longer than its deadline of {} ms", .allowed.as_millis())]
+    Deadline {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// The time allowed, the wait in the queue included.
+        allowed: Duration,
+    },
+
+    /// `limit.memory`: the guest asked for more memory than it may have.
+    #[error("{phase} asked for {asked} of memory in total, {allowed} are allowed")]
+    Memory {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// Total bytes that the refused request would have made.
+        asked: ByteSize,
+        /// Total bytes allowed.
+        allowed: ByteSize,
+    },
+
+    /// `limit.instances`: the component has more core instances, memories or tables than one
+    /// sandbox may have.
+    #[error("the component needs more than one sandbox may have: {reason}")]
+    Instances {
+        /// Which count, in the engine's own words.
+        reason: String,
+    },
+
+    /// `limit.stack`: the guest's calls nested too deeply.
+    #[error("{phase} used up the guest's call stack of {allowed}")]
+    Stack {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// Bytes allowed.
+        allowed: ByteSize,
+    },
+
+    /// `limit.output`: the guest handed the host more than it may in one call.
+    #[error("{phase} handed the host more than the {allowed} allowed in one call")]
+    Output {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// Bytes allowed.
+        allowed: ByteSize,
+    },
+
+    /// `limit.output`: a generation went on for too many chunks.
+    #[error("the generation went on for more than {allowed} chunks")]
+    Chunks {
+        /// Chunks allowed.
+        allowed: u32,
+    },
+
+    /// `limit.busy`: the queue is full, or as many sandboxes as allowed are alive.
+    #[error("the host is busy: {reason}; try again later")]
+    Busy {
+        /// Which bound was reached.
+        reason: String,
+    },
+
+    /// `input.too-large`: the request is over a limit. No sandbox was made.
+    #[error("{what}: {found} found, {allowed} allowed")]
+    TooLarge {
+        /// Which input.
+        what: &'static str,
+        /// What was found.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+    },
+
+    /// `input.invalid`: the request cannot be put to any model.
+    #[error("{reason}")]
+    InvalidInput {
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+
+    /// `input.*`: the model refused the request. The code is the guest's own.
+    #[error("the model refused the input: {message}")]
+    RefusedInput {
+        /// The guest's code; begins with `input.`.
+        code: String,
+        /// The guest's message, made harmless: no control characters, at most 1,024 characters.
+        message: String,
+    },
+
+    /// `guest.error`: the model says that it failed.
+    #[error("{phase} failed, the model says {guest_code}: {message}")]
+    Guest {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// The guest's own code, made harmless.
+        guest_code: String,
+        /// The guest's message, made harmless.
+        message: String,
+    },
+
+    /// `guest.trap`: the guest crashed.
+    #[error("{phase} crashed: {reason}")]
+    Trap {
+        /// Which part of the sandbox's life.
+        phase: Phase,
+        /// What kind of trap.
+        reason: String,
+    },
+
+    /// `guest.answer`: the answer does not have the shape that the contract prescribes.
+    #[error("the model's answer breaks its contract: {reason}")]
+    Answer {
+        /// What was expected and what was found.
+        reason: String,
+    },
+
+    /// `usage.task`: the caller asked for a task that the model does not offer.
+    #[error("the model does not offer `{asked}`; it offers {offered}")]
+    NoSuchTask {
+        /// The task asked for.
+        asked: &'static str,
+        /// The tasks that the model offers.
+        offered: String,
+    },
+
+    /// `io.thread`: the system gave no thread.
+    #[error("the system gave no thread: {reason}")]
+    Thread {
+        /// The system's own words.
+        reason: String,
+    },
+
+    /// `internal.*`: a bug of ours.
+    #[error("internal error, please report it: {reason}")]
+    Internal {
+        /// What was found.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The stable, dotted code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Untrusted(error) => error.code(),
+            Self::Import { .. } => "admission.import",
+            Self::Capability { .. } => "admission.capability",
+            Self::Contract { .. } => "admission.contract",
+            Self::Task { .. } => "admission.task",
+            Self::Cap { .. } => "admission.limit",
+            Self::Compile { .. } => "compile.failed",
+            Self::Fuel { .. } => "limit.fuel",
+            Self::Deadline { .. } => "limit.deadline",
+            Self::Memory { .. } => "limit.memory",
+            Self::Instances { .. } => "limit.instances",
+            Self::Stack { .. } => "limit.stack",
+            Self::Output { .. } | Self::Chunks { .. } => "limit.output",
+            Self::Busy { .. } => "limit.busy",
+            Self::TooLarge { .. } => "input.too-large",
+            Self::InvalidInput { .. } => "input.invalid",
+            Self::RefusedInput { code, .. } => code,
+            Self::Guest { .. } => "guest.error",
+            Self::Trap { .. } => "guest.trap",
+            Self::Answer { .. } => "guest.answer",
+            Self::NoSuchTask { .. } => "usage.task",
+            Self::Thread { .. } => "io.thread",
+            Self::Internal { .. } => "internal.bug",
+        }
+    }
+
+    pub(crate) fn internal(reason: impl Into<String>) -> Self {
+        Self::Internal {
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Which part of a sandbox's life something happened in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Instantiation and `init`.
+    Init,
+    /// A request.
+    Request,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Init => "loading the model",
+            Self::Request => "the request",
+        })
+    }
+}
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,276 @@
+//! Text generation: a sandbox held for one answer, which comes a chunk at a time.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::ResourceAny;
+
+use crate::answer::Usage;
+use crate::bindings::exports::ampoule::model::text_generation as wit;
+use crate::contract::Task;
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::model::Model;
+use crate::sandbox::{Sandbox, SandboxReport};
+
+/// A part of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text.
+    Text(String),
+    /// A picture.
+    Image(Image),
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks: `system`, `user` or `assistant`.
+    pub role: String,
+    /// What is said, in reading order.
+    pub content: Vec<Content>,
+}
+
+/// How the next token is chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Divides the logits. 0 is greedy.
+    pub temperature: f32,
+    /// Keeps the likeliest tokens whose probabilities add up to this; 1 keeps all.
+    pub top_p: f32,
+    /// Keeps this many of the likeliest tokens; 0 keeps all.
+    pub top_k: u32,
+    /// The same seed and the same everything else give the same answer.
+    pub seed: Option<u64>,
+}
+
+impl Sampling {
+    /// Always the likeliest token.
+    pub const GREEDY: Self = Self {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        seed: None,
+    };
+}
+
+/// What to generate, and until when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerationRequest {
+    /// The conversation so far, the oldest turn first.
+    pub messages: Vec<Message>,
+    /// How the next token is chosen.
+    pub sampling: Sampling,
+    /// The most tokens to write.
+    pub max_output_tokens: u32,
+    /// Generation ends before the first of these.
+    pub stop: Vec<String>,
+    /// Settings that only some models know, by name.
+    pub options: Vec<(String, String)>,
+}
+
+impl GenerationRequest {
+    /// One question, answered greedily in at most `max_output_tokens`.
+    #[must_use]
+    pub fn question(text: impl Into<String>, max_output_tokens: u32) -> Self {
+        Self {
+            messages: vec![Message {
+                role: "user".to_owned(),
+                content: vec![Content::Text(text.into())],
+            }],
+            sampling: Sampling::GREEDY,
+            max_output_tokens,
+            stop: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+}
+
+/// The next piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Whole characters, possibly none.
+    pub text: String,
+    /// Present in the last chunk, and only there.
+    pub finish: Option<Finish>,
+}
+
+/// How a generation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// `stop`, `stop-string`, `length`, or what else the model says.
+    pub reason: String,
+    /// What the whole generation cost in tokens.
+    pub usage: Usage,
+}
+
+/// A generation in progress. Dropping it ends it and frees its sandbox.
+///
+/// One deadline and one budget of fuel cover the whole generation.
+pub struct Generation {
+    model: Model,
+    indices: wit::GuestIndices,
+    resource: ResourceAny,
+    /// `None` once the generation is over, or while a call runs.
+    sandbox: Option<Sandbox>,
+    expires: Instant,
+    chunks: u32,
+    report: SandboxReport,
+}
+
+impl Model {
+    /// Starts a generation: text, or text and images in; text out.
+    ///
+    /// # Errors
+    ///
+    /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
+    pub async fn generate(&self, request: GenerationRequest) -> Result<Generation> {
+        let exports = self.exports().text_generation.clone();
+        let indices = exports.ok_or_else(|| self.lacks(Task::TextGeneration))?;
+        self.check_generation(&request)?;
+        let request: wit::GenerationRequest = request.into();
+        let load = indices.clone();
+        let (sandbox, resource, expires) = self
+            .open_sandbox(async move |store, instance| {
+                let guest = load.load(&mut *store, instance)?;
+                guest.call_generate(store, &request).await
+            })
+            .await?;
+        Ok(Generation {
+            model: self.clone(),
+            indices,
+            resource,
+            report: sandbox.report(),
+            sandbox: Some(sandbox),
+            expires,
+            chunks: 0,
+        })
+    }
+
+    fn check_generation(&self, request: &GenerationRequest) -> Result<()> {
+        let limits = self.limits();
+        let contents = || request.messages.iter().flat_map(|message| &message.content);
+        let images = contents()
+            .filter(|content| matches!(content, Content::Image(_)))
+            .count();
+        limits.check_image_count(images)?;
+        let mut texts: Vec<&str> = Vec::new();
+        for content in contents() {
+            match content {
+                Content::Text(text) => texts.push(text),
+                Content::Image(image) => limits.check_image(image)?,
+            }
+        }
+        texts.extend(request.messages.iter().map(|message| message.role.as_str()));
+        texts.extend(request.stop.iter().map(String::as_str));
+        for (key, value) in &request.options {
+            texts.extend([key.as_str(), value.as_str()]);
+        }
+        limits.check_texts(&texts)?;
+        let Sampling {
+            temperature, top_p, ..
+        } = request.sampling;
+        if !(temperature.is_finite() && temperature >= 0.0 && (0.0..=1.0).contains(&top_p)) {
+            return Err(Error::InvalidInput {
+                reason: format!(
+                    "temperature {temperature} and top-p {top_p}: a finite temperature of at \
+                     least 0 and a top-p from 0 to 1 are expected"
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Generation {
+    /// The next chunk; `None` once the last one was returned. After an error the generation is
+    /// over.
+    ///
+    /// # Errors
+    ///
+    /// `limit.*`, `guest.*`, `input.*`.
+    pub async fn next(&mut self) -> Result<Option<Chunk>> {
+        // Taken out: if this future is dropped half-way, so is the sandbox.
+        let Some(sandbox) = self.sandbox.take() else {
+            return Ok(None);
+        };
+        let allowed = self.model.limits().chunks;
+        if self.chunks >= allowed {
+            return Err(Error::Chunks { allowed });
+        }
+        self.chunks += 1;
+
+        let indices = self.indices.clone();
+        let resource = self.resource;
+        let (sandbox, chunk) = self
+            .model
+            .run(self.expires, move |cancelled: CancellationToken| {
+                sandbox.call(cancelled, async move |store, instance| {
+                    let guest = indices.load(&mut *store, instance)?;
+                    guest.generation().call_next(store, resource).await
+                })
+            })
+            .await?;
+        self.report = sandbox.report();
+        let chunk = chunk.map(Chunk::from);
+        if chunk.as_ref().is_some_and(|chunk| chunk.finish.is_none()) {
+            self.sandbox = Some(sandbox);
+        }
+        Ok(chunk)
+    }
+
+    /// What the generation has cost so far.
+    #[must_use]
+    pub fn report(&self) -> &SandboxReport {
+        &self.report
+    }
+}
+
+impl From<wit::Chunk> for Chunk {
+    fn from(chunk: wit::Chunk) -> Self {
+        Self {
+            text: chunk.text,
+            finish: chunk.finish.map(|finish| Finish {
+                reason: finish.reason,
+                usage: finish.usage.into(),
+            }),
+        }
+    }
+}
+
+impl From<GenerationRequest> for wit::GenerationRequest {
+    fn from(request: GenerationRequest) -> Self {
+        Self {
+            messages: request.messages.into_iter().map(Into::into).collect(),
+            sampling: wit::Sampling {
+                temperature: request.sampling.temperature,
+                top_p: request.sampling.top_p,
+                top_k: request.sampling.top_k,
+                seed: request.sampling.seed,
+            },
+            max_output_tokens: request.max_output_tokens,
+            stop: request.stop,
+            options: request
+                .options
+                .into_iter()
+                .map(|(key, value)| wit::Property { key, value })
+                .collect(),
+        }
+    }
+}
+
+impl From<Message> for wit::Message {
+    fn from(message: Message) -> Self {
+        Self {
+            role: message.role,
+            content: message
+                .content
+                .into_iter()
+                .map(|content| match content {
+                    Content::Text(text) => wit::Content::Text(text),
+                    Content::Image(image) => wit::Content::Image(image.into()),
+                })
+                .collect(),
+        }
+    }
+}

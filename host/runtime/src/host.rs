@@ -1,0 +1,185 @@
+//! The host: what it trusts, what it allows, and loading models into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use ampoule_signing::{Bundle, Timestamp, TrustStore};
+use tokio::sync::{Semaphore, oneshot};
+use wasmtime::Engine;
+
+use crate::admission::admit;
+use crate::artifact::{Artifact, compile};
+use crate::engine::{EngineProfile, new_engine};
+use crate::error::{Error, Result};
+use crate::executor::Executor;
+use crate::limits::Limits;
+use crate::model::Model;
+
+/// Runs models that it trusts, within limits. Clones are the same host.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<HostInner>,
+}
+
+pub(crate) struct HostInner {
+    pub(crate) limits: Limits,
+    pub(crate) executor: Executor,
+    /// One permit for each sandbox that may be alive.
+    pub(crate) places: Arc<Semaphore>,
+    engine: Engine,
+    trust: TrustStore,
+}
+
+/// Settings of a [`Host`]; see [`Host::builder`].
+#[derive(Debug, Default)]
+pub struct HostBuilder {
+    trust: TrustStore,
+    limits: Limits,
+    profile: EngineProfile,
+    threads: Option<usize>,
+}
+
+impl HostBuilder {
+    /// Whom to trust. Without it nobody is trusted and every model is refused.
+    #[must_use]
+    pub fn trust(mut self, trust: TrustStore) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// What models and requests may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How guests are compiled and metered.
+    #[must_use]
+    pub fn profile(mut self, profile: EngineProfile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// How many guests run at a time. Without it, one for each core.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Starts the host's threads.
+    ///
+    /// # Errors
+    ///
+    /// `io.thread`, `internal.bug`.
+    pub fn build(self) -> Result<Host> {
+        let engine = new_engine(self.profile)?;
+        let threads = self
+            .threads
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let executor = Executor::new(&engine, threads, self.limits.queue)?;
+        let places = Arc::new(Semaphore::new(
+            self.limits.sandboxes.min(Semaphore::MAX_PERMITS),
+        ));
+        Ok(Host {
+            inner: Arc::new(HostInner {
+                limits: self.limits,
+                executor,
+                places,
+                engine,
+                trust: self.trust,
+            }),
+        })
+    }
+}
+
+impl Host {
+    /// A host with the default limits that trusts nobody yet.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
+    /// initialises it once. None of that happens on the caller's thread.
+    ///
+    /// # Errors
+    ///
+    /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
+    pub async fn load(&self, path: impl Into<PathBuf>) -> Result<Model> {
+        let path = path.into();
+        let inner = Arc::clone(&self.inner);
+        let loaded = off_thread(move || inner.prepare(&path)).await;
+        let result = match loaded {
+            Ok(artifact) => Model::start(Arc::clone(&self.inner), artifact).await,
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(model) => {
+                let manifest = model.manifest();
+                tracing::info!(
+                    target: "ampoule::load",
+                    publisher = manifest.publisher(),
+                    model = manifest.name(),
+                    version = %manifest.version(),
+                    release = manifest.release(),
+                    manifest = %model.manifest_digest(),
+                    "loaded"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(target: "ampoule::load", code = error.code(), %error, "refused");
+            }
+        }
+        result
+    }
+
+    /// Everything that loading checks, without initialising the model: whether this host would run
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::load`] but `limit.*` and `guest.*`.
+    pub async fn check(&self, path: impl Into<PathBuf>) -> Result<()> {
+        let path = path.into();
+        let inner = Arc::clone(&self.inner);
+        off_thread(move || inner.prepare(&path)).await.map(drop)
+    }
+}
+
+impl HostInner {
+    /// Envelope → manifest → bundle → admission → artifact.
+    fn prepare(&self, path: &Path) -> Result<Arc<Artifact>> {
+        let bundle = Bundle::open(path)?
+            .with_max_size(self.limits.bundle)
+            .verify(&self.trust, Timestamp::now())?;
+        compile(&self.engine, admit(bundle, &self.limits)?)
+    }
+}
+
+/// Runs something long on a thread of its own and waits for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new()
+        .name("ampoule-load".to_owned())
+        .spawn(move || {
+            // The caller may have gone; then nobody wants the result.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| Error::Thread {
+            reason: error.to_string(),
+        })?;
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(Error::internal("the loading thread panicked")))
+}

@@ -1,0 +1,125 @@
+//! Requests are checked against the input limits before a sandbox is made for them.
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::limits::Limits;
+
+impl Limits {
+    /// The texts of one request, owned.
+    pub(crate) fn check_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<String>> {
+        check("texts in one request", texts.len(), self.texts)?;
+        texts
+            .iter()
+            .map(|text| self.check_text(text.as_ref()).map(str::to_owned))
+            .collect()
+    }
+
+    /// One text.
+    pub(crate) fn check_text<'t>(&self, text: &'t str) -> Result<&'t str> {
+        // A text has at least a quarter as many characters as bytes, so a giant one need not be
+        // counted through.
+        let chars = if text.len() / 4 > self.text_chars {
+            text.len() / 4
+        } else {
+            text.chars().count()
+        };
+        check("characters in one text", chars, self.text_chars)?;
+        Ok(text)
+    }
+
+    /// How many images one request may have.
+    pub(crate) fn check_image_count(&self, images: usize) -> Result<()> {
+        check("images in one request", images, self.images)
+    }
+
+    /// One image. Encoded ones are not decoded here: that is the guest's work.
+    pub(crate) fn check_image(&self, image: &Image) -> Result<()> {
+        let cap = usize::try_from(self.image.bytes()).unwrap_or(usize::MAX);
+        match image {
+            Image::Encoded(bytes) if bytes.is_empty() => Err(Error::InvalidInput {
+                reason: "the image is empty; a PNG, JPEG or WebP file is expected".to_owned(),
+            }),
+            Image::Encoded(bytes) => check("bytes in one image", bytes.len(), cap),
+            Image::Rgb8 {
+                width,
+                height,
+                pixels,
+            } => {
+                check("bytes in one image", pixels.len(), cap)?;
+                // Two 32-bit numbers multiply into 64 bits; times three may not.
+                let expected = (u64::from(*width) * u64::from(*height)).saturating_mul(3);
+                if expected == 0 || expected != pixels.len() as u64 {
+                    return Err(Error::InvalidInput {
+                        reason: format!(
+                            "an image of {width} × {height} pixels has {} bytes; \
+                             width × height × 3 of them, and at least one pixel, are expected",
+                            pixels.len()
+                        ),
+                    });
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn check(what: &'static str, found: usize, allowed: usize) -> Result<()> {
+    if found <= allowed {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        what,
+        found: found.to_string(),
+        allowed: allowed.to_string(),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_counted_in_characters_not_bytes() {
+        let limits = Limits::default();
+        limits.check_text(&"漢".repeat(1_000)).unwrap();
+        limits.check_text(&"🦀".repeat(1_000)).unwrap();
+        for text in [
+            "a".repeat(1_001),
+            "🦀".repeat(1_001),
+            "a".repeat(100_000_000),
+        ] {
+            assert_eq!(
+                limits.check_text(&text).unwrap_err().code(),
+                "input.too-large"
+            );
+        }
+    }
+
+    #[test]
+    fn an_image_must_have_the_bytes_that_its_size_says() {
+        let limits = Limits::default();
+        let image = |width, height, bytes| Image::Rgb8 {
+            width,
+            height,
+            pixels: vec![0; bytes],
+        };
+        limits.check_image(&image(2, 3, 18)).unwrap();
+        for bad in [
+            image(2, 3, 17),
+            image(0, 3, 0),
+            image(u32::MAX, u32::MAX, 3),
+            Image::Encoded(Vec::new()),
+        ] {
+            assert_eq!(
+                limits.check_image(&bad).unwrap_err().code(),
+                "input.invalid"
+            );
+        }
+        let big = Image::Encoded(vec![0; 1024 * 1024 + 1]);
+        assert_eq!(
+            limits.check_image(&big).unwrap_err().code(),
+            "input.too-large"
+        );
+    }
+}

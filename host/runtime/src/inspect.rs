@@ -1,0 +1,58 @@
+//! Looking at a bundle without running anything of it.
+
+use std::path::Path;
+
+use ampoule_signing::{Bundle, KeyId, Manifest, Timestamp, TrustStore};
+
+use crate::admission::admit;
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::surface::ComponentSurface;
+
+/// What a bundle says of itself, what it really contains, and what a host would make of it.
+///
+/// Only [`Inspection::verdict`] is the result of checks. Everything else is what the bundle says,
+/// to show to a person and never to act on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The manifest, **unverified**.
+    pub manifest: Manifest,
+    /// The keys that the signatures name, **unverified**.
+    pub signatures: Vec<KeyId>,
+    /// What the component imports and exports; an error when its bytes are not those that the
+    /// manifest describes, or no component.
+    pub surface: Result<ComponentSurface>,
+    /// Whether the bundle is trusted and admitted, and if not, why.
+    pub verdict: Result<()>,
+}
+
+/// Reads a bundle and judges it, without compiling or running the component.
+///
+/// # Errors
+///
+/// `envelope.*`, `manifest.*`, `trust.permissions` and `io.*` when there is nothing to show.
+pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
+    let bundle = Bundle::open(path)?.with_max_size(limits.bundle);
+    let manifest = bundle.unverified_manifest()?;
+    let signatures = bundle
+        .envelope()
+        .signatures()
+        .iter()
+        .map(|signature| signature.key_id())
+        .collect();
+    let surface = bundle
+        .unverified_component()
+        .map_err(Into::into)
+        .and_then(|component| ComponentSurface::read(&component));
+    let verdict = bundle
+        .verify(trust, Timestamp::now())
+        .map_err(Into::into)
+        .and_then(|bundle| admit(bundle, limits).map(drop));
+    Ok(Inspection {
+        manifest,
+        signatures,
+        surface,
+        verdict,
+    })
+}

@@ -1,0 +1,203 @@
+//! What a request may cost: every limit, its unit, its default, and why the default is what it is.
+
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, Fuel};
+
+/// One encoded image. The figure of the security policies that this project grew from.
+pub const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
+
+/// Images in one request. A conversation about a picture needs a few; a hundred is a mistake or an
+/// attack.
+pub const DEFAULT_IMAGES: usize = 16;
+
+/// Characters (Unicode scalar values) of one text. The figure of the same policies.
+pub const DEFAULT_TEXT_CHARS: usize = 1_000;
+
+/// Texts in one request. Large enough to batch a page of search results; the deadline is what
+/// bounds the work.
+pub const DEFAULT_TEXTS: usize = 256;
+
+/// One request, the wait in the queue included. The figure of the same policies.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Linear memory and tables of one sandbox. Room for a model of 100 MB with its working memory
+/// several times over, and eight of them in the memory of a small server.
+pub const DEFAULT_MEMORY: ByteSize = ByteSize::from_mib(512);
+
+/// WebAssembly operators of one request. One core executes 2 to 4 thousand million a second, so
+/// the deadline of 5 s comes first for a guest that spins; fuel is for those who want less.
+pub const DEFAULT_FUEL: Fuel = Fuel::new(50_000_000_000);
+
+/// Bytes that a guest may hand to the host in one call: an answer, or the arguments of an import.
+/// A batch of 256 embeddings of 1,024 dimensions is 1 MiB.
+pub const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(8);
+
+/// Chunks of one generation: more than any small model's context.
+pub const DEFAULT_CHUNKS: u32 = 16_384;
+
+/// Bytes of log, standard output and standard error that are kept of one sandbox. A stack of
+/// messages that a person would read; what is over is counted.
+pub const DEFAULT_LOG: ByteSize = ByteSize::from_bytes(64 * 1024);
+
+/// Linear memory and tables while `init` runs: parsing needs more than serving.
+pub const DEFAULT_INIT_MEMORY: ByteSize = ByteSize::from_mib(1024);
+
+/// `init` of a large model reads and packs all of its weights.
+pub const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Twelve times a request's fuel, as the deadline of `init` is twelve times a request's.
+pub const DEFAULT_INIT_FUEL: Fuel = Fuel::new(600_000_000_000);
+
+/// The component itself. Compilation time and memory grow with it; a tokenizer, an image decoder
+/// and the maths are under 8 MiB.
+pub const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
+
+/// All files of one bundle. The host holds them in memory until the model is initialised.
+pub const DEFAULT_BUNDLE: ByteSize = ByteSize::from_mib(4096);
+
+/// Requests that wait for a thread. Enough to ride out a burst; beyond it a caller is better told
+/// at once.
+pub const DEFAULT_QUEUE: usize = 256;
+
+/// Sandboxes alive at once, running or held by a generation between two chunks.
+pub const DEFAULT_SANDBOXES: usize = 64;
+
+/// What [`Limits::strict`] lets one sandbox have. The figure of the same policies.
+pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
+
+/// Memories of one sandbox. A component made of several modules has a few.
+pub(crate) const MAX_MEMORIES: usize = 8;
+
+/// Tables of one sandbox: one or two a core module.
+pub(crate) const MAX_TABLES: usize = 32;
+
+/// Core instances of one sandbox: a component has the main module, adapters and shims.
+pub(crate) const MAX_INSTANCES: usize = 64;
+
+/// Host resources (pollables, streams) that one sandbox may hold at once.
+pub(crate) const MAX_HOST_RESOURCES: usize = 1_024;
+
+/// Component-model handles that one sandbox may hold at once.
+pub(crate) const MAX_HANDLES: usize = 4_096;
+
+/// Bytes of one read of the random source: the host makes them one call at a time.
+pub(crate) const MAX_RANDOM: u64 = 64 * 1024;
+
+/// Bytes of one `assets.read`: the host copies this much at a time between two checks of the
+/// deadline. At memory speed it takes a millisecond.
+pub(crate) const MAX_ASSET_READ: u32 = 4 * 1024 * 1024;
+
+/// Bytes of WebAssembly stack. Ordinary code needs tens of KiB; recursion stops here, well inside
+/// the fiber's own stack.
+pub(crate) const MAX_WASM_STACK: usize = 512 * 1024;
+
+/// Bytes of a fiber's stack: the WebAssembly stack and what host functions need above it.
+pub(crate) const FIBER_STACK: usize = 2 * 1024 * 1024;
+
+/// Longest `message` of a guest's error that is passed on, in characters.
+pub(crate) const MAX_GUEST_MESSAGE_CHARS: usize = 1_024;
+
+/// The most that loading a model may cost; see [`Limits`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InitLimits {
+    /// Linear memory and tables, in bytes.
+    pub memory: ByteSize,
+    /// WebAssembly operators.
+    pub fuel: Fuel,
+    /// Wall-clock time.
+    pub deadline: Duration,
+}
+
+/// The operator's caps. A model whose signed manifest asks for more than one of the sandbox caps
+/// is refused with `admission.limit`; a request whose input is over an input cap with
+/// `input.too-large`, before a sandbox is made.
+///
+/// ```
+/// use ampoule::{ByteSize, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.memory = ByteSize::from_mib(256);
+/// limits.deadline = std::time::Duration::from_secs(2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Linear memory and tables of one sandbox, in bytes.
+    pub memory: ByteSize,
+    /// WebAssembly operators of one request.
+    pub fuel: Fuel,
+    /// Wall-clock time of one request, the wait in the queue included.
+    pub deadline: Duration,
+    /// Bytes that a guest may hand to the host in one call.
+    pub output: ByteSize,
+    /// Chunks of one generation.
+    pub chunks: u32,
+    /// The budget of `init`.
+    pub init: InitLimits,
+    /// Bytes of log, standard output and standard error that are kept of one sandbox.
+    pub log: ByteSize,
+    /// Bytes of one encoded or raw image.
+    pub image: ByteSize,
+    /// Images in one request.
+    pub images: usize,
+    /// Characters (Unicode scalar values) of one text.
+    pub text_chars: usize,
+    /// Texts in one request.
+    pub texts: usize,
+    /// Bytes of the component itself.
+    pub component: ByteSize,
+    /// Bytes of all the files of one bundle.
+    pub bundle: ByteSize,
+    /// Sandboxes alive at once.
+    pub sandboxes: usize,
+    /// Requests that wait for a thread.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: DEFAULT_MEMORY,
+            fuel: DEFAULT_FUEL,
+            deadline: DEFAULT_DEADLINE,
+            output: DEFAULT_OUTPUT,
+            chunks: DEFAULT_CHUNKS,
+            init: InitLimits {
+                memory: DEFAULT_INIT_MEMORY,
+                fuel: DEFAULT_INIT_FUEL,
+                deadline: DEFAULT_INIT_DEADLINE,
+            },
+            log: DEFAULT_LOG,
+            image: DEFAULT_IMAGE_BYTES,
+            images: DEFAULT_IMAGES,
+            text_chars: DEFAULT_TEXT_CHARS,
+            texts: DEFAULT_TEXTS,
+            component: DEFAULT_COMPONENT,
+            bundle: DEFAULT_BUNDLE,
+            sandboxes: DEFAULT_SANDBOXES,
+            queue: DEFAULT_QUEUE,
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults with 100 MiB a sandbox, for `init` too: for hosts that serve strangers' models
+    /// of a few megabytes.
+    #[must_use]
+    pub fn strict() -> Self {
+        let mut limits = Self::default();
+        limits.memory = STRICT_MEMORY;
+        limits.init.memory = STRICT_MEMORY;
+        limits
+    }
+}
+
+/// What one phase of a sandbox's life may cost: `init`, or a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) memory: ByteSize,
+    pub(crate) fuel: Fuel,
+    pub(crate) deadline: Duration,
+}

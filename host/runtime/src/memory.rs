@@ -1,0 +1,167 @@
+//! The memory that one sandbox may have: a limiter that counts the total over all its memories and
+//! tables.
+
+use ampoule_signing::ByteSize;
+use wasmtime::ResourceLimiter;
+
+use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+
+/// What one table element takes in the host's memory: a pointer.
+const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
+
+/// A request for memory that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denial {
+    /// The total that the sandbox would have had.
+    pub(crate) asked: ByteSize,
+    /// The total that it may have.
+    pub(crate) allowed: ByteSize,
+}
+
+/// Counts what a sandbox holds and refuses what is over.
+///
+/// A guest that is refused usually aborts, so the refusal is remembered: the trap that follows is
+/// then told as what it is.
+#[derive(Debug)]
+pub(crate) struct MemoryBudget {
+    allowed: u64,
+    used: u64,
+    peak: u64,
+    denial: Option<Denial>,
+}
+
+impl MemoryBudget {
+    pub(crate) fn new(allowed: ByteSize) -> Self {
+        Self {
+            allowed: allowed.bytes(),
+            used: 0,
+            peak: 0,
+            denial: None,
+        }
+    }
+
+    /// Begins another phase with a budget of its own. What is held stays held: the error says that
+    /// it is already more than the new phase allows.
+    pub(crate) fn begin_phase(&mut self, allowed: ByteSize) -> Result<(), Denial> {
+        self.allowed = allowed.bytes();
+        self.denial = None;
+        if self.used > self.allowed {
+            return Err(Denial {
+                asked: ByteSize::from_bytes(self.used),
+                allowed,
+            });
+        }
+        Ok(())
+    }
+
+    /// The most that the sandbox held at any time.
+    pub(crate) fn peak(&self) -> ByteSize {
+        ByteSize::from_bytes(self.peak)
+    }
+
+    /// The last refusal of this phase, if there was one.
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        self.denial
+    }
+
+    fn request(&mut self, current: u64, desired: u64) -> bool {
+        let added = desired.saturating_sub(current);
+        let total = self.used.saturating_add(added);
+        if total > self.allowed {
+            self.denial = Some(Denial {
+                asked: ByteSize::from_bytes(total),
+                allowed: ByteSize::from_bytes(self.allowed),
+            });
+            return false;
+        }
+        self.used = total;
+        self.peak = self.peak.max(total);
+        true
+    }
+}
+
+/// Whether growth stays within what the memory or table declares for itself. Wasmtime checks this
+/// only after it has asked us, and growth that it then refuses must not stay counted.
+///
+/// `memory_grow_failed` cannot be used to take such growth back: Wasmtime also calls it without
+/// having asked, so a guest could make us forget memory that it holds. Growth that fails for any
+/// other reason (the system has no memory) therefore stays counted, which is safe.
+fn is_within(desired: usize, maximum: Option<usize>) -> bool {
+    maximum.is_none_or(|maximum| desired <= maximum)
+}
+
+impl ResourceLimiter for MemoryBudget {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(is_within(desired, maximum) && self.request(current as u64, desired as u64))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = |elements: usize| (elements as u64).saturating_mul(TABLE_ELEMENT_BYTES);
+        Ok(is_within(desired, maximum) && self.request(bytes(current), bytes(desired)))
+    }
+
+    fn instances(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_count_together() {
+        let mut budget = MemoryBudget::new(ByteSize::from_bytes(1_000));
+        assert!(budget.memory_growing(0, 600, None).unwrap());
+        assert!(budget.table_growing(0, 40, None).unwrap());
+        assert!(!budget.memory_growing(0, 81, None).unwrap());
+        assert_eq!(budget.denial().unwrap().asked.bytes(), 600 + 320 + 81);
+        assert!(budget.memory_growing(0, 80, None).unwrap());
+        assert_eq!(budget.peak().bytes(), 1_000);
+    }
+
+    #[test]
+    fn a_guest_cannot_make_the_budget_forget_what_it_holds() {
+        let mut budget = MemoryBudget::new(ByteSize::from_bytes(1_000));
+        assert!(budget.memory_growing(0, 1_000, None).unwrap());
+        let error = || wasmtime::Error::msg("beyond the memory's type");
+        budget.memory_grow_failed(error()).unwrap();
+        budget.table_grow_failed(error()).unwrap();
+        assert!(!budget.memory_growing(1_000, 1_001, None).unwrap());
+    }
+
+    #[test]
+    fn growth_beyond_the_declared_maximum_is_not_counted() {
+        let mut budget = MemoryBudget::new(ByteSize::from_bytes(1_000));
+        assert!(!budget.memory_growing(0, 900, Some(800)).unwrap());
+        assert_eq!(budget.denial(), None);
+        assert!(budget.memory_growing(0, 1_000, None).unwrap());
+    }
+
+    #[test]
+    fn sizes_near_the_end_of_the_number_range_do_not_wrap() {
+        let mut budget = MemoryBudget::new(ByteSize::from_bytes(1_000));
+        assert!(budget.memory_growing(0, 1_000, None).unwrap());
+        assert!(!budget.memory_growing(0, usize::MAX, None).unwrap());
+        assert!(!budget.table_growing(0, usize::MAX, None).unwrap());
+    }
+}

@@ -1,0 +1,215 @@
+//! A loaded model: where requests come in.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ampoule_signing::{ByteSize, KeyId, Manifest, Sha256Digest};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use crate::answer::Answer;
+use crate::artifact::{Artifact, Exports};
+use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::contract::Task;
+use crate::error::{Error, Result};
+use crate::guest_log::harmless;
+use crate::host::HostInner;
+use crate::limits::Limits;
+use crate::sandbox::Sandbox;
+use crate::state::SandboxState;
+
+/// What a model says of itself; see `lifecycle.describe` in the contract.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The family of network.
+    pub architecture: String,
+    /// Facts by well-known key, such as `embedding.dimensions`.
+    pub properties: Vec<(String, String)>,
+}
+
+/// A verified, admitted and compiled model. Clones are the same model; requests may run on several
+/// at once, each in a sandbox of its own.
+#[derive(Clone)]
+pub struct Model {
+    host: Arc<HostInner>,
+    artifact: Arc<Artifact>,
+    info: Arc<ModelInfo>,
+}
+
+impl Model {
+    /// Initialises the model once, so that one that cannot start fails here and not at its first
+    /// request, and asks what it says of itself.
+    pub(crate) async fn start(host: Arc<HostInner>, artifact: Arc<Artifact>) -> Result<Self> {
+        let mut model = Self {
+            host,
+            artifact,
+            info: Arc::default(),
+        };
+        let lifecycle = model.exports().lifecycle.clone();
+        let described = model
+            .ask(async move |store, instance| {
+                let guest = lifecycle.load(&mut *store, instance)?;
+                Ok(Ok(guest.call_describe(store).await?))
+            })
+            .await?
+            .output;
+        model.info = Arc::new(ModelInfo {
+            architecture: harmless(&described.architecture),
+            properties: described
+                .properties
+                .iter()
+                .map(|property| (harmless(&property.key), harmless(&property.value)))
+                .collect(),
+        });
+        Ok(model)
+    }
+
+    /// The signed manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.artifact.model.bundle().manifest()
+    }
+
+    /// The digest of the manifest's signed bytes: the model's identity.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Sha256Digest {
+        self.artifact.model.bundle().manifest_digest()
+    }
+
+    /// The trusted keys that signed it.
+    #[must_use]
+    pub fn signers(&self) -> &[KeyId] {
+        self.artifact.model.bundle().signers()
+    }
+
+    /// What it can do.
+    #[must_use]
+    pub fn tasks(&self) -> &[Task] {
+        self.artifact.model.tasks()
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.host.limits
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.artifact.exports
+    }
+
+    pub(crate) fn lacks(&self, task: Task) -> Error {
+        let offered: Vec<&str> = self.tasks().iter().map(|task| task.name()).collect();
+        Error::NoSuchTask {
+            asked: task.name(),
+            offered: offered.join(", "),
+        }
+    }
+
+    /// Makes a sandbox, runs one call in it and drops it.
+    pub(crate) async fn ask<T: Send + 'static>(&self, call: impl Call<T>) -> Result<Answer<T>> {
+        let request = self.new_request();
+        self.run(request.expires, async move |cancelled| {
+            let (sandbox, output, _) = request.begin(cancelled, call).await?;
+            Ok(Answer {
+                output,
+                sandbox: sandbox.report(),
+            })
+        })
+        .await
+    }
+
+    /// Makes a sandbox and runs the first call of a request in it. Returns the sandbox, what the
+    /// call returned, and when the request must be over.
+    pub(crate) async fn open_sandbox<T: Send + 'static>(
+        &self,
+        call: impl Call<T>,
+    ) -> Result<(Sandbox, T, Instant)> {
+        let request = self.new_request();
+        self.run(request.expires, async move |cancelled| {
+            request.begin(cancelled, call).await
+        })
+        .await
+    }
+
+    fn new_request(&self) -> NewRequest {
+        NewRequest {
+            artifact: Arc::clone(&self.artifact),
+            places: Arc::clone(&self.host.places),
+            sandboxes: self.limits().sandboxes,
+            log: self.limits().log,
+            expires: Instant::now() + self.artifact.model.request_budget().deadline,
+        }
+    }
+
+    /// Runs something on the threads for guests; it fails with `limit.deadline` when it has not
+    /// begun by `expires`.
+    pub(crate) async fn run<T, F>(
+        &self,
+        expires: Instant,
+        work: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>>,
+    {
+        let allowed = self.artifact.model.request_budget().deadline;
+        self.host.executor.run(expires, allowed, work).await
+    }
+}
+
+/// What a request does in its sandbox: one call of an export.
+pub(crate) trait Call<T>:
+    AsyncFnOnce(
+        &mut Store<SandboxState>,
+        &Instance,
+    ) -> wasmtime::Result<std::result::Result<T, GuestError>>
+    + Send
+    + 'static
+{
+}
+
+impl<T, F> Call<T> for F where
+    F: AsyncFnOnce(
+            &mut Store<SandboxState>,
+            &Instance,
+        ) -> wasmtime::Result<std::result::Result<T, GuestError>>
+        + Send
+        + 'static
+{
+}
+
+/// A request that has been accepted and not begun.
+struct NewRequest {
+    artifact: Arc<Artifact>,
+    places: Arc<Semaphore>,
+    sandboxes: usize,
+    log: ByteSize,
+    expires: Instant,
+}
+
+impl NewRequest {
+    /// Makes the sandbox and runs the first call. Returns the sandbox, what the call returned, and
+    /// when the request must be over.
+    async fn begin<T>(
+        self,
+        cancelled: CancellationToken,
+        call: impl Call<T>,
+    ) -> Result<(Sandbox, T, Instant)> {
+        let place = self.places.try_acquire_owned().map_err(|_| Error::Busy {
+            reason: format!("{} sandboxes are in use", self.sandboxes),
+        })?;
+        let mut sandbox = Sandbox::start(self.artifact, self.log, place, cancelled.clone()).await?;
+        // Loading has a budget of its own: the time that it took is given back.
+        let expires = self.expires + sandbox.init_wall();
+        sandbox.begin_request(expires)?;
+        let (sandbox, output) = sandbox.call(cancelled, call).await?;
+        Ok((sandbox, output, expires))
+    }
+}

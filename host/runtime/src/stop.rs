@@ -1,0 +1,167 @@
+//! Why a guest stopped: from what the engine reports to an error with a code.
+
+use wasmtime::Trap;
+
+use crate::error::{Error, Phase};
+use crate::guest_log::harmless;
+use crate::limits::{Budget, MAX_GUEST_MESSAGE_CHARS, MAX_WASM_STACK};
+use crate::memory::Denial;
+use ampoule_signing::{ByteSize, Fuel};
+
+/// Reasons of our own to stop a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The deadline of the phase has passed.
+    #[error("the deadline has passed")]
+    Deadline,
+    /// Nobody waits for the answer any more.
+    #[error("the request was cancelled")]
+    Cancelled,
+}
+
+/// What Wasmtime says when a guest hands over more than `Store::set_hostcall_fuel` allows. Its
+/// error has no public type; a test fails when the words change.
+const HOSTCALL_FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// What Wasmtime says when a component needs more of something than a store may have.
+const COUNT_EXCEEDED: [&str; 3] = [
+    "instance count too high",
+    "memory count too high",
+    "table count too high",
+];
+
+/// What is known about a sandbox whose guest stopped.
+pub(crate) struct Circumstances {
+    pub(crate) phase: Phase,
+    pub(crate) budget: Budget,
+    pub(crate) fuel_left: u64,
+    pub(crate) output: usize,
+    pub(crate) denial: Option<Denial>,
+}
+
+/// Names the reason. Our own reasons come first, then limits, then what is the guest's own doing.
+pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
+    let phase = at.phase;
+    match error.downcast_ref::<Stop>() {
+        Some(Stop::Deadline) => {
+            return Error::Deadline {
+                phase,
+                allowed: at.budget.deadline,
+            };
+        }
+        Some(Stop::Cancelled) => return Error::internal("a cancelled request was waited for"),
+        None => {}
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => {
+            let used = at.budget.fuel.get().saturating_sub(at.fuel_left);
+            return Error::Fuel {
+                phase,
+                used: Fuel::new(used),
+                allowed: at.budget.fuel,
+            };
+        }
+        Some(Trap::StackOverflow) => {
+            return Error::Stack {
+                phase,
+                allowed: ByteSize::from_bytes(MAX_WASM_STACK as u64),
+            };
+        }
+        _ => {}
+    }
+    let words = format!("{error:#}");
+    if words.contains(HOSTCALL_FUEL_EXHAUSTED) {
+        return Error::Output {
+            phase,
+            allowed: ByteSize::from_bytes(at.output as u64),
+        };
+    }
+    if let Some(denial) = at.denial {
+        return Error::Memory {
+            phase,
+            asked: denial.asked,
+            allowed: denial.allowed,
+        };
+    }
+    if COUNT_EXCEEDED.iter().any(|count| words.contains(count)) {
+        return Error::Instances {
+            reason: harmless(&words),
+        };
+    }
+    Error::Trap {
+        phase,
+        reason: describe_trap(error, &words),
+    }
+}
+
+fn describe_trap(error: &wasmtime::Error, words: &str) -> String {
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return format!("the guest ended itself with status {}", exit.0);
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return trap.to_string();
+    }
+    truncate(&harmless(words))
+}
+
+/// An error that the guest reports of itself. Nothing in it is believed: the code is passed on
+/// only when it is an `input.*` code of harmless letters, so a guest cannot pose as the host.
+pub(crate) fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Error {
+    let message = truncate(&harmless(message));
+    let is_code = !code.is_empty()
+        && code.len() <= 64
+        && code
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
+    if is_code && code.starts_with("input.") && phase == Phase::Request {
+        return Error::RefusedInput {
+            code: code.to_owned(),
+            message,
+        };
+    }
+    Error::Guest {
+        phase,
+        guest_code: if is_code { code } else { "(no valid code)" }.to_owned(),
+        message,
+    }
+}
+
+fn truncate(text: &str) -> String {
+    match text.char_indices().nth(MAX_GUEST_MESSAGE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_cannot_pose_as_the_host() {
+        for code in [
+            "limit.deadline",
+            "trust.unknown-key",
+            "",
+            "input.\n",
+            "INPUT.x",
+        ] {
+            let error = explain_guest_error(Phase::Request, code, "x");
+            assert_eq!(error.code(), "guest.error", "{code}");
+        }
+        let error = explain_guest_error(Phase::Request, "input.image", "no picture");
+        assert_eq!(error.code(), "input.image");
+        let error = explain_guest_error(Phase::Init, "input.image", "no picture");
+        assert_eq!(error.code(), "guest.error");
+    }
+
+    #[test]
+    fn a_guests_message_is_cut_and_made_harmless() {
+        let error = explain_guest_error(Phase::Request, "model.x", &"\u{1b}é".repeat(10_000));
+        let Error::Guest { message, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert!(!message.contains('\u{1b}'));
+        assert_eq!(message.chars().count(), MAX_GUEST_MESSAGE_CHARS + 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! What a component imports and exports, read from its bytes before anything is compiled.
+
+use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
+
+use crate::error::{Error, Result};
+
+/// The names at a component's outermost level. Nested components and core modules can only reach
+/// what comes in here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ComponentSurface {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl ComponentSurface {
+    /// Reads the outermost level. The names are what the component says; compiling it later checks
+    /// the rest of the bytes.
+    ///
+    /// # Errors
+    ///
+    /// `compile.failed` when the bytes are not a component.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let mut surface = Self::default();
+        // How many nested modules and components we are inside of; theirs are not our names.
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(|error| malformed(&error))? {
+                Payload::Version {
+                    encoding: Encoding::Module,
+                    ..
+                } if depth == 0 => {
+                    return Err(Error::Compile {
+                        reason: "a core module was found where a component was expected; \
+                                 build the guest for wasm32-wasip2"
+                            .to_owned(),
+                    });
+                }
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        let import = import.map_err(|error| malformed(&error))?;
+                        // A type that is imported brings no behaviour with it.
+                        if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                            surface.imports.push(import.name.name.to_owned());
+                        }
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        let export = export.map_err(|error| malformed(&error))?;
+                        surface.exports.push(export.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(surface)
+    }
+
+    /// What the component asks for, in its own order and spelling.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// What the component offers, in its own order and spelling.
+    #[must_use]
+    pub fn exports(&self) -> &[String] {
+        &self.exports
+    }
+}
+
+fn malformed(error: &wasmtime::wasmparser::BinaryReaderError) -> Error {
+    Error::Compile {
+        reason: format!("not a WebAssembly component: {error}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_component_are_refused() {
+        for bytes in [
+            &b""[..],
+            b"\0asm",
+            b"\0asm\x01\0\0\0",
+            b"not webassembly at all",
+        ] {
+            assert_eq!(
+                ComponentSurface::read(bytes).unwrap_err().code(),
+                "compile.failed"
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_nested_components_are_not_the_components_own() {
+        let bytes = wat::parse_str(
+            r#"(component
+                (component (import "wasi:sockets/tcp@0.2.0" (instance)))
+                (import "ampoule:model/log@0.1.0" (instance))
+                (core module (import "a" "b" (func)))
+                (import "bare" (func)))"#,
+        )
+        .unwrap();
+        let surface = ComponentSurface::read(&bytes).unwrap();
+        assert_eq!(surface.imports(), ["ampoule:model/log@0.1.0", "bare"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! The inert WASI base: what every wasip2 guest links against, with nothing behind it.
+//!
+//! No arguments, no environment, an ended standard input, output into the bounded log, coarse
+//! clocks, capped randomness, a file system without files. Sockets and HTTP are not linked at all.
+
+use semver::Version;
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiView};
+
+use crate::clocks::{CoarseMonotonicClock, CoarseWallClock};
+use crate::filesystem;
+use crate::guest_log::LogSink;
+use crate::limits::MAX_RANDOM;
+
+/// The version of WASI 0.2 that the linker offers; older 0.2 releases are served by it too.
+pub(crate) const WASI_VERSION: Version = Version::new(0, 2, 12);
+
+/// The interfaces of the base.
+pub(crate) const INERT_INTERFACES: [(&str, &str); 20] = [
+    ("wasi:cli", "environment"),
+    ("wasi:cli", "exit"),
+    ("wasi:cli", "stdin"),
+    ("wasi:cli", "stdout"),
+    ("wasi:cli", "stderr"),
+    ("wasi:cli", "terminal-input"),
+    ("wasi:cli", "terminal-output"),
+    ("wasi:cli", "terminal-stdin"),
+    ("wasi:cli", "terminal-stdout"),
+    ("wasi:cli", "terminal-stderr"),
+    ("wasi:clocks", "monotonic-clock"),
+    ("wasi:clocks", "wall-clock"),
+    ("wasi:filesystem", "preopens"),
+    ("wasi:filesystem", "types"),
+    ("wasi:io", "error"),
+    ("wasi:io", "poll"),
+    ("wasi:io", "streams"),
+    ("wasi:random", "insecure"),
+    ("wasi:random", "insecure-seed"),
+    ("wasi:random", "random"),
+];
+
+/// The WASI state of one sandbox.
+pub(crate) fn new_context(log: &LogSink) -> WasiCtx {
+    WasiCtx::builder()
+        .stdin(MemoryInputPipe::new(bytes::Bytes::new()))
+        .stdout(log.clone())
+        .stderr(log.clone())
+        .monotonic_clock(CoarseMonotonicClock::new())
+        .wall_clock(CoarseWallClock)
+        .max_random_size(MAX_RANDOM)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
+}
+
+struct Io;
+
+impl HasData for Io {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Puts the base into a linker: [`INERT_INTERFACES`], no more.
+pub(crate) fn add_to_linker<T: WasiView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    io::error::add_to_linker::<T, Io>(linker, |state| state.ctx().table)?;
+    io::poll::add_to_linker::<T, Io>(linker, |state| state.ctx().table)?;
+    io::streams::add_to_linker::<T, Io>(linker, |state| state.ctx().table)?;
+    cli::environment::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::exit::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::stdin::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::stdout::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::stderr::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_input::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_output::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_stdin::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_stdout::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_stderr::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    clocks::monotonic_clock::add_to_linker::<T, WasiClocks>(linker, T::clocks)?;
+    clocks::wall_clock::add_to_linker::<T, WasiClocks>(linker, T::clocks)?;
+    random::random::add_to_linker::<T, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure::add_to_linker::<T, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<T, WasiRandom>(linker, |state| {
+        state.ctx().ctx.random()
+    })?;
+    filesystem::add_to_linker(linker)
+}

@@ -1,0 +1,176 @@
+//! Bundles, signed by publishers made for the occasion.
+
+use std::path::{Path, PathBuf};
+
+use ampoule_signing::{Envelope, PublicKey, SecretKey, Sha256Digest, TrustStore};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A publisher with a fresh key.
+pub struct Publisher {
+    name: String,
+    key: SecretKey,
+}
+
+impl Publisher {
+    /// A publisher of that name.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no randomness.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            key: SecretKey::generate().unwrap(),
+        }
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+
+    /// A trust store that lets this publisher's key speak for its name.
+    ///
+    /// # Panics
+    ///
+    /// If the store refuses the publisher.
+    #[must_use]
+    pub fn trust(&self) -> TrustStore {
+        let mut trust = TrustStore::new();
+        trust
+            .insert(self.key.public_key().clone(), [self.name.as_str()])
+            .unwrap();
+        trust
+    }
+
+    /// A bundle of a component that embeds text, to be changed before it is written.
+    #[must_use]
+    pub fn bundle(&self, component: Vec<u8>) -> BundleBuilder<'_> {
+        let manifest = json!({
+            "schema": 1,
+            "publisher": self.name,
+            "name": "test",
+            "version": "1.0.0",
+            "release": 1,
+            "created": "2026-01-01T00:00:00Z",
+            "contract": "ampoule:model@0.1.0",
+            "tasks": ["text-embedding"],
+            "component": entry("component.wasm", &component),
+            "files": [],
+            "capabilities": [],
+            "limits": {
+                "memory_bytes": 64 << 20,
+                "fuel": 20_000_000_000_u64,
+                "deadline_ms": 3_000,
+                "output_bytes": 1 << 20,
+                "init": {
+                    "memory_bytes": 64 << 20,
+                    "fuel": 20_000_000_000_u64,
+                    "deadline_ms": 3_000,
+                },
+            },
+            "annotations": {},
+        });
+        BundleBuilder {
+            publisher: self,
+            manifest,
+            component,
+            files: Vec::new(),
+        }
+    }
+}
+
+/// A bundle in the making.
+pub struct BundleBuilder<'p> {
+    publisher: &'p Publisher,
+    manifest: Value,
+    component: Vec<u8>,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl BundleBuilder<'_> {
+    /// The tasks that the manifest declares.
+    #[must_use]
+    pub fn tasks(self, tasks: &[&str]) -> Self {
+        self.set("/tasks", json!(tasks))
+    }
+
+    /// Sets what the manifest says at a JSON pointer, such as `/limits/fuel`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    #[must_use]
+    pub fn set(mut self, pointer: &str, value: Value) -> Self {
+        *self.manifest.pointer_mut(pointer).unwrap() = value;
+        self
+    }
+
+    /// Adds a file that the guest may read.
+    #[must_use]
+    pub fn file(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.files.push((name.to_owned(), bytes));
+        self
+    }
+
+    /// Signs the manifest and writes the bundle to a directory of its own, which goes with the
+    /// value returned.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses to write.
+    #[must_use]
+    pub fn write(mut self) -> WrittenBundle {
+        let entries: Vec<Value> = self
+            .files
+            .iter()
+            .map(|(name, bytes)| entry(name, bytes))
+            .collect();
+        self.manifest["files"] = Value::Array(entries);
+        let payload = serde_json::to_vec(&self.manifest).unwrap();
+        let envelope = Envelope::sign(payload, &[&self.publisher.key]).unwrap();
+
+        let dir = TempDir::new().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes);
+        write(
+            ampoule_signing::ENVELOPE_FILE,
+            &envelope.to_bytes().unwrap(),
+        )
+        .unwrap();
+        write("component.wasm", &self.component).unwrap();
+        for (name, bytes) in &self.files {
+            write(name, bytes).unwrap();
+        }
+        WrittenBundle { dir }
+    }
+}
+
+/// A signed bundle on disk. The directory goes when this is dropped.
+pub struct WrittenBundle {
+    dir: TempDir,
+}
+
+impl WrittenBundle {
+    /// Its directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl From<&WrittenBundle> for PathBuf {
+    fn from(bundle: &WrittenBundle) -> Self {
+        bundle.path().to_owned()
+    }
+}
+
+fn entry(path: &str, bytes: &[u8]) -> Value {
+    json!({
+        "path": path,
+        "size": bytes.len(),
+        "digest": { "sha256": Sha256Digest::of(bytes).to_string() },
+    })
+}

@@ -1,0 +1,61 @@
+//! Where built guests and weights are.
+
+use std::path::{Path, PathBuf};
+
+/// A path below the workspace's root.
+#[must_use]
+pub fn workspace_file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate lies in the workspace")
+        .join(path)
+}
+
+/// The component of the test guest `name`, as `cargo xtask guests` built it.
+///
+/// # Panics
+///
+/// If it is not built: a test that skips proves nothing.
+#[must_use]
+pub fn test_guest(name: &str) -> Vec<u8> {
+    read(&format!(
+        "target/guests/wasm32-wasip2/guest/examples/{name}.wasm"
+    ))
+}
+
+/// The component of the text-format guest `name`.
+///
+/// # Panics
+///
+/// If the file is not there or is not WebAssembly text.
+#[must_use]
+pub fn wat_guest(name: &str) -> Vec<u8> {
+    let path = workspace_file(&format!("tests/guests/wat/{name}.wat"));
+    wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The well-behaved guest that offers every task.
+#[must_use]
+pub fn every_task() -> Vec<u8> {
+    test_guest("every_task")
+}
+
+/// The directory of the MiniLM weights, as `cargo xtask weights` fetched them.
+///
+/// # Panics
+///
+/// If they are not there.
+#[must_use]
+pub fn minilm_weights() -> PathBuf {
+    let path = workspace_file("target/weights/minilm");
+    assert!(
+        path.join("model.safetensors").is_file(),
+        "the MiniLM weights are missing; run `cargo xtask weights`"
+    );
+    path
+}
+
+fn read(path: &str) -> Vec<u8> {
+    std::fs::read(workspace_file(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}; run `cargo xtask guests`"))
+}

@@ -1,0 +1,54 @@
+//! The built commands, and what this process holds.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The `ampoule` command, with nothing inherited that would change what it does.
+#[must_use]
+pub fn ampoule() -> Command {
+    command("ampoule")
+}
+
+/// The `ampoule-sign` command, likewise.
+#[must_use]
+pub fn ampoule_sign() -> Command {
+    command("ampoule-sign")
+}
+
+fn command(name: &str) -> Command {
+    let path = binary(name);
+    assert!(
+        path.is_file(),
+        "{name} is not built; run `cargo build` or `cargo xtask test`"
+    );
+    let mut command = Command::new(path);
+    for (variable, _) in std::env::vars() {
+        if variable.starts_with("AMPOULE_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// Cargo puts binaries beside the `deps` folder that holds the test.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(2).unwrap();
+    target.join(name)
+}
+
+/// The resident memory of this process, in bytes.
+///
+/// # Panics
+///
+/// If the system does not tell.
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+    let line = rollup
+        .lines()
+        .find(|line| line.starts_with("Rss:"))
+        .unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}

@@ -1,0 +1,361 @@
+//! The `ampoule` command as an operator meets it: JSON, exit statuses, one clear error.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ampoule_signing::TrustStore;
+use ampoule_tests::{BundleBuilder, Publisher, WrittenBundle, ampoule, every_task, test_guest};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const ALL: [&str; 5] = [
+    "text-tokenization",
+    "text-embedding",
+    "image-embedding",
+    "image-classification",
+    "text-generation",
+];
+
+/// A publisher that a trust directory trusts.
+struct Operator {
+    publisher: Publisher,
+    trust: TempDir,
+}
+
+impl Operator {
+    fn new() -> Self {
+        let publisher = Publisher::new("acme");
+        let trust = tempfile::tempdir().unwrap();
+        TrustStore::update(trust.path(), |store| {
+            store.insert(publisher.public_key().clone(), ["acme"])
+        })
+        .unwrap();
+        Self { publisher, trust }
+    }
+
+    fn good(&self) -> BundleBuilder<'_> {
+        self.publisher.bundle(every_task()).tasks(&ALL)
+    }
+
+    fn ampoule(&self, arguments: &[&str]) -> Command {
+        let mut command = ampoule();
+        command
+            .args(arguments)
+            .arg("--trust")
+            .arg(self.trust.path());
+        command
+    }
+
+    fn embed(&self, bundle: &Path, text: &str) -> Output {
+        let mut command = self.ampoule(&["embed", "--json", text, "--model"]);
+        command.arg(bundle).output().unwrap()
+    }
+}
+
+fn json_of(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic_with(output, &error.to_string()))
+}
+
+#[expect(clippy::panic, reason = "a test may panic")]
+fn panic_with(output: &Output, what: &str) -> Value {
+    panic!(
+        "{what}: {} {}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn assert_fails(output: &Output, code: &str, status: i32) {
+    let document = json_of(output);
+    assert_eq!(document["error"]["code"], code, "{document}");
+    assert_eq!(output.status.code(), Some(status), "{document}");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(
+        !message.is_empty() && !message.contains("/tmp/"),
+        "{message}"
+    );
+}
+
+/// Everything below a directory: names, bytes, modes.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>, u32)> {
+    let mut all: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            (name, std::fs::read(entry.path()).unwrap(), mode)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn embed_prints_the_documented_json() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let output = operator.embed(bundle.path(), "hello");
+    assert!(output.status.success());
+    let document = json_of(&output);
+    assert_eq!(document["model"]["name"], "test");
+    assert_eq!(document["embeddings"].as_array().unwrap().len(), 1);
+    assert!(document["embeddings"][0][0].is_number());
+    assert!(document["usage"]["input_tokens"].as_u64().unwrap() > 0);
+    assert_eq!(document["truncated"], json!([false]));
+    for field in ["fuel", "peak_memory_bytes", "wall_ms"] {
+        assert!(
+            document["sandbox"][field].as_f64().unwrap() > 0.0,
+            "{field}"
+        );
+    }
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_status() {
+    let operator = Operator::new();
+    let publisher = &operator.publisher;
+    let stranger = Publisher::new("acme");
+
+    let cases: [(WrittenBundle, &str, i32); 6] = [
+        (
+            stranger.bundle(every_task()).write(),
+            "trust.unknown-key",
+            3,
+        ),
+        (
+            publisher.bundle(test_guest("imports_sockets")).write(),
+            "admission.import",
+            4,
+        ),
+        (
+            operator.good().set("/limits/fuel", json!(1_000)).write(),
+            "limit.fuel",
+            5,
+        ),
+        (
+            publisher.bundle(test_guest("traps")).write(),
+            "guest.trap",
+            6,
+        ),
+        (
+            publisher.bundle(b"text".to_vec()).write(),
+            "compile.failed",
+            6,
+        ),
+        (
+            publisher.bundle(test_guest("guest_error")).write(),
+            "input.test",
+            7,
+        ),
+    ];
+    for (bundle, code, status) in &cases {
+        let before = contents(bundle.path());
+        assert_fails(&operator.embed(bundle.path(), "x"), code, *status);
+        assert_eq!(contents(bundle.path()), before, "a refusal changes nothing");
+    }
+    let good = operator.good().write();
+    let long = "x".repeat(1_001);
+    assert_fails(&operator.embed(good.path(), &long), "input.too-large", 7);
+
+    let without_trust = ampoule()
+        .args(["embed", "--json", "x", "--model"])
+        .arg(good.path())
+        .output()
+        .unwrap();
+    assert_fails(&without_trust, "usage.trust", 2);
+    let wrong = ampoule()
+        .args(["embed", "--json", "--nonsense"])
+        .output()
+        .unwrap();
+    assert_fails(&wrong, "usage.arguments", 2);
+}
+
+#[test]
+fn what_is_no_bundle_gets_one_clear_error() {
+    let operator = Operator::new();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    for path in [dir.path(), &file, &dir.path().join("nowhere")] {
+        assert_fails(&operator.embed(path, "x"), "envelope.missing", 3);
+    }
+    let bundle = operator.good().write();
+    let envelope = bundle.path().join("ampoule.dsse.json");
+    let bytes = std::fs::read(&envelope).unwrap();
+    std::fs::write(&envelope, &bytes[..bytes.len() / 2]).unwrap();
+    assert_fails(&operator.embed(bundle.path(), "x"), "envelope.malformed", 3);
+}
+
+#[test]
+fn a_world_writable_bundle_or_trust_directory_is_refused() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let chmod = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    chmod(bundle.path(), 0o777);
+    assert_fails(&operator.embed(bundle.path(), "x"), "trust.permissions", 3);
+    chmod(bundle.path(), 0o755);
+    chmod(operator.trust.path(), 0o777);
+    assert_fails(&operator.embed(bundle.path(), "x"), "trust.permissions", 3);
+    chmod(operator.trust.path(), 0o700);
+    assert!(operator.embed(bundle.path(), "x").status.success());
+}
+
+#[test]
+fn limits_come_from_flags_variables_and_the_file_in_this_order() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let config = operator.trust.path().join("ampoule.toml");
+    std::fs::write(&config, "[limits]\nmemory = \"1MiB\"\n").unwrap();
+    let run = |flag: Option<&str>, variable: Option<&str>| {
+        let mut command = operator.ampoule(&["embed", "--json", "x", "--model"]);
+        command.arg(bundle.path()).arg("--config").arg(&config);
+        if let Some(flag) = flag {
+            command.args(["--memory", flag]);
+        }
+        if let Some(variable) = variable {
+            command.env("AMPOULE_MEMORY", variable);
+        }
+        command.output().unwrap()
+    };
+    assert_fails(&run(None, None), "admission.limit", 4);
+    assert!(run(None, Some("64MiB")).status.success());
+    assert_fails(&run(Some("2MiB"), Some("64MiB")), "admission.limit", 4);
+    assert!(run(Some("64MiB"), Some("2MiB")).status.success());
+
+    std::fs::write(&config, "[limits]\nmemroy = \"1MiB\"\n").unwrap();
+    assert_fails(&run(None, None), "usage.config", 2);
+    assert_fails(&run(Some("lots"), None), "usage.arguments", 2);
+    assert_fails(&run(None, Some("lots")), "usage.arguments", 2);
+}
+
+#[test]
+fn inspect_shows_a_stranger_without_believing_or_running_it() {
+    let operator = Operator::new();
+    let stranger = Publisher::new("acme");
+    // It would spin for ever if it were run.
+    let bundle = stranger.bundle(test_guest("spins_in_init")).write();
+    let output = operator
+        .ampoule(&["inspect", "--json"])
+        .arg(bundle.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let document = json_of(&output);
+    assert_eq!(document["verdict"]["trusted"], false);
+    assert_eq!(document["verdict"]["code"], "trust.unknown-key");
+    assert_eq!(document["manifest"]["publisher"], "acme");
+    assert_eq!(document["start"], "cold");
+    let names = |field: &str| document[field].to_string();
+    assert!(names("imports").contains("wasi:"), "{document}");
+    assert!(
+        names("exports").contains("ampoule:model/text-embedding@"),
+        "{document}"
+    );
+}
+
+#[test]
+fn inspect_names_an_import_that_would_be_refused() {
+    let operator = Operator::new();
+    let bundle = operator
+        .publisher
+        .bundle(test_guest("imports_sockets"))
+        .write();
+    let output = operator
+        .ampoule(&["inspect"])
+        .arg(bundle.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("refused [admission.import]"), "{text}");
+    assert!(text.contains("wasi:sockets/"), "{text}");
+}
+
+#[test]
+fn verify_says_yes_only_to_what_this_host_would_run() {
+    let operator = Operator::new();
+    let verify = |bundle: &WrittenBundle| {
+        let mut command = operator.ampoule(&["verify", "--json"]);
+        command.arg(bundle.path()).output().unwrap()
+    };
+    let good = operator.good().write();
+    assert!(verify(&good).status.success());
+    let refused = operator
+        .publisher
+        .bundle(test_guest("exports_extra"))
+        .write();
+    assert_fails(&verify(&refused), "admission.task", 4);
+}
+
+#[test]
+fn trust_is_added_listed_and_removed() {
+    let publisher = Publisher::new("acme");
+    let dir = tempfile::tempdir().unwrap();
+    let trust = dir.path().join("trust");
+    let key = dir.path().join("acme.pub.pem");
+    std::fs::write(&key, publisher.public_key().to_pem().unwrap()).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = ampoule();
+        command.args(["trust", "--json"]).args(arguments);
+        command.arg("--trust").arg(&trust).output().unwrap()
+    };
+    let added = run(&["add", "--publisher", "acme", key.to_str().unwrap()]);
+    assert!(added.status.success(), "{added:?}");
+    let id = publisher.public_key().key_id().to_string();
+    assert_eq!(json_of(&added)["key_id"], id);
+    let listed = json_of(&run(&["list"]));
+    assert_eq!(
+        listed["keys"],
+        json!([{ "key_id": id, "publishers": ["acme"] }])
+    );
+
+    let bundle = publisher.bundle(every_task()).tasks(&ALL).write();
+    let embed = || {
+        let mut command = ampoule();
+        command
+            .args(["embed", "--json", "x", "--model"])
+            .arg(bundle.path());
+        command.arg("--trust").arg(&trust).output().unwrap()
+    };
+    assert!(embed().status.success());
+    assert!(run(&["remove", &id]).status.success());
+    assert_fails(&embed(), "trust.unknown-key", 3);
+    assert_fails(&run(&["remove", &id]), "usage.no-such-key", 2);
+    let malformed = dir.path().join("no.pem");
+    std::fs::write(&malformed, "not a key").unwrap();
+    assert_fails(
+        &run(&["add", "--publisher", "acme", malformed.to_str().unwrap()]),
+        "trust.malformed-key",
+        3,
+    );
+}
+
+#[test]
+fn texts_come_from_standard_input_too() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let mut child = operator
+        .ampoule(&["embed", "--json", "-", "--model"])
+        .arg(bundle.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all("one\nzwei\n三\n".as_bytes()).unwrap();
+    drop(stdin);
+    let document = json_of(&child.wait_with_output().unwrap());
+    assert_eq!(document["embeddings"].as_array().unwrap().len(), 3);
+}

@@ -1,0 +1,59 @@
+//! A service on a current-thread runtime stays responsive while a guest spins to its deadline.
+//!
+//! `examples/embed-service`, built as a stranger would build it, is run with a guest that never
+//! returns: it beats every 10 ms and tells how late its latest beat was.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use ampoule_signing::TrustStore;
+use ampoule_tests::{Publisher, test_guest, workspace_file};
+use serde_json::json;
+
+#[test]
+fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
+    let build = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .arg(workspace_file("examples/embed-service/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(workspace_file("target/examples"))
+        .status()
+        .unwrap();
+    assert!(build.success());
+
+    let acme = Publisher::new("acme");
+    let bundle = acme
+        .bundle(test_guest("never_returns"))
+        .set("/limits/deadline_ms", json!(2_000))
+        .write();
+    let trust = tempfile::tempdir().unwrap();
+    TrustStore::update(trust.path(), |store| {
+        store.insert(acme.public_key().clone(), ["acme"])
+    })
+    .unwrap();
+
+    let mut service = Command::new(workspace_file("target/examples/debug/embed-service"))
+        .arg(bundle.path())
+        .arg(trust.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = service.stdin.take().unwrap();
+    stdin.write_all(b"one\ntwo\n").unwrap();
+    drop(stdin);
+    let output = service.wait_with_output().unwrap();
+    assert!(output.status.success());
+
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("[limit.deadline]").count(), 2, "{text}");
+    let latest: u64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("latest beat: ")?.strip_suffix(" us"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(latest <= 20_000, "the latest beat came {latest} us late");
+}
