@@ -16,7 +16,7 @@ use crate::directory::Directory;
 use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
 use crate::error::{Error, Result};
 use crate::key::KeyId;
-use crate::manifest::Manifest;
+use crate::manifest::{FileEntry, Manifest};
 use crate::permissions::Rule;
 use crate::trust::TrustStore;
 use crate::units::ByteSize;
@@ -91,6 +91,24 @@ impl Bundle {
     /// `manifest.*`, see [`Manifest::parse`].
     pub fn unverified_manifest(&self) -> Result<Manifest> {
         Manifest::parse(self.envelope.payload())
+    }
+
+    /// The component's bytes as that manifest describes them, **without any check of signatures**:
+    /// to show a person what the component imports, never to run.
+    ///
+    /// # Errors
+    ///
+    /// `manifest.*`, `file.*`, `trust.permissions`.
+    pub fn unverified_component(&self) -> Result<Arc<[u8]>> {
+        let manifest = self.unverified_manifest()?;
+        let component = manifest.component();
+        if component.size().bytes() > self.max_size.bytes() {
+            return Err(Error::FileTooLarge {
+                found: component.size(),
+                allowed: self.max_size,
+            });
+        }
+        read_file(&self.directory, component)
     }
 
     /// Verifies everything and reads every file: the only way to a [`VerifiedBundle`].
@@ -181,16 +199,19 @@ pub(crate) fn read_files(
     }
     manifest
         .all_files()
-        .map(|file| {
-            let bytes = directory.read_exact(file.path(), file.size(), Rule::NotWorldWritable)?;
-            if !file.digest().verify(&bytes) {
-                return Err(Error::FileDigest {
-                    path: file.path().to_owned(),
-                });
-            }
-            Ok((file.path().to_owned(), bytes))
-        })
+        .map(|file| Ok((file.path().to_owned(), read_file(directory, file)?)))
         .collect()
+}
+
+/// Reads one file, once, and checks that it is what the manifest says.
+fn read_file(directory: &Directory, file: &FileEntry) -> Result<Arc<[u8]>> {
+    let bytes = directory.read_exact(file.path(), file.size(), Rule::NotWorldWritable)?;
+    if !file.digest().verify(&bytes) {
+        return Err(Error::FileDigest {
+            path: file.path().to_owned(),
+        });
+    }
+    Ok(bytes)
 }
 
 /// A bundle whose signatures, manifest and files were verified, with the bytes that were verified.

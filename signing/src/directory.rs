@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{Dir, File, Metadata, OpenOptions, Permissions, PermissionsExt as _};
+use cap_std::fs::{
+    Dir, File, Metadata, MetadataExt as _, OpenOptions, Permissions, PermissionsExt as _,
+};
 
 use crate::error::{Error, Result};
 use crate::permissions::Rule;
@@ -32,7 +34,7 @@ impl Directory {
             .dir
             .dir_metadata()
             .map_err(Error::io(format!("look at {what}")))?;
-        rule.check(&metadata, || what.to_owned())
+        rule.check(metadata.mode(), || what.to_owned())
     }
 
     /// Opens a regular file for reading, by its path in the directory. No part of the path may be
@@ -51,7 +53,9 @@ impl Directory {
             let metadata = next
                 .dir_metadata()
                 .map_err(Error::io(format!("look at {path:?}")))?;
-            rule.check(&metadata, || format!("a directory on the way to {path:?}"))?;
+            rule.check(metadata.mode(), || {
+                format!("a directory on the way to {path:?}")
+            })?;
             parent = Some(next);
         }
         let dir = parent.as_ref().unwrap_or(&self.dir);
@@ -69,7 +73,7 @@ impl Directory {
                 path: path.to_owned(),
             });
         }
-        rule.check(&metadata, || format!("{path:?}"))?;
+        rule.check(metadata.mode(), || format!("{path:?}"))?;
         Ok((file, metadata))
     }
 
@@ -149,12 +153,17 @@ impl Directory {
         self.sync()
     }
 
-    /// Removes a file, if it is there.
-    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
-        match self.dir.remove_file(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done.and_then(|()| self.sync()),
+    /// Writes a file that must not exist yet.
+    pub(crate) fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self
+            .dir
+            .open_with(name, OpenOptions::new().write(true).create_new(true))?;
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // It is ours: it did not exist before. That removing fails too changes nothing.
+            let _ = self.dir.remove_file(name);
         }
+        written.and_then(|()| self.sync())
     }
 
     /// Opens a file for locking, making it if need be.

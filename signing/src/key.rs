@@ -328,3 +328,52 @@ fn check_cost(scheme: &EncryptionScheme) -> Result<(), &'static str> {
         Err("an encryption whose cost is out of bounds")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::pkcs5::pbes2::{EncryptionScheme as Cipher, Pbkdf2Params, Salt, ScryptParams};
+
+    use super::*;
+
+    fn scheme(kdf: Kdf) -> EncryptionScheme {
+        let encryption = Cipher::Aes256Cbc { iv: [0; 16] };
+        EncryptionScheme::Pbes2(Parameters { kdf, encryption })
+    }
+
+    fn scrypt(cost_parameter: u64, block_size: u16, parallelization: u16) -> EncryptionScheme {
+        scheme(Kdf::Scrypt(ScryptParams {
+            salt: Salt::new([0; 16]).unwrap(),
+            cost_parameter,
+            block_size,
+            parallelization,
+            key_length: None,
+        }))
+    }
+
+    #[test]
+    fn what_a_key_file_may_cost_is_bounded() {
+        for affordable in [
+            scrypt(1 << SCRYPT_LOG_N, 8, 1),
+            scrypt(1 << 18, 8, 16),
+            scheme(Kdf::Pbkdf2(
+                Pbkdf2Params::hmac_sha256(600_000, &[0; 16]).unwrap(),
+            )),
+        ] {
+            assert_eq!(check_cost(&affordable), Ok(()));
+        }
+        for too_much in [
+            scrypt(1 << 19, 8, 1),
+            scrypt(1 << 14, u16::MAX, 1),
+            scrypt(1 << 14, 8, 17),
+            scrypt(1 << 63, u16::MAX, 1),
+            scrypt(u64::MAX, 1, 1),
+            scrypt(0, 8, 1),
+            scrypt(1, 8, 1),
+            scheme(Kdf::Pbkdf2(
+                Pbkdf2Params::hmac_sha256(10_000_001, &[0; 16]).unwrap(),
+            )),
+        ] {
+            assert!(check_cost(&too_much).is_err(), "{too_much:?}");
+        }
+    }
+}

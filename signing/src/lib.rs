@@ -1,5 +1,88 @@
-//! Signed manifests, keys and trust for Ampoule model bundles.
+//! Signed model bundles: the manifest, the envelope, the keys, and whom to trust.
+//!
+//! A **bundle** is a directory with a WebAssembly component, its weights and its other files, and
+//! one more file that speaks for all of them, `ampoule.dsse.json`:
+//!
+//! ```text
+//! minilm/
+//!   ampoule.dsse.json      the envelope: manifest + signatures
+//!   component.wasm
+//!   model.safetensors
+//!   tokenizer.json
+//! ```
+//!
+//! The **[`Manifest`]** says who publishes what, which files belong to it (path, exact size, SHA-256)
+//! and what one sandbox needs. It is JSON with one reading: unknown fields, repeated keys, numbers
+//! above 2^53 − 1 and a second spelling of anything that a program compares are refused.
+//!
+//! The **[`Envelope`]** carries the manifest's exact bytes and Ed25519 signatures over them (DSSE's
+//! [pre-authentication encoding](pae)). What is signed is what is parsed: nothing is decoded twice,
+//! nothing is put into a canonical form first. The envelope's own bytes have one spelling too.
+//!
+//! A **[`PublicKey`]** is named by its [`KeyId`], which only helps to find it. Keys that anybody can
+//! forge for do not load, and signatures are verified strictly. Key files are what OpenSSL reads.
+//!
+//! The **[`TrustStore`]** says which key may speak for which publisher. A valid signature by
+//! somebody else's key is as good as none.
+//!
+//! **Verification** goes one way, and each stage's type is the only way into the next:
+//!
+//! ```text
+//! Bundle::open     opens the directory once, reads the envelope
+//! Bundle::verify   signatures → manifest → publisher, expiry → every file, once
+//! VerifiedBundle   the manifest and the very bytes that were hashed
+//! ```
+//!
+//! [`VerifiedBundle`] has no public constructor. A function that takes one cannot be handed a model
+//! that nobody signed.
+//!
+//! # Example
+//!
+//! A publisher signs a directory, and a host that knows the publisher verifies it:
+//!
+//! ```
+//! use ampoule_signing::{
+//!     Bundle, ManifestTemplate, SecretKey, Timestamp, TrustStore, sign_directory,
+//! };
+//! use semver::Version;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let parent = tempfile::tempdir()?;
+//! # let dir = parent.path().join("minilm");
+//! # std::fs::create_dir(&dir)?;
+//! # std::fs::write(dir.join("component.wasm"), b"a component")?;
+//! # std::fs::write(dir.join("config.json"), b"{}")?;
+//! // The publisher: a key, a manifest for what lies in the directory, a signature.
+//! let key = SecretKey::generate()?;
+//! ManifestTemplate::new("acme", "minilm", Version::new(1, 0, 0), 1, &["text-embedding"])
+//!     .fill(&dir, Timestamp::now())?
+//!     .write_file(&dir)?;
+//! sign_directory(&dir, &[&key])?;
+//!
+//! // The host: a key bound to a publisher, then all of the checks at once.
+//! let mut trust = TrustStore::new();
+//! trust.insert(key.public_key().clone(), ["acme"])?;
+//! let bundle = Bundle::open(&dir)?.verify(&trust, Timestamp::now())?;
+//! assert_eq!(bundle.manifest().name(), "minilm");
+//! assert_eq!(&bundle.component()[..], b"a component");
+//!
+//! // One byte later.
+//! std::fs::write(dir.join("config.json"), b"[]")?;
+//! let refused = Bundle::open(&dir)?.verify(&trust, Timestamp::now()).unwrap_err();
+//! assert_eq!(refused.code(), "file.digest");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Errors
+//!
+//! There is one [`Error`] type. [`Error::code`] is stable and dotted; [`exit_code_for`] maps codes to
+//! exit statuses for every command line of the project.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a unit test fails by panicking")
+)]
 
 mod bundle;
 mod digest;
@@ -9,10 +92,13 @@ mod error;
 mod exit_code;
 mod json;
 mod key;
+mod key_file;
 mod manifest;
 mod manifest_json;
 mod names;
 mod permissions;
+mod sign;
+mod template;
 mod trust;
 mod trust_toml;
 mod units;
@@ -24,8 +110,11 @@ pub use error::{Error, ParseError, Result};
 pub use exit_code::exit_code_for;
 pub use jiff::Timestamp;
 pub use key::{KeyId, MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
+pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
+pub use sign::sign_directory;
+pub use template::{MANIFEST_FILE, ManifestTemplate};
 pub use trust::{TRUST_FILE, TrustStore, TrustedKey};
 pub use units::{ByteSize, Fuel};

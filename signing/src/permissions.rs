@@ -1,7 +1,5 @@
 //! Who else may change or read what a decision rests on.
 
-use cap_std::fs::{Metadata, PermissionsExt as _};
-
 use crate::error::{Error, Result};
 
 /// What may stand in somebody else's power, from the loosest rule to the strictest.
@@ -16,9 +14,9 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Refuses with `trust.permissions` when `metadata` shows more than the rule allows.
-    pub(crate) fn check(self, metadata: &Metadata, what: impl FnOnce() -> String) -> Result<()> {
-        let mode = metadata.permissions().mode() & 0o7777;
+    /// Refuses with `trust.permissions` when the permission bits allow more than the rule.
+    pub(crate) fn check(self, mode: u32, what: impl FnOnce() -> String) -> Result<()> {
+        let mode = mode & 0o7777;
         let (forbidden, who, fix) = match self {
             Self::NotWorldWritable => (0o002, "everybody change it", "o-w"),
             Self::OwnerWrites => (0o022, "others than its owner change it", "go-w"),

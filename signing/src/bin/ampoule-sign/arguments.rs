@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, Fuel, Timestamp};
+use clap::{Args, Parser, Subcommand};
+use semver::Version;
+
+use crate::password::PasswordSource;
+
+/// Keys, manifests and signatures for Ampoule model bundles.
+#[derive(Parser)]
+#[command(
+    name = "ampoule-sign",
+    version,
+    after_help = "Example:\n  ampoule-sign keygen acme.key\n  ampoule-sign init minilm --publisher acme \
+                  --name minilm --version 1.0.0 --release 1 --task text-embedding\n  ampoule-sign \
+                  sign minilm --key acme.key\n  ampoule-sign verify minilm --public-key acme.pub"
+)]
+pub(crate) struct Arguments {
+    /// Answer in JSON, errors too, on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a key pair.
+    #[command(after_help = "Example:\n  ampoule-sign keygen acme.key")]
+    Keygen(Keygen),
+    /// Print the public half of a private key.
+    #[command(after_help = "Example:\n  ampoule-sign pubkey acme.key --out acme.pub")]
+    Pubkey(Pubkey),
+    /// Write manifest.json for the files of a directory.
+    #[command(
+        after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm \
+                            --version 1.0.0 --release 1 --task text-embedding --memory 256MiB"
+    )]
+    Init(Box<Init>),
+    /// Check manifest.json against the files and sign it.
+    #[command(after_help = "Example:\n  ampoule-sign sign minilm --key acme.key")]
+    Sign(Sign),
+    /// Verify signatures, manifest and files as a host would.
+    #[command(
+        after_help = "Example:\n  ampoule-sign verify minilm --public-key acme.pub \
+                            --publisher acme"
+    )]
+    Verify(Verify),
+    /// Show what a bundle says of itself, verifying nothing.
+    #[command(after_help = "Example:\n  ampoule-sign inspect minilm")]
+    Inspect(Inspect),
+}
+
+#[derive(Args)]
+pub(crate) struct Keygen {
+    /// Private key to write: PKCS#8 PEM, mode 0600. An existing file is never overwritten.
+    #[arg(value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// Public key to write: SPKI PEM. By default KEY with the ending `.pub`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Leave the private key unencrypted: whoever can read the file can sign.
+    #[arg(long, conflicts_with = "password_file")]
+    pub(crate) no_encryption: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct Pubkey {
+    /// Private key.
+    #[arg(value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// File to write it to, instead of printing it. An existing file is never overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// Directory with the component and its files.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Who publishes: a-z, 0-9, and -._ inside.
+    #[arg(long)]
+    pub(crate) publisher: String,
+    /// What the model is called: a-z, 0-9, and -._ inside.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Version for people, such as 1.0.0.
+    #[arg(long)]
+    pub(crate) version: Version,
+    /// Version for rollback protection: above that of every bundle published before.
+    #[arg(long)]
+    pub(crate) release: u64,
+    /// Task interface that the component exports; may be repeated.
+    #[arg(long = "task", value_name = "TASK", required = true)]
+    pub(crate) tasks: Vec<String>,
+    /// Component, by its path in DIR.
+    #[arg(long, default_value = "component.wasm", value_name = "PATH")]
+    pub(crate) component: String,
+    /// What the component asks for beyond the inert base; may be repeated.
+    #[arg(long = "capability", value_name = "NAME")]
+    pub(crate) capabilities: Vec<String>,
+    /// Signed remark; may be repeated.
+    #[arg(long = "annotation", value_name = "KEY=TEXT", value_parser = annotation)]
+    pub(crate) annotations: Vec<(String, String)>,
+    /// Licence, for people.
+    #[arg(long)]
+    pub(crate) license: Option<String>,
+    /// Where the model comes from, for people.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// What the model is, for people.
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Last moment at which hosts load the bundle, such as 2027-12-31T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) not_after: Option<Timestamp>,
+    /// Time to write down as the manifest's; by default now.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
+}
+
+/// What one sandbox needs; what is not given is guessed from the size of the files.
+#[derive(Args)]
+#[command(next_help_heading = "Limits (by default guessed from the size of the files)")]
+pub(crate) struct LimitOptions {
+    /// Memory of a request, such as 256MiB.
+    #[arg(long)]
+    pub(crate) memory: Option<ByteSize>,
+    /// Fuel of a request.
+    #[arg(long)]
+    pub(crate) fuel: Option<Fuel>,
+    /// Time of a request, such as 5s or 500ms.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub(crate) timeout: Option<Duration>,
+    /// Answer to a request, such as 1MiB.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) output: Option<ByteSize>,
+    /// Memory of loading.
+    #[arg(long, value_name = "MEMORY")]
+    pub(crate) init_memory: Option<ByteSize>,
+    /// Fuel of loading.
+    #[arg(long, value_name = "FUEL")]
+    pub(crate) init_fuel: Option<Fuel>,
+    /// Time of loading.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub(crate) init_timeout: Option<Duration>,
+}
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// Directory with manifest.json and the files it lists.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Private key; may be repeated, and then all have the same password.
+    #[arg(long = "key", value_name = "KEY", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Bundle.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Directory with trust.toml: which keys may speak for which publishers.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "AMPOULE_TRUST",
+        required_unless_present = "public_key"
+    )]
+    pub(crate) trust: Option<PathBuf>,
+    /// Trust this key only, instead of a trust directory.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Publisher that the public key may speak for; by default whichever the bundle names.
+    #[arg(long, value_name = "NAME", requires = "public_key")]
+    pub(crate) publisher: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// Bundle.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .filter(|time| time.as_millis() > 0)
+        .ok_or_else(|| "expected a time of at least 1ms, such as 5s or 500ms".to_owned())
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| "expected KEY=TEXT".to_owned())
+}

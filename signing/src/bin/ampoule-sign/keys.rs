@@ -1,0 +1,78 @@
+//! `keygen` and `pubkey`.
+
+use std::path::Path;
+
+use ampoule_signing::{Error, PublicKey, Result, SecretKey};
+use serde_json::json;
+
+use crate::arguments::{Keygen, Pubkey};
+use crate::output::Answer;
+
+pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
+    let public_path = match &options.public_key {
+        Some(path) => path.clone(),
+        None => options.key.with_extension("pub"),
+    };
+    if public_path == options.key {
+        let message = "the private and the public key need different names";
+        return Err(Error::UsageArguments(message.to_owned()));
+    }
+    // Before the password is asked: nobody should think of one in vain.
+    refuse_existing(&options.key, "the private key file")?;
+    refuse_existing(&public_path, "the public key file")?;
+    let password = if options.no_encryption {
+        None
+    } else {
+        Some(options.password.choose()?)
+    };
+    let key = SecretKey::generate()?;
+    key.write_file(
+        &options.key,
+        password.as_ref().map(|password| password.as_str()),
+    )?;
+    key.public_key().write_file(&public_path)?;
+    let id = key.public_key().key_id();
+    let encrypted = if password.is_some() {
+        "encrypted"
+    } else {
+        "NOT encrypted"
+    };
+    Ok(Answer {
+        text: format!(
+            "key id       {id}\nprivate key  {} ({encrypted}; keep it to yourself)\npublic key   {}",
+            options.key.display(),
+            public_path.display()
+        ),
+        json: json!({
+            "key_id": id,
+            "private_key": options.key.to_string_lossy(),
+            "public_key": public_path.to_string_lossy(),
+            "encrypted": password.is_some(),
+        }),
+    })
+}
+
+/// The files are made with `create_new` anyway; this only asks earlier.
+fn refuse_existing(path: &Path, what: &'static str) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        Err(Error::IoExists { what })
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) fn pubkey(options: &Pubkey) -> Result<Answer> {
+    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+    let public_key: &PublicKey = key.public_key();
+    let pem = public_key.to_pem()?;
+    let id = public_key.key_id();
+    let json = json!({ "key_id": id, "public_key_pem": pem });
+    let text = match &options.out {
+        Some(path) => {
+            public_key.write_file(path)?;
+            format!("key id       {id}\npublic key   {}", path.display())
+        }
+        None => pem.trim_end().to_owned(),
+    };
+    Ok(Answer { text, json })
+}

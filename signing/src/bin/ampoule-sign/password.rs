@@ -1,0 +1,77 @@
+//! Where a private key's password comes from: a file, the environment or a person, never an
+//! argument, which every user of the machine can read in the list of processes.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use ampoule_signing::{Error, Result, read_private_text};
+use clap::Args;
+use zeroize::Zeroizing;
+
+/// The environment variable that may hold the password.
+const VARIABLE: &str = "AMPOULE_SIGN_PASSWORD";
+/// The longest password file.
+const MAX_PASSWORD_BYTES: u64 = 4096;
+
+/// The options of every command that opens a private key.
+#[derive(Args)]
+pub(crate) struct PasswordSource {
+    /// File with the private key's password on its only line, readable by its owner only. Without
+    /// it, AMPOULE_SIGN_PASSWORD is used, else the terminal is asked.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+impl PasswordSource {
+    /// The password of a key that exists.
+    pub(crate) fn get(&self) -> Result<Zeroizing<String>> {
+        match self.given()? {
+            Some(password) => Ok(password),
+            None => prompt("Password of the private key: "),
+        }
+    }
+
+    /// A password for a new key; a person types it twice.
+    pub(crate) fn choose(&self) -> Result<Zeroizing<String>> {
+        if let Some(password) = self.given()? {
+            return Ok(password);
+        }
+        let password = prompt("New password for the private key: ")?;
+        if *password != *prompt("The same again: ")? {
+            return Err(Error::UsagePassword(
+                "the two passwords differ; nothing was written",
+            ));
+        }
+        Ok(password)
+    }
+
+    fn given(&self) -> Result<Option<Zeroizing<String>>> {
+        if let Some(path) = &self.password_file {
+            let text = read_private_text(path, "the password file", MAX_PASSWORD_BYTES)?;
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            return Ok(Some(Zeroizing::new(
+                line.strip_suffix('\r').unwrap_or(line).to_owned(),
+            )));
+        }
+        match std::env::var(VARIABLE) {
+            Ok(password) => Ok(Some(Zeroizing::new(password))),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Error::UsagePassword("AMPOULE_SIGN_PASSWORD is not UTF-8"))
+            }
+        }
+    }
+}
+
+fn prompt(question: &str) -> Result<Zeroizing<String>> {
+    // In a pipe or under a scheduler nobody would ever answer.
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::UsagePassword(
+            "the private key needs a password and there is no terminal to ask; give \
+             --password-file or AMPOULE_SIGN_PASSWORD",
+        ));
+    }
+    rpassword::prompt_password(question)
+        .map(Zeroizing::new)
+        .map_err(|_| Error::UsagePassword("the terminal gave no password"))
+}

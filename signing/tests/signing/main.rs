@@ -1,0 +1,17 @@
+//! What a signed bundle promises, from the outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod command_line;
+mod envelope;
+mod fixture;
+mod keys;
+mod manifest;
+mod openssl;
+mod tamper;
+mod trust;
+mod weak_key;
