@@ -1,0 +1,125 @@
+//! Views of row-major matrices whose rows may lie apart, such as one head's columns.
+
+/// A matrix to read: `rows × columns`, the rows `stride` elements apart.
+#[derive(Debug, Clone, Copy)]
+pub struct MatrixRef<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl<'a> MatrixRef<'a> {
+    /// The `rows × columns` elements of `data`, its rows one after another.
+    ///
+    /// # Panics
+    ///
+    /// When `data` is shorter than that.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::with_stride(data, rows, columns, columns)
+    }
+
+    /// The first `columns` of each of `rows` rows that start `stride` elements apart.
+    ///
+    /// # Panics
+    ///
+    /// When `data` is shorter than that, or rows overlap.
+    pub fn with_stride(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
+        check(data.len(), rows, columns, stride);
+        MatrixRef {
+            data,
+            rows,
+            columns,
+            stride,
+        }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// One row.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        &self.data[row * self.stride..][..self.columns]
+    }
+}
+
+/// A matrix to write: `rows × columns`, the rows `stride` elements apart.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    data: &'a mut [f32],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl<'a> MatrixMut<'a> {
+    /// The `rows × columns` elements of `data`, its rows one after another.
+    ///
+    /// # Panics
+    ///
+    /// When `data` is shorter than that.
+    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self::with_stride(data, rows, columns, columns)
+    }
+
+    /// The first `columns` of each of `rows` rows that start `stride` elements apart.
+    ///
+    /// # Panics
+    ///
+    /// When `data` is shorter than that, or rows overlap.
+    pub fn with_stride(data: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
+        check(data.len(), rows, columns, stride);
+        MatrixMut {
+            data,
+            rows,
+            columns,
+            stride,
+        }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// One row.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such row.
+    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        &mut self.data[row * self.stride..][..self.columns]
+    }
+}
+
+fn check(len: usize, rows: usize, columns: usize, stride: usize) {
+    assert!(columns <= stride, "{columns} columns, {stride} apart");
+    let needed = match rows.checked_sub(1) {
+        None => Some(0),
+        Some(gaps) => gaps
+            .checked_mul(stride)
+            .and_then(|start| start.checked_add(columns)),
+    };
+    assert!(
+        needed.is_some_and(|needed| needed <= len),
+        "{rows} rows of {columns}, {stride} apart, in {len} elements"
+    );
+}

@@ -1,0 +1,171 @@
+//! Matrices in the order in which the inner loop reads them.
+
+use crate::matrix::MatrixRef;
+use crate::tile::{ColumnStep, RowStep, STEPS, TILE_COLUMNS, TILE_ROWS};
+
+/// A matrix of weights `[outputs, inputs]`, packed for [`linear`](crate::linear).
+///
+/// Panels of eight outputs lie one after another; a panel holds, input by input, the weights of its
+/// eight outputs. The last panel is filled up with zeros. In memory that is
+/// `4 · inputs · (outputs rounded up to 8)` bytes and one KiB.
+#[derive(Debug, Clone, Default)]
+pub struct PackedMatrix {
+    outputs: usize,
+    inputs: usize,
+    /// Panel by panel, and after them enough room that [`STEPS`] steps can be lent from any on.
+    steps: Vec<ColumnStep>,
+}
+
+impl PackedMatrix {
+    /// A matrix of zeros, to be [filled](PackedMatrix::fill).
+    ///
+    /// # Panics
+    ///
+    /// When it is too large to be addressed.
+    pub fn zeros(outputs: usize, inputs: usize) -> Self {
+        let mut packed = PackedMatrix::default();
+        packed.clear(outputs, inputs);
+        packed
+    }
+
+    /// Makes this a matrix of zeros of another shape, in the memory that it has.
+    fn clear(&mut self, outputs: usize, inputs: usize) {
+        let steps = outputs
+            .div_ceil(TILE_COLUMNS)
+            .checked_mul(inputs)
+            .and_then(|steps| steps.checked_add(STEPS - 1));
+        assert!(steps.is_some(), "a matrix of {outputs} × {inputs}");
+        self.outputs = outputs;
+        self.inputs = inputs;
+        self.steps.clear();
+        self.steps.resize(steps.unwrap_or(0), ColumnStep::ZERO);
+    }
+
+    /// How many outputs it has: rows as the weights are usually stored.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// How many inputs it has: columns as the weights are usually stored.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Puts `values` at their place: the row-major elements `[outputs, inputs]` from element
+    /// `start` on. So weights can be packed as they are read, a piece at a time, and several
+    /// matrices with the same inputs can be packed as one.
+    ///
+    /// # Panics
+    ///
+    /// When there are not that many elements.
+    pub fn fill(&mut self, start: usize, mut values: &[f32]) {
+        // The product fits: that much memory was there to be cleared.
+        let elements = self.outputs * self.inputs;
+        assert!(
+            start <= elements && values.len() <= elements - start,
+            "{} elements from {start} on in a matrix of {} × {}",
+            values.len(),
+            self.outputs,
+            self.inputs
+        );
+        let mut at = start;
+        while !values.is_empty() {
+            let (output, input) = (at / self.inputs, at % self.inputs);
+            let (row, rest) = values.split_at(values.len().min(self.inputs - input));
+            let lane = output % TILE_COLUMNS;
+            let first = output / TILE_COLUMNS * self.inputs + input;
+            for (step, &value) in self.steps[first..].iter_mut().zip(row) {
+                step.0[lane / 4][lane % 4] = value;
+            }
+            at += row.len();
+            values = rest;
+        }
+    }
+
+    /// Packs `weights`, given as `[outputs, inputs]`, in place of what it was before.
+    pub fn pack(&mut self, weights: MatrixRef<'_>) {
+        self.clear(weights.rows(), weights.columns());
+        for output in 0..weights.rows() {
+            self.fill(output * weights.columns(), weights.row(output));
+        }
+    }
+
+    /// Packs `weights`, given as `[inputs, outputs]`, in place of what it was before.
+    pub fn pack_transposed(&mut self, weights: MatrixRef<'_>) {
+        self.clear(weights.columns(), weights.rows());
+        for input in 0..weights.rows() {
+            let row = weights.row(input).chunks(TILE_COLUMNS);
+            for (panel, outputs) in row.enumerate() {
+                let step = &mut self.steps[panel * self.inputs + input];
+                step.0.as_flattened_mut()[..outputs.len()].copy_from_slice(outputs);
+            }
+        }
+    }
+
+    /// [`STEPS`] steps of the panel from input `input` on. Those beyond its last input are not its.
+    #[inline(always)]
+    pub(crate) fn steps(&self, panel: usize, input: usize) -> &[ColumnStep; STEPS] {
+        window(&self.steps, panel * self.inputs + input)
+    }
+}
+
+/// A block of activations: rows in groups of four, and a group column by column.
+#[derive(Debug, Default)]
+pub(crate) struct PackedRows {
+    columns: usize,
+    /// Group by group, and after them enough room that [`STEPS`] steps can be lent from any on.
+    steps: Vec<RowStep>,
+}
+
+impl PackedRows {
+    /// Packs these rows and columns of `x`. The last group is filled up with rows of zeros.
+    pub(crate) fn pack(
+        &mut self,
+        x: MatrixRef<'_>,
+        rows: std::ops::Range<usize>,
+        columns: std::ops::Range<usize>,
+    ) {
+        self.columns = columns.len();
+        let groups = rows.len().div_ceil(TILE_ROWS);
+        self.steps.clear();
+        for group in 0..groups {
+            let first = rows.start + group * TILE_ROWS;
+            let row = |i| {
+                let row = first + i;
+                (row < rows.end).then(|| &x.row(row)[columns.clone()])
+            };
+            if let [Some(r0), Some(r1), Some(r2), Some(r3)] = std::array::from_fn(row) {
+                let together = r0.iter().zip(r1).zip(r2).zip(r3);
+                self.steps
+                    .extend(together.map(|(((&v0, &v1), &v2), &v3)| RowStep([v0, v1, v2, v3])));
+            } else {
+                let start = self.steps.len();
+                self.steps.resize(start + columns.len(), RowStep::ZERO);
+                for (i, row) in (0..TILE_ROWS).filter_map(|i| Some((i, row(i)?))) {
+                    for (step, &value) in self.steps[start..].iter_mut().zip(row) {
+                        step.0[i] = value;
+                    }
+                }
+            }
+        }
+        self.steps
+            .resize(self.steps.len() + STEPS - 1, RowStep::ZERO);
+    }
+
+    /// [`STEPS`] steps of the group from column `column` on. Those beyond its last are not its.
+    #[inline(always)]
+    pub(crate) fn steps(&self, group: usize, column: usize) -> &[RowStep; STEPS] {
+        window(&self.steps, group * self.columns + column)
+    }
+}
+
+#[inline(always)]
+#[expect(
+    clippy::expect_used,
+    reason = "the packed matrices end with room for this, whatever step is asked for"
+)]
+fn window<T>(steps: &[T], start: usize) -> &[T; STEPS] {
+    steps[start..]
+        .first_chunk()
+        .expect("room after the last step")
+}

@@ -1,0 +1,100 @@
+//! The inner loop of the matrix product: a tile of 4 rows by 8 columns, up to 32 steps at a time.
+//!
+//! A step adds the outer product of one column of A (four rows) and one row of B (eight columns) to
+//! the tile. It costs two loads of B, one of A, four lane broadcasts and eight multiply-adds; with
+//! the eight accumulators that is what sixteen vector registers hold.
+//!
+//! The shape of the code is for Cranelift under fuel or epoch metering. In a loop, the check at its
+//! head has a cold call that makes the register allocator keep every accumulator on the stack. So
+//! there is none: the steps are written out, and the loop over them is the caller's. Without
+//! anything between them, though, LLVM gathers all loads at the top and Cranelift all arithmetic at
+//! the bottom, and everything spills; so after each step there is a forward exit, which ends the
+//! basic block and serves the remainder besides.
+
+/// Rows of a tile.
+pub(crate) const TILE_ROWS: usize = 4;
+
+/// Columns of a tile.
+pub(crate) const TILE_COLUMNS: usize = 8;
+
+/// Steps that one call does at most. With 16 the accumulators' way from and to memory shows, with
+/// 64 the function's code no longer fits where the processor keeps decoded instructions.
+pub(crate) const STEPS: usize = 32;
+
+/// One step's share of A: the same column of [`TILE_ROWS`] rows.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+pub(crate) struct RowStep(pub(crate) [f32; TILE_ROWS]);
+
+/// One step's share of B: [`TILE_COLUMNS`] columns of the same row. Aligned so that none crosses a
+/// cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(32))]
+pub(crate) struct ColumnStep(pub(crate) [[f32; 4]; 2]);
+
+/// A tile of the product: for each row its eight columns.
+pub(crate) type Tile = [ColumnStep; TILE_ROWS];
+
+impl RowStep {
+    pub(crate) const ZERO: RowStep = RowStep([0.0; TILE_ROWS]);
+}
+
+impl ColumnStep {
+    pub(crate) const ZERO: ColumnStep = ColumnStep([[0.0; 4]; 2]);
+}
+
+/// The body of [`Vector::accumulate`](crate::simd::Vector::accumulate) for the vector type `$v`,
+/// whose multiply-add is `$madd`. It is a macro because a function compiled for more features than
+/// its caller is not inlined into it, so the multiply-add must stand here by name.
+macro_rules! accumulate_steps {
+    ($v:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident) => {
+        accumulate_steps!(
+            @ $v, $madd, $steps, $a, $b, $tile,
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
+        )
+    };
+    (
+        @ $v:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident, $($step:literal)*
+    ) => {
+        let mut c00 = <$v>::load(&$tile[0].0[0]);
+        let mut c01 = <$v>::load(&$tile[0].0[1]);
+        let mut c10 = <$v>::load(&$tile[1].0[0]);
+        let mut c11 = <$v>::load(&$tile[1].0[1]);
+        let mut c20 = <$v>::load(&$tile[2].0[0]);
+        let mut c21 = <$v>::load(&$tile[2].0[1]);
+        let mut c30 = <$v>::load(&$tile[3].0[0]);
+        let mut c31 = <$v>::load(&$tile[3].0[1]);
+        'done: {
+            $(
+                if $steps == $step {
+                    break 'done;
+                }
+                let b0 = <$v>::load(&$b[$step].0[0]);
+                let b1 = <$v>::load(&$b[$step].0[1]);
+                let a = <$v>::load(&$a[$step].0);
+                let a0 = a.broadcast::<0>();
+                c00 = $madd(a0, b0, c00);
+                c01 = $madd(a0, b1, c01);
+                let a1 = a.broadcast::<1>();
+                c10 = $madd(a1, b0, c10);
+                c11 = $madd(a1, b1, c11);
+                let a2 = a.broadcast::<2>();
+                c20 = $madd(a2, b0, c20);
+                c21 = $madd(a2, b1, c21);
+                let a3 = a.broadcast::<3>();
+                c30 = $madd(a3, b0, c30);
+                c31 = $madd(a3, b1, c31);
+            )*
+        }
+        c00.store(&mut $tile[0].0[0]);
+        c01.store(&mut $tile[0].0[1]);
+        c10.store(&mut $tile[1].0[0]);
+        c11.store(&mut $tile[1].0[1]);
+        c20.store(&mut $tile[2].0[0]);
+        c21.store(&mut $tile[2].0[1]);
+        c30.store(&mut $tile[3].0[0]);
+        c31.store(&mut $tile[3].0[1]);
+    };
+}
+
+pub(crate) use accumulate_steps;

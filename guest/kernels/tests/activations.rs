@@ -1,0 +1,106 @@
+//! The functions beside the matrix product, against f64.
+
+use ampoule_kernels::{MatrixMut, add, gelu, layer_norm, softmax};
+
+/// `Φ(x)` by its series (Marsaglia, "Evaluating the Normal Distribution", 2004): exact to f64 for
+/// the `x` used here.
+fn normal_distribution(x: f64) -> f64 {
+    let (mut term, mut sum, mut i) = (x, x, 1.0);
+    while term.abs() > 1e-20 {
+        i += 2.0;
+        term *= x * x / i;
+        sum += term;
+    }
+    0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+#[test]
+fn gelu_is_exact_to_the_rounding_of_f32() {
+    let x: Vec<f32> = (-70_003..70_000).map(|i| i as f32 * 1e-4).collect();
+    let mut y = x.clone();
+    gelu(&mut y);
+    for (&x, &y) in x.iter().zip(&y) {
+        let exact = f64::from(x) * normal_distribution(f64::from(x));
+        let error = (f64::from(y) - exact).abs() / f64::from(x.abs().max(1.0));
+        assert!(error < 2.5e-7, "gelu({x}) = {y}, off by {error}");
+    }
+}
+
+#[test]
+fn gelu_of_what_is_far_out_is_zero_or_itself() {
+    let mut values = [-1e30, -50.0, -6.0, 0.0, 6.0, 50.0, 1e30];
+    gelu(&mut values);
+    assert_eq!(values, [0.0, 0.0, 0.0, 0.0, 6.0, 50.0, 1e30]);
+}
+
+#[test]
+fn softmax_agrees_with_f64_at_every_length() {
+    for columns in (1..40).chain([127, 512]) {
+        let rows = 3;
+        let scale = 0.177;
+        let x: Vec<f32> = (0..rows * columns)
+            .map(|i| ((i * 7919) % 613) as f32 / 10.0 - 30.0)
+            .collect();
+        let mut y = x.clone();
+        softmax(&mut MatrixMut::new(&mut y, rows, columns), scale);
+        for (x, y) in x.chunks(columns).zip(y.chunks(columns)) {
+            let powers: Vec<f64> = x
+                .iter()
+                .map(|&x| (f64::from(x) * f64::from(scale)).exp())
+                .collect();
+            let sum: f64 = powers.iter().sum();
+            for (power, &y) in powers.iter().zip(y) {
+                let error = (f64::from(y) - power / sum).abs() / (power / sum);
+                assert!(error < 3e-6, "{columns} columns: off by {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_neither_overflows_nor_divides_by_zero() {
+    let mut row = [3e38, -3e38, 3e38, 0.0, -1e4];
+    softmax(&mut MatrixMut::new(&mut row, 1, 5), 1.0);
+    assert_eq!(row[0], 0.5);
+    assert_eq!(row[2], 0.5);
+    assert!(row[1] < 1e-37 && row[3] < 1e-37 && row[4] < 1e-37);
+    softmax(&mut MatrixMut::new(&mut [], 0, 0), 1.0);
+}
+
+#[test]
+fn layer_norm_agrees_with_f64_at_every_width() {
+    for width in (1..30).chain([384, 1001]) {
+        let value = |i: usize| ((i * 104_729) % 997) as f32 / 100.0 - 3.0;
+        let rows: Vec<f32> = (0..2 * width).map(value).collect();
+        let weight: Vec<f32> = (0..width).map(|i| value(i + 5)).collect();
+        let bias: Vec<f32> = (0..width).map(|i| value(i + 11)).collect();
+        let epsilon = 1e-5;
+        let mut normal = rows.clone();
+        layer_norm(&mut normal, &weight, &bias, epsilon);
+        for (row, found) in rows.chunks(width).zip(normal.chunks(width)) {
+            let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / width as f64;
+            let square = |x: f64| x * x;
+            let variance = row
+                .iter()
+                .map(|&x| square(f64::from(x) - mean))
+                .sum::<f64>()
+                / width as f64;
+            for (i, &found) in found.iter().enumerate() {
+                let exact = (f64::from(row[i]) - mean) / (variance + f64::from(epsilon)).sqrt()
+                    * f64::from(weight[i])
+                    + f64::from(bias[i]);
+                assert!(
+                    (f64::from(found) - exact).abs() < 2e-5,
+                    "width {width}: {found} for {exact}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn add_adds() {
+    let mut x = [1.0, 2.0, 3.0, 4.0, 5.0];
+    add(&mut x, &[10.0, 20.0, 30.0, 40.0, 50.0]);
+    assert_eq!(x, [11.0, 22.0, 33.0, 44.0, 55.0]);
+}
