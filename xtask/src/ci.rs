@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::cargo_test::Selection;
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
 use crate::{audit, guests, process, promises, setup, test};
 
@@ -79,11 +80,20 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
 }
 
 fn clippy_guests(workspace: &Workspace) -> Result<()> {
+    let deny = ["--", "-Dwarnings"];
     let mut clippy = for_guests(workspace, "clippy");
     for package in guest_packages(workspace)? {
         clippy.args(["--package", &package.name]);
     }
-    process::run(clippy.args(["--lib", "--examples", "--", "-Dwarnings"]))
+    process::run(clippy.args(["--lib", "--examples"]).args(deny))?;
+    // Their tests run on the host machine.
+    process::run(
+        cargo(workspace)
+            .arg("clippy")
+            .args(Selection::guests(workspace)?.arguments())
+            .arg("--all-targets")
+            .args(deny),
+    )
 }
 
 /// Programs before libraries: `ampoule` is the name of both, and the library's pages are to stay.

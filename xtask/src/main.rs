@@ -16,6 +16,7 @@
 
 mod audit;
 mod bundle;
+mod cargo_test;
 mod ci;
 mod debian_source;
 mod demo;

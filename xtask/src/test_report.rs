@@ -1,10 +1,11 @@
 //! What `cargo test` said: each test that ran, where it lives, and its result.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::cargo_test::Programs;
 
 /// Every test of one run.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -59,8 +60,7 @@ impl TestReport {
 /// Reads the merged output of `cargo test` and the test programs, line by line.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
-    /// The file name of each test program, and the source file of its crate.
-    programs: &'a BTreeMap<String, String>,
+    programs: &'a Programs,
     target: String,
     announced: usize,
     recorded: usize,
@@ -70,7 +70,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(programs: &'a BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(programs: &'a Programs) -> Self {
         Self {
             programs,
             target: String::new(),
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn read(output: &str) -> (TestReport, Vec<String>) {
-        let programs = BTreeMap::from([
+        let programs = Programs::from([
             (
                 "ampoule-0123".to_owned(),
                 "host/runtime/src/lib.rs".to_owned(),
