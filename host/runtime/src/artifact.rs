@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, Instance, InstancePre};
+use wasmtime::{Engine, Store};
 
 use crate::admission::AdmittedModel;
 use crate::assets::AssetFiles;
@@ -14,6 +14,7 @@ use crate::bindings::exports::ampoule::model as exports;
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::state::{SandboxState, new_linker};
+use crate::stop::TypeMismatch;
 
 /// A compiled and linked model. Sandboxes are instances of it.
 pub(crate) struct Artifact {
@@ -31,6 +32,45 @@ pub(crate) struct Exports {
     pub(crate) image_embedding: Option<exports::image_embedding::GuestIndices>,
     pub(crate) image_classification: Option<exports::image_classification::GuestIndices>,
     pub(crate) text_generation: Option<exports::text_generation::GuestIndices>,
+}
+
+impl Exports {
+    /// Checks that every function has the type that the contract gives it. No guest code runs.
+    ///
+    /// Wasmtime can tell only of an instance; so this is done once a model, in its first sandbox.
+    pub(crate) fn check_types(
+        &self,
+        store: &mut Store<SandboxState>,
+        instance: &Instance,
+    ) -> Result<(), TypeMismatch> {
+        macro_rules! check {
+            ($task:expr, $indices:expr) => {
+                if let Some(indices) = &$indices {
+                    indices
+                        .load(&mut *store, instance)
+                        .map_err(|error| TypeMismatch::new($task.name(), &error))?;
+                }
+            };
+        }
+        self.load_lifecycle(store, instance)?;
+        check!(Task::TextTokenization, self.text_tokenization);
+        check!(Task::TextEmbedding, self.text_embedding);
+        check!(Task::ImageEmbedding, self.image_embedding);
+        check!(Task::ImageClassification, self.image_classification);
+        check!(Task::TextGeneration, self.text_generation);
+        Ok(())
+    }
+
+    /// The functions of `lifecycle`.
+    pub(crate) fn load_lifecycle(
+        &self,
+        store: &mut Store<SandboxState>,
+        instance: &Instance,
+    ) -> Result<exports::lifecycle::Guest, TypeMismatch> {
+        self.lifecycle
+            .load(store, instance)
+            .map_err(|error| TypeMismatch::new("lifecycle", &error))
+    }
 }
 
 /// Compiles and links. The expensive step of loading a model: seconds for a large component.
@@ -58,14 +98,11 @@ pub(crate) fn compile(engine: &Engine, model: AdmittedModel) -> Result<Arc<Artif
 }
 
 fn find_exports(instance: &InstancePre<SandboxState>, tasks: &[Task]) -> Result<Exports> {
-    let mismatch = |name: &str, error: &wasmtime::Error| Error::Task {
-        reason: format!("the component's `{name}` does not have the contract's type: {error:#}"),
-    };
     macro_rules! find {
         ($task:expr, $interface:ident) => {
             if tasks.contains(&$task) {
                 let indices = exports::$interface::GuestIndices::new(instance)
-                    .map_err(|error| mismatch($task.name(), &error))?;
+                    .map_err(|error| TypeMismatch::new($task.name(), &error))?;
                 Some(indices)
             } else {
                 None
@@ -74,7 +111,7 @@ fn find_exports(instance: &InstancePre<SandboxState>, tasks: &[Task]) -> Result<
     }
     Ok(Exports {
         lifecycle: exports::lifecycle::GuestIndices::new(instance)
-            .map_err(|error| mismatch("lifecycle", &error))?,
+            .map_err(|error| TypeMismatch::new("lifecycle", &error))?,
         text_tokenization: find!(Task::TextTokenization, text_tokenization),
         text_embedding: find!(Task::TextEmbedding, text_embedding),
         image_embedding: find!(Task::ImageEmbedding, image_embedding),

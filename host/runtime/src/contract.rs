@@ -88,14 +88,15 @@ impl<'a> InterfaceName<'a> {
         })
     }
 
-    /// Whether this is the named interface in a version that one of `offered` can stand in for.
+    /// Whether this is the named interface on the semver track of `offered`. Linking then finds out
+    /// whether all of its functions are there.
     fn is_compatible(&self, package: &str, interface: &str, offered: &Version) -> bool {
         self.package == package
             && self.interface == interface
             && self
                 .version
                 .as_ref()
-                .is_some_and(|asked| is_same_track(asked, offered) && asked <= offered)
+                .is_some_and(|asked| is_same_track(asked, offered))
     }
 
     /// The interface of our contract that this names, when the version is one we have bindings
@@ -135,7 +136,7 @@ mod tests {
         for (name, base) in [
             ("wasi:cli/environment@0.2.0", true),
             ("wasi:cli/environment@0.2.12", true),
-            ("wasi:cli/environment@0.2.99", false),
+            ("wasi:cli/environment@0.2.99", true),
             ("wasi:cli/environment@0.3.0", false),
             ("wasi:cli/environment@0.2.3-rc.1", false),
             ("wasi:cli/environment", false),

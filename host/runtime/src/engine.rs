@@ -53,3 +53,24 @@ pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
         .memory_init_cow(true);
     Engine::new(&config).map_err(|error| Error::internal(format!("the engine: {error}")))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use wasmtime::component::Component;
+
+    use super::*;
+
+    #[test]
+    fn what_no_model_needs_is_switched_off() {
+        let engine = new_engine(EngineProfile::default()).unwrap();
+        for guest in ["exceptions", "gc", "memory64", "shared_memory"] {
+            let path = format!(
+                "{}/../../tests/guests/wat/uses_{guest}.wat",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let bytes = wat::parse_file(path).unwrap();
+            assert!(Component::from_binary(&engine, &bytes).is_err(), "{guest}");
+        }
+    }
+}

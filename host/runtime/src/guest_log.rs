@@ -150,7 +150,11 @@ const STDIO_WRITE_BYTES: usize = 4096;
 #[async_trait::async_trait]
 impl OutputStream for LogSink {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        Self::write(self, LogLevel::Stdio, &String::from_utf8_lossy(&bytes));
+        // The budget is in bytes, so what is beyond it need not be decoded.
+        let kept = &bytes[..bytes.len().min(self.lock().left)];
+        let dropped = (bytes.len() - kept.len()) as u64;
+        Self::write(self, LogLevel::Stdio, &String::from_utf8_lossy(kept));
+        self.lock().log.dropped_bytes += dropped;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::bindings::ampoule::model::types;
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::text::check_shape;
+use crate::text::{check_vectors, rows};
 
 /// A picture to put to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ impl From<Image> for types::Image {
 pub struct ImageEmbeddings {
     /// The length of one vector.
     pub dimensions: usize,
+    /// How many images there were.
+    pub images: usize,
     /// Shape `[images, dimensions]`, row-major.
     pub values: Vec<f32>,
     /// What the whole request cost; input tokens are visual tokens.
@@ -54,7 +56,7 @@ pub struct ImageEmbeddings {
 impl ImageEmbeddings {
     /// The vectors, in the order of the images.
     pub fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dimensions.max(1))
+        rows(&self.values, self.dimensions, self.images)
     }
 }
 
@@ -90,7 +92,8 @@ impl Model {
             .await?;
         answer.try_map(|embeddings| {
             Ok(ImageEmbeddings {
-                dimensions: check_shape(embeddings.dimensions, embeddings.values.len(), count)?,
+                dimensions: check_vectors(embeddings.dimensions, &embeddings.values, count)?,
+                images: count,
                 values: embeddings.values,
                 usage: embeddings.usage.into(),
             })
@@ -118,6 +121,11 @@ impl Model {
             if labels.len() > top_k as usize {
                 return Err(Error::Answer {
                     reason: format!("{} labels came, {top_k} were asked for", labels.len()),
+                });
+            }
+            if let Some(label) = labels.iter().find(|label| !label.score.is_finite()) {
+                return Err(Error::Answer {
+                    reason: format!("a finite score was expected, {} came", label.score),
                 });
             }
             Ok(labels

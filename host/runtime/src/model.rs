@@ -47,10 +47,11 @@ impl Model {
             artifact,
             info: Arc::default(),
         };
-        let lifecycle = model.exports().lifecycle.clone();
+        let artifact = Arc::clone(&model.artifact);
         let described = model
             .ask(async move |store, instance| {
-                let guest = lifecycle.load(&mut *store, instance)?;
+                artifact.exports.check_types(store, instance)?;
+                let guest = artifact.exports.load_lifecycle(store, instance)?;
                 Ok(Ok(guest.call_describe(store).await?))
             })
             .await?

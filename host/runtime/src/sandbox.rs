@@ -78,7 +78,7 @@ impl Sandbox {
 
         let run = run(&mut store, async |store| {
             let instance = artifact.instance.instantiate_async(&mut *store).await?;
-            let lifecycle = artifact.exports.lifecycle.load(&mut *store, &instance)?;
+            let lifecycle = artifact.exports.load_lifecycle(store, &instance)?;
             let result = lifecycle.call_init(store).await?;
             Ok((instance, result))
         });

@@ -19,6 +19,31 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
+/// An export that has the contract's name and not its type.
+#[derive(Debug, thiserror::Error)]
+#[error("the component's `{interface}` does not have the contract's type: {reason}")]
+pub(crate) struct TypeMismatch {
+    interface: &'static str,
+    reason: String,
+}
+
+impl TypeMismatch {
+    pub(crate) fn new(interface: &'static str, error: &wasmtime::Error) -> Self {
+        Self {
+            interface,
+            reason: harmless(&format!("{error:#}")),
+        }
+    }
+}
+
+impl From<TypeMismatch> for Error {
+    fn from(mismatch: TypeMismatch) -> Self {
+        Self::Task {
+            reason: mismatch.to_string(),
+        }
+    }
+}
+
 /// What Wasmtime says when a guest hands over more than `Store::set_hostcall_fuel` allows. Its
 /// error has no public type; a test fails when the words change.
 const HOSTCALL_FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
@@ -51,6 +76,11 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
         }
         Some(Stop::Cancelled) => return Error::internal("a cancelled request was waited for"),
         None => {}
+    }
+    if let Some(mismatch) = error.downcast_ref::<TypeMismatch>() {
+        return Error::Task {
+            reason: mismatch.to_string(),
+        };
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {

@@ -30,7 +30,7 @@ pub struct TextEmbeddings {
 impl TextEmbeddings {
     /// The vectors, in the order of the texts.
     pub fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dimensions.max(1))
+        rows(&self.values, self.dimensions, self.truncated.len())
     }
 }
 
@@ -80,7 +80,7 @@ impl Model {
             })
             .await?;
         answer.try_map(|embeddings| {
-            let dimensions = check_shape(embeddings.dimensions, embeddings.values.len(), count)?;
+            let dimensions = check_vectors(embeddings.dimensions, &embeddings.values, count)?;
             check_count("truncation flags", embeddings.truncated.len(), count)?;
             Ok(TextEmbeddings {
                 dimensions,
@@ -92,14 +92,21 @@ impl Model {
     }
 }
 
-/// The dimensions of an embedding answer whose values have the shape `[count, dimensions]`.
-pub(crate) fn check_shape(dimensions: u32, values: usize, count: usize) -> Result<usize> {
+/// The dimensions of an embedding answer whose values have the shape `[count, dimensions]` and are
+/// numbers: NaN and infinities cannot be compared or written as JSON.
+pub(crate) fn check_vectors(dimensions: u32, values: &[f32], count: usize) -> Result<usize> {
     let dimensions = dimensions as usize;
-    if dimensions.checked_mul(count) != Some(values) || (dimensions == 0 && count > 0) {
+    if dimensions.checked_mul(count) != Some(values.len()) {
         return Err(Error::Answer {
             reason: format!(
-                "{count} vectors of {dimensions} dimensions were announced, {values} values came"
+                "{count} vectors of {dimensions} dimensions were announced, {} values came",
+                values.len()
             ),
+        });
+    }
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return Err(Error::Answer {
+            reason: format!("a finite number was expected in a vector, {value} came"),
         });
     }
     Ok(dimensions)
@@ -112,4 +119,13 @@ fn check_count(what: &str, found: usize, expected: usize) -> Result<()> {
     Err(Error::Answer {
         reason: format!("{expected} {what} were expected, {found} came"),
     })
+}
+
+/// `count` rows of `dimensions` values each; the rows may be empty.
+pub(crate) fn rows(
+    values: &[f32],
+    dimensions: usize,
+    count: usize,
+) -> impl ExactSizeIterator<Item = &[f32]> {
+    (0..count).map(move |row| &values[row * dimensions..][..dimensions])
 }
