@@ -182,8 +182,8 @@ pub enum Error {
         /// The argument for `chmod` that puts it right.
         fix: &'static str,
     },
-    /// `trust.weak-key`: a public key for which anybody can make signatures, or one that is not a
-    /// key in its one canonical spelling.
+    /// `trust.weak-key`: a public key for which anybody can make signatures, or one that is not the
+    /// only name of its key.
     #[error("the public key is refused: {reason}; make one with `ampoule-sign keygen`")]
     TrustWeakKey {
         /// What is wrong with it.

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::pkcs8::PublicKeyBytes;
-use ed25519_dalek::pkcs8::spki::{DecodePublicKey as _, EncodePublicKey as _};
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519::pkcs8::spki::{DecodePublicKey as _, EncodePublicKey as _};
+use ed25519::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use ed25519::{KeypairBytes, PublicKeyBytes};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use pkcs8::der::SecretDocument;
 use pkcs8::der::pem::PemLabel as _;
@@ -76,8 +76,8 @@ impl PublicKey {
     /// # Errors
     ///
     /// `trust.malformed-key` when it is something else, `trust.weak-key` when the point is of low
-    /// order (anybody can then make signatures that plain verification accepts), has a component of
-    /// low order, or is not in its canonical encoding (one key would have two names).
+    /// order (anybody can then make signatures that plain verification accepts) or has a component of
+    /// low order (one key would have several names).
     pub fn from_pem(pem: &str) -> Result<Self> {
         if pem.len() as u64 > MAX_KEY_FILE_BYTES {
             return Err(Error::TrustMalformedKey {
@@ -112,12 +112,10 @@ impl PublicKey {
                 "it is a point of low order, for which anybody can forge signatures",
             ));
         }
-        let point = verifying.to_edwards();
-        if !point.is_torsion_free() {
+        // This leaves each key one encoding, too: those with y not below p are all of low order or
+        // have such a component.
+        if !verifying.to_edwards().is_torsion_free() {
             return Err(weak("it has a component of low order"));
-        }
-        if point.compress().to_bytes() != *bytes {
-            return Err(weak("it is not in canonical encoding"));
         }
         Self::named(verifying)
     }

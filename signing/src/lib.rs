@@ -42,9 +42,8 @@
 //!
 //! ```
 //! use ampoule_signing::{
-//!     Bundle, ManifestTemplate, SecretKey, Timestamp, TrustStore, sign_directory,
+//!     Bundle, ManifestTemplate, SecretKey, Timestamp, TrustStore, Version, sign_directory,
 //! };
-//! use semver::Version;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let parent = tempfile::tempdir()?;
@@ -114,6 +113,7 @@ pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
+pub use semver::Version;
 pub use sign::sign_directory;
 pub use template::{MANIFEST_FILE, ManifestTemplate};
 pub use trust::{TRUST_FILE, TrustStore, TrustedKey};

@@ -78,7 +78,7 @@ impl TrustStore {
 
     /// Changes the store in the directory `dir`, which is made if it is not there: reads it under a
     /// lock, applies `change`, and replaces the file atomically (mode 0600 in a directory of mode
-    /// 0700). When `change` fails, nothing is written.
+    /// 0700). When `change` fails, the store stays as it is.
     ///
     /// # Errors
     ///

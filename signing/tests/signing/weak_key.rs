@@ -5,9 +5,11 @@ use std::fs;
 use ampoule_signing::{Envelope, PublicKey, TrustStore};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
+use curve25519_dalek::Scalar;
+use ed25519_dalek::{Signature, SigningKey, Verifier as _, VerifyingKey};
 use pkcs8::spki::EncodePublicKey as _;
 use serde_json::json;
+use sha2::{Digest as _, Sha512};
 
 use crate::fixture::{Fixture, PUBLISHER};
 
@@ -104,7 +106,7 @@ fn public_keys_of_low_order_are_refused() {
 fn public_keys_with_a_component_of_low_order_are_refused() {
     // The order-4 point added to an honest key: it is not weak by dalek's `is_weak`, but two
     // different keys would then accept signatures of one.
-    let honest = ed25519_dalek::SigningKey::from_bytes(&[7; 32])
+    let honest = SigningKey::from_bytes(&[7; 32])
         .verifying_key()
         .to_edwards();
     let torsion = VerifyingKey::from_bytes(&[0; 32]).unwrap().to_edwards();
@@ -115,30 +117,51 @@ fn public_keys_with_a_component_of_low_order_are_refused() {
 }
 
 #[test]
-fn public_keys_that_are_no_point_or_in_a_second_encoding_are_refused() {
+fn public_keys_that_are_no_point_are_refused() {
     let mut no_point = [0; 32];
     no_point[0] = 2;
     assert!(
         VerifyingKey::from_bytes(&no_point).is_err(),
         "y = 2 is on no point"
     );
-    // y = p + 3, which dalek reads as y = 3; below p + 19 there is a second way to write a y.
-    let mut second = [0xff; 32];
-    second[0] = 0xf0;
-    second[31] = 0x7f;
-    assert!(VerifyingKey::from_bytes(&second).is_ok(), "dalek reads it");
-    for point in [no_point, second] {
-        assert_eq!(
-            PublicKey::from_pem(&spki_pem(point)).unwrap_err().code(),
-            "trust.weak-key"
-        );
+    let refused = PublicKey::from_pem(&spki_pem(no_point)).unwrap_err();
+    assert_eq!(refused.code(), "trust.weak-key");
+}
+
+#[test]
+fn public_keys_in_a_second_encoding_are_refused() {
+    // A y from 0 to 18 can also be written as y + p, with p = 2^255 - 19: these are all of the
+    // encodings that are not canonical. dalek reads most of them.
+    let mut read_by_dalek = 0;
+    for (y, sign) in (0..19u8).flat_map(|y| [(y, 0x00), (y, 0x80)]) {
+        let mut second = [0xff; 32];
+        second[0] = 0xed + y;
+        second[31] = 0x7f | sign;
+        read_by_dalek += usize::from(VerifyingKey::from_bytes(&second).is_ok());
+        let refused = PublicKey::from_pem(&spki_pem(second)).unwrap_err();
+        assert_eq!(refused.code(), "trust.weak-key", "y = {y} + p");
     }
+    assert!(read_by_dalek > 20, "{read_by_dalek}");
 }
 
 #[test]
 fn a_signature_with_a_low_order_r_is_refused() {
-    // Only the owner of a key can make one, and with it a signature that is valid to some verifiers
-    // and invalid to others.
-    let key = ampoule_signing::SecretKey::generate().unwrap();
-    assert!(!key.public_key().verify(b"message", &forged().to_bytes()));
+    // With R = the neutral element and S = k·a the equation S·B = R + k·A holds, so plain
+    // verification accepts what only strict verification refuses. (It also gives the key away.)
+    let signing = SigningKey::from_bytes(&[7; 32]);
+    let mut bytes = forged().to_bytes();
+    let challenge = Sha512::new()
+        .chain_update(&bytes[..32])
+        .chain_update(signing.verifying_key().as_bytes())
+        .chain_update(b"message")
+        .finalize();
+    let k = Scalar::from_bytes_mod_order_wide(&challenge.into());
+    bytes[32..].copy_from_slice((k * signing.to_scalar()).as_bytes());
+    let signature = Signature::from_bytes(&bytes);
+    signing
+        .verifying_key()
+        .verify(b"message", &signature)
+        .expect("plain verification accepts it");
+    let public = PublicKey::from_pem(&spki_pem(signing.verifying_key().to_bytes())).unwrap();
+    assert!(!public.verify(b"message", &bytes));
 }

@@ -30,7 +30,11 @@ pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
         &options.key,
         password.as_ref().map(|password| password.as_str()),
     )?;
-    key.public_key().write_file(&public_path)?;
+    key.public_key().write_file(&public_path).inspect_err(|_| {
+        // Half a key pair is of no use, and nobody has used it yet. That removing fails too
+        // changes nothing.
+        let _ = std::fs::remove_file(&options.key);
+    })?;
     let id = key.public_key().key_id();
     let encrypted = if password.is_some() {
         "encrypted"
