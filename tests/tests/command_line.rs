@@ -47,9 +47,9 @@ impl Operator {
     fn ampoule(&self, arguments: &[&str]) -> Command {
         let mut command = ampoule();
         command
-            .args(arguments)
             .arg("--trust")
-            .arg(self.trust.path());
+            .arg(self.trust.path())
+            .args(arguments);
         command
     }
 

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use ampoule::{GenerationRequest, Model};
+use ampoule::{GenerationRequest, Image, Model};
 use ampoule_tests::{
     BundleBuilder, Publisher, block_on, every_task, host_trusting, resident_bytes, test_guest,
     wat_guest,
@@ -16,32 +16,59 @@ const ALLOWED_GROWTH: u64 = 16 << 20;
 const WARM_UP: usize = 20;
 const REQUESTS: usize = 200;
 
-/// Guests that fail or misbehave at every request. Those that run to their deadline get a short
-/// one, so that two hundred of them take seconds.
-const KINDS: [&str; 23] = [
-    "never_returns",
-    "sleeps_past_deadline",
-    "allocates_without_end",
+/// Guests that fail or misbehave at every request, and the text that tells them how.
+const KINDS: [(&str, &str); 30] = [
+    ("never_returns", ""),
+    ("sleeps_past_deadline", ""),
+    ("spins_in_realloc", ""),
+    ("spins_in_post_return", ""),
+    ("allocates_without_end", ""),
+    ("grows_many_tables", ""),
+    ("grows_many_memories", ""),
+    ("answers_after_denied_memory", ""),
+    ("recurses_without_end", ""),
+    ("overflows_shadow_stack", ""),
+    ("returns_giant_list", "1048576"),
+    ("giant_import_argument", "4194304"),
+    ("asks_for_giant_random", ""),
+    ("wrong_shape", "many-values"),
+    ("nan_values", ""),
+    ("breaks_the_abi", ""),
+    ("floods_the_log", ""),
+    ("floods_stdout", ""),
+    ("forges_log_lines", ""),
+    ("traps", ""),
+    ("panics", ""),
+    ("exits", ""),
+    ("guest_error", ""),
+    ("invalid_error_code", "long"),
+    ("opens_files", ""),
+    ("inspects_environment", ""),
+    ("remembers", "secret"),
+    ("assets_out_of_range", ""),
+    ("assets_unknown_name", ""),
+    ("assets_outside_init", ""),
+];
+
+/// Guests that are refused while they are loaded: every request is a load.
+const LOADS: [&str; 8] = [
+    "imports_sockets",
+    "exports_too_few",
+    "exports_extra",
+    "spins_in_init",
+    "allocates_in_init",
+    "fails_in_init",
+    "panics_in_init",
+    "giant_asset_name",
+];
+
+/// Guests written in the text format.
+const WAT: [&str; 5] = [
+    "spins_in_realloc",
+    "spins_in_post_return",
     "grows_many_tables",
     "grows_many_memories",
-    "answers_after_denied_memory",
-    "recurses_without_end",
-    "returns_giant_list",
-    "returns_aliased_list",
-    "giant_import_argument",
-    "asks_for_giant_random",
-    "wrong_shape",
-    "floods_the_log",
-    "floods_stdout",
-    "forges_log_lines",
-    "traps",
-    "panics",
-    "exits",
-    "guest_error",
-    "invalid_error_code",
-    "opens_files",
-    "inspects_environment",
-    "remembers",
+    "breaks_the_abi",
 ];
 
 const GENERATIONS: [&str; 3] = [
@@ -51,14 +78,17 @@ const GENERATIONS: [&str; 3] = [
 ];
 
 fn bundle<'p>(publisher: &'p Publisher, kind: &str) -> BundleBuilder<'p> {
-    let component = if kind.starts_with("grows_many") {
+    let component = if WAT.contains(&kind) {
         wat_guest(kind)
     } else {
         test_guest(kind)
     };
     publisher
         .bundle(component)
+        .file("data.bin", vec![7; 1_000])
+        // Short, so that two hundred requests that run to it take seconds.
         .set("/limits/deadline_ms", json!(25))
+        .set("/limits/init/deadline_ms", json!(50))
         .set("/limits/memory_bytes", json!(32 << 20))
         .set("/limits/init/memory_bytes", json!(32 << 20))
 }
@@ -92,11 +122,11 @@ fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
     let acme = Publisher::new("acme");
     let host = host_trusting(&acme);
     block_on(async {
-        for kind in KINDS {
+        for (kind, text) in KINDS {
             let model = host.load(bundle(&acme, kind).write().path()).await.unwrap();
             let grown = growth(async || {
                 // What comes back is the other tests' business.
-                let _ = model.embed_text(&["x"]).await;
+                let _ = model.embed_text(&[text]).await;
             })
             .await;
             println!("{kind}: {} KiB", grown / 1024);
@@ -115,13 +145,7 @@ fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
                 "{kind} grew the host by {grown} bytes"
             );
         }
-        // Those that never get past loading: every request is a load.
-        for kind in [
-            "fails_in_init",
-            "panics_in_init",
-            "allocates_in_init",
-            "exports_too_few",
-        ] {
+        for kind in LOADS {
             let bundle = bundle(&acme, kind).write();
             let grown = growth(async || {
                 assert!(host.load(bundle.path()).await.is_err());
@@ -133,6 +157,22 @@ fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
                 "{kind} grew the host by {grown} bytes"
             );
         }
+
+        let aliased = bundle(&acme, "returns_aliased_list").tasks(&["image-classification"]);
+        let model = host.load(aliased.write().path()).await.unwrap();
+        let grown = growth(async || {
+            let image = Image::Rgb8 {
+                width: 1,
+                height: 1,
+                pixels: vec![0; 3],
+            };
+            assert!(model.classify_image(image, 9).await.is_err());
+        })
+        .await;
+        assert!(
+            grown <= ALLOWED_GROWTH,
+            "the aliased list grew the host by {grown} bytes"
+        );
 
         let good = acme
             .bundle(every_task())

@@ -119,8 +119,12 @@ pub(crate) fn harmless(text: &str) -> String {
             '\n' => '⏎',
             '\t' => '\t',
             c if c.is_control() => '\u{fffd}',
-            // Bidirectional overrides can make a line read as another.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            // Marks and overrides of direction can make a line read as another, and two more
+            // characters end a line.
+            '\u{061c}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => '\u{fffd}',
             c => c,
         })
         .collect()
@@ -200,8 +204,8 @@ mod tests {
     #[test]
     fn a_message_cannot_forge_a_line_or_steer_a_terminal() {
         assert_eq!(
-            harmless("a\nERROR b\u{1b}[2J\r\u{202e}c\n"),
-            "a⏎ERROR b\u{fffd}[2J\u{fffd}\u{fffd}c"
+            harmless("a\nERROR b\u{1b}[2J\r\u{202e}\u{2028}c\n"),
+            "a⏎ERROR b\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c"
         );
     }
 }
