@@ -40,6 +40,16 @@ pub fn every_task() -> Vec<u8> {
     test_guest("every_task")
 }
 
+/// The component of the BERT encoder, as `cargo xtask guests` built it.
+///
+/// # Panics
+///
+/// If it is not built.
+#[must_use]
+pub fn minilm() -> Vec<u8> {
+    read("target/guests/wasm32-wasip2/guest/ampoule_minilm.wasm")
+}
+
 /// The directory of the MiniLM weights, as `cargo xtask weights` fetched them.
 ///
 /// # Panics

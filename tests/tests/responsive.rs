@@ -18,7 +18,7 @@ fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
         .args(["build", "--quiet", "--locked", "--manifest-path"])
         .arg(workspace_file("examples/embed-service/Cargo.toml"))
         .arg("--target-dir")
-        .arg(workspace_file("target/examples"))
+        .arg(workspace_file("target"))
         .status()
         .unwrap();
     assert!(build.success());
@@ -34,7 +34,7 @@ fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
     })
     .unwrap();
 
-    let mut service = Command::new(workspace_file("target/examples/debug/embed-service"))
+    let mut service = Command::new(workspace_file("target/debug/embed-service"))
         .arg(bundle.path())
         .arg(trust.path())
         .stdin(Stdio::piped())

@@ -1,0 +1,316 @@
+//! all-MiniLM-L6-v2, with its real weights and tokenizer, in a sandbox: right answers, and clear
+//! errors for broken files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ampoule::{ByteSize, Host, Limits, Model};
+use ampoule_signing::TrustStore;
+use ampoule_tests::{
+    BundleBuilder, Publisher, WrittenBundle, ampoule, block_on, host_with_limits, minilm,
+    minilm_weights, workspace_file,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// One sentence, and what `tests/parity/reference.py` computed for it.
+struct Sentence {
+    name: String,
+    text: String,
+    expected: Reference,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    name: String,
+    truncated: bool,
+    ids: Vec<u32>,
+    embedding: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    name: String,
+    text: String,
+}
+
+fn sentences() -> Vec<Sentence> {
+    let read = |name: &str| {
+        let path = workspace_file("tests/parity").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let texts: Vec<Text> = serde_json::from_str(&read("sentences.json")).unwrap();
+    let mut reference: Value = serde_json::from_str(&read("reference.json")).unwrap();
+    let references: Vec<Reference> = serde_json::from_value(reference["sentences"].take()).unwrap();
+    assert_eq!(texts.len(), references.len());
+    texts
+        .into_iter()
+        .zip(references)
+        .map(|(text, expected)| {
+            assert_eq!(text.name, expected.name);
+            Sentence {
+                name: text.name,
+                text: text.text,
+                expected,
+            }
+        })
+        .collect()
+}
+
+fn bundle(publisher: &Publisher, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> BundleBuilder<'_> {
+    let mut bundle = publisher
+        .bundle(minilm())
+        .tasks(&["text-embedding", "text-tokenization"])
+        .set("/limits/memory_bytes", json!(512 << 20))
+        .set("/limits/fuel", json!(600_000_000_000_u64))
+        .set("/limits/deadline_ms", json!(300_000))
+        .set("/limits/init/memory_bytes", json!(512 << 20))
+        .set("/limits/init/fuel", json!(600_000_000_000_u64))
+        .set("/limits/init/deadline_ms", json!(60_000));
+    for name in FILES {
+        let bytes = std::fs::read(minilm_weights().join(name)).unwrap();
+        bundle = bundle.file(name, change(name, bytes));
+    }
+    bundle
+}
+
+/// Room for thirty sentences in one request on a busy machine.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.deadline = Duration::from_secs(300);
+    limits.fuel = ampoule::Fuel::new(600_000_000_000);
+    limits.text_chars = 100_000;
+    limits
+}
+
+/// The model as it was published, loaded once for all tests here.
+static MODEL: LazyLock<Loaded> = LazyLock::new(|| {
+    let publisher = Publisher::new("acme");
+    let bundle = bundle(&publisher, |_, bytes| bytes).write();
+    let host = host_with_limits(&publisher, limits());
+    let model = block_on(host.load(bundle.path())).unwrap();
+    Loaded {
+        publisher,
+        bundle,
+        model,
+        _host: host,
+    }
+});
+
+struct Loaded {
+    publisher: Publisher,
+    bundle: WrittenBundle,
+    model: Model,
+    _host: Host,
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn embeddings_are_those_of_the_reference() {
+    let sentences = sentences();
+    assert!(sentences.len() >= 30);
+    // A command line cannot carry a zero byte; that sentence goes through the library below.
+    let (passable, other): (Vec<_>, Vec<_>) = sentences
+        .iter()
+        .partition(|sentence| !sentence.text.contains('\0') && sentence.text != "-");
+    let trust = tempfile::tempdir().unwrap();
+    TrustStore::update(trust.path(), |store| {
+        store.insert(MODEL.publisher.public_key().clone(), ["acme"])
+    })
+    .unwrap();
+    let output = ampoule()
+        .args([
+            "embed",
+            "--json",
+            "--timeout",
+            "300s",
+            "--text-chars",
+            "100000",
+        ])
+        .args(["--fuel", "600000000000", "--model"])
+        .arg(MODEL.bundle.path())
+        .arg("--trust")
+        .arg(trust.path())
+        .arg("--")
+        .args(passable.iter().map(|sentence| &sentence.text))
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{document}");
+    let tokens: usize = passable
+        .iter()
+        .map(|sentence| sentence.expected.ids.len())
+        .sum();
+    assert_eq!(document["usage"]["input_tokens"], tokens);
+
+    let mut lowest = f64::INFINITY;
+    let mut check = |sentence: &Sentence, embedding: &[f64], truncated: bool| {
+        let cosine = cosine(embedding, &sentence.expected.embedding);
+        assert!(cosine >= 0.9999, "{}: {cosine}", sentence.name);
+        assert_eq!(truncated, sentence.expected.truncated, "{}", sentence.name);
+        lowest = lowest.min(cosine);
+    };
+    for (index, sentence) in passable.iter().enumerate() {
+        let embedding: Vec<f64> =
+            serde_json::from_value(document["embeddings"][index].clone()).unwrap();
+        let truncated = document["truncated"][index].as_bool().unwrap();
+        check(sentence, &embedding, truncated);
+    }
+    for sentence in other {
+        let answer = block_on(MODEL.model.embed_text(&[&sentence.text])).unwrap();
+        let embedding: Vec<f64> = answer.output.values.iter().map(|v| f64::from(*v)).collect();
+        check(sentence, &embedding, answer.output.truncated[0]);
+    }
+    println!("{} sentences, lowest cosine {lowest:.9}", sentences.len());
+}
+
+#[test]
+fn token_ids_are_those_of_the_reference() {
+    let sentences = sentences();
+    let texts: Vec<&str> = sentences
+        .iter()
+        .map(|sentence| &sentence.text[..])
+        .collect();
+    let answer = block_on(MODEL.model.tokenize(&texts)).unwrap();
+    for (tokens, sentence) in answer.output.iter().zip(&sentences) {
+        assert_eq!(tokens.ids, sentence.expected.ids, "{}", sentence.name);
+        assert_eq!(
+            tokens.is_truncated, sentence.expected.truncated,
+            "{}",
+            sentence.name
+        );
+    }
+}
+
+#[test]
+fn a_texts_embedding_does_not_depend_on_the_others() {
+    let alone = block_on(MODEL.model.embed_text(&["a cat sat"])).unwrap();
+    let batch = block_on(
+        MODEL
+            .model
+            .embed_text(&["something much longer", "a cat sat"]),
+    )
+    .unwrap();
+    assert_eq!(alone.output.values, batch.output.vectors().nth(1).unwrap());
+}
+
+#[test]
+fn embeddings_are_unit_vectors() {
+    let answer = block_on(MODEL.model.embed_text(&["a cat sat", ""])).unwrap();
+    assert_eq!(answer.output.dimensions, 384);
+    for vector in answer.output.vectors() {
+        let norm: f32 = vector.iter().map(|value| value * value).sum();
+        assert!((norm - 1.0).abs() < 1e-4, "{norm}");
+    }
+}
+
+#[test]
+fn the_model_says_what_it_is() {
+    let info = MODEL.model.info();
+    assert_eq!(info.architecture, "bert");
+    for (key, value) in [
+        ("text.max-tokens", "512"),
+        ("embedding.dimensions", "384"),
+        ("text.vocabulary", "30522"),
+    ] {
+        let found = info.properties.iter().find(|(name, _)| name == key);
+        assert_eq!(found.unwrap().1, value);
+    }
+}
+
+#[test]
+fn broken_files_are_named_at_load() {
+    let publisher = Publisher::new("acme");
+    let host = host_with_limits(&publisher, limits());
+    let replace = |which: &'static str, with: fn(Vec<u8>) -> Vec<u8>| {
+        move |name: &str, bytes: Vec<u8>| if name == which { with(bytes) } else { bytes }
+    };
+    type Case = (&'static str, fn(Vec<u8>) -> Vec<u8>, &'static str);
+    let cases: [Case; 7] = [
+        (
+            "model.safetensors",
+            |bytes| bytes[..bytes.len() / 2].to_vec(),
+            "model.weights",
+        ),
+        (
+            "model.safetensors",
+            |bytes| bytes[..100].to_vec(),
+            "model.weights",
+        ),
+        ("model.safetensors", |_| vec![0xff; 64], "model.weights"),
+        ("tokenizer.json", |_| b"{}".to_vec(), "model.tokenizer"),
+        (
+            "tokenizer.json",
+            |bytes| bytes[..bytes.len() - 9].to_vec(),
+            "model.tokenizer",
+        ),
+        ("config.json", |_| b"not json".to_vec(), "model.config"),
+        (
+            "config.json",
+            |bytes| {
+                let text = String::from_utf8(bytes).unwrap();
+                text.replace("\"hidden_size\": 384", "\"hidden_size\": 385")
+                    .into_bytes()
+            },
+            "model.",
+        ),
+    ];
+    for (file, with, code) in cases {
+        let bundle = bundle(&publisher, replace(file, with)).write();
+        let error = block_on(host.load(bundle.path())).err().unwrap();
+        assert_eq!(error.code(), "guest.error", "{file}: {error}");
+        assert!(error.to_string().contains(code), "{file}: {error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_at_load() {
+    let publisher = Publisher::new("acme");
+    let host = host_with_limits(&publisher, limits());
+    let bundle = publisher
+        .bundle(minilm())
+        .tasks(&["text-embedding", "text-tokenization"])
+        .write();
+    let error = block_on(host.load(bundle.path())).err().unwrap();
+    assert_eq!(error.code(), "guest.error", "{error}");
+    assert!(error.to_string().contains("config.json"), "{error}");
+}
+
+#[test]
+fn a_model_too_large_for_strict_limits_is_refused_by_them() {
+    let mut strict = Limits::strict();
+    strict.deadline = Duration::from_secs(300);
+    strict.fuel = ampoule::Fuel::new(600_000_000_000);
+    assert_eq!(strict.memory, ByteSize::from_mib(100));
+    let host = host_with_limits(&MODEL.publisher, strict);
+    let error = block_on(host.load(MODEL.bundle.path())).err().unwrap();
+    assert_eq!(error.code(), "admission.limit", "{error}");
+}
+
+#[test]
+fn the_bundle_that_the_readme_names_answers() {
+    let output = ampoule()
+        .args(["embed", "--json", "--model"])
+        .arg(workspace_file("target/demo/minilm"))
+        .arg("--trust")
+        .arg(workspace_file("target/demo/trust"))
+        .arg("Hello")
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{document}");
+    assert_eq!(document["embeddings"][0].as_array().unwrap().len(), 384);
+}
