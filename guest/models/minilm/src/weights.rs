@@ -1,0 +1,195 @@
+//! `model.safetensors`: named tensors, read straight from their place in the file to the place
+//! where they stay. The whole file is never in memory.
+
+use ampoule_guest::{Assets, Error};
+use ampoule_kernels::PackedMatrix;
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use crate::error;
+
+const FILE: &str = "model.safetensors";
+
+/// The length of the header, in front of it.
+const LENGTH_BYTES: u64 = 8;
+
+/// A tensor takes some 150 bytes of the header, so this is 50,000 of them.
+const MAX_HEADER_BYTES: u64 = 8 << 20;
+
+/// A safetensors file whose header has been read and checked against its size.
+pub(crate) struct Weights<'a> {
+    assets: &'a Assets,
+    tensors: Metadata,
+    /// Where the data starts that the header's offsets count from.
+    data_offset: u64,
+    /// In front of every name: `bert.` when the encoder was saved as part of a larger model.
+    prefix: &'static str,
+}
+
+impl<'a> Weights<'a> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights` when the file is no safetensors, is truncated or over-long, or holds no
+    /// BERT encoder; `asset.*`.
+    pub(crate) fn open(assets: &'a Assets) -> Result<Self, Error> {
+        let size = assets.size(FILE)?;
+        if size < LENGTH_BYTES {
+            return Err(error::weights(format!(
+                "expected a safetensors header in `{FILE}`, found {size} bytes"
+            )));
+        }
+        let mut length = [0; LENGTH_BYTES as usize];
+        assets.read_into(FILE, 0, &mut length)?;
+        let length = u64::from_le_bytes(length);
+        if length > MAX_HEADER_BYTES || length > size - LENGTH_BYTES {
+            return Err(error::weights(format!(
+                "expected a safetensors header of at most {} bytes in `{FILE}`, found one of \
+                 {length}",
+                MAX_HEADER_BYTES.min(size - LENGTH_BYTES)
+            )));
+        }
+        let mut header = vec![0; length as usize];
+        assets.read_into(FILE, LENGTH_BYTES, &mut header)?;
+        // This checks that tensors follow one another without gaps, each as long as its shape.
+        let tensors: Metadata = serde_json::from_slice(&header).map_err(|found| {
+            error::weights(format!("cannot read the header of `{FILE}`: {found}"))
+        })?;
+        let data_offset = LENGTH_BYTES + length;
+        if size - data_offset != tensors.data_len() as u64 {
+            return Err(error::weights(format!(
+                "expected {} bytes of tensors in `{FILE}`, found {}",
+                tensors.data_len(),
+                size - data_offset
+            )));
+        }
+        let anchor = "embeddings.word_embeddings.weight";
+        let prefix = ["", "bert."]
+            .into_iter()
+            .find(|prefix| tensors.info(&format!("{prefix}{anchor}")).is_some())
+            .ok_or_else(|| {
+                error::weights(format!(
+                    "expected a BERT encoder in `{FILE}`: it has neither `{anchor}` nor \
+                     `bert.{anchor}`"
+                ))
+            })?;
+        Ok(Weights {
+            assets,
+            tensors,
+            data_offset,
+            prefix,
+        })
+    }
+
+    /// The tensor `name`, of exactly this shape, row-major.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights` when there is none, or it has another shape or type; `asset.*`.
+    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let (name, info) = self.find(name, shape)?;
+        let mut values = Vec::with_capacity(elements(info)?);
+        self.read(&name, info, |piece| values.extend_from_slice(piece))?;
+        Ok(values)
+    }
+
+    /// The tensors `names`, each of shape `[outputs, inputs]`, packed as one of
+    /// `[names · outputs, inputs]`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Weights::tensor).
+    pub(crate) fn packed(
+        &self,
+        names: &[String],
+        [outputs, inputs]: [usize; 2],
+    ) -> Result<PackedMatrix, Error> {
+        // All of them before the memory is taken, so that it is never more than the file is long.
+        let tensors = names
+            .iter()
+            .map(|name| self.find(name, &[outputs, inputs]))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut packed = PackedMatrix::zeros(names.len() * outputs, inputs);
+        let mut filled = 0;
+        for (name, info) in tensors {
+            self.read(&name, info, |piece| {
+                packed.fill(filled, piece);
+                filled += piece.len();
+            })?;
+        }
+        Ok(packed)
+    }
+
+    /// The entry of `name`, with its full name, if it has this shape.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(String, &TensorInfo), Error> {
+        let name = format!("{}{name}", self.prefix);
+        let Some(info) = self.tensors.info(&name) else {
+            return Err(error::weights(format!(
+                "expected a tensor `{name}` of shape {shape:?} in `{FILE}`, found none"
+            )));
+        };
+        let known = matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16);
+        if !known || info.shape != shape {
+            return Err(error::weights(format!(
+                "expected `{name}` as F32, F16 or BF16 of shape {shape:?} in `{FILE}`, found \
+                 {:?} of shape {:?}",
+                info.dtype, info.shape
+            )));
+        }
+        Ok((name, info))
+    }
+
+    /// Gives the tensor's numbers to `take`, a piece at a time, in order.
+    fn read(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+        mut take: impl FnMut(&[f32]),
+    ) -> Result<(), Error> {
+        let (start, end) = info.data_offsets;
+        let mut numbers: Vec<f32> = Vec::new();
+        let mut convert = |piece: &[u8]| {
+            numbers.clear();
+            match info.dtype {
+                Dtype::F32 => {
+                    numbers.extend(piece.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)));
+                }
+                Dtype::F16 => numbers.extend(
+                    piece
+                        .as_chunks()
+                        .0
+                        .iter()
+                        .map(|&b| f16::from_le_bytes(b).to_f32()),
+                ),
+                Dtype::BF16 => numbers.extend(
+                    piece
+                        .as_chunks()
+                        .0
+                        .iter()
+                        .map(|&b| bf16::from_le_bytes(b).to_f32()),
+                ),
+                other => {
+                    return Err(error::weights(format!("`{name}` is {other:?}")));
+                }
+            }
+            take(&numbers);
+            Ok(())
+        };
+        self.assets.read_pieces(
+            FILE,
+            self.data_offset + start as u64,
+            (end - start) as u64,
+            &mut convert,
+        )
+    }
+}
+
+/// How many numbers there are; the header's check proved that they fit the file.
+fn elements(info: &TensorInfo) -> Result<usize, Error> {
+    info.shape
+        .iter()
+        .try_fold(1usize, |product, &dimension| product.checked_mul(dimension))
+        .ok_or_else(|| error::weights(format!("{:?} is too large a shape", info.shape)))
+}
