@@ -115,6 +115,19 @@ where
     instance: PhantomData<I>,
 }
 
+impl<I: Instance> GenerationResource<I>
+where
+    I::Model: TextGeneration,
+{
+    /// A generation that has said nothing yet.
+    pub fn new(state: <I::Model as TextGeneration>::Generation) -> Self {
+        GenerationResource {
+            state: RefCell::new(Some(state)),
+            instance: PhantomData,
+        }
+    }
+}
+
 impl<I: Instance> text_generation::Guest for I
 where
     I::Model: TextGeneration,
@@ -125,10 +138,9 @@ where
         request: text_generation::GenerationRequest,
     ) -> Result<text_generation::Generation, Error> {
         let state = with_model::<I, _>(|model| model.generate(request))?;
-        Ok(text_generation::Generation::new(GenerationResource::<I> {
-            state: RefCell::new(Some(state)),
-            instance: PhantomData,
-        }))
+        Ok(text_generation::Generation::new(
+            GenerationResource::<I>::new(state),
+        ))
     }
 }
 

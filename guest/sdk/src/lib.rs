@@ -82,11 +82,11 @@ pub use tasks::{
     Tokens,
 };
 
-/// What [`export_model!`] expands to needs; not for use by hand.
+/// What [`export_model!`] expands to, and this crate's tests, need; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::{
         image_classifier, image_embedder, model, text_embedder, text_generator, text_tokenizer,
     };
-    pub use crate::export::Instance;
+    pub use crate::export::{GenerationResource, Instance};
 }

@@ -8,8 +8,9 @@
 //! Errors are `model.config`, `model.tokenizer` and `model.weights` when a file is wrong, and
 //! `asset.*` when one is missing.
 //!
-//! Memory, for all-MiniLM-L6-v2: 90 MB of weights in f32 and some 10 MB of tokenizer after `init`,
-//! which on the way there holds no more than 1 MB besides; a request of 512 tokens takes 6 MB more.
+//! Memory, for all-MiniLM-L6-v2 in a sandbox: 97 MB once `init` is done, of which 90 MB are weights
+//! in f32 (reading them takes half a megabyte more for a moment); 102 MB at most while a text of 512
+//! tokens is embedded.
 #![forbid(unsafe_code)]
 
 mod config;

@@ -1,0 +1,223 @@
+//! A BERT of a few hundred weights, made up, with dimensions that no kernel likes.
+
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+
+use ampoule_guest::{Assets, Error, Model as _};
+use ampoule_minilm::BertEmbedder;
+use half::{bf16, f16};
+use serde_json::{Value, json};
+
+pub(crate) const HIDDEN: usize = 6;
+pub(crate) const HEADS: usize = 2;
+pub(crate) const INTERMEDIATE: usize = 11;
+pub(crate) const LAYERS: usize = 2;
+pub(crate) const POSITIONS: usize = 9;
+pub(crate) const VOCABULARY: [&str; 12] = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "model", "in", "box", "##es", "sand", "##box", ".",
+];
+pub(crate) const EPSILON: f64 = 1e-5;
+
+/// A tensor by name, in f32 and with its shape.
+pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// How the weights are stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Format {
+    F32,
+    F16,
+    BF16,
+}
+
+/// What makes a bundle's files.
+pub(crate) struct TinyBert {
+    pub(crate) config: Value,
+    pub(crate) tokenizer: Value,
+    pub(crate) tensors: Tensors,
+    pub(crate) format: Format,
+    pub(crate) prefix: &'static str,
+}
+
+impl TinyBert {
+    pub(crate) fn new() -> Self {
+        TinyBert {
+            config: json!({
+                "architectures": ["BertModel"],
+                "hidden_act": "gelu",
+                "hidden_size": HIDDEN,
+                "intermediate_size": INTERMEDIATE,
+                "layer_norm_eps": EPSILON,
+                "max_position_embeddings": POSITIONS,
+                "model_type": "bert",
+                "num_attention_heads": HEADS,
+                "num_hidden_layers": LAYERS,
+                "position_embedding_type": "absolute",
+                "type_vocab_size": 2,
+                "vocab_size": VOCABULARY.len(),
+            }),
+            tokenizer: tokenizer(),
+            tensors: tensors(),
+            format: Format::F32,
+            prefix: "",
+        }
+    }
+
+    /// The files by name.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        BTreeMap::from([
+            (
+                "config.json".to_owned(),
+                self.config.to_string().into_bytes(),
+            ),
+            (
+                "tokenizer.json".to_owned(),
+                self.tokenizer.to_string().into_bytes(),
+            ),
+            ("model.safetensors".to_owned(), self.safetensors()),
+        ])
+    }
+
+    pub(crate) fn load(&self) -> Result<BertEmbedder, Error> {
+        load(self.files())
+    }
+
+    fn safetensors(&self) -> Vec<u8> {
+        let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+        for (name, (shape, values)) in &self.tensors {
+            let start = data.len();
+            for &value in values {
+                match self.format {
+                    Format::F32 => data.extend(value.to_le_bytes()),
+                    Format::F16 => data.extend(f16::from_f32(value).to_le_bytes()),
+                    Format::BF16 => data.extend(bf16::from_f32(value).to_le_bytes()),
+                }
+            }
+            let dtype = match self.format {
+                Format::F32 => "F32",
+                Format::F16 => "F16",
+                Format::BF16 => "BF16",
+            };
+            header.insert(
+                format!("{}{name}", self.prefix),
+                json!({"dtype": dtype, "shape": shape, "data_offsets": [start, data.len()]}),
+            );
+        }
+        safetensors(&Value::Object(header), &data)
+    }
+}
+
+/// A file with this header and this data.
+pub(crate) fn safetensors(header: &Value, data: &[u8]) -> Vec<u8> {
+    let header = header.to_string();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.into_bytes());
+    file.extend(data);
+    file
+}
+
+pub(crate) fn load(files: BTreeMap<String, Vec<u8>>) -> Result<BertEmbedder, Error> {
+    BertEmbedder::load(&Assets::from_source(files))
+}
+
+/// With settings for padding and truncation that the guest must ignore.
+fn tokenizer() -> Value {
+    let vocabulary: BTreeMap<&str, usize> = VOCABULARY
+        .iter()
+        .enumerate()
+        .map(|(id, &token)| (token, id))
+        .collect();
+    let special = |id: usize, content: &str| {
+        json!({
+            "id": id, "content": content, "special": true, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false,
+        })
+    };
+    json!({
+        "version": "1.0",
+        "truncation":
+            {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+        "padding": {
+            "strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+        },
+        "added_tokens": [
+            special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]"),
+        ],
+        "normalizer": {
+            "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+            ],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {
+                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
+            },
+        },
+        "decoder": null,
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary,
+        },
+    })
+}
+
+fn tensors() -> Tensors {
+    let mut state = 1u64;
+    // Numbers that look random; a linear congruential generator with Knuth's constants.
+    let mut number = || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        ((state >> 40) as f32 / (1u64 << 23) as f32) - 1.0
+    };
+    let mut tensors = Tensors::new();
+    let mut add = |name: String, shape: &[usize]| {
+        let values = (0..shape.iter().product()).map(|_| number()).collect();
+        tensors.insert(name, (shape.to_vec(), values));
+    };
+    let mut linear = |name: &str, outputs: usize, inputs: usize| {
+        add(format!("{name}.weight"), &[outputs, inputs]);
+        add(format!("{name}.bias"), &[outputs]);
+    };
+    for layer in 0..LAYERS {
+        let name = |rest: &str| format!("encoder.layer.{layer}.{rest}");
+        for part in ["query", "key", "value"] {
+            linear(&name(&format!("attention.self.{part}")), HIDDEN, HIDDEN);
+        }
+        linear(&name("attention.output.dense"), HIDDEN, HIDDEN);
+        linear(&name("intermediate.dense"), INTERMEDIATE, HIDDEN);
+        linear(&name("output.dense"), HIDDEN, INTERMEDIATE);
+    }
+    let mut norm = |name: &str| {
+        add(format!("{name}.weight"), &[HIDDEN]);
+        add(format!("{name}.bias"), &[HIDDEN]);
+    };
+    norm("embeddings.LayerNorm");
+    for layer in 0..LAYERS {
+        norm(&format!("encoder.layer.{layer}.attention.output.LayerNorm"));
+        norm(&format!("encoder.layer.{layer}.output.LayerNorm"));
+    }
+    add(
+        "embeddings.word_embeddings.weight".to_owned(),
+        &[VOCABULARY.len(), HIDDEN],
+    );
+    add(
+        "embeddings.position_embeddings.weight".to_owned(),
+        &[POSITIONS, HIDDEN],
+    );
+    add(
+        "embeddings.token_type_embeddings.weight".to_owned(),
+        &[2, HIDDEN],
+    );
+    tensors
+}
