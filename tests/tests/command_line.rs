@@ -359,3 +359,40 @@ fn texts_come_from_standard_input_too() {
     let document = json_of(&child.wait_with_output().unwrap());
     assert_eq!(document["embeddings"].as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
+    let operator = Operator::new();
+    let stderr = |bundle: &WrittenBundle, verbose: &[&str]| {
+        let mut command = operator.ampoule(&["embed", "x", "--model"]);
+        let output = command.arg(bundle.path()).args(verbose).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let good = operator.good().write();
+    // In a pipe there is no progress, and without -v no event.
+    assert_eq!(stderr(&good, &[]), "");
+    let loaded = stderr(&good, &["-v"]);
+    assert!(
+        loaded.contains("ampoule::load") && loaded.contains("release=1"),
+        "{loaded}"
+    );
+    let stranger = Publisher::new("acme").bundle(every_task()).write();
+    let refused = stderr(&stranger, &["-v"]);
+    assert!(refused.contains("code=\"trust.unknown-key\""), "{refused}");
+    let limited = operator.good().set("/limits/fuel", json!(1_000)).write();
+    let stopped = stderr(&limited, &["-v"]);
+    assert!(
+        stopped.contains("ampoule::sandbox") && stopped.contains("code=\"limit.fuel\""),
+        "{stopped}"
+    );
+}
+
+#[test]
+fn json_can_be_asked_for_by_a_variable() {
+    let output = ampoule()
+        .args(["trust", "list"])
+        .env("AMPOULE_JSON", "1")
+        .output()
+        .unwrap();
+    assert_fails(&output, "usage.trust", 2);
+}

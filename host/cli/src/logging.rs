@@ -1,5 +1,7 @@
 //! Events of the library, on standard error when asked for.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::LevelFilter;
 
 /// Starts showing events: none without `-v`, what happens with `-v`, what guests say with `-vv`.
@@ -11,6 +13,7 @@ pub(crate) fn start(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
 }
