@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod bounds;
 mod command_line;
 mod envelope;
 mod fixture;
