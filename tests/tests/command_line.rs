@@ -233,6 +233,14 @@ fn limits_come_from_flags_variables_and_the_file_in_this_order() {
     assert_fails(&run(Some("2MiB"), Some("64MiB")), "admission.limit", 4);
     assert!(run(Some("64MiB"), Some("2MiB")).status.success());
 
+    // A bare number is bytes, and other limits come from the same table.
+    let table = "[limits]\nmemory = 67108864\ntext-chars = 4\nsandboxes = \"1\"\n";
+    std::fs::write(&config, table).unwrap();
+    assert!(run(None, None).status.success());
+    let mut long = operator.ampoule(&["embed", "--json", "hello", "--model"]);
+    long.arg(bundle.path()).arg("--config").arg(&config);
+    assert_fails(&long.output().unwrap(), "input.too-large", 7);
+
     std::fs::write(&config, "[limits]\nmemroy = \"1MiB\"\n").unwrap();
     assert_fails(&run(None, None), "usage.config", 2);
     assert_fails(&run(Some("lots"), None), "usage.arguments", 2);

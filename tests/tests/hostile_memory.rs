@@ -2,7 +2,11 @@
 //!
 //! One test alone in its file: it measures the whole process.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic, and prints what it measured"
+)]
 
 use ampoule::{GenerationRequest, Image, Model};
 use ampoule_tests::{

@@ -2,9 +2,10 @@
 //! errors for broken files.
 
 #![allow(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may panic"
+    reason = "a test may panic, and prints what it measured"
 )]
 
 use std::sync::LazyLock;

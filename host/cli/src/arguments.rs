@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use ampoule::{ByteSize, Fuel};
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::TimeLimit;
+use crate::limit_options::LimitOptions;
 
 /// Runs signed machine-learning models in sandboxes.
 #[derive(Debug, Parser)]
@@ -31,44 +30,7 @@ pub(crate) struct Arguments {
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) limits: LimitArguments,
-}
-
-/// The operator's caps.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
-pub(crate) struct LimitArguments {
-    /// The most memory that one sandbox may ask for, such as 256MiB.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_MEMORY")]
-    pub(crate) memory: Option<ByteSize>,
-
-    /// The longest that one request may ask to take, such as 5s or 500ms.
-    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
-    pub(crate) timeout: Option<TimeLimit>,
-
-    /// The most fuel (WebAssembly operators) that one request may ask for.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_FUEL")]
-    pub(crate) fuel: Option<Fuel>,
-
-    /// The most memory that loading a model may ask for.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
-    pub(crate) init_memory: Option<ByteSize>,
-
-    /// The longest that loading a model may ask to take.
-    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
-    pub(crate) init_timeout: Option<TimeLimit>,
-
-    /// The most fuel that loading a model may ask for.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_INIT_FUEL")]
-    pub(crate) init_fuel: Option<Fuel>,
-
-    /// The longest text of a request, in characters.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TEXT_CHARS")]
-    pub(crate) text_chars: Option<usize>,
-
-    /// The largest image of a request.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_IMAGE_BYTES")]
-    pub(crate) image_bytes: Option<ByteSize>,
+    pub(crate) limits: LimitOptions,
 }
 
 #[derive(Debug, Subcommand)]

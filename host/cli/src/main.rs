@@ -5,6 +5,7 @@
 mod arguments;
 mod commands;
 mod error;
+mod limit_options;
 mod logging;
 mod output;
 mod progress;

@@ -1,14 +1,13 @@
 //! Options, variables and the configuration file, made into one set of settings.
 
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
-use ampoule::{ByteSize, Fuel, Host, Limits, TrustStore};
+use ampoule::{Host, Limits, TrustStore};
 use serde::Deserialize;
 
 use crate::arguments::Arguments;
 use crate::error::Error;
+use crate::limit_options::LimitOptions;
 
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
@@ -26,21 +25,7 @@ pub(crate) struct Settings {
 struct ConfigFile {
     trust: Option<PathBuf>,
     #[serde(default)]
-    limits: LimitSettings,
-}
-
-/// The `[limits]` table. Sizes and times are text, as on the command line.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct LimitSettings {
-    memory: Option<String>,
-    timeout: Option<String>,
-    fuel: Option<u64>,
-    init_memory: Option<String>,
-    init_timeout: Option<String>,
-    init_fuel: Option<u64>,
-    text_chars: Option<usize>,
-    image_bytes: Option<String>,
+    limits: LimitOptions,
 }
 
 impl Settings {
@@ -50,44 +35,9 @@ impl Settings {
             Some(path) => read_config(path)?,
             None => ConfigFile::default(),
         };
-        let given = &arguments.limits;
         let mut limits = Limits::default();
-        set(&mut limits.memory, given.memory, parse(file.limits.memory)?);
-        set(
-            &mut limits.deadline,
-            given.timeout.map(|time| time.0),
-            parse::<TimeLimit>(file.limits.timeout)?.map(|time| time.0),
-        );
-        set(
-            &mut limits.fuel,
-            given.fuel,
-            file.limits.fuel.map(Fuel::new),
-        );
-        set(
-            &mut limits.init.memory,
-            given.init_memory,
-            parse(file.limits.init_memory)?,
-        );
-        set(
-            &mut limits.init.deadline,
-            given.init_timeout.map(|time| time.0),
-            parse::<TimeLimit>(file.limits.init_timeout)?.map(|time| time.0),
-        );
-        set(
-            &mut limits.init.fuel,
-            given.init_fuel,
-            file.limits.init_fuel.map(Fuel::new),
-        );
-        set(
-            &mut limits.text_chars,
-            given.text_chars,
-            file.limits.text_chars,
-        );
-        set(
-            &mut limits.image,
-            given.image_bytes,
-            parse::<ByteSize>(file.limits.image_bytes)?,
-        );
+        file.limits.apply(&mut limits);
+        arguments.limits.apply(&mut limits);
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             limits,
@@ -113,20 +63,6 @@ impl Settings {
     }
 }
 
-fn set<T>(setting: &mut T, given: Option<T>, file: Option<T>) {
-    if let Some(value) = given.or(file) {
-        *setting = value;
-    }
-}
-
-fn parse<T: FromStr<Err: std::fmt::Display>>(text: Option<String>) -> Result<Option<T>, Error> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| Error::Config(format!("`{text}`: {error}")))
-    })
-    .transpose()
-}
-
 fn read_config(path: &std::path::Path) -> Result<ConfigFile, Error> {
     use std::io::Read as _;
     let mut text = String::new();
@@ -140,55 +76,4 @@ fn read_config(path: &std::path::Path) -> Result<ConfigFile, Error> {
         )));
     }
     toml::from_str(&text).map_err(|error| Error::Config(error.to_string().trim().to_owned()))
-}
-
-/// A span of time as people write it: `5s`, `500ms`, `2m`, or a bare number of seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TimeLimit(pub(crate) Duration);
-
-impl FromStr for TimeLimit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let millis_per_unit: u64 = match unit {
-            "ms" => 1,
-            "" | "s" => 1_000,
-            "m" => 60_000,
-            _ => 0,
-        };
-        number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(millis_per_unit))
-            // A day: longer is a mistake, and far from overflowing any clock.
-            .filter(|millis| (1..=86_400_000).contains(millis))
-            .map(|millis| Self(Duration::from_millis(millis)))
-            .ok_or_else(|| format!("a time such as 5s, 500ms or 2m is expected, found `{text}`"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_with_their_units() {
-        for (text, millis) in [("5s", 5_000), ("500ms", 500), ("2m", 120_000), ("7", 7_000)] {
-            assert_eq!(text.parse(), Ok(TimeLimit(Duration::from_millis(millis))));
-        }
-        for text in [
-            "",
-            "s",
-            "5h",
-            "-1s",
-            "1.5s",
-            "0s",
-            "99999999999999999999s",
-            "90000s",
-        ] {
-            assert!(text.parse::<TimeLimit>().is_err(), "{text}");
-        }
-    }
 }

@@ -59,7 +59,7 @@ pub(crate) fn add_to_linker<T: 'static>(linker: &mut Linker<T>) -> wasmtime::Res
         .instance(&format!("wasi:filesystem/preopens@{WASI_VERSION}"))?
         .func_new("get-directories", |_, _, _, results| {
             if let Some(result) = results.first_mut() {
-                *result = Val::List(Vec::new().into());
+                *result = Val::List(Vec::new());
             }
             Ok(())
         })

@@ -187,10 +187,15 @@ impl Limits {
     /// of a few megabytes.
     #[must_use]
     pub fn strict() -> Self {
-        let mut limits = Self::default();
-        limits.memory = STRICT_MEMORY;
-        limits.init.memory = STRICT_MEMORY;
-        limits
+        let limits = Self::default();
+        Self {
+            memory: STRICT_MEMORY,
+            init: InitLimits {
+                memory: STRICT_MEMORY,
+                ..limits.init
+            },
+            ..limits
+        }
     }
 }
 

@@ -1,0 +1,217 @@
+//! The operator's caps, one list for options, variables and the configuration file.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ampoule::{ByteSize, Fuel, Limits};
+use clap::Args;
+use serde::{Deserialize, Deserializer, de};
+
+/// Each of [`Limits`], where it is given. In the file the names are those of the options, and sizes
+/// and times are text as on the command line.
+#[derive(Debug, Default, Args, Deserialize)]
+#[command(next_help_heading = "Limits")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LimitOptions {
+    /// The most memory that one sandbox may ask for, such as 256MiB.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_MEMORY")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) memory: Option<ByteSize>,
+
+    /// The longest that one request may ask to take, such as 5s or 500ms.
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) timeout: Option<TimeLimit>,
+
+    /// The most fuel (WebAssembly operators) that one request may ask for.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_FUEL")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) fuel: Option<Fuel>,
+
+    /// The most that a model may ask to hand over in one call.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_OUTPUT_BYTES")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) output_bytes: Option<ByteSize>,
+
+    /// The most chunks of one generation.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_CHUNKS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) chunks: Option<u32>,
+
+    /// The most memory that loading a model may ask for.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) init_memory: Option<ByteSize>,
+
+    /// The longest that loading a model may ask to take.
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) init_timeout: Option<TimeLimit>,
+
+    /// The most fuel that loading a model may ask for.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_INIT_FUEL")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) init_fuel: Option<Fuel>,
+
+    /// How much of one sandbox's log is kept.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_LOG_BYTES")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) log_bytes: Option<ByteSize>,
+
+    /// The largest image of a request.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_IMAGE_BYTES")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) image_bytes: Option<ByteSize>,
+
+    /// The most images of a request.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_IMAGES")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) images: Option<usize>,
+
+    /// The longest text of a request, in characters.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TEXT_CHARS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) text_chars: Option<usize>,
+
+    /// The most texts of a request.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TEXTS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) texts: Option<usize>,
+
+    /// The largest component that is compiled.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SIZE",
+        env = "AMPOULE_COMPONENT_BYTES"
+    )]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) component_bytes: Option<ByteSize>,
+
+    /// The largest bundle that is read, all files together.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_BUNDLE_BYTES")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) bundle_bytes: Option<ByteSize>,
+
+    /// The most sandboxes alive at once.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_SANDBOXES")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) sandboxes: Option<usize>,
+
+    /// The most requests that wait for a thread.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_QUEUE")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) queue: Option<usize>,
+}
+
+impl LimitOptions {
+    /// Sets what is given and leaves the rest as it is.
+    pub(crate) fn apply(&self, limits: &mut Limits) {
+        set(&mut limits.memory, self.memory);
+        set(&mut limits.deadline, self.timeout.map(|time| time.0));
+        set(&mut limits.fuel, self.fuel);
+        set(&mut limits.output, self.output_bytes);
+        set(&mut limits.chunks, self.chunks);
+        set(&mut limits.init.memory, self.init_memory);
+        set(
+            &mut limits.init.deadline,
+            self.init_timeout.map(|time| time.0),
+        );
+        set(&mut limits.init.fuel, self.init_fuel);
+        set(&mut limits.log, self.log_bytes);
+        set(&mut limits.image, self.image_bytes);
+        set(&mut limits.images, self.images);
+        set(&mut limits.text_chars, self.text_chars);
+        set(&mut limits.texts, self.texts);
+        set(&mut limits.component, self.component_bytes);
+        set(&mut limits.bundle, self.bundle_bytes);
+        set(&mut limits.sandboxes, self.sandboxes);
+        set(&mut limits.queue, self.queue);
+    }
+}
+
+fn set<T: Copy>(limit: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *limit = value;
+    }
+}
+
+/// Reads a value as it is written on the command line; a bare number need not be quoted.
+fn from_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number, or text such as \"256MiB\" or \"5s\"")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+    }
+
+    deserializer.deserialize_any(Text(PhantomData)).map(Some)
+}
+
+/// A span of time as people write it: `5s`, `500ms`, `2m`, or a bare number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeLimit(pub(crate) Duration);
+
+impl FromStr for TimeLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, unit) = text.split_at(digits);
+        let millis_per_unit: u64 = match unit {
+            "ms" => 1,
+            "" | "s" => 1_000,
+            "m" => 60_000,
+            _ => 0,
+        };
+        number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(millis_per_unit))
+            // A day: longer is a mistake, and far from overflowing any clock.
+            .filter(|millis| (1..=86_400_000).contains(millis))
+            .map(|millis| Self(Duration::from_millis(millis)))
+            .ok_or_else(|| format!("a time such as 5s, 500ms or 2m is expected, found `{text}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        for (text, millis) in [("5s", 5_000), ("500ms", 500), ("2m", 120_000), ("7", 7_000)] {
+            assert_eq!(text.parse(), Ok(TimeLimit(Duration::from_millis(millis))));
+        }
+        for text in [
+            "",
+            "s",
+            "5h",
+            "-1s",
+            "1.5s",
+            "0s",
+            "99999999999999999999s",
+            "90000s",
+        ] {
+            assert!(text.parse::<TimeLimit>().is_err(), "{text}");
+        }
+    }
+}
