@@ -63,7 +63,8 @@ pub(crate) struct TextCommand {
     pub(crate) model: PathBuf,
 
     /// The texts; `-` reads standard input, one text a line.
-    #[arg(required = true, value_name = "TEXT", allow_hyphen_values = false)]
+    // The limit `--texts` has the id that the field would give.
+    #[arg(id = "text", required = true, value_name = "TEXT")]
     pub(crate) texts: Vec<String>,
 }
 
@@ -99,4 +100,16 @@ pub(crate) enum TrustCommand {
         #[arg(value_name = "KEYID")]
         key_id: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        Arguments::command().debug_assert();
+    }
 }
