@@ -303,6 +303,15 @@ fn verify_says_yes_only_to_what_this_host_would_run() {
         .bundle(test_guest("exports_extra"))
         .write();
     assert_fails(&verify(&refused), "admission.task", 4);
+    // What shows only when it is compiled, and only when it is initialised.
+    let mistyped = ampoule_tests::wat_guest("exports_other_types");
+    let mistyped = operator.publisher.bundle(mistyped).write();
+    assert_fails(&verify(&mistyped), "admission.task", 4);
+    let failing = operator
+        .publisher
+        .bundle(test_guest("fails_in_init"))
+        .write();
+    assert_fails(&verify(&failing), "guest.error", 6);
 }
 
 #[test]
@@ -390,7 +399,7 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
     let limited = operator.good().set("/limits/fuel", json!(1_000)).write();
     let stopped = stderr(&limited, &["-v"]);
     assert!(
-        stopped.contains("ampoule::sandbox") && stopped.contains("code=\"limit.fuel\""),
+        stopped.contains("ampoule::request") && stopped.contains("code=\"limit.fuel\""),
         "{stopped}"
     );
 }

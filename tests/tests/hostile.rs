@@ -383,11 +383,18 @@ fn a_giant_argument_to_an_import_is_refused() {
 #[test]
 fn a_giant_request_for_randomness_is_refused() {
     let acme = acme();
-    assert_stopped(
-        &acme,
+    let host = host_trusting(&acme);
+    let model = block_on(load(
+        &host,
         acme.bundle(test_guest("asks_for_giant_random")),
-        "guest.trap",
-    );
+    ));
+    block_on(model.embed_text(&["65536"])).unwrap();
+    // One byte more than the limit, and a gibibyte.
+    for amount in ["65537", "1073741824"] {
+        let error = block_on(model.embed_text(&[amount])).unwrap_err();
+        assert_eq!(error.code(), "guest.trap", "{amount}: {error}");
+    }
+    assert_serves(&acme, &host);
 }
 
 #[test]
@@ -525,7 +532,30 @@ fn a_guests_error_is_made_harmless() {
     }
 }
 
+#[test]
+fn a_guest_does_not_choose_the_code_of_its_end() {
+    let acme = acme();
+    let bundle = acme.bundle(wat_guest("poses_as_a_limit"));
+    let error = assert_stopped(&acme, bundle, "guest.trap");
+    assert!(!error.to_string().contains("too high"), "{error}");
+}
+
 // ---- admission
+
+#[test]
+fn names_in_a_component_cannot_steer_a_terminal() {
+    let acme = acme();
+    let name = "evil:x/y\u{1b}[2J\n";
+    let text = format!("(component (import {name:?} (instance)))")
+        .replace("\\u{1b}", "\\1b")
+        .replace("\\n", "\\0a");
+    let component = wat::parse_str(text).unwrap();
+    let error = assert_stopped(&acme, acme.bundle(component), "admission.import");
+    assert!(
+        !error.to_string().chars().any(char::is_control),
+        "{error:?}"
+    );
+}
 
 #[test]
 fn a_guest_that_imports_sockets_is_refused_with_the_import_named() {
@@ -558,9 +588,16 @@ fn imports_are_compared_by_semver_track() {
 #[test]
 fn a_component_that_exports_fewer_tasks_than_declared_is_refused() {
     let acme = acme();
-    for guest in ["exports_too_few", "exports_no_lifecycle"] {
-        assert_stopped(&acme, acme.bundle(test_guest(guest)), "admission.task");
-    }
+    let bundle = acme.bundle(test_guest("exports_too_few"));
+    let error = assert_stopped(&acme, bundle, "admission.task");
+    // By its names, before it is compiled.
+    assert!(error.to_string().contains("declares the task"), "{error}");
+    let bundle = acme.bundle(test_guest("exports_no_lifecycle"));
+    let error = assert_stopped(&acme, bundle, "admission.task");
+    assert!(
+        error.to_string().contains("does not export `lifecycle`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -783,7 +820,9 @@ fn a_generation_that_fails_midway_is_over() {
             assert!(generation.next().await.unwrap().is_some());
         }
         assert_eq!(generation.next().await.unwrap_err().code(), "guest.error");
-        assert_eq!(generation.next().await.unwrap(), None);
+        // Not `None`: nobody should take the cut answer for a whole one.
+        let again = generation.next().await;
+        assert_eq!(again.unwrap_err().code(), "usage.generation");
     });
 }
 
@@ -802,7 +841,8 @@ fn a_giant_chunk_is_refused_and_ends_the_generation() {
             .await
             .unwrap();
         assert_eq!(generation.next().await.unwrap_err().code(), "limit.output");
-        assert_eq!(generation.next().await.unwrap(), None);
+        let again = generation.next().await;
+        assert_eq!(again.unwrap_err().code(), "usage.generation");
     });
     assert_serves(&acme, &host);
 }
@@ -823,4 +863,70 @@ fn no_more_sandboxes_live_at_once_than_allowed() {
         drop(first);
         model.generate(request()).await.unwrap();
     });
+}
+
+#[test]
+fn a_generation_that_nobody_asks_for_more_ends_at_its_deadline() {
+    let acme = acme();
+    let mut limits = Limits::default();
+    limits.sandboxes = 1;
+    let host = host_with_limits(&acme, limits);
+    let bundle = good(&acme).set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
+    block_on(async {
+        let model = load(&host, bundle).await;
+        let request = || GenerationRequest::question("a b c", 10);
+        let mut idle = model.generate(request()).await.unwrap();
+        assert!(idle.next().await.unwrap().is_some());
+        tokio::time::sleep(DEADLINE + SLACK).await;
+        // Its place is free although it is still held.
+        model.generate(request()).await.unwrap();
+        assert_eq!(idle.next().await.unwrap_err().code(), "limit.deadline");
+    });
+}
+
+#[test]
+fn a_generation_goes_on_while_the_queue_is_full() {
+    let acme = acme();
+    let mut limits = Limits::default();
+    limits.queue = 1;
+    let host = Host::builder()
+        .trust(acme.trust())
+        .limits(limits)
+        .threads(1)
+        .build()
+        .unwrap();
+    let spinner = acme
+        .bundle(test_guest("never_returns"))
+        .set("/limits/deadline_ms", json!(300));
+    block_on(async {
+        let (good, spinner) = (load(&host, good(&acme)).await, load(&host, spinner).await);
+        let request = GenerationRequest::question("a b c", 10);
+        let mut generation = good.generate(request).await.unwrap();
+        let waiting = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            spinner.embed_text(&["x"]).await
+        };
+        let next = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(
+                spinner.embed_text(&["x"]).await.unwrap_err().code(),
+                "limit.busy"
+            );
+            generation.next().await.unwrap()
+        };
+        let (_, _, chunk) = tokio::join!(spinner.embed_text(&["x"]), waiting, next);
+        assert!(chunk.is_some());
+    });
+}
+
+#[test]
+fn limits_that_allow_nothing_are_refused() {
+    let mut no_queue = Limits::default();
+    no_queue.queue = 0;
+    let mut no_sandbox = Limits::default();
+    no_sandbox.sandboxes = 0;
+    for limits in [no_queue, no_sandbox] {
+        let error = Host::builder().limits(limits).build().err().unwrap();
+        assert_eq!(error.code(), "usage.limits");
+    }
 }

@@ -65,6 +65,11 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) image_bytes: Option<ByteSize>,
 
+    /// The most pixels of an image, by its header.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_IMAGE_PIXELS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) image_pixels: Option<u64>,
+
     /// The most images of a request.
     #[arg(long, global = true, value_name = "N", env = "AMPOULE_IMAGES")]
     #[serde(default, deserialize_with = "from_text")]
@@ -122,6 +127,7 @@ impl LimitOptions {
         set(&mut limits.init.fuel, self.init_fuel);
         set(&mut limits.log, self.log_bytes);
         set(&mut limits.image, self.image_bytes);
+        set(&mut limits.image_pixels, self.image_pixels);
         set(&mut limits.images, self.images);
         set(&mut limits.text_chars, self.text_chars);
         set(&mut limits.texts, self.texts);

@@ -4,6 +4,7 @@ use ampoule_signing::{Manifest, VerifiedBundle};
 
 use crate::contract::{CONTRACT, InterfaceName, Task};
 use crate::error::{Error, Result};
+use crate::guest_log::harmless;
 use crate::limits::{Budget, Limits};
 use crate::surface::ComponentSurface;
 
@@ -142,7 +143,9 @@ fn check_caps(manifest: &Manifest, limits: &Limits) -> Result<()> {
 fn check_imports(surface: &ComponentSurface) -> Result<()> {
     for name in surface.imports() {
         if !InterfaceName::parse(name).is_some_and(|interface| interface.is_in_base()) {
-            return Err(Error::Import { name: name.clone() });
+            return Err(Error::Import {
+                name: harmless(name),
+            });
         }
     }
     Ok(())

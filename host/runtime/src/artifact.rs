@@ -13,6 +13,7 @@ use crate::assets::AssetFiles;
 use crate::bindings::exports::ampoule::model as exports;
 use crate::contract::Task;
 use crate::error::{Error, Result};
+use crate::guest_log::harmless;
 use crate::state::{SandboxState, new_linker};
 use crate::stop::TypeMismatch;
 
@@ -78,7 +79,7 @@ pub(crate) fn compile(engine: &Engine, model: AdmittedModel) -> Result<Arc<Artif
     let component =
         Component::from_binary(engine, model.bundle().component()).map_err(|error| {
             Error::Compile {
-                reason: format!("{error:#}"),
+                reason: harmless(&format!("{error:#}")),
             }
         })?;
     let instance = new_linker(engine)
@@ -86,7 +87,7 @@ pub(crate) fn compile(engine: &Engine, model: AdmittedModel) -> Result<Arc<Artif
         .instantiate_pre(&component)
         // The names were admitted, so it is a function or a type within an interface that differs.
         .map_err(|error| Error::Import {
-            name: format!("{error:#}"),
+            name: harmless(&format!("{error:#}")),
         })?;
     let exports = find_exports(&instance, model.tasks())?;
     Ok(Arc::new(Artifact {

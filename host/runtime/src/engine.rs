@@ -1,6 +1,6 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
-use wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm, Strategy};
+use wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
 
 use crate::error::{Error, Result};
 use crate::limits::{FIBER_STACK, MAX_WASM_STACK};
@@ -49,6 +49,10 @@ pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
         .wasm_component_model_gc(false)
         .concurrency_support(false)
         .gc_support(false)
+        // Backtraces would put the guest's own function names and addresses into errors, and the
+        // engine's default may parse the guest's debug information in the host.
+        .wasm_backtrace_max_frames(None)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .signals_based_traps(true)
         .memory_init_cow(true);
     Engine::new(&config).map_err(|error| Error::internal(format!("the engine: {error}")))

@@ -146,7 +146,8 @@ pub enum Error {
         reason: String,
     },
 
-    /// `input.too-large`: the request is over a limit. No sandbox was made.
+    /// `input.too-large`: the request is over a limit of the host's. No sandbox was made. (A model
+    /// may refuse with the same code: that is [`Error::RefusedInput`].)
     #[error("{what}: {found} found, {allowed} allowed")]
     TooLarge {
         /// Which input.
@@ -209,6 +210,18 @@ pub enum Error {
         offered: String,
     },
 
+    /// `usage.generation`: a generation was asked for more after it had failed, or after a call of
+    /// it was dropped half-way.
+    #[error("the generation is over: an earlier call of it failed or was dropped")]
+    GenerationOver,
+
+    /// `usage.limits`: a limit of the host allows nothing at all.
+    #[error("the limit `{name}` is 0, so that nothing could ever run; at least 1 is expected")]
+    UselessLimit {
+        /// The field of [`Limits`](crate::Limits).
+        name: &'static str,
+    },
+
     /// `io.thread`: the system gave no thread.
     #[error("the system gave no thread: {reason}")]
     Thread {
@@ -250,6 +263,8 @@ impl Error {
             Self::Trap { .. } => "guest.trap",
             Self::Answer { .. } => "guest.answer",
             Self::NoSuchTask { .. } => "usage.task",
+            Self::GenerationOver => "usage.generation",
+            Self::UselessLimit { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
             Self::Internal { .. } => "internal.bug",
         }

@@ -1,8 +1,10 @@
 //! The host's own threads, the bounded queue before them, and the clock that interrupts guests.
 //!
 //! A guest that computes never gives way, so it must not run on a thread that somebody else needs.
-//! Each thread here runs one guest at a time; a timer thread advances the engine's epoch, at which
-//! running guests ask whether they may go on, and ends the wait of requests whose time is up.
+//! Each worker here runs one guest at a time. The clock thread does nothing but advance the engine's
+//! epoch, at which running guests ask whether they may go on: every deadline hangs on it. The reaper
+//! ends the wait of requests whose time is up and drops what is left of sandboxes, which takes
+//! milliseconds each and must delay neither the clock nor an embedder.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,9 +37,16 @@ struct Job {
     work: Box<dyn FnOnce(Turn<'_>) + Send>,
 }
 
+/// Something that the reaper does when its time has come.
+struct Chore {
+    due: Instant,
+    work: Box<dyn FnOnce() + Send>,
+}
+
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    chores: Vec<Chore>,
     running: usize,
     is_closed: bool,
 }
@@ -47,15 +56,37 @@ struct Shared {
     capacity: usize,
     /// A job arrived, or the queue was closed: for the workers.
     arrived: Condvar,
-    /// There is something to tick for, or the queue was closed: for the timer.
+    /// There is something to tick for, or the queue was closed: for the clock.
     is_busy: Condvar,
+    /// There is something to wait for, or the queue was closed: for the reaper.
+    changed: Condvar,
 }
 
 impl Shared {
+    fn new(capacity: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            capacity,
+            arrived: Condvar::new(),
+            is_busy: Condvar::new(),
+            changed: Condvar::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // No code that can panic runs while the lock is held.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a job may be told to come back later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// A new request: refused with `limit.busy` when the queue is full.
+    New,
+    /// The next step of a request that has a sandbox already. Refusing it would throw away what was
+    /// done; how many there can be is bounded by the sandboxes.
+    Continued,
 }
 
 /// Threads that run guests. They end when this is dropped.
@@ -64,16 +95,12 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Starts `threads` workers and the timer.
+    /// Starts `threads` workers, the clock and the reaper.
     pub(crate) fn new(engine: &Engine, threads: usize, capacity: usize) -> Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            capacity,
-            arrived: Condvar::new(),
-            is_busy: Condvar::new(),
-        });
         // Made before any thread, so that a failure below ends those already started.
-        let executor = Self { shared };
+        let executor = Self {
+            shared: Arc::new(Shared::new(capacity)),
+        };
         for number in 0..threads.max(1) {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
@@ -87,9 +114,18 @@ impl Executor {
             })?;
         }
         let shared = Arc::clone(&executor.shared);
+        spawn("ampoule-reaper".to_owned(), move || reap(&shared))?;
+        let shared = Arc::clone(&executor.shared);
         let engine = engine.clone();
-        spawn("ampoule-epoch".to_owned(), move || tick(&shared, &engine))?;
+        spawn("ampoule-clock".to_owned(), move || tick(&shared, &engine))?;
         Ok(executor)
+    }
+
+    /// Has the reaper do something when its time has come.
+    pub(crate) fn at(&self, due: Instant, work: impl FnOnce() + Send + 'static) {
+        let work = Box::new(work);
+        self.shared.lock().chores.push(Chore { due, work });
+        self.shared.changed.notify_one();
     }
 
     /// Runs `work` on one of the threads and waits for what it returns. Dropping the future
@@ -98,6 +134,7 @@ impl Executor {
     /// `allowed` is what `limit.deadline` will say when the job is still waiting at `expires`.
     pub(crate) async fn run<T, W, F>(
         &self,
+        urgency: Urgency,
         expires: Instant,
         allowed: Duration,
         work: W,
@@ -111,7 +148,7 @@ impl Executor {
         let cancelled = CancellationToken::new();
         let guard = cancelled.clone().drop_guard();
         let token = cancelled.clone();
-        self.submit(Job {
+        let job = Job {
             expires,
             cancelled,
             work: Box::new(move |turn| {
@@ -125,7 +162,8 @@ impl Executor {
                 // The caller may have gone; then nobody wants the result.
                 let _ = sender.send(result);
             }),
-        })?;
+        };
+        self.submit(urgency, job)?;
         let result = receiver
             .await
             .unwrap_or_else(|_| Err(Error::internal("a guest's thread panicked")));
@@ -133,9 +171,9 @@ impl Executor {
         result
     }
 
-    fn submit(&self, job: Job) -> Result<()> {
+    fn submit(&self, urgency: Urgency, job: Job) -> Result<()> {
         let mut queue = self.shared.lock();
-        if queue.jobs.len() >= self.shared.capacity {
+        if urgency == Urgency::New && queue.jobs.len() >= self.shared.capacity {
             return Err(Error::Busy {
                 reason: format!("{} requests are waiting", queue.jobs.len()),
             });
@@ -144,6 +182,7 @@ impl Executor {
         drop(queue);
         self.shared.arrived.notify_one();
         self.shared.is_busy.notify_one();
+        self.shared.changed.notify_one();
         Ok(())
     }
 }
@@ -153,6 +192,7 @@ impl Drop for Executor {
         self.shared.lock().is_closed = true;
         self.shared.arrived.notify_all();
         self.shared.is_busy.notify_all();
+        self.shared.changed.notify_all();
     }
 }
 
@@ -166,6 +206,19 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
         })
 }
 
+/// Does a job, or gives it up. A panic is a bug of ours or of the engine; the thread survives it,
+/// the job's sandbox goes with it, and the caller is told `internal.bug`.
+fn finish(job: Job, turn: Turn<'_>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        if job.cancelled.is_cancelled() {
+            // Within the guard, because a job may hold a sandbox.
+            drop(job);
+        } else {
+            (job.work)(turn);
+        }
+    }));
+}
+
 /// A worker: one job after another, until the queue is closed.
 fn work(shared: &Shared, runtime: &Runtime) {
     let mut queue = shared.lock();
@@ -173,17 +226,12 @@ fn work(shared: &Shared, runtime: &Runtime) {
         if let Some(job) = queue.jobs.pop_front() {
             queue.running += 1;
             drop(queue);
-            if !job.cancelled.is_cancelled() {
-                // A panic is a bug of ours or of the engine; the thread survives it, the job's
-                // sandbox is dropped with it, and the caller is told `internal.bug`.
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    if Instant::now() >= job.expires {
-                        (job.work)(Turn::Expired);
-                    } else {
-                        (job.work)(Turn::Run(runtime));
-                    }
-                }));
-            }
+            let turn = if Instant::now() >= job.expires {
+                Turn::Expired
+            } else {
+                Turn::Run(runtime)
+            };
+            finish(job, turn);
             queue = shared.lock();
             queue.running -= 1;
         } else if queue.is_closed {
@@ -197,7 +245,7 @@ fn work(shared: &Shared, runtime: &Runtime) {
     }
 }
 
-/// The timer: sleeps while there is nothing to do, ticks otherwise.
+/// The clock: sleeps while there is nothing to do, ticks otherwise.
 fn tick(shared: &Shared, engine: &Engine) {
     loop {
         let mut queue = shared.lock();
@@ -210,26 +258,67 @@ fn tick(shared: &Shared, engine: &Engine) {
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let overdue = take_overdue(&mut queue);
         drop(queue);
-        for job in overdue {
-            if !job.cancelled.is_cancelled() {
-                let _ = catch_unwind(AssertUnwindSafe(|| (job.work)(Turn::Expired)));
-            }
-        }
         thread::sleep(TICK);
         engine.increment_epoch();
     }
 }
 
+/// The reaper: gives up what has waited too long, and does chores when they are due.
+fn reap(shared: &Shared) {
+    let mut queue = shared.lock();
+    loop {
+        let (jobs, chores) = (take_overdue(&mut queue), take_due(&mut queue));
+        if !jobs.is_empty() || !chores.is_empty() {
+            drop(queue);
+            for job in jobs {
+                finish(job, Turn::Expired);
+            }
+            for chore in chores {
+                let _ = catch_unwind(AssertUnwindSafe(chore.work));
+            }
+            queue = shared.lock();
+            continue;
+        }
+        if queue.is_closed {
+            return;
+        }
+        let due = queue.chores.iter().map(|chore| chore.due).min();
+        let patience = if !queue.jobs.is_empty() {
+            // A waiting job may be cancelled at any time without a word.
+            TICK
+        } else if let Some(due) = due {
+            due.saturating_duration_since(Instant::now())
+        } else {
+            // Whatever happens next wakes it.
+            Duration::MAX
+        };
+        queue = shared
+            .changed
+            .wait_timeout(queue, patience)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+    }
+}
+
 /// Takes out of the queue what nobody waits for any more, and what has waited too long.
-fn take_overdue(queue: &mut Queue) -> Vec<Job> {
+fn take_overdue(queue: &mut Queue) -> VecDeque<Job> {
     let now = Instant::now();
     let is_overdue = |job: &Job| job.cancelled.is_cancelled() || now >= job.expires;
     if !queue.jobs.iter().any(is_overdue) {
-        return Vec::new();
+        return VecDeque::new();
     }
     let (overdue, waiting) = queue.jobs.drain(..).partition(is_overdue);
     queue.jobs = waiting;
-    Vec::from_iter::<VecDeque<Job>>(overdue)
+    overdue
+}
+
+/// Takes out the chores that are due; all of them once the queue is closed.
+fn take_due(queue: &mut Queue) -> Vec<Chore> {
+    let now = Instant::now();
+    let is_closed = queue.is_closed;
+    queue
+        .chores
+        .extract_if(.., |chore| is_closed || chore.due <= now)
+        .collect()
 }

@@ -1,14 +1,15 @@
 //! Text generation: a sandbox held for one answer, which comes a chunk at a time.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
 use wasmtime::component::ResourceAny;
 
 use crate::answer::Usage;
 use crate::bindings::exports::ampoule::model::text_generation as wit;
 use crate::contract::Task;
-use crate::error::{Error, Result};
+use crate::error::{Error, Phase, Result};
+use crate::executor::Urgency;
 use crate::image::Image;
 use crate::model::Model;
 use crate::sandbox::{Sandbox, SandboxReport};
@@ -106,16 +107,35 @@ pub struct Finish {
 
 /// A generation in progress. Dropping it ends it and frees its sandbox.
 ///
-/// One deadline and one budget of fuel cover the whole generation.
+/// One deadline and one budget of fuel cover the whole generation, the time between two calls
+/// included: at the deadline its sandbox goes, whether or not anybody asks for the next chunk.
 pub struct Generation {
     model: Model,
     indices: wit::GuestIndices,
     resource: ResourceAny,
-    /// `None` once the generation is over, or while a call runs.
-    sandbox: Option<Sandbox>,
+    sandbox: Held,
     expires: Instant,
     chunks: u32,
+    is_finished: bool,
     report: SandboxReport,
+}
+
+/// A sandbox between two calls. Empty while a call runs, after one failed, and after the deadline.
+#[derive(Clone)]
+struct Held(Arc<Mutex<Option<Sandbox>>>);
+
+impl Held {
+    fn take(&self) -> Option<Sandbox> {
+        self.lock().take()
+    }
+
+    fn put(&self, sandbox: Sandbox) {
+        *self.lock() = Some(sandbox);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Sandbox>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Model {
@@ -136,14 +156,19 @@ impl Model {
                 guest.call_generate(store, &request).await
             })
             .await?;
+        let report = sandbox.report();
+        let held = Held(Arc::new(Mutex::new(Some(sandbox))));
+        let forgotten = held.clone();
+        self.at(expires, move || drop(forgotten.take()));
         Ok(Generation {
             model: self.clone(),
             indices,
             resource,
-            report: sandbox.report(),
-            sandbox: Some(sandbox),
+            sandbox: held,
             expires,
             chunks: 0,
+            is_finished: false,
+            report,
         })
     }
 
@@ -183,46 +208,81 @@ impl Model {
 }
 
 impl Generation {
-    /// The next chunk; `None` once the last one was returned. After an error the generation is
-    /// over.
+    /// The next chunk; `None` once the last one was returned.
     ///
     /// # Errors
     ///
-    /// `limit.*`, `guest.*`, `input.*`.
+    /// `limit.*`, `guest.*`, `input.*`; after one of them, and after a call that was dropped
+    /// half-way, `usage.generation`.
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
+        if self.is_finished {
+            return Ok(None);
+        }
         // Taken out: if this future is dropped half-way, so is the sandbox.
         let Some(sandbox) = self.sandbox.take() else {
-            return Ok(None);
+            return Err(self.why_over());
         };
         let allowed = self.model.limits().chunks;
         if self.chunks >= allowed {
+            self.discard(sandbox);
             return Err(Error::Chunks { allowed });
         }
         self.chunks += 1;
 
         let indices = self.indices.clone();
         let resource = self.resource;
-        let (sandbox, chunk) = self
+        let (sandbox, report, chunk) = self
             .model
-            .run(self.expires, move |cancelled: CancellationToken| {
-                sandbox.call(cancelled, async move |store, instance| {
+            .run(Urgency::Continued, self.expires, async move |cancelled| {
+                let call = sandbox.call(cancelled, async move |store, instance| {
                     let guest = indices.load(&mut *store, instance)?;
                     guest.generation().call_next(store, resource).await
-                })
+                });
+                let (sandbox, chunk) = call.await?;
+                let chunk = chunk.map(Chunk::from);
+                let report = sandbox.report();
+                let goes_on = chunk.as_ref().is_some_and(|chunk| chunk.finish.is_none());
+                // Dropped here otherwise, on the guests' thread, rather than on the caller's.
+                Ok((goes_on.then_some(sandbox), report, chunk))
             })
             .await?;
-        self.report = sandbox.report();
-        let chunk = chunk.map(Chunk::from);
-        if chunk.as_ref().is_some_and(|chunk| chunk.finish.is_none()) {
-            self.sandbox = Some(sandbox);
+        self.report = report;
+        match sandbox {
+            Some(sandbox) if Instant::now() < self.expires => self.sandbox.put(sandbox),
+            // The deadline passed just now, and whoever clears up has been here already.
+            Some(sandbox) => self.discard(sandbox),
+            None => self.is_finished = true,
         }
         Ok(chunk)
+    }
+
+    fn why_over(&self) -> Error {
+        if Instant::now() < self.expires {
+            return Error::GenerationOver;
+        }
+        Error::Deadline {
+            phase: Phase::Request,
+            allowed: self.model.deadline(),
+        }
+    }
+
+    /// Drops a sandbox where it delays nobody: it may have gigabytes to unmap.
+    fn discard(&self, sandbox: Sandbox) {
+        self.model.at(Instant::now(), move || drop(sandbox));
     }
 
     /// What the generation has cost so far.
     #[must_use]
     pub fn report(&self) -> &SandboxReport {
         &self.report
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if let Some(sandbox) = self.sandbox.take() {
+            self.discard(sandbox);
+        }
     }
 }
 

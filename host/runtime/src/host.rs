@@ -73,8 +73,16 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// `io.thread`, `internal.bug`.
+    /// `usage.limits`, `io.thread`, `internal.bug`.
     pub fn build(self) -> Result<Host> {
+        for (name, limit) in [
+            ("queue", self.limits.queue),
+            ("sandboxes", self.limits.sandboxes),
+        ] {
+            if limit == 0 {
+                return Err(Error::UselessLimit { name });
+            }
+        }
         let engine = new_engine(self.profile)?;
         let threads = self
             .threads
@@ -140,18 +148,6 @@ impl Host {
             }
         }
         result
-    }
-
-    /// Everything that loading checks, without initialising the model: whether this host would run
-    /// it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Host::load`] but `limit.*` and `guest.*`.
-    pub async fn check(&self, path: impl Into<PathBuf>) -> Result<()> {
-        let path = path.into();
-        let inner = Arc::clone(&self.inner);
-        off_thread(move || inner.prepare(&path)).await.map(drop)
     }
 }
 

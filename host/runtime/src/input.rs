@@ -36,10 +36,14 @@ impl Limits {
     pub(crate) fn check_image(&self, image: &Image) -> Result<()> {
         let cap = usize::try_from(self.image.bytes()).unwrap_or(usize::MAX);
         match image {
-            Image::Encoded(bytes) if bytes.is_empty() => Err(Error::InvalidInput {
-                reason: "the image is empty; a PNG, JPEG or WebP file is expected".to_owned(),
-            }),
-            Image::Encoded(bytes) => check("bytes in one image", bytes.len(), cap),
+            Image::Encoded(bytes) => {
+                check("bytes in one image", bytes.len(), cap)?;
+                check(
+                    "pixels in one image",
+                    pixels_by_header(bytes)?,
+                    self.image_pixels,
+                )
+            }
             Image::Rgb8 {
                 width,
                 height,
@@ -48,6 +52,7 @@ impl Limits {
                 check("bytes in one image", pixels.len(), cap)?;
                 // Two 32-bit numbers multiply into 64 bits; times three may not.
                 let expected = (u64::from(*width) * u64::from(*height)).saturating_mul(3);
+                check("pixels in one image", expected / 3, self.image_pixels)?;
                 if expected == 0 || expected != pixels.len() as u64 {
                     return Err(Error::InvalidInput {
                         reason: format!(
@@ -63,10 +68,33 @@ impl Limits {
     }
 }
 
-fn check(what: &'static str, found: usize, allowed: usize) -> Result<()> {
+/// The pixels that an encoded image says it has. Only its header is read: the pixels themselves are
+/// the guest's to decode.
+fn pixels_by_header(bytes: &[u8]) -> Result<u64> {
+    let expected = "a PNG, JPEG or WebP file is expected";
+    let invalid = |found: &str| Error::InvalidInput {
+        reason: format!("the image is {found}; {expected}"),
+    };
+    if bytes.is_empty() {
+        return Err(invalid("empty"));
+    }
+    // The library is built for these three formats only.
+    let size =
+        imagesize::blob_size(bytes).map_err(|_| invalid("of another format, or cut short"))?;
+    Ok((size.width as u64).saturating_mul(size.height as u64))
+}
+
+fn check<N: PartialOrd + ToString>(what: &'static str, found: N, allowed: N) -> Result<()> {
     if found <= allowed {
         return Ok(());
     }
+    tracing::warn!(
+        target: "ampoule::request",
+        code = "input.too-large",
+        what,
+        found = found.to_string(),
+        "refused"
+    );
     Err(Error::TooLarge {
         what,
         found: found.to_string(),
@@ -105,21 +133,41 @@ mod tests {
             pixels: vec![0; bytes],
         };
         limits.check_image(&image(2, 3, 18)).unwrap();
-        for bad in [
-            image(2, 3, 17),
-            image(0, 3, 0),
-            image(u32::MAX, u32::MAX, 3),
-            Image::Encoded(Vec::new()),
-        ] {
+        for bad in [image(2, 3, 17), image(0, 3, 0), Image::Encoded(Vec::new())] {
             assert_eq!(
                 limits.check_image(&bad).unwrap_err().code(),
                 "input.invalid"
             );
         }
-        let big = Image::Encoded(vec![0; 1024 * 1024 + 1]);
-        assert_eq!(
-            limits.check_image(&big).unwrap_err().code(),
-            "input.too-large"
-        );
+        for large in [
+            Image::Encoded(vec![0; 1024 * 1024 + 1]),
+            image(u32::MAX, u32::MAX, 3),
+        ] {
+            let error = limits.check_image(&large).unwrap_err();
+            assert_eq!(error.code(), "input.too-large");
+        }
+    }
+
+    /// The first bytes of a PNG of that size: the signature and the image header.
+    fn png(width: u32, height: u32) -> Image {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        bytes.extend(width.to_be_bytes());
+        bytes.extend(height.to_be_bytes());
+        bytes.extend(b"\x08\x02\0\0\0\0\0\0\0");
+        Image::Encoded(bytes)
+    }
+
+    #[test]
+    fn an_encoded_image_is_refused_by_the_size_in_its_header() {
+        let limits = Limits::default();
+        limits.check_image(&png(4_096, 4_096)).unwrap();
+        for (width, height) in [(4_097, 4_096), (30_000, 30_000), (u32::MAX, u32::MAX)] {
+            let error = limits.check_image(&png(width, height)).unwrap_err();
+            assert_eq!(error.code(), "input.too-large", "{width} × {height}");
+        }
+        for bytes in [&b"GIF89a\x01\0\x01\0"[..], b"hello", b"\x89PNG\r\n\x1a\n"] {
+            let error = limits.check_image(&Image::Encoded(bytes.to_vec()));
+            assert_eq!(error.unwrap_err().code(), "input.invalid", "{bytes:?}");
+        }
     }
 }

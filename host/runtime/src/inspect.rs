@@ -23,7 +23,8 @@ pub struct Inspection {
     /// What the component imports and exports; an error when its bytes are not those that the
     /// manifest describes, or no component.
     pub surface: Result<ComponentSurface>,
-    /// Whether the bundle is trusted and admitted, and if not, why.
+    /// Whether the bundle is trusted and admitted, and if not, why. Compiling and initialising it,
+    /// which is not done here, may still fail.
     pub verdict: Result<()>,
 }
 
@@ -33,7 +34,8 @@ pub struct Inspection {
 ///
 /// `envelope.*`, `manifest.*`, `trust.permissions` and `io.*` when there is nothing to show.
 pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
-    let bundle = Bundle::open(path)?.with_max_size(limits.bundle);
+    // Until it is trusted, nothing but a component of a size that would be admitted is read.
+    let bundle = Bundle::open(path)?.with_max_size(limits.component.min(limits.bundle));
     let manifest = bundle.unverified_manifest()?;
     let signatures = bundle
         .envelope()
@@ -46,6 +48,7 @@ pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspe
         .map_err(Into::into)
         .and_then(|component| ComponentSurface::read(&component));
     let verdict = bundle
+        .with_max_size(limits.bundle)
         .verify(trust, Timestamp::now())
         .map_err(Into::into)
         .and_then(|bundle| admit(bundle, limits).map(drop));

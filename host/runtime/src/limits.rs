@@ -7,6 +7,10 @@ use ampoule_signing::{ByteSize, Fuel};
 /// One encoded image. The figure of the security policies that this project grew from.
 pub const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
 
+/// Pixels of one image, by its header: 4,096 × 4,096. A small file can claim billions; decoded, this
+/// many take 48 MiB of the sandbox.
+pub const DEFAULT_IMAGE_PIXELS: u64 = 4_096 * 4_096;
+
 /// Images in one request. A conversation about a picture needs a few; a hundred is a mistake or an
 /// attack.
 pub const DEFAULT_IMAGES: usize = 16;
@@ -53,7 +57,7 @@ pub const DEFAULT_INIT_FUEL: Fuel = Fuel::new(600_000_000_000);
 /// and the maths are under 8 MiB.
 pub const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
 
-/// All files of one bundle. The host holds them in memory until the model is initialised.
+/// All files of one bundle. The host holds them in memory while the model is loaded.
 pub const DEFAULT_BUNDLE: ByteSize = ByteSize::from_mib(4096);
 
 /// Requests that wait for a thread. Enough to ride out a burst; beyond it a caller is better told
@@ -72,8 +76,18 @@ pub(crate) const MAX_MEMORIES: usize = 8;
 /// Tables of one sandbox: one or two a core module.
 pub(crate) const MAX_TABLES: usize = 32;
 
-/// Core instances of one sandbox: a component has the main module, adapters and shims.
-pub(crate) const MAX_INSTANCES: usize = 64;
+/// Core instances of one sandbox: a component has the main module, adapters and shims, five at most
+/// as the usual tools make it.
+pub(crate) const MAX_INSTANCES: usize = 16;
+
+/// Functions of one core module. The engine keeps up to 32 bytes for each in every instance, outside
+/// the sandbox's memory: with [`MAX_INSTANCES`] that is 25 MiB at most. A tokenizer, an image decoder
+/// and the maths are some 5,000.
+pub(crate) const MAX_MODULE_FUNCTIONS: u32 = 50_000;
+
+/// Globals of one core module, for the same reason: 16 bytes each, 2.5 MiB at most. Compiled Rust has
+/// a handful.
+pub(crate) const MAX_MODULE_GLOBALS: u32 = 10_000;
 
 /// Host resources (pollables, streams) that one sandbox may hold at once.
 pub(crate) const MAX_HOST_RESOURCES: usize = 1_024;
@@ -140,6 +154,8 @@ pub struct Limits {
     pub log: ByteSize,
     /// Bytes of one encoded or raw image.
     pub image: ByteSize,
+    /// Pixels of one image.
+    pub image_pixels: u64,
     /// Images in one request.
     pub images: usize,
     /// Characters (Unicode scalar values) of one text.
@@ -171,6 +187,7 @@ impl Default for Limits {
             },
             log: DEFAULT_LOG,
             image: DEFAULT_IMAGE_BYTES,
+            image_pixels: DEFAULT_IMAGE_PIXELS,
             images: DEFAULT_IMAGES,
             text_chars: DEFAULT_TEXT_CHARS,
             texts: DEFAULT_TEXTS,

@@ -1,11 +1,12 @@
 //! A loaded model: where requests come in.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ampoule_signing::{ByteSize, KeyId, Manifest, Sha256Digest};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
@@ -14,6 +15,7 @@ use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::contract::Task;
 use crate::error::{Error, Result};
+use crate::executor::Urgency;
 use crate::guest_log::harmless;
 use crate::host::HostInner;
 use crate::limits::Limits;
@@ -116,7 +118,7 @@ impl Model {
     /// Makes a sandbox, runs one call in it and drops it.
     pub(crate) async fn ask<T: Send + 'static>(&self, call: impl Call<T>) -> Result<Answer<T>> {
         let request = self.new_request();
-        self.run(request.expires, async move |cancelled| {
+        self.run(Urgency::New, request.expires, async move |cancelled| {
             let (sandbox, output, _) = request.begin(cancelled, call).await?;
             Ok(Answer {
                 output,
@@ -133,7 +135,7 @@ impl Model {
         call: impl Call<T>,
     ) -> Result<(Sandbox, T, Instant)> {
         let request = self.new_request();
-        self.run(request.expires, async move |cancelled| {
+        self.run(Urgency::New, request.expires, async move |cancelled| {
             request.begin(cancelled, call).await
         })
         .await
@@ -145,7 +147,7 @@ impl Model {
             places: Arc::clone(&self.host.places),
             sandboxes: self.limits().sandboxes,
             log: self.limits().log,
-            expires: Instant::now() + self.artifact.model.request_budget().deadline,
+            expires: Instant::now() + self.deadline(),
         }
     }
 
@@ -153,6 +155,7 @@ impl Model {
     /// begun by `expires`.
     pub(crate) async fn run<T, F>(
         &self,
+        urgency: Urgency,
         expires: Instant,
         work: impl FnOnce(CancellationToken) -> F + Send + 'static,
     ) -> Result<T>
@@ -160,8 +163,34 @@ impl Model {
         T: Send + 'static,
         F: Future<Output = Result<T>>,
     {
-        let allowed = self.artifact.model.request_budget().deadline;
-        self.host.executor.run(expires, allowed, work).await
+        let manifest = self.manifest();
+        let span = tracing::info_span!(
+            target: "ampoule::request",
+            "request",
+            publisher = manifest.publisher(),
+            model = manifest.name(),
+        );
+        let allowed = self.deadline();
+        let inner = span.clone();
+        let work = move |cancelled| work(cancelled).instrument(inner);
+        let result = self.host.executor.run(urgency, expires, allowed, work);
+        let result = result.instrument(span.clone()).await;
+        if let Err(error) = &result {
+            span.in_scope(|| {
+                tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
+            });
+        }
+        result
+    }
+
+    /// The time that one request may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.artifact.model.request_budget().deadline
+    }
+
+    /// Has something done on the host's housekeeping thread.
+    pub(crate) fn at(&self, due: Instant, work: impl FnOnce() + Send + 'static) {
+        self.host.executor.at(due, work);
     }
 }
 

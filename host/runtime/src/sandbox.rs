@@ -212,7 +212,7 @@ fn explain_stop(
     budget: Budget,
     error: &wasmtime::Error,
 ) -> Error {
-    let explained = explain(
+    explain(
         error,
         &Circumstances {
             phase,
@@ -221,15 +221,5 @@ fn explain_stop(
             output: artifact.model.output_bytes(),
             denial: store.data().memory.denial(),
         },
-    );
-    let manifest = artifact.model.bundle().manifest();
-    tracing::warn!(
-        target: "ampoule::sandbox",
-        publisher = manifest.publisher(),
-        model = manifest.name(),
-        code = explained.code(),
-        error = %explained,
-        "a guest was stopped"
-    );
-    explained
+    )
 }

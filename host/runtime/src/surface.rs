@@ -3,6 +3,8 @@
 use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
 
 use crate::error::{Error, Result};
+use crate::guest_log::harmless;
+use crate::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
 
 /// The names at a component's outermost level. Nested components and core modules can only reach
 /// what comes in here.
@@ -18,7 +20,9 @@ impl ComponentSurface {
     ///
     /// # Errors
     ///
-    /// `compile.failed` when the bytes are not a component.
+    /// `compile.failed` when the bytes are not a component; `admission.limit` when one of its core
+    /// modules has so many functions or globals that the host would spend much memory on each
+    /// instance of it.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let mut surface = Self::default();
         // How many nested modules and components we are inside of; theirs are not our names.
@@ -37,6 +41,20 @@ impl ComponentSurface {
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::FunctionSection(section) => {
+                    check_count(
+                        "functions in one core module",
+                        section.count(),
+                        MAX_MODULE_FUNCTIONS,
+                    )?;
+                }
+                Payload::GlobalSection(section) => {
+                    check_count(
+                        "globals in one core module",
+                        section.count(),
+                        MAX_MODULE_GLOBALS,
+                    )?;
+                }
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
                         let import = import.map_err(|error| malformed(&error))?;
@@ -71,9 +89,20 @@ impl ComponentSurface {
     }
 }
 
+fn check_count(what: &'static str, found: u32, allowed: u32) -> Result<()> {
+    if found <= allowed {
+        return Ok(());
+    }
+    Err(Error::Cap {
+        what,
+        asked: found.to_string(),
+        cap: allowed.to_string(),
+    })
+}
+
 fn malformed(error: &wasmtime::wasmparser::BinaryReaderError) -> Error {
     Error::Compile {
-        reason: format!("not a WebAssembly component: {error}"),
+        reason: harmless(&format!("not a WebAssembly component: {error}")),
     }
 }
 
@@ -94,6 +123,22 @@ mod tests {
                 ComponentSurface::read(bytes).unwrap_err().code(),
                 "compile.failed"
             );
+        }
+    }
+
+    #[test]
+    fn modules_that_cost_much_for_each_instance_are_refused() {
+        let module = |what: &str, count| {
+            let text = format!("(component (core module {}))", what.repeat(count));
+            ComponentSurface::read(&wat::parse_str(text).unwrap())
+        };
+        for (what, allowed) in [
+            ("(global i32 (i32.const 0))", MAX_MODULE_GLOBALS as usize),
+            ("(func)", MAX_MODULE_FUNCTIONS as usize),
+        ] {
+            module(what, allowed).unwrap();
+            let error = module(what, allowed + 1).unwrap_err();
+            assert_eq!(error.code(), "admission.limit", "{what}");
         }
     }
 

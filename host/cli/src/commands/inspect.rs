@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 #[derive(Serialize)]
 struct Document<'a> {
-    /// Whether this host would run it, and if not, why.
+    /// Whether this host trusts and admits it, and if not, why.
     verdict: Verdict,
     /// Everything below is what the bundle says, believed by nobody.
     manifest: &'a Manifest,
@@ -77,7 +77,10 @@ fn to_text(document: &Document<'_>) -> String {
     };
     match (&document.verdict.code, &document.verdict.message) {
         (Some(code), Some(message)) => line("verdict", &format!("refused [{code}]: {message}")),
-        _ => line("verdict", "this host would run it"),
+        _ => line(
+            "verdict",
+            "trusted and admitted; `ampoule verify` compiles and initialises it too",
+        ),
     }
     line(
         "model",
