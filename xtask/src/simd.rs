@@ -109,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn the_built_bert_guest_contains_vector_code() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../target/guests/wasm32-wasip2/guest/ampoule_minilm.wasm"
+        );
+        let wasm = std::fs::read(path).unwrap();
+        let found = count(&wasm).unwrap();
+        // Its matrix product alone is 32 steps of eight multiplications.
+        assert!(found.all > 1_000 && found.relaxed >= 256, "{found:?}");
+    }
+
+    #[test]
     fn what_is_no_component_is_an_error() {
         assert!(count(b"no component").is_err());
     }
