@@ -6,6 +6,8 @@ use ampoule_signing::{Envelope, PublicKey, SecretKey, Sha256Digest, TrustStore};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::guests::test_guest;
+
 /// A publisher with a fresh key.
 pub struct Publisher {
     name: String,
@@ -44,6 +46,18 @@ impl Publisher {
             .insert(self.key.public_key().clone(), [self.name.as_str()])
             .unwrap();
         trust
+    }
+
+    /// A bundle of the well-behaved guest that offers every task.
+    #[must_use]
+    pub fn every_task(&self) -> BundleBuilder<'_> {
+        self.bundle(test_guest("every_task")).tasks(&[
+            "text-tokenization",
+            "text-embedding",
+            "image-embedding",
+            "image-classification",
+            "text-generation",
+        ])
     }
 
     /// A bundle of a component that embeds text, to be changed before it is written.

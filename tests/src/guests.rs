@@ -34,12 +34,6 @@ pub fn wat_guest(name: &str) -> Vec<u8> {
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The well-behaved guest that offers every task.
-#[must_use]
-pub fn every_task() -> Vec<u8> {
-    test_guest("every_task")
-}
-
 /// The component of the BERT encoder, as `cargo xtask guests` built it.
 ///
 /// # Panics

@@ -17,6 +17,6 @@ mod hosts;
 mod process;
 
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
-pub use guests::{every_task, minilm, minilm_weights, test_guest, wat_guest, workspace_file};
+pub use guests::{minilm, minilm_weights, test_guest, wat_guest, workspace_file};
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use process::{ampoule, ampoule_sign, resident_bytes};

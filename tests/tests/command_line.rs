@@ -11,17 +11,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ampoule_signing::TrustStore;
-use ampoule_tests::{BundleBuilder, Publisher, WrittenBundle, ampoule, every_task, test_guest};
+use ampoule_tests::{BundleBuilder, Publisher, WrittenBundle, ampoule, test_guest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-const ALL: [&str; 5] = [
-    "text-tokenization",
-    "text-embedding",
-    "image-embedding",
-    "image-classification",
-    "text-generation",
-];
 
 /// A publisher that a trust directory trusts.
 struct Operator {
@@ -41,7 +33,7 @@ impl Operator {
     }
 
     fn good(&self) -> BundleBuilder<'_> {
-        self.publisher.bundle(every_task()).tasks(&ALL)
+        self.publisher.every_task()
     }
 
     fn ampoule(&self, arguments: &[&str]) -> Command {
@@ -126,11 +118,7 @@ fn each_kind_of_failure_has_its_exit_status() {
     let stranger = Publisher::new("acme");
 
     let cases: [(WrittenBundle, &str, i32); 6] = [
-        (
-            stranger.bundle(every_task()).write(),
-            "trust.unknown-key",
-            3,
-        ),
+        (stranger.every_task().write(), "trust.unknown-key", 3),
         (
             publisher.bundle(test_guest("imports_sockets")).write(),
             "admission.import",
@@ -336,7 +324,7 @@ fn trust_is_added_listed_and_removed() {
         json!([{ "key_id": id, "publishers": ["acme"] }])
     );
 
-    let bundle = publisher.bundle(every_task()).tasks(&ALL).write();
+    let bundle = publisher.every_task().write();
     let embed = || {
         let mut command = ampoule();
         command
@@ -393,7 +381,7 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
         loaded.contains("ampoule::load") && loaded.contains("release=1"),
         "{loaded}"
     );
-    let stranger = Publisher::new("acme").bundle(every_task()).write();
+    let stranger = Publisher::new("acme").every_task().write();
     let refused = stderr(&stranger, &["-v"]);
     assert!(refused.contains("code=\"trust.unknown-key\""), "{refused}");
     let limited = operator.good().set("/limits/fuel", json!(1_000)).write();

@@ -10,8 +10,7 @@
 
 use ampoule::{GenerationRequest, Image, Model};
 use ampoule_tests::{
-    BundleBuilder, Publisher, block_on, every_task, host_trusting, resident_bytes, test_guest,
-    wat_guest,
+    BundleBuilder, Publisher, block_on, host_trusting, resident_bytes, test_guest, wat_guest,
 };
 use serde_json::json;
 
@@ -178,16 +177,7 @@ fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
             "the aliased list grew the host by {grown} bytes"
         );
 
-        let good = acme
-            .bundle(every_task())
-            .tasks(&[
-                "text-tokenization",
-                "text-embedding",
-                "image-embedding",
-                "image-classification",
-                "text-generation",
-            ])
-            .write();
+        let good = acme.every_task().write();
         let model = host.load(good.path()).await.unwrap();
         model.embed_text(&["x"]).await.unwrap();
     });

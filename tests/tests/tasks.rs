@@ -3,19 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use ampoule::{Content, GenerationRequest, Image, Message, Model, Task};
-use ampoule_tests::{Publisher, block_on, every_task, host_trusting, test_guest};
-
-const ALL: [&str; 5] = [
-    "text-tokenization",
-    "text-embedding",
-    "image-embedding",
-    "image-classification",
-    "text-generation",
-];
+use ampoule_tests::{Publisher, block_on, host_trusting, test_guest};
 
 fn model() -> Model {
     let acme = Publisher::new("acme");
-    let bundle = acme.bundle(every_task()).tasks(&ALL).write();
+    let bundle = acme.every_task().write();
     block_on(host_trusting(&acme).load(bundle.path())).unwrap()
 }
 
