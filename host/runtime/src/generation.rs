@@ -266,8 +266,10 @@ impl Generation {
         }
     }
 
-    /// Drops a sandbox where it delays nobody: it may have gigabytes to unmap.
-    fn discard(&self, sandbox: Sandbox) {
+    /// Drops a sandbox where it delays nobody: it may have gigabytes to unmap. Its place is free at
+    /// once.
+    fn discard(&self, mut sandbox: Sandbox) {
+        sandbox.give_up_place();
         self.model.at(Instant::now(), move || drop(sandbox));
     }
 

@@ -47,8 +47,8 @@ pub(crate) struct Sandbox {
     wall: Duration,
     init_fuel: Fuel,
     init_wall: Duration,
-    /// One of the places for sandboxes alive at once; given back on drop.
-    _place: OwnedSemaphorePermit,
+    /// One of the places for sandboxes alive at once; given back on drop at the latest.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Sandbox {
@@ -99,8 +99,13 @@ impl Sandbox {
             init_fuel,
             init_wall: began.elapsed(),
             artifact,
-            _place: place,
+            place: Some(place),
         })
+    }
+
+    /// Gives the place back, for a sandbox that runs no more and is about to be dropped.
+    pub(crate) fn give_up_place(&mut self) {
+        self.place = None;
     }
 
     /// How long `start` took.
