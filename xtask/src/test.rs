@@ -15,7 +15,8 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     setup::setup(workspace)?;
     guests::build_all(workspace)?;
     weights::fetch(workspace)?;
-    let host = Selection::host();
+    let (guests, host) = (Selection::guests(workspace)?, Selection::host());
+    let guest_programs = cargo_test::build(workspace, &guests)?;
     let host_programs = cargo_test::build(workspace, &host)?;
     bundle::demo_if_stale(workspace, HostProfile::Dev)?;
     if !cargo_arguments.is_empty() {
@@ -28,8 +29,6 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     if path.exists() {
         std::fs::remove_file(&path).context("cannot remove the last test report")?;
     }
-    let guests = Selection::guests(workspace)?;
-    let guest_programs = cargo_test::build(workspace, &guests)?;
     let mut run = cargo_test::run(workspace, &host, &host_programs)?;
     run.append(cargo_test::run(workspace, &guests, &guest_programs)?);
     run.report.write(&path)?;

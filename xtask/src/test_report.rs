@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         let known = self.programs.get(file_name).cloned();
         if known.is_none() {
             self.problems.push(format!(
-                "cargo ran {file_name}, which it had not built before"
+                "cargo ran {file_name}, which it had not built before: did a file change meanwhile?"
             ));
         }
         known
