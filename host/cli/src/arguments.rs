@@ -8,7 +8,7 @@ use crate::limit_options::LimitOptions;
 
 /// Runs signed machine-learning models in sandboxes.
 #[derive(Debug, Parser)]
-#[command(name = "ampoule", version, about, disable_help_subcommand = true)]
+#[command(name = "ampoule", version, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -78,7 +78,7 @@ pub(crate) fn failure(error: &Error, as_json: bool) -> ExitCode {
             serde_json::json!({ "error": { "code": code, "message": message } }).to_string();
         let _ = write(&format!("{document}\n"));
     } else {
-        let _ = writeln!(std::io::stderr(), "error[{code}]: {message}");
+        let _ = writeln!(std::io::stderr(), "error: {message} ({code})");
     }
     ExitCode::from(exit_code_for(code))
 }
