@@ -119,9 +119,10 @@ fn documentation(workspace: &Workspace) -> Result<()> {
     for package in guest_packages(workspace)? {
         doc.args(["--package", &package.name]);
     }
+    // rustdoc does not see the flags that .cargo/config.toml gives the compiler.
     process::run(
         doc.args(["--no-deps", "--lib"])
-            .env("RUSTDOCFLAGS", "-Dwarnings"),
+            .env("RUSTDOCFLAGS", "-Dwarnings -Ctarget-feature=+simd128"),
     )
 }
 
