@@ -77,12 +77,12 @@ impl Publisher {
             "capabilities": [],
             "limits": {
                 "memory_bytes": 64 << 20,
-                "fuel": 20_000_000_000_u64,
+                "fuel": 100_000_000_000_u64,
                 "deadline_ms": 3_000,
                 "output_bytes": 1 << 20,
                 "init": {
                     "memory_bytes": 64 << 20,
-                    "fuel": 20_000_000_000_u64,
+                    "fuel": 100_000_000_000_u64,
                     "deadline_ms": 3_000,
                 },
             },

@@ -92,15 +92,20 @@ fn a_manifest_that_asks_for_more_than_the_cap_is_refused_with_both_numbers() {
     for (pointer, value, asked, cap) in [
         ("/limits/memory_bytes", 513_u64 << 20, "513MiB", "512MiB"),
         ("/limits/deadline_ms", 5_001, "5001 ms", "5000 ms"),
-        ("/limits/fuel", 50_000_000_001, "50000000001", "50000000000"),
+        (
+            "/limits/fuel",
+            100_000_000_001,
+            "100000000001",
+            "100000000000",
+        ),
         ("/limits/output_bytes", 9 << 20, "9MiB", "8MiB"),
         ("/limits/init/memory_bytes", 2 << 30, "2GiB", "1GiB"),
         ("/limits/init/deadline_ms", 60_001, "60001 ms", "60000 ms"),
         (
             "/limits/init/fuel",
-            600_000_000_001,
-            "600000000001",
-            "600000000000",
+            1_200_000_000_001,
+            "1200000000001",
+            "1200000000000",
         ),
     ] {
         let bundle = acme.every_task().set(pointer, json!(value));
