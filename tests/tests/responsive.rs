@@ -1,7 +1,10 @@
 //! A service on a current-thread runtime stays responsive while a guest spins to its deadline.
 //!
 //! `examples/embed-service`, built as a stranger would build it, is run with a guest that never
-//! returns: it beats every 10 ms and tells how late its latest beat was.
+//! returns: it beats every 10 ms and tells how late its latest beat came during each request.
+//!
+//! A busy machine delays a beat now and then, whoever computes. A guest on the runtime's own thread
+//! would delay one in every request, by all of its deadline: so the quietest request counts.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -26,7 +29,7 @@ fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
     let acme = Publisher::new("acme");
     let bundle = acme
         .bundle(test_guest("never_returns"))
-        .set("/limits/deadline_ms", json!(2_000))
+        .set("/limits/deadline_ms", json!(500))
         .write();
     let trust = tempfile::tempdir().unwrap();
     TrustStore::update(trust.path(), |store| {
@@ -42,18 +45,22 @@ fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
         .spawn()
         .unwrap();
     let mut stdin = service.stdin.take().unwrap();
-    stdin.write_all(b"one\ntwo\n").unwrap();
+    stdin.write_all(b"one\ntwo\nthree\nfour\nfive\n").unwrap();
     drop(stdin);
     let output = service.wait_with_output().unwrap();
     assert!(output.status.success());
 
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.matches("[limit.deadline]").count(), 2, "{text}");
-    let latest: u64 = text
+    assert_eq!(text.matches("[limit.deadline]").count(), 5, "{text}");
+    let latest: Vec<u64> = text
         .lines()
-        .find_map(|line| line.strip_prefix("latest beat: ")?.strip_suffix(" us"))
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(latest <= 20_000, "the latest beat came {latest} us late");
+        .filter_map(|line| line.strip_prefix("latest beat: ")?.strip_suffix(" us"))
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert_eq!(latest.len(), 5, "{text}");
+    let quietest = latest.iter().min().unwrap();
+    assert!(
+        *quietest <= 20_000,
+        "the latest beat of every request was late: {latest:?} us"
+    );
 }
