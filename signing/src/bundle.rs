@@ -1,4 +1,4 @@
-//! From a directory on disk to a bundle that may be run.
+//! From a directory on disk, or from bytes in memory, to a bundle that may be run.
 //!
 //! The order is the point: signatures are verified over the exact payload bytes before those bytes
 //! are parsed; identity and expiry are checked before any file is read; each file is read once, and
@@ -31,9 +31,16 @@ pub const DEFAULT_MAX_BUNDLE_SIZE: ByteSize = ByteSize::from_mib(16 * 1024);
 /// A bundle whose envelope was read. Nothing in it is to be believed yet.
 #[derive(Debug)]
 pub struct Bundle {
-    directory: Directory,
+    source: Source,
     envelope: Envelope,
     max_size: ByteSize,
+}
+
+/// Where a bundle's files are.
+#[derive(Debug)]
+enum Source {
+    Directory(Directory),
+    Memory(BTreeMap<String, Arc<[u8]>>),
 }
 
 impl Bundle {
@@ -64,8 +71,30 @@ impl Bundle {
             })?;
         let envelope = Envelope::parse(&bytes)?;
         Ok(Self {
-            directory,
+            source: Source::Directory(directory),
             envelope,
+            max_size: DEFAULT_MAX_BUNDLE_SIZE,
+        })
+    }
+
+    /// A bundle that is in memory already, such as one that is part of a program: its envelope, and
+    /// its files by the paths that the manifest gives them. It is believed no more than one on disk:
+    /// [`Bundle::verify`] makes the same checks.
+    ///
+    /// # Errors
+    ///
+    /// What [`Envelope::parse`] refuses.
+    pub fn from_memory<N: Into<String>, B: Into<Arc<[u8]>>>(
+        envelope: &[u8],
+        files: impl IntoIterator<Item = (N, B)>,
+    ) -> Result<Self> {
+        let files = files
+            .into_iter()
+            .map(|(path, bytes)| (path.into(), bytes.into()))
+            .collect();
+        Ok(Self {
+            source: Source::Memory(files),
+            envelope: Envelope::parse(envelope)?,
             max_size: DEFAULT_MAX_BUNDLE_SIZE,
         })
     }
@@ -108,7 +137,7 @@ impl Bundle {
                 allowed: self.max_size,
             });
         }
-        read_file(&self.directory, component)
+        self.source.read(component)
     }
 
     /// Verifies everything and reads every file: the only way to a [`VerifiedBundle`].
@@ -116,26 +145,23 @@ impl Bundle {
     /// # Errors
     ///
     /// In this order: `signature.missing`, `signature.invalid`, `trust.unknown-key` for the
-    /// signatures; `manifest.*` for the payload; `trust.publisher`, `trust.expired` for what it
-    /// says; `file.*`, `trust.permissions` for the files.
+    /// signatures; `manifest.*` for the payload; `trust.publisher`, `trust.model`, `trust.expired`
+    /// for what it says; `file.*`, `trust.permissions` for the files.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
         let valid = valid_signers(&self.envelope, trust)?;
         let manifest = Manifest::parse(self.envelope.payload())?;
         let signers: Vec<KeyId> = valid
             .iter()
             .copied()
-            .filter(|key| trust.may_speak_for(key, manifest.publisher()))
+            .filter(|key| trust.may_sign(key, manifest.publisher(), manifest.name()))
             .collect();
         if signers.is_empty() {
-            return Err(Error::TrustPublisher {
-                publisher: manifest.publisher().to_owned(),
-                signers: valid,
-            });
+            return Err(not_its_signers(trust, &manifest, valid));
         }
         if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
             return Err(Error::TrustExpired { not_after, now });
         }
-        let files = read_files(&self.directory, &manifest, self.max_size)?;
+        let files = read_files(&manifest, self.max_size, |file| self.source.read(file))?;
         let component = files
             .get(manifest.component().path())
             .cloned()
@@ -182,11 +208,30 @@ fn valid_signers(envelope: &Envelope, trust: &TrustStore) -> Result<Vec<KeyId>> 
     Ok(signers)
 }
 
-/// Reads and checks all of a manifest's files.
+/// Why none of the trusted keys that signed will do.
+fn not_its_signers(trust: &TrustStore, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
+    let publisher = manifest.publisher().to_owned();
+    let other_models: Vec<String> = signers
+        .iter()
+        .flat_map(|key| trust.models_of(key))
+        .filter(|(of, _)| *of == publisher)
+        .map(|(of, name)| format!("{of}/{name}"))
+        .collect();
+    if other_models.is_empty() {
+        return Error::TrustPublisher { publisher, signers };
+    }
+    Error::TrustModel {
+        model: format!("{publisher}/{}", manifest.name()),
+        allowed: other_models.join(", "),
+        signers,
+    }
+}
+
+/// Reads all of a manifest's files, each with `read`.
 pub(crate) fn read_files(
-    directory: &Directory,
     manifest: &Manifest,
     max_size: ByteSize,
+    read: impl Fn(&FileEntry) -> Result<Arc<[u8]>>,
 ) -> Result<BTreeMap<String, Arc<[u8]>>> {
     let total = manifest
         .all_files()
@@ -199,19 +244,45 @@ pub(crate) fn read_files(
     }
     manifest
         .all_files()
-        .map(|file| Ok((file.path().to_owned(), read_file(directory, file)?)))
+        .map(|file| Ok((file.path().to_owned(), read(file)?)))
         .collect()
 }
 
-/// Reads one file, once, and checks that it is what the manifest says.
-fn read_file(directory: &Directory, file: &FileEntry) -> Result<Arc<[u8]>> {
+/// Reads one file of a directory, once, and checks that it is what the manifest says.
+pub(crate) fn read_file(directory: &Directory, file: &FileEntry) -> Result<Arc<[u8]>> {
     let bytes = directory.read_exact(file.path(), file.size(), Rule::NotWorldWritable)?;
+    check_digest(file, bytes)
+}
+
+fn check_digest(file: &FileEntry, bytes: Arc<[u8]>) -> Result<Arc<[u8]>> {
     if !file.digest().verify(&bytes) {
         return Err(Error::FileDigest {
             path: file.path().to_owned(),
         });
     }
     Ok(bytes)
+}
+
+impl Source {
+    /// One file, once it was found to be what the manifest says.
+    fn read(&self, file: &FileEntry) -> Result<Arc<[u8]>> {
+        let files = match self {
+            Self::Directory(directory) => return read_file(directory, file),
+            Self::Memory(files) => files,
+        };
+        let bytes = files.get(file.path()).ok_or_else(|| Error::FileMissing {
+            path: file.path().to_owned(),
+        })?;
+        let found = ByteSize::from_bytes(bytes.len() as u64);
+        if found != file.size() {
+            return Err(Error::FileSize {
+                path: file.path().to_owned(),
+                expected: file.size(),
+                found,
+            });
+        }
+        check_digest(file, Arc::clone(bytes))
+    }
 }
 
 /// A bundle whose signatures, manifest and files were verified, with the bytes that were verified.

@@ -160,6 +160,19 @@ pub enum Error {
         /// The keys whose signatures are valid.
         signers: Vec<KeyId>,
     },
+    /// `trust.model`: signed by a key that may sign other models of this publisher only.
+    #[error(
+        "the manifest names the model {model:?}, and the key {} may sign only {allowed}",
+        join(signers)
+    )]
+    TrustModel {
+        /// The publisher and the name that the manifest gives, with `/` between them.
+        model: String,
+        /// The models of this publisher that the keys may sign, in the same form.
+        allowed: String,
+        /// The keys whose signatures are valid.
+        signers: Vec<KeyId>,
+    },
     /// `trust.expired`: the manifest's `not_after` has passed.
     #[error(
         "the bundle expired at {not_after}, and it is {now}; ask the publisher for a new release"
@@ -270,6 +283,7 @@ impl Error {
             Self::FileTooLarge { .. } => "file.too-large",
             Self::TrustUnknownKey { .. } => "trust.unknown-key",
             Self::TrustPublisher { .. } => "trust.publisher",
+            Self::TrustModel { .. } => "trust.model",
             Self::TrustExpired { .. } => "trust.expired",
             Self::TrustPermissions { .. } => "trust.permissions",
             Self::TrustWeakKey { .. } => "trust.weak-key",

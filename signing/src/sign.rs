@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, read_files};
+use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, read_file, read_files};
 use crate::directory::Directory;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -35,7 +35,9 @@ pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Enve
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
     // A host takes at most its own maximum; what no host reads need not be signed.
-    read_files(&directory, &manifest, DEFAULT_MAX_BUNDLE_SIZE)?;
+    read_files(&manifest, DEFAULT_MAX_BUNDLE_SIZE, |file| {
+        read_file(&directory, file)
+    })?;
     let envelope = Envelope::sign(payload, keys)?;
     directory
         .replace(ENVELOPE_FILE, &envelope.to_bytes()?, 0o644)

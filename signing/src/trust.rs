@@ -1,4 +1,4 @@
-//! Which keys may speak for which publishers.
+//! Which keys may speak for which publishers, or sign which models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,7 +18,8 @@ const LOCK_FILE: &str = "trust.lock";
 /// The longest `trust.toml`: some thousands of keys.
 const MAX_TRUST_BYTES: u64 = 1 << 20;
 
-/// The keys that a host trusts, each bound to the publishers that it may speak for.
+/// The keys that a host trusts, each bound to the publishers that it may speak for, to single models
+/// that it may sign, or to both.
 ///
 /// ```
 /// use ampoule_signing::{SecretKey, TrustStore};
@@ -34,11 +35,13 @@ pub struct TrustStore {
     keys: BTreeMap<KeyId, TrustedKey>,
 }
 
-/// One key and the publishers that it may speak for.
+/// One key, the publishers that it may speak for, and the models that it may sign besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedKey {
     key: PublicKey,
     publishers: BTreeSet<String>,
+    /// Publisher and name.
+    models: BTreeSet<(String, String)>,
 }
 
 impl TrustedKey {
@@ -51,6 +54,13 @@ impl TrustedKey {
     /// The publishers, sorted.
     pub fn publishers(&self) -> impl Iterator<Item = &str> {
         self.publishers.iter().map(String::as_str)
+    }
+
+    /// The models that it may sign beyond those of its publishers, as publisher and name, sorted.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.models
+            .iter()
+            .map(|(publisher, name)| (publisher.as_str(), name.as_str()))
     }
 }
 
@@ -134,20 +144,36 @@ impl TrustStore {
             return Err(Error::TrustMalformed { reason });
         }
         for publisher in &publishers {
-            check_identity(publisher).map_err(|reason| Error::TrustMalformed {
-                reason: format!("the publisher {:?}: {reason}", printable(publisher)),
-            })?;
+            check_name("publisher", publisher)?;
         }
-        let id = key.key_id();
-        self.keys
-            .entry(id)
-            .or_insert_with(|| TrustedKey {
-                key,
-                publishers: BTreeSet::new(),
-            })
-            .publishers
-            .extend(publishers);
+        let (id, trusted) = self.entry(key);
+        trusted.publishers.extend(publishers);
         Ok(id)
+    }
+
+    /// Lets `key` sign this one model of this one publisher, in addition to what it may do already.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for a publisher or a name that none can have.
+    pub fn insert_model(&mut self, key: PublicKey, publisher: &str, name: &str) -> Result<KeyId> {
+        check_name("publisher", publisher)?;
+        check_name("model", name)?;
+        let (id, trusted) = self.entry(key);
+        trusted
+            .models
+            .insert((publisher.to_owned(), name.to_owned()));
+        Ok(id)
+    }
+
+    fn entry(&mut self, key: PublicKey) -> (KeyId, &mut TrustedKey) {
+        let id = key.key_id();
+        let trusted = self.keys.entry(id).or_insert_with(|| TrustedKey {
+            key,
+            publishers: BTreeSet::new(),
+            models: BTreeSet::new(),
+        });
+        (id, trusted)
     }
 
     /// Forgets a key, and says whether it was known.
@@ -180,11 +206,31 @@ impl TrustStore {
             .flat_map(TrustedKey::publishers)
     }
 
-    /// Whether this key may speak for this publisher.
+    /// The models that a key may sign beyond those of its publishers, as publisher and name, sorted;
+    /// none for a stranger.
+    pub fn models_of(&self, key: &KeyId) -> impl Iterator<Item = (&str, &str)> {
+        self.keys.get(key).into_iter().flat_map(TrustedKey::models)
+    }
+
+    /// Whether this key may sign the model `name` of this publisher.
+    #[must_use]
+    pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
+        self.may_speak_for(key, publisher)
+            || self.models_of(key).any(|model| model == (publisher, name))
+    }
+
+    /// Whether this key may speak for this publisher, whatever the model.
     #[must_use]
     pub fn may_speak_for(&self, key: &KeyId, publisher: &str) -> bool {
         self.keys
             .get(key)
             .is_some_and(|trusted| trusted.publishers.contains(publisher))
     }
+}
+
+/// `what` says whose name it is.
+fn check_name(what: &str, name: &str) -> Result<()> {
+    check_identity(name).map_err(|reason| Error::TrustMalformed {
+        reason: format!("the {what} {:?}: {reason}", printable(name)),
+    })
 }

@@ -5,7 +5,8 @@
 //!
 //! [[key]]
 //! id = "4f3c…"                 # checked against the key, so that people can compare it
-//! publishers = ["acme"]
+//! publishers = ["acme"]        # whatever they publish
+//! models = ["other/minilm"]    # and single models; one of the two lists may be left out
 //! public_key = """
 //! -----BEGIN PUBLIC KEY-----
 //! …
@@ -38,7 +39,11 @@ struct Entry {
     /// May be left out by a person who writes the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<KeyId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     publishers: Vec<String>,
+    /// Publisher and name, with `/` between them, which neither can contain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    models: Vec<String>,
     public_key: String,
 }
 
@@ -63,7 +68,19 @@ pub(crate) fn parse(text: &str) -> Result<TrustStore> {
         if store.key(&id).is_some() {
             return Err(refused(format!("the key {id} stands twice")));
         }
-        store.insert(key, entry.publishers)?;
+        for model in &entry.models {
+            let (publisher, name) = model.split_once('/').ok_or_else(|| {
+                refused(format!(
+                    "the model {:?}: expected PUBLISHER/NAME",
+                    printable(model)
+                ))
+            })?;
+            store.insert_model(key.clone(), publisher, name)?;
+        }
+        // A key that nothing names would be refused here, as it should.
+        if entry.models.is_empty() || !entry.publishers.is_empty() {
+            store.insert(key, entry.publishers)?;
+        }
     }
     Ok(store)
 }
@@ -75,6 +92,10 @@ pub(crate) fn write(store: &TrustStore) -> Result<String> {
             Ok(Entry {
                 id: Some(trusted.public_key().key_id()),
                 publishers: trusted.publishers().map(str::to_owned).collect(),
+                models: trusted
+                    .models()
+                    .map(|(publisher, name)| format!("{publisher}/{name}"))
+                    .collect(),
                 public_key: trusted.public_key().to_pem()?,
             })
         })

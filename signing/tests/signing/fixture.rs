@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Bundle, ENVELOPE_FILE, Envelope, MANIFEST_FILE, ManifestTemplate, SecretKey, Timestamp,
-    TrustStore, VerifiedBundle, sign_directory,
+    Bundle, ENVELOPE_FILE, Envelope, MANIFEST_FILE, ManifestTemplate, PublicKey, SecretKey,
+    Timestamp, TrustStore, VerifiedBundle, sign_directory,
 };
 use semver::Version;
 use serde_json::Value;
@@ -149,8 +149,12 @@ pub(crate) fn template() -> ManifestTemplate {
 }
 
 pub(crate) fn trust(key: &SecretKey, publisher: &str) -> TrustStore {
+    trust_public(key.public_key(), publisher)
+}
+
+pub(crate) fn trust_public(key: &PublicKey, publisher: &str) -> TrustStore {
     let mut trust = TrustStore::new();
-    trust.insert(key.public_key().clone(), [publisher]).unwrap();
+    trust.insert(key.clone(), [publisher]).unwrap();
     trust
 }
 

@@ -13,6 +13,8 @@ mod fixture;
 mod keys;
 mod manifest;
 mod manifest_files;
+mod memory;
+mod one_time_key;
 mod openssl;
 mod tamper;
 mod template;

@@ -48,6 +48,38 @@ fn a_store_keeps_keys_and_their_publishers() {
 }
 
 #[test]
+fn a_key_for_one_model_signs_that_model_and_no_other() {
+    let (_parent, dir) = store_dir();
+    let key = public_key();
+    let id = TrustStore::update(&dir, |store| {
+        store.insert_model(key.clone(), "acme", "minilm")
+    })
+    .unwrap();
+    let store = TrustStore::open(&dir).unwrap();
+    assert!(store.may_sign(&id, "acme", "minilm"));
+    assert!(!store.may_sign(&id, "acme", "other"));
+    assert!(!store.may_sign(&id, "other", "minilm"));
+    assert!(!store.may_speak_for(&id, "acme"));
+    assert_eq!(store.publishers_of(&id).count(), 0);
+    assert_eq!(
+        store.models_of(&id).collect::<Vec<_>>(),
+        [("acme", "minilm")]
+    );
+    // What a key may do adds up, and none of it is lost on the way through the file.
+    add(&dir, &key, &["other"]);
+    let store = TrustStore::open(&dir).unwrap();
+    assert!(store.may_sign(&id, "other", "whatever") && store.may_sign(&id, "acme", "minilm"));
+    assert!(!store.may_sign(&id, "acme", "other"));
+
+    let mut store = TrustStore::new();
+    for (publisher, name) in [("acme", "a/b"), ("", "minilm"), ("acme", "*")] {
+        let refused = store.insert_model(key.clone(), publisher, name);
+        assert_eq!(refused.unwrap_err().code(), "trust.malformed");
+    }
+    assert!(store.is_empty());
+}
+
+#[test]
 fn a_store_is_its_owners_alone() {
     let (_parent, dir) = store_dir();
     add(&dir, &public_key(), &["acme"]);
@@ -155,6 +187,14 @@ fn a_store_that_contradicts_itself_is_refused_whole() {
         (
             "a publisher that none can be",
             good.replace("\"acme\"", "\"*\""),
+        ),
+        (
+            "a model without a publisher",
+            good.replace("[[key]]", "[[key]]\nmodels = [\"minilm\"]"),
+        ),
+        (
+            "a model that none can be",
+            good.replace("[[key]]", "[[key]]\nmodels = [\"acme/a/b\"]"),
         ),
     ] {
         assert_ne!(text, good, "{what}");

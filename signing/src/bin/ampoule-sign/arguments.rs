@@ -162,8 +162,16 @@ pub(crate) struct Sign {
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Private key; may be repeated, and then all have the same password.
-    #[arg(long = "key", value_name = "KEY", required = true)]
+    #[arg(
+        long = "key",
+        value_name = "KEY",
+        required_unless_present = "one_time_key"
+    )]
     pub(crate) keys: Vec<PathBuf>,
+    /// Make a key, sign with it and forget it: only its public half is written, to this file. Nobody
+    /// can sign a next release with it.
+    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    pub(crate) one_time_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }

@@ -57,7 +57,7 @@ pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
 }
 
 /// The files are made with `create_new` anyway; this only asks earlier.
-fn refuse_existing(path: &Path, what: &'static str) -> Result<()> {
+pub(crate) fn refuse_existing(path: &Path, what: &'static str) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         Err(Error::IoExists { what })
     } else {

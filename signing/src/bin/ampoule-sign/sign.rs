@@ -4,15 +4,15 @@ use ampoule_signing::{ENVELOPE_FILE, KeyId, Result, SecretKey, Sha256Digest, sig
 use serde_json::json;
 
 use crate::arguments::Sign;
+use crate::keys::refuse_existing;
 use crate::output::Answer;
 
 pub(crate) fn sign(options: &Sign) -> Result<Answer> {
-    let keys = options
-        .keys
-        .iter()
-        .map(|path| SecretKey::read_file(path, || options.password.get()))
-        .collect::<Result<Vec<_>>>()?;
+    let keys = keys(options)?;
     let (manifest, envelope) = sign_directory(&options.dir, &keys.iter().collect::<Vec<_>>())?;
+    if let (Some(path), [key]) = (&options.one_time_key, &keys[..]) {
+        key.public_key().write_file(path)?;
+    }
     let signers: Vec<KeyId> = envelope
         .signatures()
         .iter()
@@ -30,4 +30,17 @@ pub(crate) fn sign(options: &Sign) -> Result<Answer> {
         ),
         json: json!({ "manifest_digest": digest, "signers": signers }),
     })
+}
+
+fn keys(options: &Sign) -> Result<Vec<SecretKey>> {
+    if let Some(path) = &options.one_time_key {
+        refuse_existing(path, "the public key file")?;
+        // It is wiped from memory on drop, and was nowhere else.
+        return Ok(vec![SecretKey::generate()?]);
+    }
+    options
+        .keys
+        .iter()
+        .map(|path| SecretKey::read_file(path, || options.password.get()))
+        .collect()
 }
