@@ -132,7 +132,12 @@ fn guest_packages(workspace: &Workspace) -> Result<Vec<&Package>> {
         .into_iter()
         .map(|model| model.package)
         .collect();
-    for name in ["ampoule-guest", "ampoule-kernels", guests::TEST_GUESTS] {
+    for name in [
+        "ampoule-guest",
+        "ampoule-kernels",
+        "ampoule-nn",
+        guests::TEST_GUESTS,
+    ] {
         packages.push(workspace.package(name)?);
     }
     Ok(packages)

@@ -6,7 +6,8 @@
 //! | [`gelu`] | the Gaussian error linear unit, by erf |
 //! | [`softmax`] | rows that sum to one |
 //! | [`layer_norm`] | rows of mean 0 and variance 1, then scaled and shifted |
-//! | [`add`] | `x += y` |
+//! | [`relu`] | what is above 0, and 0 for the rest |
+//! | [`add`], [`add_scaled`], [`dot`] | of two rows |
 //!
 //! Matrices are row-major. Wrong shapes panic, as an index out of range would: they are bugs of the
 //! caller, not of its input.
@@ -25,7 +26,7 @@ mod simd;
 mod softmax;
 mod tile;
 
-pub use elementwise::add;
+pub use elementwise::{add, add_scaled, dot, relu};
 pub use gelu::gelu;
 pub use gemm::{Scratch, linear};
 pub use layer_norm::layer_norm;

@@ -1,6 +1,6 @@
 //! The functions beside the matrix product, against f64.
 
-use ampoule_kernels::{MatrixMut, add, gelu, layer_norm, softmax};
+use ampoule_kernels::{MatrixMut, add, add_scaled, dot, gelu, layer_norm, relu, softmax};
 
 /// `Φ(x)` by its series (Marsaglia, "Evaluating the Normal Distribution", 2004): exact to f64 for
 /// the `x` used here.
@@ -103,4 +103,36 @@ fn add_adds() {
     let mut x = [1.0, 2.0, 3.0, 4.0, 5.0];
     add(&mut x, &[10.0, 20.0, 30.0, 40.0, 50.0]);
     assert_eq!(x, [11.0, 22.0, 33.0, 44.0, 55.0]);
+}
+
+#[test]
+fn dot_and_add_scaled_agree_with_f64_at_every_length() {
+    for length in 0..70 {
+        let value = |i: usize| ((i * 7919) % 613) as f32 / 100.0 - 3.0;
+        let x: Vec<f32> = (0..length).map(value).collect();
+        let y: Vec<f32> = (0..length).map(|i| value(i + 37)).collect();
+        let exact: f64 = x
+            .iter()
+            .zip(&y)
+            .map(|(&x, &y)| f64::from(x) * f64::from(y))
+            .sum();
+        assert!(
+            (f64::from(dot(&x, &y)) - exact).abs() < 1e-4,
+            "{length}: {} for {exact}",
+            dot(&x, &y)
+        );
+        let mut sum = x.clone();
+        add_scaled(&mut sum, 0.3, &y);
+        for ((&found, &x), &y) in sum.iter().zip(&x).zip(&y) {
+            let exact = f64::from(x) + f64::from(0.3_f32) * f64::from(y);
+            assert!((f64::from(found) - exact).abs() < 2e-6, "{length}");
+        }
+    }
+}
+
+#[test]
+fn relu_keeps_what_is_positive() {
+    let mut x = [-1.0, 0.0, 2.0, f32::MIN_POSITIVE, -1e30, 1e30, -0.5];
+    relu(&mut x);
+    assert_eq!(x, [0.0, 0.0, 2.0, f32::MIN_POSITIVE, 0.0, 1e30, 0.0]);
 }

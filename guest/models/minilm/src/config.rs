@@ -1,9 +1,8 @@
 //! `config.json`: the dimensions of the network.
 
 use ampoule_guest::{Assets, Error};
+use ampoule_nn::error;
 use serde::Deserialize;
-
-use crate::error;
 
 const FILE: &str = "config.json";
 

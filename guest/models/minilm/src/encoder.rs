@@ -2,11 +2,10 @@
 
 use ampoule_guest::Error;
 use ampoule_kernels::add;
+use ampoule_nn::{LayerNorm, Weights, error};
 
 use crate::config::Config;
-use crate::error;
-use crate::layer::{Layer, LayerNorm, LayerWorkspace};
-use crate::weights::Weights;
+use crate::layer::{Layer, LayerWorkspace};
 
 /// The memory that [`Encoder::embed`] works in, to be used again for the next text.
 #[derive(Default)]
@@ -35,7 +34,8 @@ impl Encoder {
     ///
     /// `model.weights` when a tensor is missing or has another shape than `config` says;
     /// `asset.*`.
-    pub(crate) fn load(weights: &Weights<'_>, config: &Config) -> Result<Self, Error> {
+    pub(crate) fn load(weights: Weights<'_>, config: &Config) -> Result<Self, Error> {
+        let weights = &encoder_within(weights)?;
         let hidden = config.hidden_size;
         let table = |name: &str, rows: usize| {
             weights.tensor(
@@ -52,7 +52,12 @@ impl Encoder {
             hidden,
             words: table("word", config.vocab_size)?,
             positions,
-            norm: LayerNorm::load(weights, "embeddings.LayerNorm", config)?,
+            norm: LayerNorm::load(
+                weights,
+                "embeddings.LayerNorm",
+                hidden,
+                config.layer_norm_eps,
+            )?,
             layers: (0..config.num_hidden_layers)
                 .map(|index| Layer::load(weights, index, config))
                 .collect::<Result<_, _>>()?,
@@ -136,4 +141,21 @@ impl Encoder {
         }
         Ok(mean)
     }
+}
+
+/// The encoder's part of the file: all of it, or what is below `bert.` when the encoder was saved as
+/// part of a larger model.
+fn encoder_within(weights: Weights<'_>) -> Result<Weights<'_>, Error> {
+    let anchor = "embeddings.word_embeddings.weight";
+    if weights.has(anchor) {
+        return Ok(weights);
+    }
+    let weights = weights.within("bert.");
+    if weights.has(anchor) {
+        return Ok(weights);
+    }
+    Err(error::weights(format!(
+        "expected a BERT encoder in `model.safetensors`: it has neither `{anchor}` nor \
+         `bert.{anchor}`"
+    )))
 }

@@ -15,20 +15,18 @@
 
 mod config;
 mod encoder;
-mod error;
 mod layer;
 mod tokenization;
-mod weights;
 
 use ampoule_guest::{
     Assets, Embeddings, Error, Model, ModelInfo, Property, TextEmbedding, TextTokenization, Tokens,
     Usage,
 };
+use ampoule_nn::Weights;
 
 use crate::config::Config;
 use crate::encoder::{Encoder, Workspace};
 use crate::tokenization::Tokenization;
-use crate::weights::Weights;
 
 /// An encoder with its tokenizer.
 pub struct BertEmbedder {
@@ -42,7 +40,7 @@ impl Model for BertEmbedder {
         // The tokenizer first: parsing it leaves a good deal of freed memory behind, which the
         // weights then fill.
         let tokenization = Tokenization::load(assets, &config)?;
-        let encoder = Encoder::load(&Weights::open(assets)?, &config)?;
+        let encoder = Encoder::load(Weights::open(assets)?, &config)?;
         Ok(BertEmbedder {
             tokenization,
             encoder,

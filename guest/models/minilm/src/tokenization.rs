@@ -1,10 +1,10 @@
 //! `tokenizer.json`: from text to token ids.
 
 use ampoule_guest::{Assets, Error, Tokens};
+use ampoule_nn::error;
 use tokenizers::{PostProcessor as _, Tokenizer, TruncationParams};
 
 use crate::config::Config;
-use crate::error;
 
 const FILE: &str = "tokenizer.json";
 

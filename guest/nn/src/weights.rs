@@ -18,13 +18,13 @@ const LENGTH_BYTES: u64 = 8;
 const MAX_HEADER_BYTES: u64 = 8 << 20;
 
 /// A safetensors file whose header has been read and checked against its size.
-pub(crate) struct Weights<'a> {
+pub struct Weights<'a> {
     assets: &'a Assets,
     tensors: Metadata,
     /// Where the data starts that the header's offsets count from.
     data_offset: u64,
-    /// In front of every name: `bert.` when the encoder was saved as part of a larger model.
-    prefix: &'static str,
+    /// In front of every name.
+    prefix: String,
 }
 
 impl<'a> Weights<'a> {
@@ -32,9 +32,9 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     ///
-    /// `model.weights` when the file is no safetensors, is truncated or over-long, or holds no
-    /// BERT encoder; `asset.*`.
-    pub(crate) fn open(assets: &'a Assets) -> Result<Self, Error> {
+    /// `model.weights` when the file is no safetensors, is truncated or over-long;
+    /// `asset.*`.
+    pub fn open(assets: &'a Assets) -> Result<Self, Error> {
         let size = assets.size(FILE)?;
         if size < LENGTH_BYTES {
             return Err(error::weights(format!(
@@ -65,22 +65,27 @@ impl<'a> Weights<'a> {
                 size - data_offset
             )));
         }
-        let anchor = "embeddings.word_embeddings.weight";
-        let prefix = ["", "bert."]
-            .into_iter()
-            .find(|prefix| tensors.info(&format!("{prefix}{anchor}")).is_some())
-            .ok_or_else(|| {
-                error::weights(format!(
-                    "expected a BERT encoder in `{FILE}`: it has neither `{anchor}` nor \
-                     `bert.{anchor}`"
-                ))
-            })?;
         Ok(Weights {
             assets,
             tensors,
             data_offset,
-            prefix,
+            prefix: String::new(),
         })
+    }
+
+    /// The same file with `prefix` in front of every name: for a network that was saved as part of a
+    /// larger one.
+    #[must_use]
+    pub fn within(mut self, prefix: &str) -> Self {
+        self.prefix.push_str(prefix);
+        self
+    }
+
+    /// Whether there is a tensor `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors
+            .info(&format!("{}{name}", self.prefix))
+            .is_some()
     }
 
     /// The tensor `name`, of exactly this shape, row-major.
@@ -88,29 +93,29 @@ impl<'a> Weights<'a> {
     /// # Errors
     ///
     /// `model.weights` when there is none, or it has another shape or type; `asset.*`.
-    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let (name, info) = self.find(name, shape)?;
         let mut values = Vec::with_capacity(elements(info)?);
         self.read(&name, info, |piece| values.extend_from_slice(piece))?;
         Ok(values)
     }
 
-    /// The tensors `names`, each of shape `[outputs, inputs]`, packed as one of
-    /// `[names · outputs, inputs]`.
+    /// The tensors `names`, each of shape `[outputs, inputs…]`, packed as one matrix of
+    /// `[names · outputs, inputs]`, where `inputs` is the product of all dimensions but the first.
     ///
     /// # Errors
     ///
     /// As for [`tensor`](Weights::tensor).
-    pub(crate) fn packed(
-        &self,
-        names: &[String],
-        [outputs, inputs]: [usize; 2],
-    ) -> Result<PackedMatrix, Error> {
+    pub fn packed(&self, names: &[String], shape: &[usize]) -> Result<PackedMatrix, Error> {
         // All of them before the memory is taken, so that it is never more than the file is long.
         let tensors = names
             .iter()
-            .map(|name| self.find(name, &[outputs, inputs]))
+            .map(|name| self.find(name, shape))
             .collect::<Result<Vec<_>, _>>()?;
+        let (outputs, inputs) = match shape.split_first() {
+            Some((&outputs, inputs)) => (outputs, inputs.iter().product()),
+            None => (1, 1),
+        };
         let mut packed = PackedMatrix::zeros(names.len() * outputs, inputs);
         let mut filled = 0;
         for (name, info) in tensors {

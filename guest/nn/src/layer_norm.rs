@@ -1,0 +1,38 @@
+//! Layer normalisation with the weights of a file.
+
+use ampoule_guest::Error;
+use ampoule_kernels::layer_norm;
+
+use crate::weights::Weights;
+
+/// A layer normalisation.
+pub struct LayerNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    epsilon: f32,
+}
+
+impl LayerNorm {
+    /// Reads `{name}.weight` and `{name}.bias`, both `[width]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Weights::tensor`].
+    pub fn load(
+        source: &Weights<'_>,
+        name: &str,
+        width: usize,
+        epsilon: f32,
+    ) -> Result<Self, Error> {
+        Ok(LayerNorm {
+            weight: source.tensor(&format!("{name}.weight"), &[width])?,
+            bias: source.tensor(&format!("{name}.bias"), &[width])?,
+            epsilon,
+        })
+    }
+
+    /// Replaces each of the rows `[rows, width]` by its normalisation.
+    pub fn apply(&self, rows: &mut [f32]) {
+        layer_norm(rows, &self.weight, &self.bias, self.epsilon);
+    }
+}

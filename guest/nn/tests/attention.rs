@@ -1,0 +1,142 @@
+//! Attention against its definition in f64.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+
+use ampoule_guest::Assets;
+use ampoule_kernels::Scratch;
+use ampoule_nn::{Attention, AttentionWorkspace, KeyValueCache, Weights};
+use serde_json::json;
+
+const HIDDEN: usize = 15;
+const HEADS: usize = 3;
+const ROWS: usize = 139;
+
+/// Numbers between −1 and 1 that look random: a linear congruential generator with the constants of
+/// Knuth's MMIX.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn weight() -> Vec<f32> {
+    numbers(3 * HIDDEN * HIDDEN, 1)
+}
+
+fn bias() -> Vec<f32> {
+    numbers(3 * HIDDEN, 2)
+}
+
+/// The layer, from a file that has its queries, keys and values in one.
+fn attention() -> Attention {
+    let (weight, bias) = (weight(), bias());
+    let end = weight.len() * 4;
+    let header = json!({
+        "qkv.weight": {"dtype": "F32", "shape": [3 * HIDDEN, HIDDEN], "data_offsets": [0, end]},
+        "qkv.bias":
+            {"dtype": "F32", "shape": [3 * HIDDEN], "data_offsets": [end, end + bias.len() * 4]},
+    })
+    .to_string();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.into_bytes());
+    file.extend(weight.iter().chain(&bias).flat_map(|v| v.to_le_bytes()));
+    let files = BTreeMap::from([("model.safetensors".to_owned(), file)]);
+    let assets = Assets::from_source(files);
+    Attention::load(&Weights::open(&assets).unwrap(), &["qkv"], HIDDEN, HEADS).unwrap()
+}
+
+/// What the row `row` gathers when it sees `seen(row, other)`.
+fn definition(x: &[f32], seen: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+    let (weight, bias) = (weight(), bias());
+    let rows = x.len() / HIDDEN;
+    let projected = |row: usize, output: usize| {
+        (0..HIDDEN)
+            .map(|i| f64::from(x[row * HIDDEN + i]) * f64::from(weight[output * HIDDEN + i]))
+            .sum::<f64>()
+            + f64::from(bias[output])
+    };
+    let width = HIDDEN / HEADS;
+    let all: Vec<Vec<f64>> = (0..rows)
+        .map(|row| (0..3 * HIDDEN).map(|o| projected(row, o)).collect())
+        .collect();
+    let mut context = vec![0.0; rows * HIDDEN];
+    for row in 0..rows {
+        for column in 0..HIDDEN {
+            let first = column / width * width;
+            let (mut sum, mut total) = (0.0, 0.0);
+            for other in (0..rows).filter(|&other| seen(row, other)) {
+                let score: f64 = (first..first + width)
+                    .map(|i| all[row][i] * all[other][HIDDEN + i])
+                    .sum();
+                let power = (score / (width as f64).sqrt()).exp();
+                sum += power * all[other][2 * HIDDEN + column];
+                total += power;
+            }
+            context[row * HIDDEN + column] = sum / total;
+        }
+    }
+    context
+}
+
+#[track_caller]
+fn assert_near(found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (f64::from(found) - expected).abs() < 2e-5,
+            "{i}: {found} for {expected}"
+        );
+    }
+}
+
+/// Gives the rows to a cache in parts of these lengths, and collects what they gather.
+fn in_parts(x: &[f32], parts: &[usize], prefix: usize) -> Vec<f32> {
+    let (attention, mut cache) = (attention(), KeyValueCache::default());
+    let (mut workspace, mut scratch) = (AttentionWorkspace::default(), Scratch::default());
+    let (mut rest, mut gathered) = (x, Vec::new());
+    for &part in parts {
+        let (rows, after) = rest.split_at(part * HIDDEN);
+        attention.gather_causally(rows, &mut cache, prefix, &mut workspace, &mut scratch);
+        gathered.extend_from_slice(&workspace.context);
+        rest = after;
+    }
+    assert!(rest.is_empty());
+    gathered
+}
+
+#[test]
+fn every_row_gathers_from_every_row() {
+    let x = numbers(ROWS * HIDDEN, 3);
+    let mut workspace = AttentionWorkspace::default();
+    attention().gather(&x, &mut workspace, &mut Scratch::default());
+    assert_near(&workspace.context, &definition(&x, |_, _| true));
+}
+
+#[test]
+fn a_causal_row_gathers_from_the_prefix_and_from_what_came_before() {
+    let x = numbers(ROWS * HIDDEN, 4);
+    for prefix in [0, 1, 7, ROWS] {
+        assert_near(
+            &in_parts(&x, &[ROWS], prefix),
+            &definition(&x, |row, other| other <= row || other < prefix),
+        );
+    }
+}
+
+#[test]
+fn rows_one_at_a_time_gather_what_they_gather_together() {
+    let (x, prefix) = (numbers(20 * HIDDEN, 5), 7);
+    let exact = definition(&x, |row, other| other <= row || other < prefix);
+    let one_by_one = [&[7][..], &[1; 13]].concat();
+    for parts in [&one_by_one[..], &[12, 1, 1, 6], &[7, 13]] {
+        assert_near(&in_parts(&x, parts, prefix), &exact);
+    }
+}
