@@ -1,8 +1,10 @@
-//! Linear algebra for Ampoule guests: what a transformer needs, in f32, on one thread.
+//! Linear algebra for Ampoule guests: what transformers and small convolutional networks need, in f32,
+//! on one thread.
 //!
 //! | function | what it does |
 //! | --- | --- |
 //! | [`linear`] | `y = x·wᵀ + b`, with `w` packed once into a [`PackedMatrix`] |
+//! | [`conv2d`] | a convolution of 3×3 pixels, as such a product |
 //! | [`gelu`] | the Gaussian error linear unit, by erf |
 //! | [`softmax`] | rows that sum to one |
 //! | [`layer_norm`] | rows of mean 0 and variance 1, then scaled and shifted |
@@ -16,6 +18,7 @@
 //! same algorithms run on plain arrays, so that tests and fuzzers there exercise the same structure.
 //! `unsafe` is in `simd/wasm32.rs` alone.
 
+mod conv;
 mod elementwise;
 mod gelu;
 mod gemm;
@@ -26,6 +29,7 @@ mod simd;
 mod softmax;
 mod tile;
 
+pub use conv::{ConvScratch, PlaneShape, conv2d};
 pub use elementwise::{add, add_scaled, dot, relu};
 pub use gelu::gelu;
 pub use gemm::{Scratch, linear};

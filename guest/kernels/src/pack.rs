@@ -82,6 +82,21 @@ impl PackedMatrix {
         }
     }
 
+    /// Writes the weights of one output, as they were before packing, to `row` `[inputs]`: so that a
+    /// table which is both looked up and multiplied with is there once.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such output, or `row` has another length.
+    pub fn unpack(&self, output: usize, row: &mut [f32]) {
+        assert!(output < self.outputs, "output {output} of {}", self.outputs);
+        assert_eq!(row.len(), self.inputs, "inputs");
+        let (panel, lane) = (output / TILE_COLUMNS, output % TILE_COLUMNS);
+        for (value, step) in row.iter_mut().zip(&self.steps[panel * self.inputs..]) {
+            *value = step.0[lane / 4][lane % 4];
+        }
+    }
+
     /// Packs `weights`, given as `[outputs, inputs]`, in place of what it was before.
     pub fn pack(&mut self, weights: MatrixRef<'_>) {
         self.clear(weights.rows(), weights.columns());

@@ -128,6 +128,18 @@ fn packing_piece_by_piece_is_packing_at_once() {
 }
 
 #[test]
+fn a_row_comes_out_of_a_packed_matrix_as_it_went_in() {
+    let (n, k) = (19, 13);
+    let w = numbers(n * k, 9);
+    let whole = packed(&w, n, k);
+    for (output, expected) in w.chunks(k).enumerate() {
+        let mut row = vec![0.0; k];
+        whole.unpack(output, &mut row);
+        assert_eq!(row, expected);
+    }
+}
+
+#[test]
 fn a_matrix_is_packed_from_columns_of_a_wider_one_and_either_way_round() {
     let (rows, columns, stride) = (11, 6, 20);
     let wide = numbers(rows * stride, 5);

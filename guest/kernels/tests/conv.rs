@@ -1,0 +1,123 @@
+//! The convolution against a naive loop in f64, over many odd shapes.
+
+use ampoule_kernels::{ConvScratch, PackedMatrix, PlaneShape, conv2d};
+
+/// Numbers between −1 and 1 that look random: a linear congruential generator with the constants of
+/// Knuth's MMIX.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// Each output pixel by pixel, as the sum is written down, with zeros for what lies outside.
+fn naive(
+    x: &[f32],
+    [height, width, channels]: [usize; 3],
+    w: &[f32],
+    bias: &[f32],
+    stride: usize,
+) -> Vec<f64> {
+    let at = |row: isize, column: isize, channel: usize| {
+        let inside = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
+        if inside {
+            f64::from(x[(row as usize * width + column as usize) * channels + channel])
+        } else {
+            0.0
+        }
+    };
+    let mut y = Vec::new();
+    for row in (0..height).step_by(stride) {
+        for column in (0..width).step_by(stride) {
+            for (output, &bias) in bias.iter().enumerate() {
+                let mut sum = f64::from(bias);
+                for u in 0..3 {
+                    for v in 0..3 {
+                        for channel in 0..channels {
+                            let weight = w[((output * 3 + u) * 3 + v) * channels + channel];
+                            let (i, j) = ((row + u) as isize - 1, (column + v) as isize - 1);
+                            sum += f64::from(weight) * at(i, j, channel);
+                        }
+                    }
+                }
+                y.push(sum);
+            }
+        }
+    }
+    y
+}
+
+#[test]
+fn every_small_shape_agrees_with_the_naive_sum() {
+    let mut scratch = ConvScratch::default();
+    // It was something larger before: nothing of that may shine through.
+    let mut y = vec![9.0; 100_000];
+    for height in [1, 2, 3, 5, 16, 17] {
+        for width in [1, 2, 3, 4, 9, 24] {
+            for channels in [1, 3, 5, 8] {
+                for outputs in [1, 3, 8, 9] {
+                    for stride in [1, 2, 3] {
+                        let x = numbers(height * width * channels, 1);
+                        let w = numbers(outputs * 9 * channels, 2);
+                        let bias = numbers(outputs, 3);
+                        let mut weights = PackedMatrix::zeros(outputs, 9 * channels);
+                        weights.fill(0, &w);
+                        let shape = PlaneShape {
+                            height,
+                            width,
+                            channels,
+                        };
+                        let found =
+                            conv2d(&x, shape, &weights, &bias, stride, &mut y, &mut scratch);
+                        let exact = naive(&x, [height, width, channels], &w, &bias, stride);
+                        assert_eq!(found.channels, outputs);
+                        assert_eq!(found.len(), exact.len());
+                        assert_eq!(y.len(), exact.len());
+                        for (&found, &exact) in y.iter().zip(&exact) {
+                            assert!(
+                                (f64::from(found) - exact).abs() < 2e-5,
+                                "{height}×{width}×{channels}, {outputs} outputs, stride {stride}: \
+                                 {found} for {exact}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "numbers in a patch")]
+fn weights_of_another_depth_are_refused() {
+    conv2d(
+        &[0.0; 12],
+        PlaneShape {
+            height: 2,
+            width: 2,
+            channels: 3,
+        },
+        &PackedMatrix::zeros(2, 18),
+        &[0.0; 2],
+        1,
+        &mut Vec::new(),
+        &mut ConvScratch::default(),
+    );
+}
+
+#[test]
+#[should_panic(expected = "too large")]
+fn a_shape_whose_size_overflows_is_refused() {
+    let _ = PlaneShape {
+        height: usize::MAX,
+        width: usize::MAX,
+        channels: 1,
+    }
+    .len();
+}
