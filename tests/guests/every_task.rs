@@ -7,7 +7,7 @@
 //!   `green` and `blue`, each with its share of the light. Encoded pictures are `unsupported`.
 //! - A generation repeats the last user message, one word a chunk and one word a token: in order
 //!   when greedy (`temperature` 0 or `top-k` 1), shuffled by the seed otherwise. A picture in it is
-//!   the word `[WIDTHxHEIGHT]`.
+//!   the word `[WIDTHxHEIGHT]`; of an encoded one, which has to be a PNG here, only the header is read.
 //!
 //! Promise: what the contract offers works. Expected: answers, `input.*` where the request is wrong.
 
@@ -107,6 +107,19 @@ fn pixels(image: &Image) -> Result<&Rgb8Image, Error> {
             Ok(image)
         }
     }
+}
+
+/// Width and height, of pixels or of a PNG ("Image header" in its specification).
+fn size(image: &Image) -> Result<(u32, u32), Error> {
+    if let Image::Encoded(bytes) = image
+        && bytes.starts_with(b"\x89PNG")
+        && let Some(size) = bytes.get(16..24)
+    {
+        let number = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| size[at + i]));
+        return Ok((number(0), number(4)));
+    }
+    let image = pixels(image)?;
+    Ok((image.width, image.height))
 }
 
 /// Mean red, green and blue, each from 0 to 1.
@@ -228,8 +241,8 @@ fn words_of(message: &Message) -> Result<Vec<String>, Error> {
         match content {
             Content::Text(text) => words.extend(text.split_whitespace().map(str::to_owned)),
             Content::Image(image) => {
-                let image = pixels(image)?;
-                words.push(format!("[{}x{}]", image.width, image.height));
+                let (width, height) = size(image)?;
+                words.push(format!("[{width}x{height}]"));
             }
         }
     }

@@ -14,9 +14,13 @@
 mod bundle;
 mod guests;
 mod hosts;
+mod operator;
+mod pictures;
 mod process;
 
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
 pub use guests::{minilm, minilm_weights, test_guest, wat_guest, workspace_file};
 pub use hosts::{block_on, host_trusting, host_with_limits};
+pub use operator::{Operator, assert_fails, json_of};
+pub use pictures::png_header;
 pub use process::{ampoule, ampoule_sign, resident_bytes};

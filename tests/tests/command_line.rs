@@ -8,73 +8,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
 
-use ampoule_signing::TrustStore;
-use ampoule_tests::{BundleBuilder, Publisher, WrittenBundle, ampoule, test_guest};
-use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// A publisher that a trust directory trusts.
-struct Operator {
-    publisher: Publisher,
-    trust: TempDir,
-}
-
-impl Operator {
-    fn new() -> Self {
-        let publisher = Publisher::new("acme");
-        let trust = tempfile::tempdir().unwrap();
-        TrustStore::update(trust.path(), |store| {
-            store.insert(publisher.public_key().clone(), ["acme"])
-        })
-        .unwrap();
-        Self { publisher, trust }
-    }
-
-    fn good(&self) -> BundleBuilder<'_> {
-        self.publisher.every_task()
-    }
-
-    fn ampoule(&self, arguments: &[&str]) -> Command {
-        let mut command = ampoule();
-        command
-            .arg("--trust")
-            .arg(self.trust.path())
-            .args(arguments);
-        command
-    }
-
-    fn embed(&self, bundle: &Path, text: &str) -> Output {
-        let mut command = self.ampoule(&["embed", "--json", text, "--model"]);
-        command.arg(bundle).output().unwrap()
-    }
-}
-
-fn json_of(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic_with(output, &error.to_string()))
-}
-
-#[expect(clippy::panic, reason = "a test may panic")]
-fn panic_with(output: &Output, what: &str) -> Value {
-    panic!(
-        "{what}: {} {}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-fn assert_fails(output: &Output, code: &str, status: i32) {
-    let document = json_of(output);
-    assert_eq!(document["error"]["code"], code, "{document}");
-    assert_eq!(output.status.code(), Some(status), "{document}");
-    let message = document["error"]["message"].as_str().unwrap();
-    assert!(
-        !message.is_empty() && !message.contains("/tmp/"),
-        "{message}"
-    );
-}
+use ampoule_tests::{
+    Operator, Publisher, WrittenBundle, ampoule, assert_fails, json_of, test_guest,
+};
+use serde_json::json;
 
 /// Everything below a directory: names, bytes, modes.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>, u32)> {
@@ -114,7 +52,7 @@ fn embed_prints_the_documented_json() {
 #[test]
 fn each_kind_of_failure_has_its_exit_status() {
     let operator = Operator::new();
-    let publisher = &operator.publisher;
+    let publisher = operator.publisher();
     let stranger = Publisher::new("acme");
 
     let cases: [(WrittenBundle, &str, i32); 6] = [
@@ -193,9 +131,9 @@ fn a_world_writable_bundle_or_trust_directory_is_refused() {
     chmod(bundle.path(), 0o777);
     assert_fails(&operator.embed(bundle.path(), "x"), "trust.permissions", 3);
     chmod(bundle.path(), 0o755);
-    chmod(operator.trust.path(), 0o777);
+    chmod(operator.trust(), 0o777);
     assert_fails(&operator.embed(bundle.path(), "x"), "trust.permissions", 3);
-    chmod(operator.trust.path(), 0o700);
+    chmod(operator.trust(), 0o700);
     assert!(operator.embed(bundle.path(), "x").status.success());
 }
 
@@ -203,7 +141,7 @@ fn a_world_writable_bundle_or_trust_directory_is_refused() {
 fn limits_come_from_flags_variables_and_the_file_in_this_order() {
     let operator = Operator::new();
     let bundle = operator.good().write();
-    let config = operator.trust.path().join("ampoule.toml");
+    let config = operator.trust().join("ampoule.toml");
     std::fs::write(&config, "[limits]\nmemory = \"1MiB\"\n").unwrap();
     let run = |flag: Option<&str>, variable: Option<&str>| {
         let mut command = operator.ampoule(&["embed", "--json", "x", "--model"]);
@@ -264,7 +202,7 @@ fn inspect_shows_a_stranger_without_believing_or_running_it() {
 fn inspect_names_an_import_that_would_be_refused() {
     let operator = Operator::new();
     let bundle = operator
-        .publisher
+        .publisher()
         .bundle(test_guest("imports_sockets"))
         .write();
     let output = operator
@@ -287,16 +225,16 @@ fn verify_says_yes_only_to_what_this_host_would_run() {
     let good = operator.good().write();
     assert!(verify(&good).status.success());
     let refused = operator
-        .publisher
+        .publisher()
         .bundle(test_guest("exports_extra"))
         .write();
     assert_fails(&verify(&refused), "admission.task", 4);
     // What shows only when it is compiled, and only when it is initialised.
     let mistyped = ampoule_tests::wat_guest("exports_other_types");
-    let mistyped = operator.publisher.bundle(mistyped).write();
+    let mistyped = operator.publisher().bundle(mistyped).write();
     assert_fails(&verify(&mistyped), "admission.task", 4);
     let failing = operator
-        .publisher
+        .publisher()
         .bundle(test_guest("fails_in_init"))
         .write();
     assert_fails(&verify(&failing), "guest.error", 6);
@@ -321,7 +259,7 @@ fn trust_is_added_listed_and_removed() {
     let listed = json_of(&run(&["list"]));
     assert_eq!(
         listed["keys"],
-        json!([{ "key_id": id, "publishers": ["acme"] }])
+        json!([{ "key_id": id, "publishers": ["acme"], "models": [] }])
     );
 
     let bundle = publisher.every_task().write();
@@ -336,6 +274,26 @@ fn trust_is_added_listed_and_removed() {
     assert!(run(&["remove", &id]).status.success());
     assert_fails(&embed(), "trust.unknown-key", 3);
     assert_fails(&run(&["remove", &id]), "usage.no-such-key", 2);
+    // For one model only: the bundle's name is `test`.
+    for (name, code) in [("test", None), ("other", Some("trust.model"))] {
+        let one = [
+            "add",
+            "--publisher",
+            "acme",
+            "--name",
+            name,
+            key.to_str().unwrap(),
+        ];
+        assert_eq!(
+            json_of(&run(&one))["models"],
+            json!([format!("acme/{name}")])
+        );
+        match code {
+            None => assert!(embed().status.success()),
+            Some(code) => assert_fails(&embed(), code, 3),
+        }
+        assert!(run(&["remove", &id]).status.success());
+    }
     let malformed = dir.path().join("no.pem");
     std::fs::write(&malformed, "not a key").unwrap();
     assert_fails(

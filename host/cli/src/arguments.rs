@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::limit_options::LimitOptions;
+use crate::prompt::PromptOptions;
 
 /// Runs signed machine-learning models in sandboxes.
 #[derive(Debug, Parser)]
@@ -35,10 +36,18 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Turn texts into vectors.
+    /// Ask something, about pictures or without any; the answer comes as it is written.
+    ///
+    /// Example: ampoule ask --image photo.jpg "What is in the picture?"
+    Ask(PromptOptions),
+    /// Say what a picture shows, in the model's labels.
+    ///
+    /// Example: ampoule classify --image photo.jpg --top-k 3
+    Classify(ClassifyCommand),
+    /// Turn texts, or pictures, into vectors.
     ///
     /// Example: ampoule embed --model models/minilm --trust trust "Where is the library?"
-    Embed(TextCommand),
+    Embed(EmbedCommand),
     /// Show the tokens that a model makes of texts.
     ///
     /// Example: ampoule tokenize --model models/minilm --trust trust "Where is the library?"
@@ -51,16 +60,26 @@ pub(crate) enum Command {
     ///
     /// Example: ampoule verify models/minilm --trust trust
     Verify(BundleCommand),
+    /// Measure how fast a model answers here: loading, the first token, tokens a second.
+    ///
+    /// Example: ampoule bench --image photo.jpg "What is in the picture?" --runs 20
+    Bench(BenchCommand),
     /// Say whose models this host runs.
     #[command(subcommand)]
     Trust(TrustCommand),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TextCommand {
-    /// The model's bundle.
+pub(crate) struct ModelOption {
+    /// The model's bundle. Without it the built-in model answers.
     #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
-    pub(crate) model: PathBuf,
+    pub(crate) model: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TextCommand {
+    #[command(flatten)]
+    pub(crate) model: ModelOption,
 
     /// The texts; `-` reads standard input, one text a line.
     // The limit `--texts` has the id that the field would give.
@@ -69,10 +88,48 @@ pub(crate) struct TextCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct EmbedCommand {
+    #[command(flatten)]
+    pub(crate) model: ModelOption,
+
+    /// The texts; `-` reads standard input, one text a line.
+    #[arg(id = "text", required_unless_present = "image", value_name = "TEXT")]
+    pub(crate) texts: Vec<String>,
+
+    /// Pictures instead of texts: PNG, JPEG or WebP files; one of them may be `-`, standard input.
+    #[arg(id = "image", long = "image", value_name = "FILE", num_args = 1.., conflicts_with = "text")]
+    pub(crate) images: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyCommand {
+    #[command(flatten)]
+    pub(crate) model: ModelOption,
+
+    /// The picture: a PNG, JPEG or WebP file, or `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: PathBuf,
+
+    /// How many labels to show, the likeliest first.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top_k: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchCommand {
+    #[command(flatten)]
+    pub(crate) prompt: PromptOptions,
+
+    /// How often to ask, each time in a sandbox of its own.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct BundleCommand {
-    /// The bundle's directory.
+    /// The bundle's directory. Without it the built-in model is meant.
     #[arg(value_name = "BUNDLE")]
-    pub(crate) bundle: PathBuf,
+    pub(crate) bundle: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,8 +139,11 @@ pub(crate) enum TrustCommand {
     /// Example: ampoule trust add --trust trust --publisher acme acme.pub.pem
     Add {
         /// The publisher, as manifests name it.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "PUBLISHER")]
         publisher: String,
+        /// Trust the key for this model of the publisher only.
+        #[arg(long, value_name = "MODEL")]
+        name: Option<String>,
         /// The public key: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it.
         #[arg(value_name = "KEY.pem")]
         key: PathBuf,

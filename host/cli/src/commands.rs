@@ -1,5 +1,8 @@
 //! One file a command.
 
+pub(crate) mod ask;
+pub(crate) mod bench;
+pub(crate) mod classify;
 pub(crate) mod embed;
 pub(crate) mod inspect;
 pub(crate) mod tokenize;
@@ -20,7 +23,7 @@ fn read_texts(arguments: Vec<String>) -> Result<Vec<String>, Error> {
         .lines()
         .collect::<Result<_, _>>()
         .map_err(|error| Error::Read {
-            what: "standard input",
+            what: "standard input".to_owned(),
             reason: error.to_string(),
         })
 }

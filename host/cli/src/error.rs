@@ -15,6 +15,12 @@ pub(crate) enum Error {
     #[error("no trust directory is given; name one with --trust DIR or AMPOULE_TRUST")]
     NoTrust,
 
+    /// `usage.built-in`.
+    #[error(
+        "the built-in model does not offer `{asked}`; name a model that does with --model BUNDLE"
+    )]
+    BuiltInLacks { asked: ampoule::Task },
+
     /// `usage.config`.
     #[error("the configuration file: {0}")]
     Config(String),
@@ -29,15 +35,27 @@ pub(crate) enum Error {
 
     /// `io.read`.
     #[error("cannot read {what}: {reason}")]
-    Read { what: &'static str, reason: String },
+    Read { what: String, reason: String },
+
+    /// The library's own code, with the picture named by its place among those given.
+    #[error("image {place}: {error}")]
+    Image { place: usize, error: ampoule::Error },
 
     /// `io.write`.
     #[error("cannot write the answer: {0}")]
     Write(String),
 
+    /// `io.closed-pipe`: nobody reads any more. Not shown.
+    #[error("nobody reads the answer any more")]
+    ClosedPipe,
+
     /// `io.thread`.
     #[error("the system gave no thread: {0}")]
     Thread(String),
+
+    /// `internal.bug`.
+    #[error("internal error, please report it: {0}")]
+    Internal(&'static str),
 }
 
 impl Error {
@@ -45,13 +63,17 @@ impl Error {
         match self {
             Self::Host(error) => error.code(),
             Self::Signing(error) => error.code(),
+            Self::Image { error, .. } => error.code(),
             Self::NoTrust => "usage.trust",
+            Self::BuiltInLacks { .. } => "usage.built-in",
             Self::Config(_) => "usage.config",
             Self::Setting(_) => "usage.setting",
             Self::NoSuchKey(_) => "usage.no-such-key",
             Self::Read { .. } => "io.read",
             Self::Write(_) => "io.write",
+            Self::ClosedPipe => "io.closed-pipe",
             Self::Thread(_) => "io.thread",
+            Self::Internal(_) => "internal.bug",
         }
     }
 }

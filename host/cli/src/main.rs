@@ -3,12 +3,16 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod built_in;
 mod commands;
 mod error;
+mod images;
 mod limit_options;
 mod logging;
+mod model_choice;
 mod output;
 mod progress;
+mod prompt;
 mod settings;
 
 use std::process::ExitCode;
@@ -25,7 +29,8 @@ fn main() -> ExitCode {
     };
     let json = arguments.json;
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        // Whoever closed the pipe has read what they wanted.
+        Ok(()) | Err(Error::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => output::failure(&error, json),
     }
 }
@@ -39,11 +44,16 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         .map_err(|error| Error::Thread(error.to_string()))?;
     let json = arguments.json;
     match arguments.command {
+        Command::Ask(command) => runtime.block_on(commands::ask::run(command, &settings, json)),
+        Command::Classify(command) => {
+            runtime.block_on(commands::classify::run(command, &settings, json))
+        }
+        Command::Bench(command) => runtime.block_on(commands::bench::run(command, &settings, json)),
         Command::Embed(command) => runtime.block_on(commands::embed::run(command, &settings, json)),
         Command::Tokenize(command) => {
             runtime.block_on(commands::tokenize::run(command, &settings, json))
         }
-        Command::Inspect(command) => commands::inspect::run(&command, &settings, json),
+        Command::Inspect(command) => commands::inspect::run(command, &settings, json),
         Command::Verify(command) => {
             runtime.block_on(commands::verify::run(command, &settings, json))
         }

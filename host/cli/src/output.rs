@@ -53,6 +53,34 @@ impl From<&ampoule::Manifest> for ModelName {
     }
 }
 
+/// What a request cost in tokens, in every JSON answer that counts them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Usage {
+    input_tokens: u32,
+    /// Only where the model writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u32>,
+}
+
+impl Usage {
+    /// Of a task that only reads.
+    pub(crate) fn of_input(usage: ampoule::Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            output_tokens: None,
+        }
+    }
+}
+
+impl From<ampoule::Usage> for Usage {
+    fn from(usage: ampoule::Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            output_tokens: Some(usage.output_tokens),
+        }
+    }
+}
+
 /// Writes one JSON document and a line end.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), Error> {
     let mut text = serde_json::to_string(document).map_err(|e| Error::Write(e.to_string()))?;
@@ -60,12 +88,15 @@ pub(crate) fn json(document: &impl Serialize) -> Result<(), Error> {
     write(&text)
 }
 
-/// Writes text for a person or a pipe.
+/// Writes text for a person or a pipe, and sees that it gets there at once.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|error| Error::Write(error.to_string()))
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Error::ClosedPipe,
+            _ => Error::Write(error.to_string()),
+        })
 }
 
 /// Says why a command failed: one line on standard error, or one JSON document on standard output.

@@ -54,10 +54,10 @@ impl Settings {
         Ok(TrustStore::open(self.trust_directory()?)?)
     }
 
-    /// A host with these settings.
-    pub(crate) fn host(&self) -> Result<Host, Error> {
+    /// A host with these settings that trusts `trust`.
+    pub(crate) fn host(&self, trust: TrustStore) -> Result<Host, Error> {
         Ok(Host::builder()
-            .trust(self.trust_store()?)
+            .trust(trust)
             .limits(self.limits.clone())
             .build()?)
     }

@@ -247,6 +247,11 @@ impl Generation {
             })
             .await?;
         self.report = report;
+        if chunk.is_none() {
+            return Err(Error::Answer {
+                reason: "the generation ended without a last chunk that says how".to_owned(),
+            });
+        }
         match sandbox {
             Some(sandbox) if Instant::now() < self.expires => self.sandbox.put(sandbox),
             // The deadline passed just now, and whoever clears up has been here already.

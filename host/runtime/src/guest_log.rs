@@ -111,23 +111,37 @@ impl LogSink {
     }
 }
 
-/// Replaces control characters, which a terminal or a log reader might obey.
+/// Text of a guest as one line: control characters, which a terminal or a log reader might obey, are
+/// replaced.
 pub(crate) fn harmless(text: &str) -> String {
     text.trim_end_matches(['\n', '\r'])
         .chars()
-        .map(|c| match c {
-            '\n' => '⏎',
-            '\t' => '\t',
-            c if c.is_control() => '\u{fffd}',
-            // Marks and overrides of direction can make a line read as another, and two more
-            // characters end a line.
-            '\u{061c}'
-            | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            c => c,
-        })
+        .map(|c| if c == '\n' { '⏎' } else { harmless_char(c) })
         .collect()
+}
+
+/// Text of a guest for a terminal: control characters but the ends of lines and tabs, and marks that
+/// change the direction of writing, are replaced by `U+FFFD`. Each piece of a longer text can be given
+/// by itself.
+#[must_use]
+pub fn harmless_text(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\n' { c } else { harmless_char(c) })
+        .collect()
+}
+
+fn harmless_char(c: char) -> char {
+    match c {
+        '\t' => c,
+        c if c.is_control() => '\u{fffd}',
+        // Marks and overrides of direction can make a line read as another, and two more
+        // characters end a line.
+        '\u{061c}'
+        | '\u{200e}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c => c,
+    }
 }
 
 /// Standard output and standard error end in the log.

@@ -1,6 +1,6 @@
 //! The host: what it trusts, what it allows, and loading models into it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -124,8 +124,26 @@ impl Host {
     /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
     pub async fn load(&self, path: impl Into<PathBuf>) -> Result<Model> {
         let path = path.into();
+        self.load_from(move || Ok(Bundle::open(&path)?)).await
+    }
+
+    /// Loads a bundle that was opened already, such as one that is in memory
+    /// ([`Bundle::from_memory`]). It goes through the same checks as one on disk: this host's trust,
+    /// its policy, and every file's digest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load`].
+    pub async fn load_bundle(&self, bundle: Bundle) -> Result<Model> {
+        self.load_from(move || Ok(bundle)).await
+    }
+
+    async fn load_from(
+        &self,
+        open: impl FnOnce() -> Result<Bundle> + Send + 'static,
+    ) -> Result<Model> {
         let inner = Arc::clone(&self.inner);
-        let loaded = off_thread(move || inner.prepare(&path)).await;
+        let loaded = off_thread(move || inner.prepare(open()?)).await;
         let result = match loaded {
             Ok(artifact) => Model::start(Arc::clone(&self.inner), artifact).await,
             Err(error) => Err(error),
@@ -153,8 +171,8 @@ impl Host {
 
 impl HostInner {
     /// Envelope → manifest → bundle → admission → artifact.
-    fn prepare(&self, path: &Path) -> Result<Arc<Artifact>> {
-        let bundle = Bundle::open(path)?
+    fn prepare(&self, bundle: Bundle) -> Result<Arc<Artifact>> {
+        let bundle = bundle
             .with_max_size(self.limits.bundle)
             .verify(&self.trust, Timestamp::now())?;
         compile(&self.engine, admit(bundle, &self.limits)?)

@@ -1,4 +1,7 @@
 //! Requests are checked against the input limits before a sandbox is made for them.
+//!
+//! Every call of a [`Model`](crate::Model) does so. The checks of images are public besides, for
+//! callers that would rather refuse before they load a model or read the next file.
 
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -27,13 +30,23 @@ impl Limits {
         Ok(text)
     }
 
-    /// How many images one request may have.
-    pub(crate) fn check_image_count(&self, images: usize) -> Result<()> {
+    /// Whether one request may have that many images.
+    ///
+    /// # Errors
+    ///
+    /// `input.too-large`.
+    pub fn check_image_count(&self, images: usize) -> Result<()> {
         check("images in one request", images, self.images)
     }
 
-    /// One image. Encoded ones are not decoded here: that is the guest's work.
-    pub(crate) fn check_image(&self, image: &Image) -> Result<()> {
+    /// Whether a request may have this image: by its length, and by the pixels that its header says
+    /// it has. It is not decoded here: that is the guest's work.
+    ///
+    /// # Errors
+    ///
+    /// `input.too-large`; `input.invalid` for bytes that are no PNG, JPEG or WebP file by their
+    /// header, and for raw pixels that are not as many as they should be.
+    pub fn check_image(&self, image: &Image) -> Result<()> {
         let cap = usize::try_from(self.image.bytes()).unwrap_or(usize::MAX);
         match image {
             Image::Encoded(bytes) => {

@@ -34,8 +34,17 @@ pub struct Inspection {
 ///
 /// `envelope.*`, `manifest.*`, `trust.permissions` and `io.*` when there is nothing to show.
 pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
+    inspect_bundle(Bundle::open(path)?, trust, limits)
+}
+
+/// Judges a bundle that was opened already, as [`inspect`] does.
+///
+/// # Errors
+///
+/// As [`inspect`].
+pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
     // Until it is trusted, nothing but a component of a size that would be admitted is read.
-    let bundle = Bundle::open(path)?.with_max_size(limits.component.min(limits.bundle));
+    let bundle = bundle.with_max_size(limits.component.min(limits.bundle));
     let manifest = bundle.unverified_manifest()?;
     let signatures = bundle
         .envelope()

@@ -58,17 +58,19 @@ mod surface;
 mod text;
 mod wasi;
 
-pub use ampoule_signing::{ByteSize, Fuel, KeyId, Manifest, PublicKey, Sha256Digest, TrustStore};
+pub use ampoule_signing::{
+    Bundle, ByteSize, Fuel, KeyId, Manifest, PublicKey, Sha256Digest, TrustStore,
+};
 
 pub use answer::{Answer, Usage};
 pub use contract::{CONTRACT, Task};
 pub use engine::EngineProfile;
 pub use error::{Error, Phase, Result};
 pub use generation::{Chunk, Content, Finish, Generation, GenerationRequest, Message, Sampling};
-pub use guest_log::{GuestLog, LogLevel, LogMessage};
+pub use guest_log::{GuestLog, LogLevel, LogMessage, harmless_text};
 pub use host::{Host, HostBuilder};
 pub use image::{Image, ImageEmbeddings, Label};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, inspect_bundle};
 pub use limits::{InitLimits, Limits};
 pub use model::{Model, ModelInfo};
 pub use sandbox::SandboxReport;

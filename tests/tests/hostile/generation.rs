@@ -70,6 +70,25 @@ fn a_generation_that_fails_midway_is_over() {
 }
 
 #[test]
+fn a_generation_that_does_not_say_how_it_ended_has_failed() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    let bundle = acme
+        .bundle(test_guest("generation_ends_without_a_finish"))
+        .tasks(&["text-generation"]);
+    block_on(async {
+        let model = load(&host, bundle).await;
+        let request = GenerationRequest::question("x", 10);
+        let mut generation = model.generate(request).await.unwrap();
+        assert!(generation.next().await.unwrap().is_some());
+        assert_eq!(generation.next().await.unwrap_err().code(), "guest.answer");
+        let again = generation.next().await;
+        assert_eq!(again.unwrap_err().code(), "usage.generation");
+    });
+    assert_serves(&acme, &host);
+}
+
+#[test]
 fn a_giant_chunk_is_refused_and_ends_the_generation() {
     let acme = acme();
     let host = host_trusting(&acme);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::arguments::BundleCommand;
 use crate::error::Error;
+use crate::model_choice::ModelChoice;
 use crate::output;
 use crate::settings::Settings;
 
@@ -33,13 +34,15 @@ struct Verdict {
     message: Option<String>,
 }
 
-pub(crate) fn run(command: &BundleCommand, settings: &Settings, json: bool) -> Result<(), Error> {
+pub(crate) fn run(command: BundleCommand, settings: &Settings, json: bool) -> Result<(), Error> {
+    let choice = ModelChoice::from(command.bundle);
+    let bundle = choice.open()?;
     // Without a trust directory nobody is trusted, and the bundle is shown all the same.
-    let trust = match settings.trust_directory() {
-        Ok(_) => settings.trust_store()?,
-        Err(_) => TrustStore::new(),
+    let trust = match choice.trust(settings) {
+        Err(Error::NoTrust) => TrustStore::new(),
+        other => other?,
     };
-    let inspection = ampoule::inspect(&command.bundle, &trust, &settings.limits)?;
+    let inspection = ampoule::inspect_bundle(bundle, &trust, &settings.limits)?;
     let document = describe(&inspection);
     if json {
         return output::json(&document);

@@ -1,11 +1,12 @@
 //! `ampoule tokenize`: texts in, token ids out.
 
+use ampoule::Task;
 use serde::Serialize;
 
 use crate::arguments::TextCommand;
 use crate::error::Error;
+use crate::model_choice::ModelChoice;
 use crate::output::{self, ModelName, Sandbox};
-use crate::progress;
 use crate::settings::Settings;
 
 #[derive(Serialize)]
@@ -22,8 +23,9 @@ pub(crate) async fn run(
     json: bool,
 ) -> Result<(), Error> {
     let texts = super::read_texts(command.texts)?;
-    let host = settings.host()?;
-    let model = progress::show("loading the model", host.load(command.model)).await?;
+    let model = ModelChoice::from(command.model.model)
+        .load_for(Task::TextTokenization, settings)
+        .await?;
     let answer = model.tokenize(&texts).await?;
     if json {
         return output::json(&Document {

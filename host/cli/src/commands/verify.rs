@@ -2,6 +2,7 @@
 
 use crate::arguments::BundleCommand;
 use crate::error::Error;
+use crate::model_choice::ModelChoice;
 use crate::output;
 use crate::progress;
 use crate::settings::Settings;
@@ -11,10 +12,10 @@ pub(crate) async fn run(
     settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
-    let host = settings.host()?;
     // Loading is the only honest answer: it compiles the component, checks the types of its exports
     // and initialises it, within the limits.
-    progress::show("verifying", host.load(command.bundle)).await?;
+    let loaded = ModelChoice::from(command.bundle).load(settings);
+    progress::show("verifying", loaded).await?;
     if json {
         return output::json(&serde_json::json!({ "verified": true }));
     }

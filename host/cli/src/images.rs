@@ -1,0 +1,80 @@
+//! The pictures of a command: files, one of which may be standard input.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ampoule::{Image, Limits};
+
+use crate::error::Error;
+
+/// Reads pictures and checks each against the limits as soon as it is there. Of what is too long no
+/// more than one byte over the limit is read.
+pub(crate) fn read(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Image>, Error> {
+    limits.check_image_count(paths.len())?;
+    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Error::Setting(
+            "`-` is given for more than one image; standard input can be read only once".to_owned(),
+        ));
+    }
+    let numbered = paths.iter().enumerate();
+    numbered
+        .map(|(index, path)| read_one(path, index + 1, limits))
+        .collect()
+}
+
+fn read_one(path: &Path, place: usize, limits: &Limits) -> Result<Image, Error> {
+    let read = if is_stdin(path) {
+        read_bounded(std::io::stdin().lock(), limits.image.bytes())
+    } else {
+        std::fs::File::open(path).and_then(|file| read_bounded(file, limits.image.bytes()))
+    };
+    let bytes = read
+        .map_err(|error| Error::Read {
+            what: format!("image {place}"),
+            reason: error.to_string(),
+        })?
+        .ok_or_else(|| Error::Image {
+            place,
+            error: ampoule::Error::TooLarge {
+                what: "bytes in one image",
+                found: "more".to_owned(),
+                allowed: limits.image.bytes().to_string(),
+            },
+        })?;
+    let image = Image::Encoded(bytes);
+    limits
+        .check_image(&image)
+        .map_err(|error| Error::Image { place, error })?;
+    Ok(image)
+}
+
+/// Everything, or `None` when that is more than `most` bytes.
+fn read_bounded(source: impl Read, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    source
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_one_byte_over_the_limit_is_read() {
+        let mut endless = std::io::repeat(7);
+        assert_eq!(read_bounded(&mut endless, 1_000).unwrap(), None);
+        let mut source = std::io::Cursor::new([7; 20]);
+        assert_eq!(read_bounded(&mut source, 9).unwrap(), None);
+        assert_eq!(source.position(), 10);
+        let whole = read_bounded(&[7_u8; 9][..], 9).unwrap();
+        assert_eq!(whole, Some(vec![7; 9]));
+        assert_eq!(read_bounded(&[][..], 0).unwrap(), Some(Vec::new()));
+    }
+}

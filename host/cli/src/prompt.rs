@@ -1,0 +1,96 @@
+//! A question on the command line, and how it is to be answered.
+
+use ampoule::{Content, GenerationRequest, Limits, Message, Sampling};
+use clap::Args;
+
+use std::path::PathBuf;
+
+use crate::arguments::ModelOption;
+use crate::error::Error;
+use crate::images;
+
+/// Longer than any answer of the models that run here; a model's own end comes first.
+const DEFAULT_MAX_OUTPUT_TOKENS: u32 = 256;
+
+/// What `ask` and `bench` take.
+#[derive(Debug, Args)]
+pub(crate) struct PromptOptions {
+    #[command(flatten)]
+    pub(crate) model: ModelOption,
+
+    /// A picture that the question is about: a PNG, JPEG or WebP file, or `-` for standard input;
+    /// may be repeated.
+    // The limit `--images` has the id that the field would give.
+    #[arg(id = "image", long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
+
+    /// The question.
+    #[arg(value_name = "PROMPT")]
+    prompt: String,
+
+    /// Divides the logits: 0 is always the likeliest token, more is more varied.
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.0,
+        allow_negative_numbers = true,
+        help_heading = "Sampling"
+    )]
+    temperature: f32,
+
+    /// Choose only among the likeliest tokens whose probabilities add up to this.
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 1.0,
+        allow_negative_numbers = true,
+        help_heading = "Sampling"
+    )]
+    top_p: f32,
+
+    /// Choose only among this many of the likeliest tokens; 0 is all.
+    #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Sampling")]
+    top_k: u32,
+
+    /// The same seed and the same everything else give the same answer.
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    seed: Option<u64>,
+
+    /// The most tokens of the answer.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_OUTPUT_TOKENS, help_heading = "Sampling")]
+    max_output_tokens: u32,
+
+    /// End the answer before this text; may be repeated.
+    #[arg(long, value_name = "TEXT", help_heading = "Sampling")]
+    stop: Vec<String>,
+}
+
+impl PromptOptions {
+    /// The request, with the pictures read and checked; the model is left.
+    pub(crate) fn into_request(
+        self,
+        limits: &Limits,
+    ) -> Result<(ModelOption, GenerationRequest), Error> {
+        let images = images::read(&self.images, limits)?;
+        let content = images
+            .into_iter()
+            .map(Content::Image)
+            .chain([Content::Text(self.prompt)]);
+        let request = GenerationRequest {
+            messages: vec![Message {
+                role: "user".to_owned(),
+                content: content.collect(),
+            }],
+            sampling: Sampling {
+                temperature: self.temperature,
+                top_p: self.top_p,
+                top_k: self.top_k,
+                seed: self.seed,
+            },
+            max_output_tokens: self.max_output_tokens,
+            stop: self.stop,
+            options: Vec::new(),
+        };
+        Ok((self.model, request))
+    }
+}

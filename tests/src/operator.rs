@@ -1,0 +1,110 @@
+//! An operator at the command line: whom they trust, what they call, what they see.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ampoule_signing::TrustStore;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bundle::{BundleBuilder, Publisher};
+use crate::process::ampoule;
+
+/// A publisher, and a trust directory that trusts it.
+pub struct Operator {
+    publisher: Publisher,
+    trust: TempDir,
+}
+
+impl Operator {
+    /// One who trusts the publisher `acme`.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses to write.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it writes files")]
+    pub fn new() -> Self {
+        let publisher = Publisher::new("acme");
+        let trust = tempfile::tempdir().unwrap();
+        TrustStore::update(trust.path(), |store| {
+            store.insert(publisher.public_key().clone(), ["acme"])
+        })
+        .unwrap();
+        Self { publisher, trust }
+    }
+
+    /// The publisher.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// The trust directory.
+    #[must_use]
+    pub fn trust(&self) -> &Path {
+        self.trust.path()
+    }
+
+    /// A bundle that this operator trusts and whose model offers every task.
+    #[must_use]
+    pub fn good(&self) -> BundleBuilder<'_> {
+        self.publisher.every_task()
+    }
+
+    /// The `ampoule` command with this operator's trust.
+    #[must_use]
+    pub fn ampoule(&self, arguments: &[&str]) -> Command {
+        let mut command = ampoule();
+        command
+            .arg("--trust")
+            .arg(self.trust.path())
+            .args(arguments);
+        command
+    }
+
+    /// What `ampoule embed --json` makes of a text.
+    ///
+    /// # Panics
+    ///
+    /// If the command cannot be started.
+    #[must_use]
+    pub fn embed(&self, bundle: &Path, text: &str) -> Output {
+        let mut command = self.ampoule(&["embed", "--json", text, "--model"]);
+        command.arg(bundle).output().unwrap()
+    }
+}
+
+/// The one JSON document that a command printed.
+///
+/// # Panics
+///
+/// If it is none.
+#[must_use]
+pub fn json_of(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!(
+            "{error}: {} {}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
+/// Checks that a command failed with this code and exit status, in JSON, and said why without any
+/// path of the test's.
+///
+/// # Panics
+///
+/// If it did not.
+#[track_caller]
+pub fn assert_fails(output: &Output, code: &str, status: i32) {
+    let document = json_of(output);
+    assert_eq!(document["error"]["code"], code, "{document}");
+    assert_eq!(output.status.code(), Some(status), "{document}");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(
+        !message.is_empty() && !message.contains("/tmp/"),
+        "{message}"
+    );
+}

@@ -1,0 +1,390 @@
+//! `ampoule ask`, `classify`, `embed --image` and `bench` as an operator meets them: what streams,
+//! what the JSON holds, and which pictures are refused before anything runs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use ampoule_tests::{
+    Operator, WrittenBundle, ampoule, assert_fails, json_of, png_header, test_guest,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// An operator with a bundle whose model repeats what it is asked, and a folder for pictures.
+struct Scene {
+    operator: Operator,
+    bundle: WrittenBundle,
+    pictures: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let operator = Operator::new();
+        let bundle = operator.good().write();
+        Self {
+            operator,
+            bundle,
+            pictures: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
+        let mut command = self.operator.ampoule(&[subcommand, "--model"]);
+        command.arg(self.bundle.path());
+        command
+    }
+
+    fn run(&self, subcommand: &str, arguments: &[&str]) -> Output {
+        self.command(subcommand).args(arguments).output().unwrap()
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Value {
+        let output = self.run("ask", &[&["--json"], arguments].concat());
+        let document = json_of(&output);
+        assert!(output.status.success(), "{document}");
+        document
+    }
+
+    fn picture(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.pictures.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn png(&self, width: u32, height: u32) -> String {
+        let path = self.picture(&format!("{width}x{height}.png"), &png_header(width, height));
+        path.into_os_string().into_string().unwrap()
+    }
+}
+
+fn keys(document: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = document.as_object().unwrap().keys().collect();
+    keys.sort();
+    keys.into_iter().map(String::as_str).collect()
+}
+
+#[test]
+fn ask_prints_the_documented_json() {
+    let scene = Scene::new();
+    let (one, two) = (scene.png(3, 5), scene.png(640, 480));
+    let document = scene.ask(&["--image", &one, "--image", &two, "which is larger?"]);
+    assert_eq!(
+        keys(&document),
+        ["finish_reason", "model", "sandbox", "text", "usage"]
+    );
+    assert_eq!(document["text"], "[3x5] [640x480] which is larger?");
+    assert_eq!(document["finish_reason"], "stop");
+    assert_eq!(
+        document["usage"],
+        json!({ "input_tokens": 5, "output_tokens": 5 })
+    );
+    assert_eq!(document["model"]["name"], "test");
+    assert!(document["sandbox"]["fuel"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn ask_prints_the_answer_and_a_line_end_and_nothing_else() {
+    let scene = Scene::new();
+    let output = scene.run("ask", &["one two three"]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "one two three\n");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn an_answer_is_shown_as_it_is_written() {
+    let operator = Operator::new();
+    // One chunk, then it computes until its deadline.
+    let bundle = operator
+        .publisher()
+        .bundle(test_guest("generation_blocks"))
+        .tasks(&["text-generation"])
+        .set("/limits/deadline_ms", json!(2_000))
+        .write();
+    let mut child = operator
+        .ampoule(&["ask", "x", "--model"])
+        .arg(bundle.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "it came while the rest was still to come"
+    );
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with('\n'), "{rest:?}");
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{error}");
+    assert!(error.contains("(limit.deadline)"), "{error}");
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_in_silence() {
+    let operator = Operator::new();
+    let bundle = operator
+        .publisher()
+        .bundle(test_guest("endless_generation"))
+        .tasks(&["text-generation"])
+        .write();
+    let mut child = operator
+        .ampoule(&["ask", "x", "--model"])
+        .arg(bundle.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    // Its reading end is closed now.
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn an_answer_cannot_steer_the_terminal() {
+    let scene = Scene::new();
+    let output = scene.run("ask", &["red \u{1b}[2J\u{7} \u{202e}der"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, "red \u{fffd}[2J\u{fffd} \u{fffd}der\n");
+}
+
+#[test]
+fn sampling_options_reach_the_model() {
+    let scene = Scene::new();
+    let words = "a b c d e f g h i j k l m n o p";
+    let text = |arguments: &[&str]| {
+        let document = scene.ask(&[arguments, &[words]].concat());
+        document["text"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(text(&[]), words, "without options it is greedy");
+    let seeded = text(&["--temperature", "1", "--seed", "7"]);
+    assert_ne!(seeded, words);
+    assert_eq!(text(&["--temperature", "0.5", "--seed", "7"]), seeded);
+    assert_ne!(text(&["--temperature", "1", "--seed", "8"]), seeded);
+    let unseeded = || text(&["--temperature", "1"]);
+    assert_ne!(unseeded(), unseeded());
+    assert_eq!(text(&["--temperature", "1", "--top-k", "1"]), words);
+    assert_eq!(text(&["--max-output-tokens", "2"]), "a b");
+    assert_eq!(text(&["--stop", "nothing", "--stop", "d"]), "a b c ");
+    for (option, value) in [
+        ("--temperature", "-1"),
+        ("--temperature", "nan"),
+        ("--top-p", "1.5"),
+        ("--top-p", "-0.1"),
+    ] {
+        let output = scene.run("ask", &["--json", words, option, value]);
+        assert_fails(&output, "input.invalid", 7);
+    }
+    assert_fails(
+        &scene.run("ask", &["--json", words, "--seed", "-1"]),
+        "usage.arguments",
+        2,
+    );
+}
+
+#[test]
+fn one_picture_may_come_from_standard_input() {
+    let scene = Scene::new();
+    let with_input = |arguments: &[&str], input: &[u8]| {
+        let mut child = scene
+            .command("ask")
+            .args(["--json", "what?"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that refuses may have closed it already.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    };
+    let png = scene.png(2, 2);
+    let output = with_input(&["--image", &png, "--image", "-"], &png_header(7, 9));
+    assert_eq!(json_of(&output)["text"], "[2x2] [7x9] what?");
+    let twice = with_input(&["--image", "-", "--image", "-"], &png_header(7, 9));
+    assert_fails(&twice, "usage.setting", 2);
+    // Four times the limit, of which the command reads no more than it needs to refuse.
+    let long = [png_header(7, 9), vec![0; 4 << 20]].concat();
+    assert_fails(&with_input(&["--image", "-"], &long), "input.too-large", 7);
+    assert_fails(&with_input(&["--image", "-"], b""), "input.invalid", 7);
+}
+
+#[test]
+fn bad_pictures_are_refused_before_a_model_is_loaded() {
+    let scene = Scene::new();
+    let good = scene.png(1, 1);
+    let nowhere = scene.pictures.path().join("nowhere.png");
+    let large = [png_header(8, 8), vec![0; 1 << 20]].concat();
+    let at_the_limit = &large[..1 << 20];
+    let cases = [
+        (scene.picture("empty.png", b""), "input.invalid", 7),
+        (scene.picture("text.png", b"just text"), "input.invalid", 7),
+        (
+            scene.picture("cut.png", &png_header(9, 9)[..12]),
+            "input.invalid",
+            7,
+        ),
+        (
+            scene.picture("bomb.png", &png_header(30_000, 30_000)),
+            "input.too-large",
+            7,
+        ),
+        (scene.picture("large.png", &large), "input.too-large", 7),
+        (nowhere, "io.read", 8),
+        (scene.pictures.path().to_owned(), "io.read", 8),
+    ];
+    for (path, code, status) in &cases {
+        for (subcommand, arguments) in [
+            ("ask", &["what?", "--image"][..]),
+            ("classify", &["--image"]),
+            ("embed", &["--image"]),
+            ("bench", &["what?", "--image"]),
+        ] {
+            // No model is there, and nobody misses it.
+            let mut command = ampoule();
+            command.args([
+                subcommand, "--json", "--model", "nowhere", "--trust", "nowhere",
+            ]);
+            let output = command.args(arguments).arg(path).output().unwrap();
+            assert_fails(&output, code, *status);
+        }
+    }
+    let (bomb, _, _) = &cases[3];
+    let mut second = scene.command("ask");
+    second.args(["--json", "what?", "--image", &good, "--image"]);
+    let output = second.arg(bomb).output().unwrap();
+    let message = json_of(&output)["error"]["message"].to_string();
+    assert!(message.contains("image 2"), "{message}");
+
+    let at_the_limit = scene.picture("limit.png", at_the_limit);
+    let at_the_limit = at_the_limit.to_str().unwrap();
+    assert_eq!(
+        scene.ask(&["--image", at_the_limit, "x"])["text"],
+        "[8x8] x"
+    );
+}
+
+#[test]
+fn a_hundred_pictures_in_one_request_are_refused() {
+    let scene = Scene::new();
+    let png = scene.png(1, 1);
+    let hundred = ["--image", &png].repeat(100);
+    let output = scene.run("ask", &[&["--json", "x"], &hundred[..]].concat());
+    assert_fails(&output, "input.too-large", 7);
+    let sixteen = ["--image", &png].repeat(16);
+    scene.ask(&[&["x"], &sixteen[..]].concat());
+}
+
+#[test]
+fn limits_on_pictures_are_the_operators_to_set() {
+    let scene = Scene::new();
+    let png = scene.png(20, 20);
+    for limit in [
+        ["--image-bytes", "20"],
+        ["--image-pixels", "399"],
+        ["--images", "0"],
+    ] {
+        let output = scene.run("ask", &["--json", "x", "--image", &png, limit[0], limit[1]]);
+        assert_fails(&output, "input.too-large", 7);
+    }
+    scene.ask(&["x", "--image", &png, "--image-pixels", "400"]);
+}
+
+#[test]
+fn a_prompt_over_the_limit_is_refused() {
+    let scene = Scene::new();
+    let output = scene.run("ask", &["--json", &"x".repeat(1_001)]);
+    assert_fails(&output, "input.too-large", 7);
+}
+
+#[test]
+fn embed_takes_texts_or_pictures_and_not_both() {
+    let scene = Scene::new();
+    let png = scene.png(1, 1);
+    for arguments in [
+        &["--json", "text", "--image", &png][..],
+        &["--json"],
+        &["--json", "--image"],
+    ] {
+        assert_fails(&scene.run("embed", arguments), "usage.arguments", 2);
+    }
+}
+
+#[test]
+fn what_a_model_does_not_offer_is_named() {
+    let operator = Operator::new();
+    let bundle = operator
+        .publisher()
+        .bundle(test_guest("guest_error"))
+        .write();
+    let output = operator
+        .ampoule(&["ask", "--json", "x", "--model"])
+        .arg(bundle.path())
+        .output()
+        .unwrap();
+    assert_fails(&output, "usage.task", 2);
+}
+
+#[test]
+fn bench_prints_the_documented_json() {
+    let scene = Scene::new();
+    let png = scene.png(4, 4);
+    let arguments = ["--json", "--image", &png, "one two three", "--runs", "3"];
+    let output = scene.run("bench", &arguments);
+    let document = json_of(&output);
+    assert_eq!(
+        keys(&document),
+        [
+            "first_token_ms",
+            "fuel",
+            "init_ms",
+            "load_ms",
+            "model",
+            "output_tokens",
+            "peak_memory_bytes",
+            "runs",
+            "tokens_per_second"
+        ]
+    );
+    assert_eq!(document["runs"], 3);
+    assert_eq!(document["output_tokens"], 4.0);
+    for field in [
+        "first_token_ms",
+        "fuel",
+        "init_ms",
+        "load_ms",
+        "tokens_per_second",
+    ] {
+        assert!(document[field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    let text = String::from_utf8(scene.run("bench", &["x", "--runs", "1"]).stdout).unwrap();
+    assert!(
+        text.contains("first token") && text.contains("fuel and deadline on"),
+        "{text}"
+    );
+    // A model that has no fuel for it is stopped here as anywhere.
+    let bundle = scene
+        .operator
+        .good()
+        .set("/limits/fuel", json!(1_000))
+        .write();
+    let mut starved = scene.operator.ampoule(&["bench", "--json", "x", "--model"]);
+    assert_fails(
+        &starved.arg(bundle.path()).output().unwrap(),
+        "limit.fuel",
+        5,
+    );
+}
