@@ -22,12 +22,14 @@ pub mod error;
 mod feed_forward;
 mod layer_norm;
 mod linear;
+mod sigmoid;
 mod weights;
 
 pub use attention::{Attention, AttentionWorkspace, KeyValueCache};
 pub use feed_forward::{FeedForward, FeedForwardWorkspace};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use sigmoid::sigmoid;
 pub use weights::Weights;
 
 /// Rows that go through a step at once where rows do not depend on one another: so a request's

@@ -1,0 +1,177 @@
+//! `config.json`: the dimensions of the network.
+
+use ampoule_guest::{Assets, Error};
+use ampoule_nn::error;
+use serde::Deserialize;
+
+const FILE: &str = "config.json";
+
+/// A configuration is a few KiB.
+const MAX_BYTES: usize = 1 << 20;
+
+/// What a width of the network, or the vocabulary, may be at most: far above a small model, and small
+/// enough that the product of two and a small factor can be counted in 32 bits.
+const MAX_DIMENSION: usize = 1 << 13;
+
+/// Tokens that may have an embedding.
+const MAX_VOCABULARY: usize = 1 << 18;
+
+/// What there may be at most of a thing that comes one after another: layers, blocks, stages.
+const MAX_REPEATS: usize = 1 << 8;
+
+/// The side of the picture that the network sees, in pixels.
+const MAX_IMAGE_SIDE: usize = 1 << 10;
+
+/// Positions of text.
+const MAX_TEXT_POSITIONS: usize = 1 << 14;
+
+/// What a configuration says. What this guest has no use for is ignored.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Config {
+    model_type: String,
+    /// The side of the square that a picture is fitted into, in pixels.
+    pub(crate) image_size: usize,
+    /// Outputs of the convolutions that come first, each of which halves the picture.
+    pub(crate) stem_channels: Vec<usize>,
+    /// The width of each stage of residual blocks. After each stage the picture is halved.
+    pub(crate) stage_channels: Vec<usize>,
+    /// How many blocks each stage has.
+    pub(crate) stage_blocks: Vec<usize>,
+    /// The width of a token's row.
+    pub(crate) hidden_size: usize,
+    /// Heads of a layer's attention; they share the hidden width evenly.
+    pub(crate) num_attention_heads: usize,
+    /// The width between the two halves of a feed-forward network.
+    pub(crate) intermediate_size: usize,
+    /// Transformer layers over the visual tokens.
+    pub(crate) encoder_layers: usize,
+    /// Transformer layers over visual tokens and text.
+    pub(crate) decoder_layers: usize,
+    /// Positions of text that have an embedding.
+    pub(crate) max_text_positions: usize,
+    /// Tokens that have an embedding.
+    pub(crate) vocab_size: usize,
+    /// The length of a picture's embedding.
+    pub(crate) embedding_dimensions: usize,
+    /// What a layer normalisation adds to the variance.
+    pub(crate) layer_norm_eps: f32,
+    /// What a picture may be labelled with.
+    pub(crate) labels: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    ///
+    /// `model.config` when it does not parse, a dimension is out of range, or dimensions do not go
+    /// together; `asset.*`; `model.file-size`.
+    pub(crate) fn load(assets: &Assets) -> Result<Self, Error> {
+        let text = assets.read_to_vec(FILE, MAX_BYTES)?;
+        let config: Config = serde_json::from_slice(&text)
+            .map_err(|found| error::config(format!("cannot read `{FILE}`: {found}")))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The side of the grid of visual tokens: the picture's, halved by every convolution that does.
+    pub(crate) fn token_side(&self) -> usize {
+        let halvings = self.stem_channels.len() + self.stage_channels.len();
+        (0..halvings).fold(self.image_size, |side, _| side.div_ceil(2))
+    }
+
+    /// How many rows a picture becomes.
+    pub(crate) fn visual_tokens(&self) -> usize {
+        self.token_side() * self.token_side()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.model_type != "ampoule-tiny-vlm" {
+            return Err(error::config(format!(
+                "this guest serves `model_type` `ampoule-tiny-vlm`; `{FILE}` has `{}`",
+                self.model_type.escape_default()
+            )));
+        }
+        for (name, found, most) in [
+            ("image_size", self.image_size, MAX_IMAGE_SIDE),
+            ("stem_channels", self.stem_channels.len(), MAX_REPEATS),
+            ("stage_channels", self.stage_channels.len(), MAX_REPEATS),
+            ("hidden_size", self.hidden_size, MAX_DIMENSION),
+            (
+                "num_attention_heads",
+                self.num_attention_heads,
+                MAX_DIMENSION,
+            ),
+            ("intermediate_size", self.intermediate_size, MAX_DIMENSION),
+            ("encoder_layers", self.encoder_layers, MAX_REPEATS),
+            ("decoder_layers", self.decoder_layers, MAX_REPEATS),
+            (
+                "max_text_positions",
+                self.max_text_positions,
+                MAX_TEXT_POSITIONS,
+            ),
+            ("vocab_size", self.vocab_size, MAX_VOCABULARY),
+            (
+                "embedding_dimensions",
+                self.embedding_dimensions,
+                MAX_DIMENSION,
+            ),
+            ("labels", self.labels.len(), MAX_DIMENSION),
+        ] {
+            in_range(name, found, most)?;
+        }
+        for (name, all, most) in [
+            ("stem_channels", &self.stem_channels, MAX_DIMENSION),
+            ("stage_channels", &self.stage_channels, MAX_DIMENSION),
+            ("stage_blocks", &self.stage_blocks, MAX_REPEATS),
+        ] {
+            for &found in all {
+                in_range(name, found, most)?;
+            }
+        }
+        if self.stage_blocks.len() != self.stage_channels.len() {
+            return Err(error::config(format!(
+                "expected as many `stage_blocks` as `stage_channels` in `{FILE}`, found {} and {}",
+                self.stage_blocks.len(),
+                self.stage_channels.len()
+            )));
+        }
+        if self.stem_channels.last() != self.stage_channels.first() {
+            return Err(error::config(format!(
+                "expected the last of `stem_channels` to be the first of `stage_channels` in \
+                 `{FILE}`, found {:?} and {:?}",
+                self.stem_channels, self.stage_channels
+            )));
+        }
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return Err(error::config(format!(
+                "expected a `hidden_size` that {} heads share evenly in `{FILE}`, found {}",
+                self.num_attention_heads, self.hidden_size
+            )));
+        }
+        if !(self.layer_norm_eps >= 0.0 && self.layer_norm_eps < 1.0) {
+            return Err(error::config(format!(
+                "expected `layer_norm_eps` from 0 to 1 in `{FILE}`, found {}",
+                self.layer_norm_eps
+            )));
+        }
+        // Two special tokens, one of a question, and one that the answer can begin with.
+        if self.max_text_positions < 4 {
+            return Err(error::config(format!(
+                "expected room for a question and an answer in `max_text_positions` in `{FILE}`, \
+                 found {}",
+                self.max_text_positions
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn in_range(name: &str, found: usize, most: usize) -> Result<(), Error> {
+    if (1..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(error::config(format!(
+        "expected `{name}` from 1 to {most} in `{FILE}`, found {found}"
+    )))
+}

@@ -1,0 +1,189 @@
+//! The language model: visual tokens and text in, the logits of the next token out.
+//!
+//! Its rows are the picture's visual tokens, which see one another, and then the text's, each of which
+//! sees the picture and the text up to itself (a prefix language model: Raffel et al., "Exploring the
+//! Limits of Transfer Learning with a Unified Text-to-Text Transformer", 2020).
+
+use ampoule_guest::Error;
+use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, add, linear};
+use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, error};
+
+use crate::config::Config;
+use crate::transformer::{Layer, LayerWorkspace, Sight};
+
+/// What the decoder has read so far.
+#[derive(Default)]
+pub(crate) struct DecoderState {
+    /// One a layer.
+    caches: Vec<KeyValueCache>,
+    /// How many tokens of text were read.
+    text_tokens: usize,
+}
+
+/// The projector and the decoder.
+pub(crate) struct Decoder {
+    hidden: usize,
+    visual_tokens: usize,
+    /// From visual features to visual tokens.
+    projector: FeedForward,
+    /// `[vocabulary, hidden]`: what a token becomes, and what a row is compared with to find the next.
+    embedding: PackedMatrix,
+    /// `[text positions, hidden]`.
+    positions: Vec<f32>,
+    layers: Vec<Layer>,
+    norm: LayerNorm,
+}
+
+impl Decoder {
+    /// Reads the weights.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights` when a tensor is missing or has another shape than `config` says; `asset.*`.
+    pub(crate) fn load(source: &Weights<'_>, config: &Config) -> Result<Self, Error> {
+        let hidden = config.hidden_size;
+        Ok(Decoder {
+            hidden,
+            visual_tokens: config.visual_tokens(),
+            projector: FeedForward::load(
+                source,
+                ["projector.up", "projector.down"],
+                hidden,
+                hidden,
+            )?,
+            embedding: source.packed(
+                &["decoder.embedding.weight".to_owned()],
+                &[config.vocab_size, hidden],
+            )?,
+            positions: source.tensor("decoder.positions", &[config.max_text_positions, hidden])?,
+            layers: (0..config.decoder_layers)
+                .map(|index| Layer::load(source, &format!("decoder.layers.{index}"), config))
+                .collect::<Result<_, _>>()?,
+            norm: LayerNorm::load(source, "decoder.norm", hidden, config.layer_norm_eps)?,
+        })
+    }
+
+    /// How many tokens there are.
+    pub(crate) fn vocabulary(&self) -> usize {
+        self.embedding.outputs()
+    }
+
+    /// How many tokens of text can be read.
+    pub(crate) fn max_text_tokens(&self) -> usize {
+        self.positions.len() / self.hidden
+    }
+
+    /// Whether one more token of text can be read.
+    pub(crate) fn has_room(&self, state: &DecoderState) -> bool {
+        state.text_tokens < self.max_text_tokens()
+    }
+
+    /// Reads a picture, by its visual features `[visual tokens, hidden]`, and the text that comes
+    /// first, all at once. Gives what came of it and the rows of the last `last` tokens of the text,
+    /// `[last, hidden]`.
+    ///
+    /// # Errors
+    ///
+    /// `model.tokenizer` when a token has no embedding.
+    pub(crate) fn prefill(
+        &self,
+        features: &[f32],
+        text: &[u32],
+        last: usize,
+        workspace: &mut LayerWorkspace,
+    ) -> Result<(DecoderState, Vec<f32>), Error> {
+        let mut state = DecoderState::default();
+        state
+            .caches
+            .resize_with(self.layers.len(), KeyValueCache::default);
+        let mut x = Vec::new();
+        self.projector.apply(
+            features,
+            &mut x,
+            &mut workspace.feed_forward,
+            &mut workspace.scratch,
+        );
+        self.embed(text, &mut state, &mut x)?;
+        self.read(&mut x, &mut state, workspace);
+        let rows = x.split_off(x.len() - last * self.hidden);
+        Ok((state, rows))
+    }
+
+    /// Reads one more token of text. Gives its row, `[hidden]`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prefill`](Decoder::prefill).
+    pub(crate) fn step(
+        &self,
+        token: u32,
+        state: &mut DecoderState,
+        workspace: &mut LayerWorkspace,
+    ) -> Result<Vec<f32>, Error> {
+        let mut x = Vec::new();
+        self.embed(&[token], state, &mut x)?;
+        self.read(&mut x, state, workspace);
+        Ok(x)
+    }
+
+    /// The logits `[rows, vocabulary]` of the token after each of the rows `[rows, hidden]`.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights` when one is no number.
+    pub(crate) fn logits(
+        &self,
+        mut rows: Vec<f32>,
+        workspace: &mut LayerWorkspace,
+    ) -> Result<Vec<f32>, Error> {
+        self.norm.apply(&mut rows);
+        let count = rows.len() / self.hidden;
+        let mut logits = vec![0.0; count * self.vocabulary()];
+        linear(
+            MatrixRef::new(&rows, count, self.hidden),
+            &self.embedding,
+            None,
+            &mut MatrixMut::new(&mut logits, count, self.vocabulary()),
+            &mut workspace.scratch,
+        );
+        if logits.iter().all(|logit| logit.is_finite()) {
+            return Ok(logits);
+        }
+        Err(error::weights(
+            "the weights make something that is no number",
+        ))
+    }
+
+    /// Appends the rows of tokens at their positions.
+    fn embed(&self, text: &[u32], state: &mut DecoderState, x: &mut Vec<f32>) -> Result<(), Error> {
+        for &id in text {
+            let start = x.len();
+            x.resize(start + self.hidden, 0.0);
+            if id as usize >= self.vocabulary() {
+                return Err(error::tokenizer(format!(
+                    "expected token ids below {}, found {id}",
+                    self.vocabulary()
+                )));
+            }
+            self.embedding.unpack(id as usize, &mut x[start..]);
+            let position = state.text_tokens * self.hidden;
+            add(
+                &mut x[start..],
+                &self.positions[position..position + self.hidden],
+            );
+            state.text_tokens += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes new rows through all layers.
+    fn read(&self, x: &mut [f32], state: &mut DecoderState, workspace: &mut LayerWorkspace) {
+        for (layer, cache) in self.layers.iter().zip(&mut state.caches) {
+            let sight = Sight::Causal {
+                cache,
+                prefix: self.visual_tokens,
+            };
+            layer.apply(x, sight, workspace);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! From a caller's picture to plain pixels. Everything about an encoded picture is hostile: its
+//! format, its size and what it says of itself are checked before memory is taken for its pixels.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use ampoule_guest::{Error, Image};
+use image::{
+    ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
+    metadata::Orientation,
+};
+
+use crate::jpeg_end;
+
+/// Pixels that a picture may have: as many as the sensors of most cameras.
+const MAX_PIXELS: u64 = 4096 * 4096;
+
+/// Bytes that the decoded pixels may take: [`MAX_PIXELS`] of four bytes. Pictures of 16 bits a channel
+/// may have fewer.
+const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
+
+/// Red, green and blue, a byte each, row by row.
+#[derive(Debug)]
+pub(crate) struct Picture<'a> {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) pixels: Cow<'a, [u8]>,
+}
+
+/// Checks what can be told from the picture's first bytes: so that a request of many pictures is
+/// refused before work is done on the first.
+///
+/// # Errors
+///
+/// `input.image` when it is none that this guest can decode; `input.too-large` when it has too many
+/// pixels.
+pub(crate) fn check(image: &Image) -> Result<(), Error> {
+    match image {
+        Image::Encoded(file) => open(file).map(|_| ()),
+        Image::Rgb8(_) => decode(image).map(|_| ()),
+    }
+}
+
+/// The picture's pixels, as a person would see them: turned the way that its metadata says, and on
+/// white where it is transparent. Of an animation it is the first frame.
+///
+/// # Errors
+///
+/// As for [`check`]; `input.image` too when the file is broken or cut short.
+pub(crate) fn decode(image: &Image) -> Result<Picture<'_>, Error> {
+    let file = match image {
+        Image::Encoded(file) => file,
+        Image::Rgb8(image) => {
+            check_pixels(image.width, image.height)?;
+            let expected = u64::from(image.width) * u64::from(image.height) * 3;
+            if expected != image.pixels.len() as u64 {
+                return Err(broken(format!(
+                    "expected {expected} bytes of pixels for {} × {} pixels, found {}",
+                    image.width,
+                    image.height,
+                    image.pixels.len()
+                )));
+            }
+            return Ok(Picture {
+                width: image.width,
+                height: image.height,
+                pixels: Cow::Borrowed(&image.pixels),
+            });
+        }
+    };
+    let (mut decoder, format) = open(file)?;
+    let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
+    // Metadata that cannot be read turns nothing.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut bytes = vec![0; decoder.total_bytes() as usize];
+    decoder
+        .read_image(&mut bytes)
+        .map_err(|found| explain(format, &found))?;
+    let pixels = to_rgb8(bytes, colour)?;
+    let pixels = RgbImage::from_raw(width, height, pixels)
+        .ok_or_else(|| broken("the picture has fewer pixels than it says".to_owned()))?;
+    let mut picture = DynamicImage::ImageRgb8(pixels);
+    picture.apply_orientation(orientation);
+    Ok(Picture {
+        width: picture.width(),
+        height: picture.height(),
+        pixels: Cow::Owned(picture.into_bytes()),
+    })
+}
+
+/// A decoder that has read the file's header, and whose pixels there is room for.
+fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
+    if file.is_empty() {
+        return Err(broken(
+            "expected a PNG, JPEG or WebP file, found 0 bytes".to_owned(),
+        ));
+    }
+    let format = image::guess_format(file).ok();
+    let Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) = format else {
+        return Err(broken(
+            "expected a PNG, JPEG or WebP file, found something else, whatever its name says"
+                .to_owned(),
+        ));
+    };
+    if format == ImageFormat::Jpeg && !jpeg_end::reaches_end(file) {
+        return Err(broken(
+            "the JPEG file ends before its picture does: was it cut short?".to_owned(),
+        ));
+    }
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    reader.limits(limits);
+    let decoder = reader
+        .into_decoder()
+        .map_err(|found| explain(format, &found))?;
+    let (width, height) = decoder.dimensions();
+    check_pixels(width, height)?;
+    if decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(too_large(format!(
+            "expected a picture whose pixels take at most {MAX_DECODED_BYTES} bytes, found {width} × \
+             {height} pixels of {} bytes; make it smaller",
+            decoder.color_type().bytes_per_pixel()
+        )));
+    }
+    Ok((decoder, format))
+}
+
+fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err(broken(format!(
+            "expected a picture of at least one pixel, found {width} × {height}"
+        )));
+    }
+    if pixels > MAX_PIXELS {
+        return Err(too_large(format!(
+            "expected a picture of at most {MAX_PIXELS} pixels, found {width} × {height}; make it \
+             smaller"
+        )));
+    }
+    Ok(())
+}
+
+/// Every kind of pixel that the decoders give, as three bytes. Where pixels shrink it is done in the
+/// memory that they are in, so that the largest pictures are never there twice.
+fn to_rgb8(bytes: Vec<u8>, colour: ColorType) -> Result<Vec<u8>, Error> {
+    let grey = |v: u8| [v; 3];
+    Ok(match colour {
+        ColorType::Rgb8 => bytes,
+        ColorType::L8 => convert(bytes, |[v]: [u8; 1]| grey(v)),
+        ColorType::La8 => convert(bytes, |[v, a]: [u8; 2]| on_white(grey(v), a)),
+        ColorType::Rgba8 => convert(bytes, |[r, g, b, a]: [u8; 4]| on_white([r, g, b], a)),
+        ColorType::L16 => convert(bytes, |[a, b]: [u8; 2]| grey(narrow([a, b]))),
+        ColorType::La16 => convert(bytes, |pixel: [u8; 4]| {
+            let [v, a] = narrow_all(pixel);
+            on_white(grey(v), a)
+        }),
+        ColorType::Rgb16 => convert(bytes, |pixel: [u8; 6]| narrow_all(pixel)),
+        ColorType::Rgba16 => convert(bytes, |pixel: [u8; 8]| {
+            let [r, g, b, a] = narrow_all(pixel);
+            on_white([r, g, b], a)
+        }),
+        other => {
+            return Err(broken(format!(
+                "this guest reads pictures of 8 or 16 bits a channel, found {other:?}"
+            )));
+        }
+    })
+}
+
+fn convert<const N: usize>(mut bytes: Vec<u8>, pixel: impl Fn([u8; N]) -> [u8; 3]) -> Vec<u8> {
+    if N < 3 {
+        let pixels = bytes.as_chunks().0.iter();
+        return pixels.flat_map(|&bytes| pixel(bytes)).collect();
+    }
+    let count = bytes.len() / N;
+    for index in 0..count {
+        if let Some(&wide) = bytes[index * N..].first_chunk() {
+            bytes[index * 3..][..3].copy_from_slice(&pixel(wide));
+        }
+    }
+    bytes.truncate(count * 3);
+    bytes
+}
+
+/// A colour over white, as much as it covers.
+fn on_white(colour: [u8; 3], alpha: u8) -> [u8; 3] {
+    let alpha = u32::from(alpha);
+    colour.map(|v| ((u32::from(v) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+}
+
+/// 16 bits, in the order of this machine, rounded to 8.
+fn narrow(wide: [u8; 2]) -> u8 {
+    ((u32::from(u16::from_ne_bytes(wide)) + 128) / 257) as u8
+}
+
+fn narrow_all<const N: usize, const M: usize>(wide: [u8; N]) -> [u8; M] {
+    std::array::from_fn(|i| narrow([wide[2 * i], wide[2 * i + 1]]))
+}
+
+/// Why a decoder gave up.
+fn explain(format: ImageFormat, found: &ImageError) -> Error {
+    match found {
+        ImageError::Limits(_) => too_large(format!(
+            "expected a picture that {MAX_DECODED_BYTES} bytes are enough for, found a larger one; \
+             make it smaller"
+        )),
+        other => broken(format!(
+            "expected a whole {} file: {other}",
+            match format {
+                ImageFormat::Png => "PNG",
+                ImageFormat::Jpeg => "JPEG",
+                _ => "WebP",
+            }
+        )),
+    }
+}
+
+fn broken(message: String) -> Error {
+    Error::new("input.image", message)
+}
+
+fn too_large(message: String) -> Error {
+    Error::new("input.too-large", message)
+}

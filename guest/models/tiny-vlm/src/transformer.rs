@@ -1,0 +1,110 @@
+//! One transformer layer, as the encoder and the decoder have it: each half normalises what it reads
+//! and adds what it finds (pre-norm: Xiong et al., "On Layer Normalization in the Transformer
+//! Architecture", 2020).
+
+use ampoule_guest::Error;
+use ampoule_kernels::{Scratch, add};
+use ampoule_nn::{
+    Attention, AttentionWorkspace, FeedForward, FeedForwardWorkspace, KeyValueCache, LayerNorm,
+    Linear, Weights,
+};
+
+use crate::config::Config;
+
+/// The memory that a layer works in, to be used again by the next.
+#[derive(Default)]
+pub(crate) struct LayerWorkspace {
+    pub(crate) scratch: Scratch,
+    attention: AttentionWorkspace,
+    pub(crate) feed_forward: FeedForwardWorkspace,
+    /// The rows, normalised, `[rows, hidden]`.
+    normal: Vec<f32>,
+    /// What is added to the rows, `[rows, hidden]`.
+    update: Vec<f32>,
+}
+
+/// One layer.
+pub(crate) struct Layer {
+    attention_norm: LayerNorm,
+    attention: Attention,
+    attention_output: Linear,
+    feed_forward_norm: LayerNorm,
+    feed_forward: FeedForward,
+}
+
+/// What a row sees.
+pub(crate) enum Sight<'a> {
+    /// All rows.
+    All,
+    /// The rows of the cache, the new rows up to itself, and, whatever their order, the first
+    /// `prefix` rows of all.
+    Causal {
+        cache: &'a mut KeyValueCache,
+        prefix: usize,
+    },
+}
+
+impl Layer {
+    /// Reads the layer whose tensors' names begin with `name`.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights`; `asset.*`.
+    pub(crate) fn load(source: &Weights<'_>, name: &str, config: &Config) -> Result<Self, Error> {
+        let hidden = config.hidden_size;
+        let name = |rest: &str| format!("{name}.{rest}");
+        let norm = |rest: &str| LayerNorm::load(source, &name(rest), hidden, config.layer_norm_eps);
+        Ok(Layer {
+            attention_norm: norm("norm1")?,
+            attention: Attention::load(
+                source,
+                &[&name("attention.qkv")],
+                hidden,
+                config.num_attention_heads,
+            )?,
+            attention_output: Linear::load(source, &[&name("attention.output")], [hidden, hidden])?,
+            feed_forward_norm: norm("norm2")?,
+            feed_forward: FeedForward::load(
+                source,
+                [&name("mlp.up"), &name("mlp.down")],
+                hidden,
+                config.intermediate_size,
+            )?,
+        })
+    }
+
+    /// Replaces the rows `x` `[rows, hidden]` by what the layer makes of them.
+    pub(crate) fn apply(&self, x: &mut [f32], sight: Sight<'_>, workspace: &mut LayerWorkspace) {
+        let LayerWorkspace {
+            scratch,
+            attention,
+            feed_forward,
+            normal,
+            update,
+        } = workspace;
+        replace(normal, x);
+        self.attention_norm.apply(normal);
+        match sight {
+            Sight::All => self.attention.gather(normal, attention, scratch),
+            Sight::Causal { cache, prefix } => {
+                self.attention
+                    .gather_causally(normal, cache, prefix, attention, scratch);
+            }
+        }
+        self.attention_output
+            .apply(&attention.context, update, scratch);
+        add(x, update);
+
+        replace(normal, x);
+        self.feed_forward_norm.apply(normal);
+        self.feed_forward
+            .apply(normal, update, feed_forward, scratch);
+        add(x, update);
+    }
+}
+
+/// Makes `to` a copy of `from`.
+fn replace(to: &mut Vec<f32>, from: &[f32]) {
+    to.clear();
+    to.extend_from_slice(from);
+}
