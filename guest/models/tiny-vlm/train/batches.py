@@ -1,0 +1,151 @@
+"""Batches of training: pictures, their questions as tokens, and what is where on them.
+
+A batch is a function of its number alone, so that a run that was interrupted goes on with the
+batch that it would have had.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+import drawing
+import scenes
+import text
+from questions import training_questions
+from scenes import COLORS, SHAPES
+
+SIDE = 96
+# The grid on which the encoder is asked what lies where, finer than its tokens.
+GRID = 12
+# Questions of a picture, and the longest of them in tokens: the shorter ones, the longer ones, the
+# caption. Sorted by length there is less to pad.
+GROUPS = ((5, 20), (3, 30), (1, 44))
+QUESTIONS = GROUPS[0][0] + GROUPS[1][0]
+# Scenes for training have these seeds; those of the evaluation are below.
+FIRST_SEED = 1_000_000
+
+COUNT_LABELS = tuple(
+    f"{number} shape" + ("" if number == "one" else "s")
+    for number in ("no", "one", "two", "three", "four", "five", "six")
+)
+LABELS = COLORS + SHAPES + COUNT_LABELS
+
+
+@dataclass
+class Batch:
+    """`images` `[B, 96, 96, 3]`; `tokens` is a list of groups `[B, questions, length]`, padded, and
+    `answers` says which of them are to be learned; `labels` `[B, labels]`; the four grids are
+    `[B, 12, 12]`, with -1 where nothing's centre lies."""
+
+    images: torch.Tensor
+    tokens: list
+    answers: list
+    labels: torch.Tensor
+    colors: torch.Tensor
+    shapes: torch.Tensor
+    radii: torch.Tensor
+
+
+def labels_of(scene):
+    """Which labels fit: colours, shapes and the number of things."""
+    found = {thing.color for thing in scene.things} | {thing.shape for thing in scene.things}
+    found.add(COUNT_LABELS[len(scene.things)])
+    return np.array([label in found for label in LABELS], np.float32)
+
+
+def picture(scene, seed):
+    """The picture as the guest gets it, after it went through a file."""
+    data, _ = drawing.encode(drawing.draw(scene, seed), seed)
+    return drawing.letterbox(Image.open(io.BytesIO(data)), SIDE)
+
+
+def misspelled(rng, question):
+    """Swaps, drops or doubles a letter, so that the pieces of unknown words mean little, and not
+    anything."""
+    at = int(rng.integers(1, max(2, len(question) - 1)))
+    kind = rng.integers(3)
+    if kind == 0:
+        return question[:at] + question[at + 1 :]
+    if kind == 1:
+        return question[:at] + question[at : at + 1] + question[at:]
+    return question[: at - 1] + question[at : at + 1] + question[at - 1 : at] + question[at + 1 :]
+
+
+class Batches(Dataset):
+    """The batches from number `first` to `last`."""
+
+    def __init__(self, tokenizer, size, first, last):
+        self.tokenizer, self.size, self.first, self.last = tokenizer, size, first, last
+
+    def __len__(self):
+        return self.last - self.first
+
+    def __getitem__(self, index):
+        start = FIRST_SEED + (self.first + index) * self.size
+        return self._batch(range(start, start + self.size))
+
+    def _batch(self, seeds):
+        size = len(seeds)
+        images = np.zeros((size, SIDE, SIDE, 3), np.uint8)
+        groups = [np.full((size, *group), text.PAD, np.int64) for group in GROUPS]
+        answers = [np.zeros(group.shape, bool) for group in groups]
+        labels = np.zeros((size, len(LABELS)), np.float32)
+        grids = [np.full((size, GRID, GRID), -1, np.int64) for _ in range(2)]
+        radii = np.zeros((size, GRID, GRID), np.float32)
+        for row, seed in enumerate(seeds):
+            scene = scenes.sample(seed)
+            images[row] = picture(scene, seed)
+            labels[row] = labels_of(scene)
+            for thing in scene.things:
+                x = int((thing.x + (1 - scene.width) / 2) * GRID)
+                y = int((thing.y + (1 - scene.height) / 2) * GRID)
+                grids[0][row, y, x] = COLORS.index(thing.color)
+                grids[1][row, y, x] = SHAPES.index(thing.shape)
+                radii[row, y, x] = thing.radius
+            asked, caption = training_questions(scene, seed, QUESTIONS)
+            rng = scenes.rng_of(seed, 4)
+            pairs = sorted((self._tokens(question, rng) for question in asked), key=_length)
+            pairs.append(self._tokens(caption, rng))
+            columns = [
+                column
+                for group, answer in zip(groups, answers)
+                for column in zip(group[row], answer[row])
+            ]
+            for (ids, learned), (question, answer) in zip(columns, pairs):
+                both = (question + answer)[: len(ids)]  # what is cut off teaches nothing
+                ids[: len(both)] = both
+                learned[len(question) : len(both)] = True
+        return Batch(
+            torch.from_numpy(images),
+            [torch.from_numpy(group) for group in groups],
+            [torch.from_numpy(answer) for answer in answers],
+            torch.from_numpy(labels),
+            torch.from_numpy(grids[0]),
+            torch.from_numpy(grids[1]),
+            torch.from_numpy(radii),
+        )
+
+    def _tokens(self, question, rng):
+        words = misspelled(rng, question.text) if rng.random() < 0.04 else question.text
+        return (
+            text.question_ids(self.tokenizer, words),
+            text.answer_ids(self.tokenizer, question.answer),
+        )
+
+
+def _length(pair):
+    return len(pair[0]) + len(pair[1])
+
+
+def loader(tokenizer, size, first, last, workers):
+    return DataLoader(
+        Batches(tokenizer, size, first, last),
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="fork" if workers else None,
+    )
