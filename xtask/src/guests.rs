@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::process;
+use crate::remap;
 use crate::simd::{self, VectorInstructions};
+use crate::toolchain::GuestToolchain;
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
 
 /// The package whose examples are the hostile and the odd guests.
@@ -48,7 +50,8 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
 
 /// Builds one model, and checks that it has the vector instructions that it should have and no others.
 pub(crate) fn build_model(workspace: &Workspace, guest: &ModelGuest<'_>) -> Result<()> {
-    process::run(cargo_build(workspace).args(["--package", &guest.package.name, "--lib"]))?;
+    process::run(cargo_build(workspace)?.args(["--package", &guest.package.name, "--lib"]))?;
+    GuestToolchain::active()?.record(workspace)?;
 
     let component = workspace.relative(&guest.component);
     let wasm =
@@ -97,32 +100,37 @@ fn check_vector_instructions(
 
 /// Builds the hostile guests: each `[[example]]` of their package is one component.
 fn build_test_guests(workspace: &Workspace) -> Result<()> {
+    let components = test_guests(workspace)?;
+    process::run(cargo_build(workspace)?.args(["--package", TEST_GUESTS, "--examples"]))?;
+    for component in &components {
+        ensure!(
+            component.is_file(),
+            "a guest was built, but {} is not there: is its crate-type [\"cdylib\"]?",
+            workspace.relative(component)
+        );
+    }
+    println!("{} test guests", components.len());
+    Ok(())
+}
+
+/// Where the hostile guests are, once they are built.
+fn test_guests(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let package = workspace.package(TEST_GUESTS)?;
-    let names: Vec<_> = package
+    let folder = artifacts(workspace).join("examples");
+    Ok(package
         .targets
         .iter()
         .filter(|target| target.kind.iter().any(|kind| kind == "example"))
-        .map(|target| &target.name)
-        .collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    process::run(cargo_build(workspace).args(["--package", TEST_GUESTS, "--examples"]))?;
-    let folder = artifacts(workspace).join("examples");
-    for name in &names {
-        let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
-        ensure!(
-            file.is_file() || folder.join(format!("{name}.wasm")).is_file(),
-            "{name} was built, but {} is not there: is its crate-type [\"cdylib\"]?",
-            workspace.relative(&file)
-        );
-    }
-    println!(
-        "{}: {} test guests",
-        workspace.relative(&folder),
-        names.len()
-    );
-    Ok(())
+        .map(|target| folder.join(format!("{}.wasm", target.name.replace('-', "_"))))
+        .collect())
+}
+
+/// Every component that is built: the models and the hostile guests.
+#[cfg(test)]
+pub(crate) fn built_components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let mut components = test_guests(workspace)?;
+    components.extend(models(workspace)?.into_iter().map(|model| model.component));
+    Ok(components)
 }
 
 fn model_of<'a>(workspace: &Workspace, package: &'a Package) -> Result<ModelGuest<'a>> {
@@ -144,7 +152,7 @@ fn artifacts(workspace: &Workspace) -> PathBuf {
     workspace.guest_target().join(GUEST_TARGET).join(PROFILE)
 }
 
-fn cargo_build(workspace: &Workspace) -> std::process::Command {
+fn cargo_build(workspace: &Workspace) -> Result<std::process::Command> {
     let mut command = process::cargo();
     command
         .current_dir(workspace.root())
@@ -157,10 +165,12 @@ fn cargo_build(workspace: &Workspace) -> std::process::Command {
             "--target-dir",
         ])
         .arg(workspace.guest_target())
+        .arg("--config")
+        .arg(remap::cargo_config(workspace)?)
         // These would replace the flags of .cargo/config.toml, +simd128 among them.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    command
+    Ok(command)
 }
 
 #[cfg(test)]

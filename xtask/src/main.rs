@@ -25,12 +25,14 @@ mod guests;
 mod markdown;
 mod process;
 mod promises;
+mod remap;
 mod rust_items;
 mod setup;
 mod simd;
 mod standard_library;
 mod test;
 mod test_report;
+mod toolchain;
 mod weights;
 mod workspace;
 

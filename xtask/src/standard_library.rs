@@ -138,6 +138,18 @@ fn build(sources: &Sources, work: &Path) -> Result<PathBuf> {
         "the source of the standard library has no sysroot/Cargo.toml"
     );
     let target = work.join("build");
+    // As Rust's own build does: unstable features in a stable compiler, crate hashes that mark these
+    // crates as the standard library, and the paths of its sources as in the official one, so that
+    // no component holds the path of this folder.
+    let rust_flags = [
+        "-Cembed-bitcode=yes".to_owned(),
+        "-Zforce-unstable-if-unmarked".to_owned(),
+        format!(
+            "--remap-path-prefix={}=/rustc/{}/library",
+            sources.library.display(),
+            commit_hash()?
+        ),
+    ];
     process::run(
         process::cargo()
             // Away from this repository's .cargo/config.toml.
@@ -154,18 +166,21 @@ fn build(sources: &Sources, work: &Path) -> Result<PathBuf> {
             .arg(&manifest)
             .arg("--target-dir")
             .arg(&target)
-            // As Rust's own build does: unstable features in a stable compiler, and crate hashes that
-            // mark these crates as the standard library.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("__CARGO_DEFAULT_LIB_METADATA", "stablestd")
-            .env(
-                "RUSTFLAGS",
-                "-Cembed-bitcode=yes -Zforce-unstable-if-unmarked",
-            )
-            .env_remove("CARGO_ENCODED_RUSTFLAGS"),
+            .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}")),
     )
     .context("the standard library did not build")?;
     Ok(target.join(GUEST_TARGET).join("release/deps"))
+}
+
+/// The commit that the active compiler was built from.
+fn commit_hash() -> Result<String> {
+    let version = process::output(Command::new("rustc").arg("-vV"))?;
+    let hash = version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "));
+    Ok(hash.context("`rustc -vV` names no commit")?.to_owned())
 }
 
 /// Fills a new folder and swaps it in, so that whoever compiles meanwhile sees the old library or the
