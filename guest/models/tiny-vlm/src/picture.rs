@@ -224,3 +224,6 @@ fn broken(message: String) -> Error {
 fn too_large(message: String) -> Error {
     Error::new("input.too-large", message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::io::Cursor;
+
+use ampoule_guest::Rgb8Image;
+use image::{DynamicImage, ImageBuffer, Pixel};
+
+use super::*;
+
+/// A file of `tests/pictures`.
+macro_rules! file {
+    ($name:literal) => {
+        include_bytes!(concat!("../../tests/pictures/", $name)).to_vec()
+    };
+}
+
+const WIDTH: u32 = 24;
+const HEIGHT: u32 = 16;
+
+/// What the pictures of `tests/pictures` show.
+fn quarter(x: u32, y: u32) -> [u8; 3] {
+    match (x < WIDTH / 2, y < HEIGHT / 2) {
+        (true, true) => [224, 32, 32],
+        (false, true) => [32, 192, 64],
+        (true, false) => [48, 64, 208],
+        (false, false) => [160, 160, 160],
+    }
+}
+
+/// Pixels beside an edge that a format which stores colours at half the resolution blurs.
+const BLURRED: u32 = 2;
+
+/// Fails unless `file` shows the quarters, with each channel off by at most `tolerance`; where that is
+/// not 0, [`BLURRED`] pixels are left out.
+#[track_caller]
+fn assert_shows_quarters(file: Vec<u8>, tolerance: u8) {
+    let image = Image::Encoded(file);
+    check(&image).unwrap();
+    let picture = decode(&image).unwrap();
+    assert_eq!((picture.width, picture.height), (WIDTH, HEIGHT));
+    for (index, pixel) in picture.pixels.chunks_exact(3).enumerate() {
+        let (x, y) = (index as u32 % WIDTH, index as u32 / WIDTH);
+        let near = |at: u32, edge: u32| (edge - BLURRED..edge + BLURRED).contains(&at);
+        if tolerance > 0 && (near(x, WIDTH / 2) || near(y, HEIGHT / 2)) {
+            continue;
+        }
+        for (found, expected) in pixel.iter().zip(quarter(x, y)) {
+            assert!(
+                found.abs_diff(expected) <= tolerance,
+                "{x}, {y}: {pixel:?} for {:?}",
+                quarter(x, y)
+            );
+        }
+    }
+}
+
+fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    picture.into().write_to(&mut file, format).unwrap();
+    file.into_inner()
+}
+
+/// The pixels of a picture that has one pixel, stored as PNG.
+fn one_pixel<P>(pixel: P) -> [u8; 3]
+where
+    P: Pixel + image::PixelWithColorType,
+    [P::Subpixel]: image::EncodableLayout,
+    DynamicImage: From<ImageBuffer<P, Vec<P::Subpixel>>>,
+{
+    let file = encoded(ImageBuffer::from_pixel(1, 1, pixel), ImageFormat::Png);
+    decode(&Image::Encoded(file)).unwrap().pixels[..]
+        .try_into()
+        .unwrap()
+}
+
+#[test]
+fn every_format_shows_what_was_put_in() {
+    let picture = || RgbImage::from_fn(WIDTH, HEIGHT, |x, y| quarter(x, y).into());
+    assert_shows_quarters(encoded(picture(), ImageFormat::Png), 0);
+    assert_shows_quarters(encoded(picture(), ImageFormat::WebP), 0);
+    assert_shows_quarters(encoded(picture(), ImageFormat::Jpeg), 12);
+    assert_shows_quarters(file!("progressive.jpg"), 6);
+    assert_shows_quarters(file!("lossy.webp"), 12);
+}
+
+#[test]
+fn print_colours_become_screen_colours() {
+    assert_shows_quarters(file!("cmyk.jpg"), 8);
+}
+
+#[test]
+fn an_animation_is_its_first_frame() {
+    assert_shows_quarters(file!("animated.webp"), 0);
+    assert_shows_quarters(file!("animated.png"), 0);
+}
+
+#[test]
+fn a_picture_is_turned_the_way_its_camera_was_held() {
+    assert_shows_quarters(file!("orientation_3.jpg"), 6);
+    assert_shows_quarters(file!("orientation_6.jpg"), 6);
+}
+
+#[test]
+fn every_kind_of_pixel_becomes_three_bytes() {
+    use image::{Luma, LumaA, Rgb, Rgba};
+
+    assert_eq!(one_pixel(Luma([77u8])), [77, 77, 77]);
+    assert_eq!(one_pixel(Rgb([1u8, 2, 3])), [1, 2, 3]);
+    // What is transparent shows the white behind it.
+    assert_eq!(one_pixel(LumaA([77u8, 255])), [77, 77, 77]);
+    assert_eq!(one_pixel(LumaA([77u8, 0])), [255, 255, 255]);
+    assert_eq!(one_pixel(Rgba([0u8, 100, 200, 255])), [0, 100, 200]);
+    assert_eq!(one_pixel(Rgba([0u8, 100, 200, 0])), [255, 255, 255]);
+    assert_eq!(one_pixel(Rgba([0u8, 100, 200, 51])), [204, 224, 244]);
+    // 257 is one step of 8 bits in 16.
+    assert_eq!(one_pixel(Luma([77u16 * 257])), [77, 77, 77]);
+    assert_eq!(one_pixel(Luma([77u16 * 257 + 129])), [78, 78, 78]);
+    assert_eq!(one_pixel(LumaA([65_535u16, 65_535])), [255, 255, 255]);
+    assert_eq!(one_pixel(Rgb([0u16, 128, 65_535])), [0, 0, 255]);
+    assert_eq!(
+        one_pixel(Rgba([0u16, 100 * 257, 200 * 257, 51 * 257])),
+        [204, 224, 244]
+    );
+}
+
+#[test]
+fn plain_pixels_are_taken_as_they_are() {
+    let image = |width, height, pixels: usize| {
+        Image::Rgb8(Rgb8Image {
+            width,
+            height,
+            pixels: vec![9; pixels],
+        })
+    };
+    let picture = image(2, 3, 18);
+    assert!(matches!(
+        decode(&picture).unwrap().pixels,
+        Cow::Borrowed([9, ..])
+    ));
+    for (wrong, code) in [
+        (image(2, 3, 17), "input.image"),
+        (image(2, 3, 19), "input.image"),
+        (image(0, 3, 0), "input.image"),
+        (image(3, 0, 0), "input.image"),
+        (image(u32::MAX, u32::MAX, 3), "input.too-large"),
+        (image(4096, 4097, 3), "input.too-large"),
+    ] {
+        assert_eq!(decode(&wrong).unwrap_err().code, code);
+        assert_eq!(check(&wrong).unwrap_err().code, code);
+    }
+}
+
+#[test]
+fn a_picture_of_as_many_pixels_as_there_may_be_is_read() {
+    let file = encoded(image::GrayImage::new(4096, 4096), ImageFormat::Png);
+    let image = Image::Encoded(file);
+    assert_eq!(decode(&image).unwrap().pixels.len(), 4096 * 4096 * 3);
+    let file = encoded(image::GrayImage::new(4096, 4097), ImageFormat::Png);
+    let image = Image::Encoded(file);
+    assert_eq!(check(&image).unwrap_err().code, "input.too-large");
+}

@@ -1,0 +1,305 @@
+//! A vision-language model of a few thousand weights, made up, with dimensions that no kernel likes.
+
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+
+use ampoule_guest::{
+    Assets, Content, Error, GenerationRequest, Image, Message, Model as _, Rgb8Image, Sampling,
+};
+use ampoule_tiny_vlm::TinyVlm;
+use half::{bf16, f16};
+use serde_json::{Value, json};
+
+/// Halves to 9, 5, 3, 2: odd sides, where the border matters.
+pub(crate) const IMAGE_SIZE: usize = 18;
+pub(crate) const STEM: [usize; 2] = [5, 6];
+pub(crate) const STAGES: [usize; 2] = [6, 7];
+pub(crate) const BLOCKS: [usize; 2] = [1, 2];
+pub(crate) const VISUAL_TOKENS: usize = 4;
+pub(crate) const HIDDEN: usize = 12;
+pub(crate) const HEADS: usize = 3;
+pub(crate) const INTERMEDIATE: usize = 17;
+pub(crate) const LAYERS: usize = 2;
+pub(crate) const POSITIONS: usize = 24;
+pub(crate) const DIMENSIONS: usize = 5;
+pub(crate) const LABELS: [&str; 3] = ["red", "square", "small"];
+pub(crate) const EPSILON: f64 = 1e-5;
+
+/// Special tokens, then the 256 bytes, then two words.
+pub(crate) const SPECIAL: [&str; 4] = ["<pad>", "<user>", "<assistant>", "<end>"];
+pub(crate) const USER: u32 = 1;
+pub(crate) const ASSISTANT: u32 = 2;
+pub(crate) const END: u32 = 3;
+pub(crate) const VOCABULARY: usize = 4 + 256 + 3;
+
+/// A tensor by name, in f32 and with its shape.
+pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// How the weights are stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Format {
+    F32,
+    F16,
+    BF16,
+}
+
+/// What makes a bundle's files.
+pub(crate) struct TinyModel {
+    pub(crate) config: Value,
+    pub(crate) tokenizer: Value,
+    pub(crate) tensors: Tensors,
+    pub(crate) format: Format,
+}
+
+impl TinyModel {
+    pub(crate) fn new() -> Self {
+        TinyModel {
+            config: json!({
+                "model_type": "ampoule-tiny-vlm",
+                "image_size": IMAGE_SIZE,
+                "stem_channels": STEM,
+                "stage_channels": STAGES,
+                "stage_blocks": BLOCKS,
+                "hidden_size": HIDDEN,
+                "num_attention_heads": HEADS,
+                "intermediate_size": INTERMEDIATE,
+                "encoder_layers": LAYERS,
+                "decoder_layers": LAYERS,
+                "max_text_positions": POSITIONS,
+                "vocab_size": VOCABULARY,
+                "embedding_dimensions": DIMENSIONS,
+                "layer_norm_eps": EPSILON,
+                "labels": LABELS,
+            }),
+            tokenizer: tokenizer(),
+            tensors: tensors(),
+            format: Format::F32,
+        }
+    }
+
+    /// The files by name.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        BTreeMap::from([
+            (
+                "config.json".to_owned(),
+                self.config.to_string().into_bytes(),
+            ),
+            (
+                "tokenizer.json".to_owned(),
+                self.tokenizer.to_string().into_bytes(),
+            ),
+            ("model.safetensors".to_owned(), self.safetensors()),
+        ])
+    }
+
+    pub(crate) fn load(&self) -> Result<TinyVlm, Error> {
+        load(self.files())
+    }
+
+    fn safetensors(&self) -> Vec<u8> {
+        let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+        for (name, (shape, values)) in &self.tensors {
+            let start = data.len();
+            for &value in values {
+                match self.format {
+                    Format::F32 => data.extend(value.to_le_bytes()),
+                    Format::F16 => data.extend(f16::from_f32(value).to_le_bytes()),
+                    Format::BF16 => data.extend(bf16::from_f32(value).to_le_bytes()),
+                }
+            }
+            let dtype = match self.format {
+                Format::F32 => "F32",
+                Format::F16 => "F16",
+                Format::BF16 => "BF16",
+            };
+            header.insert(
+                name.clone(),
+                json!({"dtype": dtype, "shape": shape, "data_offsets": [start, data.len()]}),
+            );
+        }
+        let header = Value::Object(header).to_string();
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.into_bytes());
+        file.extend(data);
+        file
+    }
+}
+
+pub(crate) fn load(files: BTreeMap<String, Vec<u8>>) -> Result<TinyVlm, Error> {
+    TinyVlm::load(&Assets::from_source(files))
+}
+
+/// Pixels of the size that the network sees, made up from a seed.
+pub(crate) fn pixels(seed: u64) -> Vec<u8> {
+    numbers(IMAGE_SIZE * IMAGE_SIZE * 3, seed)
+        .iter()
+        .map(|v| ((v + 1.0) * 127.0) as u8)
+        .collect()
+}
+
+pub(crate) fn image(seed: u64) -> Image {
+    Image::Rgb8(Rgb8Image {
+        width: IMAGE_SIZE as u32,
+        height: IMAGE_SIZE as u32,
+        pixels: pixels(seed),
+    })
+}
+
+/// A question about pictures, to be answered greedily and as long as it takes.
+pub(crate) fn ask(images: Vec<Image>, question: &str) -> GenerationRequest {
+    let mut content: Vec<Content> = images.into_iter().map(Content::Image).collect();
+    content.push(Content::Text(question.to_owned()));
+    GenerationRequest {
+        messages: vec![Message {
+            role: "user".to_owned(),
+            content,
+        }],
+        sampling: Sampling {
+            temperature: 0.0,
+            top_p: 1.0,
+            top_k: 0,
+            seed: None,
+        },
+        max_output_tokens: 1000,
+        stop: Vec::new(),
+        options: Vec::new(),
+    }
+}
+
+/// Numbers between −1 and 1 that look random: a linear congruential generator with the constants of
+/// Knuth's MMIX.
+pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// The characters that stand for bytes in a byte-level vocabulary: those that can be seen for
+/// themselves, and the rest from U+0100 on (GPT-2's `bytes_to_unicode`).
+pub(crate) fn byte_characters() -> Vec<char> {
+    let mut next = 0x100;
+    (0..=255u8)
+        .map(|byte| match byte {
+            b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
+            _ => {
+                next += 1;
+                char::from_u32(next - 1).unwrap()
+            }
+        })
+        .collect()
+}
+
+/// With settings for padding, truncation and special tokens that the guest must ignore.
+fn tokenizer() -> Value {
+    let mut vocabulary: BTreeMap<String, usize> = SPECIAL
+        .iter()
+        .enumerate()
+        .map(|(id, token)| ((*token).to_owned(), id))
+        .collect();
+    for (byte, character) in byte_characters().into_iter().enumerate() {
+        vocabulary.insert(character.to_string(), 4 + byte);
+    }
+    for (index, word) in ["re", "red", "Ġa"].into_iter().enumerate() {
+        vocabulary.insert(word.to_owned(), 260 + index);
+    }
+    let special: Vec<Value> = SPECIAL
+        .iter()
+        .enumerate()
+        .map(|(id, content)| {
+            json!({
+                "id": id, "content": content, "special": true, "single_word": false,
+                "lstrip": false, "rstrip": false, "normalized": false,
+            })
+        })
+        .collect();
+    json!({
+        "version": "1.0",
+        "truncation":
+            {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+        "padding": {
+            "strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>",
+        },
+        "added_tokens": special,
+        "normalizer": null,
+        "pre_tokenizer":
+            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "<user>", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+            ],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<user>": {"id": "<user>", "ids": [1], "tokens": ["<user>"]}},
+        },
+        "decoder":
+            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+            "ignore_merges": false, "vocab": vocabulary,
+            "merges": [["r", "e"], ["re", "d"], ["Ġ", "a"]],
+        },
+    })
+}
+
+fn tensors() -> Tensors {
+    let mut tensors = Tensors::new();
+    let mut seed = 1;
+    // Spread so that what goes through a layer keeps its size.
+    let mut add = |name: String, shape: &[usize]| {
+        seed += 1;
+        let inputs: usize = shape.iter().skip(1).product();
+        let spread = 1.7 / (inputs as f32).sqrt();
+        let values = numbers(shape.iter().product(), seed);
+        let values = values.iter().map(|v| v * spread).collect();
+        tensors.insert(name, (shape.to_vec(), values));
+    };
+    let mut layer = |name: String, shape: &[usize]| {
+        add(format!("{name}.weight"), shape);
+        add(format!("{name}.bias"), &shape[..1]);
+    };
+    layer("stem.0".to_owned(), &[STEM[0], 3, 3, 3]);
+    layer("stem.1".to_owned(), &[STEM[1], 3, 3, STEM[0]]);
+    for stage in 0..STAGES.len() {
+        let channels = STAGES[stage];
+        for block in 0..BLOCKS[stage] {
+            for conv in ["conv1", "conv2"] {
+                let name = format!("stages.{stage}.blocks.{block}.{conv}");
+                layer(name, &[channels, 3, 3, channels]);
+            }
+        }
+        let next = STAGES.get(stage + 1).copied().unwrap_or(HIDDEN);
+        layer(format!("stages.{stage}.down"), &[next, 3, 3, channels]);
+    }
+    for part in ["encoder", "decoder"] {
+        for index in 0..LAYERS {
+            let name = |rest: &str| format!("{part}.layers.{index}.{rest}");
+            layer(name("attention.qkv"), &[3 * HIDDEN, HIDDEN]);
+            layer(name("attention.output"), &[HIDDEN, HIDDEN]);
+            layer(name("mlp.up"), &[INTERMEDIATE, HIDDEN]);
+            layer(name("mlp.down"), &[HIDDEN, INTERMEDIATE]);
+            layer(name("norm1"), &[HIDDEN]);
+            layer(name("norm2"), &[HIDDEN]);
+        }
+        layer(format!("{part}.norm"), &[HIDDEN]);
+    }
+    for name in ["projector.up", "projector.down"] {
+        layer(name.to_owned(), &[HIDDEN, HIDDEN]);
+    }
+    layer("scene.embedding".to_owned(), &[DIMENSIONS, 2 * HIDDEN]);
+    layer("scene.labels".to_owned(), &[LABELS.len(), DIMENSIONS]);
+    add("encoder.positions".to_owned(), &[VISUAL_TOKENS, HIDDEN]);
+    add("decoder.positions".to_owned(), &[POSITIONS, HIDDEN]);
+    add("decoder.embedding.weight".to_owned(), &[VOCABULARY, HIDDEN]);
+    tensors
+}
