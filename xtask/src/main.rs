@@ -15,6 +15,7 @@
 )]
 
 mod audit;
+mod built_in;
 mod bundle;
 mod cargo_test;
 mod ci;
@@ -73,17 +74,26 @@ enum Command {
     Weights,
     /// Make a signed bundle with a throw-away key
     Bundle {
-        /// The model
-        #[arg(value_parser = ["minilm"])]
-        model: String,
-        /// The bundle's folder; the trust directory goes beside it [default: target/demo/MODEL]
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
+        #[command(subcommand)]
+        model: BundledModel,
     },
     /// Look for known vulnerabilities in the dependencies
     Audit,
     /// Check that a test that ran and passed keeps each promise of the documents
     Promises,
+}
+
+#[derive(Debug, Subcommand)]
+enum BundledModel {
+    /// The sentence encoder of the demo, with weights from a Python package
+    Minilm {
+        /// The bundle's folder; the trust directory goes beside it [default: target/demo/minilm]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// The model that is built into `ampoule`, with weights from this repository: makes
+    /// host/cli/builtin/tiny-vlm anew
+    TinyVlm,
 }
 
 fn main() -> ExitCode {
@@ -105,13 +115,16 @@ fn run(command: Command) -> Result<()> {
         Command::Setup => setup::setup(&workspace),
         Command::Guests => guests::build_all(&workspace),
         Command::Weights => weights::fetch(&workspace),
-        Command::Bundle { model, out } => {
-            let destination = out.map_or_else(
-                || Destination::demo(&workspace),
-                |out| Destination::at(&out),
-            );
-            bundle::bundle(&workspace, &model, &destination)
-        }
+        Command::Bundle { model } => match model {
+            BundledModel::Minilm { out } => {
+                let destination = out.map_or_else(
+                    || Destination::demo(&workspace),
+                    |out| Destination::at(&out),
+                );
+                bundle::minilm(&workspace, &destination)
+            }
+            BundledModel::TinyVlm => built_in::make(&workspace),
+        },
         Command::Audit => audit::audit(&workspace),
         Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),
     }
