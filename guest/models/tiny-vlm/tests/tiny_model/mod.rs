@@ -131,11 +131,13 @@ pub(crate) fn load(files: BTreeMap<String, Vec<u8>>) -> Result<TinyVlm, Error> {
     TinyVlm::load(&Assets::from_source(files))
 }
 
-/// Pixels of the size that the network sees, made up from a seed.
+/// Pixels of the size that the network sees, made up from a seed: noise over a colour.
 pub(crate) fn pixels(seed: u64) -> Vec<u8> {
+    let colour = numbers(3, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     numbers(IMAGE_SIZE * IMAGE_SIZE * 3, seed)
         .iter()
-        .map(|v| ((v + 1.0) * 127.0) as u8)
+        .zip(colour.iter().cycle())
+        .map(|(noise, colour)| (128.0 + 30.0 * noise + 90.0 * colour) as u8)
         .collect()
 }
 
