@@ -136,6 +136,7 @@ fn guest_packages(workspace: &Workspace) -> Result<Vec<&Package>> {
         "ampoule-guest",
         "ampoule-kernels",
         "ampoule-nn",
+        "ampoule-vlm",
         guests::TEST_GUESTS,
     ] {
         packages.push(workspace.package(name)?);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use ampoule_guest::{
     Assets, Content, Error, GenerationRequest, Image, Message, Model as _, Rgb8Image, Sampling,
 };
-use ampoule_tiny_vlm::TinyVlm;
+use ampoule_vlm::TinyVlm;
 use half::{bf16, f16};
 use serde_json::{Value, json};
 

@@ -138,8 +138,8 @@ impl Definition {
         for stem in 0..STEM.len() {
             x = relu(self.convolution(&format!("stem.{stem}"), &x, 2));
         }
-        for stage in 0..STAGES.len() {
-            for block in 0..BLOCKS[stage] {
+        for (stage, blocks) in BLOCKS.into_iter().enumerate() {
+            for block in 0..blocks {
                 let name = format!("stages.{stage}.blocks.{block}");
                 let y = relu(self.convolution(&format!("{name}.conv1"), &x, 1));
                 let y = self.convolution(&format!("{name}.conv2"), &y, 1);
