@@ -22,6 +22,7 @@ mod ci;
 mod debian_source;
 mod demo;
 mod digest;
+mod eval;
 mod guests;
 mod markdown;
 mod process;
@@ -77,6 +78,12 @@ enum Command {
         #[command(subcommand)]
         model: BundledModel,
     },
+    /// Ask the built-in model the questions of its evaluation, through the sandbox
+    Eval {
+        /// Ask only one question in so many
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        every: u32,
+    },
     /// Look for known vulnerabilities in the dependencies
     Audit,
     /// Check that a test that ran and passed keeps each promise of the documents
@@ -125,6 +132,7 @@ fn run(command: Command) -> Result<()> {
             }
             BundledModel::TinyVlm => built_in::make(&workspace),
         },
+        Command::Eval { every } => eval::eval(&workspace, every),
         Command::Audit => audit::audit(&workspace),
         Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),
     }

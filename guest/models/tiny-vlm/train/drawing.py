@@ -64,10 +64,11 @@ def _background(rng, width, height):
     return np.clip(base + change[:, :, None], 0, 255)
 
 
-def draw(scene, seed):
-    """The picture of a scene: an RGB image of 96 to 200 pixels on its longer side."""
+def draw(scene, seed, side=None):
+    """The picture of a scene: an RGB image of 96 to 200 pixels on its longer side, or of `side`."""
     rng = rng_of(seed, 1)
-    side = int(rng.integers(96, 201))
+    any_side = int(rng.integers(96, 201))
+    side = side or any_side
     width, height = round(scene.width * side), round(scene.height * side)
     scale = OVERSAMPLING * side
     image = Image.fromarray(_background(rng, width, height).astype(np.uint8)).resize(

@@ -13,7 +13,7 @@ import shutil
 import sys
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from tokenizers import Tokenizer
 
 from batches import LABELS
@@ -57,7 +57,7 @@ def main():
     run, folder = map(pathlib.Path, sys.argv[1:])
     folder.mkdir(parents=True, exist_ok=True)
     model, _ = load(run)
-    save_file(tensors(model), folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes(save(tensors(model)))
     config = json.dumps(model.config.to_json(), indent=2)
     (folder / "config.json").write_text(config + "\n")
     shutil.copyfile(run / "tokenizer.json", folder / "tokenizer.json")

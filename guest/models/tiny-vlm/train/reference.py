@@ -13,7 +13,7 @@ import sys
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 import released
 import text
@@ -46,7 +46,7 @@ def main():
         )
     lines = ",\n".join(json.dumps(entry) for entry in forced)
     (folder / "forced.json").write_text(f"[\n{lines}\n]\n")
-    save_file(tensors, folder / "logits.safetensors")
+    (folder / "logits.safetensors").write_bytes(save(tensors))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,263 @@
+//! The evaluation of the tiny VLM: questions about pictures that its training never saw, and what
+//! counts as a right answer to them.
+//!
+//! The pictures and questions lie in `guest/models/tiny-vlm/eval`, with what two baselines answer
+//! that do not look at the picture; `train/evaluation.py` there made them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use ampoule::{Content, GenerationRequest, Image, Message, Model, Sampling};
+use serde::Deserialize;
+
+use crate::workspace_file;
+
+/// The longest caption of six things takes 40 tokens.
+const MAX_OUTPUT_TOKENS: u32 = 64;
+
+const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
+
+/// A question about a picture.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Question {
+    /// What is new in it: `scenes`, `combinations`, `phrasings` or `renderer`.
+    pub set: String,
+    /// The picture's file, in the evaluation's folder.
+    pub image: String,
+    /// `caption`, `existence`, `count`, `attribute`, `comparison` or `relation`.
+    pub kind: String,
+    /// What is asked.
+    pub question: String,
+    /// The answer in full.
+    pub answer: String,
+    /// What an answer must say to be right.
+    pub key: String,
+    /// The commonest key of this kind of question; captions have none.
+    pub majority: Option<String>,
+    /// What a model of the question's words alone would say; captions have none.
+    pub text_only: Option<String>,
+}
+
+/// All questions of the evaluation.
+#[must_use]
+pub fn evaluation_questions() -> Vec<Question> {
+    let text = std::fs::read(workspace_file("guest/models/tiny-vlm/eval/questions.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+impl Question {
+    /// The picture's bytes.
+    #[must_use]
+    pub fn picture(&self) -> Vec<u8> {
+        let folder = workspace_file("guest/models/tiny-vlm/eval");
+        std::fs::read(folder.join(&self.image)).unwrap()
+    }
+
+    /// What the model says.
+    ///
+    /// # Errors
+    ///
+    /// Those of the request.
+    pub async fn ask(&self, model: &Model) -> ampoule::Result<String> {
+        let mut generation = model
+            .generate(GenerationRequest {
+                messages: vec![Message {
+                    role: "user".to_owned(),
+                    content: vec![
+                        Content::Image(Image::Encoded(self.picture())),
+                        Content::Text(self.question.clone()),
+                    ],
+                }],
+                sampling: Sampling::GREEDY,
+                max_output_tokens: MAX_OUTPUT_TOKENS,
+                stop: Vec::new(),
+                options: Vec::new(),
+            })
+            .await?;
+        let mut text = String::new();
+        while let Some(chunk) = generation.next().await? {
+            text.push_str(&chunk.text);
+        }
+        Ok(text)
+    }
+
+    /// How right `answer` is.
+    #[must_use]
+    pub fn score(&self, answer: &str) -> Score {
+        if self.kind == "caption" {
+            return Score::of_captions(&self.key, answer);
+        }
+        let words: Vec<String> = answer
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        let right = match self.kind.as_str() {
+            "existence" | "comparison" => words.first() == Some(&self.key),
+            "count" => {
+                words.iter().find(|word| NUMBERS.contains(&word.as_str())) == Some(&self.key)
+            }
+            "attribute" => words.last() == Some(&self.key),
+            // A side (`yes`, `no`), a place (`top left`, last) or one of two things (`red star`).
+            "relation" => {
+                let sentence = words.join(" ");
+                words.first() == Some(&self.key)
+                    || sentence.ends_with(&format!(" the {}", self.key))
+                    || sentence.starts_with(&format!("the {} is ", self.key))
+            }
+            kind => panic!("a question of kind `{kind}`"),
+        };
+        Score {
+            right: f64::from(u8::from(right)),
+            given: 1.0,
+            asked: 1.0,
+        }
+    }
+
+    /// How right somebody would be who says just the key.
+    fn is_key(&self, guess: Option<&String>) -> Option<bool> {
+        guess.map(|guess| *guess == self.key)
+    }
+}
+
+/// How much of what was asked for was said, and how much more: for a question 1 or 0 of 1, for a
+/// caption the things on the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Score {
+    right: f64,
+    given: f64,
+    asked: f64,
+}
+
+impl Score {
+    /// Things are pairs of a colour and a shape; several of a kind count as often as they are
+    /// there.
+    fn of_captions(key: &str, answer: &str) -> Self {
+        let expected = things(&key.replace(';', ","));
+        let mut missing = expected.clone();
+        let given = things(answer);
+        let right = given
+            .iter()
+            .filter(|thing| {
+                let found = missing.iter().position(|other| other == *thing);
+                found.map(|index| missing.swap_remove(index)).is_some()
+            })
+            .count();
+        Score {
+            right: right as f64,
+            given: given.len() as f64,
+            asked: expected.len() as f64,
+        }
+    }
+
+    /// The harmonic mean of precision and recall; of single answers, the part that is right.
+    #[must_use]
+    pub fn f1(self) -> f64 {
+        2.0 * self.right / (self.given + self.asked)
+    }
+}
+
+impl std::ops::AddAssign for Score {
+    fn add_assign(&mut self, other: Self) {
+        self.right += other.right;
+        self.given += other.given;
+        self.asked += other.asked;
+    }
+}
+
+/// The things of an enumeration, each by its last two words.
+fn things(text: &str) -> Vec<String> {
+    text.to_lowercase()
+        .trim_end_matches('.')
+        .replace(" and ", ",")
+        .split(',')
+        .map(|thing| {
+            let words: Vec<&str> = thing.split_whitespace().collect();
+            words[words.len().saturating_sub(2)..].join(" ")
+        })
+        .filter(|thing| !thing.is_empty() && thing != "no shapes")
+        .collect()
+}
+
+/// The scores by set and kind.
+#[derive(Debug, Default)]
+pub struct Table(BTreeMap<(String, String), Row>);
+
+#[derive(Debug, Default)]
+struct Row {
+    questions: usize,
+    score: Score,
+    majority: Option<usize>,
+    text_only: Option<usize>,
+}
+
+impl Table {
+    /// Counts an answer in.
+    pub fn add(&mut self, question: &Question, answer: &str) {
+        let row = self
+            .0
+            .entry((question.set.clone(), question.kind.clone()))
+            .or_default();
+        row.questions += 1;
+        row.score += question.score(answer);
+        for (count, guess) in [
+            (&mut row.majority, &question.majority),
+            (&mut row.text_only, &question.text_only),
+        ] {
+            if let Some(right) = question.is_key(guess.as_ref()) {
+                *count = Some(count.unwrap_or(0) + usize::from(right));
+            }
+        }
+    }
+
+    /// The score of a kind of question in a set, from 0 to 1; `None` where none was asked.
+    #[must_use]
+    pub fn score(&self, set: &str, kind: &str) -> Option<f64> {
+        let row = self.0.get(&(set.to_owned(), kind.to_owned()))?;
+        Some(row.score.f1())
+    }
+
+    /// The score of all of a set's questions but its captions, from 0 to 1.
+    #[must_use]
+    pub fn score_of_set(&self, set: &str) -> f64 {
+        let mut sum = Score::default();
+        for ((of, kind), row) in &self.0 {
+            if of == set && kind != "caption" {
+                sum += row.score;
+            }
+        }
+        sum.f1()
+    }
+
+    /// A table in Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::from(
+            "| set | kind | questions | through the sandbox | majority | words alone |\n\
+             | --- | --- | ---: | ---: | ---: | ---: |\n",
+        );
+        for ((set, kind), row) in &self.0 {
+            let percent = |part: f64| format!("{:.1} %", 100.0 * part);
+            let blind = |count: Option<usize>| {
+                count.map_or_else(
+                    || "–".to_owned(),
+                    |n| percent(n as f64 / row.questions as f64),
+                )
+            };
+            let score = if kind == "caption" {
+                format!("F1 {:.3}", row.score.f1())
+            } else {
+                percent(row.score.f1())
+            };
+            writeln!(
+                text,
+                "| {set} | {kind} | {} | {score} | {} | {} |",
+                row.questions,
+                blind(row.majority),
+                blind(row.text_only)
+            )
+            .unwrap();
+        }
+        text
+    }
+}

@@ -1,0 +1,18 @@
+//! Asks the built-in model the questions of its evaluation, through the sandbox.
+
+use anyhow::Result;
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// Prints the table of the model card, and on standard error what was answered wrong. With `every`,
+/// one question in so many is asked.
+pub(crate) fn eval(workspace: &Workspace, every: u32) -> Result<()> {
+    process::run(
+        process::cargo()
+            .current_dir(workspace.root())
+            .args(["run", "--release", "--package", "ampoule-tests"])
+            .args(["--example", "evaluate", "--"])
+            .arg(every.to_string()),
+    )
+}
