@@ -65,6 +65,14 @@ fn softmax_neither_overflows_nor_divides_by_zero() {
     assert_eq!(row[2], 0.5);
     assert!(row[1] < 1e-37 && row[3] < 1e-37 && row[4] < 1e-37);
     softmax(&mut MatrixMut::new(&mut [], 0, 0), 1.0);
+    // Far below the zeros that fill up the last vector.
+    for columns in 1..9 {
+        let mut row = vec![-1e30; columns];
+        softmax(&mut MatrixMut::new(&mut row, 1, columns), 1.0);
+        for share in row {
+            assert!((share - 1.0 / columns as f32).abs() < 1e-6);
+        }
+    }
 }
 
 #[test]

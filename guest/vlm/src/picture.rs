@@ -104,7 +104,7 @@ fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
     };
     if format == ImageFormat::Jpeg && !jpeg_end::reaches_end(file) {
         return Err(broken(
-            "the JPEG file ends before its picture does: was it cut short?".to_owned(),
+            "expected a whole JPEG file, found one that ends before its picture does".to_owned(),
         ));
     }
     let mut limits = Limits::no_limits();

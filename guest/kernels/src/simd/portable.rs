@@ -72,9 +72,10 @@ impl Vector for Portable {
 
     #[inline(always)]
     fn exp2_of_whole(self) -> Self {
+        // Wrapping, as vector instructions do: a lane that only fills up a row may hold any number.
         Portable(
             self.0
-                .map(|whole| f32::from_bits(((whole as i32 + 127) << 23) as u32)),
+                .map(|whole| f32::from_bits(((whole as i32).wrapping_add(127) << 23) as u32)),
         )
     }
 

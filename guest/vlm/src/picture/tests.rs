@@ -159,3 +159,43 @@ fn a_picture_of_as_many_pixels_as_there_may_be_is_read() {
     let image = Image::Encoded(file);
     assert_eq!(check(&image).unwrap_err().code, "input.too-large");
 }
+
+#[test]
+fn a_byte_changed_anywhere_gives_a_picture_or_a_clear_error() {
+    let picture = || RgbImage::from_fn(31, 20, |x, y| [(x * 8) as u8, (y * 12) as u8, 77].into());
+    let mut refused = 0;
+    for file in [
+        encoded(picture(), ImageFormat::Png),
+        encoded(picture(), ImageFormat::Jpeg),
+        encoded(picture(), ImageFormat::WebP),
+        file!("cmyk.jpg"),
+        file!("progressive.jpg"),
+        file!("lossy.webp"),
+        file!("animated.webp"),
+        file!("animated.png"),
+        file!("orientation_6.jpg"),
+    ] {
+        for position in 0..file.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut file = file.clone();
+                file[position] ^= change;
+                match decode(&Image::Encoded(file)) {
+                    Ok(picture) => {
+                        let pixels = u64::from(picture.width) * u64::from(picture.height);
+                        assert_eq!(picture.pixels.len() as u64, 3 * pixels);
+                    }
+                    Err(error) => {
+                        assert!(
+                            matches!(&error.code[..], "input.image" | "input.too-large"),
+                            "byte {position}: {}: {}",
+                            error.code,
+                            error.message
+                        );
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 1_000, "{refused}");
+}
