@@ -65,7 +65,7 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
             .args(["clippy", "--all-targets"])
             .args(deny),
     )?;
-    for folder in workspace.outside_packages()? {
+    for folder in workspace.example_packages()? {
         // The workspace's target folder: most of the dependencies are there already.
         let target = workspace.host_target();
         process::run(

@@ -101,8 +101,16 @@ impl Workspace {
         &self.host_target
     }
 
-    /// The folders of the crates in this repository that use the workspace's crates as a stranger would.
+    /// The folders of the packages that are no members of the workspace: those of
+    /// [`example_packages`](Self::example_packages), and the fuzz targets.
     pub(crate) fn outside_packages(&self) -> Result<Vec<PathBuf>> {
+        let mut folders = self.example_packages()?;
+        folders.push(self.root.join("fuzz"));
+        Ok(folders)
+    }
+
+    /// The folders of the crates in this repository that use the workspace's crates as a stranger would.
+    pub(crate) fn example_packages(&self) -> Result<Vec<PathBuf>> {
         let mut folders = Vec::new();
         let Ok(entries) = std::fs::read_dir(self.root.join("examples")) else {
             return Ok(folders);

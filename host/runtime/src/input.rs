@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::image_header;
 use crate::limits::Limits;
 
 impl Limits {
@@ -51,11 +52,10 @@ impl Limits {
         match image {
             Image::Encoded(bytes) => {
                 check("bytes in one image", bytes.len(), cap)?;
-                check(
-                    "pixels in one image",
-                    pixels_by_header(bytes)?,
-                    self.image_pixels,
-                )
+                let pixels = image_header::pixels(bytes).map_err(|found| Error::InvalidInput {
+                    reason: format!("the image is {found}; a PNG, JPEG or WebP file is expected"),
+                })?;
+                check("pixels in one image", pixels, self.image_pixels)
             }
             Image::Rgb8 {
                 width,
@@ -79,22 +79,6 @@ impl Limits {
             }
         }
     }
-}
-
-/// The pixels that an encoded image says it has. Only its header is read: the pixels themselves are
-/// the guest's to decode.
-fn pixels_by_header(bytes: &[u8]) -> Result<u64> {
-    let expected = "a PNG, JPEG or WebP file is expected";
-    let invalid = |found: &str| Error::InvalidInput {
-        reason: format!("the image is {found}; {expected}"),
-    };
-    if bytes.is_empty() {
-        return Err(invalid("empty"));
-    }
-    // The library is built for these three formats only.
-    let size =
-        imagesize::blob_size(bytes).map_err(|_| invalid("of another format, or cut short"))?;
-    Ok((size.width as u64).saturating_mul(size.height as u64))
 }
 
 fn check<N: PartialOrd + ToString>(what: &'static str, found: N, allowed: N) -> Result<()> {

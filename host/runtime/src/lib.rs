@@ -46,6 +46,7 @@ mod generation;
 mod guest_log;
 mod host;
 mod image;
+mod image_header;
 mod input;
 mod inspect;
 pub mod limits;
