@@ -44,6 +44,16 @@ pub fn minilm() -> Vec<u8> {
     read("target/guests/wasm32-wasip2/guest/ampoule_minilm.wasm")
 }
 
+/// The component of the built-in model, as `cargo xtask guests` built it from the source.
+///
+/// # Panics
+///
+/// If it is not built.
+#[must_use]
+pub fn tiny_vlm() -> Vec<u8> {
+    read("target/guests/wasm32-wasip2/guest/ampoule_tiny_vlm.wasm")
+}
+
 /// The directory of the MiniLM weights, as `cargo xtask weights` fetched them.
 ///
 /// # Panics
