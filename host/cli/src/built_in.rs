@@ -1,22 +1,102 @@
-//! The model that is part of this program. None yet.
+//! The model that is part of this program, in the very form in which a stranger's bundle comes.
+//!
+//! `cargo xtask bundle tiny-vlm` makes the files anew. They are trusted by a rule like an operator's:
+//! one key, for one model of one publisher. The key signed this bundle and was never written down, so
+//! there will be no other bundle by it.
 
-use ampoule::{Bundle, Task, TrustStore};
+use ampoule::{Bundle, PublicKey, Task, TrustStore};
 
 use crate::error::Error;
 
-const NONE: &str = "no model is built in yet; name one with --model BUNDLE";
+/// The publisher's name for this project's own models.
+const PUBLISHER: &str = "ampoule";
 
-/// The bundle, not verified.
+const NAME: &str = "tiny-vlm";
+
+const ENVELOPE: &[u8] = include_bytes!("../builtin/tiny-vlm/ampoule.dsse.json");
+
+const FILES: [(&str, &[u8]); 4] = [
+    (
+        "component.wasm",
+        include_bytes!("../builtin/tiny-vlm/component.wasm"),
+    ),
+    (
+        "config.json",
+        include_bytes!("../builtin/tiny-vlm/config.json"),
+    ),
+    (
+        "model.safetensors",
+        include_bytes!("../builtin/tiny-vlm/model.safetensors"),
+    ),
+    (
+        "tokenizer.json",
+        include_bytes!("../builtin/tiny-vlm/tokenizer.json"),
+    ),
+];
+
+const PUBLIC_KEY: &str = include_str!("../builtin/tiny-vlm/publisher.pub.pem");
+
+/// The bundle, not verified: that is done at each load, as for any other.
 pub(crate) fn bundle() -> Result<Bundle, Error> {
-    Err(Error::Setting(NONE.to_owned()))
+    Ok(Bundle::from_memory(ENVELOPE, FILES)?)
 }
 
-/// Who may have signed it.
+/// Trusts the key of the built-in bundle for that one model, and nobody for anything else.
 pub(crate) fn trust() -> Result<TrustStore, Error> {
-    Err(Error::Setting(NONE.to_owned()))
+    let mut trust = TrustStore::new();
+    trust.insert_model(PublicKey::from_pem(PUBLIC_KEY)?, PUBLISHER, NAME)?;
+    Ok(trust)
 }
 
-/// Whether it serves `task`.
-pub(crate) fn offers(_task: Task) -> Result<bool, Error> {
-    Err(Error::Setting(NONE.to_owned()))
+/// Whether it serves `task`, by its own word.
+pub(crate) fn offers(task: Task) -> Result<bool, Error> {
+    let manifest = bundle()?.unverified_manifest()?;
+    Ok(manifest.tasks().iter().any(|name| name == task.name()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use ampoule_signing::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn the_built_in_bundle_is_verified_like_any_other() {
+        let verified = bundle()
+            .unwrap()
+            .verify(&trust().unwrap(), Timestamp::now())
+            .unwrap();
+        let manifest = verified.manifest();
+        assert_eq!((manifest.publisher(), manifest.name()), (PUBLISHER, NAME));
+        assert_eq!(manifest.not_after(), None, "it does not stop one day");
+
+        let error = bundle()
+            .unwrap()
+            .verify(&TrustStore::new(), Timestamp::now())
+            .unwrap_err();
+        assert_eq!(error.code(), "trust.unknown-key");
+        for index in 0..FILES.len() {
+            let mut files = FILES.map(|(name, bytes)| (name, bytes.to_vec()));
+            files[index].1[100] ^= 1;
+            let error = Bundle::from_memory(ENVELOPE, files)
+                .unwrap()
+                .verify(&trust().unwrap(), Timestamp::now())
+                .unwrap_err();
+            assert_eq!(error.code(), "file.digest", "{}", FILES[index].0);
+        }
+    }
+
+    #[test]
+    fn its_key_is_trusted_for_that_model_and_nothing_else() {
+        let trust = trust().unwrap();
+        let keys: Vec<_> = trust.keys().collect();
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].publishers().count(), 0);
+        assert_eq!(keys[0].models().collect::<Vec<_>>(), [(PUBLISHER, NAME)]);
+        let id = keys[0].public_key().key_id();
+        assert!(trust.may_sign(&id, PUBLISHER, NAME));
+        assert!(!trust.may_sign(&id, PUBLISHER, "another"));
+        assert!(!trust.may_sign(&id, "another", NAME));
+    }
 }

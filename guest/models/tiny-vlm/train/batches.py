@@ -38,12 +38,15 @@ LABELS = COLORS + SHAPES + COUNT_LABELS
 @dataclass
 class Batch:
     """`images` `[B, 96, 96, 3]`; `tokens` is a list of groups `[B, questions, length]`, padded, and
-    `answers` says which of them are to be learned; `labels` `[B, labels]`; the four grids are
-    `[B, 12, 12]`, with -1 where nothing's centre lies."""
+    `answers` says which of them are to be learned; `places` `[B, questions, length, 2]` has, at the
+    token that ends the name of a thing, where its centre lies (x and y, from 0 to 1), and -1
+    elsewhere; `labels` `[B, labels]`; the three grids are `[B, 12, 12]`, with -1 where nothing's
+    centre lies."""
 
     images: torch.Tensor
     tokens: list
     answers: list
+    places: list
     labels: torch.Tensor
     colors: torch.Tensor
     shapes: torch.Tensor
@@ -76,23 +79,27 @@ def misspelled(rng, question):
 
 
 class Batches(Dataset):
-    """The batches from number `first` to `last`."""
+    """The batches from number `first` to `last`, of `size` pictures each, and of each batch the part
+    of one of several processes: (its number, how many there are)."""
 
-    def __init__(self, tokenizer, size, first, last):
+    def __init__(self, tokenizer, size, first, last, part=(0, 1)):
         self.tokenizer, self.size, self.first, self.last = tokenizer, size, first, last
+        self.part = part
 
     def __len__(self):
         return self.last - self.first
 
     def __getitem__(self, index):
         start = FIRST_SEED + (self.first + index) * self.size
-        return self._batch(range(start, start + self.size))
+        number, parts = self.part
+        return self._batch(range(start + number, start + self.size, parts))
 
     def _batch(self, seeds):
         size = len(seeds)
         images = np.zeros((size, SIDE, SIDE, 3), np.uint8)
         groups = [np.full((size, *group), text.PAD, np.int64) for group in GROUPS]
         answers = [np.zeros(group.shape, bool) for group in groups]
+        places = [np.full((*group.shape, 2), -1, np.float32) for group in groups]
         labels = np.zeros((size, len(LABELS)), np.float32)
         grids = [np.full((size, GRID, GRID), -1, np.int64) for _ in range(2)]
         radii = np.zeros((size, GRID, GRID), np.float32)
@@ -108,44 +115,57 @@ class Batches(Dataset):
                 radii[row, y, x] = thing.radius
             asked, caption = training_questions(scene, seed, QUESTIONS)
             rng = scenes.rng_of(seed, 4)
-            pairs = sorted((self._tokens(question, rng) for question in asked), key=_length)
-            pairs.append(self._tokens(caption, rng))
+            texts = sorted((self._text(question, scene, rng) for question in asked), key=_length)
+            texts.append(self._text(caption, scene, rng))
             columns = [
                 column
-                for group, answer in zip(groups, answers)
-                for column in zip(group[row], answer[row])
+                for group in zip(groups, answers, places)
+                for column in zip(*(part[row] for part in group))
             ]
-            for (ids, learned), (question, answer) in zip(columns, pairs):
+            for (ids, learned, at), (question, answer, named) in zip(columns, texts):
                 both = (question + answer)[: len(ids)]  # what is cut off teaches nothing
                 ids[: len(both)] = both
                 learned[len(question) : len(both)] = True
+                for token, place in named:
+                    if token < len(ids):
+                        at[token] = place
         return Batch(
             torch.from_numpy(images),
             [torch.from_numpy(group) for group in groups],
             [torch.from_numpy(answer) for answer in answers],
+            [torch.from_numpy(place) for place in places],
             torch.from_numpy(labels),
             torch.from_numpy(grids[0]),
             torch.from_numpy(grids[1]),
             torch.from_numpy(radii),
         )
 
-    def _tokens(self, question, rng):
+    def _text(self, question, scene, rng):
+        """The tokens of a question, those of its answer, and where the things are that it names."""
         words = misspelled(rng, question.text) if rng.random() < 0.04 else question.text
+        named = []
+        for name, thing in question.named:
+            token = text.last_token_of(self.tokenizer, words, name)
+            if token is not None:
+                place = (thing.x + (1 - scene.width) / 2, thing.y + (1 - scene.height) / 2)
+                named.append((token, place))
         return (
             text.question_ids(self.tokenizer, words),
             text.answer_ids(self.tokenizer, question.answer),
+            named,
         )
 
 
-def _length(pair):
-    return len(pair[0]) + len(pair[1])
+def _length(tokens):
+    return len(tokens[0]) + len(tokens[1])
 
 
-def loader(tokenizer, size, first, last, workers):
+def loader(batches):
+    """Makes the batches in a process of its own, some ahead."""
     return DataLoader(
-        Batches(tokenizer, size, first, last),
+        batches,
         batch_size=None,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        multiprocessing_context="fork" if workers else None,
+        num_workers=1,
+        prefetch_factor=4,
+        multiprocessing_context="fork",
     )

@@ -196,12 +196,15 @@ class Decoder(nn.Module):
         nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(config.hidden_size))
 
     def forward(self, visual, groups):
-        """The last rows, normalised, of each group of texts `[batch, questions, length]`."""
+        """The last rows, normalised, of each group of texts `[batch, questions, length]`, and their
+        rows half way."""
         rows = [self.embedding(group) + self.positions[: group.shape[2]] for group in groups]
-        for layer in self.layers:
+        for index, layer in enumerate(self.layers):
             visual, seen = layer(visual)
             rows = [layer.forward_text(x, seen) for x in rows]
-        return [self.norm(x) for x in rows]
+            if 2 * (index + 1) == len(self.layers):
+                half_way = rows
+        return [self.norm(x) for x in rows], half_way
 
     def logits(self, rows):
         return F.linear(rows, self.embedding.weight)

@@ -20,12 +20,14 @@ CLEAR = 0.06
 @dataclass(frozen=True)
 class Question:
     """`kind` is the column of the evaluation; `key` is what the answer must say: `yes` or `no`,
-    a number, a colour, a shape, a size, a place, a thing, or all things of a caption."""
+    a number, a colour, a shape, a size, a place, a thing, or all things of a caption; `named` are
+    the things that the question speaks of, each with the words that name it."""
 
     kind: str
     text: str
     answer: str
     key: str
+    named: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ def attribute(scene, rng, unseen_words):
             value = getattr(thing, asked)
             text = text.replace("{noun}", phrase.noun())
             answer = answer.replace("{noun}", phrase.noun()).replace("{it}", value)
-            return Question("attribute", text, answer, value)
+            return Question("attribute", text, answer, value, ((phrase.noun(), thing),))
     return None
 
 
@@ -369,13 +371,14 @@ def _larger(scene, rng, unseen_words):
     found = _pair(scene, rng, lambda a, b: {a.size, b.size} == {"small", "large"})
     if not found:
         return None
-    a, _, first, second = found
+    a, b, first, second = found
     text, size = pick(rng, LARGER_UNSEEN if unseen_words else LARGER)
     text = text.replace("{a}", first.noun()).replace("{b}", second.noun())
     word = "larger" if a.size == "large" else "smaller"
     key = "yes" if a.size == size else "no"
     answer = f"{key.capitalize()}, the {first.noun()} is {word}."
-    return Question("comparison", text, answer, key)
+    named = ((first.noun(), a), (second.noun(), b))
+    return Question("comparison", text, answer, key, named)
 
 
 # A side, the axis that tells, and whether it is the lower end of it.
@@ -414,26 +417,27 @@ EXTREMES = (
 
 
 def relation(scene, rng, unseen_words):
-    if rng.random() < 0.25 and not unseen_words:
+    if rng.random() < 0.4 and not unseen_words:
         return _place_of(scene, rng)
     text, axis, lower = pick(rng, SIDES)
     found = _pair(scene, rng, lambda a, b: abs(getattr(a, axis) - getattr(b, axis)) > CLEAR)
     if not found:
         return None
     a, b, first, second = found
+    named = ((first.noun(), a), (second.noun(), b))
     a_first = getattr(a, axis) < getattr(b, axis)
     if rng.random() < 0.2 and not unseen_words:
         text, axis, lower, name = pick(rng, [extreme for extreme in EXTREMES if extreme[1] == axis])
         text = text.replace("{a}", first.noun()).replace("{b}", second.noun())
         noun = (first if a_first == lower else second).noun()
-        return Question("relation", text, f"The {noun} is {name}.", noun)
+        return Question("relation", text, f"The {noun} is {name}.", noun, named)
     side, (axis, lower) = text, (axis, lower)
     text = pick(rng, RELATION_UNSEEN if unseen_words else RELATION).replace("{side}", side)
     text = text.replace("{a}", first.noun()).replace("{b}", second.noun())
     key = "yes" if a_first == lower else "no"
     name = SIDE_NAMES[axis, a_first]
     answer = f"{key.capitalize()}, the {first.noun()} is {name} the {second.noun()}."
-    return Question("relation", text, answer, key)
+    return Question("relation", text, answer, key, named)
 
 
 WHERE = (
@@ -469,9 +473,8 @@ def _place_of(scene, rng):
             if place in ("left", "right"):
                 preposition = "on the"
             text = pick(rng, WHERE).replace("{noun}", phrase.noun())
-            return Question(
-                "relation", text, f"The {phrase.noun()} is {preposition} {place}.", place
-            )
+            answer = f"The {phrase.noun()} is {preposition} {place}."
+            return Question("relation", text, answer, place, ((phrase.noun(), thing),))
     return None
 
 
@@ -492,6 +495,7 @@ def _finish(question, rng, unseen_words):
         text.replace("{image}", image),
         question.answer.replace("{image}", image),
         question.key,
+        question.named,
     )
 
 
@@ -514,7 +518,7 @@ def ask(scene, rng, kind, unseen_words=False, unseen=False):
     return question and _finish(question, rng, unseen_words)
 
 
-TRAINING_SHARES = (0.16, 0.27, 0.15, 0.17, 0.25)
+TRAINING_SHARES = (0.15, 0.19, 0.16, 0.13, 0.37)
 
 
 def training_questions(scene, seed, number):

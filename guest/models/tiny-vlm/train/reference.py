@@ -3,8 +3,10 @@ the logits of every token of an answer that is given.
 
     python reference.py ../eval ../parity
 
-`forced.json` names the pictures, questions and answers, and the tokens; `logits.safetensors` holds a
-tensor `[answer tokens, vocabulary]` of each. A test asks the component for the same numbers.
+`forced.json` names the pictures, questions and answers, and the tokens; `logits.safetensors` holds of
+each a tensor `[answer tokens, vocabulary]`, and the pixels `[side, side, 3]` that it is about: two
+decoders of JPEG do not agree to the last bit, and that is not what is compared. A test asks the
+component for the same numbers.
 """
 
 import json
@@ -34,7 +36,8 @@ def main():
         with Image.open(evaluation / entry["image"]) as image:
             pixels = letterbox(image, model.config.image_size)
         question, answer = entry["question"], entry["answer"]
-        tensors[f"{number:02}"] = released.logits(model, tokenizer, pixels, question, answer)
+        tensors[f"{number:02}.pixels"] = torch.from_numpy(pixels.copy())
+        tensors[f"{number:02}.logits"] = released.logits(model, tokenizer, pixels, question, answer)
         forced.append(
             {
                 "image": entry["image"],

@@ -39,7 +39,7 @@ def logits(model, tokenizer, image, question, answer):
     asked = text.question_ids(tokenizer, question)
     ids = asked + text.answer_ids(tokenizer, answer)
     visual = model.projector(model.features(torch.from_numpy(image.copy())[None]))
-    (rows,) = model.decoder(visual, [torch.tensor([[ids]])])
+    (rows,), _ = model.decoder(visual, [torch.tensor([[ids]])])
     return model.decoder.logits(rows[0, 0, len(asked) - 1 : -1])
 
 

@@ -36,5 +36,20 @@ def question_ids(tokenizer, question):
     return [USER, *tokenizer.encode(normalized(question), add_special_tokens=False).ids, ASSISTANT]
 
 
+def last_token_of(tokenizer, question, words):
+    """The index in `question_ids` of the token that the first `words` of a question end with, or None
+    where they do not occur."""
+    question = normalized(question)
+    at = f"{question} ".find(f"the {words}")
+    if at < 0:
+        return None
+    end = at + len(f"the {words}") - 1
+    offsets = tokenizer.encode(question, add_special_tokens=False).offsets
+    for index, (first, last) in enumerate(offsets):
+        if first <= end < last:
+            return 1 + index
+    return None
+
+
 def answer_ids(tokenizer, answer):
     return [*tokenizer.encode(answer, add_special_tokens=False).ids, END]
