@@ -18,7 +18,10 @@ use crate::error::{Error, Result};
 use crate::key::KeyId;
 use crate::manifest::{FileEntry, Manifest};
 use crate::permissions::Rule;
+use crate::reference::ModelReference;
+use crate::signers::valid_signers;
 use crate::trust::TrustStore;
+use crate::trust_caps::Caps;
 use crate::units::ByteSize;
 
 /// The name of the envelope in a bundle's directory.
@@ -34,6 +37,7 @@ pub struct Bundle {
     source: Source,
     envelope: Envelope,
     max_size: ByteSize,
+    expected: Option<ModelReference>,
 }
 
 /// Where a bundle's files are.
@@ -57,23 +61,12 @@ impl Bundle {
             _ => Error::io("open the bundle directory")(error),
         })?;
         directory.check(Rule::NotWorldWritable, "the bundle directory")?;
-        let bytes = directory
-            .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
-            .map_err(|error| match error {
-                Error::FileMissing { .. } => Error::EnvelopeMissing {
-                    found: "a directory without it",
-                },
-                other => other,
-            })?
-            .map_err(|found| Error::EnvelopeTooLarge {
-                found: ByteSize::from_bytes(found),
-                allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
-            })?;
-        let envelope = Envelope::parse(&bytes)?;
+        let envelope = read_envelope(&directory)?;
         Ok(Self {
             source: Source::Directory(directory),
             envelope,
             max_size: DEFAULT_MAX_BUNDLE_SIZE,
+            expected: None,
         })
     }
 
@@ -96,6 +89,7 @@ impl Bundle {
             source: Source::Memory(files),
             envelope: Envelope::parse(envelope)?,
             max_size: DEFAULT_MAX_BUNDLE_SIZE,
+            expected: None,
         })
     }
 
@@ -103,6 +97,13 @@ impl Bundle {
     #[must_use]
     pub fn with_max_size(mut self, max_size: ByteSize) -> Self {
         self.max_size = max_size;
+        self
+    }
+
+    /// Refuses any model but this one when the bundle is verified.
+    #[must_use]
+    pub fn with_expected(mut self, expected: ModelReference) -> Self {
+        self.expected = Some(expected);
         self
     }
 
@@ -144,19 +145,18 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// In this order: `signature.missing`, `signature.invalid`, `trust.unknown-key` for the
-    /// signatures; `manifest.*` for the payload; `trust.publisher`, `trust.model`, `trust.expired`
-    /// for what it says; `file.*`, `trust.permissions` for the files.
+    /// In this order: `trust.root-expired` for the trust itself; `signature.missing`,
+    /// `signature.invalid`, `trust.unknown-key` for the signatures; `manifest.*` for the payload;
+    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`, `trust.identity`,
+    /// `trust.expired` for what it says; `file.*`, `trust.permissions` for the files.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
-        let valid = valid_signers(&self.envelope, trust)?;
+        trust.check_fresh(now)?;
+        let valid = valid_signers(&self.envelope, |id| trust.key(id))?;
         let manifest = Manifest::parse(self.envelope.payload())?;
-        let signers: Vec<KeyId> = valid
-            .iter()
-            .copied()
-            .filter(|key| trust.may_sign(key, manifest.publisher(), manifest.name()))
-            .collect();
-        if signers.is_empty() {
-            return Err(not_its_signers(trust, &manifest, valid));
+        let manifest_digest = Sha256Digest::of(self.envelope.payload());
+        let (signers, delegation) = trust.judge(&manifest, valid, now)?;
+        if let Some(expected) = &self.expected {
+            expected.check(&manifest, manifest_digest)?;
         }
         if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
             return Err(Error::TrustExpired { not_after, now });
@@ -167,64 +167,31 @@ impl Bundle {
             .cloned()
             .ok_or(Error::Internal("the component"))?;
         Ok(VerifiedBundle {
-            manifest_digest: Sha256Digest::of(self.envelope.payload()),
+            manifest_digest,
             manifest,
             signers,
+            caps: delegation.caps().clone(),
             component,
             files,
         })
     }
 }
 
-/// The trusted keys that signed, each once, whichever publisher they may speak for.
-fn valid_signers(envelope: &Envelope, trust: &TrustStore) -> Result<Vec<KeyId>> {
-    if envelope.signatures().is_empty() {
-        return Err(Error::SignatureMissing);
-    }
-    let message = envelope.pae();
-    // `Envelope::parse` leaves no key id twice, and the store has each key under its own id: so a
-    // key counts once.
-    let mut signers = Vec::new();
-    for signature in envelope.signatures() {
-        // A signature by a stranger is none: others may sign too.
-        let Some(key) = trust.key(&signature.key_id()) else {
-            continue;
-        };
-        if !key.verify(&message, signature.signature()) {
-            return Err(Error::SignatureInvalid {
-                key_id: signature.key_id(),
-            });
-        }
-        signers.push(signature.key_id());
-    }
-    if signers.is_empty() {
-        let found = envelope
-            .signatures()
-            .iter()
-            .map(|one| one.key_id())
-            .collect();
-        return Err(Error::TrustUnknownKey { found });
-    }
-    Ok(signers)
-}
-
-/// Why none of the trusted keys that signed will do.
-fn not_its_signers(trust: &TrustStore, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
-    let publisher = manifest.publisher().to_owned();
-    let other_models: Vec<String> = signers
-        .iter()
-        .flat_map(|key| trust.models_of(key))
-        .filter(|(of, _)| *of == publisher)
-        .map(|(of, name)| format!("{of}/{name}"))
-        .collect();
-    if other_models.is_empty() {
-        return Error::TrustPublisher { publisher, signers };
-    }
-    Error::TrustModel {
-        model: format!("{publisher}/{}", manifest.name()),
-        allowed: other_models.join(", "),
-        signers,
-    }
+/// Reads a bundle's envelope from its directory.
+pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
+    let bytes = directory
+        .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
+        .map_err(|error| match error {
+            Error::FileMissing { .. } => Error::EnvelopeMissing {
+                found: "a directory without it",
+            },
+            other => other,
+        })?
+        .map_err(|found| Error::EnvelopeTooLarge {
+            found: ByteSize::from_bytes(found),
+            allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
+        })?;
+    Envelope::parse(&bytes)
 }
 
 /// Reads all of a manifest's files, each with `read`.
@@ -293,6 +260,7 @@ pub struct VerifiedBundle {
     manifest: Manifest,
     manifest_digest: Sha256Digest,
     signers: Vec<KeyId>,
+    caps: Caps,
     component: Arc<[u8]>,
     files: BTreeMap<String, Arc<[u8]>>,
 }
@@ -310,10 +278,16 @@ impl VerifiedBundle {
         self.manifest_digest
     }
 
-    /// The keys that signed and may speak for the publisher: at least one, each once.
+    /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
+    }
+
+    /// What the trust in the model lets its manifest ask for. The host compares the two.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
     }
 
     /// The WebAssembly component.

@@ -78,6 +78,12 @@ impl Envelope {
     /// [`Envelope::to_bytes`] would not write just so; `envelope.payload-type` when it is not an
     /// Ampoule manifest that is signed.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::parse_as(bytes, PAYLOAD_TYPE)
+    }
+
+    /// Reads an envelope around a document of this type and no other, so that what was signed as one
+    /// thing is never taken for another.
+    pub(crate) fn parse_as(bytes: &[u8], expected: &'static str) -> Result<Self> {
         let found = bytes.len() as u64;
         if found > MAX_ENVELOPE_BYTES {
             return Err(Error::EnvelopeTooLarge {
@@ -116,9 +122,10 @@ impl Envelope {
                  space and no escapes, found another spelling",
             ));
         }
-        if envelope.payload_type != PAYLOAD_TYPE {
+        if envelope.payload_type != expected {
             return Err(Error::EnvelopePayloadType {
                 found: printable(&envelope.payload_type),
+                expected,
             });
         }
         Ok(envelope)
@@ -131,25 +138,49 @@ impl Envelope {
     ///
     /// `envelope.malformed` for a key given twice or too many keys.
     pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
-        let message = pae(PAYLOAD_TYPE, &payload);
-        let signatures: Vec<_> = keys
-            .iter()
-            .map(|key| EnvelopeSignature {
-                key_id: key.public_key().key_id(),
-                signature: key.sign(&message),
-            })
-            .collect();
-        let distinct: BTreeSet<KeyId> = signatures.iter().map(|one| one.key_id).collect();
-        if distinct.len() != signatures.len() || signatures.len() > MAX_SIGNATURES {
+        Self::sign_as(PAYLOAD_TYPE, payload, keys)
+    }
+
+    pub(crate) fn sign_as(
+        payload_type: &'static str,
+        payload: Vec<u8>,
+        keys: &[&SecretKey],
+    ) -> Result<Self> {
+        let mut envelope = Self {
+            payload_type: payload_type.to_owned(),
+            payload,
+            signatures: Vec::new(),
+        };
+        let distinct: BTreeSet<KeyId> = keys.iter().map(|key| key.public_key().key_id()).collect();
+        if distinct.len() != keys.len() {
+            return Err(malformed("expected different keys, found one twice"));
+        }
+        for key in keys {
+            envelope.cosign(key)?;
+        }
+        Ok(envelope)
+    }
+
+    /// Adds the signature of one more key. Whether the others are valid is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// `usage.signed` for a key that has signed already, `envelope.malformed` for more than
+    /// [`MAX_SIGNATURES`].
+    pub fn cosign(&mut self, key: &SecretKey) -> Result<()> {
+        let key_id = key.public_key().key_id();
+        if self.signatures.iter().any(|one| one.key_id == key_id) {
+            return Err(Error::UsageSigned { key_id });
+        }
+        if self.signatures.len() >= MAX_SIGNATURES {
             return Err(malformed(format!(
-                "expected at most {MAX_SIGNATURES} different keys"
+                "expected at most {MAX_SIGNATURES} signatures"
             )));
         }
-        Ok(Self {
-            payload_type: PAYLOAD_TYPE.to_owned(),
-            payload,
-            signatures,
-        })
+        let signature = key.sign(&self.pae());
+        self.signatures
+            .push(EnvelopeSignature { key_id, signature });
+        Ok(())
     }
 
     /// The canonical form: what a bundle's envelope file holds.

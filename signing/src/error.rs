@@ -4,6 +4,7 @@ use std::io;
 
 use crate::exit_code::exit_code_for;
 use crate::key::KeyId;
+use crate::trust_delegation::Validity;
 use crate::units::ByteSize;
 
 /// A result whose error is [`Error`].
@@ -39,14 +40,13 @@ pub enum Error {
         /// What was expected and what was found.
         reason: String,
     },
-    /// `envelope.payload-type`: a signed document, but not an Ampoule manifest.
-    #[error(
-        "the envelope holds {found:?}, expected {:?}",
-        crate::manifest::PAYLOAD_TYPE
-    )]
+    /// `envelope.payload-type`: a signed document, but of another kind.
+    #[error("the envelope holds {found:?}, expected {expected:?}")]
     EnvelopePayloadType {
         /// The type that the envelope names.
         found: String,
+        /// The type of what was to be read: a manifest, or a root.
+        expected: &'static str,
     },
 
     /// `signature.missing`: nobody signed.
@@ -54,8 +54,8 @@ pub enum Error {
     SignatureMissing,
     /// `signature.invalid`: a trusted key is named, and its signature does not fit the payload.
     #[error(
-        "the signature of key {key_id} does not fit the manifest: one of them was changed after \
-         signing; fetch the bundle again"
+        "the signature of key {key_id} does not fit what it signs: one of them was changed after \
+         signing; fetch it again"
     )]
     SignatureInvalid {
         /// The key that the signature names.
@@ -173,6 +173,41 @@ pub enum Error {
         /// The keys whose signatures are valid.
         signers: Vec<KeyId>,
     },
+    /// `trust.threshold`: signed by keys that count, and by too few of them.
+    #[error(
+        "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; ask for the \
+         others' signatures (`ampoule-sign cosign`)",
+        found.len(),
+        if found.is_empty() { "none".to_owned() } else { join(found) }
+    )]
+    TrustThreshold {
+        /// What was signed: a model, or a root.
+        what: String,
+        /// The distinct keys whose signatures count.
+        found: Vec<KeyId>,
+        /// How many distinct keys have to sign.
+        needed: u32,
+        /// How many keys may.
+        keys: usize,
+    },
+    /// `trust.validity`: a key, or the trust in it, is not valid now.
+    #[error("{what} is trusted {validity}, and it is {now}")]
+    TrustValidity {
+        /// The key or the models.
+        what: String,
+        /// From when to when.
+        validity: Validity,
+        /// The time of the check.
+        now: jiff::Timestamp,
+    },
+    /// `trust.identity`: everything is in order, but it is not the model that was asked for.
+    #[error("asked for {expected}, and this is {found}")]
+    TrustIdentity {
+        /// The reference, as the caller wrote it.
+        expected: String,
+        /// What the signed manifest says, or its digest.
+        found: String,
+    },
     /// `trust.expired`: the manifest's `not_after` has passed.
     #[error(
         "the bundle expired at {not_after}, and it is {now}; ask the publisher for a new release"
@@ -211,19 +246,79 @@ pub enum Error {
         /// What was found.
         found: String,
     },
-    /// `trust.missing`: the trust directory has no `trust.toml`.
-    #[error("there is no trust.toml in the trust directory; make one with `ampoule trust add`")]
+    /// `trust.missing`: the trust directory has neither `trust.toml` nor a root.
+    #[error(
+        "there is neither trust.toml nor a root in the trust directory; begin with `ampoule trust \
+         add` or `ampoule trust root install`"
+    )]
     TrustMissing,
-    /// `trust.malformed`: `trust.toml` does not parse or contradicts itself.
-    #[error("trust.toml is refused: {reason}")]
+    /// `trust.malformed`: `trust.toml` or a root does not parse or contradicts itself.
+    #[error("{document} is refused: {reason}")]
     TrustMalformed {
+        /// Which document.
+        document: &'static str,
         /// What was expected and what was found.
         reason: String,
+    },
+    /// `trust.two-forms`: the trust directory has both a `trust.toml` and a root.
+    #[error(
+        "the trust directory would have both trust.toml and a root, and either decides alone; use \
+         another directory or remove one of them"
+    )]
+    TrustTwoForms,
+    /// `trust.root-missing`: there is no root that another could follow.
+    #[error("no root is installed; begin with `ampoule trust root install`")]
+    TrustRootMissing,
+    /// `trust.root-installed`: there is a root already, and only its successors may replace it.
+    #[error(
+        "root version {version} is installed, and only `ampoule trust root update` may replace it"
+    )]
+    TrustRootInstalled {
+        /// The installed root's version.
+        version: u64,
+    },
+    /// `trust.root-rollback`: a root that is not newer than the installed one.
+    #[error("root version {installed} is installed, and version {found} is not newer")]
+    TrustRootRollback {
+        /// The installed root's version.
+        installed: u64,
+        /// The version of the root that was to replace it.
+        found: u64,
+    },
+    /// `trust.root-version`: a root that leaves out the ones before it.
+    #[error(
+        "root version {installed} can only be followed by the next, found {found}; give all roots \
+         in between, in order"
+    )]
+    TrustRootVersion {
+        /// The installed root's version.
+        installed: u64,
+        /// The version of the root that was to replace it.
+        found: u64,
+    },
+    /// `trust.root-expired`: the root's time is over, so nothing that it says is believed any more.
+    #[error(
+        "root version {version} expired at {expires}, and it is {now}; get the next one and run \
+         `ampoule trust root update`"
+    )]
+    TrustRootExpired {
+        /// The root's version.
+        version: u64,
+        /// When it expired.
+        expires: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
     },
 
     /// `usage.arguments`: the command line does not parse or asks for what makes no sense.
     #[error("{0}")]
     UsageArguments(String),
+    /// `usage.signed`: a key was to sign what it has signed already.
+    #[error("the key {key_id} has signed this already, and counts only once; nothing was changed")]
+    UsageSigned {
+        /// The key.
+        key_id: KeyId,
+    },
     /// `usage.password`: the private key's password is missing, empty or wrong.
     #[error("{0}")]
     UsagePassword(&'static str),
@@ -284,13 +379,23 @@ impl Error {
             Self::TrustUnknownKey { .. } => "trust.unknown-key",
             Self::TrustPublisher { .. } => "trust.publisher",
             Self::TrustModel { .. } => "trust.model",
+            Self::TrustThreshold { .. } => "trust.threshold",
+            Self::TrustValidity { .. } => "trust.validity",
+            Self::TrustIdentity { .. } => "trust.identity",
             Self::TrustExpired { .. } => "trust.expired",
             Self::TrustPermissions { .. } => "trust.permissions",
             Self::TrustWeakKey { .. } => "trust.weak-key",
             Self::TrustMalformedKey { .. } => "trust.malformed-key",
             Self::TrustMissing => "trust.missing",
             Self::TrustMalformed { .. } => "trust.malformed",
+            Self::TrustTwoForms => "trust.two-forms",
+            Self::TrustRootMissing => "trust.root-missing",
+            Self::TrustRootInstalled { .. } => "trust.root-installed",
+            Self::TrustRootRollback { .. } => "trust.root-rollback",
+            Self::TrustRootVersion { .. } => "trust.root-version",
+            Self::TrustRootExpired { .. } => "trust.root-expired",
             Self::UsageArguments(_) => "usage.arguments",
+            Self::UsageSigned { .. } => "usage.signed",
             Self::UsagePassword(_) => "usage.password",
             Self::UsagePrivateKey { .. } => "usage.private-key",
             Self::IoExists { .. } => "io.exists",

@@ -22,14 +22,47 @@
 //! A **[`PublicKey`]** is named by its [`KeyId`], which only helps to find it. Keys that anybody can
 //! forge for do not load, and signatures are verified strictly. Key files are what OpenSSL reads.
 //!
-//! The **[`TrustStore`]** says which key may speak for which publisher. A valid signature by
-//! somebody else's key is as good as none.
+//! The **[`TrustStore`]** says who may sign what: a set of [`Delegation`]s, each of which says for some
+//! models (`acme/*`, `acme/minilm`) which keys count, how many different ones have to sign, from when
+//! to when, and what the models may ask for. A valid signature by somebody else's key is as good as
+//! none. On disk it has two forms with one meaning:
+//!
+//! * `trust.toml`, the operator's own, which a person can write and `ampoule trust` changes:
+//!
+//!   ```toml
+//!   schema = 1
+//!
+//!   [[delegations]]
+//!   models = ["acme/*"]                   # or single models: "acme/minilm"
+//!   threshold = 2                         # how many different keys have to sign; left out: 1
+//!   not_after = "2028-01-01T00:00:00Z"    # until when any of this holds, if not for ever
+//!
+//!   [delegations.caps]                    # what the models may ask for; the host's limits hold too
+//!   memory = "256MiB"                     # also: fuel, timeout, output, init_memory, init_fuel,
+//!   timeout = "5s"                        # init_timeout, capabilities
+//!
+//!   [[delegations.keys]]
+//!   id = "4f3c…"                          # checked against the key; may be left out
+//!   not_before = "2027-01-01T00:00:00Z"   # each key may have a time of its own
+//!   public_key = """
+//!   -----BEGIN PUBLIC KEY-----
+//!   …
+//!   -----END PUBLIC KEY-----
+//!   """
+//!   ```
+//!
+//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a version, an end, and keys of its
+//!   own, `threshold` of which sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
+//!   by one of the next version that enough of its own keys **and** enough of the new one's signed.
+//!
+//! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) is what a caller asks for: everything else is
+//! refused, however well signed.
 //!
 //! **Verification** goes one way, and each stage's type is the only way into the next:
 //!
 //! ```text
 //! Bundle::open     opens the directory once, reads the envelope
-//! Bundle::verify   signatures → manifest → publisher, expiry → every file, once
+//! Bundle::verify   signatures → manifest → who may, how many, is it the one → every file, once
 //! VerifiedBundle   the manifest and the very bytes that were hashed
 //! ```
 //!
@@ -94,11 +127,21 @@ mod key;
 mod key_file;
 mod manifest;
 mod manifest_json;
+mod model_pattern;
 mod names;
 mod permissions;
+mod reference;
 mod sign;
+mod signers;
 mod template;
 mod trust;
+mod trust_caps;
+mod trust_delegation;
+mod trust_directory;
+mod trust_document;
+mod trust_root;
+mod trust_root_file;
+mod trust_root_json;
 mod trust_toml;
 mod units;
 
@@ -113,8 +156,15 @@ pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
+pub use model_pattern::ModelPattern;
+pub use reference::ModelReference;
 pub use semver::Version;
-pub use sign::sign_directory;
+pub use sign::{cosign_directory, sign_directory};
 pub use template::{MANIFEST_FILE, ManifestTemplate};
-pub use trust::{TRUST_FILE, TrustStore, TrustedKey};
-pub use units::{ByteSize, Fuel};
+pub use trust::{RootStamp, TrustStore};
+pub use trust_caps::{Caps, InitCaps};
+pub use trust_delegation::{Delegation, TrustedKey, Validity};
+pub use trust_directory::{ROOT_FILE, TRUST_FILE};
+pub use trust_root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};
+pub use trust_root_json::MAX_ROOT_BYTES;
+pub use units::{ByteSize, Fuel, parse_time};

@@ -145,7 +145,7 @@ fn version(value: Value, field: &str) -> Result<Version> {
 }
 
 /// One spelling for each moment: UTC, `Z`, no needless fraction.
-fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
+pub(crate) fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
     let text = value.string(field)?;
     text.parse::<Timestamp>()
         .ok()
@@ -159,7 +159,11 @@ fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
         })
 }
 
-fn list<T>(value: Value, field: &str, read: impl Fn(Value, &str) -> Result<T>) -> Result<Vec<T>> {
+pub(crate) fn list<T>(
+    value: Value,
+    field: &str,
+    read: impl Fn(Value, &str) -> Result<T>,
+) -> Result<Vec<T>> {
     value
         .array(field)?
         .into_iter()

@@ -1,11 +1,11 @@
-//! Signing a directory: the publisher's side of [`Bundle`].
+//! Signing and cosigning a directory: the publisher's side of [`Bundle`].
 //!
 //! [`Bundle`]: crate::Bundle
 
 use std::io;
 use std::path::Path;
 
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, read_file, read_files};
+use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, read_envelope, read_file, read_files};
 use crate::directory::Directory;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -26,11 +26,7 @@ use crate::template::{MANIFEST_FILE, read_manifest_file};
 /// `usage.arguments` without a key, `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The
 /// directory is then as it was.
 pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
-    if keys.is_empty() {
-        return Err(Error::UsageArguments(
-            "expected at least one key to sign with".to_owned(),
-        ));
-    }
+    check_keys(keys)?;
     let directory = open(dir)?;
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
@@ -39,9 +35,32 @@ pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Enve
         read_file(&directory, file)
     })?;
     let envelope = Envelope::sign(payload, keys)?;
-    directory
-        .replace(ENVELOPE_FILE, &envelope.to_bytes()?, 0o644)
-        .map_err(Error::io("write the envelope"))?;
+    write_envelope(&directory, &envelope)?;
+    Ok((manifest, envelope))
+}
+
+/// Adds the signature of each of `keys` to the envelope in `dir`, and replaces it atomically.
+///
+/// What is signed is what the envelope holds: its manifest is parsed and every file is read and
+/// compared with it first, as by [`sign_directory`]; `manifest.json` is not looked at. The other
+/// signatures are kept as they are, valid or not.
+///
+/// # Errors
+///
+/// `usage.arguments` without a key, `usage.signed` for a key that has signed already, `envelope.*`,
+/// `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The directory is then as it was.
+pub fn cosign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
+    check_keys(keys)?;
+    let directory = open(dir)?;
+    let mut envelope = read_envelope(&directory)?;
+    let manifest = Manifest::parse(envelope.payload())?;
+    read_files(&manifest, DEFAULT_MAX_BUNDLE_SIZE, |file| {
+        read_file(&directory, file)
+    })?;
+    for key in keys {
+        envelope.cosign(key)?;
+    }
+    write_envelope(&directory, &envelope)?;
     Ok((manifest, envelope))
 }
 
@@ -68,4 +87,19 @@ fn open(dir: &Path) -> Result<Directory> {
     let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
     directory.check(Rule::NotWorldWritable, "the bundle directory")?;
     Ok(directory)
+}
+
+fn check_keys(keys: &[&SecretKey]) -> Result<()> {
+    if keys.is_empty() {
+        return Err(Error::UsageArguments(
+            "expected at least one key to sign with".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn write_envelope(directory: &Directory, envelope: &Envelope) -> Result<()> {
+    directory
+        .replace(ENVELOPE_FILE, &envelope.to_bytes()?, 0o644)
+        .map_err(Error::io("write the envelope"))
 }

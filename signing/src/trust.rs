@@ -1,67 +1,55 @@
-//! Which keys may speak for which publishers, or sign which models.
+//! Who may sign which models: the one model behind `trust.toml` and the signed root.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::Path;
 
-use crate::directory::Directory;
-use crate::error::{Error, Result, printable};
+use jiff::Timestamp;
+
+use crate::error::{Error, ParseError, Result};
 use crate::key::{KeyId, PublicKey};
-use crate::names::check_identity;
-use crate::permissions::Rule;
-use crate::trust_toml;
+use crate::manifest::Manifest;
+use crate::model_pattern::ModelPattern;
+use crate::trust_delegation::{Delegation, Validity};
 
-/// The name of the store's file in the trust directory.
-pub const TRUST_FILE: &str = "trust.toml";
-/// What two `ampoule trust add` at once take turns on, so that neither loses what the other adds.
-const LOCK_FILE: &str = "trust.lock";
-/// The longest `trust.toml`: some thousands of keys.
-const MAX_TRUST_BYTES: u64 = 1 << 20;
-
-/// The keys that a host trusts, each bound to the publishers that it may speak for, to single models
-/// that it may sign, or to both.
+/// Whom a host trusts: a set of [`Delegation`]s.
+///
+/// One delegation decides about a model, alone: the one that names the model (`acme/minilm`), else the
+/// one that names all of its publisher's (`acme/*`). So a delegation for a single model may ask for
+/// more keys than the rest, or for other ones. No pattern stands in two delegations.
 ///
 /// ```
-/// use ampoule_signing::{SecretKey, TrustStore};
+/// use std::num::NonZeroU32;
 ///
-/// let key = SecretKey::generate()?;
+/// use ampoule_signing::{Delegation, SecretKey, TrustStore, Validity};
+///
+/// let (one, two) = (SecretKey::generate()?, SecretKey::generate()?);
 /// let mut trust = TrustStore::new();
-/// trust.insert(key.public_key().clone(), ["acme"])?;
-/// assert!(trust.may_speak_for(&key.public_key().key_id(), "acme"));
-/// # Ok::<(), ampoule_signing::Error>(())
+/// // Whatever acme publishes takes one signature; this model takes two.
+/// trust.insert(one.public_key().clone(), ["acme"])?;
+/// trust.insert_delegation(
+///     Delegation::new(["acme/minilm".parse()?])
+///         .with_key(one.public_key().clone(), Validity::default())
+///         .with_key(two.public_key().clone(), Validity::default())
+///         .with_threshold(NonZeroU32::new(2).unwrap()),
+/// )?;
+/// assert_eq!(trust.deciding("acme", "minilm").unwrap().threshold().get(), 2);
+/// assert_eq!(trust.deciding("acme", "other").unwrap().threshold().get(), 1);
+/// assert!(trust.deciding("stranger", "minilm").is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustStore {
-    keys: BTreeMap<KeyId, TrustedKey>,
+    /// Sorted, so that a store has one written form.
+    delegations: Vec<Delegation>,
+    root: Option<RootStamp>,
 }
 
-/// One key, the publishers that it may speak for, and the models that it may sign besides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedKey {
-    key: PublicKey,
-    publishers: BTreeSet<String>,
-    /// Publisher and name.
-    models: BTreeSet<(String, String)>,
-}
-
-impl TrustedKey {
-    /// The key.
-    #[must_use]
-    pub fn public_key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    /// The publishers, sorted.
-    pub fn publishers(&self) -> impl Iterator<Item = &str> {
-        self.publishers.iter().map(String::as_str)
-    }
-
-    /// The models that it may sign beyond those of its publishers, as publisher and name, sorted.
-    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.models
-            .iter()
-            .map(|(publisher, name)| (publisher.as_str(), name.as_str()))
-    }
+/// Which signed root a [`TrustStore`] came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootStamp {
+    /// The root's version.
+    pub version: u64,
+    /// The last moment at which anything that it says is believed.
+    pub expires: Timestamp,
 }
 
 impl TrustStore {
@@ -71,166 +59,312 @@ impl TrustStore {
         Self::default()
     }
 
-    /// Reads `trust.toml` in the directory `dir`.
+    /// What a verified root says.
+    pub(crate) fn of_root(delegations: Vec<Delegation>, root: RootStamp) -> Self {
+        Self {
+            delegations,
+            root: Some(root),
+        }
+    }
+
+    /// Lets `key` sign whatever these publishers publish, in addition to the keys that may already.
     ///
     /// # Errors
     ///
-    /// `trust.missing` when there is none, `trust.permissions` when others than the owner may
-    /// change it or the directory, `trust.malformed`, `trust.malformed-key` and `trust.weak-key`
-    /// when its content is refused. A store is read whole or not at all.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let directory = Directory::open(dir).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::TrustMissing,
-            _ => Error::io("open the trust directory")(error),
-        })?;
-        Self::read(&directory)?.ok_or(Error::TrustMissing)
-    }
-
-    /// Changes the store in the directory `dir`, which is made if it is not there: reads it under a
-    /// lock, applies `change`, and replaces the file atomically (mode 0600 in a directory of mode
-    /// 0700). When `change` fails, the store stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// As [`TrustStore::open`], `io.failed`, and what `change` returns.
-    pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(Error::io("make the trust directory"))?;
-        let directory = Directory::open(dir).map_err(Error::io("open the trust directory"))?;
-        directory.check(Rule::OwnerWrites, "the trust directory")?;
-        let lock = directory
-            .open_lock(LOCK_FILE)
-            .map_err(Error::io("lock the trust store"))?;
-        lock.lock().map_err(Error::io("lock the trust store"))?;
-        let mut store = Self::read(&directory)?.unwrap_or_default();
-        let answer = change(&mut store)?;
-        directory
-            .replace(TRUST_FILE, trust_toml::write(&store)?.as_bytes(), 0o600)
-            .map_err(Error::io("write trust.toml"))?;
-        Ok(answer)
-    }
-
-    fn read(directory: &Directory) -> Result<Option<Self>> {
-        directory.check(Rule::OwnerWrites, "the trust directory")?;
-        let bytes = match directory.read_bounded(TRUST_FILE, MAX_TRUST_BYTES, Rule::OwnerWrites) {
-            Err(Error::FileMissing { .. }) => return Ok(None),
-            other => other?.map_err(|found| Error::TrustMalformed {
-                reason: format!("expected at most {MAX_TRUST_BYTES} bytes, found {found}"),
-            })?,
-        };
-        let text = String::from_utf8(bytes).map_err(|_| Error::TrustMalformed {
-            reason: "it is not UTF-8".to_owned(),
-        })?;
-        trust_toml::parse(&text).map(Some)
-    }
-
-    /// Lets `key` speak for `publishers`, in addition to those that it already speaks for.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` for no publisher at all or a name that none can have.
+    /// `trust.malformed` for no publisher at all, a name that none can have, and what
+    /// [`TrustStore::edit`] refuses.
     pub fn insert<N: Into<String>>(
         &mut self,
         key: PublicKey,
         publishers: impl IntoIterator<Item = N>,
     ) -> Result<KeyId> {
+        let id = key.key_id();
         let publishers: BTreeSet<String> = publishers.into_iter().map(Into::into).collect();
         if publishers.is_empty() {
-            let reason = "a key needs at least one publisher that it may speak for".to_owned();
-            return Err(Error::TrustMalformed { reason });
+            return Err(refused(
+                "a key needs at least one publisher that it may speak for",
+            ));
         }
-        for publisher in &publishers {
-            check_name("publisher", publisher)?;
+        for publisher in publishers {
+            let pattern = ModelPattern::new(&publisher, None).map_err(refused_text)?;
+            self.insert_key(key.clone(), pattern)?;
         }
-        let (id, trusted) = self.entry(key);
-        trusted.publishers.extend(publishers);
         Ok(id)
     }
 
-    /// Lets `key` sign this one model of this one publisher, in addition to what it may do already.
+    /// Lets `key` sign this one model, in addition to the keys that may already.
     ///
     /// # Errors
     ///
-    /// `trust.malformed` for a publisher or a name that none can have.
+    /// `trust.malformed` for a publisher or a name that none can have, and what
+    /// [`TrustStore::edit`] refuses.
     pub fn insert_model(&mut self, key: PublicKey, publisher: &str, name: &str) -> Result<KeyId> {
-        check_name("publisher", publisher)?;
-        check_name("model", name)?;
-        let (id, trusted) = self.entry(key);
-        trusted
-            .models
-            .insert((publisher.to_owned(), name.to_owned()));
+        let id = key.key_id();
+        let pattern = ModelPattern::new(publisher, Some(name)).map_err(refused_text)?;
+        self.insert_key(key, pattern)?;
         Ok(id)
     }
 
-    fn entry(&mut self, key: PublicKey) -> (KeyId, &mut TrustedKey) {
-        let id = key.key_id();
-        let trusted = self.keys.entry(id).or_insert_with(|| TrustedKey {
-            key,
-            publishers: BTreeSet::new(),
-            models: BTreeSet::new(),
-        });
-        (id, trusted)
+    fn insert_key(&mut self, key: PublicKey, pattern: ModelPattern) -> Result<()> {
+        self.edit(pattern, |delegation| {
+            Ok(delegation.with_key(key, Validity::default()))
+        })
+        .map(drop)
     }
 
-    /// Forgets a key, and says whether it was known.
+    /// Changes the delegation for exactly this pattern, or makes it, and returns what it is now.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when the delegation covers other models too, which would change with it, and
+    /// when its threshold is above the number of its keys; what `change` returns. The store is then
+    /// as it was.
+    pub fn edit(
+        &mut self,
+        pattern: ModelPattern,
+        change: impl FnOnce(Delegation) -> Result<Delegation>,
+    ) -> Result<&Delegation> {
+        let place = self.place_of(&pattern);
+        let old = match place {
+            None => Delegation::new([pattern.clone()]),
+            Some(place) => self.delegations[place].clone(),
+        };
+        if old.models.len() > 1 {
+            return Err(refused(format!(
+                "{pattern} stands in one delegation with {}, which would change with it; take it out \
+                 by hand first",
+                old.names()
+            )));
+        }
+        let new = change(old)?;
+        new.check_threshold().map_err(refused)?;
+        if let Some(place) = place {
+            self.delegations.remove(place);
+        }
+        self.insert_delegation(new)?;
+        self.delegation_of(&pattern)
+            .ok_or(Error::Internal("a delegation"))
+    }
+
+    /// Adds a delegation.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when it names no model, or one that another delegation names already.
+    pub fn insert_delegation(&mut self, delegation: Delegation) -> Result<()> {
+        if delegation.models.is_empty() {
+            return Err(refused(
+                "a delegation needs at least one pattern in `models`",
+            ));
+        }
+        if let Some(pattern) = delegation.models().find(|own| self.place_of(own).is_some()) {
+            return Err(refused(format!("{pattern} stands in two delegations")));
+        }
+        let place = self
+            .delegations
+            .partition_point(|other| other.models < delegation.models);
+        self.delegations.insert(place, delegation);
+        Ok(())
+    }
+
+    /// Forgets a key in all delegations, and says whether it was in any.
+    ///
+    /// Nothing becomes easier to sign by it: a delegation keeps its threshold, and one that is left
+    /// without keys stays, trusting nobody, where a wider one would otherwise decide in its place.
     pub fn remove(&mut self, key: &KeyId) -> bool {
-        self.keys.remove(key).is_some()
+        let mut was_there = false;
+        for delegation in &mut self.delegations {
+            was_there |= delegation.keys.remove(key).is_some();
+        }
+        let wide: BTreeSet<String> = self
+            .delegations
+            .iter()
+            .filter(|delegation| !delegation.keys.is_empty())
+            .flat_map(Delegation::models)
+            .filter(|pattern| !pattern.is_one_model())
+            .map(|pattern| pattern.publisher().to_owned())
+            .collect();
+        self.delegations.retain(|delegation| {
+            !delegation.keys.is_empty()
+                || delegation
+                    .models()
+                    .any(|pattern| pattern.is_one_model() && wide.contains(pattern.publisher()))
+        });
+        was_there
+    }
+
+    /// Forgets the delegation for exactly this pattern, and says whether there was one. A wider one
+    /// may decide in its place from now on.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when the delegation covers other models too.
+    pub fn remove_delegation(&mut self, pattern: &ModelPattern) -> Result<bool> {
+        let Some(place) = self.place_of(pattern) else {
+            return Ok(false);
+        };
+        if self.delegations[place].models.len() > 1 {
+            return Err(refused(format!(
+                "{pattern} stands in one delegation with {}; take it out by hand",
+                self.delegations[place].names()
+            )));
+        }
+        self.delegations.remove(place);
+        Ok(true)
     }
 
     /// Whether nobody is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.delegations.is_empty()
     }
 
-    /// All keys, sorted by id.
-    pub fn keys(&self) -> impl Iterator<Item = &TrustedKey> {
-        self.keys.values()
+    /// All delegations, sorted by their models.
+    #[must_use]
+    pub fn delegations(&self) -> &[Delegation] {
+        &self.delegations
     }
 
-    /// The key of this id, if it is trusted.
+    /// The signed root that this store came from, if it came from one.
+    #[must_use]
+    pub fn root(&self) -> Option<RootStamp> {
+        self.root
+    }
+
+    /// The delegation in which exactly this pattern stands.
+    #[must_use]
+    pub fn delegation_of(&self, pattern: &ModelPattern) -> Option<&Delegation> {
+        self.place_of(pattern).map(|place| &self.delegations[place])
+    }
+
+    fn place_of(&self, pattern: &ModelPattern) -> Option<usize> {
+        self.delegations
+            .iter()
+            .position(|delegation| delegation.models.contains(pattern))
+    }
+
+    /// The delegation that decides about this model, alone: the one for the model itself, else the one
+    /// for all of its publisher's.
+    #[must_use]
+    pub fn deciding(&self, publisher: &str, name: &str) -> Option<&Delegation> {
+        let matching = |one_model: bool| {
+            self.delegations.iter().find(|delegation| {
+                delegation.models().any(|pattern| {
+                    pattern.is_one_model() == one_model && pattern.matches(publisher, name)
+                })
+            })
+        };
+        matching(true).or_else(|| matching(false))
+    }
+
+    /// The key of this id, if it is trusted for anything.
     #[must_use]
     pub fn key(&self, id: &KeyId) -> Option<&PublicKey> {
-        self.keys.get(id).map(TrustedKey::public_key)
+        self.delegations
+            .iter()
+            .find_map(|delegation| delegation.keys.get(id))
+            .map(|trusted| &trusted.key)
     }
 
-    /// The publishers that a key may speak for, sorted; none for a stranger.
-    pub fn publishers_of(&self, key: &KeyId) -> impl Iterator<Item = &str> {
-        self.keys
-            .get(key)
-            .into_iter()
-            .flat_map(TrustedKey::publishers)
+    /// All keys that are trusted for anything, each once, sorted by id.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&PublicKey> {
+        let keys: BTreeMap<KeyId, &PublicKey> = self
+            .delegations
+            .iter()
+            .flat_map(|delegation| &delegation.keys)
+            .map(|(id, trusted)| (*id, &trusted.key))
+            .collect();
+        keys.into_values().collect()
     }
 
-    /// The models that a key may sign beyond those of its publishers, as publisher and name, sorted;
-    /// none for a stranger.
-    pub fn models_of(&self, key: &KeyId) -> impl Iterator<Item = (&str, &str)> {
-        self.keys.get(key).into_iter().flat_map(TrustedKey::models)
-    }
-
-    /// Whether this key may sign the model `name` of this publisher.
+    /// Whether this key's signature is one of those that count for this model, at some time.
     #[must_use]
     pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
-        self.may_speak_for(key, publisher)
-            || self.models_of(key).any(|model| model == (publisher, name))
+        self.deciding(publisher, name)
+            .is_some_and(|delegation| delegation.has_key(key))
     }
 
-    /// Whether this key may speak for this publisher, whatever the model.
-    #[must_use]
-    pub fn may_speak_for(&self, key: &KeyId, publisher: &str) -> bool {
-        self.keys
-            .get(key)
-            .is_some_and(|trusted| trusted.publishers.contains(publisher))
+    /// Refuses to believe a root whose time is over.
+    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
+        match self.root {
+            Some(root) => root.check_fresh(now),
+            None => Ok(()),
+        }
+    }
+
+    /// The signers that count for this manifest, of `signers`, known keys with a valid signature each,
+    /// and the delegation that says so.
+    ///
+    /// # Errors
+    ///
+    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`.
+    pub(crate) fn judge(
+        &self,
+        manifest: &Manifest,
+        signers: Vec<KeyId>,
+        now: Timestamp,
+    ) -> Result<(Vec<KeyId>, &Delegation)> {
+        let (publisher, name) = (manifest.publisher(), manifest.name());
+        match self.deciding(publisher, name) {
+            Some(delegation) if signers.iter().any(|id| delegation.has_key(id)) => {
+                let model = format!("{publisher}/{name}");
+                Ok((delegation.judge(&model, &signers, now)?, delegation))
+            }
+            _ => Err(self.not_theirs(manifest, signers)),
+        }
+    }
+
+    /// Why none of the known keys that signed will do.
+    fn not_theirs(&self, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
+        let publisher = manifest.publisher().to_owned();
+        let others: Vec<String> = self
+            .delegations
+            .iter()
+            .filter(|delegation| signers.iter().any(|id| delegation.has_key(id)))
+            .flat_map(Delegation::models)
+            .filter(|pattern| pattern.publisher() == publisher)
+            .map(|pattern| {
+                if pattern.is_one_model() {
+                    pattern.to_string()
+                } else {
+                    // It would match, if the model had no delegation of its own.
+                    format!("{pattern} without those that have keys of their own")
+                }
+            })
+            .collect();
+        if others.is_empty() {
+            return Error::TrustPublisher { publisher, signers };
+        }
+        Error::TrustModel {
+            model: format!("{publisher}/{}", manifest.name()),
+            allowed: others.join(", "),
+            signers,
+        }
     }
 }
 
-/// `what` says whose name it is.
-fn check_name(what: &str, name: &str) -> Result<()> {
-    check_identity(name).map_err(|reason| Error::TrustMalformed {
-        reason: format!("the {what} {:?}: {reason}", printable(name)),
-    })
+impl RootStamp {
+    /// Refuses a root whose time is over: somebody may be keeping the next one from us.
+    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
+        if now <= self.expires {
+            return Ok(());
+        }
+        Err(Error::TrustRootExpired {
+            version: self.version,
+            expires: self.expires,
+            now,
+        })
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Error {
+    Error::TrustMalformed {
+        document: "the trust store",
+        reason: reason.into(),
+    }
+}
+
+fn refused_text(error: ParseError) -> Error {
+    refused(error.to_string())
 }

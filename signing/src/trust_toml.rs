@@ -1,108 +1,96 @@
-//! The text form of a trust store.
+//! The operator's own form of trust, `trust.toml`: `schema = 1` and delegations, see
+//! [`crate::trust_document`].
 //!
-//! ```toml
-//! schema = 1
-//!
-//! [[key]]
-//! id = "4f3c…"                 # checked against the key, so that people can compare it
-//! publishers = ["acme"]        # whatever they publish
-//! models = ["other/minilm"]    # and single models; one of the two lists may be left out
-//! public_key = """
-//! -----BEGIN PUBLIC KEY-----
-//! …
-//! -----END PUBLIC KEY-----
-//! """
-//! ```
-//!
-//! The key stands in the file itself: one file is the whole store, and is replaced atomically.
+//! TOML is turned into the values that JSON has, and read by the same strict reader as a signed root.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Error, Result, printable};
-use crate::key::{KeyId, PublicKey};
+use crate::json::{Fields, MAX_INTEGER, Value};
 use crate::trust::TrustStore;
+use crate::trust_delegation::Delegation;
+use crate::trust_document::{delegations, in_document};
 
 /// The version of the file's format.
 const SCHEMA: u64 = 1;
+/// How messages call the file.
+const DOCUMENT: &str = "trust.toml";
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
+#[derive(Serialize)]
+struct File<'a> {
     schema: u64,
-    #[serde(default, rename = "key")]
-    keys: Vec<Entry>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    /// May be left out by a person who writes the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<KeyId>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    publishers: Vec<String>,
-    /// Publisher and name, with `/` between them, which neither can contain.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    models: Vec<String>,
-    public_key: String,
+    delegations: &'a [Delegation],
 }
 
 pub(crate) fn parse(text: &str) -> Result<TrustStore> {
-    let refused = |reason: String| Error::TrustMalformed { reason };
-    let file: File = toml::from_str(text).map_err(|error| refused(printable(error.message())))?;
-    if file.schema != SCHEMA {
-        let found = file.schema;
-        return Err(refused(format!(
-            "expected schema = {SCHEMA}, found {found}"
-        )));
-    }
+    let table: toml::Table = toml::from_str(text).map_err(|error| Error::TrustMalformed {
+        document: DOCUMENT,
+        reason: printable(error.message()),
+    })?;
+    read(toml::Value::Table(table)).map_err(in_document(DOCUMENT))
+}
+
+fn read(document: toml::Value) -> Result<TrustStore> {
+    let mut fields = Fields::of(value(document, "")?, "")?;
+    // First: a later schema may have anything else.
+    fields.required("schema", |value, field| match value.integer(field)? {
+        SCHEMA => Ok(()),
+        found => Err(Error::field(
+            field,
+            format!("expected {SCHEMA}, found {found}; a newer Ampoule may read it"),
+        )),
+    })?;
+    let delegations = fields.optional("delegations", delegations)?;
+    fields.finish()?;
     let mut store = TrustStore::new();
-    for entry in file.keys {
-        let key = PublicKey::from_pem(&entry.public_key)?;
-        let id = key.key_id();
-        if entry.id.is_some_and(|claimed| claimed != id) {
-            return Err(refused(format!(
-                "the key {id} stands under another key's id"
-            )));
-        }
-        if store.key(&id).is_some() {
-            return Err(refused(format!("the key {id} stands twice")));
-        }
-        for model in &entry.models {
-            let (publisher, name) = model.split_once('/').ok_or_else(|| {
-                refused(format!(
-                    "the model {:?}: expected PUBLISHER/NAME",
-                    printable(model)
-                ))
-            })?;
-            store.insert_model(key.clone(), publisher, name)?;
-        }
-        // A key that nothing names would be refused here, as it should.
-        if entry.models.is_empty() || !entry.publishers.is_empty() {
-            store.insert(key, entry.publishers)?;
-        }
+    for delegation in delegations.unwrap_or_default() {
+        store.insert_delegation(delegation)?;
     }
     Ok(store)
 }
 
+/// The same as JSON has it. A date is its text; what JSON here does not know is refused.
+fn value(from: toml::Value, field: &str) -> Result<Value> {
+    Ok(match from {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => u64::try_from(number)
+            .ok()
+            .filter(|number| *number <= MAX_INTEGER)
+            .map(Value::Integer)
+            .ok_or_else(|| {
+                Error::field(
+                    printable(field),
+                    format!("expected a number from 0 to {MAX_INTEGER}, found {number}"),
+                )
+            })?,
+        toml::Value::Boolean(_) => Value::Bool,
+        toml::Value::Float(_) => {
+            let reason = "expected a whole number, found a fraction";
+            return Err(Error::field(printable(field), reason));
+        }
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(items) => Value::Array(
+            items
+                .into_iter()
+                .map(|item| value(item, field))
+                .collect::<Result<_>>()?,
+        ),
+        toml::Value::Table(members) => Value::Object(
+            members
+                .into_iter()
+                .map(|(name, member)| {
+                    let member = value(member, &name)?;
+                    Ok((name, member))
+                })
+                .collect::<Result<_>>()?,
+        ),
+    })
+}
+
 pub(crate) fn write(store: &TrustStore) -> Result<String> {
-    let keys = store
-        .keys()
-        .map(|trusted| {
-            Ok(Entry {
-                id: Some(trusted.public_key().key_id()),
-                publishers: trusted.publishers().map(str::to_owned).collect(),
-                models: trusted
-                    .models()
-                    .map(|(publisher, name)| format!("{publisher}/{name}"))
-                    .collect(),
-                public_key: trusted.public_key().to_pem()?,
-            })
-        })
-        .collect::<Result<_>>()?;
     toml::to_string_pretty(&File {
         schema: SCHEMA,
-        keys,
+        delegations: store.delegations(),
     })
     .map_err(|_| Error::Internal("the trust store"))
 }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use ampoule::ModelReference;
 use clap::{Args, Parser, Subcommand};
 
 use crate::limit_options::LimitOptions;
 use crate::prompt::PromptOptions;
+use crate::trust_arguments::TrustCommand;
 
 /// Runs signed machine-learning models in sandboxes.
 #[derive(Debug, Parser)]
@@ -74,6 +76,17 @@ pub(crate) struct ModelOption {
     /// The model's bundle. Without it the built-in model answers.
     #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
     pub(crate) model: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) expect: ExpectOption,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExpectOption {
+    /// Refuse every model but this one: acme/minilm, acme/minilm@1.2 for any 1.2.x, or sha256:DIGEST
+    /// of the manifest.
+    #[arg(long, value_name = "MODEL", env = "AMPOULE_EXPECT")]
+    pub(crate) expect: Option<ModelReference>,
 }
 
 #[derive(Debug, Args)]
@@ -130,36 +143,9 @@ pub(crate) struct BundleCommand {
     /// The bundle's directory. Without it the built-in model is meant.
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: Option<PathBuf>,
-}
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrustCommand {
-    /// Let a public key speak for a publisher.
-    ///
-    /// Example: ampoule trust add --trust trust --publisher acme acme.pub.pem
-    Add {
-        /// The publisher, as manifests name it.
-        #[arg(long, value_name = "PUBLISHER")]
-        publisher: String,
-        /// Trust the key for this model of the publisher only.
-        #[arg(long, value_name = "MODEL")]
-        name: Option<String>,
-        /// The public key: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it.
-        #[arg(value_name = "KEY.pem")]
-        key: PathBuf,
-    },
-    /// List the keys and the publishers that they may speak for.
-    ///
-    /// Example: ampoule trust list --trust trust
-    List,
-    /// Stop trusting a key, whichever publishers it may speak for.
-    ///
-    /// Example: ampoule trust remove --trust trust 4f3c…
-    Remove {
-        /// The key's id, as `ampoule trust list` shows it.
-        #[arg(value_name = "KEYID")]
-        key_id: String,
-    },
+    #[command(flatten)]
+    pub(crate) expect: ExpectOption,
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ pub(crate) enum Error {
     #[error("the key {0} is not in the trust store; `ampoule trust list` shows those that are")]
     NoSuchKey(ampoule::KeyId),
 
+    /// `usage.nobody-trusted`.
+    #[error("nothing is said about {0} in the trust store; `ampoule trust list` shows what is")]
+    NobodyTrusted(String),
+
     /// `io.read`.
     #[error("cannot read {what}: {reason}")]
     Read { what: String, reason: String },
@@ -69,6 +73,7 @@ impl Error {
             Self::Config(_) => "usage.config",
             Self::Setting(_) => "usage.setting",
             Self::NoSuchKey(_) => "usage.no-such-key",
+            Self::NobodyTrusted(_) => "usage.nobody-trusted",
             Self::Read { .. } => "io.read",
             Self::Write(_) => "io.write",
             Self::ClosedPipe => "io.closed-pipe",

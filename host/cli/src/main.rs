@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod prompt;
 mod settings;
+mod trust_arguments;
 
 use std::process::ExitCode;
 

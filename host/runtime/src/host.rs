@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use ampoule_signing::{Bundle, Timestamp, TrustStore};
+use ampoule_signing::{Bundle, ModelReference, Timestamp, TrustStore};
 use tokio::sync::{Semaphore, oneshot};
 use wasmtime::Engine;
 
@@ -38,6 +38,36 @@ pub struct HostBuilder {
     limits: Limits,
     profile: EngineProfile,
     threads: Option<usize>,
+}
+
+/// How to load one bundle; see [`Host::load_with`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The model that it has to be. Without it, any that is trusted will do.
+    pub expected: Option<ModelReference>,
+}
+
+impl LoadOptions {
+    /// Any model that is trusted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// This model and no other.
+    #[must_use]
+    pub fn expecting(mut self, model: ModelReference) -> Self {
+        self.expected = Some(model);
+        self
+    }
+
+    fn apply(self, bundle: Bundle) -> Bundle {
+        match self.expected {
+            Some(expected) => bundle.with_expected(expected),
+            None => bundle,
+        }
+    }
 }
 
 impl HostBuilder {
@@ -123,13 +153,24 @@ impl Host {
     ///
     /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
     pub async fn load(&self, path: impl Into<PathBuf>) -> Result<Model> {
+        self.load_with(path, LoadOptions::new()).await
+    }
+
+    /// Loads the bundle at `path`, as [`Host::load`] does, if it is what the options ask for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load`]; `trust.identity` for a model that is trusted and not the one asked for.
+    pub async fn load_with(&self, path: impl Into<PathBuf>, options: LoadOptions) -> Result<Model> {
         let path = path.into();
-        self.load_from(move || Ok(Bundle::open(&path)?)).await
+        self.load_from(move || Ok(options.apply(Bundle::open(&path)?)))
+            .await
     }
 
     /// Loads a bundle that was opened already, such as one that is in memory
     /// ([`Bundle::from_memory`]). It goes through the same checks as one on disk: this host's trust,
-    /// its policy, and every file's digest.
+    /// its policy, and every file's digest. Which model it has to be, the bundle itself can be told
+    /// ([`Bundle::with_expected`]).
     ///
     /// # Errors
     ///

@@ -8,16 +8,22 @@
 
 mod bounds;
 mod command_line;
+mod cosign_command;
 mod envelope;
 mod fixture;
+mod identity;
 mod keys;
 mod manifest;
 mod manifest_files;
 mod memory;
 mod one_time_key;
 mod openssl;
+mod root;
+mod root_commands;
+mod root_format;
 mod tamper;
 mod template;
 mod terminal;
+mod threshold;
 mod trust;
 mod weak_key;

@@ -25,7 +25,7 @@ pub(crate) async fn run(
     json: bool,
 ) -> Result<(), Error> {
     let (model, request) = command.into_request(&settings.limits)?;
-    let model = ModelChoice::from(model.model)
+    let model = ModelChoice::from(model)
         .load_for(Task::TextGeneration, settings)
         .await?;
     let generation = progress::show("reading the question", model.generate(request));

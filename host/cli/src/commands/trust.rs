@@ -1,107 +1,191 @@
 //! `ampoule trust`: whose models this host runs.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use ampoule::{KeyId, PublicKey, TrustStore};
-use ampoule_signing::{MAX_KEY_FILE_BYTES, TrustedKey};
+use ampoule_signing::{Delegation, ModelPattern, RootStamp, SignedRoot, Timestamp, VerifiedRoot};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::arguments::TrustCommand;
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
-
-#[derive(Serialize)]
-struct Key {
-    key_id: KeyId,
-    publishers: Vec<String>,
-    /// Single models besides, as publisher and name with `/` between them.
-    models: Vec<String>,
-}
-
-impl From<&TrustedKey> for Key {
-    fn from(trusted: &TrustedKey) -> Self {
-        Self {
-            key_id: trusted.public_key().key_id(),
-            publishers: trusted.publishers().map(str::to_owned).collect(),
-            models: trusted
-                .models()
-                .map(|(publisher, name)| format!("{publisher}/{name}"))
-                .collect(),
-        }
-    }
-}
+use crate::trust_arguments::{TrustAdd, TrustCommand, TrustRootCommand};
 
 pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let directory = settings.trust_directory()?;
     match command {
-        TrustCommand::Add {
-            publisher,
-            name,
-            key,
-        } => {
-            let key = read_public_key(&key)?;
-            let key_id = TrustStore::update(directory, |trust| match &name {
-                None => trust.insert(key, [publisher.as_str()]),
-                Some(name) => trust.insert_model(key, &publisher, name),
-            })?;
-            if json {
-                let model = name.as_ref().map(|name| format!("{publisher}/{name}"));
-                return output::json(&Key {
-                    key_id,
-                    publishers: name.is_none().then_some(publisher).into_iter().collect(),
-                    models: model.into_iter().collect(),
-                });
-            }
-            output::write(&match name {
-                None => format!("{key_id} may now speak for {publisher}\n"),
-                Some(name) => format!("{key_id} may now sign {publisher}/{name}\n"),
-            })
-        }
+        TrustCommand::Add(options) => add(directory, &options, json),
         TrustCommand::List => list(&settings.trust_store()?, json),
-        TrustCommand::Remove { key_id } => {
-            let key_id: KeyId = key_id
-                .parse()
-                .map_err(|error| Error::Setting(format!("the key id: {error}")))?;
-            // Looked up before anything is written: a mistyped id must not pass for a removal.
-            let is_removed = TrustStore::update(directory, |trust| Ok(trust.remove(&key_id)))?;
-            if !is_removed {
-                return Err(Error::NoSuchKey(key_id));
+        TrustCommand::Show { pattern } => show(&settings.trust_store()?, &pattern, json),
+        TrustCommand::Remove {
+            key_id: Some(key_id),
+            ..
+        } => remove_key(directory, &key_id, json),
+        TrustCommand::Remove {
+            publisher, name, ..
+        } => {
+            // clap sees to it that there is one of the two.
+            let publisher = publisher.ok_or(Error::Internal("nothing to remove"))?;
+            remove_delegation(directory, &pattern(&publisher, name.as_deref())?, json)
+        }
+        TrustCommand::Root(command) => root(directory, command, json),
+    }
+}
+
+fn pattern(publisher: &str, name: Option<&str>) -> Result<ModelPattern, Error> {
+    ModelPattern::new(publisher, name).map_err(|error| Error::Setting(error.to_string()))
+}
+
+fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
+    let pattern = pattern(&options.publisher, options.name.as_deref())?;
+    let keys = options
+        .keys
+        .iter()
+        .map(|path| PublicKey::read_file(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let delegation = TrustStore::update(directory, |trust| {
+        let changed = trust.edit(pattern, |mut delegation| {
+            for key in keys {
+                delegation = delegation.with_key(key, options.validity());
             }
-            if json {
-                return output::json(&serde_json::json!({ "removed": key_id }));
+            if let Some(threshold) = options.threshold {
+                delegation = delegation.with_threshold(threshold);
             }
-            output::write(&format!("{key_id} is not trusted any more\n"))
+            let caps = delegation.caps().clone();
+            Ok(delegation.with_caps(caps.overlaid(options.caps.caps())))
+        });
+        changed.cloned()
+    })?;
+    show_delegation(&delegation, json)
+}
+
+fn show_delegation(delegation: &Delegation, json: bool) -> Result<(), Error> {
+    if json {
+        return output::json(delegation);
+    }
+    output::write(&format!("{delegation}\n"))
+}
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    /// The signed root that says it, or `null`: the operator's own trust.toml.
+    root: Option<Root>,
+    delegations: &'a [Delegation],
+}
+
+#[derive(Serialize)]
+struct Root {
+    version: u64,
+    expires: Timestamp,
+    is_expired: bool,
+}
+
+impl From<RootStamp> for Root {
+    fn from(stamp: RootStamp) -> Self {
+        Self {
+            version: stamp.version,
+            expires: stamp.expires,
+            is_expired: stamp.expires < Timestamp::now(),
         }
     }
 }
 
 fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
-    let keys: Vec<Key> = trust.keys().map(Key::from).collect();
+    let root = trust.root().map(Root::from);
     if json {
-        return output::json(&serde_json::json!({ "keys": keys }));
+        return output::json(&Listing {
+            root,
+            delegations: trust.delegations(),
+        });
     }
-    let lines: Vec<String> = keys
-        .iter()
-        .map(|key| {
-            let names = [&key.publishers[..], &key.models[..]].concat();
-            format!("{} {}\n", key.key_id, names.join(" "))
-        })
-        .collect();
-    output::write(&lines.concat())
+    let mut text = String::new();
+    if let Some(root) = root {
+        let state = if root.is_expired {
+            "EXPIRED, so nobody is trusted:"
+        } else {
+            "until"
+        };
+        text = format!(
+            "root         version {}, {state} {}\n",
+            root.version, root.expires
+        );
+    }
+    for delegation in trust.delegations() {
+        text.push_str(&format!("{delegation}\n"));
+    }
+    output::write(&text)
 }
 
-fn read_public_key(path: &Path) -> Result<PublicKey, Error> {
-    let failed = |error: std::io::Error| Error::Read {
-        what: "the public key".to_owned(),
-        reason: error.to_string(),
+fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
+    let text = pattern.to_string();
+    let deciding = match text.split_once('/') {
+        Some((publisher, name)) if pattern.is_one_model() => trust.deciding(publisher, name),
+        _ => trust.delegation_of(pattern),
     };
-    let mut pem = String::new();
-    std::fs::File::open(path)
-        .map_err(failed)?
-        .take(MAX_KEY_FILE_BYTES + 1)
-        .read_to_string(&mut pem)
-        .map_err(failed)?;
-    Ok(PublicKey::from_pem(&pem)?)
+    match deciding {
+        Some(delegation) => show_delegation(delegation, json),
+        None => Err(Error::NobodyTrusted(text)),
+    }
+}
+
+fn remove_key(directory: &Path, key_id: &str, json: bool) -> Result<(), Error> {
+    let key_id: KeyId = key_id
+        .parse()
+        .map_err(|error| Error::Setting(format!("the key id: {error}")))?;
+    // Looked up before anything is written: a mistyped id must not pass for a removal.
+    let is_removed = TrustStore::update(directory, |trust| Ok(trust.remove(&key_id)))?;
+    if !is_removed {
+        return Err(Error::NoSuchKey(key_id));
+    }
+    if json {
+        return output::json(&json!({ "removed": key_id }));
+    }
+    output::write(&format!("{key_id} is not trusted any more\n"))
+}
+
+fn remove_delegation(directory: &Path, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
+    if !TrustStore::update(directory, |trust| trust.remove_delegation(pattern))? {
+        return Err(Error::NobodyTrusted(pattern.to_string()));
+    }
+    if json {
+        return output::json(&json!({ "removed": pattern.to_string() }));
+    }
+    output::write(&format!("nothing is said about {pattern} any more\n"))
+}
+
+fn root(directory: &Path, command: TrustRootCommand, json: bool) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let installed = match command {
+        TrustRootCommand::Install { root } => {
+            VerifiedRoot::install(directory, SignedRoot::read_file(&root)?, now)?
+        }
+        TrustRootCommand::Update { roots } => {
+            let roots = roots
+                .iter()
+                .map(|path| SignedRoot::read_file(path))
+                .collect::<Result<Vec<_>, _>>()?;
+            VerifiedRoot::update(directory, roots, now)?
+        }
+    };
+    let (root, digest) = (installed.root(), installed.signed().digest());
+    let keys: Vec<KeyId> = root.keys().map(PublicKey::key_id).collect();
+    if json {
+        return output::json(&json!({
+            "version": root.version(),
+            "expires": root.expires(),
+            "threshold": root.threshold(),
+            "key_ids": keys,
+            "root_digest": digest,
+        }));
+    }
+    let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    output::write(&format!(
+        "installed    root version {}, until {}\nroot digest  {digest}\nsigned by    {} of these keys, \
+         the next version too\n             {}\n",
+        root.version(),
+        root.expires(),
+        root.threshold(),
+        names.join("\n             "),
+    ))
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel, Timestamp};
+use ampoule_signing::{ByteSize, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
 use crate::password::PasswordSource;
+use crate::root_arguments::RootCommand;
 
 /// Keys, manifests and signatures for Ampoule model bundles.
 #[derive(Parser)]
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Check manifest.json against the files and sign it.
     #[command(after_help = "Example:\n  ampoule-sign sign minilm --key acme.key")]
     Sign(Sign),
+    /// Add a signature to a bundle that another key has signed.
+    #[command(after_help = "Example:\n  ampoule-sign cosign minilm --key second.key")]
+    Cosign(Cosign),
     /// Verify signatures, manifest and files as a host would.
     #[command(
         after_help = "Example:\n  ampoule-sign verify minilm --public-key acme.pub \
@@ -52,6 +56,16 @@ pub(crate) enum Command {
     /// Show what a bundle says of itself, verifying nothing.
     #[command(after_help = "Example:\n  ampoule-sign inspect minilm")]
     Inspect(Inspect),
+    /// Say whom a whole fleet trusts, in one document that several people sign.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule-sign root init root.json --key ann.pub --key bob.pub \
+                      --threshold 2 --expires 2027-12-31T00:00:00Z\n  ampoule-sign root delegate \
+                      root.json 'acme/*' --key acme.pub\n  ampoule-sign root sign root.json --key \
+                      ann.key\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key\n  ampoule \
+                      trust root install 1.root.dsse.json --trust trust"
+    )]
+    Root(RootCommand),
 }
 
 #[derive(Args)]
@@ -177,11 +191,23 @@ pub(crate) struct Sign {
 }
 
 #[derive(Args)]
+pub(crate) struct Cosign {
+    /// Bundle.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Private key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
 pub(crate) struct Verify {
     /// Bundle.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Directory with trust.toml: which keys may speak for which publishers.
+    /// Trust directory: which keys may sign which models.
     #[arg(
         long,
         value_name = "DIR",
@@ -195,6 +221,9 @@ pub(crate) struct Verify {
     /// Publisher that the public key may speak for; by default whichever the bundle names.
     #[arg(long, value_name = "NAME", requires = "public_key")]
     pub(crate) publisher: Option<String>,
+    /// Model that it has to be: acme/minilm, acme/minilm@1.2 or sha256:DIGEST of the manifest.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) expect: Option<ModelReference>,
 }
 
 #[derive(Args)]
@@ -204,12 +233,8 @@ pub(crate) struct Inspect {
     pub(crate) dir: PathBuf,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|time| Duration::try_from(time).ok())
-        .filter(|time| time.as_millis() > 0)
-        .ok_or_else(|| "expected a time of at least 1ms, such as 5s or 500ms".to_owned())
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    parse_time(text).map_err(|error| error.to_string())
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {

@@ -42,7 +42,8 @@ pub(crate) fn inspect(options: &Inspect) -> Result<Answer> {
     })
 }
 
-fn describe(text: &mut String, manifest: &Manifest) {
+/// What a manifest says, a row for each.
+pub(crate) fn describe(text: &mut String, manifest: &Manifest) {
     row(text, "publisher", manifest.publisher());
     row(text, "name", manifest.name());
     row(

@@ -2,11 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod cosign;
 mod init;
 mod inspect;
 mod keys;
 mod output;
 mod password;
+mod root;
+mod root_arguments;
 mod sign;
 mod verify;
 
@@ -30,8 +33,10 @@ fn main() -> ExitCode {
         Command::Pubkey(options) => keys::pubkey(&options),
         Command::Init(options) => init::init(options),
         Command::Sign(options) => sign::sign(&options),
+        Command::Cosign(options) => cosign::cosign(&options),
         Command::Verify(options) => verify::verify(&options),
         Command::Inspect(options) => inspect::inspect(&options),
+        Command::Root(command) => root::root(&command),
     };
     output.finish(answer)
 }

@@ -1,0 +1,153 @@
+//! The command line of `ampoule trust`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ampoule::{ByteSize, Fuel};
+use ampoule_signing::{Caps, InitCaps, ModelPattern, Timestamp, Validity, parse_time};
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// Let public keys sign a publisher's models, or change what its models may ask for.
+    ///
+    /// Example: ampoule trust add --trust trust --publisher acme acme.pub.pem
+    ///
+    /// Two of three have to sign: ampoule trust add --trust trust --publisher acme --threshold 2
+    /// ann.pub.pem bob.pub.pem eve.pub.pem
+    Add(Box<TrustAdd>),
+    /// List who may sign what.
+    ///
+    /// Example: ampoule trust list --trust trust
+    List,
+    /// Show who decides about a model.
+    ///
+    /// Example: ampoule trust show --trust trust acme/minilm
+    Show {
+        /// The model, PUBLISHER/MODEL, or PUBLISHER/* for those that have no keys of their own.
+        #[arg(value_name = "PATTERN")]
+        pattern: ModelPattern,
+    },
+    /// Stop trusting a key, whatever it may sign, or everybody for a publisher's models.
+    ///
+    /// Example: ampoule trust remove --trust trust 4f3c…
+    Remove {
+        /// The key's id, as `ampoule trust list` shows it.
+        #[arg(value_name = "KEYID", required_unless_present = "publisher")]
+        key_id: Option<String>,
+        /// Instead of a key: the publisher whose models nobody shall sign any more.
+        #[arg(long, value_name = "PUBLISHER", conflicts_with = "key_id")]
+        publisher: Option<String>,
+        /// Only what is said about this model of the publisher; the rest decides about it from then on.
+        #[arg(long, value_name = "MODEL", requires = "publisher")]
+        name: Option<String>,
+    },
+    /// Trust whom a signed root says, instead of trust.toml: for fleets.
+    #[command(subcommand)]
+    Root(TrustRootCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustRootCommand {
+    /// Install a first root. Compare its digest with what its signers tell you by another way.
+    ///
+    /// Example: ampoule trust root install --trust trust 1.root.dsse.json
+    Install {
+        /// The root, as `ampoule-sign root sign` writes it.
+        #[arg(value_name = "ROOT")]
+        root: PathBuf,
+    },
+    /// Replace the installed root by its successor, or by several in order.
+    ///
+    /// Example: ampoule trust root update --trust trust 2.root.dsse.json 3.root.dsse.json
+    Update {
+        /// The roots.
+        #[arg(value_name = "ROOT", required = true)]
+        roots: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustAdd {
+    /// The publisher, as manifests name it.
+    #[arg(long, value_name = "PUBLISHER")]
+    pub(crate) publisher: String,
+    /// Only this model of the publisher. Its keys are then its own: those of the publisher's other
+    /// models count for it no more.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) name: Option<String>,
+    /// How many different keys have to sign; unless it was set before, one.
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: Option<NonZeroU32>,
+    /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME", requires = "keys")]
+    pub(crate) not_before: Option<Timestamp>,
+    /// Last moment at which the keys given count.
+    #[arg(long, value_name = "TIME", requires = "keys")]
+    pub(crate) not_after: Option<Timestamp>,
+    /// The public keys: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it. Those
+    /// that may sign already stay; without any, only the rest is changed.
+    #[arg(value_name = "KEY.pem")]
+    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) caps: CapOptions,
+}
+
+impl TrustAdd {
+    pub(crate) fn validity(&self) -> Validity {
+        Validity {
+            not_before: self.not_before,
+            not_after: self.not_after,
+        }
+    }
+}
+
+/// What the models may ask for, under what the host gives any.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Caps on what the models may ask for")]
+pub(crate) struct CapOptions {
+    /// A capability that they may ask for; may be repeated. Given once, all others are refused.
+    #[arg(long = "cap-capability", value_name = "NAME")]
+    capabilities: Vec<String>,
+    /// Memory of one sandbox, such as 256MiB.
+    #[arg(long, value_name = "SIZE")]
+    cap_memory: Option<ByteSize>,
+    /// Fuel of one request.
+    #[arg(long, value_name = "N")]
+    cap_fuel: Option<Fuel>,
+    /// Time of one request, such as 5s or 500ms.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    cap_timeout: Option<Duration>,
+    /// What they hand over in one call.
+    #[arg(long, value_name = "SIZE")]
+    cap_output: Option<ByteSize>,
+    /// Memory while loading.
+    #[arg(long, value_name = "SIZE")]
+    cap_init_memory: Option<ByteSize>,
+    /// Fuel of loading.
+    #[arg(long, value_name = "N")]
+    cap_init_fuel: Option<Fuel>,
+    /// Time of loading.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    cap_init_timeout: Option<Duration>,
+}
+
+impl CapOptions {
+    /// Only those that are given.
+    pub(crate) fn caps(&self) -> Caps {
+        let names = &self.capabilities;
+        Caps {
+            capabilities: (!names.is_empty()).then(|| names.iter().cloned().collect()),
+            memory: self.cap_memory,
+            fuel: self.cap_fuel,
+            deadline: self.cap_timeout,
+            output: self.cap_output,
+            init: InitCaps {
+                memory: self.cap_init_memory,
+                fuel: self.cap_init_fuel,
+                deadline: self.cap_init_timeout,
+            },
+        }
+    }
+}

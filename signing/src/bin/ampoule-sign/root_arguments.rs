@@ -1,0 +1,227 @@
+//! The command line of `root`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, Caps, Fuel, InitCaps, KeyId, ModelPattern, Timestamp, Validity};
+use clap::{Args, Subcommand};
+
+use crate::arguments::duration;
+use crate::password::PasswordSource;
+
+#[derive(Subcommand)]
+pub(crate) enum RootCommand {
+    /// Write the draft of a first root.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root init root.json --key ann.pub --key bob.pub \
+                      --threshold 2 --expires 2027-12-31T00:00:00Z"
+    )]
+    Init(RootInit),
+    /// Trust keys for models, in a draft: changes the delegation for PATTERN or makes it.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root delegate root.json 'acme/*' --key acme.pub"
+    )]
+    Delegate(Box<RootDelegate>),
+    /// Let one more key sign the root, in a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root add-key root.json eve.pub --threshold 2")]
+    AddKey(RootAddKey),
+    /// Take a key out of a draft, wherever it stands.
+    #[command(after_help = "Example:\n  ampoule-sign root remove-key root.json 4f3c…")]
+    RemoveKey(RootRemoveKey),
+    /// Make the draft of the next version out of a signed draft.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z"
+    )]
+    Next(RootNext),
+    /// Sign a draft: writes VERSION.root.dsse.json beside it.
+    #[command(after_help = "Example:\n  ampoule-sign root sign root.json --key ann.key")]
+    Sign(RootSign),
+    /// Add a signature to a signed root.
+    #[command(after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key")]
+    Cosign(RootCosign),
+    /// Verify a signed root by its own keys, or as the successor of another.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root verify 2.root.dsse.json --from \
+                      1.root.dsse.json"
+    )]
+    Verify(RootVerify),
+    /// Show what a signed root says, verifying nothing.
+    #[command(after_help = "Example:\n  ampoule-sign root inspect 1.root.dsse.json")]
+    Inspect(RootInspect),
+}
+
+#[derive(Args)]
+pub(crate) struct RootInit {
+    /// Draft to write. An existing file is never overwritten.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Public key that may sign the root; may be repeated.
+    #[arg(long = "key", value_name = "PUBLIC", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of them have to.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) threshold: NonZeroU32,
+    /// Last moment at which hosts believe this version, such as 2027-12-31T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Timestamp,
+}
+
+#[derive(Args)]
+pub(crate) struct RootDelegate {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Models: PUBLISHER/* or PUBLISHER/MODEL.
+    #[arg(value_name = "PATTERN")]
+    pub(crate) pattern: ModelPattern,
+    /// Public key that may sign them; may be repeated. Those that may already stay.
+    #[arg(long = "key", value_name = "PUBLIC")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many different keys have to; unless it was set before, one.
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: Option<NonZeroU32>,
+    /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME", requires = "keys")]
+    pub(crate) not_before: Option<Timestamp>,
+    /// Last moment at which the keys given count.
+    #[arg(long, value_name = "TIME", requires = "keys")]
+    pub(crate) not_after: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) caps: CapOptions,
+}
+
+impl RootDelegate {
+    pub(crate) fn validity(&self) -> Validity {
+        Validity {
+            not_before: self.not_before,
+            not_after: self.not_after,
+        }
+    }
+}
+
+/// What the models may ask for, whatever else a host would give them.
+#[derive(Args)]
+#[command(next_help_heading = "Caps (by default the host's own)")]
+pub(crate) struct CapOptions {
+    /// Capability that they may ask for; may be repeated. Given once, all others are refused.
+    #[arg(long = "capability", value_name = "NAME")]
+    capabilities: Vec<String>,
+    /// Memory of a request, such as 256MiB.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Fuel of a request.
+    #[arg(long)]
+    fuel: Option<Fuel>,
+    /// Time of a request, such as 5s or 500ms.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    timeout: Option<Duration>,
+    /// Answer to a request, such as 1MiB.
+    #[arg(long, value_name = "SIZE")]
+    output: Option<ByteSize>,
+    /// Memory of loading.
+    #[arg(long, value_name = "SIZE")]
+    init_memory: Option<ByteSize>,
+    /// Fuel of loading.
+    #[arg(long, value_name = "FUEL")]
+    init_fuel: Option<Fuel>,
+    /// Time of loading.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    init_timeout: Option<Duration>,
+}
+
+impl CapOptions {
+    /// Only those that are given.
+    pub(crate) fn caps(&self) -> Caps {
+        let names = &self.capabilities;
+        Caps {
+            capabilities: (!names.is_empty()).then(|| names.iter().cloned().collect()),
+            memory: self.memory,
+            fuel: self.fuel,
+            deadline: self.timeout,
+            output: self.output,
+            init: InitCaps {
+                memory: self.init_memory,
+                fuel: self.init_fuel,
+                deadline: self.init_timeout,
+            },
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct RootAddKey {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Public key that may sign the root from this version on.
+    #[arg(value_name = "PUBLIC")]
+    pub(crate) key: PathBuf,
+    /// How many keys have to; by default as many as before.
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: Option<NonZeroU32>,
+}
+
+#[derive(Args)]
+pub(crate) struct RootRemoveKey {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Key's id.
+    #[arg(value_name = "KEYID")]
+    pub(crate) key_id: KeyId,
+}
+
+#[derive(Args)]
+pub(crate) struct RootNext {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Last moment at which hosts believe the next version.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Timestamp,
+}
+
+#[derive(Args)]
+pub(crate) struct RootSign {
+    /// Draft to sign, as it is.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Private key; may be repeated, and then all have the same password.
+    #[arg(long = "key", value_name = "KEY", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// File to write, instead of VERSION.root.dsse.json. An existing file is never overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct RootCosign {
+    /// Signed root.
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+    /// Private key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct RootVerify {
+    /// Signed root.
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+    /// Signed root of the version before, which hosts have installed.
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RootInspect {
+    /// Signed root.
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+}

@@ -1,0 +1,239 @@
+//! One rule of trust: which keys may sign which models, how many of them it takes, from when to when,
+//! and what the models may ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+
+use crate::envelope::MAX_SIGNATURES;
+use crate::error::{Error, Result};
+use crate::key::{KeyId, PublicKey};
+use crate::model_pattern::ModelPattern;
+use crate::trust_caps::Caps;
+
+/// From when to when something is trusted, both moments included. It is compared with the time at
+/// which a bundle is verified: when a signature was made, nobody can prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment.
+    pub not_before: Option<Timestamp>,
+    /// The last moment.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Validity {
+    /// Whether `now` lies in it.
+    #[must_use]
+    pub fn contains(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|first| first <= now)
+            && self.not_after.is_none_or(|last| now <= last)
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.not_before, self.not_after) {
+            (None, None) => f.write_str("at any time"),
+            (Some(first), None) => write!(f, "from {first} on"),
+            (None, Some(last)) => write!(f, "until {last}"),
+            (Some(first), Some(last)) => write!(f, "from {first} until {last}"),
+        }
+    }
+}
+
+/// A key, and from when to when it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedKey {
+    pub(crate) key: PublicKey,
+    pub(crate) validity: Validity,
+}
+
+impl TrustedKey {
+    /// The key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// From when to when it counts.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+}
+
+/// A rule of trust. A [`TrustStore`](crate::TrustStore) is a set of them in which no model pattern
+/// stands twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    pub(crate) models: BTreeSet<ModelPattern>,
+    pub(crate) threshold: NonZeroU32,
+    pub(crate) validity: Validity,
+    pub(crate) caps: Caps,
+    pub(crate) keys: BTreeMap<KeyId, TrustedKey>,
+}
+
+impl Delegation {
+    /// A rule for these models that trusts no key yet and will take one, at any time.
+    #[must_use]
+    pub fn new(models: impl IntoIterator<Item = ModelPattern>) -> Self {
+        Self {
+            models: models.into_iter().collect(),
+            threshold: NonZeroU32::MIN,
+            validity: Validity::default(),
+            caps: Caps::default(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// Trusts a key besides the others. One that is trusted already gets the new validity.
+    #[must_use]
+    pub fn with_key(mut self, key: PublicKey, validity: Validity) -> Self {
+        self.keys.insert(key.key_id(), TrustedKey { key, validity });
+        self
+    }
+
+    /// How many different keys have to sign.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: NonZeroU32) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// From when to when any of it holds.
+    #[must_use]
+    pub fn with_validity(mut self, validity: Validity) -> Self {
+        self.validity = validity;
+        self
+    }
+
+    /// What the models may ask for.
+    #[must_use]
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.caps = caps;
+        self
+    }
+
+    /// The models, sorted.
+    pub fn models(&self) -> impl Iterator<Item = &ModelPattern> {
+        self.models.iter()
+    }
+
+    /// How many different keys have to sign.
+    #[must_use]
+    pub fn threshold(&self) -> NonZeroU32 {
+        self.threshold
+    }
+
+    /// From when to when any of it holds.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// What the models may ask for.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// The keys, sorted by id.
+    pub fn keys(&self) -> impl Iterator<Item = &TrustedKey> {
+        self.keys.values()
+    }
+
+    /// Whether this is one of the keys.
+    #[must_use]
+    pub fn has_key(&self, id: &KeyId) -> bool {
+        self.keys.contains_key(id)
+    }
+
+    /// Whether the keys can ever be enough.
+    pub(crate) fn check_threshold(&self) -> Result<(), String> {
+        check_threshold(self.threshold, self.keys.len())
+            .map_err(|reason| format!("{}: {reason}", self.names()))
+    }
+
+    /// The models in one line.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<String> = self.models.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    }
+
+    /// Which of `signers`, distinct keys with a valid signature each, count for `model` now: at
+    /// least as many as the threshold.
+    pub(crate) fn judge(
+        &self,
+        model: &str,
+        signers: &[KeyId],
+        now: Timestamp,
+    ) -> Result<Vec<KeyId>> {
+        if !self.validity.contains(now) {
+            return Err(Error::TrustValidity {
+                what: format!("who signs {}", self.names()),
+                validity: self.validity,
+                now,
+            });
+        }
+        let own: BTreeMap<KeyId, &TrustedKey> = signers
+            .iter()
+            .filter_map(|id| Some((*id, self.keys.get(id)?)))
+            .collect();
+        let (counting, other): (Vec<_>, Vec<_>) = own
+            .iter()
+            .partition(|(_, trusted)| trusted.validity.contains(now));
+        let needed = self.threshold.get();
+        let enough = |count: usize| count as u64 >= u64::from(needed);
+        if enough(counting.len()) {
+            return Ok(counting.into_iter().map(|(id, _)| *id).collect());
+        }
+        // Where only the time is wrong, that is what helps to know.
+        if let Some((id, trusted)) = other.first().filter(|_| enough(own.len())) {
+            return Err(Error::TrustValidity {
+                what: format!("the key {id}"),
+                validity: trusted.validity,
+                now,
+            });
+        }
+        Err(Error::TrustThreshold {
+            what: model.to_owned(),
+            found: counting.into_iter().map(|(id, _)| *id).collect(),
+            needed,
+            keys: self.keys.len(),
+        })
+    }
+}
+
+/// For people, in a few lines.
+impl fmt::Display for Delegation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "models       {}: {} of {} keys, {}",
+            self.names(),
+            self.threshold,
+            self.keys.len(),
+            self.validity
+        )?;
+        if !self.caps.is_empty() {
+            write!(f, "\n  at most    {}", self.caps)?;
+        }
+        for (id, trusted) in &self.keys {
+            write!(f, "\n  key        {id}, {}", trusted.validity)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `keys` different keys can reach a threshold, with the signatures that one envelope holds.
+pub(crate) fn check_threshold(threshold: NonZeroU32, keys: usize) -> Result<(), String> {
+    let most = keys.min(MAX_SIGNATURES);
+    if u64::from(threshold.get()) <= most as u64 {
+        return Ok(());
+    }
+    Err(format!(
+        "a threshold of {threshold} needs as many keys (at most {MAX_SIGNATURES}), found {keys}"
+    ))
+}

@@ -1,0 +1,221 @@
+//! Trust on disk: a directory with either the operator's `trust.toml` or an installed root.
+//!
+//! Either decides alone. Were they added up, whoever can write the one could trust what the other took
+//! back.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::directory::Directory;
+use crate::envelope::MAX_ENVELOPE_BYTES;
+use crate::error::{Error, Result};
+use crate::permissions::Rule;
+use crate::trust::TrustStore;
+use crate::trust_root::{SignedRoot, VerifiedRoot};
+use crate::trust_toml;
+use crate::units::ByteSize;
+
+/// The name of the operator's own file in the trust directory.
+pub const TRUST_FILE: &str = "trust.toml";
+/// The name of the installed root in the trust directory.
+pub const ROOT_FILE: &str = "root.dsse.json";
+/// What two commands at once take turns on, so that neither loses what the other writes.
+const LOCK_FILE: &str = "trust.lock";
+/// The longest `trust.toml`: some thousands of keys.
+const MAX_TRUST_BYTES: u64 = 1 << 20;
+
+impl TrustStore {
+    /// Reads the trust directory `dir`: its `trust.toml` or its root. A root that has expired is
+    /// read too, so that it can be shown; [`Bundle::verify`](crate::Bundle::verify) refuses by it.
+    ///
+    /// # Errors
+    ///
+    /// `trust.missing` when there is neither, `trust.two-forms` when there are both,
+    /// `trust.permissions` when others than the owner may change one of them or the directory,
+    /// `trust.malformed`, `trust.malformed-key` and `trust.weak-key` when its content is refused, what
+    /// [`SignedRoot::verify_first`] refuses. A store is read whole or not at all.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let directory = open(dir)?.ok_or(Error::TrustMissing)?;
+        match (read_toml(&directory)?, read_root(&directory)?) {
+            (Some(_), Some(_)) => Err(Error::TrustTwoForms),
+            (Some(store), None) => Ok(store),
+            (None, Some(root)) => root.trust(),
+            (None, None) => Err(Error::TrustMissing),
+        }
+    }
+
+    /// Changes the `trust.toml` in the directory `dir`, which is made if it is not there: reads it
+    /// under a lock, applies `change`, and replaces the file atomically (mode 0600 in a directory of
+    /// mode 0700). When `change` fails, the store stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrustStore::open`], `trust.two-forms` where a root is installed, `io.failed`, and what
+    /// `change` returns.
+    pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let locked = Locked::make(dir)?;
+        if read_root(&locked.directory)?.is_some() {
+            return Err(Error::TrustTwoForms);
+        }
+        let mut store = read_toml(&locked.directory)?.unwrap_or_default();
+        let answer = change(&mut store)?;
+        locked
+            .directory
+            .replace(TRUST_FILE, trust_toml::write(&store)?.as_bytes(), 0o600)
+            .map_err(Error::io("write trust.toml"))?;
+        Ok(answer)
+    }
+}
+
+impl VerifiedRoot {
+    /// The root that is installed in the trust directory `dir`.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-missing`, and as [`TrustStore::open`].
+    pub fn open(dir: &Path) -> Result<Self> {
+        let directory = open(dir)?.ok_or(Error::TrustRootMissing)?;
+        read_root(&directory)?.ok_or(Error::TrustRootMissing)
+    }
+
+    /// Installs a first root in the trust directory `dir`, which is made if it is not there. The caller
+    /// has it by a way that they trust: nothing here can tell one self-signed root from another.
+    ///
+    /// # Errors
+    ///
+    /// What [`SignedRoot::verify_first`] refuses, `trust.root-expired`, `trust.root-installed` when
+    /// there is a root already, `trust.two-forms` where there is a `trust.toml`, `trust.permissions`,
+    /// `io.failed`. Nothing is changed then.
+    pub fn install(dir: &Path, first: SignedRoot, now: Timestamp) -> Result<Self> {
+        let first = first.verify_first()?;
+        first.check_fresh(now)?;
+        let locked = Locked::make(dir)?;
+        if let Some(installed) = read_root(&locked.directory)? {
+            let version = installed.root().version();
+            return Err(Error::TrustRootInstalled { version });
+        }
+        if read_toml(&locked.directory)?.is_some() {
+            return Err(Error::TrustTwoForms);
+        }
+        write_root(&locked.directory, &first)?;
+        Ok(first)
+    }
+
+    /// Replaces the root in the trust directory `dir` by its successors, in order, as far as they are
+    /// verified. The root that is installed already changes nothing.
+    ///
+    /// Each successor is put in place as soon as it is verified, even when one after it is refused and
+    /// even when it has expired (TUF 1.0, 5.3.8 and 5.3.10): it may take trust back from keys that were
+    /// stolen, and then the old root must not be believed a moment longer.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-missing`, what [`VerifiedRoot::follow`] refuses, `trust.root-expired` when the
+    /// newest root has expired, `trust.permissions`, `io.failed`.
+    pub fn update(
+        dir: &Path,
+        successors: impl IntoIterator<Item = SignedRoot>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        if open(dir)?.is_none() {
+            return Err(Error::TrustRootMissing);
+        }
+        let locked = Locked::make(dir)?;
+        let mut installed = read_root(&locked.directory)?.ok_or(Error::TrustRootMissing)?;
+        for next in successors {
+            if next.digest() == installed.signed().digest() {
+                continue;
+            }
+            installed = installed.follow(next)?;
+            write_root(&locked.directory, &installed)?;
+        }
+        installed.check_fresh(now)?;
+        Ok(installed)
+    }
+}
+
+/// A trust directory that this process alone changes, until it is dropped.
+struct Locked {
+    directory: Directory,
+    _lock: std::fs::File,
+}
+
+impl Locked {
+    fn make(dir: &Path) -> Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(Error::io("make the trust directory"))?;
+        let directory = Directory::open(dir).map_err(Error::io("open the trust directory"))?;
+        directory.check(Rule::OwnerWrites, "the trust directory")?;
+        let lock = directory
+            .open_lock(LOCK_FILE)
+            .map_err(Error::io("lock the trust directory"))?;
+        lock.lock().map_err(Error::io("lock the trust directory"))?;
+        Ok(Self {
+            directory,
+            _lock: lock,
+        })
+    }
+}
+
+fn open(dir: &Path) -> Result<Option<Directory>> {
+    let directory = match Directory::open(dir) {
+        Ok(directory) => directory,
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+                _ => Err(Error::io("open the trust directory")(error)),
+            };
+        }
+    };
+    directory.check(Rule::OwnerWrites, "the trust directory")?;
+    Ok(Some(directory))
+}
+
+fn read(directory: &Directory, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
+    match directory.read_bounded(name, max_bytes, Rule::OwnerWrites) {
+        Err(Error::FileMissing { .. }) => Ok(None),
+        Ok(Err(found)) => Err(Error::TrustMalformed {
+            document: if name == ROOT_FILE {
+                "the root"
+            } else {
+                "trust.toml"
+            },
+            reason: format!(
+                "expected at most {}, found {}",
+                ByteSize::from_bytes(max_bytes),
+                ByteSize::from_bytes(found)
+            ),
+        }),
+        other => other?.map(Some).map_err(|_| Error::Internal("a bound")),
+    }
+}
+
+fn read_toml(directory: &Directory) -> Result<Option<TrustStore>> {
+    let Some(bytes) = read(directory, TRUST_FILE, MAX_TRUST_BYTES)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(bytes).map_err(|_| Error::TrustMalformed {
+        document: TRUST_FILE,
+        reason: "it is not UTF-8".to_owned(),
+    })?;
+    trust_toml::parse(&text).map(Some)
+}
+
+fn read_root(directory: &Directory) -> Result<Option<VerifiedRoot>> {
+    let Some(bytes) = read(directory, ROOT_FILE, MAX_ENVELOPE_BYTES)? else {
+        return Ok(None);
+    };
+    SignedRoot::parse(&bytes)?.verify_first().map(Some)
+}
+
+fn write_root(directory: &Directory, root: &VerifiedRoot) -> Result<()> {
+    directory
+        .replace(ROOT_FILE, &root.signed().envelope().to_bytes()?, 0o600)
+        .map_err(Error::io("write the root"))
+}

@@ -1,0 +1,198 @@
+//! `ampoule-sign root`: the ceremony of a fleet's root, command by command, and its rotation.
+
+use std::fs;
+use std::path::Path;
+
+use ampoule_signing::{Root, SignedRoot, Timestamp, VerifiedRoot};
+
+use crate::command_line::{answer, assert_refused, json};
+use crate::fixture::snapshot;
+
+const EXPIRES: &str = "2099-01-01T00:00:00Z";
+
+/// Ann and Bob make a root that both have to sign and that lets acme's key sign acme's models.
+fn first_root(dir: &Path) {
+    for key in ["ann.key", "bob.key", "eve.key", "acme.key"] {
+        answer(dir, &["keygen", key, "--no-encryption"]);
+    }
+    let init = [
+        "root",
+        "init",
+        "root.json",
+        "--key",
+        "ann.pub",
+        "--key",
+        "bob.pub",
+        "--threshold",
+        "2",
+        "--expires",
+        EXPIRES,
+    ];
+    let made = json(dir, &init);
+    assert_eq!(
+        (&made["root"]["version"], &made["root"]["threshold"]),
+        (&1.into(), &2.into())
+    );
+    assert_refused(dir, &init, "io.exists", 8);
+    let delegate = [
+        "root",
+        "delegate",
+        "root.json",
+        "acme/*",
+        "--key",
+        "acme.pub",
+    ];
+    let made = json(
+        dir,
+        &[&delegate[..], &["--memory", "256MiB", "--timeout", "5s"]].concat(),
+    );
+    let delegation = &made["root"]["delegations"][0];
+    assert_eq!(delegation["models"][0], "acme/*");
+    assert_eq!(delegation["caps"]["memory"], "256MiB");
+    assert_eq!(delegation["caps"]["timeout"], "5s");
+    answer(dir, &["root", "sign", "root.json", "--key", "ann.key"]);
+    let signed = ["root", "verify", "1.root.dsse.json"];
+    assert_refused(dir, &signed, "trust.threshold", 3);
+    answer(
+        dir,
+        &["root", "cosign", "1.root.dsse.json", "--key", "bob.key"],
+    );
+    assert_eq!(json(dir, &signed)["verified"], true);
+}
+
+#[test]
+fn the_way_from_keys_to_a_root_that_hosts_install() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    first_root(dir);
+    let shown = answer(dir, &["root", "inspect", "1.root.dsse.json"]);
+    assert!(
+        shown.starts_with("NOT VERIFIED") && shown.contains("acme/*: 1 of 1 keys"),
+        "{shown}"
+    );
+    // What was signed is the draft, byte for byte.
+    let signed = SignedRoot::read_file(&dir.join("1.root.dsse.json")).unwrap();
+    assert_eq!(
+        signed.envelope().payload(),
+        fs::read(dir.join("root.json")).unwrap()
+    );
+    let cosign = ["root", "cosign", "1.root.dsse.json", "--key", "bob.key"];
+    assert_refused(dir, &cosign, "usage.signed", 2);
+    let stranger = ["root", "cosign", "1.root.dsse.json", "--key", "eve.key"];
+    assert_refused(dir, &stranger, "trust.malformed", 3);
+    let again = ["root", "sign", "root.json", "--key", "ann.key"];
+    assert_refused(dir, &again, "io.exists", 8);
+    VerifiedRoot::install(&dir.join("trust"), signed, Timestamp::now()).unwrap();
+}
+
+#[test]
+fn a_root_key_is_replaced_by_the_old_and_the_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    first_root(dir);
+    let first = SignedRoot::read_file(&dir.join("1.root.dsse.json")).unwrap();
+    let trust = dir.join("trust");
+    VerifiedRoot::install(&trust, first, Timestamp::now()).unwrap();
+
+    // Bob goes, Eve comes.
+    let bob = json(dir, &["pubkey", "bob.key"])["key_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    answer(dir, &["root", "next", "root.json", "--expires", EXPIRES]);
+    let remove = ["root", "remove-key", "root.json", &bob];
+    assert_refused(dir, &remove, "trust.malformed", 3);
+    answer(dir, &["root", "add-key", "root.json", "eve.pub"]);
+    answer(dir, &remove);
+    assert_refused(dir, &remove, "trust.malformed", 3);
+    let (_, draft) = Root::read_file(&dir.join("root.json")).unwrap();
+    assert_eq!((draft.version(), draft.keys().count()), (2, 2));
+
+    answer(dir, &["root", "sign", "root.json", "--key", "ann.key"]);
+    answer(
+        dir,
+        &["root", "cosign", "2.root.dsse.json", "--key", "eve.key"],
+    );
+    // By its own keys it is in order; as a successor it lacks Bob's farewell.
+    answer(dir, &["root", "verify", "2.root.dsse.json"]);
+    let verify = [
+        "root",
+        "verify",
+        "2.root.dsse.json",
+        "--from",
+        "1.root.dsse.json",
+    ];
+    assert_refused(dir, &verify, "trust.threshold", 3);
+    answer(
+        dir,
+        &["root", "cosign", "2.root.dsse.json", "--key", "bob.key"],
+    );
+    answer(dir, &verify);
+    let second = SignedRoot::read_file(&dir.join("2.root.dsse.json")).unwrap();
+    let updated = VerifiedRoot::update(&trust, [second], Timestamp::now()).unwrap();
+    assert_eq!(updated.root().version(), 2);
+    let back = [
+        "root",
+        "verify",
+        "1.root.dsse.json",
+        "--from",
+        "2.root.dsse.json",
+    ];
+    assert_refused(dir, &back, "trust.threshold", 3);
+}
+
+#[test]
+fn a_draft_that_breaks_a_rule_is_not_written_and_not_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    first_root(dir);
+    let before = snapshot(dir);
+    for arguments in [
+        &[
+            "root",
+            "delegate",
+            "root.json",
+            "acme/*",
+            "--threshold",
+            "2",
+        ][..],
+        &["root", "delegate", "root.json", "*", "--key", "eve.pub"],
+        &["root", "add-key", "root.json", "ann.pub"],
+        &[
+            "root",
+            "add-key",
+            "root.json",
+            "eve.pub",
+            "--threshold",
+            "4",
+        ],
+        &["root", "next", "root.json", "--expires", "soon"],
+    ] {
+        let error = json_error(dir, arguments);
+        assert!(
+            ["trust.malformed", "usage.arguments"].contains(&error.as_str()),
+            "{arguments:?}: {error}"
+        );
+    }
+    assert_eq!(snapshot(dir), before);
+    let text = fs::read_to_string(dir.join("root.json")).unwrap();
+    fs::write(
+        dir.join("root.json"),
+        text.replacen("\"version\": 1", "\"version\": 2, \"extra\": 1", 1),
+    )
+    .unwrap();
+    let sign = ["root", "sign", "root.json", "--key", "ann.key"];
+    assert_refused(dir, &sign, "trust.malformed", 3);
+}
+
+fn json_error(dir: &Path, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ampoule-sign"))
+        .current_dir(dir)
+        .args(arguments)
+        .arg("--json")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let error: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    error["error"]["code"].as_str().unwrap().to_owned()
+}

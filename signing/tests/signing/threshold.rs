@@ -1,0 +1,270 @@
+//! How many keys have to sign, which of them count, and when.
+
+use std::num::NonZeroU32;
+
+use ampoule_signing::{
+    Bundle, Delegation, Envelope, Error, KeyId, PublicKey, SecretKey, Timestamp, TrustStore,
+    Validity, cosign_directory, sign_directory,
+};
+use serde_json::json;
+
+use crate::fixture::{Fixture, snapshot};
+
+fn keys<const N: usize>() -> [SecretKey; N] {
+    std::array::from_fn(|_| SecretKey::generate().unwrap())
+}
+
+fn id(key: &SecretKey) -> KeyId {
+    key.public_key().key_id()
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// `acme/*` takes `threshold` of these keys.
+fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
+    let mut delegation = Delegation::new(["acme/*".parse().unwrap()])
+        .with_threshold(NonZeroU32::new(threshold).unwrap());
+    for key in keys {
+        delegation = delegation.with_key(key.public_key().clone(), Validity::default());
+    }
+    let mut trust = TrustStore::new();
+    trust.insert_delegation(delegation).unwrap();
+    trust
+}
+
+fn signed_by(keys: &[&SecretKey]) -> Fixture {
+    let fixture = Fixture::unsigned();
+    sign_directory(&fixture.path(), keys).unwrap();
+    fixture
+}
+
+#[test]
+fn a_bundle_with_enough_signatures_is_verified_and_one_with_fewer_refused() {
+    let keys = keys::<3>();
+    let trust = trust(2, &keys);
+    for pair in [[0, 1], [1, 2], [2, 0]] {
+        let fixture = signed_by(&pair.map(|index| &keys[index]));
+        let verified = fixture.verify_with(&trust).unwrap();
+        let mut expected = pair.map(|index| id(&keys[index])).to_vec();
+        expected.sort();
+        assert_eq!(verified.signers(), expected);
+    }
+    let fixture = signed_by(&[&keys[0], &keys[1], &keys[2]]);
+    assert_eq!(fixture.verify_with(&trust).unwrap().signers().len(), 3);
+    for key in &keys {
+        let fixture = signed_by(&[key]);
+        assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
+        let error = fixture.verify_with(&trust).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("acme/minilm needs the signatures of 2 of 3 trusted keys, found 1: ")
+                && text.contains(&id(key).to_string()),
+            "{text}"
+        );
+        assert!(
+            matches!(error, Error::TrustThreshold { found, needed: 2, keys: 3, .. }
+            if found == [id(key)])
+        );
+    }
+}
+
+#[test]
+fn strangers_and_keys_for_other_publishers_never_count() {
+    let keys = keys::<2>();
+    let [stranger, other] = self::keys::<2>();
+    let mut trust = trust(2, &keys);
+    trust.insert(other.public_key().clone(), ["other"]).unwrap();
+    let fixture = signed_by(&[&stranger, &keys[0], &other]);
+    assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
+    let fixture = signed_by(&[&other]);
+    assert_eq!(fixture.refusal_with(&trust), "trust.publisher");
+    let fixture = signed_by(&[&stranger, &keys[1], &other, &keys[0]]);
+    assert_eq!(fixture.verify_with(&trust).unwrap().signers().len(), 2);
+}
+
+#[test]
+fn a_signature_that_stands_twice_never_counts_twice() {
+    let keys = keys::<2>();
+    let trust = trust(2, &keys);
+    let fixture = signed_by(&[&keys[0]]);
+    let text = String::from_utf8(fixture.envelope_bytes()).unwrap();
+    let start = text.find("[{").unwrap() + 1;
+    let signature = &text[start..text.len() - 2];
+    let twice = |second: &str| format!("{},{second}]}}", &text[..text.len() - 2]);
+    // Once more as it is, and under another spelling of its key's id.
+    fixture.write_envelope(twice(signature).as_bytes());
+    assert_eq!(fixture.refusal_with(&trust), "envelope.malformed");
+    let upper = signature.replace(
+        &id(&keys[0]).to_string(),
+        &id(&keys[0]).to_string().to_uppercase(),
+    );
+    fixture.write_envelope(twice(&upper).as_bytes());
+    assert_eq!(fixture.refusal_with(&trust), "envelope.malformed");
+    // In the name of a stranger it is a stranger's; in that of the other key it does not fit.
+    let foreign = signature.replace(&id(&keys[0]).to_string(), &"0".repeat(64));
+    fixture.write_envelope(twice(&foreign).as_bytes());
+    assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
+    let renamed = signature.replace(&id(&keys[0]).to_string(), &id(&keys[1]).to_string());
+    fixture.write_envelope(twice(&renamed).as_bytes());
+    assert_eq!(fixture.refusal_with(&trust), "signature.invalid");
+}
+
+#[test]
+fn one_key_in_two_pem_texts_is_one_key() {
+    let [key] = keys::<1>();
+    let pem = key.public_key().to_pem().unwrap();
+    // Other line ends, the same key.
+    let again = PublicKey::from_pem(&pem.replace('\n', "\r\n")).unwrap();
+    assert_eq!(again.key_id(), id(&key));
+    let delegation = Delegation::new(["acme/*".parse().unwrap()])
+        .with_key(key.public_key().clone(), Validity::default())
+        .with_key(again, Validity::default());
+    assert_eq!(delegation.keys().count(), 1);
+}
+
+#[test]
+fn a_threshold_for_one_model_is_its_own() {
+    let keys = keys::<2>();
+    let mut trust = trust(1, &keys);
+    let strict = Delegation::new(["acme/minilm".parse().unwrap()])
+        .with_key(keys[0].public_key().clone(), Validity::default())
+        .with_key(keys[1].public_key().clone(), Validity::default())
+        .with_threshold(NonZeroU32::new(2).unwrap());
+    trust.insert_delegation(strict).unwrap();
+    let fixture = signed_by(&[&keys[0]]);
+    assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
+    signed_by(&[&keys[0], &keys[1]])
+        .verify_with(&trust)
+        .unwrap();
+    let mut manifest = fixture.manifest_json();
+    manifest["name"] = json!("other");
+    let envelope = Envelope::sign(manifest.to_string().into_bytes(), &[&keys[0]]).unwrap();
+    fixture.write_envelope(&envelope.to_bytes().unwrap());
+    fixture.verify_with(&trust).unwrap();
+}
+
+#[test]
+fn a_key_counts_only_while_it_is_valid() {
+    let keys = keys::<2>();
+    let validity = Validity {
+        not_before: Some(time("2030-01-01T00:00:00Z")),
+        not_after: Some(time("2031-01-01T00:00:00Z")),
+    };
+    let mut trust = TrustStore::new();
+    let delegation = Delegation::new(["acme/*".parse().unwrap()])
+        .with_key(keys[0].public_key().clone(), Validity::default())
+        .with_key(keys[1].public_key().clone(), validity);
+    trust.insert_delegation(delegation.clone()).unwrap();
+    let one = signed_by(&[&keys[1]]);
+    let both = signed_by(&[&keys[0], &keys[1]]);
+    let verify = |fixture: &Fixture, trust: &TrustStore, now: &str| {
+        Bundle::open(&fixture.path())
+            .unwrap()
+            .verify(trust, time(now))
+            .map(|verified| verified.signers().len())
+            .map_err(|error| error.code())
+    };
+    for (now, expected) in [
+        ("2029-12-31T23:59:59Z", Err("trust.validity")),
+        ("2030-01-01T00:00:00Z", Ok(1)),
+        ("2031-01-01T00:00:00Z", Ok(1)),
+        ("2031-01-01T00:00:01Z", Err("trust.validity")),
+    ] {
+        assert_eq!(verify(&one, &trust, now), expected, "{now}");
+        // The other key is enough, and the one out of time is no signer.
+        assert_eq!(
+            verify(&both, &trust, now),
+            Ok(1 + usize::from(expected.is_ok()))
+        );
+    }
+    // Where two are needed, the one out of time is missing.
+    let mut strict = TrustStore::new();
+    strict
+        .insert_delegation(delegation.with_threshold(NonZeroU32::new(2).unwrap()))
+        .unwrap();
+    assert_eq!(verify(&both, &strict, "2030-06-01T00:00:00Z"), Ok(2));
+    assert_eq!(
+        verify(&both, &strict, "2032-01-01T00:00:00Z"),
+        Err("trust.validity")
+    );
+    assert_eq!(
+        verify(&one, &strict, "2032-01-01T00:00:00Z"),
+        Err("trust.threshold")
+    );
+}
+
+#[test]
+fn a_delegation_holds_only_while_it_is_valid() {
+    let keys = keys::<1>();
+    let mut trust = TrustStore::new();
+    let delegation = Delegation::new(["acme/*".parse().unwrap()])
+        .with_key(keys[0].public_key().clone(), Validity::default())
+        .with_validity(Validity {
+            not_before: None,
+            not_after: Some(time("2026-01-01T00:00:00Z")),
+        });
+    trust.insert_delegation(delegation).unwrap();
+    let fixture = signed_by(&[&keys[0]]);
+    assert_eq!(fixture.refusal_with(&trust), "trust.validity");
+    let error = fixture.verify_with(&trust).unwrap_err().to_string();
+    assert!(
+        error.contains("acme/* is trusted until 2026-01-01T00:00:00Z"),
+        "{error}"
+    );
+}
+
+#[test]
+fn cosigning_adds_a_signature_and_changes_nothing_else() {
+    let keys = keys::<2>();
+    let trust = trust(2, &keys);
+    let fixture = signed_by(&[&keys[0]]);
+    assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
+    let before = Envelope::parse(&fixture.envelope_bytes()).unwrap();
+    let (manifest, envelope) = cosign_directory(&fixture.path(), &[&keys[1]]).unwrap();
+    assert_eq!(manifest.name(), "minilm");
+    assert_eq!(envelope.payload(), before.payload());
+    assert_eq!(envelope.signatures()[..1], *before.signatures());
+    assert_eq!(
+        Envelope::parse(&fixture.envelope_bytes()).unwrap(),
+        envelope
+    );
+    assert_eq!(fixture.verify_with(&trust).unwrap().signers().len(), 2);
+}
+
+#[test]
+fn nobody_cosigns_twice_or_what_is_not_in_order() {
+    let keys = keys::<2>();
+    let fixture = signed_by(&[&keys[0]]);
+    let refusal = |fixture: &Fixture| {
+        let before = snapshot(&fixture.path());
+        let error = cosign_directory(&fixture.path(), &[&keys[1], &keys[1]])
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(
+            snapshot(&fixture.path()),
+            before,
+            "a refusal changes nothing"
+        );
+        error.code()
+    };
+    assert_eq!(refusal(&fixture), "usage.signed");
+    let again = cosign_directory(&fixture.path(), &[&keys[0]]).unwrap_err();
+    assert_eq!((again.code(), again.exit_code()), ("usage.signed", 2));
+    assert!(cosign_directory(&fixture.path(), &[]).is_err());
+    // A file that does not fit, a payload that is no manifest, no envelope at all.
+    std::fs::write(fixture.file("config.json"), b"{\"hidden_size\":385}").unwrap();
+    assert_eq!(refusal(&fixture), "file.digest");
+    fixture.sign_payload(b"no manifest");
+    assert_eq!(refusal(&fixture), "manifest.malformed");
+    assert_eq!(refusal(&Fixture::unsigned()), "envelope.missing");
+}
+
+#[test]
+fn there_is_an_end_to_cosigning() {
+    let first = keys::<{ ampoule_signing::MAX_SIGNATURES }>();
+    let fixture = signed_by(&first.iter().collect::<Vec<_>>());
+    let error = cosign_directory(&fixture.path(), &[&keys::<1>()[0]]).unwrap_err();
+    assert_eq!(error.code(), "envelope.malformed");
+}
