@@ -241,66 +241,27 @@ fn verify_says_yes_only_to_what_this_host_would_run() {
 }
 
 #[test]
-fn trust_is_added_listed_and_removed() {
-    let publisher = Publisher::new("acme");
-    let dir = tempfile::tempdir().unwrap();
-    let trust = dir.path().join("trust");
-    let key = dir.path().join("acme.pub.pem");
-    std::fs::write(&key, publisher.public_key().to_pem().unwrap()).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut command = ampoule();
-        command.args(["trust", "--json"]).args(arguments);
-        command.arg("--trust").arg(&trust).output().unwrap()
+fn a_model_that_was_not_asked_for_is_refused() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let embed = |expected: &str| {
+        let mut command = operator.ampoule(&["embed", "--json", "x", "--expect", expected]);
+        command.arg("--model").arg(bundle.path()).output().unwrap()
     };
-    let added = run(&["add", "--publisher", "acme", key.to_str().unwrap()]);
-    assert!(added.status.success(), "{added:?}");
-    let id = publisher.public_key().key_id().to_string();
-    assert_eq!(json_of(&added)["key_id"], id);
-    let listed = json_of(&run(&["list"]));
-    assert_eq!(
-        listed["keys"],
-        json!([{ "key_id": id, "publishers": ["acme"], "models": [] }])
-    );
-
-    let bundle = publisher.every_task().write();
-    let embed = || {
-        let mut command = ampoule();
-        command
-            .args(["embed", "--json", "x", "--model"])
-            .arg(bundle.path());
-        command.arg("--trust").arg(&trust).output().unwrap()
-    };
-    assert!(embed().status.success());
-    assert!(run(&["remove", &id]).status.success());
-    assert_fails(&embed(), "trust.unknown-key", 3);
-    assert_fails(&run(&["remove", &id]), "usage.no-such-key", 2);
-    // For one model only: the bundle's name is `test`.
-    for (name, code) in [("test", None), ("other", Some("trust.model"))] {
-        let one = [
-            "add",
-            "--publisher",
-            "acme",
-            "--name",
-            name,
-            key.to_str().unwrap(),
-        ];
-        assert_eq!(
-            json_of(&run(&one))["models"],
-            json!([format!("acme/{name}")])
-        );
-        match code {
-            None => assert!(embed().status.success()),
-            Some(code) => assert_fails(&embed(), code, 3),
-        }
-        assert!(run(&["remove", &id]).status.success());
+    assert!(embed("acme/test@1.0").status.success());
+    for other in ["acme/test@1.1", "acme/other", "other/test"] {
+        assert_fails(&embed(other), "trust.identity", 3);
     }
-    let malformed = dir.path().join("no.pem");
-    std::fs::write(&malformed, "not a key").unwrap();
-    assert_fails(
-        &run(&["add", "--publisher", "acme", malformed.to_str().unwrap()]),
-        "trust.malformed-key",
-        3,
-    );
+    assert_fails(&embed("test"), "usage.arguments", 2);
+    let mut verify = operator.ampoule(&["verify", "--json", "--expect", "acme/other"]);
+    let verify = verify.arg(bundle.path()).output().unwrap();
+    assert_fails(&verify, "trust.identity", 3);
+    // The built-in model is not what was asked for either.
+    let built_in = ampoule()
+        .args(["verify", "--json", "--expect", "acme/test"])
+        .output()
+        .unwrap();
+    assert_fails(&built_in, "trust.identity", 3);
 }
 
 #[test]
