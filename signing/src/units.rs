@@ -143,7 +143,7 @@ pub fn parse_time(text: &str) -> Result<Duration, ParseError> {
 /// The text that [`parse_time`] reads, to the millisecond.
 pub(crate) fn time_text(time: Duration) -> String {
     let millis = time.as_millis();
-    if millis % 1000 == 0 {
+    if millis.is_multiple_of(1000) {
         format!("{}s", millis / 1000)
     } else {
         format!("{millis}ms")
