@@ -48,10 +48,16 @@ impl ModelPattern {
         &self.publisher
     }
 
+    /// The one model that is meant; `None` for all of the publisher's.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// Whether this model is among those meant.
     #[must_use]
     pub fn matches(&self, publisher: &str, name: &str) -> bool {
-        self.publisher == publisher && self.name.as_deref().is_none_or(|own| own == name)
+        self.publisher == publisher && self.name().is_none_or(|own| own == name)
     }
 
     /// Whether it means one model and no other.

@@ -118,14 +118,13 @@ fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
 }
 
 fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
-    let text = pattern.to_string();
-    let deciding = match text.split_once('/') {
-        Some((publisher, name)) if pattern.is_one_model() => trust.deciding(publisher, name),
-        _ => trust.delegation_of(pattern),
+    let deciding = match pattern.name() {
+        Some(name) => trust.deciding(pattern.publisher(), name),
+        None => trust.delegation_of(pattern),
     };
     match deciding {
         Some(delegation) => show_delegation(delegation, json),
-        None => Err(Error::NobodyTrusted(text)),
+        None => Err(Error::NobodyTrusted(pattern.to_string())),
     }
 }
 
