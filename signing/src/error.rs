@@ -175,10 +175,10 @@ pub enum Error {
     },
     /// `trust.threshold`: signed by keys that count, and by too few of them.
     #[error(
-        "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; ask for the \
-         others' signatures (`ampoule-sign cosign`)",
+        "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; {}",
         found.len(),
-        if found.is_empty() { "none".to_owned() } else { join(found) }
+        if found.is_empty() { "none".to_owned() } else { join(found) },
+        what_is_missing(*needed, *keys)
     )]
     TrustThreshold {
         /// What was signed: a model, or a root.
@@ -423,6 +423,14 @@ impl Error {
             field: field.into(),
             reason: reason.into(),
         }
+    }
+}
+
+fn what_is_missing(needed: u32, keys: usize) -> &'static str {
+    if (keys as u64) < u64::from(needed) {
+        "so few keys can never do, trust another (`ampoule trust add`)"
+    } else {
+        "ask for the others' signatures (`ampoule-sign cosign`)"
     }
 }
 

@@ -217,6 +217,9 @@ impl fmt::Display for Delegation {
             self.keys.len(),
             self.validity
         )?;
+        if self.check_threshold().is_err() {
+            f.write_str("\n  too few    keys, so nothing of it loads until another is added")?;
+        }
         if !self.caps.is_empty() {
             write!(f, "\n  at most    {}", self.caps)?;
         }

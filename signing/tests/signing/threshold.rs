@@ -146,6 +146,19 @@ fn a_threshold_for_one_model_is_its_own() {
 }
 
 #[test]
+fn where_too_few_keys_are_left_the_message_says_so() {
+    let keys = keys::<2>();
+    let mut trust = trust(2, &keys);
+    let fixture = signed_by(&[&keys[0], &keys[1]]);
+    fixture.verify_with(&trust).unwrap();
+    assert!(trust.remove(&id(&keys[1])));
+    let error = fixture.verify_with(&trust).unwrap_err();
+    assert_eq!(error.code(), "trust.threshold");
+    assert!(error.to_string().contains("ampoule trust add"), "{error}");
+    assert!(trust.delegations()[0].to_string().contains("too few"));
+}
+
+#[test]
 fn a_key_counts_only_while_it_is_valid() {
     let keys = keys::<2>();
     let validity = Validity {
