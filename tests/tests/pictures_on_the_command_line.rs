@@ -99,6 +99,37 @@ fn ask_prints_the_answer_and_a_line_end_and_nothing_else() {
 }
 
 #[test]
+fn an_answer_that_is_cut_short_says_so_beside_it() {
+    let scene = Scene::new();
+    let output = scene.run("ask", &["one two three", "--max-output-tokens", "2"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "one two\n");
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(note.lines().count(), 1, "{note}");
+    assert!(note.contains("at 2 tokens; --max-output-tokens"), "{note}");
+    let stopped = scene.run("ask", &["one two three", "--stop", "three"]);
+    assert_eq!(String::from_utf8(stopped.stderr).unwrap(), "");
+}
+
+#[test]
+fn every_picture_has_its_share_of_the_tokens_of_an_answer() {
+    let scene = Scene::new();
+    let png = scene.png(3, 5);
+    // The model says one word for each picture, and these.
+    let words = |count: usize| vec!["x"; count].join(" ");
+    for (pictures, most) in [(0, 256), (1, 256), (2, 512)] {
+        let images = ["--image", &png].repeat(pictures);
+        for (said, reason) in [(most, "stop"), (most + 1, "length")] {
+            let words = words(said - pictures);
+            let arguments = [&["--text-chars", "2000", &words], &images[..]].concat();
+            let document = scene.ask(&arguments);
+            assert_eq!(document["finish_reason"], reason, "{pictures} {said}");
+            assert_eq!(document["usage"]["output_tokens"], most);
+        }
+    }
+}
+
+#[test]
 fn an_answer_is_shown_as_it_is_written() {
     let operator = Operator::new();
     // One chunk, then it computes until its deadline.
@@ -318,6 +349,8 @@ fn embed_takes_texts_or_pictures_and_not_both() {
         &["--json", "text", "--image", &png][..],
         &["--json"],
         &["--json", "--image"],
+        // One file an option, as for `ask`.
+        &["--json", "--image", &png, &png],
     ] {
         assert_fails(&scene.run("embed", arguments), "usage.arguments", 2);
     }
