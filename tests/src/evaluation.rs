@@ -17,6 +17,8 @@ const MAX_OUTPUT_TOKENS: u32 = 64;
 
 const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
 
+const PLACES: [&str; 5] = ["top", "bottom", "left", "right", "middle"];
+
 /// A question about a picture.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Question {
@@ -98,13 +100,12 @@ impl Question {
                 words.iter().find(|word| NUMBERS.contains(&word.as_str())) == Some(&self.key)
             }
             "attribute" => words.last() == Some(&self.key),
-            // A side (`yes`, `no`), a place (`top left`, last) or one of two things (`red star`).
-            "relation" => {
-                let sentence = words.join(" ");
-                words.first() == Some(&self.key)
-                    || sentence.ends_with(&format!(" the {}", self.key))
-                    || sentence.starts_with(&format!("the {} is ", self.key))
-            }
+            // Whether it is so, a place (`top left`, last) or one of two things (`red star`, first).
+            "relation" => match self.key.as_str() {
+                "yes" | "no" => words.first() == Some(&self.key),
+                place if is_place(place) => words.join(" ").ends_with(&format!(" the {place}")),
+                thing => words.join(" ").starts_with(&format!("the {thing} is ")),
+            },
             kind => panic!("a question of kind `{kind}`"),
         };
         Score {
@@ -118,6 +119,11 @@ impl Question {
     fn is_key(&self, guess: Option<&String>) -> Option<bool> {
         guess.map(|guess| *guess == self.key)
     }
+}
+
+/// Whether it is `middle`, `top`, `left`, `top left` or the like.
+fn is_place(key: &str) -> bool {
+    key.split(' ').all(|word| PLACES.contains(&word))
 }
 
 /// How much of what was asked for was said, and how much more: for a question 1 or 0 of 1, for a

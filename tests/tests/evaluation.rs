@@ -66,6 +66,12 @@ fn an_answer_is_right_when_it_says_what_was_asked() {
         ),
         (
             "relation",
+            "blue cross",
+            "The blue cross is higher than the red star.",
+            "The red star is higher than the blue cross.",
+        ),
+        (
+            "relation",
             "yes",
             "Yes, the star is above the cross.",
             "No, the star is below the cross.",
