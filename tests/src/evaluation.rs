@@ -47,6 +47,23 @@ pub fn evaluation_questions() -> Vec<Question> {
     serde_json::from_slice(&text).unwrap()
 }
 
+/// One question in so many of each kind in each set, the first of each in any case.
+#[must_use]
+pub fn evaluation_sample(every: usize) -> Vec<Question> {
+    let mut counts = BTreeMap::<_, usize>::new();
+    let is_drawn = |question: &Question| {
+        let key = (question.set.clone(), question.kind.clone());
+        let count = counts.entry(key).or_default();
+        let (block, place) = (*count / every, *count % every);
+        *count += 1;
+        // Of each block another: the questions about a picture come in a fixed order.
+        place == block % every
+    };
+    let mut questions = evaluation_questions();
+    questions.retain(is_drawn);
+    questions
+}
+
 impl Question {
     /// The picture's bytes.
     #[must_use]
@@ -87,7 +104,7 @@ impl Question {
     #[must_use]
     pub fn score(&self, answer: &str) -> Score {
         if self.kind == "caption" {
-            return Score::of_captions(&self.key, answer);
+            return Score::of_caption(&self.key, answer);
         }
         let words: Vec<String> = answer
             .split(|c: char| !c.is_ascii_alphabetic())
@@ -136,9 +153,11 @@ pub struct Score {
 }
 
 impl Score {
-    /// Things are pairs of a colour and a shape; several of a kind count as often as they are
-    /// there. An empty picture's caption says "no shapes".
-    fn of_captions(key: &str, answer: &str) -> Self {
+    /// Of the caption `answer` where `key` names what is there, separated by semicolons. Things are
+    /// pairs of a colour and a shape; several of a kind count as often as they are there. An empty
+    /// picture's caption says "no shapes".
+    #[must_use]
+    pub fn of_caption(key: &str, answer: &str) -> Self {
         let expected = match key {
             "" => vec!["no shapes".to_owned()],
             key => things(&key.replace(';', ",")),

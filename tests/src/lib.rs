@@ -22,7 +22,7 @@ mod process;
 
 pub use built_in::built_in;
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
-pub use evaluation::{Question, Score, Table, evaluation_questions};
+pub use evaluation::{Question, Score, Table, evaluation_questions, evaluation_sample};
 pub use guests::{minilm, minilm_weights, test_guest, tiny_vlm, wat_guest, workspace_file};
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};
