@@ -79,7 +79,8 @@ enum Command {
         #[command(subcommand)]
         model: BundledModel,
     },
-    /// Ask the built-in model the questions of its evaluation, through the sandbox
+    /// Ask the built-in model the questions of its evaluation, through the sandbox; fail below the
+    /// bounds
     Eval {
         /// Ask only one question in so many
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
