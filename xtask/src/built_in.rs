@@ -27,10 +27,9 @@ pub(crate) const TINY_VLM: Recipe = Recipe {
     ],
     description: "Answers questions about pictures of simple shapes; trained by this project",
     source: "guest/models/tiny-vlm",
-    // Loading takes 16 MiB. The worst picture of 4,096 × 4,096 pixels is an animated WebP whose first
-    // frame is lossy and see-through: the picture, its canvas and the frame are there at once, 64 MiB
-    // each, and 80 MiB that its transparency was made in; 288 MiB in all. A progressive JPEG of four
-    // channels, which its decoder holds whole, takes 190 MiB. `tests/tests/large_pictures.rs`.
+    // Measured by `tests/tests/large_pictures.rs`: loading takes 15 MiB; the worst picture of 4,096 ×
+    // 4,096 pixels, an animated WebP whose first frame is lossy and see-through, 221 MiB. The rest is for
+    // what those have less of than others may: tables of codes, and fifteen more files in the request.
     limits: &["--memory", "320MiB", "--init-memory", "64MiB"],
 };
 
