@@ -8,17 +8,21 @@
 )]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use ampoule::{Bundle, Model, PublicKey, Sha256Digest, TrustStore};
+use ampoule::{Model, PublicKey, Sha256Digest, TrustStore};
 use ampoule_tests::{
-    Operator, Publisher, ampoule, assert_fails, block_on, built_in, evaluation_sample,
-    host_trusting, json_of, tiny_vlm, workspace_file,
+    Operator, ampoule, assert_fails, block_on, built_in, built_in_with_deadline, evaluation_sample,
+    json_of, tiny_vlm, workspace_file,
 };
 use serde_json::{Value, json};
 
 /// By another compiler, one in so many questions of the evaluation is asked, of both components: some
 /// 440 of every set and kind, in two minutes.
 const QUESTION_STEP: usize = 10;
+
+/// What the built-in bundle asks for itself.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 fn folder() -> PathBuf {
     workspace_file("host/cli/builtin/tiny-vlm")
@@ -49,28 +53,6 @@ fn committed_model() -> Model {
     block_on(host.load_bundle(bundle)).unwrap()
 }
 
-/// The same files with the component that was built from the source just now.
-fn rebuilt() -> Model {
-    let publisher = Publisher::new("acme");
-    let manifest = built_in_manifest();
-    let tasks: Vec<&str> = manifest.iter().map(String::as_str).collect();
-    let mut bundle = publisher.bundle(tiny_vlm()).tasks(&tasks);
-    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        bundle = bundle.file(name, committed(name));
-    }
-    let bundle = bundle
-        .set("/limits/memory_bytes", json!(256 << 20))
-        .set("/limits/deadline_ms", json!(5_000))
-        .write();
-    block_on(host_trusting(&publisher).load(bundle.path())).unwrap()
-}
-
-/// Its tasks.
-fn built_in_manifest() -> Vec<String> {
-    let bundle = Bundle::open(&folder()).unwrap();
-    bundle.unverified_manifest().unwrap().tasks().to_vec()
-}
-
 #[test]
 fn the_built_in_component_comes_from_the_committed_source() {
     let provenance = json_file("host/cli/builtin/tiny-vlm/provenance.json");
@@ -95,7 +77,7 @@ fn the_built_in_component_comes_from_the_committed_source() {
         return;
     }
     // By another compiler the bytes may differ, the answers may not.
-    let (committed, rebuilt) = (committed_model(), rebuilt());
+    let (committed, rebuilt) = (committed_model(), built_in_with_deadline(DEADLINE));
     for question in evaluation_sample(QUESTION_STEP) {
         let expected = block_on(question.ask(&committed)).unwrap();
         let found = block_on(question.ask(&rebuilt)).unwrap();

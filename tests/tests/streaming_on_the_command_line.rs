@@ -3,10 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::Read as _;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
-use ampoule_tests::{Operator, test_guest};
+use ampoule_tests::{Operator, WrittenBundle, test_guest};
 use serde_json::json;
+
+/// `ampoule ask`, started, with what it writes still to be read.
+fn asking(operator: &Operator, bundle: &WrittenBundle) -> Child {
+    operator
+        .ampoule(&["ask", "x", "--model"])
+        .arg(bundle.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
 
 #[test]
 fn an_answer_is_shown_as_it_is_written() {
@@ -18,13 +29,7 @@ fn an_answer_is_shown_as_it_is_written() {
         .tasks(&["text-generation"])
         .set("/limits/deadline_ms", json!(2_000))
         .write();
-    let mut child = operator
-        .ampoule(&["ask", "x", "--model"])
-        .arg(bundle.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = asking(&operator, &bundle);
     let mut first = [0];
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut first).unwrap();
@@ -49,13 +54,7 @@ fn a_closed_pipe_ends_a_command_in_silence() {
         .bundle(test_guest("endless_generation"))
         .tasks(&["text-generation"])
         .write();
-    let mut child = operator
-        .ampoule(&["ask", "x", "--model"])
-        .arg(bundle.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = asking(&operator, &bundle);
     child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
     // Its reading end is closed now.
     let output = child.wait_with_output().unwrap();
