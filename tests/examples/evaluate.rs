@@ -4,7 +4,9 @@
 //! evaluate [EVERY]
 //! ```
 //!
-//! With `EVERY`, only one question in so many is asked. `cargo xtask eval` runs it.
+//! With `EVERY` above 1, only one question in so many of each kind is asked. Otherwise the results are
+//! written to `guest/models/tiny-vlm/eval/results.json`, and scores below the bounds are a failure.
+//! `cargo xtask eval` runs it.
 
 #![allow(
     clippy::print_stdout,
@@ -12,21 +14,24 @@
     reason = "a command line tool talks to its user"
 )]
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ampoule_tests::{Question, Table, built_in, evaluation_questions};
+use ampoule_tests::{
+    EvaluatedFiles, EvaluationResults, Extent, Question, ScoreTable, built_in, evaluation_sample,
+};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let every = match std::env::args().nth(1) {
         None => 1,
         Some(every) => every.parse()?,
     };
+    let evaluated = EvaluatedFiles::now();
     let (host, bundle) = built_in();
     let model = host.load_bundle(bundle).await?;
-    let questions: Arc<Vec<Question>> =
-        Arc::new(evaluation_questions().into_iter().step_by(every).collect());
+    let questions: Arc<Vec<Question>> = Arc::new(evaluation_sample(every));
 
     // As many at once as there are cores: each takes the next question until none is left.
     let next = Arc::new(AtomicUsize::new(0));
@@ -46,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             })
         })
         .collect();
-    let mut table = Table::default();
+    let mut table = ScoreTable::default();
     let mut wrong = Vec::new();
     for asker in askers {
         for (index, answer) in asker.await?? {
@@ -68,5 +73,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("{image}: {question:?} expected {key:?}, found {answer:?}");
     }
     print!("{}", table.to_markdown());
-    Ok(())
+    if every > 1 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let misses = table.misses(Extent::Whole);
+    EvaluationResults { evaluated, table }.write()?;
+    for miss in &misses {
+        eprintln!("below the bound: {miss}");
+    }
+    Ok(if misses.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

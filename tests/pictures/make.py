@@ -45,3 +45,13 @@ see_through.putdata([(0, 0, 0, 0) if p[:3] == (255, 255, 255) else p for p in se
 see_through.save(FOLDER / "circle_see_through.png", optimize=True)
 # 900 million pixels, one bit each, in some hundred kilobytes.
 (FOLDER / "bomb.png").write_bytes(png(30_000, 30_000, 1, 0, [bytes(3_750)] * 30_000))
+# As many pixels as the host lets through, and next to nothing on the other side.
+(FOLDER / "line.png").write_bytes(png(1 << 24, 1, 1, 0, [bytes(1 << 21)]))
+(FOLDER / "column.png").write_bytes(png(1, 1 << 24, 1, 0, [b"\0"] * (1 << 24)))
+# As many bytes as the guest decodes to: four channels of 16 bits each.
+side = 2896
+large = circle.resize((side, side), Image.Resampling.NEAREST).convert("RGBA").tobytes()
+stretched = bytearray(2 * len(large))
+stretched[0::2], stretched[1::2] = large, large
+rows = [bytes(stretched[8 * side * y : 8 * side * (y + 1)]) for y in range(side)]
+(FOLDER / "circle_large.png").write_bytes(png(side, side, 16, 6, rows))

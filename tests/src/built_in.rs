@@ -1,9 +1,12 @@
 //! The bundle that is built into `ampoule`, as the repository has it.
 
-use ampoule::{Bundle, Host, TrustStore};
-use ampoule_signing::PublicKey;
+use std::time::Duration;
 
-use crate::workspace_file;
+use ampoule::{Bundle, Host, Limits, Model, TrustStore};
+use ampoule_signing::PublicKey;
+use serde_json::json;
+
+use crate::{Publisher, block_on, host_with_limits, tiny_vlm, workspace_file};
 
 /// The built-in bundle, and a host that trusts its key for this model and for nothing else.
 #[must_use]
@@ -16,4 +19,28 @@ pub fn built_in() -> (Host, Bundle) {
         .insert_model(PublicKey::from_pem(&key).unwrap(), "ampoule", "tiny-vlm")
         .unwrap();
     (Host::builder().trust(trust).build().unwrap(), bundle)
+}
+
+/// The same model with the component that was built from the source just now and `deadline` for a
+/// request: for what must hold however busy the machine is. All other limits are those of the built-in
+/// bundle.
+#[must_use]
+pub fn built_in_with_deadline(deadline: Duration) -> Model {
+    let (_, bundle) = built_in();
+    let manifest = bundle.unverified_manifest().unwrap();
+    let publisher = Publisher::new("acme");
+    let tasks: Vec<&str> = manifest.tasks().iter().map(String::as_str).collect();
+    let mut builder = publisher
+        .bundle(tiny_vlm())
+        .tasks(&tasks)
+        .set("/limits", json!(manifest.limits()))
+        .set("/limits/deadline_ms", json!(deadline.as_millis()));
+    for file in manifest.files() {
+        let path = workspace_file("host/cli/builtin/tiny-vlm").join(file.path());
+        builder = builder.file(file.path(), std::fs::read(path).unwrap());
+    }
+    let mut limits = Limits::default();
+    limits.deadline = deadline;
+    let host = host_with_limits(&publisher, limits);
+    block_on(host.load(builder.write().path())).unwrap()
 }

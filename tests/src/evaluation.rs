@@ -5,10 +5,9 @@
 //! that do not look at the picture; `train/evaluation.py` there made them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use ampoule::{Content, GenerationRequest, Image, Message, Model, Sampling};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace_file;
 
@@ -16,6 +15,8 @@ use crate::workspace_file;
 const MAX_OUTPUT_TOKENS: u32 = 64;
 
 const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
+
+const PLACES: [&str; 5] = ["top", "bottom", "left", "right", "middle"];
 
 /// A question about a picture.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,11 +39,31 @@ pub struct Question {
     pub text_only: Option<String>,
 }
 
+/// Where the questions lie.
+pub(crate) const QUESTIONS: &str = "guest/models/tiny-vlm/eval/questions.json";
+
 /// All questions of the evaluation.
 #[must_use]
 pub fn evaluation_questions() -> Vec<Question> {
-    let text = std::fs::read(workspace_file("guest/models/tiny-vlm/eval/questions.json")).unwrap();
+    let text = std::fs::read(workspace_file(QUESTIONS)).unwrap();
     serde_json::from_slice(&text).unwrap()
+}
+
+/// One question in so many of each kind in each set, the first of each in any case.
+#[must_use]
+pub fn evaluation_sample(every: usize) -> Vec<Question> {
+    let mut counts = BTreeMap::<_, usize>::new();
+    let is_drawn = |question: &Question| {
+        let key = (question.set.clone(), question.kind.clone());
+        let count = counts.entry(key).or_default();
+        let (block, place) = (*count / every, *count % every);
+        *count += 1;
+        // Of each block another: the questions about a picture come in a fixed order.
+        place == block % every
+    };
+    let mut questions = evaluation_questions();
+    questions.retain(is_drawn);
+    questions
 }
 
 impl Question {
@@ -85,7 +106,7 @@ impl Question {
     #[must_use]
     pub fn score(&self, answer: &str) -> Score {
         if self.kind == "caption" {
-            return Score::of_captions(&self.key, answer);
+            return Score::of_caption(&self.key, answer);
         }
         let words: Vec<String> = answer
             .split(|c: char| !c.is_ascii_alphabetic())
@@ -98,41 +119,47 @@ impl Question {
                 words.iter().find(|word| NUMBERS.contains(&word.as_str())) == Some(&self.key)
             }
             "attribute" => words.last() == Some(&self.key),
-            // A side (`yes`, `no`), a place (`top left`, last) or one of two things (`red star`).
-            "relation" => {
-                let sentence = words.join(" ");
-                words.first() == Some(&self.key)
-                    || sentence.ends_with(&format!(" the {}", self.key))
-                    || sentence.starts_with(&format!("the {} is ", self.key))
-            }
+            // Whether it is so, a place (`top left`, last) or one of two things (`red star`, first).
+            "relation" => match self.key.as_str() {
+                "yes" | "no" => words.first() == Some(&self.key),
+                place if is_place(place) => words.join(" ").ends_with(&format!(" the {place}")),
+                thing => words.join(" ").starts_with(&format!("the {thing} is ")),
+            },
             kind => panic!("a question of kind `{kind}`"),
         };
         Score {
-            right: f64::from(u8::from(right)),
-            given: 1.0,
-            asked: 1.0,
+            right: u32::from(right),
+            given: 1,
+            asked: 1,
         }
     }
 
     /// How right somebody would be who says just the key.
-    fn is_key(&self, guess: Option<&String>) -> Option<bool> {
+    pub(crate) fn is_key(&self, guess: Option<&String>) -> Option<bool> {
         guess.map(|guess| *guess == self.key)
     }
 }
 
+/// Whether it is `middle`, `top`, `left`, `top left` or the like.
+fn is_place(key: &str) -> bool {
+    key.split(' ').all(|word| PLACES.contains(&word))
+}
+
 /// How much of what was asked for was said, and how much more: for a question 1 or 0 of 1, for a
 /// caption the things on the picture.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
-    right: f64,
-    given: f64,
-    asked: f64,
+    right: u32,
+    given: u32,
+    asked: u32,
 }
 
 impl Score {
-    /// Things are pairs of a colour and a shape; several of a kind count as often as they are
-    /// there. An empty picture's caption says "no shapes".
-    fn of_captions(key: &str, answer: &str) -> Self {
+    /// Of the caption `answer` where `key` names what is there, separated by semicolons. Things are
+    /// pairs of a colour and a shape; several of a kind count as often as they are there. An empty
+    /// picture's caption says "no shapes".
+    #[must_use]
+    pub fn of_caption(key: &str, answer: &str) -> Self {
         let expected = match key {
             "" => vec!["no shapes".to_owned()],
             key => things(&key.replace(';', ",")),
@@ -147,16 +174,16 @@ impl Score {
             })
             .count();
         Score {
-            right: right as f64,
-            given: given.len() as f64,
-            asked: expected.len() as f64,
+            right: right as u32,
+            given: given.len() as u32,
+            asked: expected.len() as u32,
         }
     }
 
     /// The harmonic mean of precision and recall; of single answers, the part that is right.
     #[must_use]
     pub fn f1(self) -> f64 {
-        2.0 * self.right / (self.given + self.asked)
+        2.0 * f64::from(self.right) / f64::from(self.given + self.asked)
     }
 }
 
@@ -180,87 +207,4 @@ fn things(text: &str) -> Vec<String> {
         })
         .filter(|thing| !thing.is_empty())
         .collect()
-}
-
-/// The scores by set and kind.
-#[derive(Debug, Default)]
-pub struct Table(BTreeMap<(String, String), Row>);
-
-#[derive(Debug, Default)]
-struct Row {
-    questions: usize,
-    score: Score,
-    majority: Option<usize>,
-    text_only: Option<usize>,
-}
-
-impl Table {
-    /// Counts an answer in.
-    pub fn add(&mut self, question: &Question, answer: &str) {
-        let row = self
-            .0
-            .entry((question.set.clone(), question.kind.clone()))
-            .or_default();
-        row.questions += 1;
-        row.score += question.score(answer);
-        for (count, guess) in [
-            (&mut row.majority, &question.majority),
-            (&mut row.text_only, &question.text_only),
-        ] {
-            if let Some(right) = question.is_key(guess.as_ref()) {
-                *count = Some(count.unwrap_or(0) + usize::from(right));
-            }
-        }
-    }
-
-    /// The score of a kind of question in a set, from 0 to 1; `None` where none was asked.
-    #[must_use]
-    pub fn score(&self, set: &str, kind: &str) -> Option<f64> {
-        let row = self.0.get(&(set.to_owned(), kind.to_owned()))?;
-        Some(row.score.f1())
-    }
-
-    /// The score of all of a set's questions but its captions, from 0 to 1.
-    #[must_use]
-    pub fn score_of_set(&self, set: &str) -> f64 {
-        let mut sum = Score::default();
-        for ((of, kind), row) in &self.0 {
-            if of == set && kind != "caption" {
-                sum += row.score;
-            }
-        }
-        sum.f1()
-    }
-
-    /// A table in Markdown.
-    #[must_use]
-    pub fn to_markdown(&self) -> String {
-        let mut text = String::from(
-            "| set | kind | questions | through the sandbox | majority | words alone |\n\
-             | --- | --- | ---: | ---: | ---: | ---: |\n",
-        );
-        for ((set, kind), row) in &self.0 {
-            let percent = |part: f64| format!("{:.1} %", 100.0 * part);
-            let blind = |count: Option<usize>| {
-                count.map_or_else(
-                    || "–".to_owned(),
-                    |n| percent(n as f64 / row.questions as f64),
-                )
-            };
-            let score = if kind == "caption" {
-                format!("F1 {:.3}", row.score.f1())
-            } else {
-                percent(row.score.f1())
-            };
-            writeln!(
-                text,
-                "| {set} | {kind} | {} | {score} | {} | {} |",
-                row.questions,
-                blind(row.majority),
-                blind(row.text_only)
-            )
-            .unwrap();
-        }
-        text
-    }
 }

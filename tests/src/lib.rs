@@ -11,20 +11,26 @@
     reason = "a test's harness fails by panicking"
 )]
 
+mod accuracy_bounds;
 mod built_in;
 mod bundle;
 mod evaluation;
+mod evaluation_results;
 mod guests;
 mod hosts;
 mod operator;
 mod pictures;
 mod process;
+mod score_table;
 
-pub use built_in::built_in;
+pub use accuracy_bounds::Extent;
+pub use built_in::{built_in, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
-pub use evaluation::{Question, Score, Table, evaluation_questions};
+pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
+pub use evaluation_results::{EvaluatedFiles, EvaluationResults};
 pub use guests::{minilm, minilm_weights, test_guest, tiny_vlm, wat_guest, workspace_file};
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::png_header;
 pub use process::{ampoule, ampoule_sign, resident_bytes};
+pub use score_table::ScoreTable;

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use ampoule::{Content, Error, GenerationRequest, Image, Model};
+use ampoule_guest_testing::webp;
 use ampoule_tests::{block_on, built_in, png_header, workspace_file};
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| {
@@ -87,6 +88,42 @@ fn a_png_with_a_wrong_checksum_is_refused() {
     let length = u32::from_be_bytes(png[data - 4..data].try_into().unwrap()) as usize;
     png[data + 4 + length] ^= 1;
     assert_refused(png, "input.image");
+}
+
+/// A few hundred bytes that would have the decoder take more memory than there is, or write past what
+/// it took.
+#[test]
+fn a_webp_whose_parts_do_not_go_together_is_refused() {
+    let red = || webp::vp8l(96, 96, [220, 20, 20, 255]);
+    let metadata = webp::chunk_that_claims(u32::MAX, b"EXIF", b"MM\0*");
+    let lossy = file("guest/vlm/tests/pictures/lossy.webp")[12..].to_vec();
+    let transparent = webp::alph(255);
+    for chunks in [
+        vec![webp::vp8x(webp::EXIF, 96, 96), red(), metadata],
+        vec![webp::vp8x(0, 1, 1), webp::vp8_header(16_383, 16_383)],
+        vec![
+            webp::vp8x(webp::ANIMATION | webp::ALPHA, 96, 96),
+            webp::anim(),
+            webp::anmf(1, 1, &[transparent, lossy]),
+        ],
+        vec![
+            webp::vp8x(webp::ANIMATION, 95, 96),
+            webp::anim(),
+            webp::anmf(96, 96, &[red()]),
+        ],
+    ] {
+        assert_refused(webp::file(&chunks), "input.image");
+    }
+}
+
+/// To scale it would take memory for every pixel of the longer side.
+#[test]
+fn a_picture_that_is_nothing_but_long_is_refused() {
+    for name in ["line.png", "column.png"] {
+        let line = file(&format!("tests/pictures/{name}"));
+        assert!(line.len() < 50_000);
+        assert_refused(line, "input.too-large");
+    }
 }
 
 #[test]

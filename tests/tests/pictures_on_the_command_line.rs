@@ -1,4 +1,4 @@
-//! `ampoule ask`, `classify`, `embed --image` and `bench` as an operator meets them: what streams,
+//! `ampoule ask`, `classify`, `embed --image` and `bench` as an operator meets them: what is printed,
 //! what the JSON holds, and which pictures are refused before anything runs.
 
 #![allow(
@@ -7,7 +7,7 @@
     reason = "a test may panic"
 )]
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -99,58 +99,34 @@ fn ask_prints_the_answer_and_a_line_end_and_nothing_else() {
 }
 
 #[test]
-fn an_answer_is_shown_as_it_is_written() {
-    let operator = Operator::new();
-    // One chunk, then it computes until its deadline.
-    let bundle = operator
-        .publisher()
-        .bundle(test_guest("generation_blocks"))
-        .tasks(&["text-generation"])
-        .set("/limits/deadline_ms", json!(2_000))
-        .write();
-    let mut child = operator
-        .ampoule(&["ask", "x", "--model"])
-        .arg(bundle.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut first = [0];
-    let mut stdout = child.stdout.take().unwrap();
-    stdout.read_exact(&mut first).unwrap();
-    assert!(
-        child.try_wait().unwrap().is_none(),
-        "it came while the rest was still to come"
-    );
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
-    assert!(rest.ends_with('\n'), "{rest:?}");
-    let output = child.wait_with_output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(5), "{error}");
-    assert!(error.contains("(limit.deadline)"), "{error}");
+fn an_answer_that_is_cut_short_says_so_beside_it() {
+    let scene = Scene::new();
+    let output = scene.run("ask", &["one two three", "--max-output-tokens", "2"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "one two\n");
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(note.lines().count(), 1, "{note}");
+    assert!(note.contains("at 2 tokens; --max-output-tokens"), "{note}");
+    let stopped = scene.run("ask", &["one two three", "--stop", "three"]);
+    assert_eq!(String::from_utf8(stopped.stderr).unwrap(), "");
 }
 
 #[test]
-fn a_closed_pipe_ends_a_command_in_silence() {
-    let operator = Operator::new();
-    let bundle = operator
-        .publisher()
-        .bundle(test_guest("endless_generation"))
-        .tasks(&["text-generation"])
-        .write();
-    let mut child = operator
-        .ampoule(&["ask", "x", "--model"])
-        .arg(bundle.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
-    // Its reading end is closed now.
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    assert_eq!(output.status.code(), Some(0));
+fn every_picture_has_its_share_of_the_tokens_of_an_answer() {
+    let scene = Scene::new();
+    let png = scene.png(3, 5);
+    // The model says one word for each picture, and these.
+    let words = |count: usize| vec!["x"; count].join(" ");
+    for (pictures, most) in [(0, 256), (1, 256), (2, 512)] {
+        let images = ["--image", &png].repeat(pictures);
+        for (said, reason) in [(most, "stop"), (most + 1, "length")] {
+            let words = words(said - pictures);
+            let arguments = [&["--text-chars", "2000", &words], &images[..]].concat();
+            let document = scene.ask(&arguments);
+            assert_eq!(document["finish_reason"], reason, "{pictures} {said}");
+            assert_eq!(document["usage"]["output_tokens"], most);
+        }
+    }
 }
 
 #[test]
@@ -318,6 +294,8 @@ fn embed_takes_texts_or_pictures_and_not_both() {
         &["--json", "text", "--image", &png][..],
         &["--json"],
         &["--json", "--image"],
+        // One file an option, as for `ask`.
+        &["--json", "--image", &png, &png],
     ] {
         assert_fails(&scene.run("embed", arguments), "usage.arguments", 2);
     }

@@ -18,6 +18,7 @@ const STEPS: &[(&str, Step)] = &[
     ("audit", audit::audit),
     ("clippy of the host", clippy_host),
     ("clippy of the guests", clippy_guests),
+    ("clippy of the fuzz targets", clippy_fuzz_targets),
     ("documentation", documentation),
     ("tests", |workspace| test::test(workspace, &[])),
 ];
@@ -93,6 +94,19 @@ fn clippy_guests(workspace: &Workspace) -> Result<()> {
             .args(Selection::guests(workspace)?.arguments())
             .arg("--all-targets")
             .args(deny),
+    )
+}
+
+/// They are no members of the workspace, and include files of its crates, which may change under them.
+/// The fuzzer, which needs another compiler, is left out.
+fn clippy_fuzz_targets(workspace: &Workspace) -> Result<()> {
+    process::run(
+        process::cargo()
+            .current_dir(workspace.fuzz_package())
+            .args(["clippy", "--locked", "--no-default-features", "--bins"])
+            .arg("--target-dir")
+            .arg(workspace.host_target())
+            .args(["--", "-Dwarnings"]),
     )
 }
 

@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use crate::bundle::{self, Destination};
+use crate::minilm_bundle::{self, Destination};
 use crate::workspace::{HostProfile, Workspace};
-use crate::{guests, process, setup, weights};
+use crate::{guests, process, setup, signed_bundle, weights};
 
 const QUESTION: &str = "How do I keep bread from going stale?";
 
@@ -42,11 +42,11 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     setup::setup(workspace)?;
     guests::build_model(workspace, &guests::model(workspace, "ampoule-minilm")?)?;
     weights::fetch(workspace)?;
-    bundle::build_programs(workspace, HostProfile::Release)?;
-    bundle::demo_if_stale(workspace, HostProfile::Release)?;
+    signed_bundle::build_programs(workspace, HostProfile::Release)?;
+    minilm_bundle::demo_if_stale(workspace, HostProfile::Release)?;
 
     let destination = Destination::demo(workspace);
-    let mut ampoule = bundle::program(workspace, HostProfile::Release, "ampoule");
+    let mut ampoule = signed_bundle::program(workspace, HostProfile::Release, "ampoule");
     ampoule
         .args(["embed", "--json", "--model"])
         .arg(&destination.bundle)

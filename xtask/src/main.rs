@@ -16,7 +16,6 @@
 
 mod audit;
 mod built_in;
-mod bundle;
 mod cargo_test;
 mod ci;
 mod debian_source;
@@ -25,11 +24,13 @@ mod digest;
 mod eval;
 mod guests;
 mod markdown;
+mod minilm_bundle;
 mod process;
 mod promises;
 mod remap;
 mod rust_items;
 mod setup;
+mod signed_bundle;
 mod simd;
 mod standard_library;
 mod test;
@@ -44,7 +45,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::bundle::Destination;
+use crate::minilm_bundle::Destination;
 use crate::workspace::Workspace;
 
 /// Set-up, builds and checks of Ampoule.
@@ -78,7 +79,8 @@ enum Command {
         #[command(subcommand)]
         model: BundledModel,
     },
-    /// Ask the built-in model the questions of its evaluation, through the sandbox
+    /// Ask the built-in model the questions of its evaluation, through the sandbox; fail below the
+    /// bounds
     Eval {
         /// Ask only one question in so many
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -128,7 +130,7 @@ fn run(command: Command) -> Result<()> {
                     || Destination::demo(&workspace),
                     |out| Destination::at(&out),
                 );
-                bundle::minilm(&workspace, &destination)
+                minilm_bundle::build(&workspace, &destination)
             }
             BundledModel::TinyVlm => built_in::make(&workspace),
         },

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::cargo_test::{self, Selection};
 use crate::test_report::{TestReport, TestResult};
 use crate::workspace::{HostProfile, Workspace};
-use crate::{bundle, guests, promises, setup, weights};
+use crate::{guests, minilm_bundle, promises, setup, weights};
 
 /// Prepares what tests need and runs them. `cargo_arguments` go to `cargo test`; with any, only a part
 /// of the tests runs, so neither the report is written nor the promises are checked.
@@ -18,7 +18,7 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     let (guests, host) = (Selection::guests(workspace)?, Selection::host());
     let guest_programs = cargo_test::build(workspace, &guests)?;
     let host_programs = cargo_test::build(workspace, &host)?;
-    bundle::demo_if_stale(workspace, HostProfile::Dev)?;
+    minilm_bundle::demo_if_stale(workspace, HostProfile::Dev)?;
     if !cargo_arguments.is_empty() {
         cargo_test::run_some(workspace, cargo_arguments)?;
         eprintln!("Only the tests asked for ran, so the promises were not checked.");

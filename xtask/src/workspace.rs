@@ -105,8 +105,13 @@ impl Workspace {
     /// [`example_packages`](Self::example_packages), and the fuzz targets.
     pub(crate) fn outside_packages(&self) -> Result<Vec<PathBuf>> {
         let mut folders = self.example_packages()?;
-        folders.push(self.root.join("fuzz"));
+        folders.push(self.fuzz_package());
         Ok(folders)
+    }
+
+    /// The folder of the fuzz targets.
+    pub(crate) fn fuzz_package(&self) -> PathBuf {
+        self.root.join("fuzz")
     }
 
     /// The folders of the crates in this repository that use the workspace's crates as a stranger would.

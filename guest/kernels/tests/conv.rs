@@ -1,20 +1,7 @@
 //! The convolution against a naive loop in f64, over many odd shapes.
 
+use ampoule_guest_testing::numbers;
 use ampoule_kernels::{ConvScratch, PackedMatrix, PlaneShape, conv2d};
-
-/// Numbers between −1 and 1 that look random: a linear congruential generator with the constants of
-/// Knuth's MMIX.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    (0..count)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 /// Each output pixel by pixel, as the sum is written down, with zeros for what lies outside.
 fn naive(

@@ -1,20 +1,7 @@
 //! The matrix product against a naive loop in f64, over many odd shapes.
 
+use ampoule_guest_testing::numbers;
 use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
-
-/// Numbers between −1 and 1 that look random and are the same on every run: a linear congruential
-/// generator with the constants of Knuth's MMIX.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    (0..count)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 /// The product in f64, and next to each element the sum of the magnitudes that went into it.
 fn naive(x: &[f32], w: &[f32], bias: Option<&[f32]>, [m, n, k]: [usize; 3]) -> Vec<(f64, f64)> {

@@ -20,6 +20,7 @@
 mod attention;
 pub mod error;
 mod feed_forward;
+mod finite;
 mod layer_norm;
 mod linear;
 mod sigmoid;
@@ -27,6 +28,7 @@ mod weights;
 
 pub use attention::{Attention, AttentionWorkspace, KeyValueCache};
 pub use feed_forward::{FeedForward, FeedForwardWorkspace};
+pub use finite::finite;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use sigmoid::sigmoid;

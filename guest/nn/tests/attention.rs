@@ -5,27 +5,13 @@
 use std::collections::BTreeMap;
 
 use ampoule_guest::Assets;
+use ampoule_guest_testing::{numbers, safetensors};
 use ampoule_kernels::Scratch;
 use ampoule_nn::{Attention, AttentionWorkspace, KeyValueCache, Weights};
-use serde_json::json;
 
 const HIDDEN: usize = 15;
 const HEADS: usize = 3;
 const ROWS: usize = 139;
-
-/// Numbers between −1 and 1 that look random: a linear congruential generator with the constants of
-/// Knuth's MMIX.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    (0..count)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 fn weight() -> Vec<f32> {
     numbers(3 * HIDDEN * HIDDEN, 1)
@@ -37,17 +23,14 @@ fn bias() -> Vec<f32> {
 
 /// The layer, from a file that has its queries, keys and values in one.
 fn attention() -> Attention {
-    let (weight, bias) = (weight(), bias());
-    let end = weight.len() * 4;
-    let header = json!({
-        "qkv.weight": {"dtype": "F32", "shape": [3 * HIDDEN, HIDDEN], "data_offsets": [0, end]},
-        "qkv.bias":
-            {"dtype": "F32", "shape": [3 * HIDDEN], "data_offsets": [end, end + bias.len() * 4]},
-    })
-    .to_string();
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header.into_bytes());
-    file.extend(weight.iter().chain(&bias).flat_map(|v| v.to_le_bytes()));
+    let tensors = BTreeMap::from([
+        (
+            "qkv.weight".to_owned(),
+            (vec![3 * HIDDEN, HIDDEN], weight()),
+        ),
+        ("qkv.bias".to_owned(), (vec![3 * HIDDEN], bias())),
+    ]);
+    let file = safetensors::file(&tensors, safetensors::Format::F32);
     let files = BTreeMap::from([("model.safetensors".to_owned(), file)]);
     let assets = Assets::from_source(files);
     Attention::load(&Weights::open(&assets).unwrap(), &["qkv"], HIDDEN, HEADS).unwrap()

@@ -22,6 +22,10 @@ const MAX_REPEATS: usize = 1 << 8;
 /// The side of the picture that the network sees, in pixels.
 const MAX_IMAGE_SIDE: usize = 1 << 10;
 
+/// What the numbers of a picture may take between two convolutions, in bytes. Two hundred times what a
+/// small model needs; and so little that a few of them can be counted, and addressed, in 32 bits.
+const MAX_PLANE_BYTES: usize = 1 << 26;
+
 /// Positions of text.
 const MAX_TEXT_POSITIONS: usize = 1 << 14;
 
@@ -76,8 +80,24 @@ impl Config {
 
     /// The side of the grid of visual tokens: the picture's, halved by every convolution that does.
     pub(crate) fn token_side(&self) -> usize {
-        let halvings = self.stem_channels.len() + self.stage_channels.len();
-        (0..halvings).fold(self.image_size, |side, _| side.div_ceil(2))
+        self.planes()
+            .last()
+            .map_or(self.image_size, |(side, _)| side)
+    }
+
+    /// What the picture becomes, convolution by convolution: the side of a square of pixels, and the
+    /// channels of a pixel. A stage's blocks leave both as they are.
+    fn planes(&self) -> impl Iterator<Item = (usize, usize)> {
+        let halved = self
+            .stem_channels
+            .iter()
+            .chain(self.stage_channels.iter().skip(1))
+            .chain([&self.hidden_size])
+            .scan(self.image_size, |side, &channels| {
+                *side = side.div_ceil(2);
+                Some((*side, channels))
+            });
+        [(self.image_size, 3)].into_iter().chain(halved)
     }
 
     /// How many rows a picture becomes.
@@ -148,6 +168,16 @@ impl Config {
                 "expected a `hidden_size` that {} heads share evenly in `{FILE}`, found {}",
                 self.num_attention_heads, self.hidden_size
             )));
+        }
+        for (side, channels) in self.planes() {
+            // Both are in range by now, so this can be counted.
+            if (side * side).saturating_mul(channels * size_of::<f32>()) > MAX_PLANE_BYTES {
+                return Err(error::config(format!(
+                    "expected `image_size` and channels in `{FILE}` with which a picture takes at most \
+                     {MAX_PLANE_BYTES} bytes between two convolutions, found {side} × {side} pixels of \
+                     {channels} channels"
+                )));
+            }
         }
         if !(self.layer_norm_eps >= 0.0 && self.layer_norm_eps < 1.0) {
             return Err(error::config(format!(

@@ -6,7 +6,7 @@
 
 use ampoule_guest::Error;
 use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, add, linear};
-use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, error};
+use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, error, finite};
 
 use crate::config::Config;
 use crate::transformer::{Layer, LayerWorkspace, Sight};
@@ -146,12 +146,8 @@ impl Decoder {
             &mut MatrixMut::new(&mut logits, count, self.vocabulary()),
             &mut workspace.scratch,
         );
-        if logits.iter().all(|logit| logit.is_finite()) {
-            return Ok(logits);
-        }
-        Err(error::weights(
-            "the weights make something that is no number",
-        ))
+        finite(&logits)?;
+        Ok(logits)
     }
 
     /// Appends the rows of tokens at their positions.

@@ -7,8 +7,9 @@
 //! the question and writes the answer. The network's dimensions are those of `config.json`; its weights
 //! are in `model.safetensors` and its tokens in `tokenizer.json`.
 //!
-//! Errors are `model.config`, `model.tokenizer` and `model.weights` when a file is wrong, `asset.*` when
-//! one is missing, and for a request: `input.image` (no picture that can be decoded),
+//! Errors are `model.config`, `model.tokenizer` and `model.weights` when a file is wrong,
+//! `model.file-size` when it is too long, `asset.*` when one is missing, `model.random` when there is no
+//! randomness to sample with, and for a request: `input.image` (no picture that can be decoded),
 //! `input.image-missing`, `input.empty`, `input.too-large`, `input.role`, `input.option`,
 //! `input.sampling`, `input.stop`.
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ mod stop_strings;
 mod tokenization;
 mod transformer;
 mod vision;
+mod webp_chunks;
 
 use ampoule_guest::{
     Assets, Chunk, Error, GenerationRequest, Image, ImageClassification, ImageEmbedding,

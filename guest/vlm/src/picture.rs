@@ -1,5 +1,7 @@
 //! From a caller's picture to plain pixels. Everything about an encoded picture is hostile: its
-//! format, its size and what it says of itself are checked before memory is taken for its pixels.
+//! format, its size and what it says of itself are checked before memory is taken for its pixels. What
+//! else a decoder takes, such as tables of codes, grows with the length of the file, which the host
+//! bounds; behind that stands the sandbox's own limit.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -10,10 +12,14 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::jpeg_end;
+use crate::{jpeg_end, webp_chunks};
 
 /// Pixels that a picture may have: as many as the sensors of most cameras.
 const MAX_PIXELS: u64 = 4096 * 4096;
+
+/// What a picture's longer side may be. Scaling takes memory for each pixel of a side, whatever the
+/// other side is, so it is not enough to bound their product.
+const MAX_SIDE: u32 = 1 << 15;
 
 /// Bytes that the decoded pixels may take: [`MAX_PIXELS`] of four bytes. Pictures of 16 bits a channel
 /// may have fewer.
@@ -107,6 +113,11 @@ fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
             "expected a whole JPEG file, found one that ends before its picture does".to_owned(),
         ));
     }
+    let file = match format {
+        ImageFormat::WebP => webp_chunks::picture_of(file)
+            .map_err(|found| broken(format!("expected a whole WebP file, found {found}")))?,
+        _ => file,
+    };
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
@@ -133,10 +144,10 @@ fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
             "expected a picture of at least one pixel, found {width} × {height}"
         )));
     }
-    if pixels > MAX_PIXELS {
+    if pixels > MAX_PIXELS || width.max(height) > MAX_SIDE {
         return Err(too_large(format!(
-            "expected a picture of at most {MAX_PIXELS} pixels, found {width} × {height}; make it \
-             smaller"
+            "expected a picture of at most {MAX_PIXELS} pixels, and at most {MAX_SIDE} on a side, found \
+             {width} × {height}; make it smaller"
         )));
     }
     Ok(())
@@ -225,5 +236,7 @@ fn too_large(message: String) -> Error {
     Error::new("input.too-large", message)
 }
 
+// The path is for the fuzz target, which includes this file from elsewhere.
 #[cfg(test)]
+#[path = "picture/tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use ampoule_guest::{Error, Label};
 use ampoule_kernels::{Scratch, add, gelu};
-use ampoule_nn::{Linear, Weights, error, sigmoid};
+use ampoule_nn::{Linear, Weights, finite, sigmoid};
 
 use crate::config::Config;
 
@@ -103,13 +103,4 @@ impl SceneHeads {
         finite(&embedding)?;
         Ok(embedding)
     }
-}
-
-fn finite(values: &[f32]) -> Result<(), Error> {
-    if values.iter().all(|value| value.is_finite()) {
-        return Ok(());
-    }
-    Err(error::weights(
-        "the weights make something that is no number",
-    ))
 }

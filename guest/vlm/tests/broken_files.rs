@@ -67,6 +67,30 @@ fn a_configuration_that_this_guest_cannot_serve_is_refused() {
     }
 }
 
+/// The weights are not asked: what a picture takes is known before.
+#[test]
+fn a_network_that_a_picture_does_not_fit_through_is_refused() {
+    for (image_size, stem, stages, hidden) in [
+        // A convolution makes 512 × 512 × 8,192 numbers.
+        (1024, [8192, 8], [8, 7], 12),
+        (1024, [8, 8192], [8192, 7], 12),
+        (1024, [8, 8], [8, 8192], 12),
+        (1024, [8, 8], [8, 8], 8192),
+    ] {
+        let mut tiny = TinyModel::new();
+        tiny.config["image_size"] = json!(image_size);
+        tiny.config["stem_channels"] = json!(stem);
+        tiny.config["stage_channels"] = json!(stages);
+        tiny.config["hidden_size"] = json!(hidden);
+        tiny.config["num_attention_heads"] = json!(1);
+        let error = refused(&tiny);
+        assert_eq!(error.code, "model.config", "{}", error.message);
+        assert!(error.message.contains("8192"), "{}", error.message);
+        tiny.config["image_size"] = json!(32);
+        assert_eq!(refused(&tiny).code, "model.weights");
+    }
+}
+
 #[test]
 fn dimensions_that_the_weights_do_not_have_are_refused() {
     for (key, value) in [

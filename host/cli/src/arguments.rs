@@ -109,8 +109,14 @@ pub(crate) struct EmbedCommand {
     #[arg(id = "text", required_unless_present = "image", value_name = "TEXT")]
     pub(crate) texts: Vec<String>,
 
-    /// Pictures instead of texts: PNG, JPEG or WebP files; one of them may be `-`, standard input.
-    #[arg(id = "image", long = "image", value_name = "FILE", num_args = 1.., conflicts_with = "text")]
+    /// A picture instead of texts: a PNG, JPEG or WebP file, or `-` for standard input; may be
+    /// repeated.
+    #[arg(
+        id = "image",
+        long = "image",
+        value_name = "FILE",
+        conflicts_with = "text"
+    )]
     pub(crate) images: Vec<PathBuf>,
 }
 

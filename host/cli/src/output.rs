@@ -99,6 +99,12 @@ pub(crate) fn write(text: &str) -> Result<(), Error> {
         })
 }
 
+/// Says something beside the answer, in one line on standard error.
+pub(crate) fn note(text: &str) {
+    // The answer was given, whether or not this can be written.
+    let _ = writeln!(std::io::stderr(), "note: {text}");
+}
+
 /// Says why a command failed: one line on standard error, or one JSON document on standard output.
 pub(crate) fn failure(error: &Error, as_json: bool) -> ExitCode {
     let code = error.code();

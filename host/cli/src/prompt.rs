@@ -9,8 +9,9 @@ use crate::arguments::ModelOption;
 use crate::error::Error;
 use crate::images;
 
-/// Longer than any answer of the models that run here; a model's own end comes first.
-const DEFAULT_MAX_OUTPUT_TOKENS: u32 = 256;
+/// Longer than any answer about one picture of the models that run here; a model's own end comes
+/// first.
+const DEFAULT_TOKENS_PER_PICTURE: u32 = 256;
 
 /// What `ask` and `bench` take.
 #[derive(Debug, Args)]
@@ -56,9 +57,10 @@ pub(crate) struct PromptOptions {
     #[arg(long, value_name = "N", help_heading = "Sampling")]
     seed: Option<u64>,
 
-    /// The most tokens of the answer.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_OUTPUT_TOKENS, help_heading = "Sampling")]
-    max_output_tokens: u32,
+    /// The most tokens of the answer, for all pictures together [default: 256 for each picture, and
+    /// 256 without any].
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    max_output_tokens: Option<u32>,
 
     /// End the answer before this text; may be repeated.
     #[arg(long, value_name = "TEXT", help_heading = "Sampling")]
@@ -72,6 +74,9 @@ impl PromptOptions {
         limits: &Limits,
     ) -> Result<(ModelOption, GenerationRequest), Error> {
         let images = images::read(&self.images, limits)?;
+        let max_output_tokens = self
+            .max_output_tokens
+            .unwrap_or_else(|| default_max_output_tokens(images.len()));
         let content = images
             .into_iter()
             .map(Content::Image)
@@ -87,10 +92,16 @@ impl PromptOptions {
                 top_k: self.top_k,
                 seed: self.seed,
             },
-            max_output_tokens: self.max_output_tokens,
+            max_output_tokens,
             stop: self.stop,
             options: Vec::new(),
         };
         Ok((self.model, request))
     }
+}
+
+/// A model answers for each picture in turn, and all of it counts.
+fn default_max_output_tokens(pictures: usize) -> u32 {
+    let pictures = u32::try_from(pictures.max(1)).unwrap_or(u32::MAX);
+    DEFAULT_TOKENS_PER_PICTURE.saturating_mul(pictures)
 }

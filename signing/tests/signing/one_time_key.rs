@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ampoule_signing::{ENVELOPE_FILE, PublicKey};
+use ampoule_signing::PublicKey;
 
 use crate::fixture::{Fixture, PUBLISHER, snapshot, trust_public};
 
@@ -35,13 +35,33 @@ fn a_one_time_key_signs_and_leaves_only_its_public_half() {
 }
 
 #[test]
-fn a_one_time_key_overwrites_nothing_and_goes_with_no_other_key() {
-    let fixture = Fixture::unsigned();
+fn the_old_envelope_stays_when_the_one_time_key_cannot_be_written() {
+    let fixture = Fixture::signed();
+    let existing = fixture.beside("publisher.pub.pem");
+    fs::write(&existing, "something else").unwrap();
+    let before = snapshot(&fixture.beside(""));
+    for path in [fixture.beside("nowhere/publisher.pub.pem"), existing] {
+        let output = sign(&fixture, &path);
+        assert_eq!(output.status.code(), Some(8), "{output:?}");
+        assert_eq!(snapshot(&fixture.beside("")), before, "{}", path.display());
+    }
+    fixture.verify().unwrap();
+}
+
+#[test]
+fn no_public_key_stays_when_nothing_was_signed_by_it() {
+    let fixture = Fixture::signed();
+    fs::write(fixture.file("config.json"), "{}").unwrap();
+    let before = snapshot(&fixture.path());
     let path = fixture.beside("publisher.pub.pem");
-    fs::write(&path, "something else").unwrap();
     let output = sign(&fixture, &path);
-    assert_eq!(output.status.code(), Some(8), "{output:?}");
-    assert!(!fixture.file(ENVELOPE_FILE).exists(), "nothing was signed");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(snapshot(&fixture.path()), before);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_one_time_key_goes_with_no_other_key() {
     let both = Command::new(env!("CARGO_BIN_EXE_ampoule-sign"))
         .args(["sign", ".", "--key", "a", "--one-time-key", "b"])
         .output()

@@ -2,7 +2,7 @@
 
 use ampoule_guest::Error;
 use ampoule_kernels::add;
-use ampoule_nn::{LayerNorm, Weights, error};
+use ampoule_nn::{LayerNorm, Weights, error, finite};
 
 use crate::config::Config;
 use crate::layer::{Layer, LayerWorkspace};
@@ -125,17 +125,13 @@ impl Encoder {
         for row in x.chunks_exact(self.hidden) {
             add(&mut mean, row);
         }
+        finite(&mean)?;
         // The length of the sum does for that of the mean: both point the same way.
         let length = mean
             .iter()
             .map(|&v| f64::from(v) * f64::from(v))
             .sum::<f64>()
             .sqrt();
-        if !length.is_finite() {
-            return Err(error::weights(
-                "the weights make something that is no number",
-            ));
-        }
         for value in &mut mean {
             *value = (f64::from(*value) / length.max(f64::MIN_POSITIVE)) as f32;
         }

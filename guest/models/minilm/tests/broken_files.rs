@@ -169,8 +169,8 @@ fn hostile_headers_are_refused() {
             "a length just beyond the end",
             [&57u64.to_le_bytes()[..], &[b' '; 56]].concat(),
         ),
-        ("no JSON", safetensors(&json!("text"), &[])),
-        ("no tensors", safetensors(&json!({}), &[])),
+        ("no JSON", safetensors::file_of(&json!("text"), &[])),
+        ("no tensors", safetensors::file_of(&json!({}), &[])),
         ("deep nesting", {
             let mut file = 100_000u64.to_le_bytes().to_vec();
             file.extend([b'['; 100_000]);
@@ -178,19 +178,19 @@ fn hostile_headers_are_refused() {
         }),
         (
             "a size that overflows",
-            safetensors(&tensor(json!([1u64 << 33, 1u64 << 31]), json!([0, 0])), &[]),
+            safetensors::file_of(&tensor(json!([1u64 << 33, 1u64 << 31]), json!([0, 0])), &[]),
         ),
         (
             "offsets backwards",
-            safetensors(&tensor(json!([1]), json!([4, 0])), &[0; 4]),
+            safetensors::file_of(&tensor(json!([1]), json!([4, 0])), &[0; 4]),
         ),
         (
             "offsets beyond the end",
-            safetensors(&tensor(json!([2]), json!([0, 8])), &[0; 4]),
+            safetensors::file_of(&tensor(json!([2]), json!([0, 8])), &[0; 4]),
         ),
         (
             "a gap",
-            safetensors(&tensor(json!([1]), json!([4, 8])), &[0; 8]),
+            safetensors::file_of(&tensor(json!([1]), json!([4, 8])), &[0; 8]),
         ),
     ] {
         let mut files = TinyBert::new().files();

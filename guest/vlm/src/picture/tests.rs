@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use ampoule_guest::Rgb8Image;
+use ampoule_guest_testing::webp;
 use image::{DynamicImage, ImageBuffer, Pixel};
 
 use super::*;
@@ -144,6 +145,8 @@ fn plain_pixels_are_taken_as_they_are() {
         (image(3, 0, 0), "input.image"),
         (image(u32::MAX, u32::MAX, 3), "input.too-large"),
         (image(4096, 4097, 3), "input.too-large"),
+        (image(1, 32_769, 3 * 32_769), "input.too-large"),
+        (image(32_769, 1, 3 * 32_769), "input.too-large"),
     ] {
         assert_eq!(decode(&wrong).unwrap_err().code, code);
         assert_eq!(check(&wrong).unwrap_err().code, code);
@@ -158,6 +161,101 @@ fn a_picture_of_as_many_pixels_as_there_may_be_is_read() {
     let file = encoded(image::GrayImage::new(4096, 4097), ImageFormat::Png);
     let image = Image::Encoded(file);
     assert_eq!(check(&image).unwrap_err().code, "input.too-large");
+}
+
+/// What fuzzing kept, and a picture of each kind that it began with.
+#[test]
+fn the_corpus_of_the_fuzzer_gives_pictures_or_clear_errors() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/picture");
+    let (mut read, mut refused) = (0, 0);
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let path = entry.unwrap().path();
+        let image = Image::Encoded(std::fs::read(&path).unwrap());
+        match decode(&image) {
+            Ok(picture) => {
+                let pixels = u64::from(picture.width) * u64::from(picture.height);
+                assert_eq!(picture.pixels.len() as u64, 3 * pixels, "{path:?}");
+                read += 1;
+            }
+            Err(error) => {
+                let code = &*error.code;
+                assert!(
+                    matches!(code, "input.image" | "input.too-large"),
+                    "{path:?}: {code}"
+                );
+                refused += 1;
+            }
+        }
+    }
+    assert!(read > 10 && refused > 5, "{read} and {refused} in {corpus}");
+}
+
+/// Scaling would take memory for every pixel of the longer side.
+#[test]
+fn a_picture_may_be_long_and_thin_and_no_more() {
+    for (width, height, is_read) in [
+        (MAX_SIDE, 1, true),
+        (1, MAX_SIDE, true),
+        (MAX_SIDE + 1, 1, false),
+        (1, MAX_SIDE + 1, false),
+        (MAX_PIXELS as u32, 1, false),
+    ] {
+        let file = encoded(image::GrayImage::new(width, height), ImageFormat::Png);
+        let found = decode(&Image::Encoded(file)).map(|picture| picture.pixels.len());
+        let found = found.map_err(|error| error.code);
+        let expected = Ok((width * height * 3) as usize);
+        let refused = Err("input.too-large".to_owned());
+        assert_eq!(found, if is_read { expected } else { refused }, "{width}");
+    }
+}
+
+#[track_caller]
+fn assert_broken(chunks: &[Vec<u8>]) {
+    let image = Image::Encoded(webp::file(chunks));
+    let error = decode(&image).unwrap_err();
+    assert_eq!(error.code, "input.image", "{}", error.message);
+    assert_eq!(check(&image).unwrap_err().code, "input.image");
+}
+
+#[test]
+fn metadata_longer_than_its_file_takes_no_memory() {
+    let picture = |length| {
+        let exif = webp::chunk_that_claims(length, b"EXIF", b"MM\0*");
+        let shown = webp::vp8l(1, 1, [7, 8, 9, 255]);
+        [webp::vp8x(webp::EXIF, 1, 1), shown, exif]
+    };
+    let whole = Image::Encoded(webp::file(&picture(4)));
+    assert_eq!(*decode(&whole).unwrap().pixels, [7, 8, 9]);
+    assert_broken(&picture(u32::MAX));
+}
+
+#[test]
+fn a_frame_larger_than_its_picture_takes_no_memory() {
+    let lossy = file!("lossy.webp");
+    let frame = lossy[12..].to_vec();
+    assert_broken(&[webp::vp8x(0, 1, 1), webp::vp8_header(16_383, 16_383)]);
+    assert_broken(&[webp::vp8x(0, 1, 1), frame.clone()]);
+    let transparent = webp::alph(255);
+    let animation = |width, height| {
+        [
+            webp::vp8x(webp::ANIMATION | webp::ALPHA, WIDTH, HEIGHT),
+            webp::anim(),
+            webp::anmf(width, height, &[transparent.clone(), frame.clone()]),
+        ]
+    };
+    assert!(decode(&Image::Encoded(webp::file(&animation(WIDTH, HEIGHT)))).is_ok());
+    assert_broken(&animation(1, 1));
+    assert_broken(&animation(WIDTH, HEIGHT - 1));
+}
+
+#[test]
+fn a_webp_file_that_is_cut_short_is_refused() {
+    for file in [file!("lossy.webp"), file!("animated.webp")] {
+        for length in 0..file.len() {
+            let error = decode(&Image::Encoded(file[..length].to_vec())).unwrap_err();
+            assert_eq!(error.code, "input.image", "{length}: {}", error.message);
+        }
+    }
 }
 
 #[test]

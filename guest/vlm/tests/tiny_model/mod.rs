@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use ampoule_guest::{
     Assets, Content, Error, GenerationRequest, Image, Message, Model as _, Rgb8Image, Sampling,
 };
+use ampoule_guest_testing::numbers;
+pub(crate) use ampoule_guest_testing::safetensors::{self, Format, Tensors};
 use ampoule_vlm::TinyVlm;
-use half::{bf16, f16};
 use serde_json::{Value, json};
 
 /// Halves to 9, 5, 3, 2: odd sides, where the border matters.
@@ -33,17 +34,6 @@ pub(crate) const USER: u32 = 1;
 pub(crate) const ASSISTANT: u32 = 2;
 pub(crate) const END: u32 = 3;
 pub(crate) const VOCABULARY: usize = 4 + 256 + 3;
-
-/// A tensor by name, in f32 and with its shape.
-pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
-
-/// How the weights are stored.
-#[derive(Clone, Copy)]
-pub(crate) enum Format {
-    F32,
-    F16,
-    BF16,
-}
 
 /// What makes a bundle's files.
 pub(crate) struct TinyModel {
@@ -90,40 +80,15 @@ impl TinyModel {
                 "tokenizer.json".to_owned(),
                 self.tokenizer.to_string().into_bytes(),
             ),
-            ("model.safetensors".to_owned(), self.safetensors()),
+            (
+                "model.safetensors".to_owned(),
+                safetensors::file(&self.tensors, self.format),
+            ),
         ])
     }
 
     pub(crate) fn load(&self) -> Result<TinyVlm, Error> {
         load(self.files())
-    }
-
-    fn safetensors(&self) -> Vec<u8> {
-        let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
-        for (name, (shape, values)) in &self.tensors {
-            let start = data.len();
-            for &value in values {
-                match self.format {
-                    Format::F32 => data.extend(value.to_le_bytes()),
-                    Format::F16 => data.extend(f16::from_f32(value).to_le_bytes()),
-                    Format::BF16 => data.extend(bf16::from_f32(value).to_le_bytes()),
-                }
-            }
-            let dtype = match self.format {
-                Format::F32 => "F32",
-                Format::F16 => "F16",
-                Format::BF16 => "BF16",
-            };
-            header.insert(
-                name.clone(),
-                json!({"dtype": dtype, "shape": shape, "data_offsets": [start, data.len()]}),
-            );
-        }
-        let header = Value::Object(header).to_string();
-        let mut file = (header.len() as u64).to_le_bytes().to_vec();
-        file.extend(header.into_bytes());
-        file.extend(data);
-        file
     }
 }
 
@@ -168,20 +133,6 @@ pub(crate) fn ask(images: Vec<Image>, question: &str) -> GenerationRequest {
         stop: Vec::new(),
         options: Vec::new(),
     }
-}
-
-/// Numbers between −1 and 1 that look random: a linear congruential generator with the constants of
-/// Knuth's MMIX.
-pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    (0..count)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
 }
 
 /// The characters that stand for bytes in a byte-level vocabulary: those that can be seen for

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ampoule::{GenerationRequest, Model, Task};
+use ampoule::{Finish, GenerationRequest, Model, Task};
 use serde::Serialize;
 
 use super::ask::each_piece;
@@ -24,8 +24,9 @@ struct Document {
     init_ms: f64,
     /// From the request's start in its sandbox to the first text, initialisation not counted.
     first_token_ms: f64,
-    /// Tokens after the first by the time after the first text; `null` where no answer had two
-    /// pieces of text.
+    /// Steps of the decoder after the first text, by the time that they took; the step that finds
+    /// the end of the answer is one of them, though its token is not in `output_tokens`. `null` where
+    /// no answer took a call more after its first text.
     tokens_per_second: Option<f64>,
     output_tokens: f64,
     fuel: f64,
@@ -85,7 +86,9 @@ async fn measure(model: &Model, request: GenerationRequest) -> Result<Run, Error
     let mut generation = model.generate(request).await?;
     let init = generation.report().init_wall;
     let mut first = None;
+    let mut goes_on = false;
     let finish = each_piece(&mut generation, |piece| {
+        goes_on |= first.is_some();
         if first.is_none() && !piece.is_empty() {
             first = Some(Instant::now());
         }
@@ -95,18 +98,28 @@ async fn measure(model: &Model, request: GenerationRequest) -> Result<Run, Error
     let end = Instant::now();
     // An answer without any text is there when it ends.
     let first = first.unwrap_or(end);
-    let output_tokens = finish.usage.output_tokens;
     let rest = end.duration_since(first).as_secs_f64();
     let report = generation.report();
     Ok(Run {
         init,
         first: first.duration_since(begin).saturating_sub(init),
-        tokens_per_second: (output_tokens > 1 && rest > 0.0)
-            .then(|| f64::from(output_tokens - 1) / rest),
-        output_tokens,
+        tokens_per_second: (goes_on && rest > 0.0)
+            .then(|| f64::from(steps_after_first(&finish)) / rest),
+        output_tokens: finish.usage.output_tokens,
         fuel: report.fuel.get(),
         peak_memory: report.peak_memory.bytes(),
     })
+}
+
+/// Steps of the decoder after the one that gave the first token. A model that was done computed the
+/// end of its answer like any other token; one that was stopped did not.
+fn steps_after_first(finish: &Finish) -> u32 {
+    let end = u32::from(finish.reason == "stop");
+    finish
+        .usage
+        .output_tokens
+        .saturating_add(end)
+        .saturating_sub(1)
 }
 
 /// The median of what the runs have of something; `None` when none has any.
@@ -154,7 +167,30 @@ fn to_text(document: &Document) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use ampoule::{Finish, Usage};
+
+    use super::{median, steps_after_first};
+
+    #[test]
+    fn the_end_of_an_answer_is_a_step_where_the_model_found_it() {
+        let steps = |reason: &str, output_tokens| {
+            steps_after_first(&Finish {
+                reason: reason.to_owned(),
+                usage: Usage {
+                    input_tokens: 9,
+                    output_tokens,
+                },
+            })
+        };
+        assert_eq!(steps("stop", 5), 5, "four tokens and the end");
+        assert_eq!(steps("length", 5), 4);
+        assert_eq!(steps("stop-string", 5), 4);
+        assert_eq!(steps("stop", 1), 1);
+        assert_eq!(steps("stop", 0), 0);
+        assert_eq!(steps("length", 0), 0);
+        // A model may say what it likes.
+        assert_eq!(steps("stop", u32::MAX), u32::MAX - 1);
+    }
 
     #[test]
     fn the_median_is_the_middle_or_between_the_two_in_the_middle() {

@@ -9,10 +9,18 @@ use crate::output::Answer;
 
 pub(crate) fn sign(options: &Sign) -> Result<Answer> {
     let keys = keys(options)?;
-    let (manifest, envelope) = sign_directory(&options.dir, &keys.iter().collect::<Vec<_>>())?;
+    // Before the envelope: one whose only public key could not be written would be of no use, and
+    // would have replaced one that was.
     if let (Some(path), [key]) = (&options.one_time_key, &keys[..]) {
         key.public_key().write_file(path)?;
     }
+    let signed = sign_directory(&options.dir, &keys.iter().collect::<Vec<_>>());
+    let (manifest, envelope) = signed.inspect_err(|_| {
+        if let Some(path) = &options.one_time_key {
+            // It is ours, and speaks for no signature. That removing fails too changes nothing.
+            let _ = std::fs::remove_file(path);
+        }
+    })?;
     let signers: Vec<KeyId> = envelope
         .signatures()
         .iter()

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use ampoule_guest::{Assets, Error, Model as _};
+use ampoule_guest_testing::numbers;
+pub(crate) use ampoule_guest_testing::safetensors::{self, Format, Tensors};
 use ampoule_minilm::BertEmbedder;
-use half::{bf16, f16};
 use serde_json::{Value, json};
 
 pub(crate) const HIDDEN: usize = 6;
@@ -19,17 +20,6 @@ pub(crate) const VOCABULARY: [&str; 12] = [
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "model", "in", "box", "##es", "sand", "##box", ".",
 ];
 pub(crate) const EPSILON: f64 = 1e-5;
-
-/// A tensor by name, in f32 and with its shape.
-pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
-
-/// How the weights are stored.
-#[derive(Clone, Copy)]
-pub(crate) enum Format {
-    F32,
-    F16,
-    BF16,
-}
 
 /// What makes a bundle's files.
 pub(crate) struct TinyBert {
@@ -84,37 +74,12 @@ impl TinyBert {
     }
 
     fn safetensors(&self) -> Vec<u8> {
-        let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
-        for (name, (shape, values)) in &self.tensors {
-            let start = data.len();
-            for &value in values {
-                match self.format {
-                    Format::F32 => data.extend(value.to_le_bytes()),
-                    Format::F16 => data.extend(f16::from_f32(value).to_le_bytes()),
-                    Format::BF16 => data.extend(bf16::from_f32(value).to_le_bytes()),
-                }
-            }
-            let dtype = match self.format {
-                Format::F32 => "F32",
-                Format::F16 => "F16",
-                Format::BF16 => "BF16",
-            };
-            header.insert(
-                format!("{}{name}", self.prefix),
-                json!({"dtype": dtype, "shape": shape, "data_offsets": [start, data.len()]}),
-            );
-        }
-        safetensors(&Value::Object(header), &data)
+        let prefixed = self.tensors.iter().map(|(name, tensor)| {
+            let name = format!("{}{name}", self.prefix);
+            (name, tensor.clone())
+        });
+        safetensors::file(&prefixed.collect(), self.format)
     }
-}
-
-/// A file with this header and this data.
-pub(crate) fn safetensors(header: &Value, data: &[u8]) -> Vec<u8> {
-    let header = header.to_string();
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header.into_bytes());
-    file.extend(data);
-    file
 }
 
 pub(crate) fn load(files: BTreeMap<String, Vec<u8>>) -> Result<BertEmbedder, Error> {
@@ -172,17 +137,11 @@ fn tokenizer() -> Value {
 }
 
 fn tensors() -> Tensors {
-    let mut state = 1u64;
-    // Numbers that look random; a linear congruential generator with Knuth's constants.
-    let mut number = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        ((state >> 40) as f32 / (1u64 << 23) as f32) - 1.0
-    };
     let mut tensors = Tensors::new();
+    let mut seed = 0;
     let mut add = |name: String, shape: &[usize]| {
-        let values = (0..shape.iter().product()).map(|_| number()).collect();
+        seed += 1;
+        let values = numbers(shape.iter().product(), seed);
         tensors.insert(name, (shape.to_vec(), values));
     };
     let mut linear = |name: &str, outputs: usize, inputs: usize| {

@@ -1,40 +1,19 @@
-//! Makes a signed bundle of a model, as its publisher would, and trusts it, as an operator would.
+//! Makes a signed bundle of MiniLM, as its publisher would, and trusts it, as an operator would.
 //!
 //! The publisher's key lives as long as one signature: who wants to publish keeps a key of their own
 //! and runs the same commands by hand.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::digest::sha256_of_file;
 use crate::guests;
 use crate::process;
+use crate::signed_bundle::{self, Recipe, Release};
 use crate::weights;
 use crate::workspace::{HostProfile, Workspace};
-
-/// What the publisher of a model writes into its manifest.
-pub(crate) struct Recipe {
-    pub(crate) publisher: &'static str,
-    pub(crate) name: &'static str,
-    /// The package of its guest.
-    pub(crate) package: &'static str,
-    pub(crate) tasks: &'static [&'static str],
-    pub(crate) description: &'static str,
-    pub(crate) source: &'static str,
-    /// What one sandbox needs, as `ampoule-sign init` takes it; what is not given is guessed.
-    pub(crate) limits: &'static [&'static str],
-}
-
-/// What tells one bundle of a recipe from another.
-pub(crate) struct Release {
-    pub(crate) number: u64,
-    /// RFC 3339; now, if it is not given.
-    pub(crate) created: Option<String>,
-}
 
 const MINILM: Recipe = Recipe {
     publisher: PUBLISHER,
@@ -49,7 +28,7 @@ const MINILM: Recipe = Recipe {
 /// The name that the throw-away key speaks for.
 const PUBLISHER: &str = "demo";
 
-/// What a bundle was made from. It lies beside the bundle, so that one that is up to date need not be
+/// What the bundle was made from. It lies beside the bundle, so that one that is up to date need not be
 /// made again.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Inputs {
@@ -58,7 +37,7 @@ struct Inputs {
     tasks: Vec<String>,
 }
 
-/// Where a bundle and its trust directory go.
+/// Where the bundle and its trust directory go.
 pub(crate) struct Destination {
     pub(crate) bundle: PathBuf,
     pub(crate) trust: PathBuf,
@@ -79,72 +58,34 @@ impl Destination {
     }
 }
 
-/// Builds the guest, fetches the weights, and makes the bundle of MiniLM at `destination`.
-pub(crate) fn minilm(workspace: &Workspace, destination: &Destination) -> Result<()> {
+/// Builds the guest, fetches the weights, and makes the bundle at `destination`.
+pub(crate) fn build(workspace: &Workspace, destination: &Destination) -> Result<()> {
     guests::build_model(workspace, &guests::model(workspace, MINILM.package)?)?;
     weights::fetch(workspace)?;
-    build_programs(workspace, HostProfile::Release)?;
-    make(workspace, &MINILM, destination, HostProfile::Release)
+    signed_bundle::build_programs(workspace, HostProfile::Release)?;
+    make(workspace, destination, HostProfile::Release)
 }
 
 /// Makes the demo's bundle unless the one that is there came from the same parts and the host would
 /// run it. The guest, the weights and the programs must be there.
 pub(crate) fn demo_if_stale(workspace: &Workspace, profile: HostProfile) -> Result<()> {
     let destination = Destination::demo(workspace);
-    if is_fresh(workspace, &MINILM, &destination, profile) {
+    if is_fresh(workspace, &destination, profile) {
         println!("{} is up to date", workspace.relative(&destination.bundle));
         return Ok(());
     }
-    make(workspace, &MINILM, &destination, profile)
+    make(workspace, &destination, profile)
 }
 
-/// Builds `ampoule` and `ampoule-sign`.
-pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Result<()> {
-    build_host(workspace, profile, &["ampoule-cli", "ampoule-signing"])
-}
-
-/// Builds `ampoule-sign`, which does not contain the bundle that it may be wanted for.
-pub(crate) fn build_signer(workspace: &Workspace, profile: HostProfile) -> Result<()> {
-    build_host(workspace, profile, &["ampoule-signing"])
-}
-
-fn build_host(workspace: &Workspace, profile: HostProfile, packages: &[&str]) -> Result<()> {
-    let mut build = process::cargo();
-    build
-        .current_dir(workspace.root())
-        .args(["build", profile.argument()]);
-    for package in packages {
-        build.args(["--package", package]);
-    }
-    process::run(&mut build)
-}
-
-/// `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
-pub(crate) fn program(workspace: &Workspace, profile: HostProfile, name: &str) -> Command {
-    let mut command = Command::new(workspace.host_program(profile, name));
-    for (variable, _) in std::env::vars_os() {
-        if variable.to_string_lossy().starts_with("AMPOULE_") {
-            command.env_remove(variable);
-        }
-    }
-    command
-}
-
-fn is_fresh(
-    workspace: &Workspace,
-    recipe: &Recipe,
-    destination: &Destination,
-    profile: HostProfile,
-) -> bool {
+fn is_fresh(workspace: &Workspace, destination: &Destination, profile: HostProfile) -> bool {
     let made_from = || -> Result<Inputs> {
         Ok(serde_json::from_slice(&std::fs::read(inputs_path(
             &destination.bundle,
         ))?)?)
     };
-    let same =
-        matches!((made_from(), inputs(workspace, recipe)), (Ok(then), Ok(now)) if then == now);
+    let same = matches!((made_from(), inputs(workspace)), (Ok(then), Ok(now)) if then == now);
     same && process::output(
-        program(workspace, profile, "ampoule")
+        signed_bundle::program(workspace, profile, "ampoule")
             .arg("verify")
             .arg(&destination.bundle)
             .arg("--trust")
@@ -153,13 +94,13 @@ fn is_fresh(
     .is_ok()
 }
 
-fn inputs(workspace: &Workspace, recipe: &Recipe) -> Result<Inputs> {
+fn inputs(workspace: &Workspace) -> Result<Inputs> {
     Ok(Inputs {
-        component_sha256: sha256_of_file(&guests::model(workspace, recipe.package)?.component)?,
+        component_sha256: sha256_of_file(&guests::model(workspace, MINILM.package)?.component)?,
         files_sha256: weights::files()
             .map(|(_, sha256)| sha256.to_owned())
             .collect(),
-        tasks: recipe.tasks.iter().map(ToString::to_string).collect(),
+        tasks: MINILM.tasks.iter().map(ToString::to_string).collect(),
     })
 }
 
@@ -167,12 +108,7 @@ fn inputs_path(bundle: &Path) -> PathBuf {
     bundle.with_extension("inputs.json")
 }
 
-fn make(
-    workspace: &Workspace,
-    recipe: &Recipe,
-    destination: &Destination,
-    profile: HostProfile,
-) -> Result<()> {
+fn make(workspace: &Workspace, destination: &Destination, profile: HostProfile) -> Result<()> {
     let bundle = &destination.bundle;
     refuse_to_replace_what_is_no_bundle(bundle)?;
     let parent = bundle
@@ -181,26 +117,26 @@ fn make(
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let staged =
         tempfile::tempdir_in(parent).context("cannot make a temporary folder beside the bundle")?;
-    let folder = staged.path().join(recipe.name);
+    let folder = staged.path().join(MINILM.name);
     std::fs::create_dir(&folder)?;
-    copy(
-        &guests::model(workspace, recipe.package)?.component,
+    signed_bundle::copy(
+        &guests::model(workspace, MINILM.package)?.component,
         &folder.join("component.wasm"),
     )?;
     for (name, _) in weights::files() {
-        copy(&weights::folder(workspace).join(name), &folder.join(name))?;
+        signed_bundle::copy(&weights::folder(workspace).join(name), &folder.join(name))?;
     }
 
     let release = Release {
         number: 1,
         created: None,
     };
-    write_manifest(workspace, recipe, &release, &folder, profile)?;
+    signed_bundle::write_manifest(workspace, &MINILM, &release, &folder, profile)?;
     let public_key = staged.path().join("publisher.pub.pem");
-    sign_once(workspace, &folder, &public_key, profile)?;
+    signed_bundle::sign_once(workspace, &folder, &public_key, profile)?;
     trust(workspace, &public_key, &destination.trust, profile)?;
 
-    let inputs = inputs(workspace, recipe)?;
+    let inputs = inputs(workspace)?;
     if bundle.exists() {
         std::fs::remove_dir_all(bundle)
             .with_context(|| format!("cannot replace {}", bundle.display()))?;
@@ -219,52 +155,6 @@ fn make(
     Ok(())
 }
 
-/// Writes the manifest of what is in `folder`, and returns it as JSON.
-pub(crate) fn write_manifest(
-    workspace: &Workspace,
-    recipe: &Recipe,
-    release: &Release,
-    folder: &Path,
-    profile: HostProfile,
-) -> Result<Value> {
-    let mut init = program(workspace, profile, "ampoule-sign");
-    init.args(["init", "--json"])
-        .arg(folder)
-        .args(["--publisher", recipe.publisher, "--name", recipe.name])
-        .args(["--version", env!("CARGO_PKG_VERSION")])
-        .args(["--release", &release.number.to_string()])
-        .args(["--description", recipe.description])
-        .args(["--source", recipe.source])
-        .args(recipe.limits);
-    for task in recipe.tasks {
-        init.args(["--task", task]);
-    }
-    if let Some(created) = &release.created {
-        init.args(["--created", created]);
-    }
-    let mut answer: Value = serde_json::from_str(&process::output(&mut init)?)
-        .context("`ampoule-sign init --json` printed something unexpected")?;
-    Ok(answer["manifest"].take())
-}
-
-/// Signs the bundle in `folder` with a key that is made for it and never leaves the signer's memory;
-/// writes the public key.
-pub(crate) fn sign_once(
-    workspace: &Workspace,
-    folder: &Path,
-    public_key: &Path,
-    profile: HostProfile,
-) -> Result<()> {
-    process::output(
-        program(workspace, profile, "ampoule-sign")
-            .arg("sign")
-            .arg(folder)
-            .arg("--one-time-key")
-            .arg(public_key),
-    )?;
-    Ok(())
-}
-
 /// Lets the host trust the key. The demo's trust directory is made anew each time: the keys of earlier
 /// runs are gone, and nobody should trust them any longer.
 fn trust(
@@ -278,7 +168,7 @@ fn trust(
             .with_context(|| format!("cannot replace {}", directory.display()))?;
     }
     process::output(
-        program(workspace, profile, "ampoule")
+        signed_bundle::program(workspace, profile, "ampoule")
             .args(["trust", "add", "--publisher", PUBLISHER, "--trust"])
             .arg(directory)
             .arg(public_key),
@@ -297,12 +187,6 @@ fn refuse_to_replace_what_is_no_bundle(folder: &Path) -> Result<()> {
         );
     }
     Ok(())
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::copy(from, to)
-        .map(|_| ())
-        .with_context(|| format!("cannot copy {}", from.display()))
 }
 
 #[cfg(test)]

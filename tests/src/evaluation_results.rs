@@ -1,0 +1,87 @@
+//! What the last whole evaluation found, and with which files: the record that the model card is held
+//! to.
+
+use std::collections::BTreeMap;
+
+use ampoule::Sha256Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::evaluation::QUESTIONS;
+use crate::score_table::ScoreTable;
+use crate::workspace_file;
+
+const FILE: &str = "guest/models/tiny-vlm/eval/results.json";
+
+const BUNDLE: &str = "host/cli/builtin/tiny-vlm";
+
+/// The bundle's files that answers come from.
+const FILES: [&str; 4] = [
+    "component.wasm",
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+];
+
+/// A whole evaluation of the built-in model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationResults {
+    /// What was evaluated.
+    pub evaluated: EvaluatedFiles,
+    /// How well it did.
+    pub table: ScoreTable,
+}
+
+/// What answers depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluatedFiles {
+    /// The SHA-256 digests of the built-in bundle's files.
+    bundle: BTreeMap<String, String>,
+    /// The SHA-256 digest of the questions.
+    questions: String,
+}
+
+impl EvaluatedFiles {
+    /// Those that the repository has now.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is not there.
+    #[must_use]
+    pub fn now() -> Self {
+        let digest = |path: &str| {
+            let bytes = std::fs::read(workspace_file(path));
+            let bytes = bytes.unwrap_or_else(|error| panic!("{path}: {error}"));
+            Sha256Digest::of(&bytes).to_string()
+        };
+        Self {
+            bundle: FILES
+                .map(|name| (name.to_owned(), digest(&format!("{BUNDLE}/{name}"))))
+                .into(),
+            questions: digest(QUESTIONS),
+        }
+    }
+}
+
+impl EvaluationResults {
+    /// Those that `cargo xtask eval` wrote last.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[must_use]
+    pub fn read() -> Self {
+        let text = std::fs::read(workspace_file(FILE))
+            .unwrap_or_else(|error| panic!("{FILE}: {error}; run `cargo xtask eval`"));
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// Writes them down for the repository.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&self) -> std::io::Result<()> {
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(workspace_file(FILE), json)
+    }
+}

@@ -1,0 +1,115 @@
+//! Makes a bundle as its publisher would: a manifest of what is in a folder, and a signature by a key
+//! that lives no longer than that.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::process;
+use crate::workspace::{HostProfile, Workspace};
+
+/// What the publisher of a model writes into its manifest.
+pub(crate) struct Recipe {
+    pub(crate) publisher: &'static str,
+    pub(crate) name: &'static str,
+    /// The package of its guest.
+    pub(crate) package: &'static str,
+    pub(crate) tasks: &'static [&'static str],
+    pub(crate) description: &'static str,
+    pub(crate) source: &'static str,
+    /// What one sandbox needs, as `ampoule-sign init` takes it; what is not given is guessed.
+    pub(crate) limits: &'static [&'static str],
+}
+
+/// What tells one bundle of a recipe from another.
+pub(crate) struct Release {
+    pub(crate) number: u64,
+    /// RFC 3339; now, if it is not given.
+    pub(crate) created: Option<String>,
+}
+
+/// Writes the manifest of what is in `folder`, and returns it as JSON.
+pub(crate) fn write_manifest(
+    workspace: &Workspace,
+    recipe: &Recipe,
+    release: &Release,
+    folder: &Path,
+    profile: HostProfile,
+) -> Result<Value> {
+    let mut init = program(workspace, profile, "ampoule-sign");
+    init.args(["init", "--json"])
+        .arg(folder)
+        .args(["--publisher", recipe.publisher, "--name", recipe.name])
+        .args(["--version", env!("CARGO_PKG_VERSION")])
+        .args(["--release", &release.number.to_string()])
+        .args(["--description", recipe.description])
+        .args(["--source", recipe.source])
+        .args(recipe.limits);
+    for task in recipe.tasks {
+        init.args(["--task", task]);
+    }
+    if let Some(created) = &release.created {
+        init.args(["--created", created]);
+    }
+    let mut answer: Value = serde_json::from_str(&process::output(&mut init)?)
+        .context("`ampoule-sign init --json` printed something unexpected")?;
+    Ok(answer["manifest"].take())
+}
+
+/// Signs the bundle in `folder` with a key that is made for it and never leaves the signer's memory;
+/// writes the public key.
+pub(crate) fn sign_once(
+    workspace: &Workspace,
+    folder: &Path,
+    public_key: &Path,
+    profile: HostProfile,
+) -> Result<()> {
+    process::output(
+        program(workspace, profile, "ampoule-sign")
+            .arg("sign")
+            .arg(folder)
+            .arg("--one-time-key")
+            .arg(public_key),
+    )?;
+    Ok(())
+}
+
+/// Builds `ampoule` and `ampoule-sign`.
+pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Result<()> {
+    build_host(workspace, profile, &["ampoule-cli", "ampoule-signing"])
+}
+
+/// Builds `ampoule-sign`, which does not contain the bundle that it may be wanted for.
+pub(crate) fn build_signer(workspace: &Workspace, profile: HostProfile) -> Result<()> {
+    build_host(workspace, profile, &["ampoule-signing"])
+}
+
+fn build_host(workspace: &Workspace, profile: HostProfile, packages: &[&str]) -> Result<()> {
+    let mut build = process::cargo();
+    build
+        .current_dir(workspace.root())
+        .args(["build", profile.argument()]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    process::run(&mut build)
+}
+
+/// `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
+pub(crate) fn program(workspace: &Workspace, profile: HostProfile, name: &str) -> Command {
+    let mut command = Command::new(workspace.host_program(profile, name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("AMPOULE_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to)
+        .map(|_| ())
+        .with_context(|| format!("cannot copy {}", from.display()))
+}
