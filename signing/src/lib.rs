@@ -117,6 +117,8 @@
 )]
 
 mod bundle;
+#[cfg(feature = "clap")]
+mod delegation_options;
 mod digest;
 mod directory;
 mod envelope;
@@ -146,6 +148,8 @@ mod trust_toml;
 mod units;
 
 pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle};
+#[cfg(feature = "clap")]
+pub use delegation_options::DelegationOptions;
 pub use digest::{FileDigest, Sha256Digest};
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};

@@ -169,54 +169,52 @@ impl TrustStore {
 
     /// Forgets a key in all delegations, and says whether it was in any.
     ///
-    /// Nothing becomes easier to sign by it: a delegation keeps its threshold, and one that is left
-    /// without keys stays, trusting nobody, where a wider one would otherwise decide in its place.
+    /// Nothing else changes, so nothing becomes easier to sign by it, not even later: each delegation
+    /// keeps its threshold, caps and validity, and one that is left without keys stays, trusting
+    /// nobody. Only [`TrustStore::remove_delegation`] and [`TrustStore::remove_publisher`] forget one.
     pub fn remove(&mut self, key: &KeyId) -> bool {
         let mut was_there = false;
         for delegation in &mut self.delegations {
             was_there |= delegation.keys.remove(key).is_some();
         }
-        let wide: BTreeSet<String> = self
-            .delegations
-            .iter()
-            .filter(|delegation| !delegation.keys.is_empty())
-            .flat_map(Delegation::models)
-            .filter(|pattern| !pattern.is_one_model())
-            .map(|pattern| pattern.publisher().to_owned())
-            .collect();
-        self.delegations.retain(|delegation| {
-            !delegation.keys.is_empty()
-                || delegation
-                    .models()
-                    .any(|pattern| pattern.is_one_model() && wide.contains(pattern.publisher()))
-        });
         was_there
     }
 
-    /// Forgets the delegation for exactly this pattern, and says whether there was one. A wider one
-    /// may decide in its place from now on.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` when the delegation covers other models too.
-    pub fn remove_delegation(&mut self, pattern: &ModelPattern) -> Result<bool> {
-        let Some(place) = self.place_of(pattern) else {
-            return Ok(false);
-        };
-        if self.delegations[place].models.len() > 1 {
-            return Err(refused(format!(
-                "{pattern} stands in one delegation with {}; take it out by hand",
-                self.delegations[place].names()
-            )));
+    /// Forgets what is said about exactly this pattern, and says whether anything was. A wider
+    /// delegation may decide in its place from now on.
+    pub fn remove_delegation(&mut self, pattern: &ModelPattern) -> bool {
+        self.forget(|own| own == pattern)
+    }
+
+    /// Forgets what is said about any model of this publisher, and says whether anything was. Nobody
+    /// is trusted to sign for it from now on.
+    pub fn remove_publisher(&mut self, publisher: &str) -> bool {
+        self.forget(|own| own.publisher() == publisher)
+    }
+
+    /// Takes these patterns out of the delegations; one that is about nothing else goes whole.
+    fn forget(&mut self, is_meant: impl Fn(&ModelPattern) -> bool) -> bool {
+        let mut was_there = false;
+        for delegation in &mut self.delegations {
+            delegation.models.retain(|own| {
+                let is_meant = is_meant(own);
+                was_there |= is_meant;
+                !is_meant
+            });
         }
-        self.delegations.remove(place);
-        Ok(true)
+        self.delegations
+            .retain(|delegation| !delegation.models.is_empty());
+        self.delegations
+            .sort_by(|one, other| one.models.cmp(&other.models));
+        was_there
     }
 
     /// Whether nobody is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.delegations.is_empty()
+        self.delegations
+            .iter()
+            .all(|delegation| delegation.keys.is_empty())
     }
 
     /// All delegations, sorted by their models.

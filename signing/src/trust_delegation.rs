@@ -32,6 +32,17 @@ impl Validity {
     }
 }
 
+impl Validity {
+    /// This time, with the ends that `other` has in place of its own.
+    #[must_use]
+    pub fn overlaid(self, other: Self) -> Self {
+        Self {
+            not_before: other.not_before.or(self.not_before),
+            not_after: other.not_after.or(self.not_after),
+        }
+    }
+}
+
 impl fmt::Display for Validity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.not_before, self.not_after) {
@@ -88,9 +99,17 @@ impl Delegation {
         }
     }
 
-    /// Trusts a key besides the others. One that is trusted already gets the new validity.
+    /// Trusts a key besides the others. One that is trusted already keeps each end of its time that
+    /// `validity` leaves open: to name a key once more does not make it count for longer.
     #[must_use]
-    pub fn with_key(mut self, key: PublicKey, validity: Validity) -> Self {
+    pub fn with_key(self, key: PublicKey, validity: Validity) -> Self {
+        let before = self.key_validity(&key.key_id()).unwrap_or_default();
+        self.with_key_at(key, before.overlaid(validity))
+    }
+
+    /// Trusts a key at exactly this time, whatever was said about it before.
+    #[must_use]
+    pub fn with_key_at(mut self, key: PublicKey, validity: Validity) -> Self {
         self.keys.insert(key.key_id(), TrustedKey { key, validity });
         self
     }
@@ -148,6 +167,12 @@ impl Delegation {
     #[must_use]
     pub fn has_key(&self, id: &KeyId) -> bool {
         self.keys.contains_key(id)
+    }
+
+    /// From when to when this key counts, if it is one of the keys.
+    #[must_use]
+    pub fn key_validity(&self, id: &KeyId) -> Option<Validity> {
+        self.keys.get(id).map(|trusted| trusted.validity)
     }
 
     /// Whether the keys can ever be enough.

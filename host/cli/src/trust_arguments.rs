@@ -1,11 +1,13 @@
 //! The command line of `ampoule trust`.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Fuel};
-use ampoule_signing::{Caps, InitCaps, ModelPattern, Timestamp, Validity, parse_time};
+use ampoule_signing::{
+    Caps, DelegationOptions, InitCaps, KeyId, ModelPattern, ParseError, parse_time,
+};
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -31,13 +33,17 @@ pub(crate) enum TrustCommand {
     },
     /// Stop trusting a key, whatever it may sign, or everybody for a publisher's models.
     ///
+    /// What is said about models stays when a key goes: how many have to sign, and what they may ask for.
+    ///
     /// Example: ampoule trust remove --trust trust 4f3c…
     Remove {
-        /// The key's id, as `ampoule trust list` shows it.
-        #[arg(value_name = "KEYID", required_unless_present = "publisher")]
-        key_id: Option<String>,
-        /// Instead of a key: the publisher whose models nobody shall sign any more.
-        #[arg(long, value_name = "PUBLISHER", conflicts_with = "key_id")]
+        /// A key's id, as `ampoule trust list` shows it; or the models that nothing shall be said about
+        /// any more, PUBLISHER/MODEL or PUBLISHER/*: a wider rule decides about them from then on.
+        #[arg(value_name = "KEYID|PATTERN", required_unless_present = "publisher")]
+        what: Option<Removal>,
+        /// Instead: the publisher whose models nobody shall sign any more, those with keys of their own
+        /// too.
+        #[arg(long, value_name = "PUBLISHER", conflicts_with = "what")]
         publisher: Option<String>,
         /// Only what is said about this model of the publisher; the rest decides about it from then on.
         #[arg(long, value_name = "MODEL", requires = "publisher")]
@@ -46,6 +52,25 @@ pub(crate) enum TrustCommand {
     /// Trust whom a signed root says, instead of trust.toml: for fleets.
     #[command(subcommand)]
     Root(TrustRootCommand),
+}
+
+/// What `trust remove` is to take out.
+#[derive(Debug, Clone)]
+pub(crate) enum Removal {
+    Key(KeyId),
+    Pattern(ModelPattern),
+}
+
+impl FromStr for Removal {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text.contains('/') {
+            text.parse().map(Self::Pattern)
+        } else {
+            text.parse().map(Self::Key)
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,30 +102,14 @@ pub(crate) struct TrustAdd {
     /// models count for it no more.
     #[arg(long, value_name = "MODEL")]
     pub(crate) name: Option<String>,
-    /// How many different keys have to sign; unless it was set before, one.
-    #[arg(long, value_name = "N")]
-    pub(crate) threshold: Option<NonZeroU32>,
-    /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", requires = "keys")]
-    pub(crate) not_before: Option<Timestamp>,
-    /// Last moment at which the keys given count.
-    #[arg(long, value_name = "TIME", requires = "keys")]
-    pub(crate) not_after: Option<Timestamp>,
     /// The public keys: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it. Those
     /// that may sign already stay; without any, only the rest is changed.
     #[arg(value_name = "KEY.pem")]
     pub(crate) keys: Vec<PathBuf>,
     #[command(flatten)]
+    pub(crate) rule: DelegationOptions,
+    #[command(flatten)]
     pub(crate) caps: CapOptions,
-}
-
-impl TrustAdd {
-    pub(crate) fn validity(&self) -> Validity {
-        Validity {
-            not_before: self.not_before,
-            not_after: self.not_after,
-        }
-    }
 }
 
 /// What the models may ask for, under what the host gives any.

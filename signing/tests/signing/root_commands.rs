@@ -142,6 +142,39 @@ fn a_root_key_is_replaced_by_the_old_and_the_new() {
 }
 
 #[test]
+fn a_keys_end_stays_until_somebody_takes_it_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    first_root(dir);
+    let delegate = |options: &[&str]| {
+        let arguments = [&["root", "delegate", "root.json", "acme/*"], options].concat();
+        json(dir, &arguments)["root"]["delegations"][0].clone()
+    };
+    let end = |delegation: &serde_json::Value| {
+        let keys = delegation["keys"].as_array().unwrap();
+        let old = keys
+            .iter()
+            .find(|key| key["id"] == json(dir, &["pubkey", "acme.key"])["key_id"]);
+        old.unwrap()["not_after"].clone()
+    };
+    let acme = ["--key", "acme.pub"];
+    delegate(&[&acme[..], &["--not-after", "2098-01-01T00:00:00Z"]].concat());
+    // The next rule names the old key too.
+    let two = delegate(&[&acme[..], &["--key", "eve.pub", "--threshold", "2"]].concat());
+    assert_eq!(two["threshold"], 2);
+    assert_eq!(end(&two), "2098-01-01T00:00:00Z");
+    let wide = delegate(&[&acme[..], &["--not-after", "none"]].concat());
+    assert_eq!(end(&wide), serde_json::Value::Null);
+    let keyless = ["root", "delegate", "root.json", "acme/*", "--not-after"];
+    assert_refused(
+        dir,
+        &[&keyless[..], &["none"]].concat(),
+        "usage.arguments",
+        2,
+    );
+}
+
+#[test]
 fn a_draft_that_breaks_a_rule_is_not_written_and_not_signed() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -209,6 +209,31 @@ fn a_key_counts_only_while_it_is_valid() {
 }
 
 #[test]
+fn to_name_a_key_once_more_does_not_make_it_count_for_longer() {
+    let [key] = keys::<1>();
+    let bound = |not_before: Option<&str>, not_after: Option<&str>| Validity {
+        not_before: not_before.map(time),
+        not_after: not_after.map(time),
+    };
+    let (first, last) = (Some("2030-01-01T00:00:00Z"), Some("2031-01-01T00:00:00Z"));
+    let public = || key.public_key().clone();
+    let old = Delegation::new(["acme/*".parse().unwrap()]).with_key(public(), bound(None, last));
+    let again = old.clone().with_key(public(), Validity::default());
+    assert_eq!(again.key_validity(&id(&key)), Some(bound(None, last)));
+    let narrower = again.with_key(public(), bound(first, None));
+    assert_eq!(narrower.key_validity(&id(&key)), Some(bound(first, last)));
+    // A store that is told of it once more says the same.
+    let mut store = TrustStore::new();
+    store.insert_delegation(old).unwrap();
+    store.insert(public(), ["acme"]).unwrap();
+    let kept = store.delegations()[0].key_validity(&id(&key));
+    assert_eq!(kept, Some(bound(None, last)));
+    // To widen it is to say so.
+    let wide = narrower.with_key_at(public(), Validity::default());
+    assert_eq!(wide.key_validity(&id(&key)), Some(Validity::default()));
+}
+
+#[test]
 fn a_delegation_holds_only_while_it_is_valid() {
     let keys = keys::<1>();
     let mut trust = TrustStore::new();

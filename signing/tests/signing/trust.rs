@@ -51,7 +51,6 @@ fn a_store_keeps_keys_and_what_they_may_sign() {
     assert!(TrustStore::update(&dir, |store| Ok(store.remove(&one.key_id()))).unwrap());
     let store = TrustStore::open(&dir).unwrap();
     assert_eq!(store.key(&one.key_id()), None);
-    assert_eq!(store.delegations().len(), 1);
     assert_eq!(store.keys().len(), 1);
 }
 
@@ -120,12 +119,83 @@ fn removing_a_key_makes_nothing_easier_to_sign() {
     assert_eq!(store.deciding("acme", "minilm").unwrap().keys().count(), 0);
     // To forget the rule is to say so.
     let pattern = "acme/minilm".parse().unwrap();
-    assert!(TrustStore::update(&dir, |store| store.remove_delegation(&pattern)).unwrap());
+    assert!(TrustStore::update(&dir, |store| Ok(store.remove_delegation(&pattern))).unwrap());
     let store = TrustStore::open(&dir).unwrap();
     assert!(store.may_sign(&all.key_id(), "acme", "minilm"));
-    // Where nothing wider would take its place, an empty rule is not kept.
-    TrustStore::update(&dir, |store| Ok(store.remove(&all.key_id()))).unwrap();
-    assert!(TrustStore::open(&dir).unwrap().is_empty());
+}
+
+#[test]
+fn a_rule_outlives_its_last_key() {
+    let (_parent, dir) = store_dir();
+    let (stolen, other, next) = (public_key(), public_key(), public_key());
+    let two = 2.try_into().unwrap();
+    let end = Validity {
+        not_before: None,
+        not_after: Some("2031-01-01T00:00:00Z".parse().unwrap()),
+    };
+    let caps = Caps {
+        memory: Some(ByteSize::from_mib(64)),
+        ..Caps::default()
+    };
+    TrustStore::update(&dir, |store| {
+        store.insert_delegation(
+            Delegation::new(["acme/*".parse().unwrap()])
+                .with_key(stolen.clone(), Validity::default())
+                .with_key(other.clone(), Validity::default())
+                .with_threshold(two)
+                .with_validity(end)
+                .with_caps(caps.clone()),
+        )?;
+        store.insert_delegation(
+            Delegation::new(["acme/minilm".parse().unwrap()])
+                .with_key(stolen.clone(), Validity::default()),
+        )
+    })
+    .unwrap();
+    TrustStore::update(&dir, |store| {
+        assert!(store.remove(&stolen.key_id()) && store.remove(&other.key_id()));
+        Ok(())
+    })
+    .unwrap();
+    let store = TrustStore::open(&dir).unwrap();
+    assert!(store.is_empty(), "nobody is trusted");
+    assert_eq!(store.delegations().len(), 2);
+    let rule = store.deciding("acme", "other").unwrap();
+    assert_eq!((rule.threshold(), rule.validity()), (two, end));
+    assert_eq!(*rule.caps(), caps);
+    // A new key for the publisher gets no hold of the model that has a rule of its own.
+    TrustStore::update(&dir, |store| {
+        store.remove_delegation(&"acme/*".parse().unwrap());
+        store.insert(next.clone(), ["acme"])
+    })
+    .unwrap();
+    let store = TrustStore::open(&dir).unwrap();
+    assert!(store.may_sign(&next.key_id(), "acme", "other"));
+    assert!(!store.may_sign(&next.key_id(), "acme", "minilm"));
+}
+
+#[test]
+fn a_publisher_is_removed_with_every_rule_about_it() {
+    let (_parent, dir) = store_dir();
+    let (all, one) = (public_key(), public_key());
+    add(&dir, &all, &["acme", "acme-labs"]);
+    TrustStore::update(&dir, |store| {
+        store.insert_model(one.clone(), "acme", "minilm")?;
+        store.insert_delegation(
+            Delegation::new(["acme/other".parse().unwrap(), "zeta/*".parse().unwrap()])
+                .with_key(one.clone(), Validity::default()),
+        )
+    })
+    .unwrap();
+    assert!(TrustStore::update(&dir, |store| Ok(store.remove_publisher("acme"))).unwrap());
+    let store = TrustStore::open(&dir).unwrap();
+    for model in ["minilm", "other", "whatever"] {
+        assert!(store.deciding("acme", model).is_none(), "{model}");
+    }
+    // Those whose names only begin alike, and those that shared a rule, are as they were.
+    assert!(store.may_sign(&all.key_id(), "acme-labs", "x"));
+    assert!(store.may_sign(&one.key_id(), "zeta", "x"));
+    assert!(!TrustStore::update(&dir, |store| Ok(store.remove_publisher("acme"))).unwrap());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
-use crate::trust_arguments::{TrustAdd, TrustCommand, TrustRootCommand};
+use crate::trust_arguments::{Removal, TrustAdd, TrustCommand, TrustRootCommand};
 
 pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let directory = settings.trust_directory()?;
@@ -19,16 +19,19 @@ pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Res
         TrustCommand::List => list(&settings.trust_store()?, json),
         TrustCommand::Show { pattern } => show(&settings.trust_store()?, &pattern, json),
         TrustCommand::Remove {
-            key_id: Some(key_id),
-            ..
-        } => remove_key(directory, &key_id, json),
-        TrustCommand::Remove {
-            publisher, name, ..
-        } => {
+            what,
+            publisher,
+            name,
+        } => match (what, publisher, name) {
+            (Some(Removal::Key(key_id)), ..) => remove_key(directory, key_id, json),
+            (Some(Removal::Pattern(pattern)), ..) => remove_delegation(directory, &pattern, json),
+            (None, Some(publisher), None) => remove_publisher(directory, &publisher, json),
+            (None, Some(publisher), Some(name)) => {
+                remove_delegation(directory, &pattern(&publisher, Some(&name))?, json)
+            }
             // clap sees to it that there is one of the two.
-            let publisher = publisher.ok_or(Error::Internal("nothing to remove"))?;
-            remove_delegation(directory, &pattern(&publisher, name.as_deref())?, json)
-        }
+            (None, None, _) => Err(Error::Internal("nothing to remove")),
+        },
         TrustCommand::Root(command) => root(directory, command, json),
     }
 }
@@ -45,13 +48,8 @@ fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
         .map(|path| PublicKey::read_file(path))
         .collect::<Result<Vec<_>, _>>()?;
     let delegation = TrustStore::update(directory, |trust| {
-        let changed = trust.edit(pattern, |mut delegation| {
-            for key in keys {
-                delegation = delegation.with_key(key, options.validity());
-            }
-            if let Some(threshold) = options.threshold {
-                delegation = delegation.with_threshold(threshold);
-            }
+        let changed = trust.edit(pattern, |delegation| {
+            let delegation = options.rule.apply(delegation, keys);
             let caps = delegation.caps().clone();
             Ok(delegation.with_caps(caps.overlaid(options.caps.caps())))
         });
@@ -128,10 +126,7 @@ fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Er
     }
 }
 
-fn remove_key(directory: &Path, key_id: &str, json: bool) -> Result<(), Error> {
-    let key_id: KeyId = key_id
-        .parse()
-        .map_err(|error| Error::Setting(format!("the key id: {error}")))?;
+fn remove_key(directory: &Path, key_id: KeyId, json: bool) -> Result<(), Error> {
     // Looked up before anything is written: a mistyped id must not pass for a removal.
     let is_removed = TrustStore::update(directory, |trust| Ok(trust.remove(&key_id)))?;
     if !is_removed {
@@ -144,13 +139,25 @@ fn remove_key(directory: &Path, key_id: &str, json: bool) -> Result<(), Error> {
 }
 
 fn remove_delegation(directory: &Path, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
-    if !TrustStore::update(directory, |trust| trust.remove_delegation(pattern))? {
+    if !TrustStore::update(directory, |trust| Ok(trust.remove_delegation(pattern)))? {
         return Err(Error::NobodyTrusted(pattern.to_string()));
     }
     if json {
         return output::json(&json!({ "removed": pattern.to_string() }));
     }
     output::write(&format!("nothing is said about {pattern} any more\n"))
+}
+
+fn remove_publisher(directory: &Path, publisher: &str, json: bool) -> Result<(), Error> {
+    if !TrustStore::update(directory, |trust| Ok(trust.remove_publisher(publisher)))? {
+        return Err(Error::NobodyTrusted(publisher.to_owned()));
+    }
+    if json {
+        return output::json(&json!({ "removed": publisher }));
+    }
+    output::write(&format!(
+        "nobody may sign any model of {publisher} any more\n"
+    ))
 }
 
 fn root(directory: &Path, command: TrustRootCommand, json: bool) -> Result<(), Error> {

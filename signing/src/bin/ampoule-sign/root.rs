@@ -34,17 +34,11 @@ fn init(options: &RootInit) -> Result<Answer> {
 
 fn delegate(options: &RootDelegate) -> Result<Answer> {
     let keys = read_keys(&options.keys)?;
-    let validity = options.validity();
     let root = Root::update_file(&options.draft, |root| {
         root.change_trust(|trust| {
             trust
-                .edit(options.pattern.clone(), |mut delegation| {
-                    for key in keys {
-                        delegation = delegation.with_key(key, validity);
-                    }
-                    if let Some(threshold) = options.threshold {
-                        delegation = delegation.with_threshold(threshold);
-                    }
+                .edit(options.pattern.clone(), |delegation| {
+                    let delegation = options.rule.apply(delegation, keys);
                     let caps = delegation.caps().clone();
                     Ok(delegation.with_caps(caps.overlaid(options.caps.caps())))
                 })

@@ -4,7 +4,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Caps, Fuel, InitCaps, KeyId, ModelPattern, Timestamp, Validity};
+use ampoule_signing::{
+    ByteSize, Caps, DelegationOptions, Fuel, InitCaps, KeyId, ModelPattern, Timestamp,
+};
 use clap::{Args, Subcommand};
 
 use crate::arguments::duration;
@@ -78,26 +80,10 @@ pub(crate) struct RootDelegate {
     /// Public key that may sign them; may be repeated. Those that may already stay.
     #[arg(long = "key", value_name = "PUBLIC")]
     pub(crate) keys: Vec<PathBuf>,
-    /// How many different keys have to; unless it was set before, one.
-    #[arg(long, value_name = "N")]
-    pub(crate) threshold: Option<NonZeroU32>,
-    /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", requires = "keys")]
-    pub(crate) not_before: Option<Timestamp>,
-    /// Last moment at which the keys given count.
-    #[arg(long, value_name = "TIME", requires = "keys")]
-    pub(crate) not_after: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) rule: DelegationOptions,
     #[command(flatten)]
     pub(crate) caps: CapOptions,
-}
-
-impl RootDelegate {
-    pub(crate) fn validity(&self) -> Validity {
-        Validity {
-            not_before: self.not_before,
-            not_after: self.not_after,
-        }
-    }
 }
 
 /// What the models may ask for, whatever else a host would give them.
