@@ -1,25 +1,22 @@
-//! From a directory on disk, or from bytes in memory, to a bundle that may be run.
+//! From a directory or a file on disk, or from bytes in memory, to a bundle that may be run.
 //!
 //! The order is the point: signatures are verified over the exact payload bytes before those bytes
 //! are parsed; identity and expiry are checked before any file is read; each file is read once, and
 //! the bytes that were hashed are the bytes that are used.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::digest::Sha256Digest;
-use crate::directory::Directory;
-use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::KeyId;
-use crate::manifest::{FileEntry, Manifest};
-use crate::permissions::Rule;
+use crate::manifest::Manifest;
 use crate::reference::ModelReference;
 use crate::signers::valid_signers;
+use crate::source::{Files, Source};
 use crate::trust::TrustStore;
 use crate::trust_caps::Caps;
 use crate::units::ByteSize;
@@ -40,30 +37,18 @@ pub struct Bundle {
     expected: Option<ModelReference>,
 }
 
-/// Where a bundle's files are.
-#[derive(Debug)]
-enum Source {
-    Directory(Directory),
-    Memory(BTreeMap<String, Arc<[u8]>>),
-}
-
 impl Bundle {
-    /// Opens a bundle's directory, once and for all, and reads its envelope.
+    /// Opens a bundle, a directory or one packed file, once and for all, and reads its envelope.
     ///
     /// # Errors
     ///
     /// `envelope.missing` when it is no bundle, `trust.permissions` when everybody may write to the
-    /// directory or the envelope, and what [`Envelope::parse`] refuses.
+    /// directory, the envelope or the packed file, `file.archive` for a file that is no packed bundle,
+    /// and what [`Envelope::parse`] refuses.
     pub fn open(path: &Path) -> Result<Self> {
-        let directory = Directory::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::EnvelopeMissing { found: "nothing" },
-            io::ErrorKind::NotADirectory => Error::EnvelopeMissing { found: "a file" },
-            _ => Error::io("open the bundle directory")(error),
-        })?;
-        directory.check(Rule::NotWorldWritable, "the bundle directory")?;
-        let envelope = read_envelope(&directory)?;
+        let (source, envelope) = Source::open(path)?;
         Ok(Self {
-            source: Source::Directory(directory),
+            source,
             envelope,
             max_size: DEFAULT_MAX_BUNDLE_SIZE,
             expected: None,
@@ -131,14 +116,14 @@ impl Bundle {
     /// `manifest.*`, `file.*`, `trust.permissions`.
     pub fn unverified_component(&self) -> Result<Arc<[u8]>> {
         let manifest = self.unverified_manifest()?;
-        let component = manifest.component();
-        if component.size().bytes() > self.max_size.bytes() {
-            return Err(Error::FileTooLarge {
-                found: component.size(),
-                allowed: self.max_size,
-            });
-        }
-        self.source.read(component)
+        self.source
+            .read(
+                &manifest,
+                std::iter::once(manifest.component()),
+                self.max_size,
+            )?
+            .remove(manifest.component().path())
+            .ok_or(Error::Internal("the component"))
     }
 
     /// Verifies everything and reads every file: the only way to a [`VerifiedBundle`].
@@ -161,7 +146,9 @@ impl Bundle {
         if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
             return Err(Error::TrustExpired { not_after, now });
         }
-        let files = read_files(&manifest, self.max_size, |file| self.source.read(file))?;
+        let files = self
+            .source
+            .read(&manifest, manifest.all_files(), self.max_size)?;
         let component = files
             .get(manifest.component().path())
             .cloned()
@@ -177,81 +164,6 @@ impl Bundle {
     }
 }
 
-/// Reads a bundle's envelope from its directory.
-pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
-    let bytes = directory
-        .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
-        .map_err(|error| match error {
-            Error::FileMissing { .. } => Error::EnvelopeMissing {
-                found: "a directory without it",
-            },
-            other => other,
-        })?
-        .map_err(|found| Error::EnvelopeTooLarge {
-            found: ByteSize::from_bytes(found),
-            allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
-        })?;
-    Envelope::parse(&bytes)
-}
-
-/// Reads all of a manifest's files, each with `read`.
-pub(crate) fn read_files(
-    manifest: &Manifest,
-    max_size: ByteSize,
-    read: impl Fn(&FileEntry) -> Result<Arc<[u8]>>,
-) -> Result<BTreeMap<String, Arc<[u8]>>> {
-    let total = manifest
-        .all_files()
-        .fold(0u64, |sum, file| sum.saturating_add(file.size().bytes()));
-    if total > max_size.bytes() {
-        return Err(Error::FileTooLarge {
-            found: ByteSize::from_bytes(total),
-            allowed: max_size,
-        });
-    }
-    manifest
-        .all_files()
-        .map(|file| Ok((file.path().to_owned(), read(file)?)))
-        .collect()
-}
-
-/// Reads one file of a directory, once, and checks that it is what the manifest says.
-pub(crate) fn read_file(directory: &Directory, file: &FileEntry) -> Result<Arc<[u8]>> {
-    let bytes = directory.read_exact(file.path(), file.size(), Rule::NotWorldWritable)?;
-    check_digest(file, bytes)
-}
-
-fn check_digest(file: &FileEntry, bytes: Arc<[u8]>) -> Result<Arc<[u8]>> {
-    if !file.digest().verify(&bytes) {
-        return Err(Error::FileDigest {
-            path: file.path().to_owned(),
-        });
-    }
-    Ok(bytes)
-}
-
-impl Source {
-    /// One file, once it was found to be what the manifest says.
-    fn read(&self, file: &FileEntry) -> Result<Arc<[u8]>> {
-        let files = match self {
-            Self::Directory(directory) => return read_file(directory, file),
-            Self::Memory(files) => files,
-        };
-        let bytes = files.get(file.path()).ok_or_else(|| Error::FileMissing {
-            path: file.path().to_owned(),
-        })?;
-        let found = ByteSize::from_bytes(bytes.len() as u64);
-        if found != file.size() {
-            return Err(Error::FileSize {
-                path: file.path().to_owned(),
-                expected: file.size(),
-                found,
-            });
-        }
-        check_digest(file, Arc::clone(bytes))
-    }
-}
-
 /// A bundle whose signatures, manifest and files were verified, with the bytes that were verified.
 ///
 /// Only [`Bundle::verify`] makes one, so code that takes it cannot be given an unverified model.
@@ -262,7 +174,7 @@ pub struct VerifiedBundle {
     signers: Vec<KeyId>,
     caps: Caps,
     component: Arc<[u8]>,
-    files: BTreeMap<String, Arc<[u8]>>,
+    files: Files,
 }
 
 impl VerifiedBundle {

@@ -19,6 +19,11 @@ impl Sha256Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
+    /// The digest of what the hasher was given.
+    pub(crate) fn of_hasher(hasher: sha2::Sha256) -> Self {
+        Self(hasher.finalize().into())
+    }
+
     /// The 32 bytes themselves.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -124,6 +124,14 @@ pub enum Error {
         /// The size that was found, or one more byte than expected if it grew while being read.
         found: ByteSize,
     },
+    /// `file.archive`: a file that is not as `ampoule-sign pack` writes a bundle.
+    #[error(
+        "this is no packed bundle: {reason}; fetch it again, or pack it with `ampoule-sign pack`"
+    )]
+    FileArchive {
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// `file.digest`: the file does not have the content that was signed.
     #[error("the content of {path:?} is not what the manifest says; fetch the bundle again")]
     FileDigest {
@@ -374,6 +382,7 @@ impl Error {
             Self::FileSymlink { .. } => "file.symlink",
             Self::FileType { .. } => "file.type",
             Self::FileSize { .. } => "file.size",
+            Self::FileArchive { .. } => "file.archive",
             Self::FileDigest { .. } => "file.digest",
             Self::FileTooLarge { .. } => "file.too-large",
             Self::TrustUnknownKey { .. } => "trust.unknown-key",

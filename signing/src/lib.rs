@@ -116,14 +116,17 @@
     allow(clippy::unwrap_used, reason = "a unit test fails by panicking")
 )]
 
+mod archive;
 mod bundle;
 #[cfg(feature = "clap")]
 mod delegation_options;
 mod digest;
+mod digest_list;
 mod directory;
 mod envelope;
 mod error;
 mod exit_code;
+mod file_reader;
 mod json;
 mod key;
 mod key_file;
@@ -131,10 +134,12 @@ mod manifest;
 mod manifest_json;
 mod model_pattern;
 mod names;
+mod pack;
 mod permissions;
 mod reference;
 mod sign;
 mod signers;
+mod source;
 mod template;
 mod trust;
 mod trust_caps;
@@ -151,6 +156,7 @@ pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle}
 #[cfg(feature = "clap")]
 pub use delegation_options::DelegationOptions;
 pub use digest::{FileDigest, Sha256Digest};
+pub use digest_list::digest_directory;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};
 pub use exit_code::exit_code_for;
@@ -161,6 +167,7 @@ pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
 pub use model_pattern::ModelPattern;
+pub use pack::{pack_directory, unpack_file};
 pub use reference::ModelReference;
 pub use semver::Version;
 pub use sign::{cosign_directory, sign_directory};

@@ -5,13 +5,14 @@
 use std::io;
 use std::path::Path;
 
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, read_envelope, read_file, read_files};
+use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
 use crate::directory::Directory;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::SecretKey;
 use crate::manifest::Manifest;
 use crate::permissions::Rule;
+use crate::source::{read_directory, read_envelope};
 use crate::template::{MANIFEST_FILE, read_manifest_file};
 
 /// Signs the manifest in `dir` with each of `keys` and puts the envelope beside it, atomically.
@@ -30,10 +31,7 @@ pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Enve
     let directory = open(dir)?;
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
-    // A host takes at most its own maximum; what no host reads need not be signed.
-    read_files(&manifest, DEFAULT_MAX_BUNDLE_SIZE, |file| {
-        read_file(&directory, file)
-    })?;
+    check_files(&directory, &manifest)?;
     let envelope = Envelope::sign(payload, keys)?;
     write_envelope(&directory, &envelope)?;
     Ok((manifest, envelope))
@@ -54,9 +52,7 @@ pub fn cosign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, En
     let directory = open(dir)?;
     let mut envelope = read_envelope(&directory)?;
     let manifest = Manifest::parse(envelope.payload())?;
-    read_files(&manifest, DEFAULT_MAX_BUNDLE_SIZE, |file| {
-        read_file(&directory, file)
-    })?;
+    check_files(&directory, &manifest)?;
     for key in keys {
         envelope.cosign(key)?;
     }
@@ -87,6 +83,12 @@ fn open(dir: &Path) -> Result<Directory> {
     let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
     directory.check(Rule::NotWorldWritable, "the bundle directory")?;
     Ok(directory)
+}
+
+/// Reads every file as a host would. A host takes at most its own maximum; what no host reads need not
+/// be signed.
+fn check_files(directory: &Directory, manifest: &Manifest) -> Result<()> {
+    read_directory(directory, manifest, DEFAULT_MAX_BUNDLE_SIZE).map(drop)
 }
 
 fn check_keys(keys: &[&SecretKey]) -> Result<()> {

@@ -18,6 +18,8 @@ mod manifest_files;
 mod memory;
 mod one_time_key;
 mod openssl;
+mod packed;
+mod publisher_tools;
 mod root;
 mod root_commands;
 mod root_format;

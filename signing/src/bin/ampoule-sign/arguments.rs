@@ -7,7 +7,7 @@ use ampoule_signing::{ByteSize, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
-use crate::password::PasswordSource;
+use crate::password::{NewPasswordSource, PasswordSource};
 use crate::root_arguments::RootCommand;
 
 /// Keys, manifests and signatures for Ampoule model bundles.
@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Print the public half of a private key.
     #[command(after_help = "Example:\n  ampoule-sign pubkey acme.key --out acme.pub")]
     Pubkey(Pubkey),
+    /// Give a private key another password.
+    #[command(after_help = "Example:\n  ampoule-sign passwd acme.key")]
+    Passwd(Passwd),
     /// Write manifest.json for the files of a directory.
     #[command(
         after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm \
@@ -56,6 +59,18 @@ pub(crate) enum Command {
     /// Show what a bundle says of itself, verifying nothing.
     #[command(after_help = "Example:\n  ampoule-sign inspect minilm")]
     Inspect(Inspect),
+    /// List the SHA-256 of a directory's files, as `sha256sum -c` reads it.
+    #[command(
+        after_help = "Example:\n  ampoule-sign digest minilm > minilm.sha256\n  cd minilm && \
+                            sha256sum -c ../minilm.sha256"
+    )]
+    Digest(Digest),
+    /// Pack a signed bundle into one file, which a host runs as it is.
+    #[command(after_help = "Example:\n  ampoule-sign pack minilm minilm.ampoule")]
+    Pack(Pack),
+    /// Unpack a packed bundle into a new directory.
+    #[command(after_help = "Example:\n  ampoule-sign unpack minilm.ampoule minilm")]
+    Unpack(Unpack),
     /// Say whom a whole fleet trusts, in one document that several people sign.
     #[command(
         subcommand,
@@ -93,6 +108,20 @@ pub(crate) struct Pubkey {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct Passwd {
+    /// Private key. Its file is replaced whole or not at all.
+    #[arg(value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// Leave the private key unencrypted: whoever can read the file can sign.
+    #[arg(long, conflicts_with = "new_password_file")]
+    pub(crate) no_encryption: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+    #[command(flatten)]
+    pub(crate) new_password: NewPasswordSource,
 }
 
 #[derive(Args)]
@@ -204,9 +233,9 @@ pub(crate) struct Cosign {
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// Bundle.
-    #[arg(value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    /// Bundle: a directory or a packed file.
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
     /// Trust directory: which keys may sign which models.
     #[arg(
         long,
@@ -228,7 +257,34 @@ pub(crate) struct Verify {
 
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// Bundle.
+    /// Bundle: a directory or a packed file.
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Digest {
+    /// Directory. The paths in the list are relative to it.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Pack {
+    /// Directory with the signed bundle.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// File to write. An existing file is never overwritten.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Unpack {
+    /// Packed bundle.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Directory to make. An existing one is never written into.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }

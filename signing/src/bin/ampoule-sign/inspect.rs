@@ -9,7 +9,7 @@ use crate::arguments::Inspect;
 use crate::output::Answer;
 
 pub(crate) fn inspect(options: &Inspect) -> Result<Answer> {
-    let bundle = Bundle::open(&options.dir)?;
+    let bundle = Bundle::open(&options.bundle)?;
     let manifest = bundle.unverified_manifest()?;
     let digest = Sha256Digest::of(bundle.envelope().payload());
     let key_ids: Vec<_> = bundle
