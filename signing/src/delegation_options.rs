@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 
+use crate::cap_options::CapOptions;
 use crate::error::{ParseError, printable};
 use crate::key::PublicKey;
 use crate::trust_delegation::{Delegation, Validity};
@@ -26,6 +27,14 @@ pub struct DelegationOptions {
     /// own unless this is given.
     #[arg(long, value_name = "TIME", requires = "keys")]
     not_after: Option<Bound>,
+    /// First moment at which any of it holds, or `none`.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Bound>,
+    /// Last moment at which any of it holds, or `none`.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Bound>,
+    #[command(flatten)]
+    caps: CapOptions,
 }
 
 impl DelegationOptions {
@@ -40,7 +49,9 @@ impl DelegationOptions {
         if let Some(threshold) = self.threshold {
             delegation = delegation.with_threshold(threshold);
         }
-        delegation
+        let validity = changed(delegation.validity(), self.from, self.until);
+        let caps = self.caps.apply(delegation.caps().clone());
+        delegation.with_validity(validity).with_caps(caps)
     }
 }
 

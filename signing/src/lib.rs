@@ -118,6 +118,8 @@
 
 mod bundle;
 #[cfg(feature = "clap")]
+mod cap_options;
+#[cfg(feature = "clap")]
 mod delegation_options;
 mod digest;
 mod directory;
@@ -148,6 +150,8 @@ mod trust_toml;
 mod units;
 
 pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle};
+#[cfg(feature = "clap")]
+pub use cap_options::CapOptions;
 #[cfg(feature = "clap")]
 pub use delegation_options::DelegationOptions;
 pub use digest::{FileDigest, Sha256Digest};

@@ -41,23 +41,6 @@ impl Caps {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-
-    /// These caps, with those that `other` has in place of their own.
-    #[must_use]
-    pub fn overlaid(self, other: Self) -> Self {
-        Self {
-            capabilities: other.capabilities.or(self.capabilities),
-            memory: other.memory.or(self.memory),
-            fuel: other.fuel.or(self.fuel),
-            deadline: other.deadline.or(self.deadline),
-            output: other.output.or(self.output),
-            init: InitCaps {
-                memory: other.init.memory.or(self.init.memory),
-                fuel: other.init.fuel.or(self.init.fuel),
-                deadline: other.init.deadline.or(self.init.deadline),
-            },
-        }
-    }
 }
 
 /// For people, in one line.

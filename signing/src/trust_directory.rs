@@ -48,22 +48,27 @@ impl TrustStore {
 
     /// Changes the `trust.toml` in the directory `dir`, which is made if it is not there: reads it
     /// under a lock, applies `change`, and replaces the file atomically (mode 0600 in a directory of
-    /// mode 0700). When `change` fails, the store stays as it is.
+    /// mode 0700). When `change` fails or changes nothing, the file stays as it is.
     ///
     /// # Errors
     ///
-    /// As [`TrustStore::open`], `trust.two-forms` where a root is installed, `io.failed`, and what
-    /// `change` returns.
+    /// As [`TrustStore::open`], `trust.two-forms` where a root is installed, `io.failed`, what
+    /// `change` returns, and `trust.malformed` for what could not be read again.
     pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let locked = Locked::make(dir)?;
         if read_root(&locked.directory)?.is_some() {
             return Err(Error::TrustTwoForms);
         }
-        let mut store = read_toml(&locked.directory)?.unwrap_or_default();
+        let before = read_toml(&locked.directory)?.unwrap_or_default();
+        let mut store = before.clone();
         let answer = change(&mut store)?;
+        if store == before {
+            return Ok(answer);
+        }
+        let text = readable(&store)?;
         locked
             .directory
-            .replace(TRUST_FILE, trust_toml::write(&store)?.as_bytes(), 0o600)
+            .replace(TRUST_FILE, text.as_bytes(), 0o600)
             .map_err(Error::io("write trust.toml"))?;
         Ok(answer)
     }
@@ -175,6 +180,27 @@ fn open(dir: &Path) -> Result<Option<Directory>> {
     };
     directory.check(Rule::OwnerWrites, "the trust directory")?;
     Ok(Some(directory))
+}
+
+/// The store as text that [`TrustStore::open`] will take for the same store. Whatever put a value into
+/// it, a file that nothing reads any more would stop every model, and every command that could mend it.
+fn readable(store: &TrustStore) -> Result<String> {
+    let text = trust_toml::write(store)?;
+    let reason = if text.len() as u64 > MAX_TRUST_BYTES {
+        format!(
+            "expected at most {}, found {}",
+            ByteSize::from_bytes(MAX_TRUST_BYTES),
+            ByteSize::from_bytes(text.len() as u64)
+        )
+    } else if trust_toml::parse(&text)? != *store {
+        "it cannot be written without a change; give times in whole milliseconds".to_owned()
+    } else {
+        return Ok(text);
+    };
+    Err(Error::TrustMalformed {
+        document: TRUST_FILE,
+        reason,
+    })
 }
 
 fn read(directory: &Directory, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>> {

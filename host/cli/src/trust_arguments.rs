@@ -2,12 +2,8 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
-use ampoule::{ByteSize, Fuel};
-use ampoule_signing::{
-    Caps, DelegationOptions, InitCaps, KeyId, ModelPattern, ParseError, parse_time,
-};
+use ampoule_signing::{DelegationOptions, KeyId, ModelPattern, ParseError};
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -108,55 +104,4 @@ pub(crate) struct TrustAdd {
     pub(crate) keys: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rule: DelegationOptions,
-    #[command(flatten)]
-    pub(crate) caps: CapOptions,
-}
-
-/// What the models may ask for, under what the host gives any.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Caps on what the models may ask for")]
-pub(crate) struct CapOptions {
-    /// A capability that they may ask for; may be repeated. Given once, all others are refused.
-    #[arg(long = "cap-capability", value_name = "NAME")]
-    capabilities: Vec<String>,
-    /// Memory of one sandbox, such as 256MiB.
-    #[arg(long, value_name = "SIZE")]
-    cap_memory: Option<ByteSize>,
-    /// Fuel of one request.
-    #[arg(long, value_name = "N")]
-    cap_fuel: Option<Fuel>,
-    /// Time of one request, such as 5s or 500ms.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    cap_timeout: Option<Duration>,
-    /// What they hand over in one call.
-    #[arg(long, value_name = "SIZE")]
-    cap_output: Option<ByteSize>,
-    /// Memory while loading.
-    #[arg(long, value_name = "SIZE")]
-    cap_init_memory: Option<ByteSize>,
-    /// Fuel of loading.
-    #[arg(long, value_name = "N")]
-    cap_init_fuel: Option<Fuel>,
-    /// Time of loading.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    cap_init_timeout: Option<Duration>,
-}
-
-impl CapOptions {
-    /// Only those that are given.
-    pub(crate) fn caps(&self) -> Caps {
-        let names = &self.capabilities;
-        Caps {
-            capabilities: (!names.is_empty()).then(|| names.iter().cloned().collect()),
-            memory: self.cap_memory,
-            fuel: self.cap_fuel,
-            deadline: self.cap_timeout,
-            output: self.cap_output,
-            init: InitCaps {
-                memory: self.cap_init_memory,
-                fuel: self.cap_init_fuel,
-                deadline: self.cap_init_timeout,
-            },
-        }
-    }
 }

@@ -9,6 +9,7 @@
 mod bounds;
 mod command_line;
 mod cosign_command;
+mod delegation_options;
 mod envelope;
 mod fixture;
 mod identity;
@@ -26,4 +27,5 @@ mod template;
 mod terminal;
 mod threshold;
 mod trust;
+mod trust_update;
 mod weak_key;

@@ -44,7 +44,7 @@ fn first_root(dir: &Path) {
     ];
     let made = json(
         dir,
-        &[&delegate[..], &["--memory", "256MiB", "--timeout", "5s"]].concat(),
+        &[&delegate[..], &["--cap-memory", "256MiB", "--cap-timeout", "5s"]].concat(),
     );
     let delegation = &made["root"]["delegations"][0];
     assert_eq!(delegation["models"][0], "acme/*");

@@ -23,11 +23,11 @@ pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Res
             publisher,
             name,
         } => match (what, publisher, name) {
-            (Some(Removal::Key(key_id)), ..) => remove_key(directory, key_id, json),
-            (Some(Removal::Pattern(pattern)), ..) => remove_delegation(directory, &pattern, json),
-            (None, Some(publisher), None) => remove_publisher(directory, &publisher, json),
+            (Some(Removal::Key(key_id)), ..) => remove_key(settings, key_id, json),
+            (Some(Removal::Pattern(pattern)), ..) => remove_delegation(settings, &pattern, json),
+            (None, Some(publisher), None) => remove_publisher(settings, &publisher, json),
             (None, Some(publisher), Some(name)) => {
-                remove_delegation(directory, &pattern(&publisher, Some(&name))?, json)
+                remove_delegation(settings, &pattern(&publisher, Some(&name))?, json)
             }
             // clap sees to it that there is one of the two.
             (None, None, _) => Err(Error::Internal("nothing to remove")),
@@ -48,11 +48,7 @@ fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
         .map(|path| PublicKey::read_file(path))
         .collect::<Result<Vec<_>, _>>()?;
     let delegation = TrustStore::update(directory, |trust| {
-        let changed = trust.edit(pattern, |delegation| {
-            let delegation = options.rule.apply(delegation, keys);
-            let caps = delegation.caps().clone();
-            Ok(delegation.with_caps(caps.overlaid(options.caps.caps())))
-        });
+        let changed = trust.edit(pattern, |delegation| Ok(options.rule.apply(delegation, keys)));
         changed.cloned()
     })?;
     show_delegation(&delegation, json)
@@ -126,38 +122,57 @@ fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Er
     }
 }
 
-fn remove_key(directory: &Path, key_id: KeyId, json: bool) -> Result<(), Error> {
-    // Looked up before anything is written: a mistyped id must not pass for a removal.
-    let is_removed = TrustStore::update(directory, |trust| Ok(trust.remove(&key_id)))?;
-    if !is_removed {
-        return Err(Error::NoSuchKey(key_id));
-    }
+fn remove_key(settings: &Settings, key_id: KeyId, json: bool) -> Result<(), Error> {
+    remove(settings, |trust| trust.remove(&key_id), || {
+        Error::NoSuchKey(key_id)
+    })?;
     if json {
         return output::json(&json!({ "removed": key_id }));
     }
     output::write(&format!("{key_id} is not trusted any more\n"))
 }
 
-fn remove_delegation(directory: &Path, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
-    if !TrustStore::update(directory, |trust| Ok(trust.remove_delegation(pattern)))? {
-        return Err(Error::NobodyTrusted(pattern.to_string()));
-    }
+fn remove_delegation(
+    settings: &Settings,
+    pattern: &ModelPattern,
+    json: bool,
+) -> Result<(), Error> {
+    remove(settings, |trust| trust.remove_delegation(pattern), || {
+        Error::NobodyTrusted(pattern.to_string())
+    })?;
     if json {
         return output::json(&json!({ "removed": pattern.to_string() }));
     }
     output::write(&format!("nothing is said about {pattern} any more\n"))
 }
 
-fn remove_publisher(directory: &Path, publisher: &str, json: bool) -> Result<(), Error> {
-    if !TrustStore::update(directory, |trust| Ok(trust.remove_publisher(publisher)))? {
-        return Err(Error::NobodyTrusted(publisher.to_owned()));
-    }
+fn remove_publisher(settings: &Settings, publisher: &str, json: bool) -> Result<(), Error> {
+    remove(settings, |trust| trust.remove_publisher(publisher), || {
+        Error::NobodyTrusted(publisher.to_owned())
+    })?;
     if json {
         return output::json(&json!({ "removed": publisher }));
     }
     output::write(&format!(
         "nobody may sign any model of {publisher} any more\n"
     ))
+}
+
+/// Takes out what must be there: a mistyped name must not pass for a removal. `take` says whether it
+/// was there.
+fn remove(
+    settings: &Settings,
+    take: impl Fn(&mut TrustStore) -> bool,
+    missing: impl Fn() -> Error,
+) -> Result<(), Error> {
+    // First where nothing is made or written, not even the directory.
+    if !take(&mut settings.trust_store()?) {
+        return Err(missing());
+    }
+    if !TrustStore::update(settings.trust_directory()?, |trust| Ok(take(trust)))? {
+        return Err(missing());
+    }
+    Ok(())
 }
 
 fn root(directory: &Path, command: TrustRootCommand, json: bool) -> Result<(), Error> {

@@ -154,7 +154,7 @@ pub(crate) struct LimitOptions {
     #[arg(long)]
     pub(crate) fuel: Option<Fuel>,
     /// Time of a request, such as 5s or 500ms.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) timeout: Option<Duration>,
     /// Answer to a request, such as 1MiB.
     #[arg(long, value_name = "SIZE")]
@@ -166,7 +166,7 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "FUEL")]
     pub(crate) init_fuel: Option<Fuel>,
     /// Time of loading.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) init_timeout: Option<Duration>,
 }
 
@@ -231,10 +231,6 @@ pub(crate) struct Inspect {
     /// Bundle.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-}
-
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    parse_time(text).map_err(|error| error.to_string())
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {

@@ -38,9 +38,7 @@ fn delegate(options: &RootDelegate) -> Result<Answer> {
         root.change_trust(|trust| {
             trust
                 .edit(options.pattern.clone(), |delegation| {
-                    let delegation = options.rule.apply(delegation, keys);
-                    let caps = delegation.caps().clone();
-                    Ok(delegation.with_caps(caps.overlaid(options.caps.caps())))
+                    Ok(options.rule.apply(delegation, keys))
                 })
                 .map(drop)
         })

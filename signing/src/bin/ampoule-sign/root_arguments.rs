@@ -2,14 +2,10 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use ampoule_signing::{
-    ByteSize, Caps, DelegationOptions, Fuel, InitCaps, KeyId, ModelPattern, Timestamp,
-};
+use ampoule_signing::{DelegationOptions, KeyId, ModelPattern, Timestamp};
 use clap::{Args, Subcommand};
 
-use crate::arguments::duration;
 use crate::password::PasswordSource;
 
 #[derive(Subcommand)]
@@ -82,57 +78,6 @@ pub(crate) struct RootDelegate {
     pub(crate) keys: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rule: DelegationOptions,
-    #[command(flatten)]
-    pub(crate) caps: CapOptions,
-}
-
-/// What the models may ask for, whatever else a host would give them.
-#[derive(Args)]
-#[command(next_help_heading = "Caps (by default the host's own)")]
-pub(crate) struct CapOptions {
-    /// Capability that they may ask for; may be repeated. Given once, all others are refused.
-    #[arg(long = "capability", value_name = "NAME")]
-    capabilities: Vec<String>,
-    /// Memory of a request, such as 256MiB.
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<ByteSize>,
-    /// Fuel of a request.
-    #[arg(long)]
-    fuel: Option<Fuel>,
-    /// Time of a request, such as 5s or 500ms.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
-    timeout: Option<Duration>,
-    /// Answer to a request, such as 1MiB.
-    #[arg(long, value_name = "SIZE")]
-    output: Option<ByteSize>,
-    /// Memory of loading.
-    #[arg(long, value_name = "SIZE")]
-    init_memory: Option<ByteSize>,
-    /// Fuel of loading.
-    #[arg(long, value_name = "FUEL")]
-    init_fuel: Option<Fuel>,
-    /// Time of loading.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
-    init_timeout: Option<Duration>,
-}
-
-impl CapOptions {
-    /// Only those that are given.
-    pub(crate) fn caps(&self) -> Caps {
-        let names = &self.capabilities;
-        Caps {
-            capabilities: (!names.is_empty()).then(|| names.iter().cloned().collect()),
-            memory: self.memory,
-            fuel: self.fuel,
-            deadline: self.timeout,
-            output: self.output,
-            init: InitCaps {
-                memory: self.init_memory,
-                fuel: self.init_fuel,
-                deadline: self.init_timeout,
-            },
-        }
-    }
 }
 
 #[derive(Args)]
