@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::digest::Sha256Digest;
+use crate::document_kind::DocumentKind;
 use crate::exit_code::exit_code_for;
 use crate::key::KeyId;
 use crate::trust_delegation::Validity;
@@ -35,8 +37,10 @@ pub enum Error {
         allowed: ByteSize,
     },
     /// `envelope.malformed`: not a DSSE envelope in the one spelling that is accepted.
-    #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the bundle again")]
+    #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the {document} again")]
     EnvelopeMalformed {
+        /// What it was to be around.
+        document: DocumentKind,
         /// What was expected and what was found.
         reason: String,
     },
@@ -50,8 +54,11 @@ pub enum Error {
     },
 
     /// `signature.missing`: nobody signed.
-    #[error("the bundle is unsigned; sign it with `ampoule-sign sign`")]
-    SignatureMissing,
+    #[error("the {document} is unsigned; sign it with `{}`", document.sign_command())]
+    SignatureMissing {
+        /// What is unsigned.
+        document: DocumentKind,
+    },
     /// `signature.invalid`: a trusted key is named, and its signature does not fit the payload.
     #[error(
         "the signature of key {key_id} does not fit what it signs: one of them was changed after \
@@ -139,13 +146,11 @@ pub enum Error {
         allowed: ByteSize,
     },
 
-    /// `trust.unknown-key`: no signature is by a key that this host knows.
-    #[error(
-        "signed by {}, which this host does not know; if you trust the publisher, add the key with \
-         `ampoule trust add`",
-        join(found)
-    )]
+    /// `trust.unknown-key`: no signature is by a key that this host knows, or that may sign the root.
+    #[error("signed by {}, {}", join(found), about_strangers(*document))]
     TrustUnknownKey {
+        /// What was signed.
+        document: DocumentKind,
         /// The key ids that the envelope names.
         found: Vec<KeyId>,
     },
@@ -178,10 +183,12 @@ pub enum Error {
         "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; {}",
         found.len(),
         if found.is_empty() { "none".to_owned() } else { join(found) },
-        what_is_missing(*needed, *keys)
+        what_is_missing(*document, *needed, *keys)
     )]
     TrustThreshold {
-        /// What was signed: a model, or a root.
+        /// What was signed.
+        document: DocumentKind,
+        /// Which model or root.
         what: String,
         /// The distinct keys whose signatures count.
         found: Vec<KeyId>,
@@ -260,6 +267,19 @@ pub enum Error {
         /// What was expected and what was found.
         reason: String,
     },
+    /// `trust.schema`: a document of a format that this version does not know.
+    #[error(
+        "{document} has schema {found}, and this Ampoule reads {known} only; update Ampoule, and it \
+         will be read"
+    )]
+    TrustSchema {
+        /// Which document.
+        document: &'static str,
+        /// Its schema.
+        found: u64,
+        /// The schema that is known.
+        known: u64,
+    },
     /// `trust.two-forms`: the trust directory has both a `trust.toml` and a root.
     #[error(
         "the trust directory would have both trust.toml and a root, and either decides alone; use \
@@ -276,6 +296,24 @@ pub enum Error {
     TrustRootInstalled {
         /// The installed root's version.
         version: u64,
+    },
+    /// `trust.root-digest`: a root, but not the one that was meant.
+    #[error(
+        "the root's digest is {found}, expected {expected}; get the right one from its signers"
+    )]
+    TrustRootDigest {
+        /// The digest that was asked for.
+        expected: Sha256Digest,
+        /// The root's.
+        found: Sha256Digest,
+    },
+    /// `trust.root-name`: another fleet's root.
+    #[error("the root of {installed:?} is installed, and this is one of {found:?}")]
+    TrustRootName {
+        /// The installed root's name.
+        installed: String,
+        /// The name of the root that was to replace it.
+        found: String,
     },
     /// `trust.root-rollback`: a root that is not newer than the installed one.
     #[error("root version {installed} is installed, and version {found} is not newer")]
@@ -298,10 +336,12 @@ pub enum Error {
     },
     /// `trust.root-expired`: the root's time is over, so nothing that it says is believed any more.
     #[error(
-        "root version {version} expired at {expires}, and it is {now}; get the next one and run \
-         `ampoule trust root update`"
+        "the root of {name:?}, version {version}, expired at {expires}, and it is {now}; get the next \
+         one and run `ampoule trust root update`"
     )]
     TrustRootExpired {
+        /// The root's name.
+        name: String,
         /// The root's version.
         version: u64,
         /// When it expired.
@@ -318,6 +358,36 @@ pub enum Error {
     UsageSigned {
         /// The key.
         key_id: KeyId,
+    },
+    /// `usage.others-signed`: signing anew would lose signatures over the very same document.
+    #[error(
+        "{} signed this manifest already, and signing it anew would lose that; add a signature with \
+         `ampoule-sign cosign`, or remove ampoule.dsse.json first",
+        join(others)
+    )]
+    UsageOthersSigned {
+        /// The keys that are not among those that sign now.
+        others: Vec<KeyId>,
+    },
+    /// `usage.changed`: what was shown is not what would be signed any more.
+    #[error("the {document} was changed while it was looked at; nothing was signed, look again")]
+    UsageChanged {
+        /// What was to be signed.
+        document: DocumentKind,
+    },
+    /// `usage.declined`: whoever was asked did not say yes.
+    #[error("the answer was not `yes`, so nothing was done")]
+    UsageDeclined,
+    /// `usage.expired`: a root that hosts would refuse to believe from the first moment.
+    #[error(
+        "the root is to expire at {expires}, and it is {now}: nothing would load on a host that takes \
+         it; correct `expires`, or say --allow-expired"
+    )]
+    UsageExpired {
+        /// When it is to expire.
+        expires: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
     },
     /// `usage.password`: the private key's password is missing, empty or wrong.
     #[error("{0}")]
@@ -363,7 +433,7 @@ impl Error {
             Self::EnvelopeTooLarge { .. } => "envelope.too-large",
             Self::EnvelopeMalformed { .. } => "envelope.malformed",
             Self::EnvelopePayloadType { .. } => "envelope.payload-type",
-            Self::SignatureMissing => "signature.missing",
+            Self::SignatureMissing { .. } => "signature.missing",
             Self::SignatureInvalid { .. } => "signature.invalid",
             Self::ManifestTooLarge { .. } => "manifest.too-large",
             Self::ManifestMalformed { .. } => "manifest.malformed",
@@ -388,14 +458,21 @@ impl Error {
             Self::TrustMalformedKey { .. } => "trust.malformed-key",
             Self::TrustMissing => "trust.missing",
             Self::TrustMalformed { .. } => "trust.malformed",
+            Self::TrustSchema { .. } => "trust.schema",
             Self::TrustTwoForms => "trust.two-forms",
             Self::TrustRootMissing => "trust.root-missing",
             Self::TrustRootInstalled { .. } => "trust.root-installed",
+            Self::TrustRootDigest { .. } => "trust.root-digest",
+            Self::TrustRootName { .. } => "trust.root-name",
             Self::TrustRootRollback { .. } => "trust.root-rollback",
             Self::TrustRootVersion { .. } => "trust.root-version",
             Self::TrustRootExpired { .. } => "trust.root-expired",
             Self::UsageArguments(_) => "usage.arguments",
             Self::UsageSigned { .. } => "usage.signed",
+            Self::UsageOthersSigned { .. } => "usage.others-signed",
+            Self::UsageChanged { .. } => "usage.changed",
+            Self::UsageDeclined => "usage.declined",
+            Self::UsageExpired { .. } => "usage.expired",
             Self::UsagePassword(_) => "usage.password",
             Self::UsagePrivateKey { .. } => "usage.private-key",
             Self::IoExists { .. } => "io.exists",
@@ -426,12 +503,29 @@ impl Error {
     }
 }
 
-fn what_is_missing(needed: u32, keys: usize) -> &'static str {
-    if (keys as u64) < u64::from(needed) {
-        "so few keys can never do, trust another (`ampoule trust add`)"
-    } else {
-        "ask for the others' signatures (`ampoule-sign cosign`)"
+fn about_strangers(document: DocumentKind) -> String {
+    match document {
+        DocumentKind::Bundle => {
+            "which this host does not know; if you trust the publisher, add the \
+                                 key with `ampoule trust add`"
+                .to_owned()
+        }
+        DocumentKind::Root => format!(
+            "none of the keys that may sign this root; ask those who have them to sign it (`{}`)",
+            document.cosign_command()
+        ),
     }
+}
+
+fn what_is_missing(document: DocumentKind, needed: u32, keys: usize) -> String {
+    // A root with fewer keys than its threshold is none, so this is about models.
+    if (keys as u64) < u64::from(needed) {
+        return "so few keys can never do, trust another (`ampoule trust add`)".to_owned();
+    }
+    format!(
+        "ask for the others' signatures (`{}`)",
+        document.cosign_command()
+    )
 }
 
 fn join(ids: &[KeyId]) -> String {

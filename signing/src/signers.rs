@@ -15,7 +15,9 @@ pub(crate) fn valid_signers<'k>(
     key: impl Fn(&KeyId) -> Option<&'k PublicKey>,
 ) -> Result<Vec<KeyId>> {
     if envelope.signatures().is_empty() {
-        return Err(Error::SignatureMissing);
+        return Err(Error::SignatureMissing {
+            document: envelope.document(),
+        });
     }
     let message = envelope.pae();
     // `Envelope::parse` leaves no key id twice, whoever looks up has each key under its own id, and a
@@ -35,6 +37,7 @@ pub(crate) fn valid_signers<'k>(
     if signers.is_empty() {
         let signatures = envelope.signatures().iter();
         return Err(Error::TrustUnknownKey {
+            document: envelope.document(),
             found: signatures.map(|one| one.key_id()).collect(),
         });
     }
