@@ -16,7 +16,8 @@ use crate::trust_delegation::{Delegation, Validity};
 /// The command that flattens it has an argument `keys`, the public keys.
 #[derive(Clone, Debug, Args)]
 pub struct DelegationOptions {
-    /// How many different keys have to sign; unless it was set before, one.
+    /// How many different keys have to sign. Unless it was set before, one; for a model that gets a rule
+    /// of its own, as many as for the publisher's others.
     #[arg(long, value_name = "N")]
     threshold: Option<NonZeroU32>,
     /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z, or `none`. A key that

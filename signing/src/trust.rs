@@ -8,6 +8,7 @@ use crate::error::{Error, ParseError, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::manifest::Manifest;
 use crate::model_pattern::ModelPattern;
+use crate::trust_caps::Caps;
 use crate::trust_delegation::{Delegation, Validity};
 
 /// Whom a host trusts: a set of [`Delegation`]s.
@@ -40,12 +41,15 @@ use crate::trust_delegation::{Delegation, Validity};
 pub struct TrustStore {
     /// Sorted, so that a store has one written form.
     delegations: Vec<Delegation>,
-    root: Option<RootStamp>,
+    caps: Caps,
+    root: Option<RootInfo>,
 }
 
 /// Which signed root a [`TrustStore`] came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RootStamp {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootInfo {
+    /// Which fleet's it is.
+    pub name: String,
     /// The root's version.
     pub version: u64,
     /// The last moment at which anything that it says is believed.
@@ -59,12 +63,21 @@ impl TrustStore {
         Self::default()
     }
 
-    /// What a verified root says.
-    pub(crate) fn of_root(delegations: Vec<Delegation>, root: RootStamp) -> Self {
-        Self {
-            delegations,
-            root: Some(root),
+    /// What a document says.
+    pub(crate) fn from_parts(
+        delegations: Vec<Delegation>,
+        caps: Caps,
+        root: Option<RootInfo>,
+    ) -> Result<Self> {
+        let mut store = Self {
+            delegations: Vec::new(),
+            caps,
+            root,
+        };
+        for delegation in delegations {
+            store.insert_delegation(delegation)?;
         }
+        Ok(store)
     }
 
     /// Lets `key` sign whatever these publishers publish, in addition to the keys that may already.
@@ -114,11 +127,14 @@ impl TrustStore {
 
     /// Changes the delegation for exactly this pattern, or makes it, and returns what it is now.
     ///
+    /// A new one for a single model begins with what is said about its publisher's: the threshold, the
+    /// time and the caps, but no key. To ask for less there is to say so.
+    ///
     /// # Errors
     ///
     /// `trust.malformed` when the delegation covers other models too, which would change with it, and
-    /// when its threshold is above the number of its keys; what `change` returns. The store is then
-    /// as it was.
+    /// when it would lack more keys than before for its threshold; what `change` returns. The store is
+    /// then as it was.
     pub fn edit(
         &mut self,
         pattern: ModelPattern,
@@ -126,7 +142,7 @@ impl TrustStore {
     ) -> Result<&Delegation> {
         let place = self.place_of(&pattern);
         let old = match place {
-            None => Delegation::new([pattern.clone()]),
+            None => self.new_delegation(&pattern),
             Some(place) => self.delegations[place].clone(),
         };
         if old.models.len() > 1 {
@@ -136,14 +152,32 @@ impl TrustStore {
                 old.names()
             )));
         }
+        // After keys were lost, whatever mends it is welcome, and whatever makes it tighter.
+        let lacking = place.map_or(0, |_| old.lacking_keys());
         let new = change(old)?;
-        new.check_threshold().map_err(refused)?;
+        if new.lacking_keys() > lacking {
+            new.check_threshold().map_err(refused)?;
+        }
         if let Some(place) = place {
             self.delegations.remove(place);
         }
         self.insert_delegation(new)?;
         self.delegation_of(&pattern)
             .ok_or(Error::Internal("a delegation"))
+    }
+
+    fn new_delegation(&self, pattern: &ModelPattern) -> Delegation {
+        let new = Delegation::new([pattern.clone()]);
+        let wide = pattern
+            .name()
+            .and_then(|name| self.deciding(pattern.publisher(), name));
+        match wide {
+            None => new,
+            Some(wide) => new
+                .with_threshold(wide.threshold)
+                .with_validity(wide.validity)
+                .with_caps(wide.caps.clone()),
+        }
     }
 
     /// Adds a delegation.
@@ -225,8 +259,19 @@ impl TrustStore {
 
     /// The signed root that this store came from, if it came from one.
     #[must_use]
-    pub fn root(&self) -> Option<RootStamp> {
-        self.root
+    pub fn root(&self) -> Option<&RootInfo> {
+        self.root.as_ref()
+    }
+
+    /// What any model may ask for, whoever signed it.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// Says what any model may ask for, whoever signed it.
+    pub fn set_caps(&mut self, caps: Caps) {
+        self.caps = caps;
     }
 
     /// The delegation in which exactly this pattern stands.
@@ -285,14 +330,14 @@ impl TrustStore {
 
     /// Refuses to believe a root whose time is over.
     pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        match self.root {
+        match &self.root {
             Some(root) => root.check_fresh(now),
             None => Ok(()),
         }
     }
 
     /// The signers that count for this manifest, of `signers`, known keys with a valid signature each,
-    /// and the delegation that says so.
+    /// and what the model may ask for: the lowest of the caps on its delegation and on all.
     ///
     /// # Errors
     ///
@@ -302,12 +347,13 @@ impl TrustStore {
         manifest: &Manifest,
         signers: Vec<KeyId>,
         now: Timestamp,
-    ) -> Result<(Vec<KeyId>, &Delegation)> {
+    ) -> Result<(Vec<KeyId>, Caps)> {
         let (publisher, name) = (manifest.publisher(), manifest.name());
         match self.deciding(publisher, name) {
             Some(delegation) if signers.iter().any(|id| delegation.has_key(id)) => {
                 let model = format!("{publisher}/{name}");
-                Ok((delegation.judge(&model, &signers, now)?, delegation))
+                let signers = delegation.judge(&model, &signers, now)?;
+                Ok((signers, self.caps.lowest(&delegation.caps)))
             }
             _ => Err(self.not_theirs(manifest, signers)),
         }
@@ -342,13 +388,20 @@ impl TrustStore {
     }
 }
 
-impl RootStamp {
+impl RootInfo {
+    /// Whether its time is over at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires < now
+    }
+
     /// Refuses a root whose time is over: somebody may be keeping the next one from us.
     pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        if now <= self.expires {
+        if !self.is_expired(now) {
             return Ok(());
         }
         Err(Error::TrustRootExpired {
+            name: self.name.clone(),
             version: self.version,
             expires: self.expires,
             now,

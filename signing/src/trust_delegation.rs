@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
+use crate::document_kind::DocumentKind;
 use crate::envelope::MAX_SIGNATURES;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
@@ -181,6 +182,13 @@ impl Delegation {
             .map_err(|reason| format!("{}: {reason}", self.names()))
     }
 
+    /// How many keys it lacks for its threshold to be reached. Keys beyond what one envelope holds help
+    /// nobody.
+    pub(crate) fn lacking_keys(&self) -> usize {
+        let most = self.keys.len().min(MAX_SIGNATURES);
+        (self.threshold.get() as usize).saturating_sub(most)
+    }
+
     /// The models in one line.
     pub(crate) fn names(&self) -> String {
         let names: Vec<String> = self.models.iter().map(ToString::to_string).collect();
@@ -223,6 +231,7 @@ impl Delegation {
             });
         }
         Err(Error::TrustThreshold {
+            document: DocumentKind::Bundle,
             what: model.to_owned(),
             found: counting.into_iter().map(|(id, _)| *id).collect(),
             needed,
@@ -231,27 +240,46 @@ impl Delegation {
     }
 }
 
-/// For people, in a few lines.
-impl fmt::Display for Delegation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
+impl Delegation {
+    /// For people, in a few lines, with a mark on what does not hold at this time.
+    #[must_use]
+    pub fn described_at(&self, now: Timestamp) -> String {
+        self.describe(|validity| {
+            if validity.contains(now) {
+                validity.to_string()
+            } else {
+                format!("{validity}: NOT NOW")
+            }
+        })
+    }
+
+    fn describe(&self, time: impl Fn(Validity) -> String) -> String {
+        let mut lines = vec![format!(
             "models       {}: {} of {} keys, {}",
             self.names(),
             self.threshold,
             self.keys.len(),
-            self.validity
-        )?;
+            time(self.validity)
+        )];
         if self.check_threshold().is_err() {
-            f.write_str("\n  too few    keys, so nothing of it loads until another is added")?;
+            lines.push(
+                "  too few    keys, so nothing of it loads until another is added".to_owned(),
+            );
         }
         if !self.caps.is_empty() {
-            write!(f, "\n  at most    {}", self.caps)?;
+            lines.push(format!("  at most    {}", self.caps));
         }
         for (id, trusted) in &self.keys {
-            write!(f, "\n  key        {id}, {}", trusted.validity)?;
+            lines.push(format!("  key        {id}, {}", time(trusted.validity)));
         }
-        Ok(())
+        lines.join("\n")
+    }
+}
+
+/// For people, in a few lines.
+impl fmt::Display for Delegation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe(|validity| validity.to_string()))
     }
 }
 
