@@ -154,7 +154,7 @@ impl Bundle {
         let valid = valid_signers(&self.envelope, |id| trust.key(id))?;
         let manifest = Manifest::parse(self.envelope.payload())?;
         let manifest_digest = Sha256Digest::of(self.envelope.payload());
-        let (signers, delegation) = trust.judge(&manifest, valid, now)?;
+        let (signers, caps) = trust.judge(&manifest, valid, now)?;
         if let Some(expected) = &self.expected {
             expected.check(&manifest, manifest_digest)?;
         }
@@ -170,7 +170,7 @@ impl Bundle {
             manifest_digest,
             manifest,
             signers,
-            caps: delegation.caps().clone(),
+            caps,
             component,
             files,
         })

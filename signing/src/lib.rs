@@ -51,8 +51,8 @@
 //!   """
 //!   ```
 //!
-//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a version, an end, and keys of its
-//!   own, `threshold` of which sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
+//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a name, a version, an end, and keys of
+//!   its own, some of which have to sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
 //!   by one of the next version that enough of its own keys **and** enough of the new one's signed.
 //!
 //! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) is what a caller asks for: everything else is
@@ -123,6 +123,7 @@ mod cap_options;
 mod delegation_options;
 mod digest;
 mod directory;
+mod document_kind;
 mod envelope;
 mod error;
 mod exit_code;
@@ -143,6 +144,7 @@ mod trust_caps;
 mod trust_delegation;
 mod trust_directory;
 mod trust_document;
+mod trust_role;
 mod trust_root;
 mod trust_root_file;
 mod trust_root_json;
@@ -154,7 +156,8 @@ pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle}
 pub use cap_options::CapOptions;
 #[cfg(feature = "clap")]
 pub use delegation_options::DelegationOptions;
-pub use digest::{FileDigest, Sha256Digest};
+pub use digest::{FileDigest, Sha256Digest, parse_digest};
+pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};
 pub use exit_code::exit_code_for;
@@ -167,12 +170,13 @@ pub use manifest::{
 pub use model_pattern::ModelPattern;
 pub use reference::ModelReference;
 pub use semver::Version;
-pub use sign::{cosign_directory, sign_directory};
+pub use sign::{cosign_directory, review_and_cosign, sign_directory};
 pub use template::{MANIFEST_FILE, ManifestTemplate};
-pub use trust::{RootStamp, TrustStore};
+pub use trust::{RootInfo, TrustStore};
 pub use trust_caps::{Caps, InitCaps};
 pub use trust_delegation::{Delegation, TrustedKey, Validity};
 pub use trust_directory::{ROOT_FILE, TRUST_FILE};
+pub use trust_role::Role;
 pub use trust_root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};
 pub use trust_root_json::MAX_ROOT_BYTES;
 pub use units::{ByteSize, Fuel, parse_time};

@@ -41,6 +41,34 @@ impl Caps {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What both allow.
+    #[must_use]
+    pub fn lowest(&self, other: &Self) -> Self {
+        let capabilities = match (&self.capabilities, &other.capabilities) {
+            (Some(own), Some(others)) => Some(own.intersection(others).cloned().collect()),
+            (own, others) => own.as_ref().or(others.as_ref()).cloned(),
+        };
+        Self {
+            capabilities,
+            memory: lower(self.memory, other.memory),
+            fuel: lower(self.fuel, other.fuel),
+            deadline: lower(self.deadline, other.deadline),
+            output: lower(self.output, other.output),
+            init: InitCaps {
+                memory: lower(self.init.memory, other.init.memory),
+                fuel: lower(self.init.fuel, other.init.fuel),
+                deadline: lower(self.init.deadline, other.init.deadline),
+            },
+        }
+    }
+}
+
+fn lower<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// For people, in one line.

@@ -28,7 +28,7 @@
 //! """
 //! ```
 //!
-//! The keys stand in the document itself, so that one file is the whole truth.
+//! Beside them, `caps` of the same form may hold for all models. The keys stand in the document itself, so that one file is the whole truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -57,6 +57,19 @@ pub(crate) fn in_document(document: &'static str) -> impl Fn(Error) -> Error {
             other => return other,
         };
         Error::TrustMalformed { document, reason }
+    }
+}
+
+/// Reads the field `schema`, which comes first: a later one may have anything else. What is read by a
+/// rule that is not known would be half understood, so the document is refused whole.
+pub(crate) fn schema(fields: &mut Fields, document: &'static str, known: u64) -> Result<()> {
+    match fields.required("schema", Value::integer)? {
+        found if found == known => Ok(()),
+        found => Err(Error::TrustSchema {
+            document,
+            found,
+            known,
+        }),
     }
 }
 
@@ -149,7 +162,7 @@ fn validity(fields: &mut Fields, field: &str) -> Result<Validity> {
     Ok(validity)
 }
 
-fn caps(value: Value, field: &str) -> Result<Caps> {
+pub(crate) fn caps(value: Value, field: &str) -> Result<Caps> {
     let mut fields = Fields::of(value, field)?;
     let caps = Caps {
         capabilities: fields.optional("capabilities", |value, field| {
@@ -213,7 +226,7 @@ struct Written<'a> {
     #[serde(flatten)]
     validity: WrittenValidity,
     #[serde(skip_serializing_if = "Option::is_none")]
-    caps: Option<WrittenCaps<'a>>,
+    caps: Option<&'a Caps>,
     keys: Vec<WrittenKey>,
 }
 
@@ -284,10 +297,17 @@ impl Serialize for Delegation {
             models: self.models().map(ToString::to_string).collect(),
             threshold: self.threshold,
             validity: self.validity.into(),
-            caps: (!self.caps.is_empty()).then(|| WrittenCaps::from(&self.caps)),
+            caps: (!self.caps.is_empty()).then_some(&self.caps),
             keys,
         }
         .serialize(serializer)
+    }
+}
+
+/// As the document has it; see the module.
+impl Serialize for Caps {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        WrittenCaps::from(self).serialize(serializer)
     }
 }
 

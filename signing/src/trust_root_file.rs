@@ -4,8 +4,10 @@ use std::io;
 use std::path::Path;
 
 use crate::directory::Directory;
+use crate::document_kind::DocumentKind;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
+use crate::key::SecretKey;
 use crate::permissions::Rule;
 use crate::trust_root::{DOCUMENT, Root, SignedRoot};
 use crate::trust_root_json::MAX_ROOT_BYTES;
@@ -16,7 +18,8 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// What [`Root::parse`] refuses, `trust.permissions` when everybody may change it, `io.failed`.
+    /// What [`Root::parse`] refuses, `trust.permissions` when everybody may change it or its
+    /// directory, `io.failed`.
     pub fn read_file(path: &Path) -> Result<(Vec<u8>, Self)> {
         let bytes = Place::of(path)?.read(MAX_ROOT_BYTES as u64)?;
         let root = Self::parse(&bytes)?;
@@ -38,9 +41,10 @@ impl Root {
     ///
     /// As [`Root::read_file`], and what `change` returns. The file is then as it was.
     pub fn update_file(path: &Path, change: impl FnOnce(Self) -> Result<Self>) -> Result<Self> {
-        let (_, root) = Self::read_file(path)?;
-        let root = change(root)?;
-        Place::of(path)?.replace(root.to_json()?.as_bytes())?;
+        let place = Place::of(path)?;
+        let _lock = place.lock()?;
+        let root = change(Self::parse(&place.read(MAX_ROOT_BYTES as u64)?)?)?;
+        place.replace(root.to_json()?.as_bytes())?;
         Ok(root)
     }
 }
@@ -50,10 +54,25 @@ impl SignedRoot {
     ///
     /// # Errors
     ///
-    /// What [`SignedRoot::parse`] refuses, `trust.permissions` when everybody may change it,
+    /// What [`SignedRoot::parse`] refuses, `trust.permissions` when everybody may change it or its
+    /// directory,
     /// `io.failed`.
     pub fn read_file(path: &Path) -> Result<Self> {
         Self::parse(&Place::of(path)?.read(MAX_ENVELOPE_BYTES)?)
+    }
+
+    /// Reads several, and puts them in the order of their versions, whatever that of the files is (by
+    /// name, 10 comes before 2). Those that cannot be read come first.
+    pub fn read_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<Result<Self>> {
+        let mut roots: Vec<Result<Self>> = paths
+            .into_iter()
+            .map(|path| Self::read_file(path.as_ref()))
+            .collect();
+        roots.sort_by_cached_key(|root| {
+            let root = root.as_ref().ok()?.unverified_root().ok()?;
+            Some(root.version())
+        });
+        roots
     }
 
     /// Writes it to a new file: signing anew in place of a file would lose others' signatures.
@@ -65,19 +84,33 @@ impl SignedRoot {
         Place::of(path)?.create(&self.envelope().to_bytes()?)
     }
 
-    /// Changes it in its file, atomically.
+    /// Adds the signature of `key` in its file, atomically, if `review` lets what would be signed pass.
+    /// The root that `review` gets is, byte for byte, the one that is signed then. Signatures that
+    /// others added meanwhile are kept.
     ///
     /// # Errors
     ///
-    /// As [`SignedRoot::read_file`], and what `change` returns. The file is then as it was.
-    pub fn update_file<T>(
+    /// As [`SignedRoot::read_file`] and [`SignedRoot::cosign`], what `review` returns, and
+    /// `usage.changed` when the root was changed during the review. The file is then as it was.
+    pub fn cosign_file(
         path: &Path,
-        change: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<(Self, T)> {
-        let mut signed = Self::read_file(path)?;
-        let answer = change(&mut signed)?;
-        Place::of(path)?.replace(&signed.envelope().to_bytes()?)?;
-        Ok((signed, answer))
+        key: &SecretKey,
+        review: impl FnOnce(&Self, &Root) -> Result<()>,
+    ) -> Result<(Self, Root)> {
+        let place = Place::of(path)?;
+        let reviewed = Self::parse(&place.read(MAX_ENVELOPE_BYTES)?)?;
+        review(&reviewed, &reviewed.unverified_root()?)?;
+        // A person may take their time, and others need not wait for them.
+        let _lock = place.lock()?;
+        let mut signed = Self::parse(&place.read(MAX_ENVELOPE_BYTES)?)?;
+        if signed.digest() != reviewed.digest() {
+            return Err(Error::UsageChanged {
+                document: DocumentKind::Root,
+            });
+        }
+        let root = signed.cosign(key)?;
+        place.replace(&signed.envelope().to_bytes()?)?;
+        Ok((signed, root))
     }
 }
 
@@ -98,7 +131,15 @@ impl<'p> Place<'p> {
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let directory = Directory::open(parent).map_err(Error::io("open the root's directory"))?;
+        // Where everybody may put files, the one of this name may be anybody's.
+        directory.check(Rule::NotWorldWritable, "the root's directory")?;
         Ok(Self { directory, name })
+    }
+
+    fn lock(&self) -> Result<std::fs::File> {
+        self.directory
+            .lock()
+            .map_err(Error::io("lock the root's directory"))
     }
 
     fn read(&self, max_bytes: u64) -> Result<Vec<u8>> {

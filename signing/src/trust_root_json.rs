@@ -3,15 +3,22 @@
 //! ```json
 //! {
 //!   "schema": 1,
+//!   "name": "production",
 //!   "version": 1,
 //!   "expires": "2027-11-22T00:00:00Z",
-//!   "threshold": 2,
-//!   "keys": [{ "id": "4f3c…", "public_key": "-----BEGIN PUBLIC KEY-----\n…" }],
+//!   "roles": {
+//!     "root": { "threshold": 2, "keys": [{ "id": "4f3c…", "public_key": "-----BEGIN PUBLIC KEY-----\n…" }] },
+//!     "revocation": { "threshold": 1, "keys": [{ … }] }
+//!   },
+//!   "caps": { "memory": "512MiB" },
 //!   "delegations": [{ "models": ["acme/*"], "threshold": 1, "keys": [{ … }] }]
 //! }
 //! ```
 //!
-//! `keys` and `threshold` are those of the root itself; a delegation is as in `trust.toml`.
+//! The role `root` signs this document and its successor. The role `revocation`, which may be left out,
+//! signs the list of what is revoked, so that the keys for emergencies need not be those that are taken
+//! out of a safe once a year. `caps`, which may be left out too, hold for every model. Caps and
+//! delegations are as in `trust.toml`.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +30,13 @@ use crate::json::{Fields, Value};
 use crate::key::{KeyId, PublicKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::manifest_json::{list, timestamp};
+use crate::names::check_identity;
+use crate::trust_caps::Caps;
 use crate::trust_delegation::{Delegation, Validity};
-use crate::trust_document::{WrittenKey, delegations, in_document, public_key, threshold};
+use crate::trust_document::{
+    WrittenKey, caps, delegations, in_document, public_key, schema, threshold,
+};
+use crate::trust_role::Role;
 use crate::trust_root::{DOCUMENT, Root};
 
 /// The version of the document's own format.
@@ -39,7 +51,8 @@ impl Root {
     /// # Errors
     ///
     /// `trust.malformed` when it is over [`MAX_ROOT_BYTES`], not strict JSON, or breaks a rule of its
-    /// format; `trust.malformed-key` and `trust.weak-key` for its keys.
+    /// format; `trust.schema` for one of another format; `trust.malformed-key` and `trust.weak-key`
+    /// for its keys.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MAX_ROOT_BYTES {
             let found = bytes.len();
@@ -57,17 +70,16 @@ impl Root {
     ///
     /// None that is known (`internal.encoding`).
     pub fn to_json(&self) -> Result<String> {
-        let keys = self
-            .keys
-            .values()
-            .map(|key| WrittenKey::new(key, Validity::default()))
-            .collect::<Result<_>>()?;
         serde_json::to_string_pretty(&Written {
             schema: SCHEMA,
+            name: &self.name,
             version: self.version,
             expires: self.expires,
-            threshold: self.threshold.get(),
-            keys,
+            roles: WrittenRoles {
+                root: WrittenRole::new(&self.own)?,
+                revocation: self.revocation.as_ref().map(WrittenRole::new).transpose()?,
+            },
+            caps: (!self.caps.is_empty()).then_some(&self.caps),
             delegations: &self.delegations,
         })
         .map(|json| json + "\n")
@@ -77,24 +89,43 @@ impl Root {
 
 fn read(bytes: &[u8]) -> Result<Root> {
     let mut fields = Fields::of(Value::parse(bytes)?, "")?;
-    // First: a later schema may have anything else.
-    fields.required("schema", |value, field| match value.integer(field)? {
-        SCHEMA => Ok(()),
-        found => Err(Error::field(
-            field,
-            format!("expected {SCHEMA}, found {found}; a newer Ampoule may read it"),
-        )),
+    schema(&mut fields, DOCUMENT, SCHEMA)?;
+    let name = fields.required("name", |value, field| {
+        let name = value.string(field)?;
+        check_identity(&name).map_err(|reason| Error::field(field, reason))?;
+        Ok(name)
+    })?;
+    let (own, revocation) = fields.required("roles", |value, field| {
+        let mut roles = Fields::of(value, field)?;
+        let read = (
+            roles.required("root", role)?,
+            roles.optional("revocation", role)?,
+        );
+        roles.finish()?;
+        Ok(read)
     })?;
     let root = Root {
+        name,
         version: fields.required("version", Value::positive)?,
         expires: fields.required("expires", timestamp)?,
-        threshold: fields.required("threshold", threshold)?,
-        keys: fields.required("keys", keys)?,
+        own,
+        revocation,
+        caps: fields.optional("caps", caps)?.unwrap_or_default(),
         delegations: fields.required("delegations", delegations)?,
     };
     fields.finish()?;
     root.check_whole()?;
     Ok(root)
+}
+
+fn role(value: Value, field: &str) -> Result<Role> {
+    let mut fields = Fields::of(value, field)?;
+    let role = Role {
+        threshold: fields.required("threshold", threshold)?,
+        keys: fields.required("keys", keys)?,
+    };
+    fields.finish()?;
+    Ok(role)
 }
 
 fn keys(value: Value, field: &str) -> Result<BTreeMap<KeyId, PublicKey>> {
@@ -122,9 +153,36 @@ fn key(value: Value, field: &str) -> Result<PublicKey> {
 #[derive(Serialize)]
 struct Written<'a> {
     schema: u64,
+    name: &'a str,
     version: u64,
     expires: Timestamp,
+    roles: WrittenRoles,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caps: Option<&'a Caps>,
+    delegations: &'a [Delegation],
+}
+
+#[derive(Serialize)]
+struct WrittenRoles {
+    root: WrittenRole,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation: Option<WrittenRole>,
+}
+
+#[derive(Serialize)]
+struct WrittenRole {
     threshold: u32,
     keys: Vec<WrittenKey>,
-    delegations: &'a [Delegation],
+}
+
+impl WrittenRole {
+    fn new(role: &Role) -> Result<Self> {
+        Ok(Self {
+            threshold: role.threshold.get(),
+            keys: role
+                .keys()
+                .map(|key| WrittenKey::new(key, Validity::default()))
+                .collect::<Result<_>>()?,
+        })
+    }
 }

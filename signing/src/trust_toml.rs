@@ -1,4 +1,4 @@
-//! The operator's own form of trust, `trust.toml`: `schema = 1` and delegations, see
+//! The operator's own form of trust, `trust.toml`: `schema = 1`, perhaps `[caps]` on all models, and delegations, see
 //! [`crate::trust_document`].
 //!
 //! TOML is turned into the values that JSON has, and read by the same strict reader as a signed root.
@@ -8,8 +8,9 @@ use serde::Serialize;
 use crate::error::{Error, Result, printable};
 use crate::json::{Fields, MAX_INTEGER, Value};
 use crate::trust::TrustStore;
+use crate::trust_caps::Caps;
 use crate::trust_delegation::Delegation;
-use crate::trust_document::{delegations, in_document};
+use crate::trust_document::{caps, delegations, in_document, schema};
 
 /// The version of the file's format.
 const SCHEMA: u64 = 1;
@@ -19,6 +20,8 @@ const DOCUMENT: &str = "trust.toml";
 #[derive(Serialize)]
 struct File<'a> {
     schema: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caps: Option<&'a Caps>,
     delegations: &'a [Delegation],
 }
 
@@ -32,21 +35,15 @@ pub(crate) fn parse(text: &str) -> Result<TrustStore> {
 
 fn read(document: toml::Value) -> Result<TrustStore> {
     let mut fields = Fields::of(value(document, "")?, "")?;
-    // First: a later schema may have anything else.
-    fields.required("schema", |value, field| match value.integer(field)? {
-        SCHEMA => Ok(()),
-        found => Err(Error::field(
-            field,
-            format!("expected {SCHEMA}, found {found}; a newer Ampoule may read it"),
-        )),
-    })?;
+    schema(&mut fields, DOCUMENT, SCHEMA)?;
+    let caps = fields.optional("caps", caps)?;
     let delegations = fields.optional("delegations", delegations)?;
     fields.finish()?;
-    let mut store = TrustStore::new();
-    for delegation in delegations.unwrap_or_default() {
-        store.insert_delegation(delegation)?;
-    }
-    Ok(store)
+    TrustStore::from_parts(
+        delegations.unwrap_or_default(),
+        caps.unwrap_or_default(),
+        None,
+    )
 }
 
 /// The same as JSON has it. A date is its text; what JSON here does not know is refused.
@@ -90,6 +87,7 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
 pub(crate) fn write(store: &TrustStore) -> Result<String> {
     toml::to_string_pretty(&File {
         schema: SCHEMA,
+        caps: (!store.caps().is_empty()).then(|| store.caps()),
         delegations: store.delegations(),
     })
     .map_err(|_| Error::Internal("the trust store"))

@@ -6,9 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use ampoule_signing::{
-    KeyId, ROOT_FILE, Result, Root, SecretKey, SignedRoot, TRUST_FILE, Timestamp, TrustStore,
-    VerifiedRoot,
+    ByteSize, Caps, Fuel, KeyId, PublicKey, ROOT_FILE, ROOT_PAYLOAD_TYPE, Result, Role, Root,
+    SecretKey, SignedRoot, TRUST_FILE, Timestamp, TrustStore, VerifiedRoot, pae,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::json;
 
 use crate::fixture::{Fixture, snapshot};
 
@@ -45,7 +50,7 @@ impl Fleet {
     pub(crate) fn new() -> Self {
         let [ann, bob, eve, acme] = std::array::from_fn(|_| key());
         let people = [&ann, &bob, &eve].map(|key| key.public_key().clone());
-        let first = Root::new(people, threshold(2), time(LATER))
+        let first = Root::new("fleet", people, threshold(2), time(LATER))
             .unwrap()
             .change_trust(|trust| trust.insert(acme.public_key().clone(), ["acme"]))
             .unwrap();
@@ -60,6 +65,11 @@ impl Fleet {
         }
     }
 
+    /// A first root that these keys may sign.
+    pub(crate) fn root_of(keys: impl IntoIterator<Item = PublicKey>) -> Root {
+        Root::new("fleet", keys, threshold(1), time(LATER)).unwrap()
+    }
+
     /// One that has installed the first root.
     fn installed() -> Self {
         let fleet = Self::new();
@@ -72,11 +82,18 @@ impl Fleet {
         self.dir.path().join("trust")
     }
 
-    fn next(&self) -> Root {
+    pub(crate) fn next(&self) -> Root {
         self.first.clone().next(time(LATER)).unwrap()
     }
 
     fn update(&self, successors: impl IntoIterator<Item = SignedRoot>) -> Result<VerifiedRoot> {
+        self.update_from(successors.into_iter().map(Ok))
+    }
+
+    fn update_from(
+        &self,
+        successors: impl IntoIterator<Item = Result<SignedRoot>>,
+    ) -> Result<VerifiedRoot> {
         VerifiedRoot::update(&self.trust(), successors, time(NOW))
     }
 
@@ -88,6 +105,28 @@ impl Fleet {
         assert_eq!(snapshot(&self.trust()), before);
         assert_eq!(error.exit_code(), 3, "{error}");
         error.code()
+    }
+
+    /// An envelope around whatever text, as another tool than ours might make.
+    fn signed_by_hand(payload: &str, keys: &[&SecretKey]) -> SignedRoot {
+        let message = pae(ROOT_PAYLOAD_TYPE, payload.as_bytes());
+        let signature = |key: &SecretKey| {
+            let pem = key.to_plain_pem().unwrap();
+            SigningKey::from_pkcs8_pem(&pem).unwrap().sign(&message)
+        };
+        let signatures: Vec<serde_json::Value> = keys
+            .iter()
+            .map(|key| {
+                let signature = BASE64.encode(signature(key).to_bytes());
+                json!({ "keyid": id(key), "sig": signature })
+            })
+            .collect();
+        let text = format!(
+            r#"{{"payload":"{}","payloadType":"{ROOT_PAYLOAD_TYPE}","signatures":{}}}"#,
+            BASE64.encode(payload),
+            serde_json::Value::Array(signatures)
+        );
+        SignedRoot::parse(text.as_bytes()).unwrap()
     }
 
     fn version(&self) -> u64 {
@@ -128,6 +167,7 @@ fn an_installed_root_says_whom_to_trust() {
     let end = time(LATER) + jiff::SignedDuration::from_secs(1);
     assert_eq!(verify(end), Err("trust.root-expired"));
     // Those who sign the root do not sign models.
+    fs::remove_file(fixture.file(ampoule_signing::ENVELOPE_FILE)).unwrap();
     ampoule_signing::sign_directory(&fixture.path(), &[&fleet.ann, &fleet.bob]).unwrap();
     assert_eq!(verify(time(NOW)), Err("trust.unknown-key"));
 }
@@ -156,6 +196,7 @@ fn a_first_root_needs_enough_of_its_own_signatures() {
 fn a_first_root_that_has_expired_is_not_installed() {
     let fleet = Fleet::new();
     let old = Root::new(
+        "fleet",
         [fleet.ann.public_key().clone()],
         threshold(1),
         time("2027-05-31T23:59:59Z"),
@@ -229,6 +270,120 @@ fn a_new_root_needs_the_threshold_of_the_old_and_of_the_new() {
 }
 
 #[test]
+fn a_root_of_another_name_is_no_successor() {
+    let fleet = Fleet::installed();
+    // The same people sign for another fleet, and are further there.
+    let mut other: serde_json::Value =
+        serde_json::from_str(&fleet.next().to_json().unwrap()).unwrap();
+    other["name"] = "staging".into();
+    let everybody = [&fleet.ann, &fleet.bob, &fleet.eve];
+    let signed = SignedRoot::sign(other.to_string().into_bytes(), &everybody).unwrap();
+    assert_eq!(fleet.refusal(signed), "trust.root-name");
+    fleet.update([sign(&fleet.next(), &everybody)]).unwrap();
+}
+
+#[test]
+fn a_root_of_a_later_schema_is_refused_and_the_installed_one_stays() {
+    let fleet = Fleet::installed();
+    let everybody = [&fleet.ann, &fleet.bob, &fleet.eve];
+    let later = json!({ "schema": 2, "name": "fleet", "version": 2, "fresh": "idea" });
+    // It can be signed only by a tool that knows it, as another program may.
+    let later = Fleet::signed_by_hand(&later.to_string(), &everybody);
+    assert_eq!(fleet.refusal(later.clone()), "trust.schema");
+    assert!(
+        TrustStore::open(&fleet.trust())
+            .unwrap()
+            .may_sign(&id(&fleet.acme), "acme", "minilm")
+    );
+    // What is given before it is taken.
+    let error = fleet
+        .update([sign(&fleet.next(), &everybody), later])
+        .unwrap_err();
+    assert_eq!((error.code(), fleet.version()), ("trust.schema", 2));
+}
+
+#[test]
+fn caps_on_all_models_hold_beside_those_of_a_delegation() {
+    let fleet = Fleet::new();
+    let mib = ByteSize::from_mib;
+    let memory = |size| Caps {
+        memory: Some(size),
+        ..Caps::default()
+    };
+    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let root = fleet
+        .first
+        .clone()
+        .change_trust(|trust| {
+            trust.set_caps(Caps {
+                capabilities: names(&["one", "two"]),
+                fuel: Some(Fuel::new(7)),
+                ..memory(mib(64))
+            });
+            trust.edit("acme/*".parse().unwrap(), |delegation| {
+                Ok(delegation.with_caps(Caps {
+                    capabilities: names(&["two", "three"]),
+                    output: Some(mib(1)),
+                    ..memory(mib(128))
+                }))
+            })?;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(
+        Root::parse(root.to_json().unwrap().as_bytes()).unwrap(),
+        root
+    );
+    let installed = install(sign(&root, &[&fleet.ann, &fleet.bob])).unwrap();
+    let fixture = Fixture::unsigned();
+    ampoule_signing::sign_directory(&fixture.path(), &[&fleet.acme]).unwrap();
+    let verified = ampoule_signing::Bundle::open(&fixture.path())
+        .unwrap()
+        .verify(&installed.trust().unwrap(), time(NOW))
+        .unwrap();
+    let expected = Caps {
+        capabilities: names(&["two"]),
+        fuel: Some(Fuel::new(7)),
+        output: Some(mib(1)),
+        ..memory(mib(64))
+    };
+    assert_eq!(*verified.caps(), expected);
+}
+
+#[test]
+fn the_keys_for_revocation_are_a_role_of_their_own() {
+    let fleet = Fleet::new();
+    let (duty, night) = (key(), key());
+    let keys = [&duty, &night].map(|key| key.public_key().clone());
+    let role = Role::new(keys, threshold(2)).unwrap();
+    let root = fleet
+        .first
+        .clone()
+        .with_revocation(Some(role.clone()))
+        .unwrap();
+    let read = Root::parse(root.to_json().unwrap().as_bytes()).unwrap();
+    assert_eq!(read.revocation(), Some(&role));
+    // They sign neither the root nor models.
+    let error = SignedRoot::sign(root.to_json().unwrap().into_bytes(), &[&duty]).unwrap_err();
+    assert_eq!(error.code(), "trust.malformed");
+    let trust = install(sign(&root, &[&fleet.ann, &fleet.bob]))
+        .unwrap()
+        .trust()
+        .unwrap();
+    assert_eq!(trust.key(&id(&duty)), None);
+    // And a key that is taken out is taken out there too, if enough are left.
+    let refused = root.clone().without_key(&id(&night)).unwrap_err();
+    assert_eq!(refused.code(), "trust.malformed");
+    let one = Role::new(role.keys().cloned(), threshold(1)).unwrap();
+    let left = root
+        .with_revocation(Some(one))
+        .unwrap()
+        .without_key(&id(&night))
+        .unwrap();
+    assert_eq!(left.revocation().unwrap().keys().count(), 1);
+}
+
+#[test]
 fn a_higher_threshold_holds_for_the_root_that_brings_it() {
     let fleet = Fleet::installed();
     let (ann, bob, eve) = (&fleet.ann, &fleet.bob, &fleet.eve);
@@ -286,6 +441,74 @@ fn no_version_is_left_out_and_a_chain_is_followed() {
     assert_eq!((error.code(), fleet.version()), ("trust.root-version", 1));
     fleet.update([signed(&second), signed(&third)]).unwrap();
     assert_eq!(fleet.version(), 3);
+}
+
+#[test]
+fn each_link_is_in_place_before_the_next_one_is_looked_at() {
+    let fleet = Fleet::installed();
+    let everybody = [&fleet.ann, &fleet.bob, &fleet.eve];
+    let second = fleet.next();
+    let third = second.clone().next(time(LATER)).unwrap();
+    let unreadable = || SignedRoot::parse(b"cut off");
+    // The second takes trust back from a stolen key; the third is not worth believing.
+    let weak = sign(&third, &[&fleet.ann]);
+    let error = fleet.update([sign(&second, &everybody), weak]).unwrap_err();
+    assert_eq!((error.code(), fleet.version()), ("trust.threshold", 2));
+
+    // What cannot be read is reported, and keeps no other from its place.
+    let fleet = Fleet::installed();
+    let everybody = [&fleet.ann, &fleet.bob, &fleet.eve];
+    let second = fleet.next();
+    let third = second.clone().next(time(LATER)).unwrap();
+    let fourth = third.clone().next(time(LATER)).unwrap();
+    let error = fleet
+        .update_from([unreadable(), Ok(sign(&second, &everybody))])
+        .unwrap_err();
+    assert_eq!((error.code(), fleet.version()), ("envelope.malformed", 2));
+    // Nor is another blamed for the gap that it leaves.
+    let error = fleet
+        .update_from([unreadable(), Ok(sign(&fourth, &everybody))])
+        .unwrap_err();
+    assert_eq!((error.code(), fleet.version()), ("envelope.malformed", 2));
+}
+
+#[test]
+fn one_list_of_roots_serves_hosts_at_different_versions() {
+    let fleet = Fleet::new();
+    let everybody = [&fleet.ann, &fleet.bob, &fleet.eve];
+    let mut roots = vec![fleet.first.clone()];
+    for _ in 1..12 {
+        roots.push(roots.last().unwrap().clone().next(time(LATER)).unwrap());
+    }
+    let mut paths: Vec<PathBuf> = roots
+        .iter()
+        .map(|root| {
+            let path = fleet
+                .dir
+                .path()
+                .join(format!("{}.root.dsse.json", root.version()));
+            sign(root, &everybody).write_file(&path).unwrap();
+            path
+        })
+        .collect();
+    // As a shell would give them: 10 before 2.
+    paths.sort();
+    for at in [1, 3, 12] {
+        let host = fleet.dir.path().join(format!("host-{at}"));
+        let first = sign(&fleet.first, &everybody);
+        VerifiedRoot::install(&host, first, time(NOW)).unwrap();
+        let until = |version| {
+            roots[..version]
+                .iter()
+                .map(|root| Ok(sign(root, &everybody)))
+        };
+        VerifiedRoot::update(&host, until(at), time(NOW)).unwrap();
+        let updated = VerifiedRoot::update(&host, SignedRoot::read_files(&paths), time(NOW));
+        assert_eq!(updated.unwrap().root().version(), 12, "from {at}");
+        // Nothing but old ones is no update.
+        let error = VerifiedRoot::update(&host, until(11), time(NOW)).unwrap_err();
+        assert_eq!(error.code(), "trust.root-rollback");
+    }
 }
 
 #[test]
@@ -371,15 +594,28 @@ fn an_installed_root_that_somebody_changed_is_refused() {
 fn two_updates_at_once_leave_one_whole_root() {
     let fleet = Fleet::installed();
     let everybody = [&fleet.ann, &fleet.bob, &fleet.eve];
+    // Somebody else is at it: an update waits until they are done.
+    let lock = fs::File::open(fleet.trust().join("trust.lock")).unwrap();
+    lock.lock().unwrap();
+    let next = sign(&fleet.next(), &everybody);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| fleet.update([next]));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(!waiting.is_finished(), "it does not wait");
+        assert_eq!(fleet.version(), 1);
+        lock.unlock().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!(fleet.version(), 2);
     // Two successors of the same version that differ in their end: only one can win.
     let ends = ["2027-07-01T00:00:00Z", "2027-08-01T00:00:00Z"];
     let results: Vec<bool> = std::thread::scope(|scope| {
         let running: Vec<_> = ends
             .iter()
             .map(|end| {
-                let next = sign(&fleet.first.clone().next(time(end)).unwrap(), &everybody);
-                let trust = fleet.trust();
-                scope.spawn(move || VerifiedRoot::update(&trust, [next], time(NOW)).is_ok())
+                let third = fleet.next().next(time(end)).unwrap();
+                let (third, trust) = (sign(&third, &everybody), fleet.trust());
+                scope.spawn(move || VerifiedRoot::update(&trust, [Ok(third)], time(NOW)).is_ok())
             })
             .collect();
         running
@@ -388,5 +624,15 @@ fn two_updates_at_once_leave_one_whole_root() {
             .collect()
     });
     assert_eq!(results.iter().filter(|is_ok| **is_ok).count(), 1);
-    assert_eq!(fleet.version(), 2);
+    assert_eq!(fleet.version(), 3);
+}
+
+#[test]
+fn a_link_in_place_of_the_installed_root_is_refused() {
+    let fleet = Fleet::installed();
+    let file = fleet.trust().join(ROOT_FILE);
+    fs::rename(&file, fleet.trust().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", &file).unwrap();
+    let error = TrustStore::open(&fleet.trust()).unwrap_err();
+    assert_eq!(error.code(), "file.symlink");
 }

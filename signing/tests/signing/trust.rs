@@ -385,7 +385,6 @@ fn a_store_that_contradicts_itself_is_refused_whole() {
     for (what, text) in [
         ("not TOML", "schema = ".to_owned()),
         ("no schema", good.replace("schema = 1", "")),
-        ("a later schema", good.replace("schema = 1", "schema = 2")),
         (
             "an unknown field",
             good.replace("schema = 1", "schema = 1\nthreshold = 2"),
@@ -460,6 +459,10 @@ fn a_store_that_contradicts_itself_is_refused_whole() {
             Err(Error::TrustMalformed { .. })
         ));
     }
+    let later = good.replace("schema = 1", "schema = 2\nfresh = \"idea\"");
+    fs::write(dir.join(TRUST_FILE), later).unwrap();
+    let later = TrustStore::open(&dir).unwrap_err();
+    assert_eq!((later.code(), later.exit_code()), ("trust.schema", 3));
     fs::write(
         dir.join(TRUST_FILE),
         good.replace(&format!("id = \"{id}\""), ""),
