@@ -109,19 +109,23 @@ impl VerifiedRoot {
     }
 
     /// Replaces the root in the trust directory `dir` by its successors, in order, as far as they are
-    /// verified. The root that is installed already changes nothing.
+    /// verified.
     ///
-    /// Each successor is put in place as soon as it is verified, even when one after it is refused and
-    /// even when it has expired (TUF 1.0, 5.3.8 and 5.3.10): it may take trust back from keys that were
-    /// stolen, and then the old root must not be believed a moment longer.
+    /// Each successor is put in place as soon as it is verified, even when one after it is refused or
+    /// could not be read, and even when it has expired (TUF 1.0, 5.3.8 and 5.3.10): it may take trust
+    /// back from keys that were stolen, and then the old root must not be believed a moment longer.
+    ///
+    /// The root that is installed already changes nothing, and older ones are passed over when it or a
+    /// newer one is given too, so that one list serves machines at different versions.
     ///
     /// # Errors
     ///
-    /// `trust.root-missing`, what [`VerifiedRoot::follow`] refuses, `trust.root-expired` when the
+    /// `trust.root-missing`, the first error among `successors`, what [`VerifiedRoot::follow`] refuses,
+    /// `trust.root-rollback` when there was nothing but older ones, `trust.root-expired` when the
     /// newest root has expired, `trust.permissions`, `io.failed`.
     pub fn update(
         dir: &Path,
-        successors: impl IntoIterator<Item = SignedRoot>,
+        successors: impl IntoIterator<Item = Result<SignedRoot>>,
         now: Timestamp,
     ) -> Result<Self> {
         if open(dir)?.is_none() {
@@ -129,12 +133,34 @@ impl VerifiedRoot {
         }
         let locked = Locked::make(dir)?;
         let mut installed = read_root(&locked.directory)?.ok_or(Error::TrustRootMissing)?;
+        let (mut unread, mut older) = (None, None);
+        let mut is_up_to_date = false;
         for next in successors {
+            let next = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    unread.get_or_insert(error);
+                    continue;
+                }
+            };
             if next.digest() == installed.signed().digest() {
-                continue;
+                is_up_to_date = true;
+            } else if let Some(error) = installed.rollback_by(&next) {
+                older.get_or_insert(error);
+            } else {
+                installed = match installed.follow(next) {
+                    Ok(next) => next,
+                    // The one that could not be read may be the one that is missing.
+                    Err(error) => return Err(unread.unwrap_or(error)),
+                };
+                write_root(&locked.directory, &installed)?;
+                is_up_to_date = true;
             }
-            installed = installed.follow(next)?;
-            write_root(&locked.directory, &installed)?;
+        }
+        match (unread, older) {
+            (Some(error), _) => return Err(error),
+            (None, Some(error)) if !is_up_to_date => return Err(error),
+            _ => {}
         }
         installed.check_fresh(now)?;
         Ok(installed)
