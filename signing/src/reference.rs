@@ -50,8 +50,12 @@ impl VersionReference {
 }
 
 impl ModelReference {
-    /// Refuses, with `trust.identity`, a model that is not the one meant.
-    pub(crate) fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
+    /// Refuses a model that is not the one meant.
+    ///
+    /// # Errors
+    ///
+    /// `trust.identity`.
+    pub fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
         let is_named = self.model.as_ref().is_none_or(|(publisher, name)| {
             publisher == manifest.publisher() && name == manifest.name()
         });

@@ -198,7 +198,16 @@ mod tests {
             assert_eq!(time_text(time), text);
         }
         assert_eq!(parse_time("1m30s"), Ok(Duration::from_secs(90)));
-        for text in ["", "5", "-5s", "0s", "1ns", "1ms 500us", "s", "99999999999999999999s"] {
+        for text in [
+            "",
+            "5",
+            "-5s",
+            "0s",
+            "1ns",
+            "1ms 500us",
+            "s",
+            "99999999999999999999s",
+        ] {
             assert!(parse_time(text).is_err(), "{text:?}");
         }
     }

@@ -15,6 +15,8 @@ fn draft() -> tempfile::TempDir {
         "root",
         "init",
         "root.json",
+        "--name",
+        "fleet",
         "--key",
         "acme.pub",
         "--expires",
@@ -94,7 +96,11 @@ fn a_rule_gets_a_time_and_loses_it_again() {
         (&rule["not_before"], &rule["not_after"]),
         (&json!(first), &json!(last))
     );
-    assert_eq!(rule["keys"][0]["not_after"], Value::Null, "the key has none");
+    assert_eq!(
+        rule["keys"][0]["not_after"],
+        Value::Null,
+        "the key has none"
+    );
     let rule = delegate(dir.path(), &["--until", "none"]);
     assert_eq!(
         (&rule["not_before"], &rule["not_after"]),

@@ -113,15 +113,52 @@ fn a_signature_that_stands_twice_never_counts_twice() {
 
 #[test]
 fn one_key_in_two_pem_texts_is_one_key() {
-    let [key] = keys::<1>();
+    let [key, other] = keys::<2>();
     let pem = key.public_key().to_pem().unwrap();
     // Other line ends, the same key.
-    let again = PublicKey::from_pem(&pem.replace('\n', "\r\n")).unwrap();
-    assert_eq!(again.key_id(), id(&key));
-    let delegation = Delegation::new(["acme/*".parse().unwrap()])
-        .with_key(key.public_key().clone(), Validity::default())
-        .with_key(again, Validity::default());
-    assert_eq!(delegation.keys().count(), 1);
+    let again = pem.replace('\n', "\r\n");
+    assert_eq!(PublicKey::from_pem(&again).unwrap().key_id(), id(&key));
+    let two = |second: &str| {
+        json!({
+            "models": ["acme/*"],
+            "threshold": 2,
+            "keys": [{ "public_key": pem }, { "public_key": second }],
+        })
+    };
+    let other = other.public_key().to_pem().unwrap();
+    // In trust.toml. JSON's strings are TOML's.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(ampoule_signing::TRUST_FILE);
+    let open = |second: &str| {
+        let keys = format!(
+            "keys = [{{ public_key = {} }}, {{ public_key = {} }}]",
+            json!(pem),
+            json!(second)
+        );
+        let rule = format!("[[delegations]]\nmodels = [\"acme/*\"]\nthreshold = 2\n{keys}\n");
+        std::fs::write(&file, format!("schema = 1\n{rule}")).unwrap();
+        TrustStore::open(dir.path()).map(|store| store.keys().len())
+    };
+    assert_eq!(open(&other).unwrap(), 2);
+    let error = open(&again).unwrap_err();
+    assert_eq!(error.code(), "trust.malformed");
+    assert!(error.to_string().contains("stands twice"), "{error}");
+    // In a root, as a publisher's key and as one of its own.
+    let fleet = crate::root::Fleet::new();
+    let root: serde_json::Value = serde_json::from_str(&fleet.first.to_json().unwrap()).unwrap();
+    let parse = |place: &str, value: serde_json::Value| {
+        let mut root = root.clone();
+        *root.pointer_mut(place).unwrap() = value;
+        ampoule_signing::Root::parse(root.to_string().as_bytes()).map_err(|error| error.to_string())
+    };
+    parse("/delegations/0", two(&other)).unwrap();
+    for (place, second) in [
+        ("/delegations/0", two(&again)),
+        ("/roles/root/keys", two(&again)["keys"].clone()),
+    ] {
+        let error = parse(place, second).unwrap_err();
+        assert!(error.contains("stands twice"), "{error}");
+    }
 }
 
 #[test]

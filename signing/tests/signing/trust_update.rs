@@ -118,10 +118,9 @@ fn a_store_that_grows_over_what_is_read_is_not_written() {
     let before = snapshot(dir.path());
     // Each is as long as a name may be.
     let models = (0..20_000).map(|number| format!("other/{number:060}").parse().unwrap());
-    let refused =
-        TrustStore::update(dir.path(), |store| {
-            store.insert_delegation(Delegation::new(models))
-        });
+    let refused = TrustStore::update(dir.path(), |store| {
+        store.insert_delegation(Delegation::new(models))
+    });
     assert_eq!(refused.unwrap_err().code(), "trust.malformed");
     assert_eq!(snapshot(dir.path()), before);
 }

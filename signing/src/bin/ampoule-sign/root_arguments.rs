@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use ampoule_signing::{DelegationOptions, KeyId, ModelPattern, Timestamp};
+use ampoule_signing::{
+    CapOptions, DelegationOptions, KeyId, ModelPattern, Sha256Digest, Timestamp, parse_digest,
+};
 use clap::{Args, Subcommand};
 
 use crate::password::PasswordSource;
@@ -12,8 +14,8 @@ use crate::password::PasswordSource;
 pub(crate) enum RootCommand {
     /// Write the draft of a first root.
     #[command(
-        after_help = "Example:\n  ampoule-sign root init root.json --key ann.pub --key bob.pub \
-                      --threshold 2 --expires 2027-12-31T00:00:00Z"
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \
+                      --key bob.pub --threshold 2 --expires 2027-12-31T00:00:00Z"
     )]
     Init(RootInit),
     /// Trust keys for models, in a draft: changes the delegation for PATTERN or makes it.
@@ -21,12 +23,21 @@ pub(crate) enum RootCommand {
         after_help = "Example:\n  ampoule-sign root delegate root.json 'acme/*' --key acme.pub"
     )]
     Delegate(Box<RootDelegate>),
+    /// Cap what any model may ask for, whoever signed it, in a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root caps root.json --cap-memory 512MiB")]
+    Caps(Box<RootCaps>),
+    /// Say who signs the list of what is revoked, in a draft; else those who sign the root.
+    #[command(after_help = "Example:\n  ampoule-sign root revocation root.json --key duty.pub")]
+    Revocation(RootRevocation),
     /// Let one more key sign the root, in a draft.
     #[command(after_help = "Example:\n  ampoule-sign root add-key root.json eve.pub --threshold 2")]
     AddKey(RootAddKey),
     /// Take a key out of a draft, wherever it stands.
     #[command(after_help = "Example:\n  ampoule-sign root remove-key root.json 4f3c…")]
     RemoveKey(RootRemoveKey),
+    /// Take what is said about models out of a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root remove-delegation root.json acme/minilm")]
+    RemoveDelegation(RootRemoveDelegation),
     /// Make the draft of the next version out of a signed draft.
     #[command(
         after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z"
@@ -36,7 +47,12 @@ pub(crate) enum RootCommand {
     #[command(after_help = "Example:\n  ampoule-sign root sign root.json --key ann.key")]
     Sign(RootSign),
     /// Add a signature to a signed root.
-    #[command(after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key")]
+    ///
+    /// Shows what would be signed and asks first, or signs only the root with the digest given.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key --digest \
+                      sha256:4f3c…"
+    )]
     Cosign(RootCosign),
     /// Verify a signed root by its own keys, or as the successor of another.
     #[command(
@@ -54,6 +70,9 @@ pub(crate) struct RootInit {
     /// Draft to write. An existing file is never overwritten.
     #[arg(value_name = "DRAFT")]
     pub(crate) draft: PathBuf,
+    /// Which fleet it is for: a-z, 0-9, and -._ inside. No host follows a root of another name.
+    #[arg(long)]
+    pub(crate) name: String,
     /// Public key that may sign the root; may be repeated.
     #[arg(long = "key", value_name = "PUBLIC", required = true)]
     pub(crate) keys: Vec<PathBuf>,
@@ -81,6 +100,29 @@ pub(crate) struct RootDelegate {
 }
 
 #[derive(Args)]
+pub(crate) struct RootCaps {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    #[command(flatten)]
+    pub(crate) caps: CapOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct RootRevocation {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Public key that may sign the list, in place of those that may now; may be repeated. Without any,
+    /// those who sign the root sign the list.
+    #[arg(long = "key", value_name = "PUBLIC")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of them have to.
+    #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
+    pub(crate) threshold: NonZeroU32,
+}
+
+#[derive(Args)]
 pub(crate) struct RootAddKey {
     /// Draft to change.
     #[arg(value_name = "DRAFT")]
@@ -104,6 +146,16 @@ pub(crate) struct RootRemoveKey {
 }
 
 #[derive(Args)]
+pub(crate) struct RootRemoveDelegation {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Models: PUBLISHER/* or PUBLISHER/MODEL. A wider delegation decides about them from then on.
+    #[arg(value_name = "PATTERN")]
+    pub(crate) pattern: ModelPattern,
+}
+
+#[derive(Args)]
 pub(crate) struct RootNext {
     /// Draft to change.
     #[arg(value_name = "DRAFT")]
@@ -111,6 +163,9 @@ pub(crate) struct RootNext {
     /// Last moment at which hosts believe the next version.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Timestamp,
+    /// The draft's signed root, if it is not VERSION.root.dsse.json beside it.
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) signed: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -124,6 +179,9 @@ pub(crate) struct RootSign {
     /// File to write, instead of VERSION.root.dsse.json. An existing file is never overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Sign it even when it has expired, and nothing loads on a host that takes it.
+    #[arg(long)]
+    pub(crate) allow_expired: bool,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }
@@ -136,6 +194,12 @@ pub(crate) struct RootCosign {
     /// Private key.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,
+    /// Sign the root with this digest and no other, without asking: `sha256:` and 64 digits.
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    pub(crate) digest: Option<Sha256Digest>,
+    /// Sign it even when it has expired, and nothing loads on a host that takes it.
+    #[arg(long)]
+    pub(crate) allow_expired: bool,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }
