@@ -238,7 +238,11 @@ mod tests {
                 );
             }
         }
-        let list = [&["ampoule", "trust", "root", "install", "r"][..], &["--fuel", "7"]].concat();
+        let list = [
+            &["ampoule", "trust", "root", "install", "r"][..],
+            &["--fuel", "7"],
+        ]
+        .concat();
         assert!(Arguments::read_from(list).is_err());
         assert!(Arguments::read_from(["ampoule", "verify", "--memory", "64MiB"]).is_ok());
     }

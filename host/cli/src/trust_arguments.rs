@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use ampoule_signing::{DelegationOptions, KeyId, ModelPattern, ParseError};
+use ampoule_signing::{
+    CapOptions, DelegationOptions, KeyId, ModelPattern, ParseError, Sha256Digest, parse_digest,
+};
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -15,6 +17,10 @@ pub(crate) enum TrustCommand {
     /// Two of three have to sign: ampoule trust add --trust trust --publisher acme --threshold 2
     /// ann.pub.pem bob.pub.pem eve.pub.pem
     Add(Box<TrustAdd>),
+    /// Cap what any model may ask for, whoever signed it.
+    ///
+    /// Example: ampoule trust caps --trust trust --cap-memory 512MiB
+    Caps(Box<CapOptions>),
     /// List who may sign what.
     ///
     /// Example: ampoule trust list --trust trust
@@ -71,15 +77,26 @@ impl FromStr for Removal {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustRootCommand {
-    /// Install a first root. Compare its digest with what its signers tell you by another way.
+    /// Install a first root.
     ///
-    /// Example: ampoule trust root install --trust trust 1.root.dsse.json
+    /// Nothing but its digest tells it from any other: get that from its signers by a way of its own.
+    /// Without --digest the root is shown, and you are asked.
+    ///
+    /// Example: ampoule trust root install --trust trust 1.root.dsse.json --digest sha256:4f3c…
     Install {
         /// The root, as `ampoule-sign root sign` writes it.
         #[arg(value_name = "ROOT")]
         root: PathBuf,
+        /// Install the root with this digest and no other: `sha256:` and 64 digits.
+        #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+        digest: Option<Sha256Digest>,
     },
-    /// Replace the installed root by its successor, or by several in order.
+    /// Show the installed root: its digest, who signs the next one, and until when it holds.
+    ///
+    /// Example: ampoule trust root show --trust trust
+    Show,
+    /// Replace the installed root by its successor, or by several. Older ones among them are passed over,
+    /// so one command serves machines at different versions.
     ///
     /// Example: ampoule trust root update --trust trust 2.root.dsse.json 3.root.dsse.json
     Update {
@@ -95,7 +112,7 @@ pub(crate) struct TrustAdd {
     #[arg(long, value_name = "PUBLISHER")]
     pub(crate) publisher: String,
     /// Only this model of the publisher. Its keys are then its own: those of the publisher's other
-    /// models count for it no more.
+    /// models count for it no more. It begins with their threshold, time and caps.
     #[arg(long, value_name = "MODEL")]
     pub(crate) name: Option<String>,
     /// The public keys: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it. Those
