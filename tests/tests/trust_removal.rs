@@ -2,7 +2,8 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::indexing_slicing,     reason = "a test may panic"
+    clippy::indexing_slicing,
+    reason = "a test may panic"
 )]
 
 use ampoule_tests::{Desk, Publisher, assert_fails, succeeds};
