@@ -20,8 +20,8 @@ use crate::manifest::{FileEntry, Manifest};
 use crate::permissions::Rule;
 use crate::reference::ModelReference;
 use crate::signers::valid_signers;
+use crate::trust::Caps;
 use crate::trust::TrustStore;
-use crate::trust_caps::Caps;
 use crate::units::ByteSize;
 
 /// The name of the envelope in a bundle's directory.
@@ -154,7 +154,7 @@ impl Bundle {
         let valid = valid_signers(&self.envelope, |id| trust.key(id))?;
         let manifest = Manifest::parse(self.envelope.payload())?;
         let manifest_digest = Sha256Digest::of(self.envelope.payload());
-        let (signers, caps) = trust.judge(&manifest, valid, now)?;
+        let (signers, caps) = trust.decide(&manifest, valid, now)?;
         if let Some(expected) = &self.expected {
             expected.check(&manifest, manifest_digest)?;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::manifest::PAYLOAD_TYPE;
-use crate::trust_root::ROOT_PAYLOAD_TYPE;
+use crate::trust::ROOT_PAYLOAD_TYPE;
 
 /// What kind of document an envelope is around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::digest::Sha256Digest;
 use crate::document_kind::DocumentKind;
 use crate::exit_code::exit_code_for;
 use crate::key::KeyId;
-use crate::trust_delegation::Validity;
+use crate::trust::Validity;
 use crate::units::ByteSize;
 
 /// A result whose error is [`Error`].

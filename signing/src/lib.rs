@@ -117,10 +117,6 @@
 )]
 
 mod bundle;
-#[cfg(feature = "clap")]
-mod cap_options;
-#[cfg(feature = "clap")]
-mod delegation_options;
 mod digest;
 mod directory;
 mod document_kind;
@@ -132,30 +128,16 @@ mod key;
 mod key_file;
 mod manifest;
 mod manifest_json;
-mod model_pattern;
 mod names;
 mod permissions;
 mod reference;
 mod sign;
 mod signers;
 mod template;
-mod trust;
-mod trust_caps;
-mod trust_delegation;
-mod trust_directory;
-mod trust_document;
-mod trust_role;
-mod trust_root;
-mod trust_root_file;
-mod trust_root_json;
-mod trust_toml;
+pub mod trust;
 mod units;
 
 pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle};
-#[cfg(feature = "clap")]
-pub use cap_options::CapOptions;
-#[cfg(feature = "clap")]
-pub use delegation_options::DelegationOptions;
 pub use digest::{FileDigest, Sha256Digest, parse_digest};
 pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
@@ -167,16 +149,14 @@ pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
-pub use model_pattern::ModelPattern;
 pub use reference::ModelReference;
 pub use semver::Version;
 pub use sign::{cosign_directory, review_and_cosign, sign_directory};
 pub use template::{MANIFEST_FILE, ManifestTemplate};
-pub use trust::{RootInfo, TrustStore};
-pub use trust_caps::{Caps, InitCaps};
-pub use trust_delegation::{Delegation, TrustedKey, Validity};
-pub use trust_directory::{ROOT_FILE, TRUST_FILE};
-pub use trust_role::Role;
-pub use trust_root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};
-pub use trust_root_json::MAX_ROOT_BYTES;
+#[cfg(feature = "clap")]
+pub use trust::{CapOptions, DelegationOptions};
+pub use trust::{
+    Caps, Delegation, InitCaps, MAX_ROOT_BYTES, ModelPattern, ROOT_FILE, ROOT_PAYLOAD_TYPE, Role,
+    Root, RootInfo, SignedRoot, TRUST_FILE, TrustStore, TrustedKey, Validity, VerifiedRoot,
+};
 pub use units::{ByteSize, Fuel, parse_time};

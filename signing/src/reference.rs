@@ -8,7 +8,7 @@ use semver::Version;
 use crate::digest::Sha256Digest;
 use crate::error::{Error, ParseError, Result, printable};
 use crate::manifest::Manifest;
-use crate::model_pattern::ModelPattern;
+use crate::trust::ModelPattern;
 
 /// A model, as a caller names it. What the text may be:
 ///

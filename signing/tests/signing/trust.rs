@@ -109,14 +109,21 @@ fn removing_a_key_makes_nothing_easier_to_sign() {
     })
     .unwrap();
     let store = TrustStore::open(&dir).unwrap();
-    let deciding = store.deciding("acme", "minilm").unwrap();
+    let deciding = store.delegation_for("acme", "minilm").unwrap();
     assert_eq!(deciding.threshold().get(), 2, "it is not lowered");
     assert_eq!(deciding.keys().count(), 1);
 
     TrustStore::update(&dir, |store| Ok(store.remove(&two.key_id()))).unwrap();
     let store = TrustStore::open(&dir).unwrap();
     assert!(!store.may_sign(&all.key_id(), "acme", "minilm"));
-    assert_eq!(store.deciding("acme", "minilm").unwrap().keys().count(), 0);
+    assert_eq!(
+        store
+            .delegation_for("acme", "minilm")
+            .unwrap()
+            .keys()
+            .count(),
+        0
+    );
     // To forget the rule is to say so.
     let pattern = "acme/minilm".parse().unwrap();
     assert!(TrustStore::update(&dir, |store| Ok(store.remove_delegation(&pattern))).unwrap());
@@ -160,7 +167,7 @@ fn a_rule_outlives_its_last_key() {
     let store = TrustStore::open(&dir).unwrap();
     assert!(store.is_empty(), "nobody is trusted");
     assert_eq!(store.delegations().len(), 2);
-    let rule = store.deciding("acme", "other").unwrap();
+    let rule = store.delegation_for("acme", "other").unwrap();
     assert_eq!((rule.threshold(), rule.validity()), (two, end));
     assert_eq!(*rule.caps(), caps);
     // A new key for the publisher gets no hold of the model that has a rule of its own.
@@ -190,7 +197,7 @@ fn a_publisher_is_removed_with_every_rule_about_it() {
     assert!(TrustStore::update(&dir, |store| Ok(store.remove_publisher("acme"))).unwrap());
     let store = TrustStore::open(&dir).unwrap();
     for model in ["minilm", "other", "whatever"] {
-        assert!(store.deciding("acme", model).is_none(), "{model}");
+        assert!(store.delegation_for("acme", model).is_none(), "{model}");
     }
     // Those whose names only begin alike, and those that shared a rule, are as they were.
     assert!(store.may_sign(&all.key_id(), "acme-labs", "x"));
@@ -276,7 +283,7 @@ fn a_store_written_by_hand_is_read() {
     )
     .unwrap();
     let store = TrustStore::open(&dir).unwrap();
-    let deciding = store.deciding("acme", "minilm").unwrap();
+    let deciding = store.delegation_for("acme", "minilm").unwrap();
     assert!(deciding.has_key(&key.key_id()));
     assert_eq!(deciding.threshold().get(), 1);
     assert_eq!(deciding.caps().memory, Some(ByteSize::from_mib(256)));

@@ -160,7 +160,7 @@ fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
 
 fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
     let deciding = match pattern.name() {
-        Some(name) => trust.deciding(pattern.publisher(), name),
+        Some(name) => trust.delegation_for(pattern.publisher(), name),
         None => trust.delegation_of(pattern),
     };
     let delegation = deciding.ok_or_else(|| Error::NobodyTrusted(pattern.to_string()))?;

@@ -18,7 +18,7 @@ pub(crate) fn run(command: TrustRootCommand, directory: &Path, json: bool) -> Re
             let signed = SignedRoot::read_file(&root)?;
             match digest {
                 Some(digest) => signed.check_digest(digest)?,
-                None => ask(&signed.clone().verify_first()?)?,
+                None => ask(&signed.clone().verify_self_signed()?)?,
             }
             let installed = VerifiedRoot::install(directory, signed, now)?;
             show("installed", &installed, now, json)

@@ -181,9 +181,9 @@ fn cosign(options: &RootCosign) -> Result<Answer> {
 fn verify(options: &RootVerify) -> Result<Answer> {
     let signed = SignedRoot::read_file(&options.root)?;
     let verified = match &options.from {
-        None => signed.verify_first()?,
+        None => signed.verify_self_signed()?,
         Some(from) => SignedRoot::read_file(from)?
-            .verify_first()?
+            .verify_self_signed()?
             .follow(signed)?,
     };
     verified.check_fresh(Timestamp::now())?;

@@ -1,5 +1,5 @@
 //! The operator's own form of trust, `trust.toml`: `schema = 1`, perhaps `[caps]` on all models, and delegations, see
-//! [`crate::trust_document`].
+//! [`crate::trust::document`].
 //!
 //! TOML is turned into the values that JSON has, and read by the same strict reader as a signed root.
 
@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::error::{Error, Result, printable};
 use crate::json::{Fields, MAX_INTEGER, Value};
-use crate::trust::TrustStore;
-use crate::trust_caps::Caps;
-use crate::trust_delegation::Delegation;
-use crate::trust_document::{caps, delegations, in_document, schema};
+use crate::trust::caps::Caps;
+use crate::trust::delegation::Delegation;
+use crate::trust::document::{caps, delegations, in_document, schema};
+use crate::trust::store::TrustStore;
 
 /// The version of the file's format.
 const SCHEMA: u64 = 1;

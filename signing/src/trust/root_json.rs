@@ -31,13 +31,13 @@ use crate::key::{KeyId, PublicKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::manifest_json::{list, timestamp};
 use crate::names::check_identity;
-use crate::trust_caps::Caps;
-use crate::trust_delegation::{Delegation, Validity};
-use crate::trust_document::{
+use crate::trust::caps::Caps;
+use crate::trust::delegation::{Delegation, Validity};
+use crate::trust::document::{
     WrittenKey, caps, delegations, in_document, public_key, schema, threshold,
 };
-use crate::trust_role::Role;
-use crate::trust_root::{DOCUMENT, Root};
+use crate::trust::role::Role;
+use crate::trust::root::{DOCUMENT, Root};
 
 /// The version of the document's own format.
 const SCHEMA: u64 = 1;

@@ -41,10 +41,10 @@ use crate::error::{Error, Result, printable};
 use crate::json::{Fields, Value};
 use crate::key::{KeyId, PublicKey};
 use crate::manifest_json::{list, timestamp};
-use crate::model_pattern::ModelPattern;
 use crate::names::check_interface;
-use crate::trust_caps::{Caps, InitCaps};
-use crate::trust_delegation::{Delegation, TrustedKey, Validity};
+use crate::trust::caps::{Caps, InitCaps};
+use crate::trust::delegation::{Delegation, TrustedKey, Validity};
+use crate::trust::model_pattern::ModelPattern;
 use crate::units::{ByteSize, Fuel, parse_time, time_text};
 
 /// Says of which document an error is that the reader of JSON made.

@@ -9,8 +9,8 @@ use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::key::SecretKey;
 use crate::permissions::Rule;
-use crate::trust_root::{DOCUMENT, Root, SignedRoot};
-use crate::trust_root_json::MAX_ROOT_BYTES;
+use crate::trust::root::{DOCUMENT, Root, SignedRoot};
+use crate::trust::root_json::MAX_ROOT_BYTES;
 use crate::units::ByteSize;
 
 impl Root {
@@ -21,7 +21,7 @@ impl Root {
     /// What [`Root::parse`] refuses, `trust.permissions` when everybody may change it or its
     /// directory, `io.failed`.
     pub fn read_file(path: &Path) -> Result<(Vec<u8>, Self)> {
-        let bytes = Place::of(path)?.read(MAX_ROOT_BYTES as u64)?;
+        let bytes = FileInDirectory::of(path)?.read(MAX_ROOT_BYTES as u64)?;
         let root = Self::parse(&bytes)?;
         Ok((bytes, root))
     }
@@ -32,7 +32,7 @@ impl Root {
     ///
     /// `io.exists` when there is such a file already, `io.failed`.
     pub fn write_file(&self, path: &Path) -> Result<()> {
-        Place::of(path)?.create(self.to_json()?.as_bytes())
+        FileInDirectory::of(path)?.create(self.to_json()?.as_bytes())
     }
 
     /// Changes a draft in its file, atomically.
@@ -41,7 +41,7 @@ impl Root {
     ///
     /// As [`Root::read_file`], and what `change` returns. The file is then as it was.
     pub fn update_file(path: &Path, change: impl FnOnce(Self) -> Result<Self>) -> Result<Self> {
-        let place = Place::of(path)?;
+        let place = FileInDirectory::of(path)?;
         let _lock = place.lock()?;
         let root = change(Self::parse(&place.read(MAX_ROOT_BYTES as u64)?)?)?;
         place.replace(root.to_json()?.as_bytes())?;
@@ -58,7 +58,7 @@ impl SignedRoot {
     /// directory,
     /// `io.failed`.
     pub fn read_file(path: &Path) -> Result<Self> {
-        Self::parse(&Place::of(path)?.read(MAX_ENVELOPE_BYTES)?)
+        Self::parse(&FileInDirectory::of(path)?.read(MAX_ENVELOPE_BYTES)?)
     }
 
     /// Reads several, and puts them in the order of their versions, whatever that of the files is (by
@@ -81,7 +81,7 @@ impl SignedRoot {
     ///
     /// `io.exists` when there is such a file already, `io.failed`.
     pub fn write_file(&self, path: &Path) -> Result<()> {
-        Place::of(path)?.create(&self.envelope().to_bytes()?)
+        FileInDirectory::of(path)?.create(&self.envelope().to_bytes()?)
     }
 
     /// Adds the signature of `key` in its file, atomically, if `review` lets what would be signed pass.
@@ -97,7 +97,7 @@ impl SignedRoot {
         key: &SecretKey,
         review: impl FnOnce(&Self, &Root) -> Result<()>,
     ) -> Result<(Self, Root)> {
-        let place = Place::of(path)?;
+        let place = FileInDirectory::of(path)?;
         let reviewed = Self::parse(&place.read(MAX_ENVELOPE_BYTES)?)?;
         review(&reviewed, &reviewed.unverified_root()?)?;
         // A person may take their time, and others need not wait for them.
@@ -115,12 +115,12 @@ impl SignedRoot {
 }
 
 /// A file in its directory.
-struct Place<'p> {
+struct FileInDirectory<'p> {
     directory: Directory,
     name: &'p str,
 }
 
-impl<'p> Place<'p> {
+impl<'p> FileInDirectory<'p> {
     fn of(path: &'p Path) -> Result<Self> {
         let name = path
             .file_name()

@@ -12,9 +12,9 @@ use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::permissions::Rule;
-use crate::trust::TrustStore;
-use crate::trust_root::{SignedRoot, VerifiedRoot};
-use crate::trust_toml;
+use crate::trust::root::{SignedRoot, VerifiedRoot};
+use crate::trust::store::TrustStore;
+use crate::trust::toml_file;
 use crate::units::ByteSize;
 
 /// The name of the operator's own file in the trust directory.
@@ -35,7 +35,7 @@ impl TrustStore {
     /// `trust.missing` when there is neither, `trust.two-forms` when there are both,
     /// `trust.permissions` when others than the owner may change one of them or the directory,
     /// `trust.malformed`, `trust.malformed-key` and `trust.weak-key` when its content is refused, what
-    /// [`SignedRoot::verify_first`] refuses. A store is read whole or not at all.
+    /// [`SignedRoot::verify_self_signed`] refuses. A store is read whole or not at all.
     pub fn open(dir: &Path) -> Result<Self> {
         let directory = open(dir)?.ok_or(Error::TrustMissing)?;
         match (read_toml(&directory)?, read_root(&directory)?) {
@@ -90,11 +90,11 @@ impl VerifiedRoot {
     ///
     /// # Errors
     ///
-    /// What [`SignedRoot::verify_first`] refuses, `trust.root-expired`, `trust.root-installed` when
+    /// What [`SignedRoot::verify_self_signed`] refuses, `trust.root-expired`, `trust.root-installed` when
     /// there is a root already, `trust.two-forms` where there is a `trust.toml`, `trust.permissions`,
     /// `io.failed`. Nothing is changed then.
     pub fn install(dir: &Path, first: SignedRoot, now: Timestamp) -> Result<Self> {
-        let first = first.verify_first()?;
+        let first = first.verify_self_signed()?;
         first.check_fresh(now)?;
         let locked = Locked::make(dir)?;
         if let Some(installed) = read_root(&locked.directory)? {
@@ -211,14 +211,14 @@ fn open(dir: &Path) -> Result<Option<Directory>> {
 /// The store as text that [`TrustStore::open`] will take for the same store. Whatever put a value into
 /// it, a file that nothing reads any more would stop every model, and every command that could mend it.
 fn readable(store: &TrustStore) -> Result<String> {
-    let text = trust_toml::write(store)?;
+    let text = toml_file::write(store)?;
     let reason = if text.len() as u64 > MAX_TRUST_BYTES {
         format!(
             "expected at most {}, found {}",
             ByteSize::from_bytes(MAX_TRUST_BYTES),
             ByteSize::from_bytes(text.len() as u64)
         )
-    } else if trust_toml::parse(&text)? != *store {
+    } else if toml_file::parse(&text)? != *store {
         "it cannot be written without a change; give times in whole milliseconds".to_owned()
     } else {
         return Ok(text);
@@ -256,14 +256,14 @@ fn read_toml(directory: &Directory) -> Result<Option<TrustStore>> {
         document: TRUST_FILE,
         reason: "it is not UTF-8".to_owned(),
     })?;
-    trust_toml::parse(&text).map(Some)
+    toml_file::parse(&text).map(Some)
 }
 
 fn read_root(directory: &Directory) -> Result<Option<VerifiedRoot>> {
     let Some(bytes) = read(directory, ROOT_FILE, MAX_ENVELOPE_BYTES)? else {
         return Ok(None);
     };
-    SignedRoot::parse(&bytes)?.verify_first().map(Some)
+    SignedRoot::parse(&bytes)?.verify_self_signed().map(Some)
 }
 
 fn write_root(directory: &Directory, root: &VerifiedRoot) -> Result<()> {

@@ -16,10 +16,10 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::signers::valid_signers;
-use crate::trust::{RootInfo, TrustStore};
-use crate::trust_caps::Caps;
-use crate::trust_delegation::Delegation;
-use crate::trust_role::Role;
+use crate::trust::caps::Caps;
+use crate::trust::delegation::Delegation;
+use crate::trust::role::Role;
+use crate::trust::store::{RootInfo, TrustStore};
 
 /// The DSSE payload type of a root.
 pub const ROOT_PAYLOAD_TYPE: &str = "application/vnd.ampoule.root.v1+json";
@@ -358,7 +358,7 @@ impl SignedRoot {
     ///
     /// `trust.malformed`, `signature.missing`, `signature.invalid`, `trust.unknown-key`,
     /// `trust.threshold`. Whether it has expired is not looked at, see [`VerifiedRoot::check_fresh`].
-    pub fn verify_first(self) -> Result<VerifiedRoot> {
+    pub fn verify_self_signed(self) -> Result<VerifiedRoot> {
         let root = self.unverified_root()?;
         let signers = valid_signers(&self.envelope, |id| root.own.keys.get(id))?;
         root.check_signers(&signers, "the root")?;

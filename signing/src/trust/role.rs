@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
-use crate::trust_delegation::check_threshold;
-use crate::trust_root::DOCUMENT;
+use crate::trust::delegation::check_threshold;
+use crate::trust::root::DOCUMENT;
 
 /// Keys, and how many of them have to sign (TUF 1.0, section 4.3: `keyids` and `threshold`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::error::ParseError;
 use crate::json::MAX_INTEGER;
 use crate::names::check_interface;
-use crate::trust_caps::Caps;
+use crate::trust::caps::Caps;
 use crate::units::{ByteSize, Fuel, parse_time};
 
 /// What a command changes of [`Caps`]. What is not given stays as it was.
@@ -98,7 +98,7 @@ fn set<T>(cap: &mut Option<T>, given: Option<T>) {
     }
 }
 
-// Only what the documents can say: see `trust_document`.
+// Only what the documents can say: see `document`.
 
 fn capability(text: &str) -> Result<String, ParseError> {
     check_interface(text).map_err(ParseError)?;

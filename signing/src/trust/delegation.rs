@@ -11,8 +11,8 @@ use crate::document_kind::DocumentKind;
 use crate::envelope::MAX_SIGNATURES;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
-use crate::model_pattern::ModelPattern;
-use crate::trust_caps::Caps;
+use crate::trust::caps::Caps;
+use crate::trust::model_pattern::ModelPattern;
 
 /// From when to when something is trusted, both moments included. It is compared with the time at
 /// which a bundle is verified: when a signature was made, nobody can prove.
@@ -197,7 +197,7 @@ impl Delegation {
 
     /// Which of `signers`, distinct keys with a valid signature each, count for `model` now: at
     /// least as many as the threshold.
-    pub(crate) fn judge(
+    pub(crate) fn decide(
         &self,
         model: &str,
         signers: &[KeyId],

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::cap_options::CapOptions;
 use crate::error::{ParseError, printable};
 use crate::key::PublicKey;
-use crate::trust_delegation::{Delegation, Validity};
+use crate::trust::cap_options::CapOptions;
+use crate::trust::delegation::{Delegation, Validity};
 
 /// What a command changes of a delegation. What is not given stays as it was.
 ///
