@@ -21,6 +21,7 @@ use crate::permissions::Rule;
 use crate::reference::ModelReference;
 use crate::signers::valid_signers;
 use crate::trust::Caps;
+use crate::trust::TrustError;
 use crate::trust::TrustStore;
 use crate::units::ByteSize;
 
@@ -159,7 +160,7 @@ impl Bundle {
             expected.check(&manifest, manifest_digest)?;
         }
         if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
-            return Err(Error::TrustExpired { not_after, now });
+            return Err(Error::Trust(TrustError::Expired { not_after, now }));
         }
         let files = read_files(&manifest, self.max_size, |file| self.source.read(file))?;
         let component = files

@@ -157,6 +157,7 @@ pub use template::{MANIFEST_FILE, ManifestTemplate};
 pub use trust::{CapOptions, DelegationOptions};
 pub use trust::{
     Caps, Delegation, InitCaps, MAX_ROOT_BYTES, ModelPattern, ROOT_FILE, ROOT_PAYLOAD_TYPE, Role,
-    Root, RootInfo, SignedRoot, TRUST_FILE, TrustStore, TrustedKey, Validity, VerifiedRoot,
+    Root, RootInfo, SignedRoot, TRUST_FILE, TrustError, TrustStore, TrustedKey, Validity,
+    VerifiedRoot,
 };
 pub use units::{ByteSize, Fuel, parse_time};

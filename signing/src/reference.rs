@@ -9,6 +9,7 @@ use crate::digest::Sha256Digest;
 use crate::error::{Error, ParseError, Result, printable};
 use crate::manifest::Manifest;
 use crate::trust::ModelPattern;
+use crate::trust::TrustError;
 
 /// A model, as a caller names it. What the text may be:
 ///
@@ -71,10 +72,10 @@ impl ModelReference {
             Some(_) => format!("{publisher}/{name}@sha256:{digest}"),
             None => format!("{publisher}/{name}@{}", manifest.version()),
         };
-        Err(Error::TrustIdentity {
+        Err(Error::Trust(TrustError::Identity {
             expected: self.to_string(),
             found,
-        })
+        }))
     }
 }
 

@@ -18,6 +18,7 @@ mod delegation;
 mod delegation_options;
 mod directory;
 mod document;
+mod error;
 mod model_pattern;
 mod role;
 mod root;
@@ -33,6 +34,7 @@ pub use delegation::{Delegation, TrustedKey, Validity};
 #[cfg(feature = "clap")]
 pub use delegation_options::DelegationOptions;
 pub use directory::{ROOT_FILE, TRUST_FILE};
+pub use error::TrustError;
 pub use model_pattern::ModelPattern;
 pub use role::Role;
 pub use root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};

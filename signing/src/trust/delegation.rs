@@ -12,6 +12,7 @@ use crate::envelope::MAX_SIGNATURES;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::trust::caps::Caps;
+use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
 
 /// From when to when something is trusted, both moments included. It is compared with the time at
@@ -204,11 +205,11 @@ impl Delegation {
         now: Timestamp,
     ) -> Result<Vec<KeyId>> {
         if !self.validity.contains(now) {
-            return Err(Error::TrustValidity {
+            return Err(Error::Trust(TrustError::Validity {
                 what: format!("who signs {}", self.names()),
                 validity: self.validity,
                 now,
-            });
+            }));
         }
         let own: BTreeMap<KeyId, &TrustedKey> = signers
             .iter()
@@ -224,19 +225,19 @@ impl Delegation {
         }
         // Where only the time is wrong, that is what helps to know.
         if let Some((id, trusted)) = other.first().filter(|_| enough(own.len())) {
-            return Err(Error::TrustValidity {
+            return Err(Error::Trust(TrustError::Validity {
                 what: format!("the key {id}"),
                 validity: trusted.validity,
                 now,
-            });
+            }));
         }
-        Err(Error::TrustThreshold {
+        Err(Error::Trust(TrustError::Threshold {
             document: DocumentKind::Bundle,
             what: model.to_owned(),
             found: counting.into_iter().map(|(id, _)| *id).collect(),
             needed,
             keys: self.keys.len(),
-        })
+        }))
     }
 }
 

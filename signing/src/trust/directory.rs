@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::permissions::Rule;
+use crate::trust::error::TrustError;
 use crate::trust::root::{SignedRoot, VerifiedRoot};
 use crate::trust::store::TrustStore;
 use crate::trust::toml_file;
@@ -37,12 +38,12 @@ impl TrustStore {
     /// `trust.malformed`, `trust.malformed-key` and `trust.weak-key` when its content is refused, what
     /// [`SignedRoot::verify_self_signed`] refuses. A store is read whole or not at all.
     pub fn open(dir: &Path) -> Result<Self> {
-        let directory = open(dir)?.ok_or(Error::TrustMissing)?;
+        let directory = open(dir)?.ok_or(Error::Trust(TrustError::Missing))?;
         match (read_toml(&directory)?, read_root(&directory)?) {
-            (Some(_), Some(_)) => Err(Error::TrustTwoForms),
+            (Some(_), Some(_)) => Err(Error::Trust(TrustError::TwoForms)),
             (Some(store), None) => Ok(store),
             (None, Some(root)) => root.trust(),
-            (None, None) => Err(Error::TrustMissing),
+            (None, None) => Err(Error::Trust(TrustError::Missing)),
         }
     }
 
@@ -57,7 +58,7 @@ impl TrustStore {
     pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let locked = Locked::make(dir)?;
         if read_root(&locked.directory)?.is_some() {
-            return Err(Error::TrustTwoForms);
+            return Err(Error::Trust(TrustError::TwoForms));
         }
         let before = read_toml(&locked.directory)?.unwrap_or_default();
         let mut store = before.clone();
@@ -81,8 +82,8 @@ impl VerifiedRoot {
     ///
     /// `trust.root-missing`, and as [`TrustStore::open`].
     pub fn open(dir: &Path) -> Result<Self> {
-        let directory = open(dir)?.ok_or(Error::TrustRootMissing)?;
-        read_root(&directory)?.ok_or(Error::TrustRootMissing)
+        let directory = open(dir)?.ok_or(Error::Trust(TrustError::RootMissing))?;
+        read_root(&directory)?.ok_or(Error::Trust(TrustError::RootMissing))
     }
 
     /// Installs a first root in the trust directory `dir`, which is made if it is not there. The caller
@@ -99,10 +100,10 @@ impl VerifiedRoot {
         let locked = Locked::make(dir)?;
         if let Some(installed) = read_root(&locked.directory)? {
             let version = installed.root().version();
-            return Err(Error::TrustRootInstalled { version });
+            return Err(Error::Trust(TrustError::RootInstalled { version }));
         }
         if read_toml(&locked.directory)?.is_some() {
-            return Err(Error::TrustTwoForms);
+            return Err(Error::Trust(TrustError::TwoForms));
         }
         write_root(&locked.directory, &first)?;
         Ok(first)
@@ -129,10 +130,11 @@ impl VerifiedRoot {
         now: Timestamp,
     ) -> Result<Self> {
         if open(dir)?.is_none() {
-            return Err(Error::TrustRootMissing);
+            return Err(Error::Trust(TrustError::RootMissing));
         }
         let locked = Locked::make(dir)?;
-        let mut installed = read_root(&locked.directory)?.ok_or(Error::TrustRootMissing)?;
+        let mut installed =
+            read_root(&locked.directory)?.ok_or(Error::Trust(TrustError::RootMissing))?;
         let (mut unread, mut older) = (None, None);
         let mut is_up_to_date = false;
         for next in successors {
@@ -223,16 +225,16 @@ fn readable(store: &TrustStore) -> Result<String> {
     } else {
         return Ok(text);
     };
-    Err(Error::TrustMalformed {
+    Err(Error::Trust(TrustError::Malformed {
         document: TRUST_FILE,
         reason,
-    })
+    }))
 }
 
 fn read(directory: &Directory, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
     match directory.read_bounded(name, max_bytes, Rule::OwnerWrites) {
         Err(Error::FileMissing { .. }) => Ok(None),
-        Ok(Err(found)) => Err(Error::TrustMalformed {
+        Ok(Err(found)) => Err(Error::Trust(TrustError::Malformed {
             document: if name == ROOT_FILE {
                 "the root"
             } else {
@@ -243,7 +245,7 @@ fn read(directory: &Directory, name: &str, max_bytes: u64) -> Result<Option<Vec<
                 ByteSize::from_bytes(max_bytes),
                 ByteSize::from_bytes(found)
             ),
-        }),
+        })),
         other => other?.map(Some).map_err(|_| Error::Internal("a bound")),
     }
 }
@@ -252,9 +254,11 @@ fn read_toml(directory: &Directory) -> Result<Option<TrustStore>> {
     let Some(bytes) = read(directory, TRUST_FILE, MAX_TRUST_BYTES)? else {
         return Ok(None);
     };
-    let text = String::from_utf8(bytes).map_err(|_| Error::TrustMalformed {
-        document: TRUST_FILE,
-        reason: "it is not UTF-8".to_owned(),
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::Trust(TrustError::Malformed {
+            document: TRUST_FILE,
+            reason: "it is not UTF-8".to_owned(),
+        })
     })?;
     toml_file::parse(&text).map(Some)
 }

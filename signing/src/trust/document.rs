@@ -44,6 +44,7 @@ use crate::manifest_json::{list, timestamp};
 use crate::names::check_interface;
 use crate::trust::caps::{Caps, InitCaps};
 use crate::trust::delegation::{Delegation, TrustedKey, Validity};
+use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
 use crate::units::{ByteSize, Fuel, parse_time, time_text};
 
@@ -53,10 +54,10 @@ pub(crate) fn in_document(document: &'static str) -> impl Fn(Error) -> Error {
         let reason = match error {
             Error::ManifestField { field, reason } => format!("the field `{field}`: {reason}"),
             Error::ManifestMalformed { reason } => reason,
-            Error::TrustMalformed { reason, .. } => reason,
+            Error::Trust(TrustError::Malformed { reason, .. }) => reason,
             other => return other,
         };
-        Error::TrustMalformed { document, reason }
+        Error::Trust(TrustError::Malformed { document, reason })
     }
 }
 
@@ -65,11 +66,11 @@ pub(crate) fn in_document(document: &'static str) -> impl Fn(Error) -> Error {
 pub(crate) fn schema(fields: &mut Fields, document: &'static str, known: u64) -> Result<()> {
     match fields.required("schema", Value::integer)? {
         found if found == known => Ok(()),
-        found => Err(Error::TrustSchema {
+        found => Err(Error::Trust(TrustError::Schema {
             document,
             found,
             known,
-        }),
+        })),
     }
 }
 

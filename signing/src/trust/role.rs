@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::trust::delegation::check_threshold;
+use crate::trust::error::TrustError;
 use crate::trust::root::DOCUMENT;
 
 /// Keys, and how many of them have to sign (TUF 1.0, section 4.3: `keyids` and `threshold`).
@@ -60,8 +61,8 @@ impl Role {
 }
 
 fn refused(reason: String) -> Error {
-    Error::TrustMalformed {
+    Error::Trust(TrustError::Malformed {
         document: DOCUMENT,
         reason,
-    }
+    })
 }

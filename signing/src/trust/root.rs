@@ -18,6 +18,7 @@ use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::signers::valid_signers;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
+use crate::trust::error::TrustError;
 use crate::trust::role::Role;
 use crate::trust::store::{RootInfo, TrustStore};
 
@@ -251,13 +252,13 @@ impl Root {
         if found.len() as u64 >= u64::from(self.threshold().get()) {
             return Ok(());
         }
-        Err(Error::TrustThreshold {
+        Err(Error::Trust(TrustError::Threshold {
             document: DocumentKind::Root,
             what: what.to_owned(),
             found,
             needed: self.threshold().get(),
             keys: self.own.keys.len(),
-        })
+        }))
     }
 }
 
@@ -337,7 +338,7 @@ impl SignedRoot {
     pub fn check_digest(&self, expected: Sha256Digest) -> Result<()> {
         match self.digest() {
             found if found == expected => Ok(()),
-            found => Err(Error::TrustRootDigest { expected, found }),
+            found => Err(Error::Trust(TrustError::RootDigest { expected, found })),
         }
     }
 
@@ -409,17 +410,17 @@ impl VerifiedRoot {
             .check_signers(&signers, "the new root, by the keys of the installed one,")?;
         let root = next.unverified_root()?;
         if root.name != self.root.name {
-            return Err(Error::TrustRootName {
+            return Err(Error::Trust(TrustError::RootName {
                 installed: self.root.name.clone(),
                 found: root.name,
-            });
+            }));
         }
         let (installed, found) = (self.root.version, root.version);
         if found <= installed {
-            return Err(Error::TrustRootRollback { installed, found });
+            return Err(Error::Trust(TrustError::RootRollback { installed, found }));
         }
         if found != installed + 1 {
-            return Err(Error::TrustRootVersion { installed, found });
+            return Err(Error::Trust(TrustError::RootVersion { installed, found }));
         }
         let signers = valid_signers(next.envelope(), |id| root.own.keys.get(id))?;
         root.check_signers(&signers, "the new root, by its own keys,")?;
@@ -431,7 +432,7 @@ impl VerifiedRoot {
     pub(crate) fn rollback_by(&self, other: &SignedRoot) -> Option<Error> {
         let found = other.unverified_root().ok()?.version;
         let installed = self.root.version;
-        (found <= installed).then_some(Error::TrustRootRollback { installed, found })
+        (found <= installed).then_some(Error::Trust(TrustError::RootRollback { installed, found }))
     }
 
     /// Refuses a root that has expired: without this, whoever can keep the next one from a host could
@@ -446,8 +447,8 @@ impl VerifiedRoot {
 }
 
 fn refused(reason: impl Into<String>) -> Error {
-    Error::TrustMalformed {
+    Error::Trust(TrustError::Malformed {
         document: DOCUMENT,
         reason: reason.into(),
-    }
+    })
 }

@@ -9,6 +9,7 @@ use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::key::SecretKey;
 use crate::permissions::Rule;
+use crate::trust::error::TrustError;
 use crate::trust::root::{DOCUMENT, Root, SignedRoot};
 use crate::trust::root_json::MAX_ROOT_BYTES;
 use crate::units::ByteSize;
@@ -151,13 +152,15 @@ impl<'p> FileInDirectory<'p> {
                 }
                 other => other,
             })?
-            .map_err(|found| Error::TrustMalformed {
-                document: DOCUMENT,
-                reason: format!(
-                    "expected at most {}, found {}",
-                    ByteSize::from_bytes(max_bytes),
-                    ByteSize::from_bytes(found)
-                ),
+            .map_err(|found| {
+                Error::Trust(TrustError::Malformed {
+                    document: DOCUMENT,
+                    reason: format!(
+                        "expected at most {}, found {}",
+                        ByteSize::from_bytes(max_bytes),
+                        ByteSize::from_bytes(found)
+                    ),
+                })
             })
     }
 

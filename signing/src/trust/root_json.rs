@@ -36,6 +36,7 @@ use crate::trust::delegation::{Delegation, Validity};
 use crate::trust::document::{
     WrittenKey, caps, delegations, in_document, public_key, schema, threshold,
 };
+use crate::trust::error::TrustError;
 use crate::trust::role::Role;
 use crate::trust::root::{DOCUMENT, Root};
 
@@ -56,10 +57,10 @@ impl Root {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MAX_ROOT_BYTES {
             let found = bytes.len();
-            return Err(Error::TrustMalformed {
+            return Err(Error::Trust(TrustError::Malformed {
                 document: DOCUMENT,
                 reason: format!("expected at most {MAX_ROOT_BYTES} bytes, found {found}"),
-            });
+            }));
         }
         read(bytes).map_err(in_document(DOCUMENT))
     }

@@ -9,6 +9,7 @@ use crate::key::{KeyId, PublicKey};
 use crate::manifest::Manifest;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::{Delegation, Validity};
+use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
 
 /// Whom a host trusts: a set of [`Delegation`]s.
@@ -378,13 +379,13 @@ impl TrustStore {
             })
             .collect();
         if others.is_empty() {
-            return Error::TrustPublisher { publisher, signers };
+            return Error::Trust(TrustError::Publisher { publisher, signers });
         }
-        Error::TrustModel {
+        Error::Trust(TrustError::Model {
             model: format!("{publisher}/{}", manifest.name()),
             allowed: others.join(", "),
             signers,
-        }
+        })
     }
 }
 
@@ -400,20 +401,20 @@ impl RootInfo {
         if !self.is_expired(now) {
             return Ok(());
         }
-        Err(Error::TrustRootExpired {
+        Err(Error::Trust(TrustError::RootExpired {
             name: self.name.clone(),
             version: self.version,
             expires: self.expires,
             now,
-        })
+        }))
     }
 }
 
 fn refused(reason: impl Into<String>) -> Error {
-    Error::TrustMalformed {
+    Error::Trust(TrustError::Malformed {
         document: "the trust store",
         reason: reason.into(),
-    }
+    })
 }
 
 fn refused_text(error: ParseError) -> Error {

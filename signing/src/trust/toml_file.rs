@@ -10,6 +10,7 @@ use crate::json::{Fields, MAX_INTEGER, Value};
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{caps, delegations, in_document, schema};
+use crate::trust::error::TrustError;
 use crate::trust::store::TrustStore;
 
 /// The version of the file's format.
@@ -26,9 +27,11 @@ struct File<'a> {
 }
 
 pub(crate) fn parse(text: &str) -> Result<TrustStore> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| Error::TrustMalformed {
-        document: DOCUMENT,
-        reason: printable(error.message()),
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        Error::Trust(TrustError::Malformed {
+            document: DOCUMENT,
+            reason: printable(error.message()),
+        })
     })?;
     read(toml::Value::Table(table)).map_err(in_document(DOCUMENT))
 }

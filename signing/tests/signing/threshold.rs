@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use ampoule_signing::{
-    Bundle, Delegation, Envelope, Error, KeyId, PublicKey, SecretKey, Timestamp, TrustStore,
-    Validity, cosign_directory, sign_directory,
+    Bundle, Delegation, Envelope, Error, KeyId, PublicKey, SecretKey, Timestamp, TrustError,
+    TrustStore, Validity, cosign_directory, sign_directory,
 };
 use serde_json::json;
 
@@ -64,7 +64,7 @@ fn a_bundle_with_enough_signatures_is_verified_and_one_with_fewer_refused() {
             "{text}"
         );
         assert!(
-            matches!(error, Error::TrustThreshold { found, needed: 2, keys: 3, .. }
+            matches!(error, Error::Trust(TrustError::Threshold { found, needed: 2, keys: 3, .. })
             if found == [id(key)])
         );
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ampoule_signing::{
     ByteSize, Caps, Delegation, Error, Fuel, InitCaps, PublicKey, SecretKey, TRUST_FILE,
-    TrustStore, Validity,
+    TrustError, TrustStore, Validity,
 };
 
 use crate::fixture::snapshot;
@@ -463,7 +463,7 @@ fn a_store_that_contradicts_itself_is_refused_whole() {
         assert_eq!(error.code(), "trust.malformed", "{what}: {error}");
         assert!(matches!(
             TrustStore::update(&dir, |_| Ok(())),
-            Err(Error::TrustMalformed { .. })
+            Err(Error::Trust(TrustError::Malformed { .. }))
         ));
     }
     let later = good.replace("schema = 1", "schema = 2\nfresh = \"idea\"");
