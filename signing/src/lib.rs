@@ -126,6 +126,7 @@ mod exit_code;
 mod json;
 mod key;
 mod key_file;
+mod locked_directory;
 mod manifest;
 mod manifest_json;
 mod names;

@@ -26,11 +26,12 @@ mod root_file;
 mod root_json;
 mod store;
 mod toml_file;
+mod validity;
 
 #[cfg(feature = "clap")]
 pub use cap_options::CapOptions;
 pub use caps::{Caps, InitCaps};
-pub use delegation::{Delegation, TrustedKey, Validity};
+pub use delegation::{Delegation, TrustedKey};
 #[cfg(feature = "clap")]
 pub use delegation_options::DelegationOptions;
 pub use directory::{ROOT_FILE, TRUST_FILE};
@@ -39,4 +40,5 @@ pub use model_pattern::ModelPattern;
 pub use role::Role;
 pub use root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};
 pub use root_json::MAX_ROOT_BYTES;
-pub use store::{RootInfo, TrustStore};
+pub use store::{MAX_DELEGATIONS, MAX_PATTERNS, RootInfo, TrustStore};
+pub use validity::Validity;

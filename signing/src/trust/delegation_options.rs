@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use crate::error::{ParseError, printable};
 use crate::key::PublicKey;
 use crate::trust::cap_options::CapOptions;
-use crate::trust::delegation::{Delegation, Validity};
+use crate::trust::delegation::Delegation;
+use crate::trust::validity::Validity;
 
 /// What a command changes of a delegation. What is not given stays as it was.
 ///

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
+use crate::locked_directory::LockedDirectory;
 use crate::permissions::Rule;
 use crate::trust::error::TrustError;
 use crate::trust::root::{SignedRoot, VerifiedRoot};
@@ -56,11 +57,11 @@ impl TrustStore {
     /// As [`TrustStore::open`], `trust.two-forms` where a root is installed, `io.failed`, what
     /// `change` returns, and `trust.malformed` for what could not be read again.
     pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let locked = Locked::make(dir)?;
-        if read_root(&locked.directory)?.is_some() {
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        if read_root(locked.directory())?.is_some() {
             return Err(Error::Trust(TrustError::TwoForms));
         }
-        let before = read_toml(&locked.directory)?.unwrap_or_default();
+        let before = read_toml(locked.directory())?.unwrap_or_default();
         let mut store = before.clone();
         let answer = change(&mut store)?;
         if store == before {
@@ -68,7 +69,7 @@ impl TrustStore {
         }
         let text = readable(&store)?;
         locked
-            .directory
+            .directory()
             .replace(TRUST_FILE, text.as_bytes(), 0o600)
             .map_err(Error::io("write trust.toml"))?;
         Ok(answer)
@@ -97,15 +98,15 @@ impl VerifiedRoot {
     pub fn install(dir: &Path, first: SignedRoot, now: Timestamp) -> Result<Self> {
         let first = first.verify_self_signed()?;
         first.check_fresh(now)?;
-        let locked = Locked::make(dir)?;
-        if let Some(installed) = read_root(&locked.directory)? {
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        if let Some(installed) = read_root(locked.directory())? {
             let version = installed.root().version();
             return Err(Error::Trust(TrustError::RootInstalled { version }));
         }
-        if read_toml(&locked.directory)?.is_some() {
+        if read_toml(locked.directory())?.is_some() {
             return Err(Error::Trust(TrustError::TwoForms));
         }
-        write_root(&locked.directory, &first)?;
+        write_root(locked.directory(), &first)?;
         Ok(first)
     }
 
@@ -132,9 +133,9 @@ impl VerifiedRoot {
         if open(dir)?.is_none() {
             return Err(Error::Trust(TrustError::RootMissing));
         }
-        let locked = Locked::make(dir)?;
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
         let mut installed =
-            read_root(&locked.directory)?.ok_or(Error::Trust(TrustError::RootMissing))?;
+            read_root(locked.directory())?.ok_or(Error::Trust(TrustError::RootMissing))?;
         let (mut unread, mut older) = (None, None);
         let mut is_up_to_date = false;
         for next in successors {
@@ -155,7 +156,7 @@ impl VerifiedRoot {
                     // The one that could not be read may be the one that is missing.
                     Err(error) => return Err(unread.unwrap_or(error)),
                 };
-                write_root(&locked.directory, &installed)?;
+                write_root(locked.directory(), &installed)?;
                 is_up_to_date = true;
             }
         }
@@ -166,33 +167,6 @@ impl VerifiedRoot {
         }
         installed.check_fresh(now)?;
         Ok(installed)
-    }
-}
-
-/// A trust directory that this process alone changes, until it is dropped.
-struct Locked {
-    directory: Directory,
-    _lock: std::fs::File,
-}
-
-impl Locked {
-    fn make(dir: &Path) -> Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(Error::io("make the trust directory"))?;
-        let directory = Directory::open(dir).map_err(Error::io("open the trust directory"))?;
-        directory.check(Rule::OwnerWrites, "the trust directory")?;
-        let lock = directory
-            .open_lock(LOCK_FILE)
-            .map_err(Error::io("lock the trust directory"))?;
-        lock.lock().map_err(Error::io("lock the trust directory"))?;
-        Ok(Self {
-            directory,
-            _lock: lock,
-        })
     }
 }
 

@@ -43,9 +43,10 @@ use crate::key::{KeyId, PublicKey};
 use crate::manifest_json::{list, timestamp};
 use crate::names::check_interface;
 use crate::trust::caps::{Caps, InitCaps};
-use crate::trust::delegation::{Delegation, TrustedKey, Validity};
+use crate::trust::delegation::{Delegation, TrustedKey};
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
+use crate::trust::validity::Validity;
 use crate::units::{ByteSize, Fuel, parse_time, time_text};
 
 /// Says of which document an error is that the reader of JSON made.

@@ -32,13 +32,14 @@ use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::manifest_json::{list, timestamp};
 use crate::names::check_identity;
 use crate::trust::caps::Caps;
-use crate::trust::delegation::{Delegation, Validity};
+use crate::trust::delegation::Delegation;
 use crate::trust::document::{
     WrittenKey, caps, delegations, in_document, public_key, schema, threshold,
 };
 use crate::trust::error::TrustError;
 use crate::trust::role::Role;
 use crate::trust::root::{DOCUMENT, Root};
+use crate::trust::validity::Validity;
 
 /// The version of the document's own format.
 const SCHEMA: u64 = 1;

@@ -8,9 +8,15 @@ use crate::error::{Error, ParseError, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::manifest::Manifest;
 use crate::trust::caps::Caps;
-use crate::trust::delegation::{Delegation, Validity};
+use crate::trust::delegation::Delegation;
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
+use crate::trust::validity::Validity;
+
+/// The most delegations: far above what people look through, far below what a document could hold.
+pub const MAX_DELEGATIONS: usize = 1024;
+/// The most patterns in all delegations together, for the same reason.
+pub const MAX_PATTERNS: usize = 16_384;
 
 /// Whom a host trusts: a set of [`Delegation`]s.
 ///
@@ -42,6 +48,9 @@ use crate::trust::model_pattern::ModelPattern;
 pub struct TrustStore {
     /// Sorted, so that a store has one written form.
     delegations: Vec<Delegation>,
+    /// Where each pattern stands in them. A stranger's root is read before its signatures are looked at,
+    /// so reading one may take no longer than it is long.
+    places: BTreeMap<ModelPattern, usize>,
     caps: Caps,
     root: Option<RootInfo>,
 }
@@ -71,14 +80,45 @@ impl TrustStore {
         root: Option<RootInfo>,
     ) -> Result<Self> {
         let mut store = Self {
-            delegations: Vec::new(),
             caps,
             root,
+            ..Self::default()
         };
-        for delegation in delegations {
-            store.insert_delegation(delegation)?;
-        }
+        store.set_delegations(delegations)?;
         Ok(store)
+    }
+
+    /// Takes these delegations in place of its own; where one breaks a rule, the store stays as it is.
+    fn set_delegations(&mut self, mut delegations: Vec<Delegation>) -> Result<()> {
+        if delegations.len() > MAX_DELEGATIONS {
+            return Err(refused(format!(
+                "expected at most {MAX_DELEGATIONS} delegations, found {}",
+                delegations.len()
+            )));
+        }
+        delegations.sort_by(|one, other| one.models.cmp(&other.models));
+        let mut places = BTreeMap::new();
+        for (place, delegation) in delegations.iter().enumerate() {
+            if delegation.models.is_empty() {
+                return Err(refused(
+                    "a delegation needs at least one pattern in `models`",
+                ));
+            }
+            for pattern in &delegation.models {
+                if places.insert(pattern.clone(), place).is_some() {
+                    return Err(refused(format!("{pattern} stands in two delegations")));
+                }
+            }
+        }
+        if places.len() > MAX_PATTERNS {
+            return Err(refused(format!(
+                "expected at most {MAX_PATTERNS} patterns in all `models`, found {}",
+                places.len()
+            )));
+        }
+        self.delegations = delegations;
+        self.places = places;
+        Ok(())
     }
 
     /// Lets `key` sign whatever these publishers publish, in addition to the keys that may already.
@@ -159,10 +199,12 @@ impl TrustStore {
         if new.lacking_keys() > lacking {
             new.check_threshold().map_err(refused)?;
         }
-        if let Some(place) = place {
-            self.delegations.remove(place);
+        let mut delegations = self.delegations.clone();
+        match place {
+            Some(place) => delegations[place] = new,
+            None => delegations.push(new),
         }
-        self.insert_delegation(new)?;
+        self.set_delegations(delegations)?;
         self.delegation_of(&pattern)
             .ok_or(Error::Internal("a delegation"))
     }
@@ -185,21 +227,12 @@ impl TrustStore {
     ///
     /// # Errors
     ///
-    /// `trust.malformed` when it names no model, or one that another delegation names already.
+    /// `trust.malformed` when it names no model, or one that another delegation names already, and above
+    /// [`MAX_DELEGATIONS`] or [`MAX_PATTERNS`]. The store is then as it was.
     pub fn insert_delegation(&mut self, delegation: Delegation) -> Result<()> {
-        if delegation.models.is_empty() {
-            return Err(refused(
-                "a delegation needs at least one pattern in `models`",
-            ));
-        }
-        if let Some(pattern) = delegation.models().find(|own| self.place_of(own).is_some()) {
-            return Err(refused(format!("{pattern} stands in two delegations")));
-        }
-        let place = self
-            .delegations
-            .partition_point(|other| other.models < delegation.models);
-        self.delegations.insert(place, delegation);
-        Ok(())
+        let mut delegations = self.delegations.clone();
+        delegations.push(delegation);
+        self.set_delegations(delegations)
     }
 
     /// Forgets a key in all delegations, and says whether it was in any.
@@ -229,19 +262,20 @@ impl TrustStore {
 
     /// Takes these patterns out of the delegations; one that is about nothing else goes whole.
     fn forget(&mut self, is_meant: impl Fn(&ModelPattern) -> bool) -> bool {
-        let mut was_there = false;
+        let before = self.places.len();
         for delegation in &mut self.delegations {
-            delegation.models.retain(|own| {
-                let is_meant = is_meant(own);
-                was_there |= is_meant;
-                !is_meant
-            });
+            delegation.models.retain(|own| !is_meant(own));
         }
         self.delegations
             .retain(|delegation| !delegation.models.is_empty());
         self.delegations
             .sort_by(|one, other| one.models.cmp(&other.models));
-        was_there
+        self.places = (self.delegations.iter().enumerate())
+            .flat_map(|(place, delegation)| {
+                delegation.models().map(move |own| (own.clone(), place))
+            })
+            .collect();
+        self.places.len() < before
     }
 
     /// Whether nobody is trusted.
@@ -282,23 +316,17 @@ impl TrustStore {
     }
 
     fn place_of(&self, pattern: &ModelPattern) -> Option<usize> {
-        self.delegations
-            .iter()
-            .position(|delegation| delegation.models.contains(pattern))
+        self.places.get(pattern).copied()
     }
 
     /// The delegation that decides about this model, alone: the one for the model itself, else the one
     /// for all of its publisher's.
     #[must_use]
     pub fn delegation_for(&self, publisher: &str, name: &str) -> Option<&Delegation> {
-        let matching = |one_model: bool| {
-            self.delegations.iter().find(|delegation| {
-                delegation.models().any(|pattern| {
-                    pattern.is_one_model() == one_model && pattern.matches(publisher, name)
-                })
-            })
-        };
-        matching(true).or_else(|| matching(false))
+        [Some(name), None].into_iter().find_map(|name| {
+            // What can be no model's name has no delegation.
+            self.delegation_of(&ModelPattern::new(publisher, name).ok()?)
+        })
     }
 
     /// The key of this id, if it is trusted for anything.
