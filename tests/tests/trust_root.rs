@@ -64,6 +64,12 @@ fn a_fleet_follows_its_root_and_never_back() {
     );
     assert!(desk.embed(bundles[0].path()).status.success());
 
+    // One list for all machines: what is older is passed over, and what cannot be read reported.
+    std::fs::write(desk.path("10.root.dsse.json"), "cut off").unwrap();
+    let all = ["root", "update", "1.root.dsse.json", "10.root.dsse.json"];
+    let all = [&all[..], &["2.root.dsse.json"]].concat();
+    assert_fails(&desk.trust(&all), "envelope.malformed", 3);
+    assert_eq!(succeeds(&desk.trust(&["root", "show"]))["version"], 2);
     assert_eq!(succeeds(&desk.trust(&update))["version"], 2);
     assert_eq!(
         bundles.each_ref().map(|one| desk.verdict(one)),
