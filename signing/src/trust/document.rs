@@ -112,10 +112,20 @@ pub(crate) fn threshold(value: Value, field: &str) -> Result<NonZeroU32> {
 }
 
 fn keys(value: Value, field: &str) -> Result<BTreeMap<KeyId, TrustedKey>> {
+    keys_by_id(value, field, trusted_key, |trusted| trusted.key.key_id())
+}
+
+/// A list of keys, no key twice, each read with `read`.
+pub(crate) fn keys_by_id<T>(
+    value: Value,
+    field: &str,
+    read: impl Fn(Value, &str) -> Result<T>,
+    id: impl Fn(&T) -> KeyId,
+) -> Result<BTreeMap<KeyId, T>> {
     let mut keys = BTreeMap::new();
-    for (place, trusted) in list(value, field, trusted_key)?.into_iter().enumerate() {
-        let id = trusted.key.key_id();
-        if keys.insert(id, trusted).is_some() {
+    for (place, key) in list(value, field, read)?.into_iter().enumerate() {
+        let id = id(&key);
+        if keys.insert(id, key).is_some() {
             return Err(Error::field(
                 format!("{field}[{place}]"),
                 format!("the key {id} stands twice"),

@@ -29,12 +29,12 @@ use crate::error::{Error, Result};
 use crate::json::{Fields, Value};
 use crate::key::{KeyId, PublicKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
-use crate::manifest_json::{list, timestamp};
+use crate::manifest_json::timestamp;
 use crate::names::check_identity;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{
-    WrittenKey, caps, delegations, in_document, public_key, schema, threshold,
+    WrittenKey, caps, delegations, in_document, keys_by_id, public_key, schema, threshold,
 };
 use crate::trust::error::TrustError;
 use crate::trust::role::Role;
@@ -131,17 +131,7 @@ fn role(value: Value, field: &str) -> Result<Role> {
 }
 
 fn keys(value: Value, field: &str) -> Result<BTreeMap<KeyId, PublicKey>> {
-    let mut keys = BTreeMap::new();
-    for (place, key) in list(value, field, key)?.into_iter().enumerate() {
-        let id = key.key_id();
-        if keys.insert(id, key).is_some() {
-            return Err(Error::field(
-                format!("{field}[{place}]"),
-                format!("the key {id} stands twice"),
-            ));
-        }
-    }
-    Ok(keys)
+    keys_by_id(value, field, key, PublicKey::key_id)
 }
 
 fn key(value: Value, field: &str) -> Result<PublicKey> {
