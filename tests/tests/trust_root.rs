@@ -6,10 +6,12 @@
     reason = "a test may panic"
 )]
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use ampoule_signing::{Root, SecretKey, SignedRoot};
-use ampoule_tests::{Desk, Publisher, assert_fails, succeeds};
+use ampoule_tests::{Desk, Publisher, ampoule, assert_fails, succeeds};
 use serde_json::json;
 
 /// A root of version 1 that one key signs and that lets `publisher` sign acme's models.
@@ -170,4 +172,51 @@ fn a_first_root_is_installed_only_by_its_digest() {
         (&shown["threshold"], &shown["is_expired"]),
         (&json!(1), &json!(false))
     );
+}
+
+/// Runs `ampoule trust` on a terminal, made by `script` (util-linux), where somebody types `answer`.
+fn on_a_terminal(desk: &Desk, arguments: &str, answer: &str) -> (String, bool) {
+    let program = ampoule();
+    let program = Path::new(program.get_program()).display();
+    let command = format!("{program} trust --trust trust {arguments}");
+    let mut child = Command::new("script")
+        .args([
+            "--quiet",
+            "--return",
+            "--echo",
+            "never",
+            "--command",
+            &command,
+            "/dev/null",
+        ])
+        .current_dir(desk.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(answer.as_bytes()).unwrap();
+    drop(keyboard);
+    let output = child.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    (shown, output.status.success())
+}
+
+#[test]
+fn a_first_root_is_shown_before_it_is_installed() {
+    let desk = Desk::new();
+    let root_key = SecretKey::generate().unwrap();
+    let first = first_root(&root_key, &Publisher::new("acme"));
+    let digest = write(&first, &[&root_key], &desk.path("1"));
+    let (shown, success) = on_a_terminal(&desk, "root install 1", "y\n");
+    assert!(!success && shown.contains("(usage.declined)"), "{shown}");
+    assert!(!desk.path("trust").exists());
+    let (shown, success) = on_a_terminal(&desk, "root install 1", "yes\n");
+    assert!(success, "{shown}");
+    let question = shown.find("Is this the digest").unwrap();
+    assert!(
+        shown.find(&digest).is_some_and(|at| at < question),
+        "{shown}"
+    );
+    succeeds(&desk.trust(&["root", "show"]));
 }

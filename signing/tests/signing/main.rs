@@ -9,6 +9,7 @@
 mod bounds;
 mod command_line;
 mod cosign_command;
+mod cosigning;
 mod delegation_options;
 mod envelope;
 mod fixture;

@@ -75,3 +75,21 @@ fn a_signature_that_came_during_the_review_stays_and_a_change_stops_it() {
     let signed = SignedRoot::read_file(&path).unwrap();
     assert_eq!(signed.envelope().signatures().len(), 0);
 }
+
+#[test]
+fn changes_of_a_draft_at_once_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let draft = dir.path().join("root.json");
+    Fleet::new().first.write_file(&draft).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let draft = &draft;
+            scope.spawn(move || {
+                let key = SecretKey::generate().unwrap();
+                Root::update_file(draft, |root| root.with_key(key.public_key().clone())).unwrap();
+            });
+        }
+    });
+    let (_, root) = Root::read_file(&draft).unwrap();
+    assert_eq!(root.keys().count(), 3 + 8);
+}

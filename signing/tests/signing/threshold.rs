@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 
 use ampoule_signing::{
     Bundle, Delegation, Envelope, Error, KeyId, PublicKey, SecretKey, Timestamp, TrustError,
-    TrustStore, Validity, cosign_directory, sign_directory,
+    TrustStore, Validity, sign_directory,
 };
 use serde_json::json;
 
-use crate::fixture::{Fixture, snapshot};
+use crate::fixture::Fixture;
 
-fn keys<const N: usize>() -> [SecretKey; N] {
+pub(crate) fn keys<const N: usize>() -> [SecretKey; N] {
     std::array::from_fn(|_| SecretKey::generate().unwrap())
 }
 
@@ -23,7 +23,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 /// `acme/*` takes `threshold` of these keys.
-fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
+pub(crate) fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
     let mut delegation = Delegation::new(["acme/*".parse().unwrap()])
         .with_threshold(NonZeroU32::new(threshold).unwrap());
     for key in keys {
@@ -34,7 +34,7 @@ fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
     trust
 }
 
-fn signed_by(keys: &[&SecretKey]) -> Fixture {
+pub(crate) fn signed_by(keys: &[&SecretKey]) -> Fixture {
     let fixture = Fixture::unsigned();
     sign_directory(&fixture.path(), keys).unwrap();
     fixture
@@ -288,58 +288,4 @@ fn a_delegation_holds_only_while_it_is_valid() {
         error.contains("acme/* is trusted until 2026-01-01T00:00:00Z"),
         "{error}"
     );
-}
-
-#[test]
-fn cosigning_adds_a_signature_and_changes_nothing_else() {
-    let keys = keys::<2>();
-    let trust = trust(2, &keys);
-    let fixture = signed_by(&[&keys[0]]);
-    assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
-    let before = Envelope::parse(&fixture.envelope_bytes()).unwrap();
-    let (manifest, envelope) = cosign_directory(&fixture.path(), &[&keys[1]]).unwrap();
-    assert_eq!(manifest.name(), "minilm");
-    assert_eq!(envelope.payload(), before.payload());
-    assert_eq!(envelope.signatures()[..1], *before.signatures());
-    assert_eq!(
-        Envelope::parse(&fixture.envelope_bytes()).unwrap(),
-        envelope
-    );
-    assert_eq!(fixture.verify_with(&trust).unwrap().signers().len(), 2);
-}
-
-#[test]
-fn nobody_cosigns_twice_or_what_is_not_in_order() {
-    let keys = keys::<2>();
-    let fixture = signed_by(&[&keys[0]]);
-    let refusal = |fixture: &Fixture| {
-        let before = snapshot(&fixture.path());
-        let error = cosign_directory(&fixture.path(), &[&keys[1], &keys[1]])
-            .map(|_| ())
-            .unwrap_err();
-        assert_eq!(
-            snapshot(&fixture.path()),
-            before,
-            "a refusal changes nothing"
-        );
-        error.code()
-    };
-    assert_eq!(refusal(&fixture), "usage.signed");
-    let again = cosign_directory(&fixture.path(), &[&keys[0]]).unwrap_err();
-    assert_eq!((again.code(), again.exit_code()), ("usage.signed", 2));
-    assert!(cosign_directory(&fixture.path(), &[]).is_err());
-    // A file that does not fit, a payload that is no manifest, no envelope at all.
-    std::fs::write(fixture.file("config.json"), b"{\"hidden_size\":385}").unwrap();
-    assert_eq!(refusal(&fixture), "file.digest");
-    fixture.sign_payload(b"no manifest");
-    assert_eq!(refusal(&fixture), "manifest.malformed");
-    assert_eq!(refusal(&Fixture::unsigned()), "envelope.missing");
-}
-
-#[test]
-fn there_is_an_end_to_cosigning() {
-    let first = keys::<{ ampoule_signing::MAX_SIGNATURES }>();
-    let fixture = signed_by(&first.iter().collect::<Vec<_>>());
-    let error = cosign_directory(&fixture.path(), &[&keys::<1>()[0]]).unwrap_err();
-    assert_eq!(error.code(), "envelope.malformed");
 }
