@@ -272,14 +272,6 @@ impl Error {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
-
-    /// A field of the manifest has a value that it may not have.
-    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::ManifestField {
-            field: field.into(),
-            reason: reason.into(),
-        }
-    }
 }
 
 pub(crate) fn join(ids: &[KeyId]) -> String {

@@ -25,11 +25,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::error::{Error, Result};
-use crate::json::{Fields, Value};
+use crate::error::Error;
+use crate::json::{Fields, ReadError, Result, Value, timestamp};
 use crate::key::{KeyId, PublicKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
-use crate::manifest_json::timestamp;
 use crate::names::check_identity;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
@@ -55,7 +54,7 @@ impl Root {
     /// `trust.malformed` when it is over [`MAX_ROOT_BYTES`], not strict JSON, or breaks a rule of its
     /// format; `trust.schema` for one of another format; `trust.malformed-key` and `trust.weak-key`
     /// for its keys.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() > MAX_ROOT_BYTES {
             let found = bytes.len();
             return Err(Error::Trust(TrustError::Malformed {
@@ -71,7 +70,7 @@ impl Root {
     /// # Errors
     ///
     /// None that is known (`internal.encoding`).
-    pub fn to_json(&self) -> Result<String> {
+    pub fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string_pretty(&Written {
             schema: SCHEMA,
             name: &self.name,
@@ -94,7 +93,7 @@ fn read(bytes: &[u8]) -> Result<Root> {
     schema(&mut fields, DOCUMENT, SCHEMA)?;
     let name = fields.required("name", |value, field| {
         let name = value.string(field)?;
-        check_identity(&name).map_err(|reason| Error::field(field, reason))?;
+        check_identity(&name).map_err(|reason| ReadError::field(field, reason))?;
         Ok(name)
     })?;
     let (own, revocation) = fields.required("roles", |value, field| {
@@ -168,13 +167,13 @@ struct WrittenRole {
 }
 
 impl WrittenRole {
-    fn new(role: &Role) -> Result<Self> {
+    fn new(role: &Role) -> Result<Self, Error> {
         Ok(Self {
             threshold: role.threshold.get(),
             keys: role
                 .keys()
                 .map(|key| WrittenKey::new(key, Validity::default()))
-                .collect::<Result<_>>()?,
+                .collect::<Result<_, Error>>()?,
         })
     }
 }

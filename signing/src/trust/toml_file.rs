@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result, printable};
-use crate::json::{Fields, MAX_INTEGER, Value};
+use crate::error::{Error, printable};
+use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value};
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{caps, delegations, in_document, schema};
@@ -26,7 +26,7 @@ struct File<'a> {
     delegations: &'a [Delegation],
 }
 
-pub(crate) fn parse(text: &str) -> Result<TrustStore> {
+pub(crate) fn parse(text: &str) -> Result<TrustStore, Error> {
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         Error::Trust(TrustError::Malformed {
             document: DOCUMENT,
@@ -42,11 +42,8 @@ fn read(document: toml::Value) -> Result<TrustStore> {
     let caps = fields.optional("caps", caps)?;
     let delegations = fields.optional("delegations", delegations)?;
     fields.finish()?;
-    TrustStore::from_parts(
-        delegations.unwrap_or_default(),
-        caps.unwrap_or_default(),
-        None,
-    )
+    let (delegations, caps) = (delegations.unwrap_or_default(), caps.unwrap_or_default());
+    Ok(TrustStore::from_parts(delegations, caps, None)?)
 }
 
 /// The same as JSON has it. A date is its text; what JSON here does not know is refused.
@@ -58,7 +55,7 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
             .filter(|number| *number <= MAX_INTEGER)
             .map(Value::Integer)
             .ok_or_else(|| {
-                Error::field(
+                ReadError::field(
                     printable(field),
                     format!("expected a number from 0 to {MAX_INTEGER}, found {number}"),
                 )
@@ -66,7 +63,7 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
         toml::Value::Boolean(_) => Value::Bool,
         toml::Value::Float(_) => {
             let reason = "expected a whole number, found a fraction";
-            return Err(Error::field(printable(field), reason));
+            return Err(ReadError::field(printable(field), reason));
         }
         toml::Value::Datetime(time) => Value::String(time.to_string()),
         toml::Value::Array(items) => Value::Array(
@@ -87,7 +84,7 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
     })
 }
 
-pub(crate) fn write(store: &TrustStore) -> Result<String> {
+pub(crate) fn write(store: &TrustStore) -> Result<String, Error> {
     toml::to_string_pretty(&File {
         schema: SCHEMA,
         caps: (!store.caps().is_empty()).then(|| store.caps()),
