@@ -32,6 +32,9 @@
 //!   ```toml
 //!   schema = 1
 //!
+//!   [caps]                                # what any model may ask for, whoever signed it; as below
+//!   init_timeout = "30s"
+//!
 //!   [[delegations]]
 //!   models = ["acme/*"]                   # or single models: "acme/minilm"
 //!   threshold = 2                         # how many different keys have to sign; left out: 1

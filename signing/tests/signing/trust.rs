@@ -276,7 +276,7 @@ fn a_store_written_by_hand_is_read() {
     fs::write(
         dir.join(TRUST_FILE),
         format!(
-            "schema = 1\n\n[[delegations]]\nmodels = [\"acme/*\"]\nnot_after = 2030-01-01T00:00:00Z\n\
+            "schema = 1\n\n[caps]\ninit_timeout = \"30s\"\n\n[[delegations]]\nmodels = [\"acme/*\"]\nnot_after = 2030-01-01T00:00:00Z\n\
              caps = {{ memory = \"256MiB\", fuel = 1000, timeout = \"5s\", capabilities = [] }}\n\
              keys = [{{ public_key = \"\"\"\n{pem}\"\"\" }}]\n"
         ),
@@ -286,6 +286,8 @@ fn a_store_written_by_hand_is_read() {
     let deciding = store.delegation_for("acme", "minilm").unwrap();
     assert!(deciding.has_key(&key.key_id()));
     assert_eq!(deciding.threshold().get(), 1);
+    let deadline = store.caps().init.deadline;
+    assert_eq!(deadline, Some(Duration::from_secs(30)), "for all models");
     assert_eq!(deciding.caps().memory, Some(ByteSize::from_mib(256)));
     assert_eq!(deciding.caps().deadline, Some(Duration::from_secs(5)));
     assert_eq!(deciding.caps().capabilities, Some([].into()));
