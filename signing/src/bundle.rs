@@ -17,8 +17,9 @@ use crate::manifest::Manifest;
 use crate::reference::ModelReference;
 use crate::signers::valid_signers;
 use crate::source::{Files, Source};
+use crate::trust::Caps;
+use crate::trust::TrustError;
 use crate::trust::TrustStore;
-use crate::trust_caps::Caps;
 use crate::units::ByteSize;
 
 /// The name of the envelope in a bundle's directory.
@@ -139,12 +140,12 @@ impl Bundle {
         let valid = valid_signers(&self.envelope, |id| trust.key(id))?;
         let manifest = Manifest::parse(self.envelope.payload())?;
         let manifest_digest = Sha256Digest::of(self.envelope.payload());
-        let (signers, delegation) = trust.judge(&manifest, valid, now)?;
+        let (signers, caps) = trust.decide(&manifest, valid, now)?;
         if let Some(expected) = &self.expected {
             expected.check(&manifest, manifest_digest)?;
         }
         if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
-            return Err(Error::TrustExpired { not_after, now });
+            return Err(Error::Trust(TrustError::Expired { not_after, now }));
         }
         let files = self
             .source
@@ -157,7 +158,7 @@ impl Bundle {
             manifest_digest,
             manifest,
             signers,
-            caps: delegation.caps().clone(),
+            caps,
             component,
             files,
         })

@@ -130,6 +130,15 @@ impl FileDigest {
     }
 }
 
+/// Reads a digest as people pass it on: 64 hexadecimal digits, with `sha256:` before them or without.
+///
+/// # Errors
+///
+/// For any other text.
+pub fn parse_digest(text: &str) -> Result<Sha256Digest, ParseError> {
+    text.strip_prefix("sha256:").unwrap_or(text).parse()
+}
+
 /// The chunks of `bytes`; `chunk_size` is not zero.
 fn chunks(bytes: &[u8], chunk_size: u64) -> std::slice::Chunks<'_, u8> {
     // A chunk longer than the address space is one chunk.

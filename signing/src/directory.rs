@@ -217,6 +217,14 @@ impl Directory {
         Ok(self.dir.open_with(name, &options)?.into_std())
     }
 
+    /// Waits until nobody else who does the same changes the directory, and keeps them waiting until the
+    /// value is dropped. The lock is on the directory itself, so no file is left in it.
+    pub(crate) fn lock(&self) -> io::Result<std::fs::File> {
+        let lock = self.dir.open(".")?.into_std();
+        lock.lock()?;
+        Ok(lock)
+    }
+
     /// All regular files below, by their paths, sorted. Anything else is an error, as in
     /// [`Directory::open_file`].
     pub(crate) fn list(&self) -> Result<Vec<String>> {

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use crate::document_kind::DocumentKind;
 use crate::exit_code::exit_code_for;
 use crate::key::KeyId;
-use crate::trust_delegation::Validity;
+use crate::trust::TrustError;
 use crate::units::ByteSize;
 
 /// A result whose error is [`Error`].
@@ -35,8 +36,10 @@ pub enum Error {
         allowed: ByteSize,
     },
     /// `envelope.malformed`: not a DSSE envelope in the one spelling that is accepted.
-    #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the bundle again")]
+    #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the {document} again")]
     EnvelopeMalformed {
+        /// What it was to be around.
+        document: DocumentKind,
         /// What was expected and what was found.
         reason: String,
     },
@@ -50,8 +53,11 @@ pub enum Error {
     },
 
     /// `signature.missing`: nobody signed.
-    #[error("the bundle is unsigned; sign it with `ampoule-sign sign`")]
-    SignatureMissing,
+    #[error("the {document} is unsigned; sign it with `{}`", document.sign_command())]
+    SignatureMissing {
+        /// What is unsigned.
+        document: DocumentKind,
+    },
     /// `signature.invalid`: a trusted key is named, and its signature does not fit the payload.
     #[error(
         "the signature of key {key_id} does not fit what it signs: one of them was changed after \
@@ -147,176 +153,9 @@ pub enum Error {
         allowed: ByteSize,
     },
 
-    /// `trust.unknown-key`: no signature is by a key that this host knows.
-    #[error(
-        "signed by {}, which this host does not know; if you trust the publisher, add the key with \
-         `ampoule trust add`",
-        join(found)
-    )]
-    TrustUnknownKey {
-        /// The key ids that the envelope names.
-        found: Vec<KeyId>,
-    },
-    /// `trust.publisher`: signed, but by a key that may not speak for this publisher.
-    #[error(
-        "the manifest names the publisher {publisher:?}, and the key {} may not speak for it",
-        join(signers)
-    )]
-    TrustPublisher {
-        /// The publisher that the manifest names.
-        publisher: String,
-        /// The keys whose signatures are valid.
-        signers: Vec<KeyId>,
-    },
-    /// `trust.model`: signed by a key that may sign other models of this publisher only.
-    #[error(
-        "the manifest names the model {model:?}, and the key {} may sign only {allowed}",
-        join(signers)
-    )]
-    TrustModel {
-        /// The publisher and the name that the manifest gives, with `/` between them.
-        model: String,
-        /// The models of this publisher that the keys may sign, in the same form.
-        allowed: String,
-        /// The keys whose signatures are valid.
-        signers: Vec<KeyId>,
-    },
-    /// `trust.threshold`: signed by keys that count, and by too few of them.
-    #[error(
-        "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; {}",
-        found.len(),
-        if found.is_empty() { "none".to_owned() } else { join(found) },
-        what_is_missing(*needed, *keys)
-    )]
-    TrustThreshold {
-        /// What was signed: a model, or a root.
-        what: String,
-        /// The distinct keys whose signatures count.
-        found: Vec<KeyId>,
-        /// How many distinct keys have to sign.
-        needed: u32,
-        /// How many keys may.
-        keys: usize,
-    },
-    /// `trust.validity`: a key, or the trust in it, is not valid now.
-    #[error("{what} is trusted {validity}, and it is {now}")]
-    TrustValidity {
-        /// The key or the models.
-        what: String,
-        /// From when to when.
-        validity: Validity,
-        /// The time of the check.
-        now: jiff::Timestamp,
-    },
-    /// `trust.identity`: everything is in order, but it is not the model that was asked for.
-    #[error("asked for {expected}, and this is {found}")]
-    TrustIdentity {
-        /// The reference, as the caller wrote it.
-        expected: String,
-        /// What the signed manifest says, or its digest.
-        found: String,
-    },
-    /// `trust.expired`: the manifest's `not_after` has passed.
-    #[error(
-        "the bundle expired at {not_after}, and it is {now}; ask the publisher for a new release"
-    )]
-    TrustExpired {
-        /// The manifest's `not_after`.
-        not_after: jiff::Timestamp,
-        /// The time of the check.
-        now: jiff::Timestamp,
-    },
-    /// `trust.permissions`: somebody else could change or read what must not be changed or read.
-    #[error("{what} has mode {mode:04o}, which lets {who}; run `chmod {fix}` on it")]
-    TrustPermissions {
-        /// What it is: "the bundle directory", a file of the bundle, "the private key file".
-        what: String,
-        /// Its permission bits.
-        mode: u32,
-        /// Who may do what.
-        who: &'static str,
-        /// The argument for `chmod` that puts it right.
-        fix: &'static str,
-    },
-    /// `trust.weak-key`: a public key for which anybody can make signatures, or one that is not the
-    /// only name of its key.
-    #[error("the public key is refused: {reason}; make one with `ampoule-sign keygen`")]
-    TrustWeakKey {
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// `trust.malformed-key`: not an Ed25519 public key in SPKI PEM.
-    #[error(
-        "not a public key: expected an Ed25519 key in a PEM block `PUBLIC KEY`, found {found}; \
-         export one with `ampoule-sign pubkey`"
-    )]
-    TrustMalformedKey {
-        /// What was found.
-        found: String,
-    },
-    /// `trust.missing`: the trust directory has neither `trust.toml` nor a root.
-    #[error(
-        "there is neither trust.toml nor a root in the trust directory; begin with `ampoule trust \
-         add` or `ampoule trust root install`"
-    )]
-    TrustMissing,
-    /// `trust.malformed`: `trust.toml` or a root does not parse or contradicts itself.
-    #[error("{document} is refused: {reason}")]
-    TrustMalformed {
-        /// Which document.
-        document: &'static str,
-        /// What was expected and what was found.
-        reason: String,
-    },
-    /// `trust.two-forms`: the trust directory has both a `trust.toml` and a root.
-    #[error(
-        "the trust directory would have both trust.toml and a root, and either decides alone; use \
-         another directory or remove one of them"
-    )]
-    TrustTwoForms,
-    /// `trust.root-missing`: there is no root that another could follow.
-    #[error("no root is installed; begin with `ampoule trust root install`")]
-    TrustRootMissing,
-    /// `trust.root-installed`: there is a root already, and only its successors may replace it.
-    #[error(
-        "root version {version} is installed, and only `ampoule trust root update` may replace it"
-    )]
-    TrustRootInstalled {
-        /// The installed root's version.
-        version: u64,
-    },
-    /// `trust.root-rollback`: a root that is not newer than the installed one.
-    #[error("root version {installed} is installed, and version {found} is not newer")]
-    TrustRootRollback {
-        /// The installed root's version.
-        installed: u64,
-        /// The version of the root that was to replace it.
-        found: u64,
-    },
-    /// `trust.root-version`: a root that leaves out the ones before it.
-    #[error(
-        "root version {installed} can only be followed by the next, found {found}; give all roots \
-         in between, in order"
-    )]
-    TrustRootVersion {
-        /// The installed root's version.
-        installed: u64,
-        /// The version of the root that was to replace it.
-        found: u64,
-    },
-    /// `trust.root-expired`: the root's time is over, so nothing that it says is believed any more.
-    #[error(
-        "root version {version} expired at {expires}, and it is {now}; get the next one and run \
-         `ampoule trust root update`"
-    )]
-    TrustRootExpired {
-        /// The root's version.
-        version: u64,
-        /// When it expired.
-        expires: jiff::Timestamp,
-        /// The time of the check.
-        now: jiff::Timestamp,
-    },
+    /// `trust.*`: who signed, and whom this host trusts.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 
     /// `usage.arguments`: the command line does not parse or asks for what makes no sense.
     #[error("{0}")]
@@ -326,6 +165,36 @@ pub enum Error {
     UsageSigned {
         /// The key.
         key_id: KeyId,
+    },
+    /// `usage.others-signed`: signing anew would lose signatures over the very same document.
+    #[error(
+        "{} signed this manifest already, and signing it anew would lose that; add a signature with \
+         `ampoule-sign cosign`, or remove ampoule.dsse.json first",
+        join(others)
+    )]
+    UsageOthersSigned {
+        /// The keys that are not among those that sign now.
+        others: Vec<KeyId>,
+    },
+    /// `usage.changed`: what was shown is not what would be signed any more.
+    #[error("the {document} was changed while it was looked at; nothing was signed, look again")]
+    UsageChanged {
+        /// What was to be signed.
+        document: DocumentKind,
+    },
+    /// `usage.declined`: whoever was asked did not say yes.
+    #[error("the answer was not `yes`, so nothing was done")]
+    UsageDeclined,
+    /// `usage.expired`: a root that hosts would refuse to believe from the first moment.
+    #[error(
+        "the root is to expire at {expires}, and it is {now}: nothing would load on a host that takes \
+         it; correct `expires`, or say --allow-expired"
+    )]
+    UsageExpired {
+        /// When it is to expire.
+        expires: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
     },
     /// `usage.password`: the private key's password is missing, empty or wrong.
     #[error("{0}")]
@@ -371,7 +240,7 @@ impl Error {
             Self::EnvelopeTooLarge { .. } => "envelope.too-large",
             Self::EnvelopeMalformed { .. } => "envelope.malformed",
             Self::EnvelopePayloadType { .. } => "envelope.payload-type",
-            Self::SignatureMissing => "signature.missing",
+            Self::SignatureMissing { .. } => "signature.missing",
             Self::SignatureInvalid { .. } => "signature.invalid",
             Self::ManifestTooLarge { .. } => "manifest.too-large",
             Self::ManifestMalformed { .. } => "manifest.malformed",
@@ -385,26 +254,13 @@ impl Error {
             Self::FileArchive { .. } => "file.archive",
             Self::FileDigest { .. } => "file.digest",
             Self::FileTooLarge { .. } => "file.too-large",
-            Self::TrustUnknownKey { .. } => "trust.unknown-key",
-            Self::TrustPublisher { .. } => "trust.publisher",
-            Self::TrustModel { .. } => "trust.model",
-            Self::TrustThreshold { .. } => "trust.threshold",
-            Self::TrustValidity { .. } => "trust.validity",
-            Self::TrustIdentity { .. } => "trust.identity",
-            Self::TrustExpired { .. } => "trust.expired",
-            Self::TrustPermissions { .. } => "trust.permissions",
-            Self::TrustWeakKey { .. } => "trust.weak-key",
-            Self::TrustMalformedKey { .. } => "trust.malformed-key",
-            Self::TrustMissing => "trust.missing",
-            Self::TrustMalformed { .. } => "trust.malformed",
-            Self::TrustTwoForms => "trust.two-forms",
-            Self::TrustRootMissing => "trust.root-missing",
-            Self::TrustRootInstalled { .. } => "trust.root-installed",
-            Self::TrustRootRollback { .. } => "trust.root-rollback",
-            Self::TrustRootVersion { .. } => "trust.root-version",
-            Self::TrustRootExpired { .. } => "trust.root-expired",
+            Self::Trust(error) => error.code(),
             Self::UsageArguments(_) => "usage.arguments",
             Self::UsageSigned { .. } => "usage.signed",
+            Self::UsageOthersSigned { .. } => "usage.others-signed",
+            Self::UsageChanged { .. } => "usage.changed",
+            Self::UsageDeclined => "usage.declined",
+            Self::UsageExpired { .. } => "usage.expired",
             Self::UsagePassword(_) => "usage.password",
             Self::UsagePrivateKey { .. } => "usage.private-key",
             Self::IoExists { .. } => "io.exists",
@@ -425,25 +281,9 @@ impl Error {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
-
-    /// A field of the manifest has a value that it may not have.
-    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::ManifestField {
-            field: field.into(),
-            reason: reason.into(),
-        }
-    }
 }
 
-fn what_is_missing(needed: u32, keys: usize) -> &'static str {
-    if (keys as u64) < u64::from(needed) {
-        "so few keys can never do, trust another (`ampoule trust add`)"
-    } else {
-        "ask for the others' signatures (`ampoule-sign cosign`)"
-    }
-}
-
-fn join(ids: &[KeyId]) -> String {
+pub(crate) fn join(ids: &[KeyId]) -> String {
     ids.iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()

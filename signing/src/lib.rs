@@ -32,6 +32,9 @@
 //!   ```toml
 //!   schema = 1
 //!
+//!   [caps]                                # what any model may ask for, whoever signed it; as below
+//!   init_timeout = "30s"
+//!
 //!   [[delegations]]
 //!   models = ["acme/*"]                   # or single models: "acme/minilm"
 //!   threshold = 2                         # how many different keys have to sign; left out: 1
@@ -51,8 +54,8 @@
 //!   """
 //!   ```
 //!
-//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a version, an end, and keys of its
-//!   own, `threshold` of which sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
+//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a name, a version, an end, and keys of
+//!   its own, some of which have to sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
 //!   by one of the next version that enough of its own keys **and** enough of the new one's signed.
 //!
 //! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) is what a caller asks for: everything else is
@@ -118,11 +121,10 @@
 
 mod archive;
 mod bundle;
-#[cfg(feature = "clap")]
-mod delegation_options;
 mod digest;
 mod digest_list;
 mod directory;
+mod document_kind;
 mod envelope;
 mod error;
 mod exit_code;
@@ -130,9 +132,9 @@ mod file_reader;
 mod json;
 mod key;
 mod key_file;
+mod locked_directory;
 mod manifest;
 mod manifest_json;
-mod model_pattern;
 mod names;
 mod pack;
 mod permissions;
@@ -141,22 +143,13 @@ mod sign;
 mod signers;
 mod source;
 mod template;
-mod trust;
-mod trust_caps;
-mod trust_delegation;
-mod trust_directory;
-mod trust_document;
-mod trust_root;
-mod trust_root_file;
-mod trust_root_json;
-mod trust_toml;
+pub mod trust;
 mod units;
 
 pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle};
-#[cfg(feature = "clap")]
-pub use delegation_options::DelegationOptions;
-pub use digest::{FileDigest, Sha256Digest};
+pub use digest::{FileDigest, Sha256Digest, parse_digest};
 pub use digest_list::digest_directory;
+pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};
 pub use exit_code::exit_code_for;
@@ -166,16 +159,16 @@ pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
-pub use model_pattern::ModelPattern;
 pub use pack::{pack_directory, unpack_file};
 pub use reference::ModelReference;
 pub use semver::Version;
-pub use sign::{cosign_directory, sign_directory};
+pub use sign::{cosign_directory, review_and_cosign, sign_directory};
 pub use template::{MANIFEST_FILE, ManifestTemplate};
-pub use trust::{RootStamp, TrustStore};
-pub use trust_caps::{Caps, InitCaps};
-pub use trust_delegation::{Delegation, TrustedKey, Validity};
-pub use trust_directory::{ROOT_FILE, TRUST_FILE};
-pub use trust_root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};
-pub use trust_root_json::MAX_ROOT_BYTES;
+#[cfg(feature = "clap")]
+pub use trust::{CapOptions, DelegationOptions};
+pub use trust::{
+    Caps, Delegation, InitCaps, MAX_ROOT_BYTES, ModelPattern, RELEASES_FILE, ROOT_FILE,
+    ROOT_PAYLOAD_TYPE, ReleaseState, Role, Root, RootInfo, SeenRelease, SignedRoot, TRUST_FILE,
+    TrustError, TrustStore, TrustedKey, Validity, VerifiedRoot,
+};
 pub use units::{ByteSize, Fuel, parse_time};

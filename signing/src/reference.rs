@@ -8,7 +8,8 @@ use semver::Version;
 use crate::digest::Sha256Digest;
 use crate::error::{Error, ParseError, Result, printable};
 use crate::manifest::Manifest;
-use crate::model_pattern::ModelPattern;
+use crate::trust::ModelPattern;
+use crate::trust::TrustError;
 
 /// A model, as a caller names it. What the text may be:
 ///
@@ -50,8 +51,12 @@ impl VersionReference {
 }
 
 impl ModelReference {
-    /// Refuses, with `trust.identity`, a model that is not the one meant.
-    pub(crate) fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
+    /// Refuses a model that is not the one meant.
+    ///
+    /// # Errors
+    ///
+    /// `trust.identity`.
+    pub fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
         let is_named = self.model.as_ref().is_none_or(|(publisher, name)| {
             publisher == manifest.publisher() && name == manifest.name()
         });
@@ -67,10 +72,10 @@ impl ModelReference {
             Some(_) => format!("{publisher}/{name}@sha256:{digest}"),
             None => format!("{publisher}/{name}@{}", manifest.version()),
         };
-        Err(Error::TrustIdentity {
+        Err(Error::Trust(TrustError::Identity {
             expected: self.to_string(),
             found,
-        })
+        }))
     }
 }
 

@@ -6,10 +6,12 @@ use std::io;
 use std::path::Path;
 
 use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
+use crate::digest::Sha256Digest;
 use crate::directory::Directory;
+use crate::document_kind::DocumentKind;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::key::SecretKey;
+use crate::key::{KeyId, SecretKey};
 use crate::manifest::Manifest;
 use crate::permissions::Rule;
 use crate::source::{read_directory, read_envelope};
@@ -19,12 +21,13 @@ use crate::template::{MANIFEST_FILE, read_manifest_file};
 ///
 /// The bytes of [`MANIFEST_FILE`] become the payload as they are. The manifest is parsed and every
 /// file is read and compared with it first, so that what is signed is what a host will accept. An
-/// envelope that is there already is replaced. The manifest stays where it is: it is the publisher's
-/// own, the start of the next release, and no host reads it.
+/// envelope that is there already is replaced, unless others' signatures over the same manifest would
+/// be lost. The manifest stays where it is: it is the publisher's own, the start of the next release,
+/// and no host reads it.
 ///
 /// # Errors
 ///
-/// `usage.arguments` without a key, `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The
+/// `usage.arguments` without a key, `usage.others-signed`, `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The
 /// directory is then as it was.
 pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
@@ -33,26 +36,76 @@ pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Enve
     let manifest = Manifest::parse(&payload)?;
     check_files(&directory, &manifest)?;
     let envelope = Envelope::sign(payload, keys)?;
+    let _lock = lock(&directory)?;
+    check_others(&directory, &envelope)?;
     write_envelope(&directory, &envelope)?;
     Ok((manifest, envelope))
 }
 
-/// Adds the signature of each of `keys` to the envelope in `dir`, and replaces it atomically.
-///
-/// What is signed is what the envelope holds: its manifest is parsed and every file is read and
-/// compared with it first, as by [`sign_directory`]; `manifest.json` is not looked at. The other
-/// signatures are kept as they are, valid or not.
+/// Refuses to lose the signatures of others over what is signed here.
+fn check_others(directory: &Directory, new: &Envelope) -> Result<()> {
+    // What is no envelope holds no signature worth keeping.
+    let Ok(old) = read_envelope(directory) else {
+        return Ok(());
+    };
+    if old.payload() != new.payload() {
+        return Ok(());
+    }
+    let is_in = |id| new.signatures().iter().any(|one| one.key_id() == id);
+    let others: Vec<KeyId> = old
+        .signatures()
+        .iter()
+        .map(|one| one.key_id())
+        .filter(|id| !is_in(*id))
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Error::UsageOthersSigned { others })
+}
+
+/// Adds the signature of each of `keys` to the envelope in `dir`, without asking anybody:
+/// [`review_and_cosign`].
 ///
 /// # Errors
 ///
-/// `usage.arguments` without a key, `usage.signed` for a key that has signed already, `envelope.*`,
-/// `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The directory is then as it was.
+/// As [`review_and_cosign`].
 pub fn cosign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
+    review_and_cosign(dir, keys, |_, _| Ok(()))
+}
+
+/// Adds the signature of each of `keys` to the envelope in `dir`, and replaces it atomically, if
+/// `review` lets what would be signed pass.
+///
+/// What is signed is what the envelope holds: its manifest is parsed and every file is read and
+/// compared with it first, as by [`sign_directory`]; `manifest.json` is not looked at. `review` gets
+/// that manifest and the digest of its exact bytes, and those very bytes are signed then. The other
+/// signatures are kept as they are, valid or not, those that were added meanwhile too.
+///
+/// # Errors
+///
+/// `usage.arguments` without a key, what `review` returns, `usage.changed` when the manifest was
+/// changed during the review, `usage.signed` for a key that has signed already, `envelope.*`,
+/// `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The directory is then as it was.
+pub fn review_and_cosign(
+    dir: &Path,
+    keys: &[&SecretKey],
+    review: impl FnOnce(&Manifest, Sha256Digest) -> Result<()>,
+) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
     let directory = open(dir)?;
-    let mut envelope = read_envelope(&directory)?;
-    let manifest = Manifest::parse(envelope.payload())?;
+    let reviewed = read_envelope(&directory)?;
+    let manifest = Manifest::parse(reviewed.payload())?;
     check_files(&directory, &manifest)?;
+    review(&manifest, Sha256Digest::of(reviewed.payload()))?;
+    // A person may take their time, and others need not wait for them.
+    let _lock = lock(&directory)?;
+    let mut envelope = read_envelope(&directory)?;
+    if envelope.payload() != reviewed.payload() {
+        return Err(Error::UsageChanged {
+            document: DocumentKind::Bundle,
+        });
+    }
     for key in keys {
         envelope.cosign(key)?;
     }
@@ -89,6 +142,12 @@ fn open(dir: &Path) -> Result<Directory> {
 /// be signed.
 fn check_files(directory: &Directory, manifest: &Manifest) -> Result<()> {
     read_directory(directory, manifest, DEFAULT_MAX_BUNDLE_SIZE).map(drop)
+}
+
+fn lock(directory: &Directory) -> Result<std::fs::File> {
+    directory
+        .lock()
+        .map_err(Error::io("lock the bundle directory"))
 }
 
 fn check_keys(keys: &[&SecretKey]) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
+use crate::trust::TrustError;
 
 /// The known keys that signed, each once. A signature by a stranger is none: others may sign too. One
 /// in the name of a known key that does not fit refuses everything: somebody changed something.
@@ -15,7 +16,9 @@ pub(crate) fn valid_signers<'k>(
     key: impl Fn(&KeyId) -> Option<&'k PublicKey>,
 ) -> Result<Vec<KeyId>> {
     if envelope.signatures().is_empty() {
-        return Err(Error::SignatureMissing);
+        return Err(Error::SignatureMissing {
+            document: envelope.document(),
+        });
     }
     let message = envelope.pae();
     // `Envelope::parse` leaves no key id twice, whoever looks up has each key under its own id, and a
@@ -34,9 +37,10 @@ pub(crate) fn valid_signers<'k>(
     }
     if signers.is_empty() {
         let signatures = envelope.signatures().iter();
-        return Err(Error::TrustUnknownKey {
+        return Err(Error::Trust(TrustError::UnknownKey {
+            document: envelope.document(),
             found: signatures.map(|one| one.key_id()).collect(),
-        });
+        }));
     }
     Ok(signers)
 }

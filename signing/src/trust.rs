@@ -1,368 +1,46 @@
-//! Who may sign which models: the one model behind `trust.toml` and the signed root.
+//! Whom a host trusts to sign which models: the rules, and their two forms on disk.
+//!
+//! ```text
+//! delegation   one rule: models, keys, threshold, time, caps
+//! store        all rules, and which one decides about a model
+//! document     the written form of rules, the same in both files
+//! toml_file    trust.toml, the operator's own       root, role     a fleet's signed root, its succession
+//!                                                    root_json      its document
+//!                                                    root_file      drafts and signed roots in files
+//! directory    the trust directory, which holds the one or the other
+//! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "clap")]
+mod cap_options;
+mod caps;
+mod delegation;
+#[cfg(feature = "clap")]
+mod delegation_options;
+mod directory;
+mod document;
+mod error;
+mod model_pattern;
+mod releases;
+mod role;
+mod root;
+mod root_file;
+mod root_json;
+mod store;
+mod toml_file;
+mod validity;
 
-use jiff::Timestamp;
-
-use crate::error::{Error, ParseError, Result};
-use crate::key::{KeyId, PublicKey};
-use crate::manifest::Manifest;
-use crate::model_pattern::ModelPattern;
-use crate::trust_delegation::{Delegation, Validity};
-
-/// Whom a host trusts: a set of [`Delegation`]s.
-///
-/// One delegation decides about a model, alone: the one that names the model (`acme/minilm`), else the
-/// one that names all of its publisher's (`acme/*`). So a delegation for a single model may ask for
-/// more keys than the rest, or for other ones. No pattern stands in two delegations.
-///
-/// ```
-/// use std::num::NonZeroU32;
-///
-/// use ampoule_signing::{Delegation, SecretKey, TrustStore, Validity};
-///
-/// let (one, two) = (SecretKey::generate()?, SecretKey::generate()?);
-/// let mut trust = TrustStore::new();
-/// // Whatever acme publishes takes one signature; this model takes two.
-/// trust.insert(one.public_key().clone(), ["acme"])?;
-/// trust.insert_delegation(
-///     Delegation::new(["acme/minilm".parse()?])
-///         .with_key(one.public_key().clone(), Validity::default())
-///         .with_key(two.public_key().clone(), Validity::default())
-///         .with_threshold(NonZeroU32::new(2).unwrap()),
-/// )?;
-/// assert_eq!(trust.deciding("acme", "minilm").unwrap().threshold().get(), 2);
-/// assert_eq!(trust.deciding("acme", "other").unwrap().threshold().get(), 1);
-/// assert!(trust.deciding("stranger", "minilm").is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustStore {
-    /// Sorted, so that a store has one written form.
-    delegations: Vec<Delegation>,
-    root: Option<RootStamp>,
-}
-
-/// Which signed root a [`TrustStore`] came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RootStamp {
-    /// The root's version.
-    pub version: u64,
-    /// The last moment at which anything that it says is believed.
-    pub expires: Timestamp,
-}
-
-impl TrustStore {
-    /// A store that trusts nobody.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// What a verified root says.
-    pub(crate) fn of_root(delegations: Vec<Delegation>, root: RootStamp) -> Self {
-        Self {
-            delegations,
-            root: Some(root),
-        }
-    }
-
-    /// Lets `key` sign whatever these publishers publish, in addition to the keys that may already.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` for no publisher at all, a name that none can have, and what
-    /// [`TrustStore::edit`] refuses.
-    pub fn insert<N: Into<String>>(
-        &mut self,
-        key: PublicKey,
-        publishers: impl IntoIterator<Item = N>,
-    ) -> Result<KeyId> {
-        let id = key.key_id();
-        let publishers: BTreeSet<String> = publishers.into_iter().map(Into::into).collect();
-        if publishers.is_empty() {
-            return Err(refused(
-                "a key needs at least one publisher that it may speak for",
-            ));
-        }
-        for publisher in publishers {
-            let pattern = ModelPattern::new(&publisher, None).map_err(refused_text)?;
-            self.insert_key(key.clone(), pattern)?;
-        }
-        Ok(id)
-    }
-
-    /// Lets `key` sign this one model, in addition to the keys that may already.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` for a publisher or a name that none can have, and what
-    /// [`TrustStore::edit`] refuses.
-    pub fn insert_model(&mut self, key: PublicKey, publisher: &str, name: &str) -> Result<KeyId> {
-        let id = key.key_id();
-        let pattern = ModelPattern::new(publisher, Some(name)).map_err(refused_text)?;
-        self.insert_key(key, pattern)?;
-        Ok(id)
-    }
-
-    fn insert_key(&mut self, key: PublicKey, pattern: ModelPattern) -> Result<()> {
-        self.edit(pattern, |delegation| {
-            Ok(delegation.with_key(key, Validity::default()))
-        })
-        .map(drop)
-    }
-
-    /// Changes the delegation for exactly this pattern, or makes it, and returns what it is now.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` when the delegation covers other models too, which would change with it, and
-    /// when its threshold is above the number of its keys; what `change` returns. The store is then
-    /// as it was.
-    pub fn edit(
-        &mut self,
-        pattern: ModelPattern,
-        change: impl FnOnce(Delegation) -> Result<Delegation>,
-    ) -> Result<&Delegation> {
-        let place = self.place_of(&pattern);
-        let old = match place {
-            None => Delegation::new([pattern.clone()]),
-            Some(place) => self.delegations[place].clone(),
-        };
-        if old.models.len() > 1 {
-            return Err(refused(format!(
-                "{pattern} stands in one delegation with {}, which would change with it; take it out \
-                 by hand first",
-                old.names()
-            )));
-        }
-        let new = change(old)?;
-        new.check_threshold().map_err(refused)?;
-        if let Some(place) = place {
-            self.delegations.remove(place);
-        }
-        self.insert_delegation(new)?;
-        self.delegation_of(&pattern)
-            .ok_or(Error::Internal("a delegation"))
-    }
-
-    /// Adds a delegation.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` when it names no model, or one that another delegation names already.
-    pub fn insert_delegation(&mut self, delegation: Delegation) -> Result<()> {
-        if delegation.models.is_empty() {
-            return Err(refused(
-                "a delegation needs at least one pattern in `models`",
-            ));
-        }
-        if let Some(pattern) = delegation.models().find(|own| self.place_of(own).is_some()) {
-            return Err(refused(format!("{pattern} stands in two delegations")));
-        }
-        let place = self
-            .delegations
-            .partition_point(|other| other.models < delegation.models);
-        self.delegations.insert(place, delegation);
-        Ok(())
-    }
-
-    /// Forgets a key in all delegations, and says whether it was in any.
-    ///
-    /// Nothing else changes, so nothing becomes easier to sign by it, not even later: each delegation
-    /// keeps its threshold, caps and validity, and one that is left without keys stays, trusting
-    /// nobody. Only [`TrustStore::remove_delegation`] and [`TrustStore::remove_publisher`] forget one.
-    pub fn remove(&mut self, key: &KeyId) -> bool {
-        let mut was_there = false;
-        for delegation in &mut self.delegations {
-            was_there |= delegation.keys.remove(key).is_some();
-        }
-        was_there
-    }
-
-    /// Forgets what is said about exactly this pattern, and says whether anything was. A wider
-    /// delegation may decide in its place from now on.
-    pub fn remove_delegation(&mut self, pattern: &ModelPattern) -> bool {
-        self.forget(|own| own == pattern)
-    }
-
-    /// Forgets what is said about any model of this publisher, and says whether anything was. Nobody
-    /// is trusted to sign for it from now on.
-    pub fn remove_publisher(&mut self, publisher: &str) -> bool {
-        self.forget(|own| own.publisher() == publisher)
-    }
-
-    /// Takes these patterns out of the delegations; one that is about nothing else goes whole.
-    fn forget(&mut self, is_meant: impl Fn(&ModelPattern) -> bool) -> bool {
-        let mut was_there = false;
-        for delegation in &mut self.delegations {
-            delegation.models.retain(|own| {
-                let is_meant = is_meant(own);
-                was_there |= is_meant;
-                !is_meant
-            });
-        }
-        self.delegations
-            .retain(|delegation| !delegation.models.is_empty());
-        self.delegations
-            .sort_by(|one, other| one.models.cmp(&other.models));
-        was_there
-    }
-
-    /// Whether nobody is trusted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.delegations
-            .iter()
-            .all(|delegation| delegation.keys.is_empty())
-    }
-
-    /// All delegations, sorted by their models.
-    #[must_use]
-    pub fn delegations(&self) -> &[Delegation] {
-        &self.delegations
-    }
-
-    /// The signed root that this store came from, if it came from one.
-    #[must_use]
-    pub fn root(&self) -> Option<RootStamp> {
-        self.root
-    }
-
-    /// The delegation in which exactly this pattern stands.
-    #[must_use]
-    pub fn delegation_of(&self, pattern: &ModelPattern) -> Option<&Delegation> {
-        self.place_of(pattern).map(|place| &self.delegations[place])
-    }
-
-    fn place_of(&self, pattern: &ModelPattern) -> Option<usize> {
-        self.delegations
-            .iter()
-            .position(|delegation| delegation.models.contains(pattern))
-    }
-
-    /// The delegation that decides about this model, alone: the one for the model itself, else the one
-    /// for all of its publisher's.
-    #[must_use]
-    pub fn deciding(&self, publisher: &str, name: &str) -> Option<&Delegation> {
-        let matching = |one_model: bool| {
-            self.delegations.iter().find(|delegation| {
-                delegation.models().any(|pattern| {
-                    pattern.is_one_model() == one_model && pattern.matches(publisher, name)
-                })
-            })
-        };
-        matching(true).or_else(|| matching(false))
-    }
-
-    /// The key of this id, if it is trusted for anything.
-    #[must_use]
-    pub fn key(&self, id: &KeyId) -> Option<&PublicKey> {
-        self.delegations
-            .iter()
-            .find_map(|delegation| delegation.keys.get(id))
-            .map(|trusted| &trusted.key)
-    }
-
-    /// All keys that are trusted for anything, each once, sorted by id.
-    #[must_use]
-    pub fn keys(&self) -> Vec<&PublicKey> {
-        let keys: BTreeMap<KeyId, &PublicKey> = self
-            .delegations
-            .iter()
-            .flat_map(|delegation| &delegation.keys)
-            .map(|(id, trusted)| (*id, &trusted.key))
-            .collect();
-        keys.into_values().collect()
-    }
-
-    /// Whether this key's signature is one of those that count for this model, at some time.
-    #[must_use]
-    pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
-        self.deciding(publisher, name)
-            .is_some_and(|delegation| delegation.has_key(key))
-    }
-
-    /// Refuses to believe a root whose time is over.
-    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        match self.root {
-            Some(root) => root.check_fresh(now),
-            None => Ok(()),
-        }
-    }
-
-    /// The signers that count for this manifest, of `signers`, known keys with a valid signature each,
-    /// and the delegation that says so.
-    ///
-    /// # Errors
-    ///
-    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`.
-    pub(crate) fn judge(
-        &self,
-        manifest: &Manifest,
-        signers: Vec<KeyId>,
-        now: Timestamp,
-    ) -> Result<(Vec<KeyId>, &Delegation)> {
-        let (publisher, name) = (manifest.publisher(), manifest.name());
-        match self.deciding(publisher, name) {
-            Some(delegation) if signers.iter().any(|id| delegation.has_key(id)) => {
-                let model = format!("{publisher}/{name}");
-                Ok((delegation.judge(&model, &signers, now)?, delegation))
-            }
-            _ => Err(self.not_theirs(manifest, signers)),
-        }
-    }
-
-    /// Why none of the known keys that signed will do.
-    fn not_theirs(&self, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
-        let publisher = manifest.publisher().to_owned();
-        let others: Vec<String> = self
-            .delegations
-            .iter()
-            .filter(|delegation| signers.iter().any(|id| delegation.has_key(id)))
-            .flat_map(Delegation::models)
-            .filter(|pattern| pattern.publisher() == publisher)
-            .map(|pattern| {
-                if pattern.is_one_model() {
-                    pattern.to_string()
-                } else {
-                    // It would match, if the model had no delegation of its own.
-                    format!("{pattern} without those that have keys of their own")
-                }
-            })
-            .collect();
-        if others.is_empty() {
-            return Error::TrustPublisher { publisher, signers };
-        }
-        Error::TrustModel {
-            model: format!("{publisher}/{}", manifest.name()),
-            allowed: others.join(", "),
-            signers,
-        }
-    }
-}
-
-impl RootStamp {
-    /// Refuses a root whose time is over: somebody may be keeping the next one from us.
-    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        if now <= self.expires {
-            return Ok(());
-        }
-        Err(Error::TrustRootExpired {
-            version: self.version,
-            expires: self.expires,
-            now,
-        })
-    }
-}
-
-fn refused(reason: impl Into<String>) -> Error {
-    Error::TrustMalformed {
-        document: "the trust store",
-        reason: reason.into(),
-    }
-}
-
-fn refused_text(error: ParseError) -> Error {
-    refused(error.to_string())
-}
+#[cfg(feature = "clap")]
+pub use cap_options::CapOptions;
+pub use caps::{Caps, InitCaps};
+pub use delegation::{Delegation, TrustedKey};
+#[cfg(feature = "clap")]
+pub use delegation_options::DelegationOptions;
+pub use directory::{ROOT_FILE, TRUST_FILE};
+pub use error::TrustError;
+pub use model_pattern::ModelPattern;
+pub use releases::{RELEASES_FILE, ReleaseState, SeenRelease};
+pub use role::Role;
+pub use root::{ROOT_PAYLOAD_TYPE, Root, SignedRoot, VerifiedRoot};
+pub use root_json::MAX_ROOT_BYTES;
+pub use store::{MAX_DELEGATIONS, MAX_PATTERNS, RootInfo, TrustStore};
+pub use validity::Validity;

@@ -122,7 +122,7 @@ impl FromStr for Fuel {
     }
 }
 
-/// Reads a time such as `5s`, `500ms` or `1m 30s`, of at least a millisecond.
+/// Reads a time such as `5s`, `500ms` or `1m 30s`, in whole milliseconds and of at least one.
 ///
 /// # Errors
 ///
@@ -131,16 +131,16 @@ pub fn parse_time(text: &str) -> Result<Duration, ParseError> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|time| Duration::try_from(time).ok())
-        .filter(|time| time.as_millis() > 0)
+        .filter(|time| time.as_millis() > 0 && time.subsec_nanos().is_multiple_of(1_000_000))
         .ok_or_else(|| {
             let found = printable(text);
             ParseError(format!(
-                "expected a time of at least 1ms, such as 5s or 500ms, found {found:?}"
+                "expected a time in whole milliseconds, such as 5s or 500ms, found {found:?}"
             ))
         })
 }
 
-/// The text that [`parse_time`] reads, to the millisecond.
+/// The text that [`parse_time`] reads.
 pub(crate) fn time_text(time: Duration) -> String {
     let millis = time.as_millis();
     if millis.is_multiple_of(1000) {
@@ -198,7 +198,16 @@ mod tests {
             assert_eq!(time_text(time), text);
         }
         assert_eq!(parse_time("1m30s"), Ok(Duration::from_secs(90)));
-        for text in ["", "5", "-5s", "0s", "1ns", "s", "99999999999999999999s"] {
+        for text in [
+            "",
+            "5",
+            "-5s",
+            "0s",
+            "1ns",
+            "1ms 500us",
+            "s",
+            "99999999999999999999s",
+        ] {
             assert!(parse_time(text).is_err(), "{text:?}");
         }
     }

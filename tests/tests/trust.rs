@@ -6,9 +6,7 @@
     reason = "a test may panic"
 )]
 
-use std::path::Path;
-
-use ampoule_signing::{Root, SecretKey, SignedRoot, cosign_directory};
+use ampoule_signing::{SecretKey, cosign_directory};
 use ampoule_tests::{BundleBuilder, Desk, Publisher, assert_fails, json_of, succeeds};
 use serde_json::json;
 
@@ -25,8 +23,13 @@ fn trust_is_added_listed_shown_and_removed() {
         (&json!(1), &json!(id))
     );
     let listed = succeeds(&desk.trust(&["list"]));
-    assert_eq!(listed, json!({ "root": null, "delegations": [added] }));
-    assert_eq!(succeeds(&desk.trust(&["show", "acme/test"])), added);
+    assert_eq!(
+        listed,
+        json!({ "root": null, "caps": {}, "delegations": [&added] })
+    );
+    let mut shown = added;
+    shown["root"] = json!(null);
+    assert_eq!(succeeds(&desk.trust(&["show", "acme/test"])), shown);
     assert_fails(
         &desk.trust(&["show", "other/test"]),
         "usage.nobody-trusted",
@@ -125,6 +128,89 @@ fn a_key_is_rotated_by_its_validity() {
 }
 
 #[test]
+fn what_does_not_hold_now_is_marked() {
+    let desk = Desk::new();
+    let (old, new) = (Publisher::new("acme"), Publisher::new("acme"));
+    desk.key_file("old.pub", old.public_key());
+    desk.key_file("new.pub", new.public_key());
+    let add = ["add", "--publisher", "acme"];
+    let past = "2026-01-01T00:00:00Z";
+    succeeds(&desk.trust(&[&add[..], &["old.pub", "--not-after", past]].concat()));
+    let added = succeeds(&desk.trust(&[&add[..], &["new.pub"]].concat()));
+    assert_eq!(added["is_valid"], true);
+    for key in added["keys"].as_array().unwrap() {
+        let is_new = key["id"] == new.public_key().key_id().to_string();
+        assert_eq!(key["is_valid"], is_new, "{added}");
+    }
+    // The whole rule, by its own end; and what is shown is what is decided.
+    let bundle = new.every_task().write();
+    assert_eq!(desk.verdict(&bundle), "trusted");
+    let ended = succeeds(&desk.trust(&[&add[..], &["--until", past]].concat()));
+    assert_eq!(ended["is_valid"], false);
+    assert_eq!(desk.verdict(&bundle), "trust.validity");
+    let text = ampoule_tests::ampoule()
+        .args(["trust", "list", "--trust"])
+        .arg(desk.path("trust"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert_eq!(text.matches("NOT NOW").count(), 2, "{text}");
+}
+
+#[test]
+fn a_limit_on_the_command_line_of_trust_is_refused() {
+    let desk = Desk::new();
+    let acme = Publisher::new("acme");
+    desk.key_file("acme.pub", acme.public_key());
+    let add = [
+        "add",
+        "--publisher",
+        "acme",
+        "acme.pub",
+        "--memory",
+        "64MiB",
+    ];
+    assert_fails(&desk.trust(&add), "usage.arguments", 2);
+    assert!(!desk.path("trust").exists());
+}
+
+#[test]
+fn a_rule_that_could_not_be_read_again_is_refused_and_the_old_one_stays() {
+    let desk = Desk::new();
+    let acme = Publisher::new("acme");
+    desk.key_file("acme.pub", acme.public_key());
+    let add = ["add", "--publisher", "acme", "acme.pub"];
+    succeeds(&desk.trust(&add));
+    let before = std::fs::read(desk.path("trust/trust.toml")).unwrap();
+    let (early, late) = ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z");
+    for (options, code, status) in [
+        (
+            &["--not-before", late, "--not-after", early][..],
+            "trust.malformed",
+            3,
+        ),
+        (&["--from", late, "--until", early], "trust.malformed", 3),
+        (&["--cap-capability", "host_kernels"], "usage.arguments", 2),
+        (&["--cap-memory", "0"], "usage.arguments", 2),
+        (&["--cap-fuel", "0"], "usage.arguments", 2),
+        (&["--cap-fuel", "9007199254740992"], "usage.arguments", 2),
+        (
+            &["--cap-fuel", "18446744073709551615"],
+            "usage.arguments",
+            2,
+        ),
+    ] {
+        let refused = desk.trust(&[&add[..], options].concat());
+        assert_fails(&refused, code, status);
+        assert_eq!(
+            std::fs::read(desk.path("trust/trust.toml")).unwrap(),
+            before
+        );
+    }
+    assert_eq!(desk.verdict(&acme.every_task().write()), "trusted");
+}
+
+#[test]
 fn a_model_that_asks_for_more_than_its_publishers_cap_is_refused_with_both_numbers() {
     let acme = Publisher::new("acme");
     // The test guest asks for all of the fuel that a host gives; here for half of it.
@@ -202,6 +288,23 @@ fn a_model_that_asks_for_more_than_its_publishers_cap_is_refused_with_both_numbe
 }
 
 #[test]
+fn a_cap_on_all_models_holds_for_each_publishers() {
+    let desk = Desk::new();
+    let acme = Publisher::new("acme");
+    desk.key_file("acme.pub", acme.public_key());
+    let add = ["add", "--publisher", "acme", "acme.pub"];
+    succeeds(&desk.trust(&[&add[..], &["--cap-memory", "128MiB"]].concat()));
+    let bundle = acme.every_task().write();
+    assert_eq!(desk.verdict(&bundle), "trusted");
+    let caps = succeeds(&desk.trust(&["caps", "--cap-memory", "32MiB"]));
+    assert_eq!(caps, json!({ "memory": "32MiB" }));
+    assert_eq!(desk.verdict(&bundle), "admission.limit");
+    assert_eq!(succeeds(&desk.trust(&["list"]))["caps"], caps);
+    succeeds(&desk.trust(&["caps", "--no-cap", "memory"]));
+    assert_eq!(desk.verdict(&bundle), "trusted");
+}
+
+#[test]
 fn a_publisher_gets_no_capability_beyond_those_granted_to_it() {
     let desk = Desk::new();
     let acme = Publisher::new("acme");
@@ -227,116 +330,6 @@ fn a_publisher_gets_no_capability_beyond_those_granted_to_it() {
         "{message}"
     );
     assert_eq!(desk.verdict(&acme.every_task().write()), "trusted");
-}
-
-/// A root of version 1 that one key signs and that lets `publisher` sign acme's models.
-fn first_root(key: &SecretKey, publisher: &Publisher) -> Root {
-    let expires = "2099-01-01T00:00:00Z".parse().unwrap();
-    Root::new([key.public_key().clone()], 1.try_into().unwrap(), expires)
-        .unwrap()
-        .change_trust(|trust| trust.insert(publisher.public_key().clone(), ["acme"]))
-        .unwrap()
-}
-
-fn write(root: &Root, keys: &[&SecretKey], path: &Path) {
-    let payload = root.to_json().unwrap().into_bytes();
-    SignedRoot::sign(payload, keys)
-        .unwrap()
-        .write_file(path)
-        .unwrap();
-}
-
-#[test]
-fn a_fleet_follows_its_root_and_never_back() {
-    let desk = Desk::new();
-    let root_key = SecretKey::generate().unwrap();
-    let (old, new) = (Publisher::new("acme"), Publisher::new("acme"));
-    let first = first_root(&root_key, &old);
-    let second = first
-        .clone()
-        .next("2098-01-01T00:00:00Z".parse().unwrap())
-        .unwrap()
-        .change_trust(|trust| {
-            trust.insert(new.public_key().clone(), ["acme"])?;
-            Ok(trust.remove(&old.public_key().key_id()))
-        })
-        .unwrap();
-    write(&first, &[&root_key], &desk.path("1.root.dsse.json"));
-    write(&second, &[&root_key], &desk.path("2.root.dsse.json"));
-    let bundles = [old.every_task().write(), new.every_task().write()];
-
-    let update = ["root", "update", "2.root.dsse.json"];
-    assert_fails(&desk.trust(&update), "trust.root-missing", 3);
-    let install = ["root", "install", "1.root.dsse.json"];
-    assert_eq!(succeeds(&desk.trust(&install))["version"], 1);
-    assert_fails(&desk.trust(&install), "trust.root-installed", 3);
-    assert_eq!(
-        bundles.each_ref().map(|one| desk.verdict(one)),
-        ["trusted", "trust.unknown-key"]
-    );
-    assert!(desk.embed(bundles[0].path()).status.success());
-
-    assert_eq!(succeeds(&desk.trust(&update))["version"], 2);
-    assert_eq!(
-        bundles.each_ref().map(|one| desk.verdict(one)),
-        ["trust.unknown-key", "trusted"]
-    );
-    let back = ["root", "update", "1.root.dsse.json"];
-    assert_fails(&desk.trust(&back), "trust.root-rollback", 3);
-    assert_eq!(succeeds(&desk.trust(&update))["version"], 2, "nothing new");
-    let listed = succeeds(&desk.trust(&["list"]));
-    assert_eq!(
-        (&listed["root"]["version"], &listed["root"]["is_expired"]),
-        (&json!(2), &json!(false))
-    );
-
-    // The operator's own trust would only be beside it, so there is none.
-    desk.key_file("old.pub", old.public_key());
-    let add = ["add", "--publisher", "acme", "old.pub"];
-    assert_fails(&desk.trust(&add), "trust.two-forms", 3);
-}
-
-#[test]
-fn an_expired_root_trusts_nobody_until_the_next_one_comes() {
-    let desk = Desk::new();
-    let root_key = SecretKey::generate().unwrap();
-    let acme = Publisher::new("acme");
-    let first = first_root(&root_key, &acme);
-    let expired = first
-        .clone()
-        .next("2026-01-01T00:00:00Z".parse().unwrap())
-        .unwrap();
-    let fresh = expired
-        .clone()
-        .next("2099-01-01T00:00:00Z".parse().unwrap())
-        .unwrap();
-    for (root, name) in [(&first, "1"), (&expired, "2"), (&fresh, "3")] {
-        write(root, &[&root_key], &desk.path(name));
-    }
-    let bundle = acme.every_task().write();
-    succeeds(&desk.trust(&["root", "install", "1"]));
-    assert_fails(
-        &desk.trust(&["root", "update", "2"]),
-        "trust.root-expired",
-        3,
-    );
-    assert_fails(&desk.embed(bundle.path()), "trust.root-expired", 3);
-    assert_eq!(succeeds(&desk.trust(&["list"]))["root"]["is_expired"], true);
-    succeeds(&desk.trust(&["root", "update", "3"]));
-    assert_eq!(desk.verdict(&bundle), "trusted");
-    // An expired first root is not even installed.
-    let elsewhere = Desk::new();
-    let old = Root::new(
-        [root_key.public_key().clone()],
-        1.try_into().unwrap(),
-        "2026-01-01T00:00:00Z".parse().unwrap(),
-    );
-    write(&old.unwrap(), &[&root_key], &elsewhere.path("1"));
-    assert_fails(
-        &elsewhere.trust(&["root", "install", "1"]),
-        "trust.root-expired",
-        3,
-    );
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! What is left of an operator's rules when a key or a publisher is taken out.
 
-#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use ampoule_tests::{Desk, Publisher, assert_fails, succeeds};
 use serde_json::json;
@@ -57,4 +61,28 @@ fn a_new_key_in_place_of_a_stolen_one_gets_no_more_than_the_old_had() {
     // Nor does it sign the model that has a rule of its own.
     let guarded = new.every_task().set("/name", json!("guarded")).write();
     assert_eq!(desk.verdict(&guarded), "trust.model");
+}
+
+#[test]
+fn a_mistyped_removal_changes_nothing() {
+    let desk = Desk::new();
+    let acme = Publisher::new("acme");
+    desk.key_file("acme.pub", acme.public_key());
+    let stranger = Publisher::new("acme").public_key().key_id().to_string();
+    // Where there is no trust directory, none is made.
+    assert_fails(&desk.trust(&["remove", &stranger]), "trust.missing", 3);
+    assert!(!desk.path("trust").exists());
+    succeeds(&desk.trust(&["add", "--publisher", "acme", "acme.pub"]));
+    let file = desk.path("trust/trust.toml");
+    let text = format!("# ask Ann\n{}", std::fs::read_to_string(&file).unwrap());
+    std::fs::write(&file, &text).unwrap();
+    for (what, code) in [
+        (&["remove", &stranger][..], "usage.no-such-key"),
+        (&["remove", "acme/other"], "usage.nobody-trusted"),
+        (&["remove", "--publisher", "acne"], "usage.nobody-trusted"),
+        (&["remove", "acme"], "usage.arguments"),
+    ] {
+        assert_fails(&desk.trust(what), code, 2);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "{what:?}");
+    }
 }

@@ -1,9 +1,12 @@
 //! What may stand on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use ampoule::ModelReference;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::limit_options::LimitOptions;
 use crate::prompt::PromptOptions;
@@ -28,12 +31,63 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_TRUST")]
     pub(crate) trust: Option<PathBuf>,
 
+    /// The directory that remembers which release of each model was run here; by default the one that
+    /// says whom to trust.
+    #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
+    pub(crate) state: Option<PathBuf>,
+
     /// A TOML file with the same settings as these options; options and variables come first.
     #[arg(long, global = true, value_name = "FILE", env = "AMPOULE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+}
+
+impl Arguments {
+    /// Reads the command line of this process.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::read_from(std::env::args_os())
+    }
+
+    fn read_from<T: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        if let Some(option) = limit_given_to_trust(&matches) {
+            let message = format!(
+                "--{option} is a limit of this host's and says nothing about trust; the caps on what \
+                 a publisher's models may ask for begin with --cap-"
+            );
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// A limit that stands on the command line of `trust`, where it would mean nothing. Variables and the
+/// configuration file are for all commands, and may have them.
+fn limit_given_to_trust(matches: &ArgMatches) -> Option<String> {
+    let (name, mut below) = matches.subcommand()?;
+    if name != "trust" {
+        return None;
+    }
+    let mut levels = vec![matches, below];
+    while let Some((_, next)) = below.subcommand() {
+        levels.push(next);
+        below = next;
+    }
+    let limits = LimitOptions::augment_args(clap::Command::new("limits"));
+    let mut options = limits.get_arguments();
+    options
+        .find(|option| {
+            levels.iter().any(|level| {
+                level.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
+            })
+        })
+        .and_then(|option| option.get_long())
+        .map(str::to_owned)
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,12 +127,16 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelOption {
-    /// The model's bundle. Without it the built-in model answers.
+    /// The model's bundle, a directory or a packed file. Without it the built-in model answers.
     #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
     pub(crate) model: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) expect: ExpectOption,
+
+    /// Run an older release than one that was run here before, or another bundle of the same release.
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +204,7 @@ pub(crate) struct BenchCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BundleCommand {
-    /// The bundle's directory. Without it the built-in model is meant.
+    /// The bundle: a directory or a packed file. Without it the built-in model is meant.
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: Option<PathBuf>,
 
@@ -155,13 +213,46 @@ pub(crate) struct BundleCommand {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_does_not_contradict_itself() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_limit_is_not_taken_for_a_cap() {
+        let add = ["trust", "add", "--publisher", "acme", "acme.pub"];
+        let read = |before: &[&str], after: &[&str]| {
+            Arguments::read_from([&["ampoule"], before, &add, after].concat())
+        };
+        assert!(read(&[], &["--cap-memory", "64MiB"]).is_ok());
+        for limit in [
+            ["--memory", "64MiB"],
+            ["--timeout", "2s"],
+            ["--fuel", "7"],
+            ["--output-bytes", "1MiB"],
+            ["--init-memory", "64MiB"],
+            ["--init-timeout", "2s"],
+            ["--init-fuel", "7"],
+            ["--texts", "1"],
+        ] {
+            for refused in [read(&[], &limit), read(&limit, &[])] {
+                let message = refused.unwrap_err().to_string();
+                assert!(
+                    message.contains(limit[0]) && message.contains("--cap-"),
+                    "{message}"
+                );
+            }
+        }
+        let list = [
+            &["ampoule", "trust", "root", "install", "r"][..],
+            &["--fuel", "7"],
+        ]
+        .concat();
+        assert!(Arguments::read_from(list).is_err());
+        assert!(Arguments::read_from(["ampoule", "verify", "--memory", "64MiB"]).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Bundle, Host, LoadOptions, Model, ModelReference, Task, TrustStore};
+use ampoule::{Bundle, LoadOptions, Model, ModelReference, RollbackProtection, Task, TrustStore};
 
 use crate::arguments::{BundleCommand, ModelOption};
 use crate::built_in;
@@ -16,12 +16,18 @@ pub(crate) struct ModelChoice {
     /// Without it, the built-in one.
     path: Option<PathBuf>,
     expected: Option<ModelReference>,
+    rollback: RollbackProtection,
 }
 
 impl From<ModelOption> for ModelChoice {
     fn from(option: ModelOption) -> Self {
         Self {
             path: option.model,
+            rollback: if option.allow_downgrade {
+                RollbackProtection::AllowDowngrade
+            } else {
+                RollbackProtection::On
+            },
             expected: option.expect.expect,
         }
     }
@@ -31,6 +37,7 @@ impl From<BundleCommand> for ModelChoice {
     fn from(command: BundleCommand) -> Self {
         Self {
             path: command.bundle,
+            rollback: RollbackProtection::CheckOnly,
             expected: command.expect.expect,
         }
     }
@@ -59,14 +66,19 @@ impl ModelChoice {
 
     /// Verifies, admits, compiles and initialises it.
     pub(crate) async fn load(self, settings: &Settings) -> Result<Model, Error> {
-        let host: Host = settings.host(self.trust(settings)?)?;
+        let trust = self.trust(settings)?;
         Ok(match self.path {
             Some(path) => {
-                let mut options = LoadOptions::new();
+                let host = settings.host(trust, Some(settings.releases()?))?;
+                let mut options = LoadOptions::new().rollback(self.rollback);
                 options.expected = self.expected;
                 host.load_with(path, options).await?
             }
-            None => host.load_bundle(self.open()?).await?,
+            // It is as old as the program that it is part of, whatever any state says.
+            None => {
+                let host = settings.host(trust, None)?;
+                host.load_bundle(self.open()?).await?
+            }
         })
     }
 

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
-use ampoule::{ByteSize, Fuel};
 use ampoule_signing::{
-    Caps, DelegationOptions, InitCaps, KeyId, ModelPattern, ParseError, parse_time,
+    CapOptions, DelegationOptions, KeyId, ModelPattern, ParseError, Sha256Digest, parse_digest,
 };
 use clap::{Args, Subcommand};
 
@@ -19,6 +17,10 @@ pub(crate) enum TrustCommand {
     /// Two of three have to sign: ampoule trust add --trust trust --publisher acme --threshold 2
     /// ann.pub.pem bob.pub.pem eve.pub.pem
     Add(Box<TrustAdd>),
+    /// Cap what any model may ask for, whoever signed it.
+    ///
+    /// Example: ampoule trust caps --trust trust --cap-memory 512MiB
+    Caps(Box<CapOptions>),
     /// List who may sign what.
     ///
     /// Example: ampoule trust list --trust trust
@@ -75,15 +77,26 @@ impl FromStr for Removal {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustRootCommand {
-    /// Install a first root. Compare its digest with what its signers tell you by another way.
+    /// Install a first root.
     ///
-    /// Example: ampoule trust root install --trust trust 1.root.dsse.json
+    /// Nothing but its digest tells it from any other: get that from its signers by a way of its own.
+    /// Without --digest the root is shown, and you are asked.
+    ///
+    /// Example: ampoule trust root install --trust trust 1.root.dsse.json --digest sha256:4f3c…
     Install {
         /// The root, as `ampoule-sign root sign` writes it.
         #[arg(value_name = "ROOT")]
         root: PathBuf,
+        /// Install the root with this digest and no other: `sha256:` and 64 digits.
+        #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+        digest: Option<Sha256Digest>,
     },
-    /// Replace the installed root by its successor, or by several in order.
+    /// Show the installed root: its digest, who signs the next one, and until when it holds.
+    ///
+    /// Example: ampoule trust root show --trust trust
+    Show,
+    /// Replace the installed root by its successor, or by several. Older ones among them are passed over,
+    /// so one command serves machines at different versions.
     ///
     /// Example: ampoule trust root update --trust trust 2.root.dsse.json 3.root.dsse.json
     Update {
@@ -99,7 +112,7 @@ pub(crate) struct TrustAdd {
     #[arg(long, value_name = "PUBLISHER")]
     pub(crate) publisher: String,
     /// Only this model of the publisher. Its keys are then its own: those of the publisher's other
-    /// models count for it no more.
+    /// models count for it no more. It begins with their threshold, time and caps.
     #[arg(long, value_name = "MODEL")]
     pub(crate) name: Option<String>,
     /// The public keys: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it. Those
@@ -108,55 +121,4 @@ pub(crate) struct TrustAdd {
     pub(crate) keys: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rule: DelegationOptions,
-    #[command(flatten)]
-    pub(crate) caps: CapOptions,
-}
-
-/// What the models may ask for, under what the host gives any.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Caps on what the models may ask for")]
-pub(crate) struct CapOptions {
-    /// A capability that they may ask for; may be repeated. Given once, all others are refused.
-    #[arg(long = "cap-capability", value_name = "NAME")]
-    capabilities: Vec<String>,
-    /// Memory of one sandbox, such as 256MiB.
-    #[arg(long, value_name = "SIZE")]
-    cap_memory: Option<ByteSize>,
-    /// Fuel of one request.
-    #[arg(long, value_name = "N")]
-    cap_fuel: Option<Fuel>,
-    /// Time of one request, such as 5s or 500ms.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    cap_timeout: Option<Duration>,
-    /// What they hand over in one call.
-    #[arg(long, value_name = "SIZE")]
-    cap_output: Option<ByteSize>,
-    /// Memory while loading.
-    #[arg(long, value_name = "SIZE")]
-    cap_init_memory: Option<ByteSize>,
-    /// Fuel of loading.
-    #[arg(long, value_name = "N")]
-    cap_init_fuel: Option<Fuel>,
-    /// Time of loading.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    cap_init_timeout: Option<Duration>,
-}
-
-impl CapOptions {
-    /// Only those that are given.
-    pub(crate) fn caps(&self) -> Caps {
-        let names = &self.capabilities;
-        Caps {
-            capabilities: (!names.is_empty()).then(|| names.iter().cloned().collect()),
-            memory: self.cap_memory,
-            fuel: self.cap_fuel,
-            deadline: self.cap_timeout,
-            output: self.cap_output,
-            init: InitCaps {
-                memory: self.cap_init_memory,
-                fuel: self.cap_init_fuel,
-                deadline: self.cap_init_timeout,
-            },
-        }
-    }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::fixture::{FILES, Fixture, PUBLISHER, snapshot};
 
-const PASSWORD: &str = "a password";
+pub(crate) const PASSWORD: &str = "a password";
 
 fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ampoule-sign"));
@@ -429,60 +429,6 @@ fn verify_refuses_with_the_librarys_codes() {
     fixture.sign_payload(b"no manifest");
     assert_refused(&dir, &verify, "manifest.malformed", 3);
     assert_refused(&dir, &["inspect", "bundle"], "manifest.malformed", 3);
-}
-
-#[test]
-fn a_wrong_command_line_is_one_line_and_status_2() {
-    let dir = tempfile::tempdir().unwrap();
-    for arguments in [
-        &[][..],
-        &["nonsense"],
-        &["keygen"],
-        &["sign", "bundle"],
-        &["cosign", "bundle"],
-        &["root"],
-        &["root", "init", "root.json", "--key", "a.pub"],
-        &["verify", "bundle"],
-        &["verify", "bundle", "--trust", "x", "--publisher", "y"],
-        &["keygen", "k", "--no-encryption", "--password-file", "p"],
-    ] {
-        assert_refused(dir.path(), arguments, "usage.arguments", 2);
-    }
-}
-
-#[test]
-fn every_command_has_help_with_an_example() {
-    let dir = tempfile::tempdir().unwrap();
-    for command in [
-        "keygen",
-        "pubkey",
-        "init",
-        "sign",
-        "cosign",
-        "verify",
-        "inspect",
-        "root",
-        "root init",
-        "root delegate",
-        "root add-key",
-        "root remove-key",
-        "root next",
-        "root sign",
-        "root cosign",
-        "root verify",
-        "root inspect",
-    ] {
-        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
-        let help = answer(dir.path(), &words);
-        assert!(
-            help.contains(&format!("Example:\n  ampoule-sign {command} ")),
-            "{help}"
-        );
-        assert!(help.contains("--json"), "{help}");
-        assert!(!help.contains(PASSWORD), "help shows no password");
-    }
-    assert!(answer(dir.path(), &["--help"]).contains("Example:"));
-    assert!(answer(dir.path(), &["--version"]).starts_with("ampoule-sign "));
 }
 
 #[test]

@@ -52,26 +52,37 @@ fn a_root_that_breaks_a_rule_of_its_format_is_refused() {
     let fleet = Fleet::new();
     let good: Value = serde_json::from_str(&fleet.first.to_json().unwrap()).unwrap();
     Root::parse(good.to_string().as_bytes()).unwrap();
-    let cases: [(&str, &str, Value); 22] = [
-        ("a later schema", "/schema", json!(2)),
+    let cases: [(&str, &str, Value); 25] = [
+        ("a schema in words", "/schema", json!("1")),
+        ("no name", "/name", json!("")),
+        ("a name for two", "/name", json!("One Two")),
+        ("an unknown role", "/roles", json!({ "mirror": {} })),
         ("version none", "/version", json!(0)),
         ("a version beyond counting", "/version", json!(1_u64 << 53)),
         ("no end", "/expires", json!("never")),
         ("a day", "/expires", json!("2028-01-01")),
-        ("a threshold of none", "/threshold", json!(0)),
-        ("a threshold above the keys", "/threshold", json!(4)),
-        ("a threshold as text", "/threshold", json!("2")),
-        ("no keys", "/keys", json!([])),
+        ("a threshold of none", "/roles/root/threshold", json!(0)),
+        (
+            "a threshold above the keys",
+            "/roles/root/threshold",
+            json!(4),
+        ),
+        ("a threshold as text", "/roles/root/threshold", json!("2")),
+        ("no keys", "/roles/root/keys", json!([])),
         (
             "keys by their ids alone",
-            "/keys",
+            "/roles/root/keys",
             json!([{ "id": id(&fleet.ann) }]),
         ),
-        ("a key twice", "/keys/1", good["keys"][0].clone()),
+        (
+            "a key twice",
+            "/roles/root/keys/1",
+            good["roles"]["root"]["keys"][0].clone(),
+        ),
         (
             "another key's id",
-            "/keys/0/id",
-            good["keys"][1]["id"].clone(),
+            "/roles/root/keys/0/id",
+            good["roles"]["root"]["keys"][1]["id"].clone(),
         ),
         ("no delegations", "/delegations", json!(null)),
         (
@@ -131,10 +142,10 @@ fn a_root_that_breaks_a_rule_of_its_format_is_refused() {
     }
     for name in [
         "schema",
+        "name",
         "version",
         "expires",
-        "threshold",
-        "keys",
+        "roles",
         "delegations",
     ] {
         let mut root = good.clone();

@@ -3,14 +3,14 @@
 use std::num::NonZeroU32;
 
 use ampoule_signing::{
-    Bundle, Delegation, Envelope, Error, KeyId, PublicKey, SecretKey, Timestamp, TrustStore,
-    Validity, cosign_directory, sign_directory,
+    Bundle, Delegation, Envelope, Error, KeyId, PublicKey, SecretKey, Timestamp, TrustError,
+    TrustStore, Validity, sign_directory,
 };
 use serde_json::json;
 
-use crate::fixture::{Fixture, snapshot};
+use crate::fixture::Fixture;
 
-fn keys<const N: usize>() -> [SecretKey; N] {
+pub(crate) fn keys<const N: usize>() -> [SecretKey; N] {
     std::array::from_fn(|_| SecretKey::generate().unwrap())
 }
 
@@ -23,7 +23,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 /// `acme/*` takes `threshold` of these keys.
-fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
+pub(crate) fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
     let mut delegation = Delegation::new(["acme/*".parse().unwrap()])
         .with_threshold(NonZeroU32::new(threshold).unwrap());
     for key in keys {
@@ -34,7 +34,7 @@ fn trust(threshold: u32, keys: &[SecretKey]) -> TrustStore {
     trust
 }
 
-fn signed_by(keys: &[&SecretKey]) -> Fixture {
+pub(crate) fn signed_by(keys: &[&SecretKey]) -> Fixture {
     let fixture = Fixture::unsigned();
     sign_directory(&fixture.path(), keys).unwrap();
     fixture
@@ -64,7 +64,7 @@ fn a_bundle_with_enough_signatures_is_verified_and_one_with_fewer_refused() {
             "{text}"
         );
         assert!(
-            matches!(error, Error::TrustThreshold { found, needed: 2, keys: 3, .. }
+            matches!(error, Error::Trust(TrustError::Threshold { found, needed: 2, keys: 3, .. })
             if found == [id(key)])
         );
     }
@@ -113,15 +113,52 @@ fn a_signature_that_stands_twice_never_counts_twice() {
 
 #[test]
 fn one_key_in_two_pem_texts_is_one_key() {
-    let [key] = keys::<1>();
+    let [key, other] = keys::<2>();
     let pem = key.public_key().to_pem().unwrap();
     // Other line ends, the same key.
-    let again = PublicKey::from_pem(&pem.replace('\n', "\r\n")).unwrap();
-    assert_eq!(again.key_id(), id(&key));
-    let delegation = Delegation::new(["acme/*".parse().unwrap()])
-        .with_key(key.public_key().clone(), Validity::default())
-        .with_key(again, Validity::default());
-    assert_eq!(delegation.keys().count(), 1);
+    let again = pem.replace('\n', "\r\n");
+    assert_eq!(PublicKey::from_pem(&again).unwrap().key_id(), id(&key));
+    let two = |second: &str| {
+        json!({
+            "models": ["acme/*"],
+            "threshold": 2,
+            "keys": [{ "public_key": pem }, { "public_key": second }],
+        })
+    };
+    let other = other.public_key().to_pem().unwrap();
+    // In trust.toml. JSON's strings are TOML's.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(ampoule_signing::TRUST_FILE);
+    let open = |second: &str| {
+        let keys = format!(
+            "keys = [{{ public_key = {} }}, {{ public_key = {} }}]",
+            json!(pem),
+            json!(second)
+        );
+        let rule = format!("[[delegations]]\nmodels = [\"acme/*\"]\nthreshold = 2\n{keys}\n");
+        std::fs::write(&file, format!("schema = 1\n{rule}")).unwrap();
+        TrustStore::open(dir.path()).map(|store| store.keys().len())
+    };
+    assert_eq!(open(&other).unwrap(), 2);
+    let error = open(&again).unwrap_err();
+    assert_eq!(error.code(), "trust.malformed");
+    assert!(error.to_string().contains("stands twice"), "{error}");
+    // In a root, as a publisher's key and as one of its own.
+    let fleet = crate::root::Fleet::new();
+    let root: serde_json::Value = serde_json::from_str(&fleet.first.to_json().unwrap()).unwrap();
+    let parse = |place: &str, value: serde_json::Value| {
+        let mut root = root.clone();
+        *root.pointer_mut(place).unwrap() = value;
+        ampoule_signing::Root::parse(root.to_string().as_bytes()).map_err(|error| error.to_string())
+    };
+    parse("/delegations/0", two(&other)).unwrap();
+    for (place, second) in [
+        ("/delegations/0", two(&again)),
+        ("/roles/root/keys", two(&again)["keys"].clone()),
+    ] {
+        let error = parse(place, second).unwrap_err();
+        assert!(error.contains("stands twice"), "{error}");
+    }
 }
 
 #[test]
@@ -251,58 +288,4 @@ fn a_delegation_holds_only_while_it_is_valid() {
         error.contains("acme/* is trusted until 2026-01-01T00:00:00Z"),
         "{error}"
     );
-}
-
-#[test]
-fn cosigning_adds_a_signature_and_changes_nothing_else() {
-    let keys = keys::<2>();
-    let trust = trust(2, &keys);
-    let fixture = signed_by(&[&keys[0]]);
-    assert_eq!(fixture.refusal_with(&trust), "trust.threshold");
-    let before = Envelope::parse(&fixture.envelope_bytes()).unwrap();
-    let (manifest, envelope) = cosign_directory(&fixture.path(), &[&keys[1]]).unwrap();
-    assert_eq!(manifest.name(), "minilm");
-    assert_eq!(envelope.payload(), before.payload());
-    assert_eq!(envelope.signatures()[..1], *before.signatures());
-    assert_eq!(
-        Envelope::parse(&fixture.envelope_bytes()).unwrap(),
-        envelope
-    );
-    assert_eq!(fixture.verify_with(&trust).unwrap().signers().len(), 2);
-}
-
-#[test]
-fn nobody_cosigns_twice_or_what_is_not_in_order() {
-    let keys = keys::<2>();
-    let fixture = signed_by(&[&keys[0]]);
-    let refusal = |fixture: &Fixture| {
-        let before = snapshot(&fixture.path());
-        let error = cosign_directory(&fixture.path(), &[&keys[1], &keys[1]])
-            .map(|_| ())
-            .unwrap_err();
-        assert_eq!(
-            snapshot(&fixture.path()),
-            before,
-            "a refusal changes nothing"
-        );
-        error.code()
-    };
-    assert_eq!(refusal(&fixture), "usage.signed");
-    let again = cosign_directory(&fixture.path(), &[&keys[0]]).unwrap_err();
-    assert_eq!((again.code(), again.exit_code()), ("usage.signed", 2));
-    assert!(cosign_directory(&fixture.path(), &[]).is_err());
-    // A file that does not fit, a payload that is no manifest, no envelope at all.
-    std::fs::write(fixture.file("config.json"), b"{\"hidden_size\":385}").unwrap();
-    assert_eq!(refusal(&fixture), "file.digest");
-    fixture.sign_payload(b"no manifest");
-    assert_eq!(refusal(&fixture), "manifest.malformed");
-    assert_eq!(refusal(&Fixture::unsigned()), "envelope.missing");
-}
-
-#[test]
-fn there_is_an_end_to_cosigning() {
-    let first = keys::<{ ampoule_signing::MAX_SIGNATURES }>();
-    let fixture = signed_by(&first.iter().collect::<Vec<_>>());
-    let error = cosign_directory(&fixture.path(), &[&keys::<1>()[0]]).unwrap_err();
-    assert_eq!(error.code(), "envelope.malformed");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ampoule_signing::{
     ByteSize, Caps, Delegation, Error, Fuel, InitCaps, PublicKey, SecretKey, TRUST_FILE,
-    TrustStore, Validity,
+    TrustError, TrustStore, Validity,
 };
 
 use crate::fixture::snapshot;
@@ -109,14 +109,21 @@ fn removing_a_key_makes_nothing_easier_to_sign() {
     })
     .unwrap();
     let store = TrustStore::open(&dir).unwrap();
-    let deciding = store.deciding("acme", "minilm").unwrap();
+    let deciding = store.delegation_for("acme", "minilm").unwrap();
     assert_eq!(deciding.threshold().get(), 2, "it is not lowered");
     assert_eq!(deciding.keys().count(), 1);
 
     TrustStore::update(&dir, |store| Ok(store.remove(&two.key_id()))).unwrap();
     let store = TrustStore::open(&dir).unwrap();
     assert!(!store.may_sign(&all.key_id(), "acme", "minilm"));
-    assert_eq!(store.deciding("acme", "minilm").unwrap().keys().count(), 0);
+    assert_eq!(
+        store
+            .delegation_for("acme", "minilm")
+            .unwrap()
+            .keys()
+            .count(),
+        0
+    );
     // To forget the rule is to say so.
     let pattern = "acme/minilm".parse().unwrap();
     assert!(TrustStore::update(&dir, |store| Ok(store.remove_delegation(&pattern))).unwrap());
@@ -160,7 +167,7 @@ fn a_rule_outlives_its_last_key() {
     let store = TrustStore::open(&dir).unwrap();
     assert!(store.is_empty(), "nobody is trusted");
     assert_eq!(store.delegations().len(), 2);
-    let rule = store.deciding("acme", "other").unwrap();
+    let rule = store.delegation_for("acme", "other").unwrap();
     assert_eq!((rule.threshold(), rule.validity()), (two, end));
     assert_eq!(*rule.caps(), caps);
     // A new key for the publisher gets no hold of the model that has a rule of its own.
@@ -190,7 +197,7 @@ fn a_publisher_is_removed_with_every_rule_about_it() {
     assert!(TrustStore::update(&dir, |store| Ok(store.remove_publisher("acme"))).unwrap());
     let store = TrustStore::open(&dir).unwrap();
     for model in ["minilm", "other", "whatever"] {
-        assert!(store.deciding("acme", model).is_none(), "{model}");
+        assert!(store.delegation_for("acme", model).is_none(), "{model}");
     }
     // Those whose names only begin alike, and those that shared a rule, are as they were.
     assert!(store.may_sign(&all.key_id(), "acme-labs", "x"));
@@ -269,16 +276,18 @@ fn a_store_written_by_hand_is_read() {
     fs::write(
         dir.join(TRUST_FILE),
         format!(
-            "schema = 1\n\n[[delegations]]\nmodels = [\"acme/*\"]\nnot_after = 2030-01-01T00:00:00Z\n\
+            "schema = 1\n\n[caps]\ninit_timeout = \"30s\"\n\n[[delegations]]\nmodels = [\"acme/*\"]\nnot_after = 2030-01-01T00:00:00Z\n\
              caps = {{ memory = \"256MiB\", fuel = 1000, timeout = \"5s\", capabilities = [] }}\n\
              keys = [{{ public_key = \"\"\"\n{pem}\"\"\" }}]\n"
         ),
     )
     .unwrap();
     let store = TrustStore::open(&dir).unwrap();
-    let deciding = store.deciding("acme", "minilm").unwrap();
+    let deciding = store.delegation_for("acme", "minilm").unwrap();
     assert!(deciding.has_key(&key.key_id()));
     assert_eq!(deciding.threshold().get(), 1);
+    let deadline = store.caps().init.deadline;
+    assert_eq!(deadline, Some(Duration::from_secs(30)), "for all models");
     assert_eq!(deciding.caps().memory, Some(ByteSize::from_mib(256)));
     assert_eq!(deciding.caps().deadline, Some(Duration::from_secs(5)));
     assert_eq!(deciding.caps().capabilities, Some([].into()));
@@ -385,7 +394,6 @@ fn a_store_that_contradicts_itself_is_refused_whole() {
     for (what, text) in [
         ("not TOML", "schema = ".to_owned()),
         ("no schema", good.replace("schema = 1", "")),
-        ("a later schema", good.replace("schema = 1", "schema = 2")),
         (
             "an unknown field",
             good.replace("schema = 1", "schema = 1\nthreshold = 2"),
@@ -457,9 +465,13 @@ fn a_store_that_contradicts_itself_is_refused_whole() {
         assert_eq!(error.code(), "trust.malformed", "{what}: {error}");
         assert!(matches!(
             TrustStore::update(&dir, |_| Ok(())),
-            Err(Error::TrustMalformed { .. })
+            Err(Error::Trust(TrustError::Malformed { .. }))
         ));
     }
+    let later = good.replace("schema = 1", "schema = 2\nfresh = \"idea\"");
+    fs::write(dir.join(TRUST_FILE), later).unwrap();
+    let later = TrustStore::open(&dir).unwrap_err();
+    assert_eq!((later.code(), later.exit_code()), ("trust.schema", 3));
     fs::write(
         dir.join(TRUST_FILE),
         good.replace(&format!("id = \"{id}\""), ""),

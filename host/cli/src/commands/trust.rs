@@ -3,19 +3,21 @@
 use std::path::Path;
 
 use ampoule::{KeyId, PublicKey, TrustStore};
-use ampoule_signing::{Delegation, ModelPattern, RootStamp, SignedRoot, Timestamp, VerifiedRoot};
+use ampoule_signing::{CapOptions, Caps, Delegation, ModelPattern, RootInfo, Timestamp};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::commands::trust_root;
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
-use crate::trust_arguments::{Removal, TrustAdd, TrustCommand, TrustRootCommand};
+use crate::trust_arguments::{Removal, TrustAdd, TrustCommand};
 
 pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let directory = settings.trust_directory()?;
     match command {
         TrustCommand::Add(options) => add(directory, &options, json),
+        TrustCommand::Caps(options) => caps(directory, &options, json),
         TrustCommand::List => list(&settings.trust_store()?, json),
         TrustCommand::Show { pattern } => show(&settings.trust_store()?, &pattern, json),
         TrustCommand::Remove {
@@ -23,16 +25,16 @@ pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Res
             publisher,
             name,
         } => match (what, publisher, name) {
-            (Some(Removal::Key(key_id)), ..) => remove_key(directory, key_id, json),
-            (Some(Removal::Pattern(pattern)), ..) => remove_delegation(directory, &pattern, json),
-            (None, Some(publisher), None) => remove_publisher(directory, &publisher, json),
+            (Some(Removal::Key(key_id)), ..) => remove_key(settings, key_id, json),
+            (Some(Removal::Pattern(pattern)), ..) => remove_delegation(settings, &pattern, json),
+            (None, Some(publisher), None) => remove_publisher(settings, &publisher, json),
             (None, Some(publisher), Some(name)) => {
-                remove_delegation(directory, &pattern(&publisher, Some(&name))?, json)
+                remove_delegation(settings, &pattern(&publisher, Some(&name))?, json)
             }
             // clap sees to it that there is one of the two.
             (None, None, _) => Err(Error::Internal("nothing to remove")),
         },
-        TrustCommand::Root(command) => root(directory, command, json),
+        TrustCommand::Root(command) => trust_root::run(command, directory, json),
     }
 }
 
@@ -49,109 +51,160 @@ fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
         .collect::<Result<Vec<_>, _>>()?;
     let delegation = TrustStore::update(directory, |trust| {
         let changed = trust.edit(pattern, |delegation| {
-            let delegation = options.rule.apply(delegation, keys);
-            let caps = delegation.caps().clone();
-            Ok(delegation.with_caps(caps.overlaid(options.caps.caps())))
+            Ok(options.rule.apply(delegation, keys))
         });
         changed.cloned()
     })?;
     show_delegation(&delegation, json)
 }
 
-fn show_delegation(delegation: &Delegation, json: bool) -> Result<(), Error> {
+fn caps(directory: &Path, options: &CapOptions, json: bool) -> Result<(), Error> {
+    let caps = TrustStore::update(directory, |trust| {
+        let caps = options.apply(trust.caps().clone());
+        trust.set_caps(caps.clone());
+        Ok(caps)
+    })?;
     if json {
-        return output::json(delegation);
+        return output::json(&caps);
     }
-    output::write(&format!("{delegation}\n"))
+    if caps.is_empty() {
+        return output::write(
+            "all models   are capped by their own rules and this host's limits\n",
+        );
+    }
+    output::write(&format!("all models   at most {caps}\n"))
+}
+
+/// A delegation as the store has it, and whether it and each of its keys hold now.
+fn document(delegation: &Delegation, now: Timestamp) -> Result<Value, Error> {
+    let mut document =
+        serde_json::to_value(delegation).map_err(|error| Error::Write(error.to_string()))?;
+    document["is_valid"] = delegation.validity().contains(now).into();
+    for (place, key) in delegation.keys().enumerate() {
+        document["keys"][place]["is_valid"] = key.validity().contains(now).into();
+    }
+    Ok(document)
+}
+
+fn show_delegation(delegation: &Delegation, json: bool) -> Result<(), Error> {
+    let now = Timestamp::now();
+    if json {
+        return output::json(&document(delegation, now)?);
+    }
+    output::write(&format!("{}\n", delegation.described_at(now)))
 }
 
 #[derive(Serialize)]
 struct Listing<'a> {
     /// The signed root that says it, or `null`: the operator's own trust.toml.
-    root: Option<Root>,
-    delegations: &'a [Delegation],
+    root: Option<Root<'a>>,
+    /// What any model may ask for, whoever signed it.
+    caps: &'a Caps,
+    delegations: Vec<Value>,
 }
 
 #[derive(Serialize)]
-struct Root {
+struct Root<'a> {
+    name: &'a str,
     version: u64,
     expires: Timestamp,
     is_expired: bool,
 }
 
-impl From<RootStamp> for Root {
-    fn from(stamp: RootStamp) -> Self {
+impl<'a> Root<'a> {
+    fn new(info: &'a RootInfo, now: Timestamp) -> Self {
         Self {
-            version: stamp.version,
-            expires: stamp.expires,
-            is_expired: stamp.expires < Timestamp::now(),
+            name: &info.name,
+            version: info.version,
+            expires: info.expires,
+            is_expired: info.is_expired(now),
         }
     }
-}
 
-fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
-    let root = trust.root().map(Root::from);
-    if json {
-        return output::json(&Listing {
-            root,
-            delegations: trust.delegations(),
-        });
-    }
-    let mut text = String::new();
-    if let Some(root) = root {
-        let state = if root.is_expired {
+    fn to_text(&self) -> String {
+        let state = if self.is_expired {
             "EXPIRED, so nobody is trusted:"
         } else {
             "until"
         };
-        text = format!(
-            "root         version {}, {state} {}\n",
-            root.version, root.expires
-        );
+        format!(
+            "root         {} version {}, {state} {}\n",
+            self.name, self.version, self.expires
+        )
+    }
+}
+
+fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let root = trust.root().map(|info| Root::new(info, now));
+    if json {
+        return output::json(&Listing {
+            root,
+            caps: trust.caps(),
+            delegations: trust
+                .delegations()
+                .iter()
+                .map(|delegation| document(delegation, now))
+                .collect::<Result<_, _>>()?,
+        });
+    }
+    let mut text = root.map(|root| root.to_text()).unwrap_or_default();
+    if !trust.caps().is_empty() {
+        text.push_str(&format!("all models   at most {}\n", trust.caps()));
     }
     for delegation in trust.delegations() {
-        text.push_str(&format!("{delegation}\n"));
+        text.push_str(&format!("{}\n", delegation.described_at(now)));
     }
     output::write(&text)
 }
 
 fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
     let deciding = match pattern.name() {
-        Some(name) => trust.deciding(pattern.publisher(), name),
+        Some(name) => trust.delegation_for(pattern.publisher(), name),
         None => trust.delegation_of(pattern),
     };
-    match deciding {
-        Some(delegation) => show_delegation(delegation, json),
-        None => Err(Error::NobodyTrusted(pattern.to_string())),
+    let delegation = deciding.ok_or_else(|| Error::NobodyTrusted(pattern.to_string()))?;
+    let now = Timestamp::now();
+    let root = trust.root().map(|info| Root::new(info, now));
+    if json {
+        let mut document = document(delegation, now)?;
+        document["root"] = json!(root);
+        return output::json(&document);
     }
+    let root = root.map(|root| root.to_text()).unwrap_or_default();
+    output::write(&format!("{root}{}\n", delegation.described_at(now)))
 }
 
-fn remove_key(directory: &Path, key_id: KeyId, json: bool) -> Result<(), Error> {
-    // Looked up before anything is written: a mistyped id must not pass for a removal.
-    let is_removed = TrustStore::update(directory, |trust| Ok(trust.remove(&key_id)))?;
-    if !is_removed {
-        return Err(Error::NoSuchKey(key_id));
-    }
+fn remove_key(settings: &Settings, key_id: KeyId, json: bool) -> Result<(), Error> {
+    remove(
+        settings,
+        |trust| trust.remove(&key_id),
+        || Error::NoSuchKey(key_id),
+    )?;
     if json {
         return output::json(&json!({ "removed": key_id }));
     }
     output::write(&format!("{key_id} is not trusted any more\n"))
 }
 
-fn remove_delegation(directory: &Path, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
-    if !TrustStore::update(directory, |trust| Ok(trust.remove_delegation(pattern)))? {
-        return Err(Error::NobodyTrusted(pattern.to_string()));
-    }
+fn remove_delegation(settings: &Settings, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
+    remove(
+        settings,
+        |trust| trust.remove_delegation(pattern),
+        || Error::NobodyTrusted(pattern.to_string()),
+    )?;
     if json {
         return output::json(&json!({ "removed": pattern.to_string() }));
     }
     output::write(&format!("nothing is said about {pattern} any more\n"))
 }
 
-fn remove_publisher(directory: &Path, publisher: &str, json: bool) -> Result<(), Error> {
-    if !TrustStore::update(directory, |trust| Ok(trust.remove_publisher(publisher)))? {
-        return Err(Error::NobodyTrusted(publisher.to_owned()));
-    }
+fn remove_publisher(settings: &Settings, publisher: &str, json: bool) -> Result<(), Error> {
+    remove(
+        settings,
+        |trust| trust.remove_publisher(publisher),
+        || Error::NobodyTrusted(publisher.to_owned()),
+    )?;
     if json {
         return output::json(&json!({ "removed": publisher }));
     }
@@ -160,38 +213,19 @@ fn remove_publisher(directory: &Path, publisher: &str, json: bool) -> Result<(),
     ))
 }
 
-fn root(directory: &Path, command: TrustRootCommand, json: bool) -> Result<(), Error> {
-    let now = Timestamp::now();
-    let installed = match command {
-        TrustRootCommand::Install { root } => {
-            VerifiedRoot::install(directory, SignedRoot::read_file(&root)?, now)?
-        }
-        TrustRootCommand::Update { roots } => {
-            let roots = roots
-                .iter()
-                .map(|path| SignedRoot::read_file(path))
-                .collect::<Result<Vec<_>, _>>()?;
-            VerifiedRoot::update(directory, roots, now)?
-        }
-    };
-    let (root, digest) = (installed.root(), installed.signed().digest());
-    let keys: Vec<KeyId> = root.keys().map(PublicKey::key_id).collect();
-    if json {
-        return output::json(&json!({
-            "version": root.version(),
-            "expires": root.expires(),
-            "threshold": root.threshold(),
-            "key_ids": keys,
-            "root_digest": digest,
-        }));
+/// Takes out what must be there: a mistyped name must not pass for a removal. `take` says whether it
+/// was there.
+fn remove(
+    settings: &Settings,
+    take: impl Fn(&mut TrustStore) -> bool,
+    missing: impl Fn() -> Error,
+) -> Result<(), Error> {
+    // First where nothing is made or written, not even the directory.
+    if !take(&mut settings.trust_store()?) {
+        return Err(missing());
     }
-    let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
-    output::write(&format!(
-        "installed    root version {}, until {}\nroot digest  {digest}\nsigned by    {} of these keys, \
-         the next version too\n             {}\n",
-        root.version(),
-        root.expires(),
-        root.threshold(),
-        names.join("\n             "),
-    ))
+    if !TrustStore::update(settings.trust_directory()?, |trust| Ok(take(trust)))? {
+        return Err(missing());
+    }
+    Ok(())
 }

@@ -48,7 +48,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  ampoule-sign sign minilm --key acme.key")]
     Sign(Sign),
     /// Add a signature to a bundle that another key has signed.
-    #[command(after_help = "Example:\n  ampoule-sign cosign minilm --key second.key")]
+    ///
+    /// Shows what would be signed and asks first, or signs only what is expected.
+    #[command(
+        after_help = "Example:\n  ampoule-sign cosign minilm --key second.key --expect \
+                      acme/minilm@1.0.0"
+    )]
     Cosign(Cosign),
     /// Verify signatures, manifest and files as a host would.
     #[command(
@@ -74,7 +79,7 @@ pub(crate) enum Command {
     /// Say whom a whole fleet trusts, in one document that several people sign.
     #[command(
         subcommand,
-        after_help = "Example:\n  ampoule-sign root init root.json --key ann.pub --key bob.pub \
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub --key bob.pub \
                       --threshold 2 --expires 2027-12-31T00:00:00Z\n  ampoule-sign root delegate \
                       root.json 'acme/*' --key acme.pub\n  ampoule-sign root sign root.json --key \
                       ann.key\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key\n  ampoule \
@@ -183,7 +188,7 @@ pub(crate) struct LimitOptions {
     #[arg(long)]
     pub(crate) fuel: Option<Fuel>,
     /// Time of a request, such as 5s or 500ms.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) timeout: Option<Duration>,
     /// Answer to a request, such as 1MiB.
     #[arg(long, value_name = "SIZE")]
@@ -195,7 +200,7 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "FUEL")]
     pub(crate) init_fuel: Option<Fuel>,
     /// Time of loading.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) init_timeout: Option<Duration>,
 }
 
@@ -227,6 +232,10 @@ pub(crate) struct Cosign {
     /// Private key.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,
+    /// Sign this model and nothing else, without asking: acme/minilm, acme/minilm@1.2 or
+    /// acme/minilm@sha256:DIGEST of the manifest, which alone names every byte.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) expect: Option<ModelReference>,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }
@@ -287,10 +296,6 @@ pub(crate) struct Unpack {
     /// Directory to make. An existing one is never written into.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-}
-
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    parse_time(text).map_err(|error| error.to_string())
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {

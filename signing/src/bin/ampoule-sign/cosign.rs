@@ -1,15 +1,25 @@
 //! `cosign`.
 
-use ampoule_signing::{ENVELOPE_FILE, KeyId, Result, SecretKey, Sha256Digest, cosign_directory};
+use ampoule_signing::{
+    ENVELOPE_FILE, KeyId, Manifest, Result, SecretKey, Sha256Digest, review_and_cosign,
+};
 use serde_json::json;
 
 use crate::arguments::Cosign;
+use crate::confirm::confirm;
 use crate::inspect::describe;
 use crate::output::Answer;
 
 pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
     let key = SecretKey::read_file(&options.key, || options.password.get())?;
-    let (manifest, envelope) = cosign_directory(&options.dir, &[&key])?;
+    let review = |manifest: &Manifest, digest| match &options.expect {
+        Some(expected) => expected.check(manifest, digest),
+        None => confirm(
+            &format!("You are about to sign:\n{}", shown(manifest, digest)),
+            "--expect, such as --expect acme/minilm@sha256:DIGEST",
+        ),
+    };
+    let (manifest, envelope) = review_and_cosign(&options.dir, &[&key], review)?;
     let signers: Vec<KeyId> = envelope
         .signatures()
         .iter()
@@ -17,14 +27,12 @@ pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
         .collect();
     let digest = Sha256Digest::of(envelope.payload());
     let key_id = key.public_key().key_id();
-    let mut text = format!(
-        "added the signature of {key_id} to {ENVELOPE_FILE}, which names {} keys now; you signed:\n\
-         manifest     {digest}\n",
-        signers.len()
-    );
-    describe(&mut text, &manifest);
     Ok(Answer {
-        text: text.trim_end().to_owned(),
+        text: format!(
+            "added the signature of {key_id} to {ENVELOPE_FILE}, which names {} keys now; you signed:\n{}",
+            signers.len(),
+            shown(&manifest, digest)
+        ),
         json: json!({
             "key_id": key_id,
             "manifest": manifest,
@@ -32,4 +40,10 @@ pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
             "signature_key_ids": signers,
         }),
     })
+}
+
+fn shown(manifest: &Manifest, digest: Sha256Digest) -> String {
+    let mut text = format!("manifest     {digest}\n");
+    describe(&mut text, manifest);
+    text.trim_end().to_owned()
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod confirm;
 mod cosign;
 mod digest;
 mod init;

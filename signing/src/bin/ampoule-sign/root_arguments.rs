@@ -2,22 +2,20 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ampoule_signing::{
-    ByteSize, Caps, DelegationOptions, Fuel, InitCaps, KeyId, ModelPattern, Timestamp,
+    CapOptions, DelegationOptions, KeyId, ModelPattern, Sha256Digest, Timestamp, parse_digest,
 };
 use clap::{Args, Subcommand};
 
-use crate::arguments::duration;
 use crate::password::PasswordSource;
 
 #[derive(Subcommand)]
 pub(crate) enum RootCommand {
     /// Write the draft of a first root.
     #[command(
-        after_help = "Example:\n  ampoule-sign root init root.json --key ann.pub --key bob.pub \
-                      --threshold 2 --expires 2027-12-31T00:00:00Z"
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \
+                      --key bob.pub --threshold 2 --expires 2027-12-31T00:00:00Z"
     )]
     Init(RootInit),
     /// Trust keys for models, in a draft: changes the delegation for PATTERN or makes it.
@@ -25,12 +23,21 @@ pub(crate) enum RootCommand {
         after_help = "Example:\n  ampoule-sign root delegate root.json 'acme/*' --key acme.pub"
     )]
     Delegate(Box<RootDelegate>),
+    /// Cap what any model may ask for, whoever signed it, in a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root caps root.json --cap-memory 512MiB")]
+    Caps(Box<RootCaps>),
+    /// Say who signs the list of what is revoked, in a draft; else those who sign the root.
+    #[command(after_help = "Example:\n  ampoule-sign root revocation root.json --key duty.pub")]
+    Revocation(RootRevocation),
     /// Let one more key sign the root, in a draft.
     #[command(after_help = "Example:\n  ampoule-sign root add-key root.json eve.pub --threshold 2")]
     AddKey(RootAddKey),
     /// Take a key out of a draft, wherever it stands.
     #[command(after_help = "Example:\n  ampoule-sign root remove-key root.json 4f3c…")]
     RemoveKey(RootRemoveKey),
+    /// Take what is said about models out of a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root remove-delegation root.json acme/minilm")]
+    RemoveDelegation(RootRemoveDelegation),
     /// Make the draft of the next version out of a signed draft.
     #[command(
         after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z"
@@ -40,7 +47,12 @@ pub(crate) enum RootCommand {
     #[command(after_help = "Example:\n  ampoule-sign root sign root.json --key ann.key")]
     Sign(RootSign),
     /// Add a signature to a signed root.
-    #[command(after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key")]
+    ///
+    /// Shows what would be signed and asks first, or signs only the root with the digest given.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key --digest \
+                      sha256:4f3c…"
+    )]
     Cosign(RootCosign),
     /// Verify a signed root by its own keys, or as the successor of another.
     #[command(
@@ -58,6 +70,9 @@ pub(crate) struct RootInit {
     /// Draft to write. An existing file is never overwritten.
     #[arg(value_name = "DRAFT")]
     pub(crate) draft: PathBuf,
+    /// Which fleet it is for: a-z, 0-9, and -._ inside. No host follows a root of another name.
+    #[arg(long)]
+    pub(crate) name: String,
     /// Public key that may sign the root; may be repeated.
     #[arg(long = "key", value_name = "PUBLIC", required = true)]
     pub(crate) keys: Vec<PathBuf>,
@@ -82,57 +97,29 @@ pub(crate) struct RootDelegate {
     pub(crate) keys: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rule: DelegationOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct RootCaps {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
     #[command(flatten)]
     pub(crate) caps: CapOptions,
 }
 
-/// What the models may ask for, whatever else a host would give them.
 #[derive(Args)]
-#[command(next_help_heading = "Caps (by default the host's own)")]
-pub(crate) struct CapOptions {
-    /// Capability that they may ask for; may be repeated. Given once, all others are refused.
-    #[arg(long = "capability", value_name = "NAME")]
-    capabilities: Vec<String>,
-    /// Memory of a request, such as 256MiB.
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<ByteSize>,
-    /// Fuel of a request.
-    #[arg(long)]
-    fuel: Option<Fuel>,
-    /// Time of a request, such as 5s or 500ms.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
-    timeout: Option<Duration>,
-    /// Answer to a request, such as 1MiB.
-    #[arg(long, value_name = "SIZE")]
-    output: Option<ByteSize>,
-    /// Memory of loading.
-    #[arg(long, value_name = "SIZE")]
-    init_memory: Option<ByteSize>,
-    /// Fuel of loading.
-    #[arg(long, value_name = "FUEL")]
-    init_fuel: Option<Fuel>,
-    /// Time of loading.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
-    init_timeout: Option<Duration>,
-}
-
-impl CapOptions {
-    /// Only those that are given.
-    pub(crate) fn caps(&self) -> Caps {
-        let names = &self.capabilities;
-        Caps {
-            capabilities: (!names.is_empty()).then(|| names.iter().cloned().collect()),
-            memory: self.memory,
-            fuel: self.fuel,
-            deadline: self.timeout,
-            output: self.output,
-            init: InitCaps {
-                memory: self.init_memory,
-                fuel: self.init_fuel,
-                deadline: self.init_timeout,
-            },
-        }
-    }
+pub(crate) struct RootRevocation {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Public key that may sign the list, in place of those that may now; may be repeated. Without any,
+    /// those who sign the root sign the list.
+    #[arg(long = "key", value_name = "PUBLIC")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of them have to.
+    #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
+    pub(crate) threshold: NonZeroU32,
 }
 
 #[derive(Args)]
@@ -159,6 +146,16 @@ pub(crate) struct RootRemoveKey {
 }
 
 #[derive(Args)]
+pub(crate) struct RootRemoveDelegation {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Models: PUBLISHER/* or PUBLISHER/MODEL. A wider delegation decides about them from then on.
+    #[arg(value_name = "PATTERN")]
+    pub(crate) pattern: ModelPattern,
+}
+
+#[derive(Args)]
 pub(crate) struct RootNext {
     /// Draft to change.
     #[arg(value_name = "DRAFT")]
@@ -166,6 +163,9 @@ pub(crate) struct RootNext {
     /// Last moment at which hosts believe the next version.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Timestamp,
+    /// The draft's signed root, if it is not VERSION.root.dsse.json beside it.
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) signed: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -179,6 +179,9 @@ pub(crate) struct RootSign {
     /// File to write, instead of VERSION.root.dsse.json. An existing file is never overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Sign it even when it has expired, and nothing loads on a host that takes it.
+    #[arg(long)]
+    pub(crate) allow_expired: bool,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }
@@ -191,6 +194,12 @@ pub(crate) struct RootCosign {
     /// Private key.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,
+    /// Sign the root with this digest and no other, without asking: `sha256:` and 64 digits.
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    pub(crate) digest: Option<Sha256Digest>,
+    /// Sign it even when it has expired, and nothing loads on a host that takes it.
+    #[arg(long)]
+    pub(crate) allow_expired: bool,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }

@@ -7,52 +7,14 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
+use crate::document_kind::DocumentKind;
 use crate::envelope::MAX_SIGNATURES;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
-use crate::model_pattern::ModelPattern;
-use crate::trust_caps::Caps;
-
-/// From when to when something is trusted, both moments included. It is compared with the time at
-/// which a bundle is verified: when a signature was made, nobody can prove.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Validity {
-    /// The first moment.
-    pub not_before: Option<Timestamp>,
-    /// The last moment.
-    pub not_after: Option<Timestamp>,
-}
-
-impl Validity {
-    /// Whether `now` lies in it.
-    #[must_use]
-    pub fn contains(&self, now: Timestamp) -> bool {
-        self.not_before.is_none_or(|first| first <= now)
-            && self.not_after.is_none_or(|last| now <= last)
-    }
-}
-
-impl Validity {
-    /// This time, with the ends that `other` has in place of its own.
-    #[must_use]
-    pub fn overlaid(self, other: Self) -> Self {
-        Self {
-            not_before: other.not_before.or(self.not_before),
-            not_after: other.not_after.or(self.not_after),
-        }
-    }
-}
-
-impl fmt::Display for Validity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.not_before, self.not_after) {
-            (None, None) => f.write_str("at any time"),
-            (Some(first), None) => write!(f, "from {first} on"),
-            (None, Some(last)) => write!(f, "until {last}"),
-            (Some(first), Some(last)) => write!(f, "from {first} until {last}"),
-        }
-    }
-}
+use crate::trust::caps::Caps;
+use crate::trust::error::TrustError;
+use crate::trust::model_pattern::ModelPattern;
+use crate::trust::validity::Validity;
 
 /// A key, and from when to when it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +143,13 @@ impl Delegation {
             .map_err(|reason| format!("{}: {reason}", self.names()))
     }
 
+    /// How many keys it lacks for its threshold to be reached. Keys beyond what one envelope holds help
+    /// nobody.
+    pub(crate) fn lacking_keys(&self) -> usize {
+        let most = self.keys.len().min(MAX_SIGNATURES);
+        (self.threshold.get() as usize).saturating_sub(most)
+    }
+
     /// The models in one line.
     pub(crate) fn names(&self) -> String {
         let names: Vec<String> = self.models.iter().map(ToString::to_string).collect();
@@ -189,18 +158,18 @@ impl Delegation {
 
     /// Which of `signers`, distinct keys with a valid signature each, count for `model` now: at
     /// least as many as the threshold.
-    pub(crate) fn judge(
+    pub(crate) fn decide(
         &self,
         model: &str,
         signers: &[KeyId],
         now: Timestamp,
     ) -> Result<Vec<KeyId>> {
         if !self.validity.contains(now) {
-            return Err(Error::TrustValidity {
+            return Err(Error::Trust(TrustError::Validity {
                 what: format!("who signs {}", self.names()),
                 validity: self.validity,
                 now,
-            });
+            }));
         }
         let own: BTreeMap<KeyId, &TrustedKey> = signers
             .iter()
@@ -216,42 +185,62 @@ impl Delegation {
         }
         // Where only the time is wrong, that is what helps to know.
         if let Some((id, trusted)) = other.first().filter(|_| enough(own.len())) {
-            return Err(Error::TrustValidity {
+            return Err(Error::Trust(TrustError::Validity {
                 what: format!("the key {id}"),
                 validity: trusted.validity,
                 now,
-            });
+            }));
         }
-        Err(Error::TrustThreshold {
+        Err(Error::Trust(TrustError::Threshold {
+            document: DocumentKind::Bundle,
             what: model.to_owned(),
             found: counting.into_iter().map(|(id, _)| *id).collect(),
             needed,
             keys: self.keys.len(),
+        }))
+    }
+}
+
+impl Delegation {
+    /// For people, in a few lines, with a mark on what does not hold at this time.
+    #[must_use]
+    pub fn described_at(&self, now: Timestamp) -> String {
+        self.describe(|validity| {
+            if validity.contains(now) {
+                validity.to_string()
+            } else {
+                format!("{validity}: NOT NOW")
+            }
         })
+    }
+
+    fn describe(&self, time: impl Fn(Validity) -> String) -> String {
+        let mut lines = vec![format!(
+            "models       {}: {} of {} keys, {}",
+            self.names(),
+            self.threshold,
+            self.keys.len(),
+            time(self.validity)
+        )];
+        if self.check_threshold().is_err() {
+            lines.push(
+                "  too few    keys, so nothing of it loads until another is added".to_owned(),
+            );
+        }
+        if !self.caps.is_empty() {
+            lines.push(format!("  at most    {}", self.caps));
+        }
+        for (id, trusted) in &self.keys {
+            lines.push(format!("  key        {id}, {}", time(trusted.validity)));
+        }
+        lines.join("\n")
     }
 }
 
 /// For people, in a few lines.
 impl fmt::Display for Delegation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "models       {}: {} of {} keys, {}",
-            self.names(),
-            self.threshold,
-            self.keys.len(),
-            self.validity
-        )?;
-        if self.check_threshold().is_err() {
-            f.write_str("\n  too few    keys, so nothing of it loads until another is added")?;
-        }
-        if !self.caps.is_empty() {
-            write!(f, "\n  at most    {}", self.caps)?;
-        }
-        for (id, trusted) in &self.keys {
-            write!(f, "\n  key        {id}, {}", trusted.validity)?;
-        }
-        Ok(())
+        f.write_str(&self.describe(|validity| validity.to_string()))
     }
 }
 

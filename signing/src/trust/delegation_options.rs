@@ -8,14 +8,17 @@ use jiff::Timestamp;
 
 use crate::error::{ParseError, printable};
 use crate::key::PublicKey;
-use crate::trust_delegation::{Delegation, Validity};
+use crate::trust::cap_options::CapOptions;
+use crate::trust::delegation::Delegation;
+use crate::trust::validity::Validity;
 
 /// What a command changes of a delegation. What is not given stays as it was.
 ///
 /// The command that flattens it has an argument `keys`, the public keys.
 #[derive(Clone, Debug, Args)]
 pub struct DelegationOptions {
-    /// How many different keys have to sign; unless it was set before, one.
+    /// How many different keys have to sign. Unless it was set before, one; for a model that gets a rule
+    /// of its own, as many as for the publisher's others.
     #[arg(long, value_name = "N")]
     threshold: Option<NonZeroU32>,
     /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z, or `none`. A key that
@@ -26,6 +29,14 @@ pub struct DelegationOptions {
     /// own unless this is given.
     #[arg(long, value_name = "TIME", requires = "keys")]
     not_after: Option<Bound>,
+    /// First moment at which any of it holds, or `none`.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Bound>,
+    /// Last moment at which any of it holds, or `none`.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Bound>,
+    #[command(flatten)]
+    caps: CapOptions,
 }
 
 impl DelegationOptions {
@@ -40,7 +51,9 @@ impl DelegationOptions {
         if let Some(threshold) = self.threshold {
             delegation = delegation.with_threshold(threshold);
         }
-        delegation
+        let validity = changed(delegation.validity(), self.from, self.until);
+        let caps = self.caps.apply(delegation.caps().clone());
+        delegation.with_validity(validity).with_caps(caps)
     }
 }
 

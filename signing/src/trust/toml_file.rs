@@ -1,15 +1,17 @@
-//! The operator's own form of trust, `trust.toml`: `schema = 1` and delegations, see
-//! [`crate::trust_document`].
+//! The operator's own form of trust, `trust.toml`: `schema = 1`, perhaps `[caps]` on all models, and delegations, see
+//! [`crate::trust::document`].
 //!
 //! TOML is turned into the values that JSON has, and read by the same strict reader as a signed root.
 
 use serde::Serialize;
 
-use crate::error::{Error, Result, printable};
-use crate::json::{Fields, MAX_INTEGER, Value};
-use crate::trust::TrustStore;
-use crate::trust_delegation::Delegation;
-use crate::trust_document::{delegations, in_document};
+use crate::error::{Error, printable};
+use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value};
+use crate::trust::caps::Caps;
+use crate::trust::delegation::Delegation;
+use crate::trust::document::{caps, delegations, in_document, schema};
+use crate::trust::error::TrustError;
+use crate::trust::store::TrustStore;
 
 /// The version of the file's format.
 const SCHEMA: u64 = 1;
@@ -19,34 +21,29 @@ const DOCUMENT: &str = "trust.toml";
 #[derive(Serialize)]
 struct File<'a> {
     schema: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caps: Option<&'a Caps>,
     delegations: &'a [Delegation],
 }
 
-pub(crate) fn parse(text: &str) -> Result<TrustStore> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| Error::TrustMalformed {
-        document: DOCUMENT,
-        reason: printable(error.message()),
+pub(crate) fn parse(text: &str) -> Result<TrustStore, Error> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        Error::Trust(TrustError::Malformed {
+            document: DOCUMENT,
+            reason: printable(error.message()),
+        })
     })?;
     read(toml::Value::Table(table)).map_err(in_document(DOCUMENT))
 }
 
 fn read(document: toml::Value) -> Result<TrustStore> {
     let mut fields = Fields::of(value(document, "")?, "")?;
-    // First: a later schema may have anything else.
-    fields.required("schema", |value, field| match value.integer(field)? {
-        SCHEMA => Ok(()),
-        found => Err(Error::field(
-            field,
-            format!("expected {SCHEMA}, found {found}; a newer Ampoule may read it"),
-        )),
-    })?;
+    schema(&mut fields, DOCUMENT, SCHEMA)?;
+    let caps = fields.optional("caps", caps)?;
     let delegations = fields.optional("delegations", delegations)?;
     fields.finish()?;
-    let mut store = TrustStore::new();
-    for delegation in delegations.unwrap_or_default() {
-        store.insert_delegation(delegation)?;
-    }
-    Ok(store)
+    let (delegations, caps) = (delegations.unwrap_or_default(), caps.unwrap_or_default());
+    Ok(TrustStore::from_parts(delegations, caps, None)?)
 }
 
 /// The same as JSON has it. A date is its text; what JSON here does not know is refused.
@@ -58,7 +55,7 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
             .filter(|number| *number <= MAX_INTEGER)
             .map(Value::Integer)
             .ok_or_else(|| {
-                Error::field(
+                ReadError::field(
                     printable(field),
                     format!("expected a number from 0 to {MAX_INTEGER}, found {number}"),
                 )
@@ -66,7 +63,7 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
         toml::Value::Boolean(_) => Value::Bool,
         toml::Value::Float(_) => {
             let reason = "expected a whole number, found a fraction";
-            return Err(Error::field(printable(field), reason));
+            return Err(ReadError::field(printable(field), reason));
         }
         toml::Value::Datetime(time) => Value::String(time.to_string()),
         toml::Value::Array(items) => Value::Array(
@@ -87,9 +84,10 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
     })
 }
 
-pub(crate) fn write(store: &TrustStore) -> Result<String> {
+pub(crate) fn write(store: &TrustStore) -> Result<String, Error> {
     toml::to_string_pretty(&File {
         schema: SCHEMA,
+        caps: (!store.caps().is_empty()).then(|| store.caps()),
         delegations: store.delegations(),
     })
     .map_err(|_| Error::Internal("the trust store"))

@@ -42,21 +42,32 @@ impl Caps {
         *self == Self::default()
     }
 
-    /// These caps, with those that `other` has in place of their own.
+    /// What both allow.
     #[must_use]
-    pub fn overlaid(self, other: Self) -> Self {
+    pub fn lowest(&self, other: &Self) -> Self {
+        let capabilities = match (&self.capabilities, &other.capabilities) {
+            (Some(own), Some(others)) => Some(own.intersection(others).cloned().collect()),
+            (own, others) => own.as_ref().or(others.as_ref()).cloned(),
+        };
         Self {
-            capabilities: other.capabilities.or(self.capabilities),
-            memory: other.memory.or(self.memory),
-            fuel: other.fuel.or(self.fuel),
-            deadline: other.deadline.or(self.deadline),
-            output: other.output.or(self.output),
+            capabilities,
+            memory: lower(self.memory, other.memory),
+            fuel: lower(self.fuel, other.fuel),
+            deadline: lower(self.deadline, other.deadline),
+            output: lower(self.output, other.output),
             init: InitCaps {
-                memory: other.init.memory.or(self.init.memory),
-                fuel: other.init.fuel.or(self.init.fuel),
-                deadline: other.init.deadline.or(self.init.deadline),
+                memory: lower(self.init.memory, other.init.memory),
+                fuel: lower(self.init.fuel, other.init.fuel),
+                deadline: lower(self.init.deadline, other.init.deadline),
             },
         }
+    }
+}
+
+fn lower<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

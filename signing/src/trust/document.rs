@@ -28,7 +28,7 @@
 //! """
 //! ```
 //!
-//! The keys stand in the document itself, so that one file is the whole truth.
+//! Beside them, `caps` of the same form may hold for all models. The keys stand in the document itself, so that one file is the whole truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -37,26 +37,40 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::error::{Error, Result, printable};
-use crate::json::{Fields, Value};
+use crate::error::{Error, printable};
+use crate::json::{Fields, ReadError, Result, Value, list, timestamp};
 use crate::key::{KeyId, PublicKey};
-use crate::manifest_json::{list, timestamp};
-use crate::model_pattern::ModelPattern;
 use crate::names::check_interface;
-use crate::trust_caps::{Caps, InitCaps};
-use crate::trust_delegation::{Delegation, TrustedKey, Validity};
+use crate::trust::caps::{Caps, InitCaps};
+use crate::trust::delegation::{Delegation, TrustedKey};
+use crate::trust::error::TrustError;
+use crate::trust::model_pattern::ModelPattern;
+use crate::trust::validity::Validity;
 use crate::units::{ByteSize, Fuel, parse_time, time_text};
 
-/// Says of which document an error is that the reader of JSON made.
-pub(crate) fn in_document(document: &'static str) -> impl Fn(Error) -> Error {
+/// Says which document was not read.
+pub(crate) fn in_document(document: &'static str) -> impl Fn(ReadError) -> Error {
     move |error| {
         let reason = match error {
-            Error::ManifestField { field, reason } => format!("the field `{field}`: {reason}"),
-            Error::ManifestMalformed { reason } => reason,
-            Error::TrustMalformed { reason, .. } => reason,
-            other => return other,
+            ReadError::Field { field, reason } => format!("the field `{field}`: {reason}"),
+            ReadError::Malformed { reason }
+            | ReadError::Other(Error::Trust(TrustError::Malformed { reason, .. })) => reason,
+            ReadError::Other(other) => return other,
         };
-        Error::TrustMalformed { document, reason }
+        Error::Trust(TrustError::Malformed { document, reason })
+    }
+}
+
+/// Reads the field `schema`, which comes first: a later one may have anything else. What is read by a
+/// rule that is not known would be half understood, so the document is refused whole.
+pub(crate) fn schema(fields: &mut Fields, document: &'static str, known: u64) -> Result<()> {
+    match fields.required("schema", Value::integer)? {
+        found if found == known => Ok(()),
+        found => Err(ReadError::Other(Error::Trust(TrustError::Schema {
+            document,
+            found,
+            known,
+        }))),
     }
 }
 
@@ -70,7 +84,7 @@ fn delegation(value: Value, field: &str) -> Result<Delegation> {
         let patterns = list(value, field, text::<ModelPattern>)?;
         let models: BTreeSet<ModelPattern> = patterns.iter().cloned().collect();
         if models.len() != patterns.len() {
-            return Err(Error::field(field, "expected each pattern once"));
+            return Err(ReadError::field(field, "expected each pattern once"));
         }
         Ok(models)
     })?;
@@ -93,15 +107,27 @@ pub(crate) fn threshold(value: Value, field: &str) -> Result<NonZeroU32> {
     u32::try_from(number)
         .ok()
         .and_then(NonZeroU32::new)
-        .ok_or_else(|| Error::field(field, format!("expected a number of keys, found {number}")))
+        .ok_or_else(|| {
+            ReadError::field(field, format!("expected a number of keys, found {number}"))
+        })
 }
 
 fn keys(value: Value, field: &str) -> Result<BTreeMap<KeyId, TrustedKey>> {
+    keys_by_id(value, field, trusted_key, |trusted| trusted.key.key_id())
+}
+
+/// A list of keys, no key twice, each read with `read`.
+pub(crate) fn keys_by_id<T>(
+    value: Value,
+    field: &str,
+    read: impl Fn(Value, &str) -> Result<T>,
+    id: impl Fn(&T) -> KeyId,
+) -> Result<BTreeMap<KeyId, T>> {
     let mut keys = BTreeMap::new();
-    for (place, trusted) in list(value, field, trusted_key)?.into_iter().enumerate() {
-        let id = trusted.key.key_id();
-        if keys.insert(id, trusted).is_some() {
-            return Err(Error::field(
+    for (place, key) in list(value, field, read)?.into_iter().enumerate() {
+        let id = id(&key);
+        if keys.insert(id, key).is_some() {
+            return Err(ReadError::field(
                 format!("{field}[{place}]"),
                 format!("the key {id} stands twice"),
             ));
@@ -121,11 +147,11 @@ fn trusted_key(value: Value, field: &str) -> Result<TrustedKey> {
 /// The fields `public_key` and `id` of the structure at `field`.
 pub(crate) fn public_key(fields: &mut Fields, field: &str) -> Result<PublicKey> {
     let key = fields.required("public_key", |value, field| {
-        PublicKey::from_pem(&value.string(field)?)
+        Ok(PublicKey::from_pem(&value.string(field)?)?)
     })?;
     let claimed = fields.optional("id", text::<KeyId>)?;
     if claimed.is_some_and(|claimed| claimed != key.key_id()) {
-        return Err(Error::field(
+        return Err(ReadError::field(
             field,
             format!("the key {} stands under another key's id", key.key_id()),
         ));
@@ -141,7 +167,7 @@ fn validity(fields: &mut Fields, field: &str) -> Result<Validity> {
     if let (Some(first), Some(last)) = (validity.not_before, validity.not_after)
         && last <= first
     {
-        return Err(Error::field(
+        return Err(ReadError::field(
             format!("{field}.not_after"),
             "expected a time after `not_before`",
         ));
@@ -149,13 +175,13 @@ fn validity(fields: &mut Fields, field: &str) -> Result<Validity> {
     Ok(validity)
 }
 
-fn caps(value: Value, field: &str) -> Result<Caps> {
+pub(crate) fn caps(value: Value, field: &str) -> Result<Caps> {
     let mut fields = Fields::of(value, field)?;
     let caps = Caps {
         capabilities: fields.optional("capabilities", |value, field| {
             let names = list(value, field, |value, field| {
                 let name = value.string(field)?;
-                check_interface(&name).map_err(|reason| Error::field(field, reason))?;
+                check_interface(&name).map_err(|reason| ReadError::field(field, reason))?;
                 Ok(name)
             })?;
             Ok(names.into_iter().collect())
@@ -180,7 +206,7 @@ fn size(value: Value, field: &str) -> Result<ByteSize> {
         _ => text(value, field)?,
     };
     if size.bytes() == 0 {
-        return Err(Error::field(field, "expected a size above 0, found 0"));
+        return Err(ReadError::field(field, "expected a size above 0, found 0"));
     }
     Ok(size)
 }
@@ -190,7 +216,7 @@ fn fuel(value: Value, field: &str) -> Result<Fuel> {
 }
 
 fn time(value: Value, field: &str) -> Result<Duration> {
-    parse_time(&value.string(field)?).map_err(|error| Error::field(field, error.to_string()))
+    parse_time(&value.string(field)?).map_err(|error| ReadError::field(field, error.to_string()))
 }
 
 fn text<T: std::str::FromStr<Err = crate::error::ParseError>>(
@@ -201,7 +227,7 @@ fn text<T: std::str::FromStr<Err = crate::error::ParseError>>(
         .string(field)?
         .parse()
         .map_err(|error: crate::error::ParseError| {
-            Error::field(field, printable(&error.to_string()))
+            ReadError::field(field, printable(&error.to_string()))
         })
 }
 
@@ -213,7 +239,7 @@ struct Written<'a> {
     #[serde(flatten)]
     validity: WrittenValidity,
     #[serde(skip_serializing_if = "Option::is_none")]
-    caps: Option<WrittenCaps<'a>>,
+    caps: Option<&'a Caps>,
     keys: Vec<WrittenKey>,
 }
 
@@ -263,7 +289,7 @@ impl From<Validity> for WrittenValidity {
 }
 
 impl WrittenKey {
-    pub(crate) fn new(key: &PublicKey, validity: Validity) -> Result<Self> {
+    pub(crate) fn new(key: &PublicKey, validity: Validity) -> Result<Self, Error> {
         Ok(Self {
             id: key.key_id(),
             validity: validity.into(),
@@ -278,16 +304,23 @@ impl Serialize for Delegation {
         let keys = self
             .keys()
             .map(|trusted| WrittenKey::new(&trusted.key, trusted.validity))
-            .collect::<Result<_>>()
+            .collect::<Result<_, Error>>()
             .map_err(serde::ser::Error::custom)?;
         Written {
             models: self.models().map(ToString::to_string).collect(),
             threshold: self.threshold,
             validity: self.validity.into(),
-            caps: (!self.caps.is_empty()).then(|| WrittenCaps::from(&self.caps)),
+            caps: (!self.caps.is_empty()).then_some(&self.caps),
             keys,
         }
         .serialize(serializer)
+    }
+}
+
+/// As the document has it; see the module.
+impl Serialize for Caps {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        WrittenCaps::from(self).serialize(serializer)
     }
 }
 

@@ -6,18 +6,21 @@
 //! is signed by enough of the old root's keys **and** of its own; which versions have expired matters
 //! only for the last one, so that a host that was away for long can follow the whole chain.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
 use crate::digest::Sha256Digest;
+use crate::document_kind::DocumentKind;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::signers::valid_signers;
-use crate::trust::{RootStamp, TrustStore};
-use crate::trust_delegation::{Delegation, check_threshold};
+use crate::trust::caps::Caps;
+use crate::trust::delegation::Delegation;
+use crate::trust::error::TrustError;
+use crate::trust::role::Role;
+use crate::trust::store::{RootInfo, TrustStore};
 
 /// The DSSE payload type of a root.
 pub const ROOT_PAYLOAD_TYPE: &str = "application/vnd.ampoule.root.v1+json";
@@ -30,35 +33,39 @@ pub(crate) const DOCUMENT: &str = "the root";
 /// Whether enough of its keys signed it is another matter: see [`VerifiedRoot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
+    pub(crate) name: String,
     pub(crate) version: u64,
     pub(crate) expires: Timestamp,
-    pub(crate) threshold: NonZeroU32,
-    pub(crate) keys: BTreeMap<KeyId, PublicKey>,
+    pub(crate) own: Role,
+    pub(crate) revocation: Option<Role>,
+    pub(crate) caps: Caps,
     pub(crate) delegations: Vec<Delegation>,
 }
 
 impl Root {
-    /// A first root, of version 1, that trusts nobody yet.
+    /// A first root, of version 1, that trusts nobody yet. `name` says which fleet's it is: the same
+    /// people may sign for several, and none follows another's root.
     ///
     /// # Errors
     ///
-    /// `trust.malformed` for a key given twice, and a threshold above the number of keys.
+    /// `trust.malformed` for a name that none can have, a key given twice, and a threshold above the
+    /// number of keys.
     pub fn new(
+        name: &str,
         keys: impl IntoIterator<Item = PublicKey>,
         threshold: NonZeroU32,
         expires: Timestamp,
     ) -> Result<Self> {
-        let mut root = Self {
+        Self {
+            name: name.to_owned(),
             version: 1,
             expires,
-            threshold,
-            keys: BTreeMap::new(),
+            own: Role::new(keys, threshold)?,
+            revocation: None,
+            caps: Caps::default(),
             delegations: Vec::new(),
-        };
-        for key in keys {
-            root = root.with_key(key)?;
         }
-        root.checked()
+        .checked()
     }
 
     /// The same with a successor's version, and a new end.
@@ -78,10 +85,7 @@ impl Root {
     ///
     /// `trust.malformed` for one that may already.
     pub fn with_key(mut self, key: PublicKey) -> Result<Self> {
-        let id = key.key_id();
-        if self.keys.insert(id, key).is_some() {
-            return Err(refused(format!("the root key {id} stands twice")));
-        }
+        self.own.insert(key)?;
         Ok(self)
     }
 
@@ -91,27 +95,41 @@ impl Root {
     ///
     /// `trust.malformed` when there are not as many.
     pub fn with_threshold(mut self, threshold: NonZeroU32) -> Result<Self> {
-        self.threshold = threshold;
+        self.own.threshold = threshold;
         self.checked()
     }
 
-    /// Takes a key out of the root's own and out of all delegations. As in a [`TrustStore`], nothing
-    /// becomes easier to sign by it.
+    /// Says who signs the list of what is revoked; without a role, those who sign the root.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for a role that nobody could fulfil.
+    pub fn with_revocation(mut self, role: Option<Role>) -> Result<Self> {
+        self.revocation = role;
+        self.checked()
+    }
+
+    /// Takes a key out of all roles and delegations. As in a [`TrustStore`], nothing becomes easier to
+    /// sign by it.
     ///
     /// # Errors
     ///
     /// `trust.malformed` when it is nowhere, or a threshold could not be reached without it.
     pub fn without_key(mut self, id: &KeyId) -> Result<Self> {
-        let was_own = self.keys.remove(id).is_some();
+        let mut was_there = self.own.keys.remove(id).is_some();
+        if let Some(role) = &mut self.revocation {
+            was_there |= role.keys.remove(id).is_some();
+        }
         let mut trust = self.trust()?;
-        if !trust.remove(id) && !was_own {
+        was_there |= trust.remove(id);
+        if !was_there {
             return Err(refused(format!("the key {id} is not in it")));
         }
         self.delegations = trust.delegations().to_vec();
         self.checked()
     }
 
-    /// Changes its delegations, as those of a [`TrustStore`].
+    /// Changes its delegations and caps, as those of a [`TrustStore`].
     ///
     /// # Errors
     ///
@@ -122,6 +140,7 @@ impl Root {
     ) -> Result<Self> {
         let mut trust = self.trust()?;
         change(&mut trust)?;
+        self.caps = trust.caps().clone();
         self.delegations = trust.delegations().to_vec();
         self.checked()
     }
@@ -133,14 +152,22 @@ impl Root {
 
     /// The rules that concern more than one field.
     pub(crate) fn check_whole(&self) -> Result<()> {
-        check_threshold(self.threshold, self.keys.len())
-            .map_err(|reason| refused(format!("its own keys: {reason}")))?;
+        self.own.check("its own keys")?;
+        if let Some(role) = &self.revocation {
+            role.check("the keys for revocation")?;
+        }
         // In the operator's own file a removed key may leave too few for a while. A root is made by
         // people who meet for it: here it is a mistake.
         for delegation in &self.delegations {
             delegation.check_threshold().map_err(refused)?;
         }
         self.trust().map(drop)
+    }
+
+    /// Which fleet's it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The version: each root's is one more than that of the root before it.
@@ -158,12 +185,24 @@ impl Root {
     /// How many different keys have to sign it, and its successor.
     #[must_use]
     pub fn threshold(&self) -> NonZeroU32 {
-        self.threshold
+        self.own.threshold
     }
 
     /// The keys that may, sorted by id.
     pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.keys.values()
+        self.own.keys()
+    }
+
+    /// Who signs the list of what is revoked, if not those who sign the root.
+    #[must_use]
+    pub fn revocation(&self) -> Option<&Role> {
+        self.revocation.as_ref()
+    }
+
+    /// What any model may ask for on this fleet's hosts, whoever signed it.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
     }
 
     /// Whom it trusts to sign models.
@@ -172,41 +211,54 @@ impl Root {
         &self.delegations
     }
 
-    fn stamp(&self) -> RootStamp {
-        RootStamp {
+    /// Refuses to put a signature under a root that hosts must take and cannot believe.
+    ///
+    /// # Errors
+    ///
+    /// `usage.expired`.
+    pub fn check_signable(&self, now: Timestamp) -> Result<()> {
+        let expires = self.expires;
+        if now <= expires {
+            return Ok(());
+        }
+        Err(Error::UsageExpired { expires, now })
+    }
+
+    pub(crate) fn info(&self) -> RootInfo {
+        RootInfo {
+            name: self.name.clone(),
             version: self.version,
             expires: self.expires,
         }
     }
 
     fn trust(&self) -> Result<TrustStore> {
-        let mut trust = TrustStore::new();
-        for delegation in &self.delegations {
-            trust.insert_delegation(delegation.clone())?;
-        }
-        Ok(TrustStore::of_root(
-            trust.delegations().to_vec(),
-            self.stamp(),
-        ))
+        TrustStore::from_parts(
+            self.delegations.clone(),
+            self.caps.clone(),
+            Some(self.info()),
+        )
     }
 
     /// Whether enough of its keys are among `signers`.
     fn check_signers(&self, signers: &[KeyId], what: &str) -> Result<()> {
         let found: Vec<KeyId> = self
+            .own
             .keys
             .keys()
             .filter(|id| signers.contains(id))
             .copied()
             .collect();
-        if found.len() as u64 >= u64::from(self.threshold.get()) {
+        if found.len() as u64 >= u64::from(self.threshold().get()) {
             return Ok(());
         }
-        Err(Error::TrustThreshold {
+        Err(Error::Trust(TrustError::Threshold {
+            document: DocumentKind::Root,
             what: what.to_owned(),
             found,
-            needed: self.threshold.get(),
-            keys: self.keys.len(),
-        })
+            needed: self.threshold().get(),
+            keys: self.own.keys.len(),
+        }))
     }
 }
 
@@ -224,7 +276,7 @@ impl SignedRoot {
     /// `envelope.*`, as [`Envelope::parse`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         Ok(Self {
-            envelope: Envelope::parse_as(bytes, ROOT_PAYLOAD_TYPE)?,
+            envelope: Envelope::parse_as(bytes, DocumentKind::Root)?,
         })
     }
 
@@ -237,7 +289,7 @@ impl SignedRoot {
     pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
         let root = Root::parse(&payload)?;
         let mut signed = Self {
-            envelope: Envelope::sign_as(ROOT_PAYLOAD_TYPE, payload, &[])?,
+            envelope: Envelope::sign_as(DocumentKind::Root, payload, &[])?,
         };
         for key in keys {
             signed.add_signature(&root, key)?;
@@ -258,7 +310,7 @@ impl SignedRoot {
 
     fn add_signature(&mut self, root: &Root, key: &SecretKey) -> Result<()> {
         let id = key.public_key().key_id();
-        if root.version == 1 && !root.keys.contains_key(&id) {
+        if root.version == 1 && !root.own.keys.contains_key(&id) {
             return Err(refused(format!(
                 "the key {id} is none of its own, so its signature would count for nothing"
             )));
@@ -278,6 +330,18 @@ impl SignedRoot {
         Sha256Digest::of(self.envelope.payload())
     }
 
+    /// Refuses any root but the one with this digest.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-digest`.
+    pub fn check_digest(&self, expected: Sha256Digest) -> Result<()> {
+        match self.digest() {
+            found if found == expected => Ok(()),
+            found => Err(Error::Trust(TrustError::RootDigest { expected, found })),
+        }
+    }
+
     /// The root as the envelope has it, **without any check of signatures**: to show to a person, never
     /// to act on.
     ///
@@ -295,9 +359,9 @@ impl SignedRoot {
     ///
     /// `trust.malformed`, `signature.missing`, `signature.invalid`, `trust.unknown-key`,
     /// `trust.threshold`. Whether it has expired is not looked at, see [`VerifiedRoot::check_fresh`].
-    pub fn verify_first(self) -> Result<VerifiedRoot> {
+    pub fn verify_self_signed(self) -> Result<VerifiedRoot> {
         let root = self.unverified_root()?;
-        let signers = valid_signers(&self.envelope, |id| root.keys.get(id))?;
+        let signers = valid_signers(&self.envelope, |id| root.own.keys.get(id))?;
         root.check_signers(&signers, "the root")?;
         Ok(VerifiedRoot { signed: self, root })
     }
@@ -338,23 +402,37 @@ impl VerifiedRoot {
     ///
     /// In this order: what its signatures by this root's keys lack (`signature.missing`,
     /// `signature.invalid`, `trust.unknown-key`, `trust.threshold`), before its content is looked at;
-    /// `trust.malformed`; `trust.root-rollback` or `trust.root-version` for any version but the next;
+    /// `trust.malformed`; `trust.root-name` for another fleet's root; `trust.root-rollback` or `trust.root-version` for any version but the next;
     /// what its signatures by its own keys lack.
     pub fn follow(&self, next: SignedRoot) -> Result<Self> {
-        let signers = valid_signers(next.envelope(), |id| self.root.keys.get(id))?;
+        let signers = valid_signers(next.envelope(), |id| self.root.own.keys.get(id))?;
         self.root
             .check_signers(&signers, "the new root, by the keys of the installed one,")?;
         let root = next.unverified_root()?;
+        if root.name != self.root.name {
+            return Err(Error::Trust(TrustError::RootName {
+                installed: self.root.name.clone(),
+                found: root.name,
+            }));
+        }
         let (installed, found) = (self.root.version, root.version);
         if found <= installed {
-            return Err(Error::TrustRootRollback { installed, found });
+            return Err(Error::Trust(TrustError::RootRollback { installed, found }));
         }
         if found != installed + 1 {
-            return Err(Error::TrustRootVersion { installed, found });
+            return Err(Error::Trust(TrustError::RootVersion { installed, found }));
         }
-        let signers = valid_signers(next.envelope(), |id| root.keys.get(id))?;
+        let signers = valid_signers(next.envelope(), |id| root.own.keys.get(id))?;
         root.check_signers(&signers, "the new root, by its own keys,")?;
         Ok(Self { signed: next, root })
+    }
+
+    /// The `trust.root-rollback` of a root that calls itself no newer than this one. It is only passed
+    /// over for it, so whether that is true need not be known.
+    pub(crate) fn rollback_by(&self, other: &SignedRoot) -> Option<Error> {
+        let found = other.unverified_root().ok()?.version;
+        let installed = self.root.version;
+        (found <= installed).then_some(Error::Trust(TrustError::RootRollback { installed, found }))
     }
 
     /// Refuses a root that has expired: without this, whoever can keep the next one from a host could
@@ -364,13 +442,13 @@ impl VerifiedRoot {
     ///
     /// `trust.root-expired`.
     pub fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        self.root.stamp().check_fresh(now)
+        self.root.info().check_fresh(now)
     }
 }
 
 fn refused(reason: impl Into<String>) -> Error {
-    Error::TrustMalformed {
+    Error::Trust(TrustError::Malformed {
         document: DOCUMENT,
         reason: reason.into(),
-    }
+    })
 }
