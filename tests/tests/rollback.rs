@@ -58,7 +58,11 @@ fn a_downgrade_that_is_asked_for_is_run_and_logged_and_changes_nothing_for_the_n
     // It excuses from nothing else.
     let stranger = Operator::new();
     let bundle = stranger.good().write();
-    let output = operator.ampoule(&allow).arg(bundle.path()).output().unwrap();
+    let output = operator
+        .ampoule(&allow)
+        .arg(bundle.path())
+        .output()
+        .unwrap();
     assert_fails(&output, "trust.unknown-key", 3);
 }
 

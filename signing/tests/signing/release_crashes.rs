@@ -31,11 +31,19 @@ const SYSTEM_CALLS: [&str; 15] = [
     "write",
 ];
 
+/// More often than this the program enters no system call.
+const MOST_TIMES: u32 = 60;
+
 /// The program, which `cargo test` has built.
 fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let folder = tests.parent().and_then(Path::parent).unwrap();
-    folder.join("examples/record_release")
+    let program = folder.join("examples/record_release");
+    assert!(
+        program.is_file(),
+        "`cargo test -p ampoule-signing` builds it, `--test` alone does not"
+    );
+    program
 }
 
 fn manifest_file(dir: &Path, release: u64) -> PathBuf {
@@ -73,7 +81,7 @@ fn a_process_killed_at_any_step_leaves_the_old_state_or_the_new_one() {
     let (first, second) = (manifest_file(dir.path(), 1), manifest_file(dir.path(), 2));
     let (mut killed, mut old, mut new) = (0, 0, 0);
     for call in SYSTEM_CALLS {
-        for time in 1.. {
+        for time in 1..=MOST_TIMES {
             let state = dir.path().join(format!("{call}-{time}"));
             let run = |manifest| Command::new(program()).arg(&state).arg(manifest).status();
             assert!(run(&first).unwrap().success());
@@ -89,6 +97,7 @@ fn a_process_killed_at_any_step_leaves_the_old_state_or_the_new_one() {
             if status.success() {
                 break;
             }
+            assert!(time < MOST_TIMES, "{call}: {status}");
             assert_eq!(status.signal(), Some(9), "{call} {time}: {status}");
             killed += 1;
         }
@@ -104,7 +113,7 @@ fn a_first_process_killed_at_any_step_leaves_no_state_or_a_whole_one() {
     for call in [
         "fsync", "mkdir", "openat", "openat2", "rename", "renameat", "write",
     ] {
-        for time in 1.. {
+        for time in 1..=MOST_TIMES {
             let state = dir.path().join(format!("{call}-{time}"));
             let status = run_and_kill(&state, &first, call, time);
             if state.exists() {
@@ -113,6 +122,7 @@ fn a_first_process_killed_at_any_step_leaves_no_state_or_a_whole_one() {
             if status.success() {
                 break;
             }
+            assert!(time < MOST_TIMES, "{call}: {status}");
         }
     }
 }
