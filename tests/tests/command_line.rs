@@ -63,22 +63,29 @@ fn each_kind_of_failure_has_its_exit_status() {
             4,
         ),
         (
-            operator.good().set("/limits/fuel", json!(1_000)).write(),
+            operator
+                .good()
+                .named("greedy")
+                .set("/limits/fuel", json!(1_000))
+                .write(),
             "limit.fuel",
             5,
         ),
         (
-            publisher.bundle(test_guest("traps")).write(),
+            publisher.bundle(test_guest("traps")).named("traps").write(),
             "guest.trap",
             6,
         ),
         (
-            publisher.bundle(b"text".to_vec()).write(),
+            publisher.bundle(b"text".to_vec()).named("text").write(),
             "compile.failed",
             6,
         ),
         (
-            publisher.bundle(test_guest("guest_error")).write(),
+            publisher
+                .bundle(test_guest("guest_error"))
+                .named("error")
+                .write(),
             "input.test",
             7,
         ),
@@ -111,9 +118,10 @@ fn what_is_no_bundle_gets_one_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "text").unwrap();
-    for path in [dir.path(), &file, &dir.path().join("nowhere")] {
+    for path in [dir.path(), &dir.path().join("nowhere")] {
         assert_fails(&operator.embed(path, "x"), "envelope.missing", 3);
     }
+    assert_fails(&operator.embed(&file, "x"), "file.archive", 3);
     let bundle = operator.good().write();
     let envelope = bundle.path().join("ampoule.dsse.json");
     let bytes = std::fs::read(&envelope).unwrap();
@@ -303,7 +311,11 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
     let stranger = Publisher::new("acme").every_task().write();
     let refused = stderr(&stranger, &["-v"]);
     assert!(refused.contains("code=\"trust.unknown-key\""), "{refused}");
-    let limited = operator.good().set("/limits/fuel", json!(1_000)).write();
+    let limited = operator
+        .good()
+        .named("limited")
+        .set("/limits/fuel", json!(1_000))
+        .write();
     let stopped = stderr(&limited, &["-v"]);
     assert!(
         stopped.contains("ampoule::request") && stopped.contains("code=\"limit.fuel\""),

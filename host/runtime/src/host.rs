@@ -280,7 +280,7 @@ impl HostInner {
                 ),
             ) if rollback == RollbackProtection::AllowDowngrade => {
                 tracing::warn!(
-                    target: "ampoule::load",
+                    target: "ampoule::rollback",
                     code = error.code(), %error,
                     "an older release is run all the same, as asked for"
                 );

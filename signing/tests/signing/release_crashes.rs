@@ -61,6 +61,8 @@ fn manifest_file(dir: &Path, release: u64) -> PathBuf {
 /// Runs the program, to be killed when it enters `call` for the `time`-th time.
 fn run_and_kill(state: &Path, manifest: &Path, call: &str, time: u32) -> ExitStatus {
     Command::new("strace")
+        // It would have the loader look for libraries in many places first.
+        .env_remove("LD_LIBRARY_PATH")
         .args(["--follow-forks", "--output=/dev/null", "--quiet=all"])
         .arg(format!("--trace=?{call}"))
         .arg(format!("--inject=?{call}:signal=SIGKILL:when={time}"))
