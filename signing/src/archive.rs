@@ -53,7 +53,8 @@ impl Archive {
     /// file or its directory, `file.archive`, `io.failed`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (directory, name) = Directory::open_parent(path)?;
-        directory.check(Rule::NotWorldWritable, "the directory of the packed bundle")?;
+        directory
+            .check_around_file(Rule::NotWorldWritable, "the directory of the packed bundle")?;
         let (file, metadata) = directory.open_file(&name, Rule::NotWorldWritable)?;
         let file = file.into_std();
         let length = metadata.len();

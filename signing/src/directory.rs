@@ -50,6 +50,20 @@ impl Directory {
         rule.check(metadata.mode(), || what.to_owned())
     }
 
+    /// The same for the directory of one file: where everybody may make files but only change their own,
+    /// as in `/tmp` (the sticky bit), nobody can put another in this one's place.
+    pub(crate) fn check_around_file(&self, rule: Rule, what: &str) -> Result<()> {
+        const STICKY: u32 = 0o1000;
+        let metadata = self
+            .dir
+            .dir_metadata()
+            .map_err(Error::io(format!("look at {what}")))?;
+        if metadata.mode() & STICKY != 0 {
+            return Ok(());
+        }
+        rule.check(metadata.mode(), || what.to_owned())
+    }
+
     /// Opens a regular file for reading, by its path in the directory. No part of the path may be
     /// a link, and neither the file nor a directory on the way may break the rule.
     pub(crate) fn open_file(&self, path: &str, rule: Rule) -> Result<(File, Metadata)> {

@@ -11,6 +11,8 @@
 //!   tokenizer.json
 //! ```
 //!
+//! [`pack_directory`] makes one file of it, a tar archive with one spelling, which is a bundle too.
+//!
 //! The **[`Manifest`]** says who publishes what, which files belong to it (path, exact size, SHA-256)
 //! and what one sandbox needs. It is JSON with one reading: unknown fields, repeated keys, numbers
 //! above 2^53 − 1 and a second spelling of anything that a program compares are refused.
@@ -64,7 +66,7 @@
 //! **Verification** goes one way, and each stage's type is the only way into the next:
 //!
 //! ```text
-//! Bundle::open     opens the directory once, reads the envelope
+//! Bundle::open     opens the directory or the packed file once, reads the envelope
 //! Bundle::verify   signatures → manifest → who may, how many, is it the one → every file, once
 //! VerifiedBundle   the manifest and the very bytes that were hashed
 //! ```

@@ -267,6 +267,23 @@ fn what_is_no_packed_bundle_is_refused() {
     assert_eq!(refusal(&fixture, &file), "trust.permissions");
 }
 
+#[test]
+fn where_others_could_swap_a_packed_bundle_it_is_refused() {
+    let fixture = Fixture::signed();
+    let dir = fixture.beside("shared");
+    fs::create_dir(&dir).unwrap();
+    let file = dir.join("minilm.ampoule");
+    pack_directory(&fixture.path(), &file).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(refusal(&fixture, &file), "trust.permissions");
+    // As in /tmp: others may add files there, and not replace this one.
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o1777)).unwrap();
+    Bundle::open(&file)
+        .unwrap()
+        .verify(&fixture.trust(), Timestamp::now())
+        .unwrap();
+}
+
 fn packed_again(fixture: &Fixture) -> PathBuf {
     let file = fixture.beside("again.ampoule");
     pack_directory(&fixture.path(), &file).unwrap();
