@@ -5,7 +5,7 @@
 //! the bytes that were hashed are the bytes that are used.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -15,11 +15,8 @@ use crate::error::{Error, Result};
 use crate::key::KeyId;
 use crate::manifest::Manifest;
 use crate::reference::ModelReference;
-use crate::signers::valid_signers;
 use crate::source::{Files, Source};
-use crate::trust::Caps;
-use crate::trust::TrustError;
-use crate::trust::TrustStore;
+use crate::trust::{Caps, Revoked, Signers, TrustDecision, TrustError, TrustStore};
 use crate::units::ByteSize;
 
 /// The name of the envelope in a bundle's directory.
@@ -131,37 +128,67 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// In this order: `trust.root-expired` for the trust itself; `signature.missing`,
-    /// `signature.invalid`, `trust.unknown-key` for the signatures; `manifest.*` for the payload;
-    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`, `trust.identity`,
-    /// `trust.expired` for what it says; `file.*`, `trust.permissions` for the files.
+    /// In this order: `trust.root-expired`, `trust.revocations-missing`, `trust.revocations-expired` for
+    /// the trust itself; `signature.missing`, `signature.invalid`, `trust.unknown-key`, `trust.revoked`
+    /// for the signatures; `manifest.*` for the payload; `trust.publisher`, `trust.model`,
+    /// `trust.validity`, `trust.threshold`, `trust.revoked`, `trust.identity`, `trust.expired` for what it
+    /// says; `file.*`, `trust.permissions` for the files; `trust.revoked` for the component.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
         trust.check_fresh(now)?;
-        let valid = valid_signers(&self.envelope, |id| trust.key(id))?;
-        let manifest = Manifest::parse(self.envelope.payload())?;
-        let manifest_digest = Sha256Digest::of(self.envelope.payload());
-        let (signers, caps) = trust.decide(&manifest, valid, now)?;
-        if let Some(expected) = &self.expected {
-            expected.check(&manifest, manifest_digest)?;
-        }
-        if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
-            return Err(Error::Trust(TrustError::Expired { not_after, now }));
-        }
+        let signers = trust.signers(&self.envelope)?;
+        let signed = SignedManifest {
+            manifest: Manifest::parse(self.envelope.payload())?,
+            digest: Sha256Digest::of(self.envelope.payload()),
+            expected: self.expected,
+            envelope: self.envelope,
+        };
+        let decision = signed.decide(trust, signers, now)?;
+        let manifest = &signed.manifest;
         let files = self
             .source
-            .read(&manifest, manifest.all_files(), self.max_size)?;
+            .read(manifest, manifest.all_files(), self.max_size)?;
         let component = files
             .get(manifest.component().path())
             .cloned()
             .ok_or(Error::Internal("the component"))?;
-        Ok(VerifiedBundle {
-            manifest_digest,
-            manifest,
-            signers,
-            caps,
+        let bundle = VerifiedBundle {
+            signed,
+            decision,
             component,
+            component_digest: OnceLock::new(),
             files,
-        })
+        };
+        bundle.check_component(trust)?;
+        Ok(bundle)
+    }
+}
+
+/// The manifest, with what it was signed in: all that trust decides by.
+#[derive(Clone, Debug)]
+struct SignedManifest {
+    manifest: Manifest,
+    digest: Sha256Digest,
+    expected: Option<ModelReference>,
+    envelope: Envelope,
+}
+
+impl SignedManifest {
+    fn decide(
+        &self,
+        trust: &TrustStore,
+        signers: Signers,
+        now: Timestamp,
+    ) -> Result<TrustDecision> {
+        let manifest = &self.manifest;
+        let decision = trust.decide(manifest, self.digest, signers, now)?;
+        if let Some(expected) = &self.expected {
+            expected.check(manifest, self.digest)?;
+        }
+        let not_after = manifest.not_after();
+        if let Some(not_after) = not_after.filter(|not_after| *not_after < now) {
+            return Err(Error::Trust(TrustError::Expired { not_after, now }));
+        }
+        Ok(decision.until(not_after))
     }
 }
 
@@ -170,37 +197,67 @@ impl Bundle {
 /// Only [`Bundle::verify`] makes one, so code that takes it cannot be given an unverified model.
 #[derive(Clone, Debug)]
 pub struct VerifiedBundle {
-    manifest: Manifest,
-    manifest_digest: Sha256Digest,
-    signers: Vec<KeyId>,
-    caps: Caps,
+    signed: SignedManifest,
+    decision: TrustDecision,
     component: Arc<[u8]>,
+    /// Of all its bytes, which a manifest need not say and hardly anybody asks for.
+    component_digest: OnceLock<Sha256Digest>,
     files: Files,
 }
 
 impl VerifiedBundle {
+    /// Asks again whether the bundle is trusted, as [`Bundle::verify`] did: later, or by what the trust
+    /// has become. Its files were verified and are in memory, so they are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::verify`], but for `manifest.*`, `file.*` and `trust.permissions`.
+    pub fn verify_again(&self, trust: &TrustStore, now: Timestamp) -> Result<TrustDecision> {
+        trust.check_fresh(now)?;
+        let signers = trust.signers(&self.signed.envelope)?;
+        let decision = self.signed.decide(trust, signers, now)?;
+        self.check_component(trust)?;
+        Ok(decision)
+    }
+
+    fn check_component(&self, trust: &TrustStore) -> Result<()> {
+        if !trust.revokes_components() {
+            return Ok(());
+        }
+        let digest = self
+            .component_digest
+            .get_or_init(|| Sha256Digest::of(&self.component));
+        trust.check_revoked(Revoked::Component(*digest))
+    }
+
+    /// What the trust said when the bundle was verified.
+    #[must_use]
+    pub fn decision(&self) -> &TrustDecision {
+        &self.decision
+    }
+
     /// The signed manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.signed.manifest
     }
 
     /// The digest of the manifest's exact bytes: it names the bundle with all its files.
     #[must_use]
     pub fn manifest_digest(&self) -> Sha256Digest {
-        self.manifest_digest
+        self.signed.digest
     }
 
     /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
-        &self.signers
+        &self.decision.signers
     }
 
     /// What the trust in the model lets its manifest ask for. The host compares the two.
     #[must_use]
     pub fn caps(&self) -> &Caps {
-        &self.caps
+        &self.decision.caps
     }
 
     /// The WebAssembly component.
@@ -211,7 +268,7 @@ impl VerifiedBundle {
 
     /// The assets by name, in the order of the manifest. The component is not among them.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
-        self.manifest
+        self.manifest()
             .files()
             .iter()
             .filter_map(|file| Some((file.path(), self.file(file.path())?)))
@@ -220,7 +277,7 @@ impl VerifiedBundle {
     /// An asset by its name, spelled as in the manifest.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&Arc<[u8]>> {
-        if name == self.manifest.component().path() {
+        if name == self.manifest().component().path() {
             return None;
         }
         self.files.get(name)

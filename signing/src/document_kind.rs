@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::manifest::PAYLOAD_TYPE;
-use crate::trust::ROOT_PAYLOAD_TYPE;
+use crate::trust::{REVOCATIONS_PAYLOAD_TYPE, ROOT_PAYLOAD_TYPE};
 
 /// What kind of document an envelope is around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum DocumentKind {
     Bundle,
     /// A root.
     Root,
+    /// A revocation list.
+    Revocations,
 }
 
 impl DocumentKind {
@@ -22,6 +24,16 @@ impl DocumentKind {
         match self {
             Self::Bundle => PAYLOAD_TYPE,
             Self::Root => ROOT_PAYLOAD_TYPE,
+            Self::Revocations => REVOCATIONS_PAYLOAD_TYPE,
+        }
+    }
+
+    /// How messages call one.
+    pub(crate) fn with_article(self) -> &'static str {
+        match self {
+            Self::Bundle => "the bundle",
+            Self::Root => "the root",
+            Self::Revocations => "the revocation list",
         }
     }
 
@@ -30,6 +42,7 @@ impl DocumentKind {
         match self {
             Self::Bundle => "ampoule-sign sign",
             Self::Root => "ampoule-sign root sign",
+            Self::Revocations => "ampoule-sign revocations sign",
         }
     }
 
@@ -38,6 +51,7 @@ impl DocumentKind {
         match self {
             Self::Bundle => "ampoule-sign cosign",
             Self::Root => "ampoule-sign root cosign",
+            Self::Revocations => "ampoule-sign revocations cosign",
         }
     }
 }
@@ -47,6 +61,7 @@ impl fmt::Display for DocumentKind {
         f.write_str(match self {
             Self::Bundle => "bundle",
             Self::Root => "root",
+            Self::Revocations => "revocation list",
         })
     }
 }

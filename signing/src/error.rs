@@ -185,12 +185,14 @@ pub enum Error {
     /// `usage.declined`: whoever was asked did not say yes.
     #[error("the answer was not `yes`, so nothing was done")]
     UsageDeclined,
-    /// `usage.expired`: a root that hosts would refuse to believe from the first moment.
+    /// `usage.expired`: what hosts would refuse to believe from the first moment.
     #[error(
-        "the root is to expire at {expires}, and it is {now}: nothing would load on a host that takes \
+        "the {document} is to expire at {expires}, and it is {now}: hosts would take it and not believe \
          it; correct `expires`, or say --allow-expired"
     )]
     UsageExpired {
+        /// What was to be signed.
+        document: DocumentKind,
         /// When it is to expire.
         expires: jiff::Timestamp,
         /// The time of the check.

@@ -60,6 +60,10 @@
 //!   its own, some of which have to sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
 //!   by one of the next version that enough of its own keys **and** enough of the new one's signed.
 //!
+//! A **[`RevocationList`]** takes trust back from single keys, bundles and components, without waiting for
+//! anybody's next release: a signed list in either form of trust's directory, newest version only. In strict
+//! mode nothing is trusted without a fresh one.
+//!
 //! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) is what a caller asks for: everything else is
 //! refused, however well signed.
 //!
@@ -169,8 +173,11 @@ pub use template::{MANIFEST_FILE, ManifestTemplate};
 #[cfg(feature = "clap")]
 pub use trust::{CapOptions, DelegationOptions};
 pub use trust::{
-    Caps, Delegation, InitCaps, MAX_ROOT_BYTES, ModelPattern, RELEASES_FILE, ROOT_FILE,
-    ROOT_PAYLOAD_TYPE, ReleaseState, Role, Root, RootInfo, SeenRelease, SignedRoot, TRUST_FILE,
-    TrustError, TrustStore, TrustedKey, Validity, VerifiedRoot,
+    Caps, Delegation, DirectoryStamp, Document, InitCaps, MAX_DOCUMENT_BYTES, ModelPattern,
+    RELEASES_FILE, REVOCATIONS_FILE, REVOCATIONS_PAYLOAD_TYPE, ROOT_FILE, ROOT_PAYLOAD_TYPE,
+    ReleaseState, RevocationAuthority, RevocationList, RevocationMode, Revoked, Role, Root,
+    RootInfo, SeenRelease, Signed, SignedRevocations, SignedRoot, TRUST_FILE, TrustDecision,
+    TrustError, TrustStore, TrustedKey, Validity, VerifiedRoot, read_draft, update_draft,
+    write_draft,
 };
 pub use units::{ByteSize, Fuel, parse_time};

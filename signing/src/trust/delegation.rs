@@ -12,6 +12,7 @@ use crate::envelope::MAX_SIGNATURES;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::trust::caps::Caps;
+use crate::trust::decision::earliest;
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
 use crate::trust::validity::Validity;
@@ -154,6 +155,15 @@ impl Delegation {
     pub(crate) fn names(&self) -> String {
         let names: Vec<String> = self.models.iter().map(ToString::to_string).collect();
         names.join(", ")
+    }
+
+    /// Until when `signers`, which count now, do, if not for ever.
+    pub(crate) fn holds_until(&self, signers: &[KeyId]) -> Option<Timestamp> {
+        let of_keys = signers.iter().map(|id| {
+            self.key_validity(id)
+                .and_then(|validity| validity.not_after)
+        });
+        earliest(of_keys.chain([self.validity.not_after]))
     }
 
     /// Which of `signers`, distinct keys with a valid signature each, count for `model` now: at

@@ -1,7 +1,8 @@
-//! Trust on disk: a directory with either the operator's `trust.toml` or an installed root.
+//! Trust on disk: a directory with either the operator's `trust.toml` or an installed root, and beside it
+//! the newest revocation list.
 //!
-//! Either decides alone. Were they added up, whoever can write the one could trust what the other took
-//! back.
+//! Of the two, either decides alone. Were they added up, whoever can write the one could trust what the
+//! other took back.
 
 use std::io;
 use std::path::Path;
@@ -14,7 +15,10 @@ use crate::error::{Error, Result};
 use crate::locked_directory::LockedDirectory;
 use crate::permissions::Rule;
 use crate::trust::error::TrustError;
+use crate::trust::revocation_list::{RevocationList, SignedRevocations};
+use crate::trust::revocation_policy::check_list_fresh;
 use crate::trust::root::{SignedRoot, VerifiedRoot};
+use crate::trust::signed::{Document, Signed};
 use crate::trust::store::TrustStore;
 use crate::trust::toml_file;
 use crate::units::ByteSize;
@@ -23,29 +27,90 @@ use crate::units::ByteSize;
 pub const TRUST_FILE: &str = "trust.toml";
 /// The name of the installed root in the trust directory.
 pub const ROOT_FILE: &str = "root.dsse.json";
+/// The name of the newest revocation list in the trust directory.
+pub const REVOCATIONS_FILE: &str = "revocations.dsse.json";
 /// What two commands at once take turns on, so that neither loses what the other writes.
 const LOCK_FILE: &str = "trust.lock";
 /// The longest `trust.toml`: some thousands of keys.
 const MAX_TRUST_BYTES: u64 = 1 << 20;
 
 impl TrustStore {
-    /// Reads the trust directory `dir`: its `trust.toml` or its root. A root that has expired is
-    /// read too, so that it can be shown; [`Bundle::verify`](crate::Bundle::verify) refuses by it.
+    /// Reads the trust directory `dir`: its `trust.toml` or its root, and its revocation list if there is
+    /// one. A root or a list that has expired is read too, so that it can be shown;
+    /// [`Bundle::verify`](crate::Bundle::verify) refuses by it.
     ///
     /// # Errors
     ///
     /// `trust.missing` when there is neither, `trust.two-forms` when there are both,
-    /// `trust.permissions` when others than the owner may change one of them or the directory,
+    /// `trust.permissions` when others than the owner may change a file or the directory,
     /// `trust.malformed`, `trust.malformed-key` and `trust.weak-key` when its content is refused, what
-    /// [`SignedRoot::verify_self_signed`] refuses. A store is read whole or not at all.
+    /// [`SignedRoot::verify_self_signed`] and [`TrustStore::accept_revocations`] refuse. A store is read
+    /// whole or not at all.
     pub fn open(dir: &Path) -> Result<Self> {
         let directory = open(dir)?.ok_or(Error::Trust(TrustError::Missing))?;
-        match (read_toml(&directory)?, read_root(&directory)?) {
-            (Some(_), Some(_)) => Err(Error::Trust(TrustError::TwoForms)),
-            (Some(store), None) => Ok(store),
-            (None, Some(root)) => root.trust(),
-            (None, None) => Err(Error::Trust(TrustError::Missing)),
+        let mut store = read_store(&directory)?;
+        if let Some(list) = read_revocations(&directory)? {
+            store.accept_revocations(&list)?;
         }
+        Ok(store)
+    }
+
+    /// Puts the newest of these revocation lists into the trust directory `dir`, in place of an older one.
+    ///
+    /// It is put in place even when it has expired, or another of the lists is refused: what it revokes
+    /// must not be trusted a moment longer. Older ones are passed over, so that one command serves
+    /// machines at different versions. A list that those who sign them now did not sign binds nobody: it
+    /// is replaced by one of any version, so that whoever stole a key that signs lists cannot keep new
+    /// ones out for ever with a high number (TUF 1.0, section 5.3.11).
+    ///
+    /// # Errors
+    ///
+    /// `trust.missing`, and as [`TrustStore::open`] for the trust itself; the first error among `lists`;
+    /// what [`TrustStore::accept_revocations`] refuses, `trust.revocations-rollback` when there was
+    /// nothing but older ones; `trust.revocations-expired` when the newest has expired;
+    /// `trust.permissions`, `io.failed`.
+    pub fn update_revocations(
+        dir: &Path,
+        lists: impl IntoIterator<Item = Result<SignedRevocations>>,
+        now: Timestamp,
+    ) -> Result<RevocationList> {
+        if open(dir)?.is_none() {
+            return Err(Error::Trust(TrustError::Missing));
+        }
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        let mut store = read_store(locked.directory())?;
+        // One that cannot be read binds nobody either.
+        if let Ok(Some(installed)) = read_revocations(locked.directory())
+            && store.verify_revocations(&installed).is_ok()
+        {
+            store.accept_revocations(&installed)?;
+        }
+        let (mut refused, mut older, mut is_up_to_date) = (None, None, false);
+        for list in lists {
+            match list.and_then(|list| store.accept_revocations(&list).map(|()| list)) {
+                Ok(list) => {
+                    write_document(locked.directory(), REVOCATIONS_FILE, &list)?;
+                    is_up_to_date = true;
+                }
+                Err(error @ Error::Trust(TrustError::RevocationsRollback { .. })) => {
+                    older.get_or_insert(error);
+                }
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        match (refused, older) {
+            (Some(error), _) => return Err(error),
+            (None, Some(error)) if !is_up_to_date => return Err(error),
+            _ => {}
+        }
+        let list = store
+            .revocations()
+            .cloned()
+            .ok_or(Error::Trust(TrustError::RevocationsMissing))?;
+        check_list_fresh(&list, now)?;
+        Ok(list)
     }
 
     /// Changes the `trust.toml` in the directory `dir`, which is made if it is not there: reads it
@@ -106,7 +171,7 @@ impl VerifiedRoot {
         if read_toml(locked.directory())?.is_some() {
             return Err(Error::Trust(TrustError::TwoForms));
         }
-        write_root(locked.directory(), &first)?;
+        write_document(locked.directory(), ROOT_FILE, first.signed())?;
         Ok(first)
     }
 
@@ -156,7 +221,7 @@ impl VerifiedRoot {
                     // The one that could not be read may be the one that is missing.
                     Err(error) => return Err(unread.unwrap_or(error)),
                 };
-                write_root(locked.directory(), &installed)?;
+                write_document(locked.directory(), ROOT_FILE, installed.signed())?;
                 is_up_to_date = true;
             }
         }
@@ -205,15 +270,11 @@ fn readable(store: &TrustStore) -> Result<String> {
     }))
 }
 
-fn read(directory: &Directory, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
+fn read(directory: &Directory, name: &'static str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
     match directory.read_bounded(name, max_bytes, Rule::OwnerWrites) {
         Err(Error::FileMissing { .. }) => Ok(None),
         Ok(Err(found)) => Err(Error::Trust(TrustError::Malformed {
-            document: if name == ROOT_FILE {
-                "the root"
-            } else {
-                "trust.toml"
-            },
+            document: name,
             reason: format!(
                 "expected at most {}, found {}",
                 ByteSize::from_bytes(max_bytes),
@@ -237,6 +298,21 @@ fn read_toml(directory: &Directory) -> Result<Option<TrustStore>> {
     toml_file::parse(&text).map(Some)
 }
 
+fn read_store(directory: &Directory) -> Result<TrustStore> {
+    match (read_toml(directory)?, read_root(directory)?) {
+        (Some(_), Some(_)) => Err(Error::Trust(TrustError::TwoForms)),
+        (Some(store), None) => Ok(store),
+        (None, Some(root)) => root.trust(),
+        (None, None) => Err(Error::Trust(TrustError::Missing)),
+    }
+}
+
+fn read_revocations(directory: &Directory) -> Result<Option<SignedRevocations>> {
+    read(directory, REVOCATIONS_FILE, MAX_ENVELOPE_BYTES)?
+        .map(|bytes| SignedRevocations::parse(&bytes))
+        .transpose()
+}
+
 fn read_root(directory: &Directory) -> Result<Option<VerifiedRoot>> {
     let Some(bytes) = read(directory, ROOT_FILE, MAX_ENVELOPE_BYTES)? else {
         return Ok(None);
@@ -244,8 +320,12 @@ fn read_root(directory: &Directory) -> Result<Option<VerifiedRoot>> {
     SignedRoot::parse(&bytes)?.verify_self_signed().map(Some)
 }
 
-fn write_root(directory: &Directory, root: &VerifiedRoot) -> Result<()> {
+fn write_document<D: Document>(
+    directory: &Directory,
+    name: &str,
+    document: &Signed<D>,
+) -> Result<()> {
     directory
-        .replace(ROOT_FILE, &root.signed().envelope().to_bytes()?, 0o600)
-        .map_err(Error::io("write the root"))
+        .replace(name, &document.envelope().to_bytes()?, 0o600)
+        .map_err(Error::io(format!("write {name}")))
 }

@@ -40,11 +40,14 @@ use serde::{Serialize, Serializer};
 use crate::error::Error;
 use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use crate::key::{KeyId, PublicKey};
-use crate::names::check_interface;
+use crate::names::{check_identity, check_interface};
 use crate::trust::caps::{Caps, InitCaps};
 use crate::trust::delegation::{Delegation, TrustedKey};
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
+use crate::trust::revocation_policy::RevocationMode;
+use crate::trust::role::Role;
+use crate::trust::signed::MAX_DOCUMENT_BYTES;
 use crate::trust::validity::Validity;
 use crate::units::{ByteSize, Fuel, parse_time, time_text};
 
@@ -59,6 +62,38 @@ pub(crate) fn in_document(document: &'static str) -> impl Fn(ReadError) -> Error
         };
         Error::Trust(TrustError::Malformed { document, reason })
     }
+}
+
+/// Reads the JSON of a document that is signed: its size first, `schema` next, and no field may be left
+/// over.
+pub(crate) fn parse_document<T>(
+    bytes: &[u8],
+    document: &'static str,
+    known: u64,
+    read: impl FnOnce(&mut Fields) -> Result<T>,
+) -> Result<T, Error> {
+    if bytes.len() > MAX_DOCUMENT_BYTES {
+        let found = bytes.len();
+        return Err(Error::Trust(TrustError::Malformed {
+            document,
+            reason: format!("expected at most {MAX_DOCUMENT_BYTES} bytes, found {found}"),
+        }));
+    }
+    let read_all = || {
+        let mut fields = Fields::of(Value::parse(bytes)?, "")?;
+        schema(&mut fields, document, known)?;
+        let read = read(&mut fields)?;
+        fields.finish()?;
+        Ok(read)
+    };
+    read_all().map_err(in_document(document))
+}
+
+/// Which fleet's a document is.
+pub(crate) fn fleet_name(value: Value, field: &str) -> Result<String> {
+    let name = value.string(field)?;
+    check_identity(&name).map_err(|reason| ReadError::field(field, reason))?;
+    Ok(name)
 }
 
 /// Reads the field `schema`, which comes first: a later one may have anything else. What is read by a
@@ -102,7 +137,7 @@ fn delegation(value: Value, field: &str) -> Result<Delegation> {
     })
 }
 
-pub(crate) fn threshold(value: Value, field: &str) -> Result<NonZeroU32> {
+fn threshold(value: Value, field: &str) -> Result<NonZeroU32> {
     let number = value.positive(field)?;
     u32::try_from(number)
         .ok()
@@ -117,7 +152,7 @@ fn keys(value: Value, field: &str) -> Result<BTreeMap<KeyId, TrustedKey>> {
 }
 
 /// A list of keys, no key twice, each read with `read`.
-pub(crate) fn keys_by_id<T>(
+fn keys_by_id<T>(
     value: Value,
     field: &str,
     read: impl Fn(Value, &str) -> Result<T>,
@@ -136,6 +171,31 @@ pub(crate) fn keys_by_id<T>(
     Ok(keys)
 }
 
+/// A role: `threshold` and `keys`, each key as in a delegation and without a time of its own.
+pub(crate) fn role(value: Value, field: &str) -> Result<Role> {
+    let mut fields = Fields::of(value, field)?;
+    let role = role_fields(&mut fields)?;
+    fields.finish()?;
+    Ok(role)
+}
+
+/// The fields of a role, in a structure that may have others.
+pub(crate) fn role_fields(fields: &mut Fields) -> Result<Role> {
+    Ok(Role {
+        threshold: fields.required("threshold", threshold)?,
+        keys: fields.required("keys", |value, field| {
+            keys_by_id(value, field, timeless_key, PublicKey::key_id)
+        })?,
+    })
+}
+
+fn timeless_key(value: Value, field: &str) -> Result<PublicKey> {
+    let mut fields = Fields::of(value, field)?;
+    let key = public_key(&mut fields, field)?;
+    fields.finish()?;
+    Ok(key)
+}
+
 fn trusted_key(value: Value, field: &str) -> Result<TrustedKey> {
     let mut fields = Fields::of(value, field)?;
     let key = public_key(&mut fields, field)?;
@@ -145,7 +205,7 @@ fn trusted_key(value: Value, field: &str) -> Result<TrustedKey> {
 }
 
 /// The fields `public_key` and `id` of the structure at `field`.
-pub(crate) fn public_key(fields: &mut Fields, field: &str) -> Result<PublicKey> {
+fn public_key(fields: &mut Fields, field: &str) -> Result<PublicKey> {
     let key = fields.required("public_key", |value, field| {
         Ok(PublicKey::from_pem(&value.string(field)?)?)
     })?;
@@ -260,7 +320,7 @@ struct WrittenCaps<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct WrittenKey {
+struct WrittenKey {
     id: KeyId,
     #[serde(flatten)]
     validity: WrittenValidity,
@@ -276,8 +336,27 @@ impl From<Validity> for WrittenValidity {
     }
 }
 
+/// A role as it is written.
+#[derive(Serialize)]
+pub(crate) struct WrittenRole {
+    threshold: u32,
+    keys: Vec<WrittenKey>,
+}
+
+impl WrittenRole {
+    pub(crate) fn new(role: &Role) -> Result<Self, Error> {
+        Ok(Self {
+            threshold: role.threshold.get(),
+            keys: role
+                .keys()
+                .map(|key| WrittenKey::new(key, Validity::default()))
+                .collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
 impl WrittenKey {
-    pub(crate) fn new(key: &PublicKey, validity: Validity) -> Result<Self, Error> {
+    fn new(key: &PublicKey, validity: Validity) -> Result<Self, Error> {
         Ok(Self {
             id: key.key_id(),
             validity: validity.into(),
@@ -302,6 +381,13 @@ impl Serialize for Delegation {
             keys,
         }
         .serialize(serializer)
+    }
+}
+
+/// As the document has it.
+impl Serialize for RevocationMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::digest::Sha256Digest;
 use crate::document_kind::DocumentKind;
 use crate::error::join;
 use crate::key::KeyId;
-use crate::trust::Validity;
+use crate::trust::{Revoked, Validity};
 
 /// What is wrong with who signed, or with what says whom to trust. [`TrustError::code`] is stable, and
 /// always begins with `trust.`.
@@ -186,14 +186,17 @@ pub enum TrustError {
         /// The installed root's version.
         version: u64,
     },
-    /// `trust.root-digest`: a root, but not the one that was meant.
+    /// `trust.digest`: a root or a revocation list, but not the one that was meant.
     #[error(
-        "the root's digest is {found}, expected {expected}; get the right one from its signers"
+        "the digest of the {document} is {found}, expected {expected}; get the right one from its \
+         signers"
     )]
-    RootDigest {
+    Digest {
+        /// What kind of document it is.
+        document: DocumentKind,
         /// The digest that was asked for.
         expected: Sha256Digest,
-        /// The root's.
+        /// The document's.
         found: Sha256Digest,
     },
     /// `trust.root-name`: another fleet's root.
@@ -238,6 +241,58 @@ pub enum TrustError {
         /// The time of the check.
         now: jiff::Timestamp,
     },
+    /// `trust.revoked`: it was trusted once, and those who may say so took that back.
+    #[error(
+        "{what} is revoked{}; ask the publisher for a release without it",
+        reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+    )]
+    Revoked {
+        /// What is revoked.
+        what: Revoked,
+        /// Why, in the words of those who revoked it.
+        reason: Option<String>,
+    },
+    /// `trust.revocations-missing`: nothing is decided without a revocation list, and there is none.
+    #[error(
+        "there is no revocation list, and without a fresh one nothing is trusted here (strict mode); \
+         get the newest and run `ampoule trust revocations update`"
+    )]
+    RevocationsMissing,
+    /// `trust.revocations-expired`: the newest revocation list is too old to be the last word.
+    #[error(
+        "revocation list {version} expired at {expires}, and it is {now}; get the newest and run \
+         `ampoule trust revocations update`"
+    )]
+    RevocationsExpired {
+        /// The list's version.
+        version: u64,
+        /// When it expired.
+        expires: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
+    },
+    /// `trust.revocations-rollback`: a revocation list that is not newer than the installed one.
+    #[error("revocation list {installed} is installed, and version {found} is not newer")]
+    RevocationsRollback {
+        /// The installed list's version.
+        installed: u64,
+        /// The version of the list that was to replace it.
+        found: u64,
+    },
+    /// `trust.revocations-name`: a revocation list for other hosts.
+    #[error("expected a revocation list of {expected:?}, found one of {found:?}")]
+    RevocationsName {
+        /// The name that the trust says.
+        expected: String,
+        /// The list's.
+        found: String,
+    },
+    /// `trust.revocations-authority`: a revocation list where nobody may sign one.
+    #[error(
+        "trust.toml does not say who signs revocation lists; say it with `ampoule trust revocations \
+         signers`"
+    )]
+    RevocationsAuthority,
 }
 
 impl TrustError {
@@ -263,11 +318,17 @@ impl TrustError {
             Self::TwoForms => "trust.two-forms",
             Self::RootMissing => "trust.root-missing",
             Self::RootInstalled { .. } => "trust.root-installed",
-            Self::RootDigest { .. } => "trust.root-digest",
+            Self::Digest { .. } => "trust.digest",
             Self::RootName { .. } => "trust.root-name",
             Self::RootRollback { .. } => "trust.root-rollback",
             Self::RootVersion { .. } => "trust.root-version",
             Self::RootExpired { .. } => "trust.root-expired",
+            Self::Revoked { .. } => "trust.revoked",
+            Self::RevocationsMissing => "trust.revocations-missing",
+            Self::RevocationsExpired { .. } => "trust.revocations-expired",
+            Self::RevocationsRollback { .. } => "trust.revocations-rollback",
+            Self::RevocationsName { .. } => "trust.revocations-name",
+            Self::RevocationsAuthority => "trust.revocations-authority",
         }
     }
 }
@@ -278,8 +339,8 @@ const TRUST_ADD: &str = "which this host does not know; if you trust the publish
 fn about_strangers(document: DocumentKind) -> String {
     match document {
         DocumentKind::Bundle => TRUST_ADD.to_owned(),
-        DocumentKind::Root => format!(
-            "none of the keys that may sign this root; ask those who have them to sign it (`{}`)",
+        DocumentKind::Root | DocumentKind::Revocations => format!(
+            "none of the keys that may sign this {document}; ask those who have them to sign it (`{}`)",
             document.cosign_command()
         ),
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use crate::document_kind::DocumentKind;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::trust::delegation::check_threshold;
@@ -46,6 +47,32 @@ impl Role {
     pub(crate) fn check(&self, name: &str) -> Result<()> {
         check_threshold(self.threshold, self.keys.len())
             .map_err(|reason| refused(format!("{name}: {reason}")))
+    }
+
+    /// Whether enough of the keys are among `signers`, those of a valid signature each; `what` names
+    /// what they signed.
+    pub(crate) fn check_signers(
+        &self,
+        signers: &[KeyId],
+        document: DocumentKind,
+        what: &str,
+    ) -> Result<()> {
+        let found: Vec<KeyId> = self
+            .keys
+            .keys()
+            .filter(|id| signers.contains(id))
+            .copied()
+            .collect();
+        if found.len() as u64 >= u64::from(self.threshold.get()) {
+            return Ok(());
+        }
+        Err(Error::Trust(TrustError::Threshold {
+            document,
+            what: what.to_owned(),
+            found,
+            needed: self.threshold.get(),
+            keys: self.keys.len(),
+        }))
     }
 
     /// How many different keys have to sign.

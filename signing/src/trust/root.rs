@@ -10,16 +10,16 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
-use crate::digest::Sha256Digest;
 use crate::document_kind::DocumentKind;
-use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::key::{KeyId, PublicKey};
 use crate::signers::valid_signers;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::error::TrustError;
+use crate::trust::revocation_policy::{RevocationAuthority, RevocationMode, RevocationPolicy};
 use crate::trust::role::Role;
+use crate::trust::signed::{Document, Signed, sealed};
 use crate::trust::store::{RootInfo, TrustStore};
 
 /// The DSSE payload type of a root.
@@ -38,6 +38,7 @@ pub struct Root {
     pub(crate) expires: Timestamp,
     pub(crate) own: Role,
     pub(crate) revocation: Option<Role>,
+    pub(crate) revocation_mode: RevocationMode,
     pub(crate) caps: Caps,
     pub(crate) delegations: Vec<Delegation>,
 }
@@ -62,6 +63,7 @@ impl Root {
             expires,
             own: Role::new(keys, threshold)?,
             revocation: None,
+            revocation_mode: RevocationMode::default(),
             caps: Caps::default(),
             delegations: Vec::new(),
         }
@@ -107,6 +109,13 @@ impl Root {
     pub fn with_revocation(mut self, role: Option<Role>) -> Result<Self> {
         self.revocation = role;
         self.checked()
+    }
+
+    /// Says what hosts do without a fresh revocation list.
+    #[must_use]
+    pub fn with_revocation_mode(mut self, mode: RevocationMode) -> Self {
+        self.revocation_mode = mode;
+        self
     }
 
     /// Takes a key out of all roles and delegations. As in a [`TrustStore`], nothing becomes easier to
@@ -199,6 +208,12 @@ impl Root {
         self.revocation.as_ref()
     }
 
+    /// What hosts do without a fresh revocation list.
+    #[must_use]
+    pub fn revocation_mode(&self) -> RevocationMode {
+        self.revocation_mode
+    }
+
     /// What any model may ask for on this fleet's hosts, whoever signed it.
     #[must_use]
     pub fn caps(&self) -> &Caps {
@@ -209,19 +224,6 @@ impl Root {
     #[must_use]
     pub fn delegations(&self) -> &[Delegation] {
         &self.delegations
-    }
-
-    /// Refuses to put a signature under a root that hosts must take and cannot believe.
-    ///
-    /// # Errors
-    ///
-    /// `usage.expired`.
-    pub fn check_signable(&self, now: Timestamp) -> Result<()> {
-        let expires = self.expires;
-        if now <= expires {
-            return Ok(());
-        }
-        Err(Error::UsageExpired { expires, now })
     }
 
     pub(crate) fn info(&self) -> RootInfo {
@@ -236,122 +238,56 @@ impl Root {
         TrustStore::from_parts(
             self.delegations.clone(),
             self.caps.clone(),
+            RevocationPolicy {
+                authority: Some(RevocationAuthority {
+                    name: self.name.clone(),
+                    role: self.revocation.as_ref().unwrap_or(&self.own).clone(),
+                }),
+                mode: self.revocation_mode,
+                list: None,
+            },
             Some(self.info()),
         )
     }
+}
 
-    /// Whether enough of its keys are among `signers`.
-    fn check_signers(&self, signers: &[KeyId], what: &str) -> Result<()> {
-        let found: Vec<KeyId> = self
-            .own
-            .keys
-            .keys()
-            .filter(|id| signers.contains(id))
-            .copied()
-            .collect();
-        if found.len() as u64 >= u64::from(self.threshold().get()) {
+impl sealed::Sealed for Root {}
+
+impl Document for Root {
+    const KIND: DocumentKind = DocumentKind::Root;
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes)
+    }
+
+    fn to_json(&self) -> Result<String> {
+        self.to_json()
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// A first root is signed by its own keys. (A successor is also signed by those of the root before,
+    /// which it does not know.)
+    fn check_signer(&self, id: &KeyId) -> Result<()> {
+        if self.version > 1 || self.own.keys.contains_key(id) {
             return Ok(());
         }
-        Err(Error::Trust(TrustError::Threshold {
-            document: DocumentKind::Root,
-            what: what.to_owned(),
-            found,
-            needed: self.threshold().get(),
-            keys: self.own.keys.len(),
-        }))
+        Err(refused(format!(
+            "the key {id} is none of its own, so its signature would count for nothing"
+        )))
     }
 }
 
 /// A root in its envelope. Nothing in it is to be believed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedRoot {
-    envelope: Envelope,
-}
+pub type SignedRoot = Signed<Root>;
 
 impl SignedRoot {
-    /// Reads the envelope of a root, and no other.
-    ///
-    /// # Errors
-    ///
-    /// `envelope.*`, as [`Envelope::parse`].
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        Ok(Self {
-            envelope: Envelope::parse_as(bytes, DocumentKind::Root)?,
-        })
-    }
-
-    /// Signs a root as it was written, byte for byte.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed` for what is no root, and for a first root by a key that is not one of its
-    /// own: such a signature can never count. (A successor is also signed by keys of the root before.)
-    pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
-        let root = Root::parse(&payload)?;
-        let mut signed = Self {
-            envelope: Envelope::sign_as(DocumentKind::Root, payload, &[])?,
-        };
-        for key in keys {
-            signed.add_signature(&root, key)?;
-        }
-        Ok(signed)
-    }
-
-    /// Adds a signature by one more key.
-    ///
-    /// # Errors
-    ///
-    /// As [`SignedRoot::sign`], and `usage.signed` for a key that has signed already.
-    pub fn cosign(&mut self, key: &SecretKey) -> Result<Root> {
-        let root = self.unverified_root()?;
-        self.add_signature(&root, key)?;
-        Ok(root)
-    }
-
-    fn add_signature(&mut self, root: &Root, key: &SecretKey) -> Result<()> {
-        let id = key.public_key().key_id();
-        if root.version == 1 && !root.own.keys.contains_key(&id) {
-            return Err(refused(format!(
-                "the key {id} is none of its own, so its signature would count for nothing"
-            )));
-        }
-        self.envelope.cosign(key)
-    }
-
-    /// The envelope: what is signed and who is said to have signed it.
-    #[must_use]
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    /// The digest of the root's exact bytes: what people compare when they install it.
-    #[must_use]
-    pub fn digest(&self) -> Sha256Digest {
-        Sha256Digest::of(self.envelope.payload())
-    }
-
-    /// Refuses any root but the one with this digest.
-    ///
-    /// # Errors
-    ///
-    /// `trust.root-digest`.
-    pub fn check_digest(&self, expected: Sha256Digest) -> Result<()> {
-        match self.digest() {
-            found if found == expected => Ok(()),
-            found => Err(Error::Trust(TrustError::RootDigest { expected, found })),
-        }
-    }
-
-    /// The root as the envelope has it, **without any check of signatures**: to show to a person, never
-    /// to act on.
-    ///
-    /// # Errors
-    ///
-    /// `trust.malformed`, `trust.weak-key`, `trust.malformed-key`.
-    pub fn unverified_root(&self) -> Result<Root> {
-        Root::parse(self.envelope.payload())
-    }
-
     /// Verifies it by its own keys. That it is the right root nobody but the caller can say: it is the
     /// first, which came by a way that the caller trusts, or it was verified when it was stored.
     ///
@@ -360,9 +296,9 @@ impl SignedRoot {
     /// `trust.malformed`, `signature.missing`, `signature.invalid`, `trust.unknown-key`,
     /// `trust.threshold`. Whether it has expired is not looked at, see [`VerifiedRoot::check_fresh`].
     pub fn verify_self_signed(self) -> Result<VerifiedRoot> {
-        let root = self.unverified_root()?;
-        let signers = valid_signers(&self.envelope, |id| root.own.keys.get(id))?;
-        root.check_signers(&signers, "the root")?;
+        let root = self.unverified()?;
+        let signers = valid_signers(self.envelope(), |id| root.own.keys.get(id))?;
+        root.own.check_signers(&signers, Root::KIND, "the root")?;
         Ok(VerifiedRoot { signed: self, root })
     }
 }
@@ -406,9 +342,9 @@ impl VerifiedRoot {
     /// what its signatures by its own keys lack.
     pub fn follow(&self, next: SignedRoot) -> Result<Self> {
         let signers = valid_signers(next.envelope(), |id| self.root.own.keys.get(id))?;
-        self.root
-            .check_signers(&signers, "the new root, by the keys of the installed one,")?;
-        let root = next.unverified_root()?;
+        let what = "the new root, by the keys of the installed one,";
+        self.root.own.check_signers(&signers, Root::KIND, what)?;
+        let root = next.unverified()?;
         if root.name != self.root.name {
             return Err(Error::Trust(TrustError::RootName {
                 installed: self.root.name.clone(),
@@ -423,14 +359,15 @@ impl VerifiedRoot {
             return Err(Error::Trust(TrustError::RootVersion { installed, found }));
         }
         let signers = valid_signers(next.envelope(), |id| root.own.keys.get(id))?;
-        root.check_signers(&signers, "the new root, by its own keys,")?;
+        root.own
+            .check_signers(&signers, Root::KIND, "the new root, by its own keys,")?;
         Ok(Self { signed: next, root })
     }
 
     /// The `trust.root-rollback` of a root that calls itself no newer than this one. It is only passed
     /// over for it, so whether that is true need not be known.
     pub(crate) fn rollback_by(&self, other: &SignedRoot) -> Option<Error> {
-        let found = other.unverified_root().ok()?.version;
+        let found = other.unverified().ok()?.version;
         let installed = self.root.version;
         (found <= installed).then_some(Error::Trust(TrustError::RootRollback { installed, found }))
     }

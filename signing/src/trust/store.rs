@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::error::{Error, ParseError, Result};
 use crate::key::{KeyId, PublicKey};
-use crate::manifest::Manifest;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
+use crate::trust::revocation_policy::RevocationPolicy;
 use crate::trust::validity::Validity;
 
 /// The most delegations: far above what people look through, far below what a document could hold.
@@ -51,8 +51,9 @@ pub struct TrustStore {
     /// Where each pattern stands in them. A stranger's root is read before its signatures are looked at,
     /// so reading one may take no longer than it is long.
     places: BTreeMap<ModelPattern, usize>,
-    caps: Caps,
-    root: Option<RootInfo>,
+    pub(crate) caps: Caps,
+    pub(crate) revocation: RevocationPolicy,
+    pub(crate) root: Option<RootInfo>,
 }
 
 /// Which signed root a [`TrustStore`] came from.
@@ -77,10 +78,12 @@ impl TrustStore {
     pub(crate) fn from_parts(
         delegations: Vec<Delegation>,
         caps: Caps,
+        revocation: RevocationPolicy,
         root: Option<RootInfo>,
     ) -> Result<Self> {
         let mut store = Self {
             caps,
+            revocation,
             root,
             ..Self::default()
         };
@@ -355,65 +358,6 @@ impl TrustStore {
     pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
         self.delegation_for(publisher, name)
             .is_some_and(|delegation| delegation.has_key(key))
-    }
-
-    /// Refuses to believe a root whose time is over.
-    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        match &self.root {
-            Some(root) => root.check_fresh(now),
-            None => Ok(()),
-        }
-    }
-
-    /// The signers that count for this manifest, of `signers`, known keys with a valid signature each,
-    /// and what the model may ask for: the lowest of the caps on its delegation and on all.
-    ///
-    /// # Errors
-    ///
-    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`.
-    pub(crate) fn decide(
-        &self,
-        manifest: &Manifest,
-        signers: Vec<KeyId>,
-        now: Timestamp,
-    ) -> Result<(Vec<KeyId>, Caps)> {
-        let (publisher, name) = (manifest.publisher(), manifest.name());
-        match self.delegation_for(publisher, name) {
-            Some(delegation) if signers.iter().any(|id| delegation.has_key(id)) => {
-                let model = format!("{publisher}/{name}");
-                let signers = delegation.decide(&model, &signers, now)?;
-                Ok((signers, self.caps.lowest(&delegation.caps)))
-            }
-            _ => Err(self.not_theirs(manifest, signers)),
-        }
-    }
-
-    /// Why none of the known keys that signed will do.
-    fn not_theirs(&self, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
-        let publisher = manifest.publisher().to_owned();
-        let others: Vec<String> = self
-            .delegations
-            .iter()
-            .filter(|delegation| signers.iter().any(|id| delegation.has_key(id)))
-            .flat_map(Delegation::models)
-            .filter(|pattern| pattern.publisher() == publisher)
-            .map(|pattern| {
-                if pattern.is_one_model() {
-                    pattern.to_string()
-                } else {
-                    // It would match, if the model had no delegation of its own.
-                    format!("{pattern} without those that have keys of their own")
-                }
-            })
-            .collect();
-        if others.is_empty() {
-            return Error::Trust(TrustError::Publisher { publisher, signers });
-        }
-        Error::Trust(TrustError::Model {
-            model: format!("{publisher}/{}", manifest.name()),
-            allowed: others.join(", "),
-            signers,
-        })
     }
 }
 

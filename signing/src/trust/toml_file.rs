@@ -1,16 +1,28 @@
-//! The operator's own form of trust, `trust.toml`: `schema = 1`, perhaps `[caps]` on all models, and delegations, see
-//! [`crate::trust::document`].
+//! The operator's own form of trust, `trust.toml`: `schema = 1`, perhaps `[caps]` on all models, perhaps
+//! `[revocation]`, and delegations, see [`crate::trust::document`].
+//!
+//! ```toml
+//! [revocation]
+//! mode = "strict"                       # or "permissive", which is meant when it is left out
+//! name = "production"                   # the name of the lists, and who signs them: the three fields
+//! threshold = 1                         # are there together or not at all
+//! [[revocation.keys]]
+//! public_key = "…"
+//! ```
 //!
 //! TOML is turned into the values that JSON has, and read by the same strict reader as a signed root.
 
 use serde::Serialize;
 
 use crate::error::{Error, printable};
-use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value};
+use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value, parsed};
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
-use crate::trust::document::{caps, delegations, in_document, schema};
+use crate::trust::document::{
+    WrittenRole, caps, delegations, fleet_name, in_document, role_fields, schema,
+};
 use crate::trust::error::TrustError;
+use crate::trust::revocation_policy::{RevocationAuthority, RevocationMode, RevocationPolicy};
 use crate::trust::store::TrustStore;
 
 /// The version of the file's format.
@@ -23,7 +35,18 @@ struct File<'a> {
     schema: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     caps: Option<&'a Caps>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation: Option<WrittenRevocation<'a>>,
     delegations: &'a [Delegation],
+}
+
+#[derive(Serialize)]
+struct WrittenRevocation<'a> {
+    mode: RevocationMode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(flatten)]
+    role: Option<WrittenRole>,
 }
 
 pub(crate) fn parse(text: &str) -> Result<TrustStore, Error> {
@@ -39,11 +62,35 @@ pub(crate) fn parse(text: &str) -> Result<TrustStore, Error> {
 fn read(document: toml::Value) -> Result<TrustStore> {
     let mut fields = Fields::of(value(document, "")?, "")?;
     schema(&mut fields, DOCUMENT, SCHEMA)?;
-    let caps = fields.optional("caps", caps)?;
+    let caps = fields.optional("caps", caps)?.unwrap_or_default();
+    let revocation = fields.optional("revocation", revocation)?;
     let delegations = fields.optional("delegations", delegations)?;
     fields.finish()?;
-    let (delegations, caps) = (delegations.unwrap_or_default(), caps.unwrap_or_default());
-    Ok(TrustStore::from_parts(delegations, caps, None)?)
+    Ok(TrustStore::from_parts(
+        delegations.unwrap_or_default(),
+        caps,
+        revocation.unwrap_or_default(),
+        None,
+    )?)
+}
+
+fn revocation(value: Value, field: &str) -> Result<RevocationPolicy> {
+    let mut fields = Fields::of(value, field)?;
+    let mode = fields.optional("mode", parsed::<RevocationMode>)?;
+    let authority = match fields.optional("name", fleet_name)? {
+        None => None,
+        Some(name) => {
+            let role = role_fields(&mut fields)?;
+            role.check("the keys for revocation")?;
+            Some(RevocationAuthority { name, role })
+        }
+    };
+    fields.finish()?;
+    Ok(RevocationPolicy {
+        authority,
+        mode: mode.unwrap_or_default(),
+        list: None,
+    })
 }
 
 /// The same as JSON has it. A date is its text; what JSON here does not know is refused.
@@ -88,7 +135,22 @@ pub(crate) fn write(store: &TrustStore) -> Result<String, Error> {
     toml::to_string_pretty(&File {
         schema: SCHEMA,
         caps: (!store.caps().is_empty()).then(|| store.caps()),
+        revocation: written_revocation(store)?,
         delegations: store.delegations(),
     })
     .map_err(|_| Error::Internal("the trust store"))
+}
+
+fn written_revocation(store: &TrustStore) -> Result<Option<WrittenRevocation<'_>>, Error> {
+    let (mode, authority) = (store.revocation_mode(), store.revocation_authority());
+    if mode == RevocationMode::default() && authority.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(WrittenRevocation {
+        mode,
+        name: authority.map(RevocationAuthority::name),
+        role: authority
+            .map(|authority| WrittenRole::new(authority.role()))
+            .transpose()?,
+    }))
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ampoule_signing::{Root, SignedRoot, Timestamp, VerifiedRoot};
+use ampoule_signing::{Root, SignedRoot, Timestamp, VerifiedRoot, read_draft};
 
 use crate::command_line::{answer, assert_refused, json};
 use crate::fixture::snapshot;
@@ -128,7 +128,7 @@ fn a_root_key_is_replaced_by_the_old_and_the_new() {
     answer(dir, &["root", "add-key", "root.json", "eve.pub"]);
     answer(dir, &remove);
     assert_refused(dir, &remove, "trust.malformed", 3);
-    let (_, draft) = Root::read_file(&dir.join("root.json")).unwrap();
+    let (_, draft) = read_draft::<Root>(&dir.join("root.json")).unwrap();
     assert_eq!((draft.version(), draft.keys().count()), (2, 2));
 
     answer(dir, &["root", "sign", "root.json", "--key", "ann.key"]);
@@ -213,7 +213,7 @@ fn a_root_is_cosigned_only_when_it_is_the_one_that_was_meant() {
     answer(dir, &["root", "sign", "root.json", "--key", "ann.key"]);
     let cosign = ["root", "cosign", "2.root.dsse.json", "--key", "bob.key"];
     let expecting = [&cosign[..], &["--digest", &meant]].concat();
-    assert_refused(dir, &expecting, "trust.root-digest", 3);
+    assert_refused(dir, &expecting, "trust.digest", 3);
     // And where nobody can be asked, nothing is signed unseen.
     assert_refused(dir, &cosign, "usage.arguments", 2);
     let other = digest(dir, "2.root.dsse.json");

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use ampoule_signing::{Error, Root, SecretKey, SignedRoot};
+use ampoule_signing::{Error, Root, SecretKey, SignedRoot, read_draft, update_draft, write_draft};
 
 use crate::fixture::snapshot;
 use crate::root::{Fleet, sign};
@@ -17,16 +17,16 @@ fn a_root_in_a_directory_that_everybody_can_change_is_refused() {
         dir.path().join("root.json"),
         dir.path().join("root.dsse.json"),
     );
-    fleet.first.write_file(&draft).unwrap();
+    write_draft(&draft, &fleet.first).unwrap();
     sign(&fleet.first, &[&fleet.ann])
         .write_file(&signed)
         .unwrap();
-    Root::read_file(&draft).unwrap();
+    read_draft::<Root>(&draft).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let before = snapshot(dir.path());
     let codes = [
-        Root::read_file(&draft).map(drop),
-        Root::update_file(&draft, Ok).map(drop),
+        read_draft::<Root>(&draft).map(drop),
+        update_draft(&draft, Ok::<Root, _>).map(drop),
         SignedRoot::read_file(&signed).map(drop),
         SignedRoot::cosign_file(&signed, &fleet.bob, |_, _| Ok(())).map(drop),
     ]
@@ -80,16 +80,16 @@ fn a_signature_that_came_during_the_review_stays_and_a_change_stops_it() {
 fn changes_of_a_draft_at_once_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let draft = dir.path().join("root.json");
-    Fleet::new().first.write_file(&draft).unwrap();
+    write_draft(&draft, &Fleet::new().first).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             let draft = &draft;
             scope.spawn(move || {
                 let key = SecretKey::generate().unwrap();
-                Root::update_file(draft, |root| root.with_key(key.public_key().clone())).unwrap();
+                update_draft(draft, |root: Root| root.with_key(key.public_key().clone())).unwrap();
             });
         }
     });
-    let (_, root) = Root::read_file(&draft).unwrap();
+    let (_, root) = read_draft::<Root>(&draft).unwrap();
     assert_eq!(root.keys().count(), 3 + 8);
 }

@@ -158,7 +158,7 @@ fn a_root_that_breaks_a_rule_of_its_format_is_refused() {
         text.replacen('{', "{\"extra\":1,", 1),
         text.replacen('{', "{\"version\":1,", 1),
         format!("{text} x"),
-        " ".repeat(ampoule_signing::MAX_ROOT_BYTES + 1),
+        " ".repeat(ampoule_signing::MAX_DOCUMENT_BYTES + 1),
     ] {
         let error = Root::parse(text.as_bytes()).unwrap_err();
         assert_eq!(error.code(), "trust.malformed");

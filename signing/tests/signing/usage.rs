@@ -36,6 +36,7 @@ fn every_command_has_help_with_an_example() {
     for command in [
         "keygen",
         "pubkey",
+        "key-id",
         "init",
         "sign",
         "cosign",
@@ -54,6 +55,14 @@ fn every_command_has_help_with_an_example() {
         "root cosign",
         "root verify",
         "root inspect",
+        "revocations",
+        "revocations init",
+        "revocations add",
+        "revocations remove",
+        "revocations next",
+        "revocations sign",
+        "revocations cosign",
+        "revocations inspect",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = answer(dir.path(), &words);

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
 use crate::password::{NewPasswordSource, PasswordSource};
+use crate::revocation_arguments::RevocationCommand;
 use crate::root_arguments::RootCommand;
 
 /// Keys, manifests and signatures for Ampoule model bundles.
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Print the public half of a private key.
     #[command(after_help = "Example:\n  ampoule-sign pubkey acme.key --out acme.pub")]
     Pubkey(Pubkey),
+    /// Print the id of a public key, by which trust and revocation lists name it.
+    #[command(after_help = "Example:\n  ampoule-sign key-id acme.pub")]
+    KeyId(PublicKeyFile),
     /// Give a private key another password.
     #[command(after_help = "Example:\n  ampoule-sign passwd acme.key")]
     Passwd(Passwd),
@@ -86,6 +90,16 @@ pub(crate) enum Command {
                       trust root install 1.root.dsse.json --trust trust"
     )]
     Root(RootCommand),
+    /// Say what is trusted no more: keys, bundles and components, in a list that hosts take.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule-sign revocations init revocations.json --name production --expires \
+                      2027-01-31T00:00:00Z\n  ampoule-sign revocations add revocations.json --key-id \
+                      4f3c… --reason 'stolen on a train'\n  ampoule-sign revocations sign \
+                      revocations.json --key duty.key\n  ampoule trust revocations update \
+                      1.revocations.dsse.json --trust trust"
+    )]
+    Revocations(RevocationCommand),
 }
 
 #[derive(Args)]
@@ -113,6 +127,13 @@ pub(crate) struct Pubkey {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct PublicKeyFile {
+    /// Public key: SPKI PEM.
+    #[arg(value_name = "PUBLIC")]
+    pub(crate) public_key: PathBuf,
 }
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use ampoule_signing::{Error, PublicKey, Result, SecretKey};
 use serde_json::json;
 
-use crate::arguments::{Keygen, Passwd, Pubkey};
+use crate::arguments::{Keygen, Passwd, Pubkey, PublicKeyFile};
 use crate::output::Answer;
 
 pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
@@ -75,6 +75,14 @@ pub(crate) fn pubkey(options: &Pubkey) -> Result<Answer> {
         None => pem.trim_end().to_owned(),
     };
     Ok(Answer { text, json })
+}
+
+pub(crate) fn key_id(options: &PublicKeyFile) -> Result<Answer> {
+    let id = PublicKey::read_file(&options.public_key)?.key_id();
+    Ok(Answer {
+        text: id.to_string(),
+        json: json!({ "key_id": id }),
+    })
 }
 
 pub(crate) fn passwd(options: &Passwd) -> Result<Answer> {

@@ -5,12 +5,16 @@ mod arguments;
 mod confirm;
 mod cosign;
 mod digest;
+mod document_arguments;
+mod documents;
 mod init;
 mod inspect;
 mod keys;
 mod output;
 mod pack;
 mod password;
+mod revocation_arguments;
+mod revocations;
 mod root;
 mod root_arguments;
 mod sign;
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     let answer = match arguments.command {
         Command::Keygen(options) => keys::keygen(&options),
         Command::Pubkey(options) => keys::pubkey(&options),
+        Command::KeyId(options) => keys::key_id(&options),
         Command::Passwd(options) => keys::passwd(&options),
         Command::Init(options) => init::init(options),
         Command::Sign(options) => sign::sign(&options),
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Command::Pack(options) => pack::pack(&options),
         Command::Unpack(options) => pack::unpack(&options),
         Command::Root(command) => root::root(&command),
+        Command::Revocations(command) => revocations::revocations(&command),
     };
     output.finish(answer)
 }

@@ -1,17 +1,21 @@
 //! `root`: the signed form of trust, for fleets.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ampoule_signing::{
-    Error, KeyId, PublicKey, Result, Role, Root, SecretKey, SignedRoot, Timestamp,
+    Error, KeyId, PublicKey, Result, RevocationMode, Role, Root, SignedRoot, Timestamp,
+    update_draft, write_draft,
 };
 use serde_json::{Value, json};
 
-use crate::confirm::confirm;
+use crate::document_arguments::NextDraft;
+use crate::documents::{
+    Shown, check_signed, cosign, draft_answer, inspect, read_keys, sign, signed_answer,
+};
 use crate::output::Answer;
 use crate::root_arguments::{
-    RootAddKey, RootCaps, RootCommand, RootCosign, RootDelegate, RootInit, RootInspect, RootNext,
-    RootRemoveDelegation, RootRemoveKey, RootRevocation, RootSign, RootVerify,
+    RootAddKey, RootCaps, RootCommand, RootDelegate, RootInit, RootRemoveDelegation, RootRemoveKey,
+    RootRevocation, RootVerify,
 };
 
 pub(crate) fn root(command: &RootCommand) -> Result<Answer> {
@@ -24,23 +28,23 @@ pub(crate) fn root(command: &RootCommand) -> Result<Answer> {
         RootCommand::RemoveKey(options) => remove_key(options),
         RootCommand::RemoveDelegation(options) => remove_delegation(options),
         RootCommand::Next(options) => next(options),
-        RootCommand::Sign(options) => sign(options),
-        RootCommand::Cosign(options) => cosign(options),
+        RootCommand::Sign(options) => sign::<Root>(options),
+        RootCommand::Cosign(options) => cosign::<Root>(options),
         RootCommand::Verify(options) => verify(options),
-        RootCommand::Inspect(options) => inspect(options),
+        RootCommand::Inspect(options) => inspect::<Root>(&options.root),
     }
 }
 
 fn init(options: &RootInit) -> Result<Answer> {
     let keys = read_keys(&options.keys)?;
     let root = Root::new(&options.name, keys, options.threshold, options.expires)?;
-    root.write_file(&options.draft)?;
-    draft_answer(&root)
+    write_draft(&options.draft, &root)?;
+    Ok(draft_answer(&root))
 }
 
 fn delegate(options: &RootDelegate) -> Result<Answer> {
     let keys = read_keys(&options.keys)?;
-    let root = Root::update_file(&options.draft, |root| {
+    change(&options.draft, |root| {
         root.change_trust(|trust| {
             trust
                 .edit(options.pattern.clone(), |delegation| {
@@ -48,50 +52,52 @@ fn delegate(options: &RootDelegate) -> Result<Answer> {
                 })
                 .map(drop)
         })
-    })?;
-    draft_answer(&root)
+    })
 }
 
 fn caps(options: &RootCaps) -> Result<Answer> {
-    let root = Root::update_file(&options.draft, |root| {
+    change(&options.draft, |root| {
         root.change_trust(|trust| {
             let caps = options.caps.apply(trust.caps().clone());
             trust.set_caps(caps);
             Ok(())
         })
-    })?;
-    draft_answer(&root)
+    })
 }
 
 fn revocation(options: &RootRevocation) -> Result<Answer> {
     let keys = read_keys(&options.keys)?;
-    let root = Root::update_file(&options.draft, |root| {
-        let role = match &keys[..] {
-            [] => None,
-            keys => Some(Role::new(keys.iter().cloned(), options.threshold)?),
+    change(&options.draft, |root| {
+        let root = match options.mode {
+            Some(mode) => root.with_revocation_mode(mode),
+            None => root,
         };
-        root.with_revocation(role)
-    })?;
-    draft_answer(&root)
+        match &keys[..] {
+            [] if options.by_root_keys => root.with_revocation(None),
+            [] => Ok(root),
+            keys => {
+                let role = Role::new(keys.iter().cloned(), options.threshold)?;
+                root.with_revocation(Some(role))
+            }
+        }
+    })
 }
 
 fn add_key(options: &RootAddKey) -> Result<Answer> {
     let key = PublicKey::read_file(&options.key)?;
-    let root = Root::update_file(&options.draft, |root| {
+    change(&options.draft, |root| {
         let threshold = options.threshold.unwrap_or(root.threshold());
         root.with_key(key)?.with_threshold(threshold)
-    })?;
-    draft_answer(&root)
+    })
 }
 
 fn remove_key(options: &RootRemoveKey) -> Result<Answer> {
-    let root = Root::update_file(&options.draft, |root| root.without_key(&options.key_id))?;
-    draft_answer(&root)
+    change(&options.draft, |root| root.without_key(&options.key_id))
 }
 
 fn remove_delegation(options: &RootRemoveDelegation) -> Result<Answer> {
     let pattern = &options.pattern;
-    let root = Root::update_file(&options.draft, |root| {
+    change(&options.draft, |root| {
         root.change_trust(|trust| {
             if trust.remove_delegation(pattern) {
                 return Ok(());
@@ -100,82 +106,16 @@ fn remove_delegation(options: &RootRemoveDelegation) -> Result<Answer> {
                 "the draft says nothing about {pattern}"
             )))
         })
-    })?;
-    draft_answer(&root)
+    })
 }
 
-fn next(options: &RootNext) -> Result<Answer> {
-    let (payload, root) = Root::read_file(&options.draft)?;
-    let version = root.version();
-    let signed = options
-        .signed
-        .clone()
-        .unwrap_or_else(|| signed_path(&options.draft, version));
-    // No host follows a chain with a version left out.
-    let is_signed =
-        SignedRoot::read_file(&signed).is_ok_and(|signed| signed.envelope().payload() == payload);
-    if !is_signed {
-        return Err(Error::UsageArguments(format!(
-            "version {version} was not signed as the draft has it, and hosts cannot leave a version \
-             out; sign it first, or name the signed root with --signed"
-        )));
-    }
-    let root = Root::update_file(&options.draft, |root| root.next(options.expires))?;
-    draft_answer(&root)
+fn next(options: &NextDraft) -> Result<Answer> {
+    check_signed::<Root>(options)?;
+    change(&options.draft, |root| root.next(options.expires))
 }
 
-/// What `root sign` calls the signed form of a draft.
-fn signed_path(draft: &Path, version: u64) -> PathBuf {
-    draft.with_file_name(format!("{version}.root.dsse.json"))
-}
-
-fn check_signable(root: &Root, allow_expired: bool) -> Result<()> {
-    if allow_expired {
-        return Ok(());
-    }
-    root.check_signable(Timestamp::now())
-}
-
-fn sign(options: &RootSign) -> Result<Answer> {
-    let (payload, root) = Root::read_file(&options.draft)?;
-    check_signable(&root, options.allow_expired)?;
-    let out = options
-        .out
-        .clone()
-        .unwrap_or_else(|| signed_path(&options.draft, root.version()));
-    crate::keys::refuse_existing(&out, "the root's file")?;
-    let keys = options
-        .keys
-        .iter()
-        .map(|path| SecretKey::read_file(path, || options.password.get()))
-        .collect::<Result<Vec<_>>>()?;
-    let signed = SignedRoot::sign(payload, &keys.iter().collect::<Vec<_>>())?;
-    signed.write_file(&out)?;
-    let first = format!("signed, wrote {}", out.display());
-    Ok(signed_answer(&first, &root, &signed, json!({})))
-}
-
-fn cosign(options: &RootCosign) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
-    let key_id = key.public_key().key_id();
-    let review = |signed: &SignedRoot, root: &Root| {
-        check_signable(root, options.allow_expired)?;
-        match options.digest {
-            Some(digest) => signed.check_digest(digest),
-            None => confirm(
-                &signed_answer("You are about to sign:", root, signed, json!({})).text,
-                "--digest sha256:DIGEST",
-            ),
-        }
-    };
-    let (signed, root) = SignedRoot::cosign_file(&options.root, &key, review)?;
-    let first = format!("added the signature of {key_id}; you signed:");
-    Ok(signed_answer(
-        &first,
-        &root,
-        &signed,
-        json!({ "key_id": key_id }),
-    ))
+fn change(draft: &Path, change: impl FnOnce(Root) -> Result<Root>) -> Result<Answer> {
+    Ok(draft_answer(&update_draft(draft, change)?))
 }
 
 fn verify(options: &RootVerify) -> Result<Answer> {
@@ -200,55 +140,15 @@ fn verify(options: &RootVerify) -> Result<Answer> {
     ))
 }
 
-fn inspect(options: &RootInspect) -> Result<Answer> {
-    let signed = SignedRoot::read_file(&options.root)?;
-    let root = signed.unverified_root()?;
-    let first = "NOT VERIFIED: this is what the root says of itself";
-    Ok(signed_answer(
-        first,
-        &root,
-        &signed,
-        json!({ "verified": false }),
-    ))
-}
+impl Shown for Root {
+    const NAME: &'static str = "root";
 
-fn read_keys(paths: &[impl AsRef<Path>]) -> Result<Vec<PublicKey>> {
-    paths
-        .iter()
-        .map(|path| PublicKey::read_file(path.as_ref()))
-        .collect()
-}
-
-fn draft_answer(root: &Root) -> Result<Answer> {
-    Ok(Answer {
-        text: format!("draft of a root, not signed\n{}", describe(root)),
-        json: json!({ "root": document(root) }),
-    })
-}
-
-fn signed_answer(first: &str, root: &Root, signed: &SignedRoot, more: Value) -> Answer {
-    let signatures = signed.envelope().key_ids();
-    let names: Vec<String> = signatures.iter().map(ToString::to_string).collect();
-    let digest = signed.digest();
-    let mut json = json!({
-        "root": document(root),
-        "root_digest": digest,
-        "signature_key_ids": signatures,
-    });
-    if let (Some(all), Value::Object(more)) = (json.as_object_mut(), more) {
-        all.extend(more);
+    fn to_value(&self) -> Value {
+        document(self)
     }
-    Answer {
-        text: format!(
-            "{first}\n{}\nroot digest  {digest}\nsignatures   {}",
-            describe(root),
-            if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join("\n             ")
-            }
-        ),
-        json,
+
+    fn to_lines(&self) -> String {
+        describe(self)
     }
 }
 
@@ -264,6 +164,7 @@ fn document(root: &Root) -> Value {
             "threshold": role.threshold(),
             "key_ids": role.keys().map(PublicKey::key_id).collect::<Vec<_>>(),
         })),
+        "revocation_mode": root.revocation_mode().to_string(),
         "caps": root.caps(),
         "delegations": root.delegations(),
     })
@@ -289,6 +190,9 @@ fn describe(root: &Root) -> String {
             role.keys()
                 .map(|key| format!("             {}", key.key_id())),
         );
+    }
+    if root.revocation_mode() == RevocationMode::Strict {
+        lines.push("strict       without a fresh revocation list nobody is trusted".to_owned());
     }
     if !root.caps().is_empty() {
         lines.push(format!("all models   at most {}", root.caps()));

@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ampoule_signing::{
-    CapOptions, DelegationOptions, KeyId, ModelPattern, Sha256Digest, Timestamp, parse_digest,
+    CapOptions, DelegationOptions, KeyId, ModelPattern, RevocationMode, Timestamp,
 };
 use clap::{Args, Subcommand};
 
-use crate::password::PasswordSource;
+use crate::document_arguments::{CosignDocument, NextDraft, SignDraft};
 
 #[derive(Subcommand)]
 pub(crate) enum RootCommand {
@@ -26,8 +26,10 @@ pub(crate) enum RootCommand {
     /// Cap what any model may ask for, whoever signed it, in a draft.
     #[command(after_help = "Example:\n  ampoule-sign root caps root.json --cap-memory 512MiB")]
     Caps(Box<RootCaps>),
-    /// Say who signs the list of what is revoked, in a draft; else those who sign the root.
-    #[command(after_help = "Example:\n  ampoule-sign root revocation root.json --key duty.pub")]
+    /// Say who signs the list of what is revoked, in a draft, and what hosts do without a fresh one.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root revocation root.json --key duty.pub --mode strict"
+    )]
     Revocation(RootRevocation),
     /// Let one more key sign the root, in a draft.
     #[command(after_help = "Example:\n  ampoule-sign root add-key root.json eve.pub --threshold 2")]
@@ -42,10 +44,10 @@ pub(crate) enum RootCommand {
     #[command(
         after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z"
     )]
-    Next(RootNext),
+    Next(NextDraft),
     /// Sign a draft: writes VERSION.root.dsse.json beside it.
     #[command(after_help = "Example:\n  ampoule-sign root sign root.json --key ann.key")]
-    Sign(RootSign),
+    Sign(SignDraft),
     /// Add a signature to a signed root.
     ///
     /// Shows what would be signed and asks first, or signs only the root with the digest given.
@@ -53,7 +55,7 @@ pub(crate) enum RootCommand {
         after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key --digest \
                       sha256:4f3c…"
     )]
-    Cosign(RootCosign),
+    Cosign(CosignDocument),
     /// Verify a signed root by its own keys, or as the successor of another.
     #[command(
         after_help = "Example:\n  ampoule-sign root verify 2.root.dsse.json --from \
@@ -113,10 +115,16 @@ pub(crate) struct RootRevocation {
     /// Draft to change.
     #[arg(value_name = "DRAFT")]
     pub(crate) draft: PathBuf,
-    /// Public key that may sign the list, in place of those that may now; may be repeated. Without any,
-    /// those who sign the root sign the list.
+    /// Public key that may sign the list, in place of those that may now; may be repeated.
     #[arg(long = "key", value_name = "PUBLIC")]
     pub(crate) keys: Vec<PathBuf>,
+    /// Those who sign the root sign the list too, as they do in a new draft.
+    #[arg(long, conflicts_with = "keys")]
+    pub(crate) by_root_keys: bool,
+    /// Without a fresh list, `strict` hosts trust nobody; `permissive` ones, as by default, go on with
+    /// what the last one revoked.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<RevocationMode>,
     /// How many of them have to.
     #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
     pub(crate) threshold: NonZeroU32,
@@ -153,55 +161,6 @@ pub(crate) struct RootRemoveDelegation {
     /// Models: PUBLISHER/* or PUBLISHER/MODEL. A wider delegation decides about them from then on.
     #[arg(value_name = "PATTERN")]
     pub(crate) pattern: ModelPattern,
-}
-
-#[derive(Args)]
-pub(crate) struct RootNext {
-    /// Draft to change.
-    #[arg(value_name = "DRAFT")]
-    pub(crate) draft: PathBuf,
-    /// Last moment at which hosts believe the next version.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) expires: Timestamp,
-    /// The draft's signed root, if it is not VERSION.root.dsse.json beside it.
-    #[arg(long, value_name = "ROOT")]
-    pub(crate) signed: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(crate) struct RootSign {
-    /// Draft to sign, as it is.
-    #[arg(value_name = "DRAFT")]
-    pub(crate) draft: PathBuf,
-    /// Private key; may be repeated, and then all have the same password.
-    #[arg(long = "key", value_name = "KEY", required = true)]
-    pub(crate) keys: Vec<PathBuf>,
-    /// File to write, instead of VERSION.root.dsse.json. An existing file is never overwritten.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Sign it even when it has expired, and nothing loads on a host that takes it.
-    #[arg(long)]
-    pub(crate) allow_expired: bool,
-    #[command(flatten)]
-    pub(crate) password: PasswordSource,
-}
-
-#[derive(Args)]
-pub(crate) struct RootCosign {
-    /// Signed root.
-    #[arg(value_name = "ROOT")]
-    pub(crate) root: PathBuf,
-    /// Private key.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: PathBuf,
-    /// Sign the root with this digest and no other, without asking: `sha256:` and 64 digits.
-    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
-    pub(crate) digest: Option<Sha256Digest>,
-    /// Sign it even when it has expired, and nothing loads on a host that takes it.
-    #[arg(long)]
-    pub(crate) allow_expired: bool,
-    #[command(flatten)]
-    pub(crate) password: PasswordSource,
 }
 
 #[derive(Args)]

@@ -1,0 +1,173 @@
+//! Documents in files: the draft that people edit, and what they signed.
+
+use std::io;
+use std::path::Path;
+
+use crate::directory::Directory;
+use crate::envelope::MAX_ENVELOPE_BYTES;
+use crate::error::{Error, Result};
+use crate::key::SecretKey;
+use crate::permissions::Rule;
+use crate::trust::error::TrustError;
+use crate::trust::signed::{Document, MAX_DOCUMENT_BYTES, Signed};
+use crate::units::ByteSize;
+
+/// Reads a draft: its exact bytes, which are what is signed, and what they say.
+///
+/// # Errors
+///
+/// What [`Document::parse`] refuses, `trust.permissions` when everybody may change it or its directory,
+/// `io.failed`.
+pub fn read_draft<D: Document>(path: &Path) -> Result<(Vec<u8>, D)> {
+    let bytes = DocumentFile::of::<D>(path)?.read(MAX_DOCUMENT_BYTES as u64)?;
+    let document = D::parse(&bytes)?;
+    Ok((bytes, document))
+}
+
+/// Writes a draft to a new file.
+///
+/// # Errors
+///
+/// `io.exists` when there is such a file already, `io.failed`.
+pub fn write_draft<D: Document>(path: &Path, document: &D) -> Result<()> {
+    DocumentFile::of::<D>(path)?.create(document.to_json()?.as_bytes())
+}
+
+/// Changes a draft in its file, atomically.
+///
+/// # Errors
+///
+/// As [`read_draft`], and what `change` returns. The file is then as it was.
+pub fn update_draft<D: Document>(path: &Path, change: impl FnOnce(D) -> Result<D>) -> Result<D> {
+    let file = DocumentFile::of::<D>(path)?;
+    let _lock = file.lock()?;
+    let document = change(D::parse(&file.read(MAX_DOCUMENT_BYTES as u64)?)?)?;
+    file.replace(document.to_json()?.as_bytes())?;
+    Ok(document)
+}
+
+impl<D: Document> Signed<D> {
+    /// Reads a signed document's file.
+    ///
+    /// # Errors
+    ///
+    /// What [`Signed::parse`] refuses, `trust.permissions` when everybody may change it or its
+    /// directory, `io.failed`.
+    pub fn read_file(path: &Path) -> Result<Self> {
+        Self::parse(&DocumentFile::of::<D>(path)?.read(MAX_ENVELOPE_BYTES)?)
+    }
+
+    /// Reads several, and puts them in the order of their versions, whatever that of the files is (by
+    /// name, 10 comes before 2). Those that cannot be read come first.
+    pub fn read_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<Result<Self>> {
+        let mut all: Vec<Result<Self>> = paths
+            .into_iter()
+            .map(|path| Self::read_file(path.as_ref()))
+            .collect();
+        all.sort_by_cached_key(|one| {
+            let document = one.as_ref().ok()?.unverified().ok()?;
+            Some(document.version())
+        });
+        all
+    }
+
+    /// Writes it to a new file: signing anew in place of a file would lose others' signatures.
+    ///
+    /// # Errors
+    ///
+    /// `io.exists` when there is such a file already, `io.failed`.
+    pub fn write_file(&self, path: &Path) -> Result<()> {
+        DocumentFile::of::<D>(path)?.create(&self.envelope().to_bytes()?)
+    }
+
+    /// Adds the signature of `key` in its file, atomically, if `review` lets what would be signed pass.
+    /// The document that `review` gets is, byte for byte, the one that is signed then. Signatures that
+    /// others added meanwhile are kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Signed::read_file`] and [`Signed::cosign`], what `review` returns, and `usage.changed` when
+    /// the document was changed during the review. The file is then as it was.
+    pub fn cosign_file(
+        path: &Path,
+        key: &SecretKey,
+        review: impl FnOnce(&Self, &D) -> Result<()>,
+    ) -> Result<(Self, D)> {
+        let file = DocumentFile::of::<D>(path)?;
+        let reviewed = Self::parse(&file.read(MAX_ENVELOPE_BYTES)?)?;
+        review(&reviewed, &reviewed.unverified()?)?;
+        // A person may take their time, and others need not wait for them.
+        let _lock = file.lock()?;
+        let mut signed = Self::parse(&file.read(MAX_ENVELOPE_BYTES)?)?;
+        if signed.digest() != reviewed.digest() {
+            return Err(Error::UsageChanged { document: D::KIND });
+        }
+        let document = signed.cosign(key)?;
+        file.replace(&signed.envelope().to_bytes()?)?;
+        Ok((signed, document))
+    }
+}
+
+/// A file in its directory.
+struct DocumentFile<'p> {
+    directory: Directory,
+    name: &'p str,
+    /// How messages call the document.
+    document: &'static str,
+}
+
+impl<'p> DocumentFile<'p> {
+    fn of<D: Document>(path: &'p Path) -> Result<Self> {
+        let document = D::KIND.with_article();
+        let where_it_is = format!("the directory of {document}");
+        let (directory, name) = Directory::open_parent(path, &where_it_is)?;
+        // Where everybody may put files, the one of this name may be anybody's.
+        directory.check(Rule::NotWorldWritable, &where_it_is)?;
+        Ok(Self {
+            directory,
+            name,
+            document,
+        })
+    }
+
+    fn lock(&self) -> Result<std::fs::File> {
+        let doing = format!("lock the directory of {}", self.document);
+        self.directory.lock().map_err(Error::io(doing))
+    }
+
+    fn read(&self, max_bytes: u64) -> Result<Vec<u8>> {
+        self.directory
+            .read_bounded(self.name, max_bytes, Rule::NotWorldWritable)
+            .map_err(|error| match error {
+                Error::FileMissing { .. } => {
+                    Error::io(format!("read {}", self.document))(io::ErrorKind::NotFound.into())
+                }
+                other => other,
+            })?
+            .map_err(|found| {
+                Error::Trust(TrustError::Malformed {
+                    document: self.document,
+                    reason: format!(
+                        "expected at most {}, found {}",
+                        ByteSize::from_bytes(max_bytes),
+                        ByteSize::from_bytes(found)
+                    ),
+                })
+            })
+    }
+
+    fn create(&self, bytes: &[u8]) -> Result<()> {
+        self.directory
+            .create(self.name, bytes)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::IoExists { what: "the file" },
+                _ => Error::io(format!("write {}", self.document))(error),
+            })
+    }
+
+    fn replace(&self, bytes: &[u8]) -> Result<()> {
+        self.directory
+            .replace(self.name, bytes, 0o644)
+            .map_err(Error::io(format!("write {}", self.document)))
+    }
+}

@@ -1,0 +1,195 @@
+//! What is trusted no more although its signatures are good: a list of keys, manifests and components,
+//! signed by those who are on duty for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::digest::Sha256Digest;
+use crate::document_kind::DocumentKind;
+use crate::error::{Error, Result};
+use crate::key::KeyId;
+use crate::trust::error::TrustError;
+use crate::trust::signed::{Document, Signed, sealed};
+
+/// The DSSE payload type of a revocation list.
+pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.ampoule.revocations.v1+json";
+
+/// How messages call the document.
+pub(crate) const DOCUMENT: &str = "the revocation list";
+
+/// One thing that may be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Revoked {
+    /// A key: its signatures under models count for nothing any more, whenever they were made.
+    Key(KeyId),
+    /// A bundle, by the digest of its manifest's exact bytes.
+    Manifest(Sha256Digest),
+    /// A component, by the digest of its bytes, in whatever bundle it comes.
+    Component(Sha256Digest),
+}
+
+/// A list of what is revoked, that obeys all the rules of its format.
+///
+/// It is whole: what the newest list does not name is not revoked. Whether those signed it who may is
+/// another matter, see [`TrustStore::accept_revocations`](crate::TrustStore::accept_revocations).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationList {
+    pub(crate) name: String,
+    pub(crate) version: u64,
+    pub(crate) expires: Timestamp,
+    /// Each with the reason that people gave, if they gave one.
+    pub(crate) revoked: BTreeMap<Revoked, Option<String>>,
+}
+
+/// A revocation list in its envelope. Nothing in it is to be believed yet.
+pub type SignedRevocations = Signed<RevocationList>;
+
+impl RevocationList {
+    /// A first list, of version 1, that revokes nothing. `name` says for which hosts it is: the name of
+    /// their root, or the one in their `trust.toml`.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for a name that none can have.
+    pub fn new(name: &str, expires: Timestamp) -> Result<Self> {
+        Self {
+            name: name.to_owned(),
+            version: 1,
+            expires,
+            revoked: BTreeMap::new(),
+        }
+        .checked()
+    }
+
+    /// The same with a successor's version, and a new end.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` after the last version that the format holds.
+    pub fn next(mut self, expires: Timestamp) -> Result<Self> {
+        self.version += 1;
+        self.expires = expires;
+        self.checked()
+    }
+
+    /// Revokes one thing more, or gives another reason for one that is revoked already. A reason is one
+    /// line of up to 200 printable ASCII characters.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for another reason, and when the list becomes too long.
+    pub fn with(mut self, what: Revoked, reason: Option<String>) -> Result<Self> {
+        self.revoked.insert(what, reason);
+        self.checked()
+    }
+
+    /// Takes back that something is revoked.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when it is not.
+    pub fn without(mut self, what: &Revoked) -> Result<Self> {
+        if self.revoked.remove(what).is_none() {
+            return Err(Error::Trust(TrustError::Malformed {
+                document: DOCUMENT,
+                reason: format!("{what} is not in it"),
+            }));
+        }
+        self.checked()
+    }
+
+    /// The rules of the format are in its parser, and only there.
+    fn checked(self) -> Result<Self> {
+        Self::parse(self.to_json()?.as_bytes())
+    }
+
+    /// For which hosts it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version: a host takes only lists of higher ones.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The last moment at which a host that insists on a fresh list is content with this one.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Whether its time is over at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires < now
+    }
+
+    /// What is revoked, each with the reason if one was given: keys, then manifests, then components.
+    pub fn entries(&self) -> impl Iterator<Item = (Revoked, Option<&str>)> {
+        (self.revoked.iter()).map(|(what, reason)| (*what, reason.as_deref()))
+    }
+
+    /// Whether this is revoked.
+    #[must_use]
+    pub fn contains(&self, what: &Revoked) -> bool {
+        self.revoked.contains_key(what)
+    }
+
+    /// Whether the list names any component: only then does anybody need to know a component's digest.
+    pub(crate) fn has_components(&self) -> bool {
+        matches!(self.revoked.keys().next_back(), Some(Revoked::Component(_)))
+    }
+
+    /// Refuses what is revoked, with `trust.revoked`.
+    pub(crate) fn check(&self, what: Revoked) -> Result<()> {
+        match self.revoked.get(&what) {
+            None => Ok(()),
+            Some(reason) => Err(Error::Trust(TrustError::Revoked {
+                what,
+                reason: reason.clone(),
+            })),
+        }
+    }
+}
+
+impl sealed::Sealed for RevocationList {}
+
+impl Document for RevocationList {
+    const KIND: DocumentKind = DocumentKind::Revocations;
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes)
+    }
+
+    fn to_json(&self) -> Result<String> {
+        self.to_json()
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Whose signatures count, the hosts' trust says, which the list does not know.
+    fn check_signer(&self, _: &KeyId) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => write!(f, "the key {id}"),
+            Self::Manifest(digest) => write!(f, "the bundle whose manifest is sha256:{digest}"),
+            Self::Component(digest) => write!(f, "the component sha256:{digest}"),
+        }
+    }
+}
