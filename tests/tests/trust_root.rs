@@ -154,7 +154,7 @@ fn a_first_root_is_installed_only_by_its_digest() {
         &desk.path("other"),
     );
     let install = |file, digest| desk.trust(&["root", "install", file, "--digest", digest]);
-    assert_fails(&install("other", &digest), "trust.root-digest", 3);
+    assert_fails(&install("other", &digest), "trust.digest", 3);
     // Where nobody can be asked, no digest is no consent.
     assert_fails(&desk.trust(&["root", "install", "1"]), "usage.digest", 2);
     assert!(!desk.path("trust").exists(), "a refusal makes nothing");

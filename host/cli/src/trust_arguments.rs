@@ -1,10 +1,12 @@
 //! The command line of `ampoule trust`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use ampoule_signing::{
-    CapOptions, DelegationOptions, KeyId, ModelPattern, ParseError, Sha256Digest, parse_digest,
+    CapOptions, DelegationOptions, KeyId, ModelPattern, ParseError, RevocationMode, Sha256Digest,
+    parse_digest,
 };
 use clap::{Args, Subcommand};
 
@@ -54,6 +56,9 @@ pub(crate) enum TrustCommand {
     /// Trust whom a signed root says, instead of trust.toml: for fleets.
     #[command(subcommand)]
     Root(TrustRootCommand),
+    /// Obey signed lists of what is trusted no more.
+    #[command(subcommand)]
+    Revocations(TrustRevocationsCommand),
 }
 
 /// What `trust remove` is to take out.
@@ -104,6 +109,43 @@ pub(crate) enum TrustRootCommand {
         #[arg(value_name = "ROOT", required = true)]
         roots: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustRevocationsCommand {
+    /// Say in trust.toml who signs the lists, and what is done without a fresh one. A root says it itself.
+    ///
+    /// Example: ampoule trust revocations signers --trust trust --name production --key duty.pub.pem
+    /// --mode strict
+    Signers(TrustRevocationsSigners),
+    /// Put the newest of these lists in the place of an older one. Older ones among them are passed over.
+    ///
+    /// Example: ampoule trust revocations update --trust trust 3.revocations.dsse.json
+    Update {
+        /// The lists, as `ampoule-sign revocations sign` writes them.
+        #[arg(value_name = "LIST", required = true)]
+        lists: Vec<PathBuf>,
+    },
+    /// Show who signs the lists, what is done without a fresh one, and what the newest says.
+    ///
+    /// Example: ampoule trust revocations show --trust trust
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustRevocationsSigners {
+    /// The name that the lists bear: a-z, 0-9, and -._ inside.
+    #[arg(long, value_name = "NAME", requires = "keys")]
+    pub(crate) name: Option<String>,
+    /// A public key that may sign them, in place of those that may now; may be repeated.
+    #[arg(long = "key", value_name = "KEY.pem", requires = "name")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of them have to.
+    #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
+    pub(crate) threshold: NonZeroU32,
+    /// Without a fresh list, `strict` trusts nobody; `permissive` goes on with what the last one revoked.
+    #[arg(long, value_name = "MODE", required_unless_present = "name")]
+    pub(crate) mode: Option<RevocationMode>,
 }
 
 #[derive(Debug, Args)]

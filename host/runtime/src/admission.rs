@@ -55,9 +55,8 @@ impl AdmittedModel {
 pub(crate) fn admit(bundle: VerifiedBundle, limits: &Limits) -> Result<AdmittedModel> {
     let manifest = bundle.manifest();
     check_contract(manifest)?;
-    check_capabilities(manifest, bundle.caps())?;
     check_caps(manifest, limits)?;
-    check_publisher_caps(manifest, bundle.caps())?;
+    check_publisher(manifest, bundle.caps())?;
     let surface = ComponentSurface::read(bundle.component())?;
     check_imports(&surface)?;
     let tasks = check_tasks(manifest, &surface)?;
@@ -158,7 +157,8 @@ fn check_caps(manifest: &Manifest, limits: &Limits) -> Result<()> {
 }
 
 /// What the trust in whoever signed the model lets it have, where that is less.
-fn check_publisher_caps(manifest: &Manifest, caps: &Caps) -> Result<()> {
+pub(crate) fn check_publisher(manifest: &Manifest, caps: &Caps) -> Result<()> {
+    check_capabilities(manifest, caps)?;
     check_sandbox_caps(ITS_PUBLISHERS, manifest.limits(), caps)
 }
 

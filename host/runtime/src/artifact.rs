@@ -16,10 +16,12 @@ use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::state::{SandboxState, new_linker};
 use crate::stop::TypeMismatch;
+use crate::trust::ModelTrust;
 
 /// A compiled and linked model. Sandboxes are instances of it.
 pub(crate) struct Artifact {
     pub(crate) model: AdmittedModel,
+    pub(crate) trust: ModelTrust,
     pub(crate) assets: AssetFiles,
     pub(crate) instance: InstancePre<SandboxState>,
     pub(crate) exports: Exports,
@@ -75,7 +77,11 @@ impl Exports {
 }
 
 /// Compiles and links. The expensive step of loading a model: seconds for a large component.
-pub(crate) fn compile(engine: &Engine, model: AdmittedModel) -> Result<Arc<Artifact>> {
+pub(crate) fn compile(
+    engine: &Engine,
+    model: AdmittedModel,
+    trust: ModelTrust,
+) -> Result<Arc<Artifact>> {
     let component =
         Component::from_binary(engine, model.bundle().component()).map_err(|error| {
             Error::Compile {
@@ -93,6 +99,7 @@ pub(crate) fn compile(engine: &Engine, model: AdmittedModel) -> Result<Arc<Artif
     Ok(Arc::new(Artifact {
         assets: AssetFiles::of(model.bundle()),
         model,
+        trust,
         instance,
         exports,
     }))

@@ -1,5 +1,6 @@
 //! Everything that can go wrong, with its stable code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule_signing::{ByteSize, Fuel};
@@ -14,6 +15,13 @@ pub enum Error {
     /// `trust.*` and `io.*`: see [`ampoule_signing::Error`].
     #[error(transparent)]
     Untrusted(#[from] ampoule_signing::Error),
+    /// `trust.*` and `io.*`: the trust directory was changed while the host ran, and cannot be read or is
+    /// refused, so nobody is trusted until it is put right.
+    #[error("the trust directory was changed, and nobody is trusted by it: {source}")]
+    TrustUnread {
+        /// What is wrong with it.
+        source: Arc<ampoule_signing::Error>,
+    },
 
     /// `admission.import`: the component imports what no model may have.
     #[error(
@@ -259,6 +267,7 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Untrusted(error) => error.code(),
+            Self::TrustUnread { source } => source.code(),
             Self::Import { .. } => "admission.import",
             Self::Capability { .. } | Self::PublisherCapability { .. } => "admission.capability",
             Self::Contract { .. } => "admission.contract",

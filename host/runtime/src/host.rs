@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::model::Model;
+use crate::trust::{HostTrust, ModelTrust, TrustSource};
 
 /// Runs models that it trusts, within limits. Clones are the same host.
 #[derive(Clone)]
@@ -29,15 +30,15 @@ pub(crate) struct HostInner {
     pub(crate) executor: Executor,
     /// One permit for each sandbox that may be alive.
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) trust: Arc<HostTrust>,
     engine: Engine,
-    trust: TrustStore,
     releases: Option<ReleaseState>,
 }
 
 /// Settings of a [`Host`]; see [`Host::builder`].
 #[derive(Debug, Default)]
 pub struct HostBuilder {
-    trust: TrustStore,
+    trust: TrustSource,
     releases: Option<ReleaseState>,
     limits: Limits,
     profile: EngineProfile,
@@ -99,7 +100,18 @@ impl HostBuilder {
     /// Whom to trust. Without it nobody is trusted and every model is refused.
     #[must_use]
     pub fn trust(mut self, trust: TrustStore) -> Self {
-        self.trust = trust;
+        self.trust = TrustSource::Store(Box::new(trust));
+        self
+    }
+
+    /// The trust directory that says whom to trust: now, and whenever it is changed. It is looked at
+    /// every second; [`Host::reload_trust`] does not wait for that. From then on a model that is not
+    /// trusted any more, or that asks for more than it may now, gets no new request: it fails with the
+    /// code that loading it would fail with. While the directory cannot be read or is refused, nobody is
+    /// trusted.
+    #[must_use]
+    pub fn trust_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.trust = TrustSource::Directory(directory.into());
         self
     }
 
@@ -136,7 +148,8 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// `usage.limits`, `io.thread`, `internal.bug`.
+    /// `usage.limits`, `io.thread`, `internal.bug`; for a trust directory, what [`TrustStore::open`]
+    /// refuses.
     pub fn build(self) -> Result<Host> {
         for (name, limit) in [
             ("queue", self.limits.queue),
@@ -146,6 +159,7 @@ impl HostBuilder {
                 return Err(Error::UselessLimit { name });
             }
         }
+        let trust = HostTrust::open(self.trust)?;
         let engine = new_engine(self.profile)?;
         let threads = self
             .threads
@@ -160,7 +174,7 @@ impl HostBuilder {
                 executor,
                 places,
                 engine,
-                trust: self.trust,
+                trust,
                 releases: self.releases,
             }),
         })
@@ -178,6 +192,23 @@ impl Host {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// Reads the trust directory again, at once. New requests are decided by what it says now; those that
+    /// have begun go on. A host that was given a store has nothing to read.
+    ///
+    /// # Errors
+    ///
+    /// What [`TrustStore::open`] refuses. Nobody is trusted then, until it is put right.
+    pub async fn reload_trust(&self) -> Result<()> {
+        let trust = Arc::clone(&self.inner.trust);
+        off_thread(move || trust.reload()).await
+    }
+
+    /// Trusts this store from now on, for a program that keeps its trust elsewhere than in a directory.
+    /// New requests to models that are loaded are decided by it too.
+    pub fn replace_trust(&self, trust: TrustStore) {
+        self.inner.trust.replace(trust);
     }
 
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
@@ -262,11 +293,15 @@ impl Host {
 impl HostInner {
     /// Envelope → manifest → bundle → releases → admission → artifact.
     fn prepare(&self, bundle: Bundle, rollback: RollbackProtection) -> Result<Arc<Artifact>> {
+        let (trust, now) = (self.trust.current(), Timestamp::now());
+        let store = trust.store()?;
+        warn_of_old_list(store, now);
         let bundle = bundle
             .with_max_size(self.limits.bundle)
-            .verify(&self.trust, Timestamp::now())?;
+            .verify(store, now)?;
         self.check_release(&bundle, rollback)?;
-        compile(&self.engine, admit(bundle, &self.limits)?)
+        let model_trust = ModelTrust::new(bundle.decision(), &trust);
+        compile(&self.engine, admit(bundle, &self.limits)?, model_trust)
     }
 
     fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {
@@ -288,6 +323,20 @@ impl HostInner {
             }
             checked => Ok(checked?),
         }
+    }
+}
+
+/// In permissive mode an old list is obeyed as far as it goes, and that it is old is worth knowing.
+fn warn_of_old_list(store: &TrustStore, now: Timestamp) {
+    if let Some(list) = store.revocations()
+        && list.is_expired(now)
+    {
+        tracing::warn!(
+            target: "ampoule::trust",
+            version = list.version(),
+            expires = %list.expires(),
+            "the revocation list has expired; get the newest"
+        );
     }
 }
 

@@ -57,6 +57,7 @@ mod state;
 mod stop;
 mod surface;
 mod text;
+mod trust;
 mod wasi;
 
 pub use ampoule_signing::{

@@ -173,14 +173,32 @@ impl Model {
         let allowed = self.deadline();
         let inner = span.clone();
         let work = move |cancelled| work(cancelled).instrument(inner);
-        let result = self.host.executor.run(urgency, expires, allowed, work);
-        let result = result.instrument(span.clone()).await;
+        let executor = &self.host.executor;
+        let result = match self.check_trust(urgency) {
+            Ok(()) => {
+                let result = executor.run(urgency, expires, allowed, work);
+                result.instrument(span.clone()).await
+            }
+            Err(error) => Err(error),
+        };
         if let Err(error) = &result {
             span.in_scope(|| {
                 tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
             });
         }
         result
+    }
+
+    /// A request that has begun goes on, a new one needs the trust of now.
+    fn check_trust(&self, urgency: Urgency) -> Result<()> {
+        match urgency {
+            Urgency::Continued => Ok(()),
+            Urgency::New => {
+                let bundle = self.artifact.model.bundle();
+                let trust = self.host.trust.current();
+                self.artifact.trust.check(bundle, &trust)
+            }
+        }
     }
 
     /// The time that one request may take.

@@ -1,7 +1,7 @@
 //! Revocation: what is trusted no more although its signatures are good, and who may say so.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use ampoule_signing::{
     Bundle, REVOCATIONS_FILE, Result, RevocationAuthority, RevocationList, RevocationMode, Revoked,
@@ -275,7 +275,7 @@ fn fleet_with_duty(duty: &SecretKey) -> Fleet {
 }
 
 fn update(
-    trust: &PathBuf,
+    trust: &Path,
     lists: impl IntoIterator<Item = SignedRevocations>,
 ) -> Result<RevocationList> {
     TrustStore::update_revocations(trust, lists.into_iter().map(Ok), time(NOW))

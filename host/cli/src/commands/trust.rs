@@ -7,7 +7,7 @@ use ampoule_signing::{CapOptions, Caps, Delegation, ModelPattern, RootInfo, Time
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::commands::trust_root;
+use crate::commands::{trust_revocations, trust_root};
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
@@ -35,6 +35,7 @@ pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Res
             (None, None, _) => Err(Error::Internal("nothing to remove")),
         },
         TrustCommand::Root(command) => trust_root::run(command, directory, json),
+        TrustCommand::Revocations(command) => trust_revocations::run(command, directory, json),
     }
 }
 

@@ -1,0 +1,114 @@
+//! `ampoule trust revocations`: the lists of what is trusted no more.
+
+use std::path::Path;
+
+use ampoule::{KeyId, PublicKey, TrustStore};
+use ampoule_signing::{RevocationAuthority, RevocationMode, Role, SignedRevocations, Timestamp};
+use serde_json::json;
+
+use crate::error::Error;
+use crate::output;
+use crate::trust_arguments::{TrustRevocationsCommand, TrustRevocationsSigners};
+
+pub(crate) fn run(
+    command: TrustRevocationsCommand,
+    directory: &Path,
+    json: bool,
+) -> Result<(), Error> {
+    match command {
+        TrustRevocationsCommand::Signers(options) => signers(directory, &options)?,
+        TrustRevocationsCommand::Update { lists } => {
+            let lists = SignedRevocations::read_files(lists);
+            TrustStore::update_revocations(directory, lists, Timestamp::now())?;
+        }
+        TrustRevocationsCommand::Show => {}
+    }
+    show(&TrustStore::open(directory)?, json)
+}
+
+fn signers(directory: &Path, options: &TrustRevocationsSigners) -> Result<(), Error> {
+    let keys = options
+        .keys
+        .iter()
+        .map(|path| PublicKey::read_file(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    TrustStore::update(directory, |trust| {
+        if let Some(name) = &options.name {
+            let role = Role::new(keys, options.threshold)?;
+            trust.set_revocation_authority(Some(RevocationAuthority::new(name, role)?));
+        }
+        if let Some(mode) = options.mode {
+            trust.set_revocation_mode(mode);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn show(trust: &TrustStore, json: bool) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let (mode, authority, list) = (
+        trust.revocation_mode(),
+        trust.revocation_authority(),
+        trust.revocations(),
+    );
+    let key_ids = |authority: &RevocationAuthority| -> Vec<KeyId> {
+        (authority.role().keys()).map(PublicKey::key_id).collect()
+    };
+    if json {
+        return output::json(&json!({
+            "mode": mode.to_string(),
+            "authority": authority.map(|authority| json!({
+                "name": authority.name(),
+                "threshold": authority.role().threshold(),
+                "key_ids": key_ids(authority),
+            })),
+            "list": list,
+            "is_expired": list.map(|list| list.is_expired(now)),
+        }));
+    }
+    let mut lines = vec![
+        match mode {
+            RevocationMode::Strict => "mode         strict: without a fresh list nobody is trusted",
+            RevocationMode::Permissive => {
+                "mode         permissive: without a fresh list the last one is obeyed"
+            }
+        }
+        .to_owned(),
+    ];
+    match authority {
+        None => lines.push("signed by    nobody, so no list is obeyed".to_owned()),
+        Some(authority) => {
+            lines.push(format!(
+                "signed by    {} of these keys, for {}",
+                authority.role().threshold(),
+                authority.name()
+            ));
+            lines.extend(
+                key_ids(authority)
+                    .iter()
+                    .map(|id| format!("             {id}")),
+            );
+        }
+    }
+    match list {
+        None => lines.push("list         none".to_owned()),
+        Some(list) => {
+            let state = if list.is_expired(now) {
+                "EXPIRED:"
+            } else {
+                "until"
+            };
+            lines.push(format!(
+                "list         version {}, {state} {}",
+                list.version(),
+                list.expires()
+            ));
+            lines.extend(list.entries().map(|(what, reason)| match reason {
+                Some(reason) => format!("revoked      {what}: {reason}"),
+                None => format!("revoked      {what}"),
+            }));
+        }
+    }
+    output::write(&(lines.join("\n") + "\n"))
+}
