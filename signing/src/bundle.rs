@@ -5,8 +5,9 @@
 //! the bytes that were hashed are the bytes that are used.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::digest::Sha256Digest;
@@ -60,7 +61,7 @@ impl Bundle {
     /// # Errors
     ///
     /// What [`Envelope::parse`] refuses.
-    pub fn from_memory<N: Into<String>, B: Into<Arc<[u8]>>>(
+    pub fn from_memory<N: Into<String>, B: Into<Bytes>>(
         envelope: &[u8],
         files: impl IntoIterator<Item = (N, B)>,
     ) -> Result<Self> {
@@ -112,7 +113,7 @@ impl Bundle {
     /// # Errors
     ///
     /// `manifest.*`, `file.*`, `trust.permissions`.
-    pub fn unverified_component(&self) -> Result<Arc<[u8]>> {
+    pub fn unverified_component(&self) -> Result<Bytes> {
         let manifest = self.unverified_manifest()?;
         self.source
             .read(
@@ -199,7 +200,7 @@ impl SignedManifest {
 pub struct VerifiedBundle {
     signed: SignedManifest,
     decision: TrustDecision,
-    component: Arc<[u8]>,
+    component: Bytes,
     /// Of all its bytes, which a manifest need not say and hardly anybody asks for.
     component_digest: OnceLock<Sha256Digest>,
     files: Files,
@@ -262,12 +263,12 @@ impl VerifiedBundle {
 
     /// The WebAssembly component.
     #[must_use]
-    pub fn component(&self) -> &Arc<[u8]> {
+    pub fn component(&self) -> &Bytes {
         &self.component
     }
 
     /// The assets by name, in the order of the manifest. The component is not among them.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.manifest()
             .files()
             .iter()
@@ -276,7 +277,7 @@ impl VerifiedBundle {
 
     /// An asset by its name, spelled as in the manifest.
     #[must_use]
-    pub fn file(&self, name: &str) -> Option<&Arc<[u8]>> {
+    pub fn file(&self, name: &str) -> Option<&Bytes> {
         if name == self.manifest().component().path() {
             return None;
         }

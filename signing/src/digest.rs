@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::ParallelSlice as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
@@ -123,9 +125,13 @@ impl FileDigest {
             Self::Sha256Chunks {
                 chunk_size,
                 digests,
-            } => chunks(bytes, *chunk_size)
-                .map(Sha256Digest::of)
-                .eq(digests.iter().copied()),
+            } => {
+                let chunks = chunks(bytes, *chunk_size);
+                chunks.len() == digests.len()
+                    && chunks
+                        .zip(digests)
+                        .all(|(chunk, digest)| Sha256Digest::of(chunk) == *digest)
+            }
         }
     }
 }
@@ -139,10 +145,10 @@ pub fn parse_digest(text: &str) -> Result<Sha256Digest, ParseError> {
     text.strip_prefix("sha256:").unwrap_or(text).parse()
 }
 
-/// The chunks of `bytes`; `chunk_size` is not zero.
-fn chunks(bytes: &[u8], chunk_size: u64) -> std::slice::Chunks<'_, u8> {
+/// The chunks of `bytes`, for all cores; `chunk_size` is not zero.
+fn chunks(bytes: &[u8], chunk_size: u64) -> rayon::slice::Chunks<'_, u8> {
     // A chunk longer than the address space is one chunk.
-    bytes.chunks(usize::try_from(chunk_size).unwrap_or(usize::MAX))
+    bytes.par_chunks(usize::try_from(chunk_size).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

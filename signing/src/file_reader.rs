@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sha2::Digest as _;
 
@@ -42,7 +43,7 @@ pub(crate) struct FileRegion {
 pub(crate) fn read_verified(
     entries: &[&FileEntry],
     open: impl Fn(&FileEntry) -> Result<FileRegion>,
-) -> Result<Vec<Arc<[u8]>>> {
+) -> Result<Vec<Bytes>> {
     let mut contents = Vec::with_capacity(entries.len());
     for entries in entries.chunks(OPEN_AT_ONCE) {
         let mut opened = Vec::with_capacity(entries.len());
@@ -51,7 +52,6 @@ pub(crate) fn read_verified(
         }
         let mut parts = Vec::new();
         for (entry, region, bytes) in &mut opened {
-            let bytes = Arc::get_mut(bytes).ok_or(Error::Internal("a file's buffer"))?;
             parts_of(entry, region, bytes, &mut parts)?;
         }
         // The first that fails in the manifest's order, so that the error does not depend on threads.
@@ -66,19 +66,20 @@ pub(crate) fn read_verified(
             if region.to_the_end {
                 check_end(entry, &region)?;
             }
-            contents.push(bytes);
+            contents.push(bytes.into());
         }
     }
     Ok(contents)
 }
 
-/// Shared memory for a file's content, so that large weights are never there twice.
-fn buffer(entry: &FileEntry) -> Result<Arc<[u8]>> {
+/// Memory for a file's content. The system hands out zeroed pages as they are first written to, so that
+/// the cores that read share that work too.
+fn buffer(entry: &FileEntry) -> Result<Vec<u8>> {
     let length = usize::try_from(entry.size().bytes()).map_err(|_| Error::FileTooLarge {
         found: entry.size(),
         allowed: ByteSize::from_bytes(usize::MAX as u64),
     })?;
-    Ok(std::iter::repeat_n(0, length).collect())
+    Ok(vec![0; length])
 }
 
 /// A part of a file with a digest of its own, and where in memory it goes.

@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::archive::Archive;
 use crate::bundle::ENVELOPE_FILE;
 use crate::directory::Directory;
@@ -17,7 +19,7 @@ use crate::permissions::Rule;
 use crate::units::ByteSize;
 
 /// The files of a bundle by their paths, each as the manifest says.
-pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
+pub(crate) type Files = BTreeMap<String, Bytes>;
 
 /// Where a bundle's files are.
 #[derive(Debug)]
@@ -94,7 +96,7 @@ pub(crate) fn read_directory(
     directory: &Directory,
     manifest: &Manifest,
     max_size: ByteSize,
-) -> Result<Vec<Arc<[u8]>>> {
+) -> Result<Vec<Bytes>> {
     let entries: Vec<_> = manifest.all_files().collect();
     check_total(&entries, max_size)?;
     read_verified(&entries, |entry| region(directory, entry))
@@ -142,13 +144,13 @@ fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
 }
 
 /// A file that is in memory already.
-fn checked(files: &Files, entry: &FileEntry) -> Result<Arc<[u8]>> {
+fn checked(files: &Files, entry: &FileEntry) -> Result<Bytes> {
     let bytes = files.get(entry.path()).ok_or_else(|| Error::FileMissing {
         path: entry.path().to_owned(),
     })?;
     check_size(entry, bytes.len() as u64)?;
     if entry.digest().verify(bytes) {
-        Ok(Arc::clone(bytes))
+        Ok(bytes.clone())
     } else {
         Err(Error::FileDigest {
             path: entry.path().to_owned(),

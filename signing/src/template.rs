@@ -22,7 +22,7 @@ use crate::units::{ByteSize, Fuel};
 /// is. No host ever reads it.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// Files above this size are pinned in chunks, so that one day they can be checked in parts.
+/// Files above this size are pinned in chunks, so that all cores can check them.
 const CHUNKED_ABOVE: u64 = 64 << 20;
 /// The length of such a chunk: 4 MiB.
 const CHUNK_SIZE: NonZeroU32 = NonZeroU32::new(4 << 20).expect("it is not zero");

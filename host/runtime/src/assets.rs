@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ampoule_signing::VerifiedBundle;
+use bytes::Bytes;
 
 use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::guest_log::harmless;
@@ -11,7 +12,7 @@ use crate::limits::MAX_ASSET_READ;
 
 /// The files that a model may read, by the name that its manifest gives them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AssetFiles(Arc<BTreeMap<String, Arc<[u8]>>>);
+pub(crate) struct AssetFiles(Arc<BTreeMap<String, Bytes>>);
 
 impl AssetFiles {
     /// Every file of the bundle but the component: it is code, not data for itself.
@@ -21,7 +22,7 @@ impl AssetFiles {
             bundle
                 .files()
                 .filter(|(name, _)| *name != component)
-                .map(|(name, bytes)| (name.to_owned(), Arc::clone(bytes)))
+                .map(|(name, bytes)| (name.to_owned(), bytes.clone()))
                 .collect(),
         ))
     }
@@ -68,7 +69,7 @@ impl Assets {
         Ok(rest[..len].to_vec())
     }
 
-    fn find(&self, name: &str) -> Result<&Arc<[u8]>, GuestError> {
+    fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
         let files = self.files.as_ref().ok_or_else(|| {
             error(
                 "asset.closed",
@@ -98,8 +99,8 @@ mod tests {
     use super::*;
 
     fn assets() -> Assets {
-        let big: Arc<[u8]> = vec![7; MAX_ASSET_READ as usize + 10].into();
-        let small: Arc<[u8]> = b"hello".to_vec().into();
+        let big: Bytes = vec![7; MAX_ASSET_READ as usize + 10].into();
+        let small: Bytes = b"hello".to_vec().into();
         Assets::open(AssetFiles(Arc::new(BTreeMap::from([
             ("big".to_owned(), big),
             ("small".to_owned(), small),

@@ -10,8 +10,8 @@ fn verify(
     trust: &TrustStore,
     files: &[(&str, &[u8])],
 ) -> Result<VerifiedBundle> {
-    Bundle::from_memory(&fixture.envelope_bytes(), files.iter().copied())?
-        .verify(trust, Timestamp::now())
+    let files = files.iter().map(|(name, bytes)| (*name, bytes.to_vec()));
+    Bundle::from_memory(&fixture.envelope_bytes(), files)?.verify(trust, Timestamp::now())
 }
 
 #[test]

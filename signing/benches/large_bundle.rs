@@ -1,0 +1,124 @@
+//! How long a large bundle takes to verify, beside OpenSSL's SHA-256 of the same file.
+//!
+//! ```sh
+//! cargo bench -p ampoule-signing --bench large_bundle            # 1 GiB; or: -- 256 for 256 MiB
+//! ```
+//!
+//! The two take turns, with the file in the page cache, and the medians are compared. Verification reads
+//! everything into memory and leaves it there; OpenSSL reads it piece by piece.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark fails by panicking and prints"
+)]
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ampoule_signing::{
+    Bundle, ByteSize, ManifestTemplate, SecretKey, Timestamp, TrustStore, Version, sign_directory,
+};
+
+/// How often each is timed.
+const ROUNDS: usize = 11;
+
+fn main() {
+    // Cargo passes `--bench`.
+    let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
+    let mib: u32 = asked.unwrap_or(1024);
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let bundle = dir.path().join("large");
+    let trust = write_bundle(&bundle, mib);
+    let weights = bundle.join("weights.bin");
+
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let times = (
+            timed(|| verify(&bundle, &trust, mib)),
+            timed(|| openssl(&weights)),
+        );
+        // The first brings everything into the cache.
+        if round > 0 {
+            ours.push(times.0);
+            theirs.push(times.1);
+        }
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    let rate = |time: Duration| f64::from(mib) / 1024.0 / time.as_secs_f64();
+    println!("{mib} MiB in chunks, {ROUNDS} rounds, medians");
+    println!(
+        "ampoule verification  {ours:8.1?}  {:5.2} GiB/s",
+        rate(ours)
+    );
+    println!(
+        "openssl dgst -sha256  {theirs:8.1?}  {:5.2} GiB/s",
+        rate(theirs)
+    );
+    println!(
+        "ratio                 {:.2}",
+        ours.as_secs_f64() / theirs.as_secs_f64()
+    );
+}
+
+/// Writes and signs a bundle of one large file, and says whom to trust for it.
+fn write_bundle(dir: &Path, mib: u32) -> TrustStore {
+    fs::create_dir(dir).unwrap();
+    fs::write(dir.join("component.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
+    let mut weights = File::create(dir.join("weights.bin")).unwrap();
+    let mut piece: Vec<u8> = (0..1u32 << 18).flat_map(u32::to_le_bytes).collect();
+    for number in 0..mib {
+        piece[..8].copy_from_slice(&number.to_le_bytes());
+        weights.write_all(&piece).unwrap();
+    }
+    let key = SecretKey::generate().unwrap();
+    ManifestTemplate::new(
+        "acme",
+        "large",
+        Version::new(1, 0, 0),
+        1,
+        &["text-embedding"],
+    )
+    .fill(dir, Timestamp::now())
+    .unwrap()
+    .write_file(dir)
+    .unwrap();
+    sign_directory(dir, &[&key]).unwrap();
+    let mut trust = TrustStore::new();
+    trust.insert(key.public_key().clone(), ["acme"]).unwrap();
+    trust
+}
+
+fn verify(bundle: &Path, trust: &TrustStore, mib: u32) {
+    let verified = Bundle::open(bundle)
+        .unwrap()
+        .verify(trust, Timestamp::now())
+        .unwrap();
+    let weights = verified.file("weights.bin").unwrap();
+    assert_eq!(
+        ByteSize::from_bytes(weights.len() as u64),
+        ByteSize::from_mib(mib)
+    );
+}
+
+fn openssl(file: &Path) {
+    let mut command = Command::new("openssl");
+    command
+        .args(["dgst", "-sha256"])
+        .arg(file)
+        .stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    work();
+    started.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
