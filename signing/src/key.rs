@@ -44,6 +44,14 @@ const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 #[serde(transparent)]
 pub struct KeyId(Sha256Digest);
 
+impl KeyId {
+    /// The 32 bytes themselves.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -139,9 +147,14 @@ impl PublicKey {
     ///
     /// None that is known (`internal.encoding`).
     pub fn to_pem(&self) -> Result<String> {
-        PublicKeyBytes(self.verifying.to_bytes())
+        PublicKeyBytes(self.to_bytes())
             .to_public_key_pem(LineEnding::LF)
             .map_err(|_| Error::Internal("a public key"))
+    }
+
+    /// The 32 bytes of the point (RFC 8032, section 5.1.2).
+    pub(crate) fn to_bytes(&self) -> [u8; 32] {
+        self.verifying.to_bytes()
     }
 
     /// The key's name.

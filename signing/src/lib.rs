@@ -141,6 +141,7 @@ mod key_file;
 mod locked_directory;
 mod manifest;
 mod manifest_json;
+mod minisign;
 mod names;
 mod pack;
 mod permissions;
@@ -165,6 +166,7 @@ pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
+pub use minisign::{MINISIGN_FILE, minisign_directory};
 pub use pack::{pack_directory, unpack_file};
 pub use reference::ModelReference;
 pub use semver::Version;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
+use crate::minisign::MINISIGN_FILE;
 use crate::permissions::Rule;
 use crate::units::{ByteSize, Fuel};
 
@@ -100,7 +101,13 @@ impl ManifestTemplate {
             .list()?
             .into_iter()
             .filter(|path| {
-                ![ENVELOPE_FILE, MANIFEST_FILE, component.path.as_str()].contains(&path.as_str())
+                ![
+                    ENVELOPE_FILE,
+                    MANIFEST_FILE,
+                    MINISIGN_FILE,
+                    component.path.as_str(),
+                ]
+                .contains(&path.as_str())
             })
             .map(|path| file_entry(&directory, path))
             .collect::<Result<Vec<_>>>()?;

@@ -133,8 +133,10 @@ fn python_with_pip() -> Result<()> {
 }
 
 /// Tools that tests run, each by a call that does nothing, and the Debian package that has it: OpenSSL
-/// reads our keys and verifies our signatures, `strace` kills a process at each of its steps.
-const TOOLS: [(&str, &str, &str); 2] = [
+/// reads our keys and verifies our signatures, so does minisign, `strace` kills a process at each of its
+/// steps.
+const TOOLS: [(&str, &str, &str); 3] = [
+    ("minisign", "-v", "minisign"),
     ("openssl", "version", "openssl"),
     ("strace", "--version", "strace"),
 ];

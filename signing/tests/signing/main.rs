@@ -19,6 +19,7 @@ mod manifest;
 mod manifest_files;
 mod memory;
 mod messages;
+mod minisign;
 mod one_time_key;
 mod openssl;
 mod packed;

@@ -74,6 +74,14 @@ pub(crate) enum Command {
                             sha256sum -c ../minilm.sha256"
     )]
     Digest(Digest),
+    /// Sign and write keys for those who check with minisign.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule-sign minisign sign minilm --key acme.key\n  ampoule-sign minisign \
+                      pubkey acme.pub > acme.minisign\n  minisign -V -p acme.minisign -m \
+                      minilm/ampoule.dsse.json"
+    )]
+    Minisign(MinisignCommand),
     /// Pack a signed bundle into one file, which a host runs as it is.
     #[command(after_help = "Example:\n  ampoule-sign pack minilm minilm.ampoule")]
     Pack(Pack),
@@ -125,6 +133,28 @@ pub(crate) struct Pubkey {
     /// File to write it to, instead of printing it. An existing file is never overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MinisignCommand {
+    /// Sign a bundle's envelope: writes ampoule.dsse.json.minisig beside it.
+    #[command(after_help = "Example:\n  ampoule-sign minisign sign minilm --key acme.key")]
+    Sign(MinisignSign),
+    /// Print a public key as minisign reads it.
+    #[command(after_help = "Example:\n  ampoule-sign minisign pubkey acme.pub > acme.minisign")]
+    Pubkey(PublicKeyFile),
+}
+
+#[derive(Args)]
+pub(crate) struct MinisignSign {
+    /// Directory of a bundle that the key has signed.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Private key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }

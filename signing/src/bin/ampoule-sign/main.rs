@@ -10,6 +10,7 @@ mod documents;
 mod init;
 mod inspect;
 mod keys;
+mod minisign;
 mod output;
 mod pack;
 mod password;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Verify(options) => verify::verify(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Digest(options) => digest::digest(&options),
+        Command::Minisign(command) => minisign::minisign(&command),
         Command::Pack(options) => pack::pack(&options),
         Command::Unpack(options) => pack::unpack(&options),
         Command::Root(command) => root::root(&command),

@@ -1,0 +1,111 @@
+//! Signatures and public keys as minisign reads them, for those who want to check an envelope with a tool
+//! of somebody else's.
+//!
+//! Source: minisign's manual, sections "Signature format" and "Public key format". Signatures are
+//! prehashed (`ED`, BLAKE2b-512), which minisign calls for since 0.8; they can therefore never be taken for
+//! one over a manifest, whose message begins with `DSSEv1`.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use blake2::{Blake2b512, Digest as _};
+
+use crate::bundle::ENVELOPE_FILE;
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
+use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::manifest::Manifest;
+use crate::source::{open_directory, read_envelope};
+
+/// The file beside the envelope that holds its signature.
+pub const MINISIGN_FILE: &str = "ampoule.dsse.json.minisig";
+
+/// Minisign's own name for a key: 8 bytes, here the first of our key id, shown as it shows them.
+fn minisign_key_id(id: KeyId) -> [u8; 8] {
+    let mut short = [0; 8];
+    short.copy_from_slice(&id.as_bytes()[..8]);
+    short
+}
+
+/// As minisign prints it: a number of 16 digits, whose bytes stand in the files from the last.
+fn shown(id: [u8; 8]) -> String {
+    format!("{:016X}", u64::from_le_bytes(id))
+}
+
+impl PublicKey {
+    /// The key in a file that `minisign -V -p` takes.
+    #[must_use]
+    pub fn to_minisign(&self) -> String {
+        let id = minisign_key_id(self.key_id());
+        let mut bytes = b"Ed".to_vec();
+        bytes.extend_from_slice(&id);
+        bytes.extend_from_slice(&self.to_bytes());
+        format!(
+            "untrusted comment: minisign public key {}\n{}\n",
+            shown(id),
+            BASE64.encode(bytes)
+        )
+    }
+}
+
+/// What `minisign -V` checks `message` by. The comment, one line, is signed too.
+fn signature(key: &SecretKey, message: &[u8], trusted_comment: &str) -> String {
+    let id = minisign_key_id(key.public_key().key_id());
+    let signature = key.sign(&Blake2b512::digest(message));
+    let mut bytes = b"ED".to_vec();
+    bytes.extend_from_slice(&id);
+    bytes.extend_from_slice(&signature);
+    let mut whole = signature.to_vec();
+    whole.extend_from_slice(trusted_comment.as_bytes());
+    format!(
+        "untrusted comment: signature by minisign public key {}\n{}\ntrusted comment: \
+         {trusted_comment}\n{}\n",
+        shown(id),
+        BASE64.encode(bytes),
+        BASE64.encode(key.sign(&whole))
+    )
+}
+
+/// Signs the envelope in `dir`, which this key has signed as such, for minisign, and puts the signature into
+/// [`MINISIGN_FILE`] beside it. One that is there is replaced: it is over an envelope that was.
+///
+/// # Errors
+///
+/// `envelope.*`, `manifest.*`, `trust.permissions`, `usage.arguments` when the envelope has no valid
+/// signature of this key, `io.failed`.
+pub fn minisign_directory(dir: &Path, key: &SecretKey) -> Result<Manifest> {
+    let directory = open_directory(dir)?;
+    let envelope = read_envelope(&directory)?;
+    let manifest = Manifest::parse(envelope.payload())?;
+    check_signed(&envelope, key.public_key())?;
+    let comment = format!(
+        "{}/{}@{} release {}, file {ENVELOPE_FILE}",
+        manifest.publisher(),
+        manifest.name(),
+        manifest.version(),
+        manifest.release()
+    );
+    let signature = signature(key, &envelope.to_bytes()?, &comment);
+    directory
+        .replace(MINISIGN_FILE, signature.as_bytes(), 0o644)
+        .map_err(Error::io("write the signature"))?;
+    Ok(manifest)
+}
+
+/// Whoever signs for another tool has signed for Ampoule, or the two would tell different stories.
+fn check_signed(envelope: &Envelope, key: &PublicKey) -> Result<()> {
+    let message = envelope.pae();
+    let is_signed = envelope
+        .signatures()
+        .iter()
+        .any(|one| one.key_id() == key.key_id() && key.verify(&message, one.signature()));
+    if is_signed {
+        return Ok(());
+    }
+    Err(Error::UsageArguments(format!(
+        "the key {} has not signed the bundle; do that first with `ampoule-sign sign` or \
+         `ampoule-sign cosign`",
+        key.key_id()
+    )))
+}
