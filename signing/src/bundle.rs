@@ -1,23 +1,24 @@
-//! From a directory on disk, or from bytes in memory, to a bundle that may be run.
+//! From a directory or a file on disk, or from bytes in memory, to a bundle that may be run.
 //!
 //! The order is the point: signatures are verified over the exact payload bytes before those bytes
 //! are parsed; identity and expiry are checked before any file is read; each file is read once, and
 //! the bytes that were hashed are the bytes that are used.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::digest::Sha256Digest;
-use crate::directory::Directory;
-use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::KeyId;
-use crate::manifest::{FileEntry, Manifest};
-use crate::permissions::Rule;
+use crate::manifest::Manifest;
+use crate::reference::ModelReference;
+use crate::signers::valid_signers;
+use crate::source::{Files, Source};
+use crate::trust::Caps;
+use crate::trust::TrustError;
 use crate::trust::TrustStore;
 use crate::units::ByteSize;
 
@@ -34,46 +35,24 @@ pub struct Bundle {
     source: Source,
     envelope: Envelope,
     max_size: ByteSize,
-}
-
-/// Where a bundle's files are.
-#[derive(Debug)]
-enum Source {
-    Directory(Directory),
-    Memory(BTreeMap<String, Arc<[u8]>>),
+    expected: Option<ModelReference>,
 }
 
 impl Bundle {
-    /// Opens a bundle's directory, once and for all, and reads its envelope.
+    /// Opens a bundle, a directory or one packed file, once and for all, and reads its envelope.
     ///
     /// # Errors
     ///
     /// `envelope.missing` when it is no bundle, `trust.permissions` when everybody may write to the
-    /// directory or the envelope, and what [`Envelope::parse`] refuses.
+    /// directory, the envelope or the packed file, `file.archive` for a file that is no packed bundle,
+    /// and what [`Envelope::parse`] refuses.
     pub fn open(path: &Path) -> Result<Self> {
-        let directory = Directory::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::EnvelopeMissing { found: "nothing" },
-            io::ErrorKind::NotADirectory => Error::EnvelopeMissing { found: "a file" },
-            _ => Error::io("open the bundle directory")(error),
-        })?;
-        directory.check(Rule::NotWorldWritable, "the bundle directory")?;
-        let bytes = directory
-            .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
-            .map_err(|error| match error {
-                Error::FileMissing { .. } => Error::EnvelopeMissing {
-                    found: "a directory without it",
-                },
-                other => other,
-            })?
-            .map_err(|found| Error::EnvelopeTooLarge {
-                found: ByteSize::from_bytes(found),
-                allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
-            })?;
-        let envelope = Envelope::parse(&bytes)?;
+        let (source, envelope) = Source::open(path)?;
         Ok(Self {
-            source: Source::Directory(directory),
+            source,
             envelope,
             max_size: DEFAULT_MAX_BUNDLE_SIZE,
+            expected: None,
         })
     }
 
@@ -96,6 +75,7 @@ impl Bundle {
             source: Source::Memory(files),
             envelope: Envelope::parse(envelope)?,
             max_size: DEFAULT_MAX_BUNDLE_SIZE,
+            expected: None,
         })
     }
 
@@ -103,6 +83,13 @@ impl Bundle {
     #[must_use]
     pub fn with_max_size(mut self, max_size: ByteSize) -> Self {
         self.max_size = max_size;
+        self
+    }
+
+    /// Refuses any model but this one when the bundle is verified.
+    #[must_use]
+    pub fn with_expected(mut self, expected: ModelReference) -> Self {
+        self.expected = Some(expected);
         self
     }
 
@@ -130,158 +117,51 @@ impl Bundle {
     /// `manifest.*`, `file.*`, `trust.permissions`.
     pub fn unverified_component(&self) -> Result<Arc<[u8]>> {
         let manifest = self.unverified_manifest()?;
-        let component = manifest.component();
-        if component.size().bytes() > self.max_size.bytes() {
-            return Err(Error::FileTooLarge {
-                found: component.size(),
-                allowed: self.max_size,
-            });
-        }
-        self.source.read(component)
+        self.source
+            .read(
+                &manifest,
+                std::iter::once(manifest.component()),
+                self.max_size,
+            )?
+            .remove(manifest.component().path())
+            .ok_or(Error::Internal("the component"))
     }
 
     /// Verifies everything and reads every file: the only way to a [`VerifiedBundle`].
     ///
     /// # Errors
     ///
-    /// In this order: `signature.missing`, `signature.invalid`, `trust.unknown-key` for the
-    /// signatures; `manifest.*` for the payload; `trust.publisher`, `trust.model`, `trust.expired`
-    /// for what it says; `file.*`, `trust.permissions` for the files.
+    /// In this order: `trust.root-expired` for the trust itself; `signature.missing`,
+    /// `signature.invalid`, `trust.unknown-key` for the signatures; `manifest.*` for the payload;
+    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`, `trust.identity`,
+    /// `trust.expired` for what it says; `file.*`, `trust.permissions` for the files.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
-        let valid = valid_signers(&self.envelope, trust)?;
+        trust.check_fresh(now)?;
+        let valid = valid_signers(&self.envelope, |id| trust.key(id))?;
         let manifest = Manifest::parse(self.envelope.payload())?;
-        let signers: Vec<KeyId> = valid
-            .iter()
-            .copied()
-            .filter(|key| trust.may_sign(key, manifest.publisher(), manifest.name()))
-            .collect();
-        if signers.is_empty() {
-            return Err(not_its_signers(trust, &manifest, valid));
+        let manifest_digest = Sha256Digest::of(self.envelope.payload());
+        let (signers, caps) = trust.decide(&manifest, valid, now)?;
+        if let Some(expected) = &self.expected {
+            expected.check(&manifest, manifest_digest)?;
         }
         if let Some(not_after) = manifest.not_after().filter(|not_after| *not_after < now) {
-            return Err(Error::TrustExpired { not_after, now });
+            return Err(Error::Trust(TrustError::Expired { not_after, now }));
         }
-        let files = read_files(&manifest, self.max_size, |file| self.source.read(file))?;
+        let files = self
+            .source
+            .read(&manifest, manifest.all_files(), self.max_size)?;
         let component = files
             .get(manifest.component().path())
             .cloned()
             .ok_or(Error::Internal("the component"))?;
         Ok(VerifiedBundle {
-            manifest_digest: Sha256Digest::of(self.envelope.payload()),
+            manifest_digest,
             manifest,
             signers,
+            caps,
             component,
             files,
         })
-    }
-}
-
-/// The trusted keys that signed, each once, whichever publisher they may speak for.
-fn valid_signers(envelope: &Envelope, trust: &TrustStore) -> Result<Vec<KeyId>> {
-    if envelope.signatures().is_empty() {
-        return Err(Error::SignatureMissing);
-    }
-    let message = envelope.pae();
-    // `Envelope::parse` leaves no key id twice, and the store has each key under its own id: so a
-    // key counts once.
-    let mut signers = Vec::new();
-    for signature in envelope.signatures() {
-        // A signature by a stranger is none: others may sign too.
-        let Some(key) = trust.key(&signature.key_id()) else {
-            continue;
-        };
-        if !key.verify(&message, signature.signature()) {
-            return Err(Error::SignatureInvalid {
-                key_id: signature.key_id(),
-            });
-        }
-        signers.push(signature.key_id());
-    }
-    if signers.is_empty() {
-        let found = envelope
-            .signatures()
-            .iter()
-            .map(|one| one.key_id())
-            .collect();
-        return Err(Error::TrustUnknownKey { found });
-    }
-    Ok(signers)
-}
-
-/// Why none of the trusted keys that signed will do.
-fn not_its_signers(trust: &TrustStore, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
-    let publisher = manifest.publisher().to_owned();
-    let other_models: Vec<String> = signers
-        .iter()
-        .flat_map(|key| trust.models_of(key))
-        .filter(|(of, _)| *of == publisher)
-        .map(|(of, name)| format!("{of}/{name}"))
-        .collect();
-    if other_models.is_empty() {
-        return Error::TrustPublisher { publisher, signers };
-    }
-    Error::TrustModel {
-        model: format!("{publisher}/{}", manifest.name()),
-        allowed: other_models.join(", "),
-        signers,
-    }
-}
-
-/// Reads all of a manifest's files, each with `read`.
-pub(crate) fn read_files(
-    manifest: &Manifest,
-    max_size: ByteSize,
-    read: impl Fn(&FileEntry) -> Result<Arc<[u8]>>,
-) -> Result<BTreeMap<String, Arc<[u8]>>> {
-    let total = manifest
-        .all_files()
-        .fold(0u64, |sum, file| sum.saturating_add(file.size().bytes()));
-    if total > max_size.bytes() {
-        return Err(Error::FileTooLarge {
-            found: ByteSize::from_bytes(total),
-            allowed: max_size,
-        });
-    }
-    manifest
-        .all_files()
-        .map(|file| Ok((file.path().to_owned(), read(file)?)))
-        .collect()
-}
-
-/// Reads one file of a directory, once, and checks that it is what the manifest says.
-pub(crate) fn read_file(directory: &Directory, file: &FileEntry) -> Result<Arc<[u8]>> {
-    let bytes = directory.read_exact(file.path(), file.size(), Rule::NotWorldWritable)?;
-    check_digest(file, bytes)
-}
-
-fn check_digest(file: &FileEntry, bytes: Arc<[u8]>) -> Result<Arc<[u8]>> {
-    if !file.digest().verify(&bytes) {
-        return Err(Error::FileDigest {
-            path: file.path().to_owned(),
-        });
-    }
-    Ok(bytes)
-}
-
-impl Source {
-    /// One file, once it was found to be what the manifest says.
-    fn read(&self, file: &FileEntry) -> Result<Arc<[u8]>> {
-        let files = match self {
-            Self::Directory(directory) => return read_file(directory, file),
-            Self::Memory(files) => files,
-        };
-        let bytes = files.get(file.path()).ok_or_else(|| Error::FileMissing {
-            path: file.path().to_owned(),
-        })?;
-        let found = ByteSize::from_bytes(bytes.len() as u64);
-        if found != file.size() {
-            return Err(Error::FileSize {
-                path: file.path().to_owned(),
-                expected: file.size(),
-                found,
-            });
-        }
-        check_digest(file, Arc::clone(bytes))
     }
 }
 
@@ -293,8 +173,9 @@ pub struct VerifiedBundle {
     manifest: Manifest,
     manifest_digest: Sha256Digest,
     signers: Vec<KeyId>,
+    caps: Caps,
     component: Arc<[u8]>,
-    files: BTreeMap<String, Arc<[u8]>>,
+    files: Files,
 }
 
 impl VerifiedBundle {
@@ -310,10 +191,16 @@ impl VerifiedBundle {
         self.manifest_digest
     }
 
-    /// The keys that signed and may speak for the publisher: at least one, each once.
+    /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
+    }
+
+    /// What the trust in the model lets its manifest ask for. The host compares the two.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
     }
 
     /// The WebAssembly component.

@@ -19,6 +19,11 @@ impl Sha256Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
+    /// The digest of what the hasher was given.
+    pub(crate) fn of_hasher(hasher: sha2::Sha256) -> Self {
+        Self(hasher.finalize().into())
+    }
+
     /// The 32 bytes themselves.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -123,6 +128,15 @@ impl FileDigest {
                 .eq(digests.iter().copied()),
         }
     }
+}
+
+/// Reads a digest as people pass it on: 64 hexadecimal digits, with `sha256:` before them or without.
+///
+/// # Errors
+///
+/// For any other text.
+pub fn parse_digest(text: &str) -> Result<Sha256Digest, ParseError> {
+    text.strip_prefix("sha256:").unwrap_or(text).parse()
 }
 
 /// The chunks of `bytes`; `chunk_size` is not zero.

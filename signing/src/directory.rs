@@ -5,7 +5,6 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::fs::{
@@ -28,12 +27,40 @@ impl Directory {
         Ok(Self { dir })
     }
 
+    /// Opens the directory of a file that the user named, and gives the file's name in it.
+    pub(crate) fn open_parent(path: &Path) -> Result<(Self, String)> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| {
+            Error::UsageArguments("expected the name of a file, in UTF-8".to_owned())
+        })?;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let directory = Self::open(parent).map_err(Error::io("open the file's directory"))?;
+        Ok((directory, name.to_owned()))
+    }
+
     /// Refuses a directory that others may change; `what` names it in the message.
     pub(crate) fn check(&self, rule: Rule, what: &str) -> Result<()> {
         let metadata = self
             .dir
             .dir_metadata()
             .map_err(Error::io(format!("look at {what}")))?;
+        rule.check(metadata.mode(), || what.to_owned())
+    }
+
+    /// The same for the directory of one file: where everybody may make files but only change their own,
+    /// as in `/tmp` (the sticky bit), nobody can put another in this one's place.
+    pub(crate) fn check_around_file(&self, rule: Rule, what: &str) -> Result<()> {
+        const STICKY: u32 = 0o1000;
+        let metadata = self
+            .dir
+            .dir_metadata()
+            .map_err(Error::io(format!("look at {what}")))?;
+        if metadata.mode() & STICKY != 0 {
+            return Ok(());
+        }
         rule.check(metadata.mode(), || what.to_owned())
     }
 
@@ -102,45 +129,6 @@ impl Directory {
         })
     }
 
-    /// Reads a file that must be exactly `size` bytes long.
-    pub(crate) fn read_exact(
-        &self,
-        path: &str,
-        size: crate::ByteSize,
-        rule: Rule,
-    ) -> Result<Arc<[u8]>> {
-        let (mut file, metadata) = self.open_file(path, rule)?;
-        let wrong_size = |found| Error::FileSize {
-            path: path.to_owned(),
-            expected: size,
-            found: crate::ByteSize::from_bytes(found),
-        };
-        if metadata.len() != size.bytes() {
-            return Err(wrong_size(metadata.len()));
-        }
-        let length = usize::try_from(size.bytes()).map_err(|_| wrong_size(metadata.len()))?;
-        // Straight into shared memory, so that large weights are never there twice.
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
-        let buffer = Arc::get_mut(&mut bytes).ok_or(Error::Internal("a file's buffer"))?;
-        let mut filled = 0;
-        while filled < length {
-            match file.read(&mut buffer[filled..]) {
-                Ok(0) => return Err(wrong_size(filled as u64)),
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io(format!("read {path:?}"))(error)),
-            }
-        }
-        // It may have grown since the look at its length.
-        match file
-            .read(&mut [0])
-            .map_err(Error::io(format!("read {path:?}")))?
-        {
-            0 => Ok(bytes),
-            _ => Err(wrong_size(size.bytes() + 1)),
-        }
-    }
-
     /// Puts a file into place whole or not at all: a temporary file in the same directory, synced,
     /// renamed, and the directory synced, so that it also survives a power cut.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -166,6 +154,70 @@ impl Directory {
         written.and_then(|()| self.sync())
     }
 
+    /// Writes a file that must not exist yet, whole or not at all, and for everybody to read.
+    pub(crate) fn create_with(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.check_new(name)?;
+        let mut file = cap_tempfile::TempFile::new(&self.dir)?;
+        file.as_file()
+            .set_permissions(Permissions::from_mode(0o644))?;
+        write(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        file.replace(name)?;
+        self.sync()
+    }
+
+    /// Makes a directory that must not exist yet, with what `fill` puts into it or not at all.
+    pub(crate) fn create_directory(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.check_new(name)?;
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+        let draft = format!(".{name}.{:016x}", u64::from_le_bytes(random));
+        self.dir.create_dir(&draft)?;
+        let filled = self
+            .dir
+            .open_dir_nofollow(&draft)
+            .and_then(|dir| {
+                let directory = Self { dir };
+                fill(&directory)?;
+                directory.sync()
+            })
+            .and_then(|()| self.dir.rename(&draft, &self.dir, name));
+        if filled.is_err() {
+            // It is ours. That removing fails too changes nothing.
+            let _ = self.dir.remove_dir_all(&draft);
+        }
+        filled.and_then(|()| self.sync())
+    }
+
+    /// Writes a new file below, with the directories on the way to it.
+    pub(crate) fn create_below(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let Some((first, rest)) = path.split_once('/') else {
+            return self.create(path, bytes);
+        };
+        match self.dir.create_dir(first) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let dir = self.dir.open_dir_nofollow(first)?;
+        Self { dir }.create_below(rest, bytes)
+    }
+
+    fn check_new(&self, name: &str) -> io::Result<()> {
+        match self.dir.symlink_metadata(name) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens a file for locking, making it if need be.
     pub(crate) fn open_lock(&self, name: &str) -> io::Result<std::fs::File> {
         use cap_std::fs::OpenOptionsExt as _;
@@ -177,6 +229,14 @@ impl Directory {
             .mode(0o600)
             .follow(FollowSymlinks::No);
         Ok(self.dir.open_with(name, &options)?.into_std())
+    }
+
+    /// Waits until nobody else who does the same changes the directory, and keeps them waiting until the
+    /// value is dropped. The lock is on the directory itself, so no file is left in it.
+    pub(crate) fn lock(&self) -> io::Result<std::fs::File> {
+        let lock = self.dir.open(".")?.into_std();
+        lock.lock()?;
+        Ok(lock)
     }
 
     /// All regular files below, by their paths, sorted. Anything else is an error, as in

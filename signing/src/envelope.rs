@@ -11,9 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::document_kind::DocumentKind;
 use crate::error::{Error, Result, printable};
 use crate::key::{KeyId, SecretKey};
-use crate::manifest::{MAX_MANIFEST_BYTES, PAYLOAD_TYPE};
+use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::units::ByteSize;
 
 /// The most signatures that one envelope may carry. Each costs a verification, so there is an end.
@@ -26,7 +27,7 @@ pub const MAX_ENVELOPE_BYTES: u64 =
 /// A payload and who signed it. Parsing one says nothing about whether the signatures are valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    payload_type: String,
+    document: DocumentKind,
     payload: Vec<u8>,
     signatures: Vec<EnvelopeSignature>,
 }
@@ -78,6 +79,12 @@ impl Envelope {
     /// [`Envelope::to_bytes`] would not write just so; `envelope.payload-type` when it is not an
     /// Ampoule manifest that is signed.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::parse_as(bytes, DocumentKind::Bundle)
+    }
+
+    /// Reads an envelope around a document of this type and no other, so that what was signed as one
+    /// thing is never taken for another.
+    pub(crate) fn parse_as(bytes: &[u8], document: DocumentKind) -> Result<Self> {
         let found = bytes.len() as u64;
         if found > MAX_ENVELOPE_BYTES {
             return Err(Error::EnvelopeTooLarge {
@@ -85,11 +92,18 @@ impl Envelope {
                 allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
             });
         }
+        let malformed = |reason| malformed(document, reason);
         let json: EnvelopeJson = serde_json::from_slice(bytes)
             .map_err(|error| malformed(printable(&error.to_string())))?;
+        if json.payload_type != document.payload_type() {
+            return Err(Error::EnvelopePayloadType {
+                found: printable(&json.payload_type),
+                expected: document.payload_type(),
+            });
+        }
         let payload = BASE64
             .decode(&json.payload)
-            .map_err(|_| malformed("`payload` is not standard base64 with padding"))?;
+            .map_err(|_| malformed("`payload` is not standard base64 with padding".to_owned()))?;
         if json.signatures.len() > MAX_SIGNATURES {
             return Err(malformed(format!(
                 "expected at most {MAX_SIGNATURES} signatures, found {}",
@@ -100,26 +114,23 @@ impl Envelope {
             .signatures
             .iter()
             .map(EnvelopeSignature::parse)
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>, String>>()
+            .map_err(malformed)?;
         let distinct: BTreeSet<KeyId> = signatures.iter().map(|one| one.key_id).collect();
         if distinct.len() != signatures.len() {
-            return Err(malformed("two signatures have the same key id"));
+            return Err(malformed("two signatures have the same key id".to_owned()));
         }
         let envelope = Self {
-            payload_type: json.payload_type,
+            document,
             payload,
             signatures,
         };
         if envelope.to_bytes()? != bytes {
             return Err(malformed(
                 "expected the fields payload, payloadType, signatures in this order, no white \
-                 space and no escapes, found another spelling",
+                 space and no escapes, found another spelling"
+                    .to_owned(),
             ));
-        }
-        if envelope.payload_type != PAYLOAD_TYPE {
-            return Err(Error::EnvelopePayloadType {
-                found: printable(&envelope.payload_type),
-            });
         }
         Ok(envelope)
     }
@@ -131,25 +142,53 @@ impl Envelope {
     ///
     /// `envelope.malformed` for a key given twice or too many keys.
     pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
-        let message = pae(PAYLOAD_TYPE, &payload);
-        let signatures: Vec<_> = keys
-            .iter()
-            .map(|key| EnvelopeSignature {
-                key_id: key.public_key().key_id(),
-                signature: key.sign(&message),
-            })
-            .collect();
-        let distinct: BTreeSet<KeyId> = signatures.iter().map(|one| one.key_id).collect();
-        if distinct.len() != signatures.len() || signatures.len() > MAX_SIGNATURES {
-            return Err(malformed(format!(
-                "expected at most {MAX_SIGNATURES} different keys"
-            )));
-        }
-        Ok(Self {
-            payload_type: PAYLOAD_TYPE.to_owned(),
+        Self::sign_as(DocumentKind::Bundle, payload, keys)
+    }
+
+    pub(crate) fn sign_as(
+        document: DocumentKind,
+        payload: Vec<u8>,
+        keys: &[&SecretKey],
+    ) -> Result<Self> {
+        let mut envelope = Self {
+            document,
             payload,
-            signatures,
-        })
+            signatures: Vec::new(),
+        };
+        let distinct: BTreeSet<KeyId> = keys.iter().map(|key| key.public_key().key_id()).collect();
+        if distinct.len() != keys.len() {
+            return Err(malformed(
+                document,
+                "expected different keys, found one twice".to_owned(),
+            ));
+        }
+        for key in keys {
+            envelope.cosign(key)?;
+        }
+        Ok(envelope)
+    }
+
+    /// Adds the signature of one more key. Whether the others are valid is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// `usage.signed` for a key that has signed already, `envelope.malformed` for more than
+    /// [`MAX_SIGNATURES`].
+    pub fn cosign(&mut self, key: &SecretKey) -> Result<()> {
+        let key_id = key.public_key().key_id();
+        if self.signatures.iter().any(|one| one.key_id == key_id) {
+            return Err(Error::UsageSigned { key_id });
+        }
+        if self.signatures.len() >= MAX_SIGNATURES {
+            return Err(malformed(
+                self.document,
+                format!("expected at most {MAX_SIGNATURES} signatures"),
+            ));
+        }
+        let signature = key.sign(&self.pae());
+        self.signatures
+            .push(EnvelopeSignature { key_id, signature });
+        Ok(())
     }
 
     /// The canonical form: what a bundle's envelope file holds.
@@ -160,7 +199,7 @@ impl Envelope {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(&EnvelopeJson {
             payload: BASE64.encode(&self.payload),
-            payload_type: self.payload_type.clone(),
+            payload_type: self.payload_type().to_owned(),
             signatures: self
                 .signatures
                 .iter()
@@ -176,13 +215,19 @@ impl Envelope {
     /// What the signatures are over: [`pae`] of the payload's type and bytes.
     #[must_use]
     pub fn pae(&self) -> Vec<u8> {
-        pae(&self.payload_type, &self.payload)
+        pae(self.payload_type(), &self.payload)
     }
 
     /// What kind of document the payload is.
     #[must_use]
     pub fn payload_type(&self) -> &str {
-        &self.payload_type
+        self.document.payload_type()
+    }
+
+    /// What kind of document that is.
+    #[must_use]
+    pub fn document(&self) -> DocumentKind {
+        self.document
     }
 
     /// The signed bytes, exactly as they are parsed later.
@@ -199,24 +244,22 @@ impl Envelope {
 }
 
 impl EnvelopeSignature {
-    fn parse(json: &SignatureJson) -> Result<Self> {
+    fn parse(json: &SignatureJson) -> Result<Self, String> {
         let key_id = json
             .keyid
             .parse()
-            .map_err(|error| malformed(format!("`keyid`: {error}")))?;
+            .map_err(|error| format!("`keyid`: {error}"))?;
         let signature = BASE64
             .decode(&json.sig)
             .ok()
             .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| malformed("`sig` is not 64 bytes in standard base64 with padding"))?;
+            .ok_or("`sig` is not 64 bytes in standard base64 with padding")?;
         Ok(Self { key_id, signature })
     }
 }
 
-fn malformed(reason: impl Into<String>) -> Error {
-    Error::EnvelopeMalformed {
-        reason: reason.into(),
-    }
+fn malformed(document: DocumentKind, reason: String) -> Error {
+    Error::EnvelopeMalformed { document, reason }
 }
 
 /// DSSE's pre-authentication encoding, the bytes that are signed:

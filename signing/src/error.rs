@@ -2,8 +2,10 @@
 
 use std::io;
 
+use crate::document_kind::DocumentKind;
 use crate::exit_code::exit_code_for;
 use crate::key::KeyId;
+use crate::trust::TrustError;
 use crate::units::ByteSize;
 
 /// A result whose error is [`Error`].
@@ -34,28 +36,32 @@ pub enum Error {
         allowed: ByteSize,
     },
     /// `envelope.malformed`: not a DSSE envelope in the one spelling that is accepted.
-    #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the bundle again")]
+    #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the {document} again")]
     EnvelopeMalformed {
+        /// What it was to be around.
+        document: DocumentKind,
         /// What was expected and what was found.
         reason: String,
     },
-    /// `envelope.payload-type`: a signed document, but not an Ampoule manifest.
-    #[error(
-        "the envelope holds {found:?}, expected {:?}",
-        crate::manifest::PAYLOAD_TYPE
-    )]
+    /// `envelope.payload-type`: a signed document, but of another kind.
+    #[error("the envelope holds {found:?}, expected {expected:?}")]
     EnvelopePayloadType {
         /// The type that the envelope names.
         found: String,
+        /// The type of what was to be read: a manifest, or a root.
+        expected: &'static str,
     },
 
     /// `signature.missing`: nobody signed.
-    #[error("the bundle is unsigned; sign it with `ampoule-sign sign`")]
-    SignatureMissing,
+    #[error("the {document} is unsigned; sign it with `{}`", document.sign_command())]
+    SignatureMissing {
+        /// What is unsigned.
+        document: DocumentKind,
+    },
     /// `signature.invalid`: a trusted key is named, and its signature does not fit the payload.
     #[error(
-        "the signature of key {key_id} does not fit the manifest: one of them was changed after \
-         signing; fetch the bundle again"
+        "the signature of key {key_id} does not fit what it signs: one of them was changed after \
+         signing; fetch it again"
     )]
     SignatureInvalid {
         /// The key that the signature names.
@@ -124,6 +130,14 @@ pub enum Error {
         /// The size that was found, or one more byte than expected if it grew while being read.
         found: ByteSize,
     },
+    /// `file.archive`: a file that is not as `ampoule-sign pack` writes a bundle.
+    #[error(
+        "this is no packed bundle: {reason}; fetch it again, or pack it with `ampoule-sign pack`"
+    )]
+    FileArchive {
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// `file.digest`: the file does not have the content that was signed.
     #[error("the content of {path:?} is not what the manifest says; fetch the bundle again")]
     FileDigest {
@@ -139,91 +153,49 @@ pub enum Error {
         allowed: ByteSize,
     },
 
-    /// `trust.unknown-key`: no signature is by a key that this host knows.
-    #[error(
-        "signed by {}, which this host does not know; if you trust the publisher, add the key with \
-         `ampoule trust add`",
-        join(found)
-    )]
-    TrustUnknownKey {
-        /// The key ids that the envelope names.
-        found: Vec<KeyId>,
-    },
-    /// `trust.publisher`: signed, but by a key that may not speak for this publisher.
-    #[error(
-        "the manifest names the publisher {publisher:?}, and the key {} may not speak for it",
-        join(signers)
-    )]
-    TrustPublisher {
-        /// The publisher that the manifest names.
-        publisher: String,
-        /// The keys whose signatures are valid.
-        signers: Vec<KeyId>,
-    },
-    /// `trust.model`: signed by a key that may sign other models of this publisher only.
-    #[error(
-        "the manifest names the model {model:?}, and the key {} may sign only {allowed}",
-        join(signers)
-    )]
-    TrustModel {
-        /// The publisher and the name that the manifest gives, with `/` between them.
-        model: String,
-        /// The models of this publisher that the keys may sign, in the same form.
-        allowed: String,
-        /// The keys whose signatures are valid.
-        signers: Vec<KeyId>,
-    },
-    /// `trust.expired`: the manifest's `not_after` has passed.
-    #[error(
-        "the bundle expired at {not_after}, and it is {now}; ask the publisher for a new release"
-    )]
-    TrustExpired {
-        /// The manifest's `not_after`.
-        not_after: jiff::Timestamp,
-        /// The time of the check.
-        now: jiff::Timestamp,
-    },
-    /// `trust.permissions`: somebody else could change or read what must not be changed or read.
-    #[error("{what} has mode {mode:04o}, which lets {who}; run `chmod {fix}` on it")]
-    TrustPermissions {
-        /// What it is: "the bundle directory", a file of the bundle, "the private key file".
-        what: String,
-        /// Its permission bits.
-        mode: u32,
-        /// Who may do what.
-        who: &'static str,
-        /// The argument for `chmod` that puts it right.
-        fix: &'static str,
-    },
-    /// `trust.weak-key`: a public key for which anybody can make signatures, or one that is not the
-    /// only name of its key.
-    #[error("the public key is refused: {reason}; make one with `ampoule-sign keygen`")]
-    TrustWeakKey {
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// `trust.malformed-key`: not an Ed25519 public key in SPKI PEM.
-    #[error(
-        "not a public key: expected an Ed25519 key in a PEM block `PUBLIC KEY`, found {found}; \
-         export one with `ampoule-sign pubkey`"
-    )]
-    TrustMalformedKey {
-        /// What was found.
-        found: String,
-    },
-    /// `trust.missing`: the trust directory has no `trust.toml`.
-    #[error("there is no trust.toml in the trust directory; make one with `ampoule trust add`")]
-    TrustMissing,
-    /// `trust.malformed`: `trust.toml` does not parse or contradicts itself.
-    #[error("trust.toml is refused: {reason}")]
-    TrustMalformed {
-        /// What was expected and what was found.
-        reason: String,
-    },
+    /// `trust.*`: who signed, and whom this host trusts.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 
     /// `usage.arguments`: the command line does not parse or asks for what makes no sense.
     #[error("{0}")]
     UsageArguments(String),
+    /// `usage.signed`: a key was to sign what it has signed already.
+    #[error("the key {key_id} has signed this already, and counts only once; nothing was changed")]
+    UsageSigned {
+        /// The key.
+        key_id: KeyId,
+    },
+    /// `usage.others-signed`: signing anew would lose signatures over the very same document.
+    #[error(
+        "{} signed this manifest already, and signing it anew would lose that; add a signature with \
+         `ampoule-sign cosign`, or remove ampoule.dsse.json first",
+        join(others)
+    )]
+    UsageOthersSigned {
+        /// The keys that are not among those that sign now.
+        others: Vec<KeyId>,
+    },
+    /// `usage.changed`: what was shown is not what would be signed any more.
+    #[error("the {document} was changed while it was looked at; nothing was signed, look again")]
+    UsageChanged {
+        /// What was to be signed.
+        document: DocumentKind,
+    },
+    /// `usage.declined`: whoever was asked did not say yes.
+    #[error("the answer was not `yes`, so nothing was done")]
+    UsageDeclined,
+    /// `usage.expired`: a root that hosts would refuse to believe from the first moment.
+    #[error(
+        "the root is to expire at {expires}, and it is {now}: nothing would load on a host that takes \
+         it; correct `expires`, or say --allow-expired"
+    )]
+    UsageExpired {
+        /// When it is to expire.
+        expires: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
+    },
     /// `usage.password`: the private key's password is missing, empty or wrong.
     #[error("{0}")]
     UsagePassword(&'static str),
@@ -268,7 +240,7 @@ impl Error {
             Self::EnvelopeTooLarge { .. } => "envelope.too-large",
             Self::EnvelopeMalformed { .. } => "envelope.malformed",
             Self::EnvelopePayloadType { .. } => "envelope.payload-type",
-            Self::SignatureMissing => "signature.missing",
+            Self::SignatureMissing { .. } => "signature.missing",
             Self::SignatureInvalid { .. } => "signature.invalid",
             Self::ManifestTooLarge { .. } => "manifest.too-large",
             Self::ManifestMalformed { .. } => "manifest.malformed",
@@ -279,18 +251,16 @@ impl Error {
             Self::FileSymlink { .. } => "file.symlink",
             Self::FileType { .. } => "file.type",
             Self::FileSize { .. } => "file.size",
+            Self::FileArchive { .. } => "file.archive",
             Self::FileDigest { .. } => "file.digest",
             Self::FileTooLarge { .. } => "file.too-large",
-            Self::TrustUnknownKey { .. } => "trust.unknown-key",
-            Self::TrustPublisher { .. } => "trust.publisher",
-            Self::TrustModel { .. } => "trust.model",
-            Self::TrustExpired { .. } => "trust.expired",
-            Self::TrustPermissions { .. } => "trust.permissions",
-            Self::TrustWeakKey { .. } => "trust.weak-key",
-            Self::TrustMalformedKey { .. } => "trust.malformed-key",
-            Self::TrustMissing => "trust.missing",
-            Self::TrustMalformed { .. } => "trust.malformed",
+            Self::Trust(error) => error.code(),
             Self::UsageArguments(_) => "usage.arguments",
+            Self::UsageSigned { .. } => "usage.signed",
+            Self::UsageOthersSigned { .. } => "usage.others-signed",
+            Self::UsageChanged { .. } => "usage.changed",
+            Self::UsageDeclined => "usage.declined",
+            Self::UsageExpired { .. } => "usage.expired",
             Self::UsagePassword(_) => "usage.password",
             Self::UsagePrivateKey { .. } => "usage.private-key",
             Self::IoExists { .. } => "io.exists",
@@ -311,17 +281,9 @@ impl Error {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
-
-    /// A field of the manifest has a value that it may not have.
-    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::ManifestField {
-            field: field.into(),
-            reason: reason.into(),
-        }
-    }
 }
 
-fn join(ids: &[KeyId]) -> String {
+pub(crate) fn join(ids: &[KeyId]) -> String {
     ids.iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()

@@ -6,12 +6,52 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, printable};
 
 /// The largest number: 2^53 − 1, beyond which JavaScript and its like round.
 pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+/// Why a document was not read. It does not say which document: whoever reads one says so, and cannot
+/// forget to, because nothing turns this into an [`Error`] by itself.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// It is not strict JSON.
+    Malformed {
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// A field is missing, unknown or has a value that it may not have.
+    Field {
+        /// The field, by its path: `limits.init.fuel`, `files[3].size`.
+        field: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// What has an error of its own, in whatever document: a weak key, a path.
+    Other(Error),
+}
+
+/// A result whose error is [`ReadError`].
+pub(crate) type Result<T, E = ReadError> = std::result::Result<T, E>;
+
+impl ReadError {
+    /// A field has a value that it may not have.
+    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Field {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
 
 /// A JSON document in memory.
 #[derive(Debug)]
@@ -27,7 +67,7 @@ pub(crate) enum Value {
 impl Value {
     /// Parses a whole document. Nesting is bounded by `serde_json` (128 levels).
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map_err(|error| Error::ManifestMalformed {
+        serde_json::from_slice(bytes).map_err(|error| ReadError::Malformed {
             reason: printable(&error.to_string()),
         })
     }
@@ -43,8 +83,8 @@ impl Value {
         }
     }
 
-    fn expected(&self, what: &str, field: &str) -> Error {
-        Error::field(
+    fn expected(&self, what: &str, field: &str) -> ReadError {
+        ReadError::field(
             printable(field),
             format!("expected {what}, found {}", self.kind()),
         )
@@ -60,7 +100,10 @@ impl Value {
     /// A number that is not zero.
     pub(crate) fn positive(self, field: &str) -> Result<u64> {
         match self.integer(field)? {
-            0 => Err(Error::field(field, "expected a number above 0, found 0")),
+            0 => Err(ReadError::field(
+                field,
+                "expected a number above 0, found 0",
+            )),
             number => Ok(number),
         }
     }
@@ -117,7 +160,7 @@ impl Fields {
         read: impl FnOnce(Value, &str) -> Result<T>,
     ) -> Result<T> {
         self.optional(name, read)?
-            .ok_or_else(|| Error::field(format!("{}{name}", self.prefix), "it is missing"))
+            .ok_or_else(|| ReadError::field(format!("{}{name}", self.prefix), "it is missing"))
     }
 
     /// Takes a field that may be left out (but not be `null`: that would be a second spelling).
@@ -136,13 +179,42 @@ impl Fields {
     /// Refuses what has not been taken.
     pub(crate) fn finish(self) -> Result<()> {
         match self.members.into_keys().next() {
-            Some(name) => Err(Error::field(
+            Some(name) => Err(ReadError::field(
                 printable(&format!("{}{name}", self.prefix)),
                 "this version of Ampoule knows no such field",
             )),
             None => Ok(()),
         }
     }
+}
+
+/// A moment in UTC, in the one spelling that is written.
+pub(crate) fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
+    let text = value.string(field)?;
+    text.parse::<Timestamp>()
+        .ok()
+        .filter(|time| time.to_string() == text)
+        .ok_or_else(|| {
+            let found = printable(&text);
+            ReadError::field(
+                field,
+                format!("expected a time in UTC such as 2026-11-22T10:00:00Z, found {found:?}"),
+            )
+        })
+}
+
+/// An array, each item read with `read`, under its own name: `files[3]`.
+pub(crate) fn list<T>(
+    value: Value,
+    field: &str,
+    read: impl Fn(Value, &str) -> Result<T>,
+) -> Result<Vec<T>> {
+    value
+        .array(field)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| read(item, &format!("{field}[{index}]")))
+        .collect()
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -233,9 +305,9 @@ mod tests {
             "NaN",
             "",
         ] {
-            assert_eq!(
-                Value::parse(text.as_bytes()).unwrap_err().code(),
-                "manifest.malformed",
+            let refused = Value::parse(text.as_bytes());
+            assert!(
+                matches!(refused, Err(ReadError::Malformed { .. })),
                 "{text}"
             );
         }

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::digest::Sha256Digest;
 use crate::error::{Error, ParseError, Result};
+use crate::trust::TrustError;
 
 /// The longest PEM file that is read as a key. A real one has some 400 bytes.
 pub const MAX_KEY_FILE_BYTES: u64 = 16 * 1024;
@@ -80,12 +81,14 @@ impl PublicKey {
     /// low order (one key would have several names).
     pub fn from_pem(pem: &str) -> Result<Self> {
         if pem.len() as u64 > MAX_KEY_FILE_BYTES {
-            return Err(Error::TrustMalformedKey {
+            return Err(Error::Trust(TrustError::MalformedKey {
                 found: format!("{} bytes", pem.len()),
-            });
+            }));
         }
-        let malformed = |found: &str| Error::TrustMalformedKey {
-            found: found.to_owned(),
+        let malformed = |found: &str| {
+            Error::Trust(TrustError::MalformedKey {
+                found: found.to_owned(),
+            })
         };
         let label =
             pkcs8::der::pem::decode_label(pem.as_bytes()).map_err(|_| malformed("no PEM block"))?;
@@ -104,7 +107,7 @@ impl PublicKey {
 
     /// Checks the 32 bytes of RFC 8032's public key.
     fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
-        let weak = |reason| Error::TrustWeakKey { reason };
+        let weak = |reason| Error::Trust(TrustError::WeakKey { reason });
         let verifying =
             VerifyingKey::from_bytes(bytes).map_err(|_| weak("it is no point of the curve"))?;
         if verifying.is_weak() {

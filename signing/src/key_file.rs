@@ -7,6 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::key::{MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
 use crate::permissions::Rule;
@@ -40,11 +41,36 @@ impl SecretKey {
     /// `io.exists` when there is such a file already, `io.failed`, and what
     /// [`SecretKey::to_encrypted_pem`] refuses.
     pub fn write_file(&self, path: &Path, password: Option<&str>) -> Result<()> {
-        let pem = match password {
-            Some(password) => self.to_encrypted_pem(password)?,
-            None => self.to_plain_pem()?,
-        };
-        create_new(path, 0o600, pem.as_bytes(), "the private key file")
+        create_new(
+            path,
+            0o600,
+            self.to_pem(password)?.as_bytes(),
+            "the private key file",
+        )
+    }
+
+    /// Writes a private key in place of its file, atomically, with mode 0600, encrypted if there is a
+    /// password.
+    ///
+    /// # Errors
+    ///
+    /// `io.failed`, and what [`SecretKey::to_encrypted_pem`] refuses. The file is then as it was.
+    pub fn replace_file(&self, path: &Path, password: Option<&str>) -> Result<()> {
+        // Where a link stands for the key, the file behind it is the one with the old password.
+        let path = path
+            .canonicalize()
+            .map_err(Error::io("find the private key file"))?;
+        let (directory, name) = Directory::open_parent(&path)?;
+        directory
+            .replace(&name, self.to_pem(password)?.as_bytes(), 0o600)
+            .map_err(Error::io("write the private key file"))
+    }
+
+    fn to_pem(&self, password: Option<&str>) -> Result<Zeroizing<String>> {
+        match password {
+            Some(password) => self.to_encrypted_pem(password),
+            None => self.to_plain_pem(),
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //!   tokenizer.json
 //! ```
 //!
+//! [`pack_directory`] makes one file of it, a tar archive with one spelling, which is a bundle too.
+//!
 //! The **[`Manifest`]** says who publishes what, which files belong to it (path, exact size, SHA-256)
 //! and what one sandbox needs. It is JSON with one reading: unknown fields, repeated keys, numbers
 //! above 2^53 − 1 and a second spelling of anything that a program compares are refused.
@@ -22,14 +24,50 @@
 //! A **[`PublicKey`]** is named by its [`KeyId`], which only helps to find it. Keys that anybody can
 //! forge for do not load, and signatures are verified strictly. Key files are what OpenSSL reads.
 //!
-//! The **[`TrustStore`]** says which key may speak for which publisher. A valid signature by
-//! somebody else's key is as good as none.
+//! The **[`TrustStore`]** says who may sign what: a set of [`Delegation`]s, each of which says for some
+//! models (`acme/*`, `acme/minilm`) which keys count, how many different ones have to sign, from when
+//! to when, and what the models may ask for. A valid signature by somebody else's key is as good as
+//! none. On disk it has two forms with one meaning:
+//!
+//! * `trust.toml`, the operator's own, which a person can write and `ampoule trust` changes:
+//!
+//!   ```toml
+//!   schema = 1
+//!
+//!   [caps]                                # what any model may ask for, whoever signed it; as below
+//!   init_timeout = "30s"
+//!
+//!   [[delegations]]
+//!   models = ["acme/*"]                   # or single models: "acme/minilm"
+//!   threshold = 2                         # how many different keys have to sign; left out: 1
+//!   not_after = "2028-01-01T00:00:00Z"    # until when any of this holds, if not for ever
+//!
+//!   [delegations.caps]                    # what the models may ask for; the host's limits hold too
+//!   memory = "256MiB"                     # also: fuel, timeout, output, init_memory, init_fuel,
+//!   timeout = "5s"                        # init_timeout, capabilities
+//!
+//!   [[delegations.keys]]
+//!   id = "4f3c…"                          # checked against the key; may be left out
+//!   not_before = "2027-01-01T00:00:00Z"   # each key may have a time of its own
+//!   public_key = """
+//!   -----BEGIN PUBLIC KEY-----
+//!   …
+//!   -----END PUBLIC KEY-----
+//!   """
+//!   ```
+//!
+//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a name, a version, an end, and keys of
+//!   its own, some of which have to sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
+//!   by one of the next version that enough of its own keys **and** enough of the new one's signed.
+//!
+//! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) is what a caller asks for: everything else is
+//! refused, however well signed.
 //!
 //! **Verification** goes one way, and each stage's type is the only way into the next:
 //!
 //! ```text
-//! Bundle::open     opens the directory once, reads the envelope
-//! Bundle::verify   signatures → manifest → publisher, expiry → every file, once
+//! Bundle::open     opens the directory or the packed file once, reads the envelope
+//! Bundle::verify   signatures → manifest → who may, how many, is it the one → every file, once
 //! VerifiedBundle   the manifest and the very bytes that were hashed
 //! ```
 //!
@@ -83,27 +121,37 @@
     allow(clippy::unwrap_used, reason = "a unit test fails by panicking")
 )]
 
+mod archive;
 mod bundle;
 mod digest;
+mod digest_list;
 mod directory;
+mod document_kind;
 mod envelope;
 mod error;
 mod exit_code;
+mod file_reader;
 mod json;
 mod key;
 mod key_file;
+mod locked_directory;
 mod manifest;
 mod manifest_json;
 mod names;
+mod pack;
 mod permissions;
+mod reference;
 mod sign;
+mod signers;
+mod source;
 mod template;
-mod trust;
-mod trust_toml;
+pub mod trust;
 mod units;
 
 pub use bundle::{Bundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle};
-pub use digest::{FileDigest, Sha256Digest};
+pub use digest::{FileDigest, Sha256Digest, parse_digest};
+pub use digest_list::digest_directory;
+pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};
 pub use exit_code::exit_code_for;
@@ -113,8 +161,16 @@ pub use key_file::read_private_text;
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
+pub use pack::{pack_directory, unpack_file};
+pub use reference::ModelReference;
 pub use semver::Version;
-pub use sign::sign_directory;
+pub use sign::{cosign_directory, review_and_cosign, sign_directory};
 pub use template::{MANIFEST_FILE, ManifestTemplate};
-pub use trust::{TRUST_FILE, TrustStore, TrustedKey};
-pub use units::{ByteSize, Fuel};
+#[cfg(feature = "clap")]
+pub use trust::{CapOptions, DelegationOptions};
+pub use trust::{
+    Caps, Delegation, InitCaps, MAX_ROOT_BYTES, ModelPattern, RELEASES_FILE, ROOT_FILE,
+    ROOT_PAYLOAD_TYPE, ReleaseState, Role, Root, RootInfo, SeenRelease, SignedRoot, TRUST_FILE,
+    TrustError, TrustStore, TrustedKey, Validity, VerifiedRoot,
+};
+pub use units::{ByteSize, Fuel, parse_time};

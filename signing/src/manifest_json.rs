@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use semver::Version;
 
 use crate::digest::FileDigest;
-use crate::error::{Error, Result, printable};
-use crate::json::{Fields, Value};
+use crate::error::{Error, printable};
+use crate::json::{Fields, ReadError, Result, Value, list, timestamp};
 use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
@@ -31,13 +30,21 @@ impl Manifest {
     /// JSON (a repeated key, a number above 2^53 − 1 or with a fraction, bytes after the end);
     /// `manifest.field` for a missing, unknown or wrong field; `manifest.path` for a path that could
     /// leave the bundle or collide with another.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(Error::ManifestTooLarge {
                 found: ByteSize::from_bytes(bytes.len() as u64),
                 allowed: ByteSize::from_bytes(MAX_MANIFEST_BYTES as u64),
             });
         }
+        Self::read(bytes).map_err(|error| match error {
+            ReadError::Malformed { reason } => Error::ManifestMalformed { reason },
+            ReadError::Field { field, reason } => Error::ManifestField { field, reason },
+            ReadError::Other(error) => error,
+        })
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self> {
         let mut fields = Fields::of(Value::parse(bytes)?, "")?;
         // First: a later schema may have anything else.
         let schema = fields.required("schema", schema)?;
@@ -68,7 +75,7 @@ impl Manifest {
     /// The rules that concern more than one field.
     fn check_whole(&self) -> Result<()> {
         if self.tasks.is_empty() {
-            return Err(Error::field(
+            return Err(ReadError::field(
                 "tasks",
                 "expected at least one task, found none",
             ));
@@ -77,25 +84,28 @@ impl Manifest {
             .not_after
             .is_some_and(|not_after| not_after <= self.created)
         {
-            return Err(Error::field("not_after", "expected a time after `created`"));
+            return Err(ReadError::field(
+                "not_after",
+                "expected a time after `created`",
+            ));
         }
         if self.component.size.bytes() == 0 {
-            return Err(Error::field(
+            return Err(ReadError::field(
                 "component.size",
                 "expected a number above 0, found 0",
             ));
         }
         self.all_files()
             .try_fold(0u64, |total, file| total.checked_add(file.size.bytes()))
-            .ok_or_else(|| Error::field("files", "the sizes add up to more than a u64"))?;
+            .ok_or_else(|| ReadError::field("files", "the sizes add up to more than a u64"))?;
         // Without case: on a file system that ignores it, two such paths are one file.
         let mut seen = BTreeSet::new();
         for file in self.all_files() {
             if !seen.insert(file.path.to_ascii_lowercase()) {
-                return Err(Error::ManifestPath {
+                return Err(ReadError::Other(Error::ManifestPath {
                     path: file.path.clone(),
                     reason: "expected each path once, upper and lower case alike".to_owned(),
-                });
+                }));
             }
         }
         Ok(())
@@ -105,7 +115,7 @@ impl Manifest {
 fn schema(value: Value, field: &str) -> Result<u64> {
     match value.integer(field)? {
         SCHEMA => Ok(SCHEMA),
-        other => Err(Error::field(
+        other => Err(ReadError::field(
             field,
             format!("expected {SCHEMA}, found {other}; a newer Ampoule may read it"),
         )),
@@ -117,7 +127,7 @@ fn contract(value: Value, field: &str) -> Result<String> {
     if found == CONTRACT {
         return Ok(found);
     }
-    Err(Error::field(
+    Err(ReadError::field(
         field,
         format!("expected {CONTRACT:?}, found {:?}", printable(&found)),
     ))
@@ -125,8 +135,9 @@ fn contract(value: Value, field: &str) -> Result<String> {
 
 fn identity(value: Value, field: &str) -> Result<String> {
     let name = value.string(field)?;
-    check_identity(&name)
-        .map_err(|reason| Error::field(field, format!("{reason}, found {:?}", printable(&name))))?;
+    check_identity(&name).map_err(|reason| {
+        ReadError::field(field, format!("{reason}, found {:?}", printable(&name)))
+    })?;
     Ok(name)
 }
 
@@ -137,7 +148,7 @@ fn version(value: Value, field: &str) -> Result<Version> {
         .filter(|version| text.len() <= MAX_VERSION_BYTES && version.to_string() == text)
         .ok_or_else(|| {
             let found = printable(&text);
-            Error::field(
+            ReadError::field(
                 field,
                 format!("expected a semantic version such as 1.0.0, found {found:?}"),
             )
@@ -145,45 +156,22 @@ fn version(value: Value, field: &str) -> Result<Version> {
 }
 
 /// One spelling for each moment: UTC, `Z`, no needless fraction.
-fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
-    let text = value.string(field)?;
-    text.parse::<Timestamp>()
-        .ok()
-        .filter(|time| time.to_string() == text)
-        .ok_or_else(|| {
-            let found = printable(&text);
-            Error::field(
-                field,
-                format!("expected a time in UTC such as 2026-11-22T10:00:00Z, found {found:?}"),
-            )
-        })
-}
-
-fn list<T>(value: Value, field: &str, read: impl Fn(Value, &str) -> Result<T>) -> Result<Vec<T>> {
-    value
-        .array(field)?
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| read(item, &format!("{field}[{index}]")))
-        .collect()
-}
-
 fn interfaces(value: Value, field: &str) -> Result<Vec<String>> {
     let names = list(value, field, |item, field| {
         let name = item.string(field)?;
         check_interface(&name).map_err(|reason| {
-            Error::field(field, format!("{reason}, found {:?}", printable(&name)))
+            ReadError::field(field, format!("{reason}, found {:?}", printable(&name)))
         })?;
         Ok(name)
     })?;
     if names.len() > MAX_INTERFACES {
-        return Err(Error::field(
+        return Err(ReadError::field(
             field,
             format!("expected at most {MAX_INTERFACES} names"),
         ));
     }
     if names.iter().collect::<BTreeSet<_>>().len() != names.len() {
-        return Err(Error::field(field, "expected each name once"));
+        return Err(ReadError::field(field, "expected each name once"));
     }
     Ok(names)
 }
@@ -218,7 +206,7 @@ fn file_digest(value: Value, field: &str, size: u64) -> Result<FileDigest> {
         fields.finish()?;
         let expected = size.div_ceil(chunk_size);
         if digests.len() as u64 != expected {
-            return Err(Error::field(
+            return Err(ReadError::field(
                 field,
                 format!(
                     "expected {expected} digests for this size, found {}",
@@ -235,7 +223,7 @@ fn file_digest(value: Value, field: &str, size: u64) -> Result<FileDigest> {
     match (whole, chunks) {
         (Some(digest), None) => Ok(FileDigest::Sha256(digest)),
         (None, Some(chunks)) => Ok(chunks),
-        _ => Err(Error::field(
+        _ => Err(ReadError::field(
             field,
             "expected either `sha256` or `sha256_chunks`",
         )),
@@ -246,7 +234,7 @@ fn sha256(value: Value, field: &str) -> Result<crate::digest::Sha256Digest> {
     value
         .string(field)?
         .parse()
-        .map_err(|error| Error::field(field, format!("{error}")))
+        .map_err(|error| ReadError::field(field, format!("{error}")))
 }
 
 fn limits(value: Value, field: &str) -> Result<ManifestLimits> {
@@ -293,7 +281,7 @@ fn annotations(value: Value, field: &str) -> Result<BTreeMap<String, String>> {
                 || !key.bytes().all(|byte| byte.is_ascii_graphic())
             {
                 let wanted = format!("expected keys of 1 to {MAX_ANNOTATION_KEY_BYTES} ASCII");
-                return Err(Error::field(
+                return Err(ReadError::field(
                     field,
                     format!("{wanted} letters, digits or signs"),
                 ));
@@ -318,7 +306,7 @@ fn paragraph(value: Value, field: &str) -> Result<String> {
 fn text(value: Value, field: &str, allowed: impl Fn(char) -> bool) -> Result<String> {
     let text = value.string(field)?;
     if text.chars().any(|c| c.is_control() && !allowed(c)) {
-        return Err(Error::field(
+        return Err(ReadError::field(
             field,
             "expected text without control characters",
         ));

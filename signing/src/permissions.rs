@@ -1,6 +1,7 @@
 //! Who else may change or read what a decision rests on.
 
 use crate::error::{Error, Result};
+use crate::trust::TrustError;
 
 /// What may stand in somebody else's power, from the loosest rule to the strictest.
 #[derive(Clone, Copy)]
@@ -25,11 +26,11 @@ impl Rule {
         if mode & forbidden == 0 {
             return Ok(());
         }
-        Err(Error::TrustPermissions {
+        Err(Error::Trust(TrustError::Permissions {
             what: what(),
             mode,
             who,
             fix,
-        })
+        }))
     }
 }

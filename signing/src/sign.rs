@@ -1,47 +1,115 @@
-//! Signing a directory: the publisher's side of [`Bundle`].
+//! Signing and cosigning a directory: the publisher's side of [`Bundle`].
 //!
 //! [`Bundle`]: crate::Bundle
 
 use std::io;
 use std::path::Path;
 
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, read_file, read_files};
+use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
+use crate::digest::Sha256Digest;
 use crate::directory::Directory;
+use crate::document_kind::DocumentKind;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::key::SecretKey;
+use crate::key::{KeyId, SecretKey};
 use crate::manifest::Manifest;
 use crate::permissions::Rule;
+use crate::source::{read_directory, read_envelope};
 use crate::template::{MANIFEST_FILE, read_manifest_file};
 
 /// Signs the manifest in `dir` with each of `keys` and puts the envelope beside it, atomically.
 ///
 /// The bytes of [`MANIFEST_FILE`] become the payload as they are. The manifest is parsed and every
 /// file is read and compared with it first, so that what is signed is what a host will accept. An
-/// envelope that is there already is replaced. The manifest stays where it is: it is the publisher's
-/// own, the start of the next release, and no host reads it.
+/// envelope that is there already is replaced, unless others' signatures over the same manifest would
+/// be lost. The manifest stays where it is: it is the publisher's own, the start of the next release,
+/// and no host reads it.
 ///
 /// # Errors
 ///
-/// `usage.arguments` without a key, `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The
+/// `usage.arguments` without a key, `usage.others-signed`, `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The
 /// directory is then as it was.
 pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
-    if keys.is_empty() {
-        return Err(Error::UsageArguments(
-            "expected at least one key to sign with".to_owned(),
-        ));
-    }
+    check_keys(keys)?;
     let directory = open(dir)?;
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
-    // A host takes at most its own maximum; what no host reads need not be signed.
-    read_files(&manifest, DEFAULT_MAX_BUNDLE_SIZE, |file| {
-        read_file(&directory, file)
-    })?;
+    check_files(&directory, &manifest)?;
     let envelope = Envelope::sign(payload, keys)?;
-    directory
-        .replace(ENVELOPE_FILE, &envelope.to_bytes()?, 0o644)
-        .map_err(Error::io("write the envelope"))?;
+    let _lock = lock(&directory)?;
+    check_others(&directory, &envelope)?;
+    write_envelope(&directory, &envelope)?;
+    Ok((manifest, envelope))
+}
+
+/// Refuses to lose the signatures of others over what is signed here.
+fn check_others(directory: &Directory, new: &Envelope) -> Result<()> {
+    // What is no envelope holds no signature worth keeping.
+    let Ok(old) = read_envelope(directory) else {
+        return Ok(());
+    };
+    if old.payload() != new.payload() {
+        return Ok(());
+    }
+    let is_in = |id| new.signatures().iter().any(|one| one.key_id() == id);
+    let others: Vec<KeyId> = old
+        .signatures()
+        .iter()
+        .map(|one| one.key_id())
+        .filter(|id| !is_in(*id))
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Error::UsageOthersSigned { others })
+}
+
+/// Adds the signature of each of `keys` to the envelope in `dir`, without asking anybody:
+/// [`review_and_cosign`].
+///
+/// # Errors
+///
+/// As [`review_and_cosign`].
+pub fn cosign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
+    review_and_cosign(dir, keys, |_, _| Ok(()))
+}
+
+/// Adds the signature of each of `keys` to the envelope in `dir`, and replaces it atomically, if
+/// `review` lets what would be signed pass.
+///
+/// What is signed is what the envelope holds: its manifest is parsed and every file is read and
+/// compared with it first, as by [`sign_directory`]; `manifest.json` is not looked at. `review` gets
+/// that manifest and the digest of its exact bytes, and those very bytes are signed then. The other
+/// signatures are kept as they are, valid or not, those that were added meanwhile too.
+///
+/// # Errors
+///
+/// `usage.arguments` without a key, what `review` returns, `usage.changed` when the manifest was
+/// changed during the review, `usage.signed` for a key that has signed already, `envelope.*`,
+/// `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The directory is then as it was.
+pub fn review_and_cosign(
+    dir: &Path,
+    keys: &[&SecretKey],
+    review: impl FnOnce(&Manifest, Sha256Digest) -> Result<()>,
+) -> Result<(Manifest, Envelope)> {
+    check_keys(keys)?;
+    let directory = open(dir)?;
+    let reviewed = read_envelope(&directory)?;
+    let manifest = Manifest::parse(reviewed.payload())?;
+    check_files(&directory, &manifest)?;
+    review(&manifest, Sha256Digest::of(reviewed.payload()))?;
+    // A person may take their time, and others need not wait for them.
+    let _lock = lock(&directory)?;
+    let mut envelope = read_envelope(&directory)?;
+    if envelope.payload() != reviewed.payload() {
+        return Err(Error::UsageChanged {
+            document: DocumentKind::Bundle,
+        });
+    }
+    for key in keys {
+        envelope.cosign(key)?;
+    }
+    write_envelope(&directory, &envelope)?;
     Ok((manifest, envelope))
 }
 
@@ -68,4 +136,31 @@ fn open(dir: &Path) -> Result<Directory> {
     let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
     directory.check(Rule::NotWorldWritable, "the bundle directory")?;
     Ok(directory)
+}
+
+/// Reads every file as a host would. A host takes at most its own maximum; what no host reads need not
+/// be signed.
+fn check_files(directory: &Directory, manifest: &Manifest) -> Result<()> {
+    read_directory(directory, manifest, DEFAULT_MAX_BUNDLE_SIZE).map(drop)
+}
+
+fn lock(directory: &Directory) -> Result<std::fs::File> {
+    directory
+        .lock()
+        .map_err(Error::io("lock the bundle directory"))
+}
+
+fn check_keys(keys: &[&SecretKey]) -> Result<()> {
+    if keys.is_empty() {
+        return Err(Error::UsageArguments(
+            "expected at least one key to sign with".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn write_envelope(directory: &Directory, envelope: &Envelope) -> Result<()> {
+    directory
+        .replace(ENVELOPE_FILE, &envelope.to_bytes()?, 0o644)
+        .map_err(Error::io("write the envelope"))
 }

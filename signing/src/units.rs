@@ -1,11 +1,12 @@
-//! Quantities with their units: bytes and fuel.
+//! Quantities with their units: bytes, fuel and time.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ParseError;
+use crate::error::{ParseError, printable};
 
 /// A number of bytes.
 ///
@@ -121,6 +122,34 @@ impl FromStr for Fuel {
     }
 }
 
+/// Reads a time such as `5s`, `500ms` or `1m 30s`, in whole milliseconds and of at least one.
+///
+/// # Errors
+///
+/// For any other text.
+pub fn parse_time(text: &str) -> Result<Duration, ParseError> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .filter(|time| time.as_millis() > 0 && time.subsec_nanos().is_multiple_of(1_000_000))
+        .ok_or_else(|| {
+            let found = printable(text);
+            ParseError(format!(
+                "expected a time in whole milliseconds, such as 5s or 500ms, found {found:?}"
+            ))
+        })
+}
+
+/// The text that [`parse_time`] reads.
+pub(crate) fn time_text(time: Duration) -> String {
+    let millis = time.as_millis();
+    if millis.is_multiple_of(1000) {
+        format!("{}s", millis / 1000)
+    } else {
+        format!("{millis}ms")
+    }
+}
+
 /// A decimal number without sign; `u64::from_str` alone would take `+5`.
 fn parse_digits(digits: &str) -> Option<u64> {
     digits
@@ -158,6 +187,28 @@ mod tests {
             "1TiBB",
         ] {
             assert!(text.parse::<ByteSize>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_round_trip_through_text() {
+        for (text, millis) in [("5s", 5_000), ("500ms", 500), ("1500ms", 1_500)] {
+            let time = Duration::from_millis(millis);
+            assert_eq!(parse_time(text), Ok(time));
+            assert_eq!(time_text(time), text);
+        }
+        assert_eq!(parse_time("1m30s"), Ok(Duration::from_secs(90)));
+        for text in [
+            "",
+            "5",
+            "-5s",
+            "0s",
+            "1ns",
+            "1ms 500us",
+            "s",
+            "99999999999999999999s",
+        ] {
+            assert!(parse_time(text).is_err(), "{text:?}");
         }
     }
 

@@ -106,6 +106,12 @@ pub struct BundleBuilder<'p> {
 }
 
 impl BundleBuilder<'_> {
+    /// The model's name. An operator's machine knows one bundle by a name and a release.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.set("/name", json!(name))
+    }
+
     /// The tasks that the manifest declares.
     #[must_use]
     pub fn tasks(self, tasks: &[&str]) -> Self {

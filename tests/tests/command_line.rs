@@ -63,22 +63,29 @@ fn each_kind_of_failure_has_its_exit_status() {
             4,
         ),
         (
-            operator.good().set("/limits/fuel", json!(1_000)).write(),
+            operator
+                .good()
+                .named("greedy")
+                .set("/limits/fuel", json!(1_000))
+                .write(),
             "limit.fuel",
             5,
         ),
         (
-            publisher.bundle(test_guest("traps")).write(),
+            publisher.bundle(test_guest("traps")).named("traps").write(),
             "guest.trap",
             6,
         ),
         (
-            publisher.bundle(b"text".to_vec()).write(),
+            publisher.bundle(b"text".to_vec()).named("text").write(),
             "compile.failed",
             6,
         ),
         (
-            publisher.bundle(test_guest("guest_error")).write(),
+            publisher
+                .bundle(test_guest("guest_error"))
+                .named("error")
+                .write(),
             "input.test",
             7,
         ),
@@ -111,9 +118,10 @@ fn what_is_no_bundle_gets_one_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "text").unwrap();
-    for path in [dir.path(), &file, &dir.path().join("nowhere")] {
+    for path in [dir.path(), &dir.path().join("nowhere")] {
         assert_fails(&operator.embed(path, "x"), "envelope.missing", 3);
     }
+    assert_fails(&operator.embed(&file, "x"), "file.archive", 3);
     let bundle = operator.good().write();
     let envelope = bundle.path().join("ampoule.dsse.json");
     let bytes = std::fs::read(&envelope).unwrap();
@@ -241,66 +249,27 @@ fn verify_says_yes_only_to_what_this_host_would_run() {
 }
 
 #[test]
-fn trust_is_added_listed_and_removed() {
-    let publisher = Publisher::new("acme");
-    let dir = tempfile::tempdir().unwrap();
-    let trust = dir.path().join("trust");
-    let key = dir.path().join("acme.pub.pem");
-    std::fs::write(&key, publisher.public_key().to_pem().unwrap()).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut command = ampoule();
-        command.args(["trust", "--json"]).args(arguments);
-        command.arg("--trust").arg(&trust).output().unwrap()
+fn a_model_that_was_not_asked_for_is_refused() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let embed = |expected: &str| {
+        let mut command = operator.ampoule(&["embed", "--json", "x", "--expect", expected]);
+        command.arg("--model").arg(bundle.path()).output().unwrap()
     };
-    let added = run(&["add", "--publisher", "acme", key.to_str().unwrap()]);
-    assert!(added.status.success(), "{added:?}");
-    let id = publisher.public_key().key_id().to_string();
-    assert_eq!(json_of(&added)["key_id"], id);
-    let listed = json_of(&run(&["list"]));
-    assert_eq!(
-        listed["keys"],
-        json!([{ "key_id": id, "publishers": ["acme"], "models": [] }])
-    );
-
-    let bundle = publisher.every_task().write();
-    let embed = || {
-        let mut command = ampoule();
-        command
-            .args(["embed", "--json", "x", "--model"])
-            .arg(bundle.path());
-        command.arg("--trust").arg(&trust).output().unwrap()
-    };
-    assert!(embed().status.success());
-    assert!(run(&["remove", &id]).status.success());
-    assert_fails(&embed(), "trust.unknown-key", 3);
-    assert_fails(&run(&["remove", &id]), "usage.no-such-key", 2);
-    // For one model only: the bundle's name is `test`.
-    for (name, code) in [("test", None), ("other", Some("trust.model"))] {
-        let one = [
-            "add",
-            "--publisher",
-            "acme",
-            "--name",
-            name,
-            key.to_str().unwrap(),
-        ];
-        assert_eq!(
-            json_of(&run(&one))["models"],
-            json!([format!("acme/{name}")])
-        );
-        match code {
-            None => assert!(embed().status.success()),
-            Some(code) => assert_fails(&embed(), code, 3),
-        }
-        assert!(run(&["remove", &id]).status.success());
+    assert!(embed("acme/test@1.0").status.success());
+    for other in ["acme/test@1.1", "acme/other", "other/test"] {
+        assert_fails(&embed(other), "trust.identity", 3);
     }
-    let malformed = dir.path().join("no.pem");
-    std::fs::write(&malformed, "not a key").unwrap();
-    assert_fails(
-        &run(&["add", "--publisher", "acme", malformed.to_str().unwrap()]),
-        "trust.malformed-key",
-        3,
-    );
+    assert_fails(&embed("test"), "usage.arguments", 2);
+    let mut verify = operator.ampoule(&["verify", "--json", "--expect", "acme/other"]);
+    let verify = verify.arg(bundle.path()).output().unwrap();
+    assert_fails(&verify, "trust.identity", 3);
+    // The built-in model is not what was asked for either.
+    let built_in = ampoule()
+        .args(["verify", "--json", "--expect", "acme/test"])
+        .output()
+        .unwrap();
+    assert_fails(&built_in, "trust.identity", 3);
 }
 
 #[test]
@@ -342,7 +311,11 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
     let stranger = Publisher::new("acme").every_task().write();
     let refused = stderr(&stranger, &["-v"]);
     assert!(refused.contains("code=\"trust.unknown-key\""), "{refused}");
-    let limited = operator.good().set("/limits/fuel", json!(1_000)).write();
+    let limited = operator
+        .good()
+        .named("limited")
+        .set("/limits/fuel", json!(1_000))
+        .write();
     let stopped = stderr(&limited, &["-v"]);
     assert!(
         stopped.contains("ampoule::request") && stopped.contains("code=\"limit.fuel\""),

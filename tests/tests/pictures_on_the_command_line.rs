@@ -357,6 +357,7 @@ fn bench_prints_the_documented_json() {
     let bundle = scene
         .operator
         .good()
+        .named("greedy")
         .set("/limits/fuel", json!(1_000))
         .write();
     let mut starved = scene.operator.ampoule(&["bench", "--json", "x", "--model"]);

@@ -1,11 +1,16 @@
 //! What may stand on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use ampoule::ModelReference;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::limit_options::LimitOptions;
 use crate::prompt::PromptOptions;
+use crate::trust_arguments::TrustCommand;
 
 /// Runs signed machine-learning models in sandboxes.
 #[derive(Debug, Parser)]
@@ -26,12 +31,63 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_TRUST")]
     pub(crate) trust: Option<PathBuf>,
 
+    /// The directory that remembers which release of each model was run here; by default the one that
+    /// says whom to trust.
+    #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
+    pub(crate) state: Option<PathBuf>,
+
     /// A TOML file with the same settings as these options; options and variables come first.
     #[arg(long, global = true, value_name = "FILE", env = "AMPOULE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+}
+
+impl Arguments {
+    /// Reads the command line of this process.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::read_from(std::env::args_os())
+    }
+
+    fn read_from<T: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        if let Some(option) = limit_given_to_trust(&matches) {
+            let message = format!(
+                "--{option} is a limit of this host's and says nothing about trust; the caps on what \
+                 a publisher's models may ask for begin with --cap-"
+            );
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// A limit that stands on the command line of `trust`, where it would mean nothing. Variables and the
+/// configuration file are for all commands, and may have them.
+fn limit_given_to_trust(matches: &ArgMatches) -> Option<String> {
+    let (name, mut below) = matches.subcommand()?;
+    if name != "trust" {
+        return None;
+    }
+    let mut levels = vec![matches, below];
+    while let Some((_, next)) = below.subcommand() {
+        levels.push(next);
+        below = next;
+    }
+    let limits = LimitOptions::augment_args(clap::Command::new("limits"));
+    let mut options = limits.get_arguments();
+    options
+        .find(|option| {
+            levels.iter().any(|level| {
+                level.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
+            })
+        })
+        .and_then(|option| option.get_long())
+        .map(str::to_owned)
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,9 +127,24 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelOption {
-    /// The model's bundle. Without it the built-in model answers.
+    /// The model's bundle, a directory or a packed file. Without it the built-in model answers.
     #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
     pub(crate) model: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) expect: ExpectOption,
+
+    /// Run an older release than one that was run here before, or another bundle of the same release.
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExpectOption {
+    /// Refuse every model but this one: acme/minilm, acme/minilm@1.2 for any 1.2.x, or sha256:DIGEST
+    /// of the manifest.
+    #[arg(long, value_name = "MODEL", env = "AMPOULE_EXPECT")]
+    pub(crate) expect: Option<ModelReference>,
 }
 
 #[derive(Debug, Args)]
@@ -133,49 +204,55 @@ pub(crate) struct BenchCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BundleCommand {
-    /// The bundle's directory. Without it the built-in model is meant.
+    /// The bundle: a directory or a packed file. Without it the built-in model is meant.
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: Option<PathBuf>,
-}
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrustCommand {
-    /// Let a public key speak for a publisher.
-    ///
-    /// Example: ampoule trust add --trust trust --publisher acme acme.pub.pem
-    Add {
-        /// The publisher, as manifests name it.
-        #[arg(long, value_name = "PUBLISHER")]
-        publisher: String,
-        /// Trust the key for this model of the publisher only.
-        #[arg(long, value_name = "MODEL")]
-        name: Option<String>,
-        /// The public key: SPKI PEM, as `ampoule-sign pubkey` and `openssl pkey -pubout` write it.
-        #[arg(value_name = "KEY.pem")]
-        key: PathBuf,
-    },
-    /// List the keys and the publishers that they may speak for.
-    ///
-    /// Example: ampoule trust list --trust trust
-    List,
-    /// Stop trusting a key, whichever publishers it may speak for.
-    ///
-    /// Example: ampoule trust remove --trust trust 4f3c…
-    Remove {
-        /// The key's id, as `ampoule trust list` shows it.
-        #[arg(value_name = "KEYID")]
-        key_id: String,
-    },
+    #[command(flatten)]
+    pub(crate) expect: ExpectOption,
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_does_not_contradict_itself() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_limit_is_not_taken_for_a_cap() {
+        let add = ["trust", "add", "--publisher", "acme", "acme.pub"];
+        let read = |before: &[&str], after: &[&str]| {
+            Arguments::read_from([&["ampoule"], before, &add, after].concat())
+        };
+        assert!(read(&[], &["--cap-memory", "64MiB"]).is_ok());
+        for limit in [
+            ["--memory", "64MiB"],
+            ["--timeout", "2s"],
+            ["--fuel", "7"],
+            ["--output-bytes", "1MiB"],
+            ["--init-memory", "64MiB"],
+            ["--init-timeout", "2s"],
+            ["--init-fuel", "7"],
+            ["--texts", "1"],
+        ] {
+            for refused in [read(&[], &limit), read(&limit, &[])] {
+                let message = refused.unwrap_err().to_string();
+                assert!(
+                    message.contains(limit[0]) && message.contains("--cap-"),
+                    "{message}"
+                );
+            }
+        }
+        let list = [
+            &["ampoule", "trust", "root", "install", "r"][..],
+            &["--fuel", "7"],
+        ]
+        .concat();
+        assert!(Arguments::read_from(list).is_err());
+        assert!(Arguments::read_from(["ampoule", "verify", "--memory", "64MiB"]).is_ok());
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod embed;
 pub(crate) mod inspect;
 pub(crate) mod tokenize;
 pub(crate) mod trust;
+pub(crate) mod trust_root;
 pub(crate) mod verify;
 
 use std::io::BufRead as _;

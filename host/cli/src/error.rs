@@ -33,6 +33,21 @@ pub(crate) enum Error {
     #[error("the key {0} is not in the trust store; `ampoule trust list` shows those that are")]
     NoSuchKey(ampoule::KeyId),
 
+    /// `usage.nobody-trusted`.
+    #[error("nothing is said about {0} in the trust store; `ampoule trust list` shows what is")]
+    NobodyTrusted(String),
+
+    /// `usage.digest`.
+    #[error(
+        "nobody can be asked whether this is the right root; give --digest with what its signers told \
+         you by another way"
+    )]
+    NoDigest,
+
+    /// `usage.declined`.
+    #[error("the answer was not `yes`, so nothing was done")]
+    Declined,
+
     /// `io.read`.
     #[error("cannot read {what}: {reason}")]
     Read { what: String, reason: String },
@@ -69,6 +84,9 @@ impl Error {
             Self::Config(_) => "usage.config",
             Self::Setting(_) => "usage.setting",
             Self::NoSuchKey(_) => "usage.no-such-key",
+            Self::NobodyTrusted(_) => "usage.nobody-trusted",
+            Self::NoDigest => "usage.digest",
+            Self::Declined => "usage.declined",
             Self::Read { .. } => "io.read",
             Self::Write(_) => "io.write",
             Self::ClosedPipe => "io.closed-pipe",

@@ -2,18 +2,23 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts showing events: none without `-v`, what happens with `-v`, what guests say with `-vv`.
+/// Starts showing events: what happens with `-v`, what guests say with `-vv`. Without either only what
+/// nobody should do unseen: to run an older release after a newer one.
 pub(crate) fn start(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => LevelFilter::INFO,
-        _ => LevelFilter::DEBUG,
+    let events = match verbose {
+        0 => Targets::new().with_target("ampoule::rollback", LevelFilter::WARN),
+        1 => Targets::new().with_default(LevelFilter::INFO),
+        _ => Targets::new().with_default(LevelFilter::DEBUG),
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(events)
         .init();
 }

@@ -14,16 +14,15 @@ mod output;
 mod progress;
 mod prompt;
 mod settings;
+mod trust_arguments;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::error::Error;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(&error),
     };

@@ -2,58 +2,90 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Bundle, Model, Task, TrustStore};
+use ampoule::{Bundle, LoadOptions, Model, ModelReference, RollbackProtection, Task, TrustStore};
 
+use crate::arguments::{BundleCommand, ModelOption};
 use crate::built_in;
 use crate::error::Error;
 use crate::progress;
 use crate::settings::Settings;
 
-/// The model that a command is about.
+/// The model that a command is about, and which one the caller says that it is.
 #[derive(Debug)]
-pub(crate) enum ModelChoice {
-    Named(PathBuf),
-    BuiltIn,
+pub(crate) struct ModelChoice {
+    /// Without it, the built-in one.
+    path: Option<PathBuf>,
+    expected: Option<ModelReference>,
+    rollback: RollbackProtection,
 }
 
-impl From<Option<PathBuf>> for ModelChoice {
-    fn from(bundle: Option<PathBuf>) -> Self {
-        bundle.map_or(Self::BuiltIn, Self::Named)
+impl From<ModelOption> for ModelChoice {
+    fn from(option: ModelOption) -> Self {
+        Self {
+            path: option.model,
+            rollback: if option.allow_downgrade {
+                RollbackProtection::AllowDowngrade
+            } else {
+                RollbackProtection::On
+            },
+            expected: option.expect.expect,
+        }
+    }
+}
+
+impl From<BundleCommand> for ModelChoice {
+    fn from(command: BundleCommand) -> Self {
+        Self {
+            path: command.bundle,
+            rollback: RollbackProtection::CheckOnly,
+            expected: command.expect.expect,
+        }
     }
 }
 
 impl ModelChoice {
     /// The bundle, not verified yet.
     pub(crate) fn open(&self) -> Result<Bundle, Error> {
-        match self {
-            Self::Named(path) => Ok(Bundle::open(path)?),
-            Self::BuiltIn => built_in::bundle(),
-        }
+        let bundle = match &self.path {
+            Some(path) => Bundle::open(path)?,
+            None => built_in::bundle()?,
+        };
+        Ok(match &self.expected {
+            Some(expected) => bundle.with_expected(expected.clone()),
+            None => bundle,
+        })
     }
 
     /// Who may have signed it: for a named bundle whom the operator trusts, and nobody else.
     pub(crate) fn trust(&self, settings: &Settings) -> Result<TrustStore, Error> {
-        match self {
-            Self::Named(_) => settings.trust_store(),
-            Self::BuiltIn => built_in::trust(),
+        match self.path {
+            Some(_) => settings.trust_store(),
+            None => built_in::trust(),
         }
     }
 
     /// Verifies, admits, compiles and initialises it.
     pub(crate) async fn load(self, settings: &Settings) -> Result<Model, Error> {
-        let host = settings.host(self.trust(settings)?)?;
-        Ok(match self {
-            Self::Named(path) => host.load(path).await?,
-            Self::BuiltIn => host.load_bundle(built_in::bundle()?).await?,
+        let trust = self.trust(settings)?;
+        Ok(match self.path {
+            Some(path) => {
+                let host = settings.host(trust, Some(settings.releases()?))?;
+                let mut options = LoadOptions::new().rollback(self.rollback);
+                options.expected = self.expected;
+                host.load_with(path, options).await?
+            }
+            // It is as old as the program that it is part of, whatever any state says.
+            None => {
+                let host = settings.host(trust, None)?;
+                host.load_bundle(self.open()?).await?
+            }
         })
     }
 
     /// The same, with progress shown, for a command that needs `task`.
     pub(crate) async fn load_for(self, task: Task, settings: &Settings) -> Result<Model, Error> {
         // Said before seconds go into compiling it. The model's own call checks again.
-        if let Self::BuiltIn = self
-            && !built_in::offers(task)?
-        {
+        if self.path.is_none() && !built_in::offers(task)? {
             return Err(Error::BuiltInLacks { asked: task });
         }
         progress::show("loading the model", self.load(settings)).await

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Host, Limits, TrustStore};
+use ampoule::{Host, Limits, ReleaseState, TrustStore};
 use serde::Deserialize;
 
 use crate::arguments::Arguments;
@@ -16,6 +16,7 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
+    state: Option<PathBuf>,
     pub(crate) limits: Limits,
 }
 
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ConfigFile {
     trust: Option<PathBuf>,
+    state: Option<PathBuf>,
     #[serde(default)]
     limits: LimitOptions,
 }
@@ -40,6 +42,7 @@ impl Settings {
         arguments.limits.apply(&mut limits);
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
+            state: arguments.state.clone().or(file.state),
             limits,
         })
     }
@@ -54,12 +57,26 @@ impl Settings {
         Ok(TrustStore::open(self.trust_directory()?)?)
     }
 
-    /// A host with these settings that trusts `trust`.
-    pub(crate) fn host(&self, trust: TrustStore) -> Result<Host, Error> {
-        Ok(Host::builder()
-            .trust(trust)
-            .limits(self.limits.clone())
-            .build()?)
+    /// Where it is remembered which releases were run: beside the trust, unless said otherwise.
+    pub(crate) fn releases(&self) -> Result<ReleaseState, Error> {
+        let dir = self
+            .state
+            .as_ref()
+            .map_or_else(|| self.trust_directory(), Ok)?;
+        Ok(ReleaseState::in_directory(dir))
+    }
+
+    /// A host with these settings that trusts `trust`, and remembers releases in `releases`.
+    pub(crate) fn host(
+        &self,
+        trust: TrustStore,
+        releases: Option<ReleaseState>,
+    ) -> Result<Host, Error> {
+        let mut host = Host::builder().trust(trust).limits(self.limits.clone());
+        if let Some(releases) = releases {
+            host = host.releases(releases);
+        }
+        Ok(host.build()?)
     }
 }
 

@@ -1,12 +1,19 @@
 //! May this trusted bundle run here? Imports, tasks and limits against the operator's policy.
 
-use ampoule_signing::{Manifest, VerifiedBundle};
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, Caps, Fuel, InitCaps, Manifest, ManifestLimits, VerifiedBundle};
 
 use crate::contract::{CONTRACT, InterfaceName, Task};
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::limits::{Budget, Limits};
 use crate::surface::ComponentSurface;
+
+/// Whose cap it is, in an [`Error::Cap`]: the host's, for whatever model.
+pub(crate) const THIS_HOSTS: &str = "this host's";
+/// And that of the trust in whoever signed the model.
+const ITS_PUBLISHERS: &str = "its publisher's";
 
 /// A bundle that is trusted and that this host's policy lets run. Only [`admit`] makes one.
 #[derive(Debug)]
@@ -48,8 +55,9 @@ impl AdmittedModel {
 pub(crate) fn admit(bundle: VerifiedBundle, limits: &Limits) -> Result<AdmittedModel> {
     let manifest = bundle.manifest();
     check_contract(manifest)?;
-    check_capabilities(manifest)?;
+    check_capabilities(manifest, bundle.caps())?;
     check_caps(manifest, limits)?;
+    check_publisher_caps(manifest, bundle.caps())?;
     let surface = ComponentSurface::read(bundle.component())?;
     check_imports(&surface)?;
     let tasks = check_tasks(manifest, &surface)?;
@@ -82,8 +90,24 @@ fn check_contract(manifest: &Manifest) -> Result<()> {
     })
 }
 
-/// Version 1 knows no capability, so asking for any is asking for what cannot be given.
-fn check_capabilities(manifest: &Manifest) -> Result<()> {
+fn check_capabilities(manifest: &Manifest, caps: &Caps) -> Result<()> {
+    if let Some(granted) = &caps.capabilities
+        && let Some(name) = manifest
+            .capabilities()
+            .iter()
+            .find(|name| !granted.contains(*name))
+    {
+        let names: Vec<&str> = granted.iter().map(String::as_str).collect();
+        return Err(Error::PublisherCapability {
+            name: name.clone(),
+            granted: if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            },
+        });
+    }
+    // Version 1 knows no capability, so asking for any is asking for what cannot be given.
     match manifest.capabilities().first() {
         None => Ok(()),
         Some(name) => Err(Error::Capability { name: name.clone() }),
@@ -91,52 +115,80 @@ fn check_capabilities(manifest: &Manifest) -> Result<()> {
 }
 
 /// Refuses with both numbers rather than clip: a clipped model would fail later, and elsewhere.
-fn check_caps(manifest: &Manifest, limits: &Limits) -> Result<()> {
-    fn check<T: PartialOrd>(
-        what: &'static str,
-        asked: T,
-        cap: T,
-        show: impl Fn(&T) -> String,
-    ) -> Result<()> {
-        if asked <= cap {
-            return Ok(());
-        }
-        Err(Error::Cap {
-            what,
-            asked: show(&asked),
-            cap: show(&cap),
-        })
+fn check_cap<T: PartialOrd>(
+    whose: &'static str,
+    what: &'static str,
+    asked: T,
+    cap: T,
+    show: impl Fn(&T) -> String,
+) -> Result<()> {
+    if asked <= cap {
+        return Ok(());
     }
-    let asked = manifest.limits();
-    let millis = |time: &std::time::Duration| format!("{} ms", time.as_millis());
+    Err(Error::Cap {
+        whose,
+        what,
+        asked: show(&asked),
+        cap: show(&cap),
+    })
+}
 
-    check("memory", asked.memory, limits.memory, ToString::to_string)?;
-    check("fuel", asked.fuel, limits.fuel, ToString::to_string)?;
-    check("time", asked.deadline, limits.deadline, millis)?;
-    check("output", asked.output, limits.output, ToString::to_string)?;
-    check(
-        "memory for init",
-        asked.init.memory,
-        limits.init.memory,
-        ToString::to_string,
-    )?;
-    check(
-        "fuel for init",
-        asked.init.fuel,
-        limits.init.fuel,
-        ToString::to_string,
-    )?;
-    check(
-        "time for init",
-        asked.init.deadline,
-        limits.init.deadline,
-        millis,
-    )?;
-    check(
+/// What the host gives any model at most.
+fn check_caps(manifest: &Manifest, limits: &Limits) -> Result<()> {
+    let caps = Caps {
+        capabilities: None,
+        memory: Some(limits.memory),
+        fuel: Some(limits.fuel),
+        deadline: Some(limits.deadline),
+        output: Some(limits.output),
+        init: InitCaps {
+            memory: Some(limits.init.memory),
+            fuel: Some(limits.init.fuel),
+            deadline: Some(limits.init.deadline),
+        },
+    };
+    check_sandbox_caps(THIS_HOSTS, manifest.limits(), &caps)?;
+    check_cap(
+        THIS_HOSTS,
         "component bytes",
         manifest.component().size(),
         limits.component,
         ToString::to_string,
+    )
+}
+
+/// What the trust in whoever signed the model lets it have, where that is less.
+fn check_publisher_caps(manifest: &Manifest, caps: &Caps) -> Result<()> {
+    check_sandbox_caps(ITS_PUBLISHERS, manifest.limits(), caps)
+}
+
+fn check_sandbox_caps(whose: &'static str, asked: &ManifestLimits, caps: &Caps) -> Result<()> {
+    fn check<T: PartialOrd>(
+        whose: &'static str,
+        what: &'static str,
+        asked: T,
+        cap: Option<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Result<()> {
+        cap.map_or(Ok(()), |cap| check_cap(whose, what, asked, cap, show))
+    }
+    let size = |size: &ByteSize| size.to_string();
+    let fuel = |fuel: &Fuel| fuel.to_string();
+    let millis = |time: &Duration| format!("{} ms", time.as_millis());
+
+    check(whose, "memory", asked.memory, caps.memory, size)?;
+    check(whose, "fuel", asked.fuel, caps.fuel, fuel)?;
+    check(whose, "time", asked.deadline, caps.deadline, millis)?;
+    check(whose, "output", asked.output, caps.output, size)?;
+    let (asked, caps) = (&asked.init, &caps.init);
+    check(whose, "memory for init", asked.memory, caps.memory, size)?;
+    check(whose, "fuel for init", asked.fuel, caps.fuel, fuel)?;
+    check(
+        whose,
+        "time for init",
+        asked.deadline,
+        caps.deadline,
+        millis,
     )
 }
 

@@ -34,6 +34,19 @@ pub enum Error {
         name: String,
     },
 
+    /// `admission.capability`: the manifest asks for a capability that the trust in whoever signed the
+    /// model does not grant.
+    #[error(
+        "the manifest asks for the capability `{name}`, and the trust in its publisher grants \
+         {granted}; grant it if you trust the model with it"
+    )]
+    PublisherCapability {
+        /// The capability, as the manifest spells it.
+        name: String,
+        /// Those that are granted.
+        granted: String,
+    },
+
     /// `admission.contract`: the manifest names a contract that this host does not speak.
     #[error(
         "the model is built for the contract `{found}`, this host speaks `{expected}`; \
@@ -54,12 +67,15 @@ pub enum Error {
         reason: String,
     },
 
-    /// `admission.limit`: the manifest asks for more than the operator's cap.
+    /// `admission.limit`: the manifest asks for more than a cap of the operator's: the host's own, or
+    /// that of the trust in whoever signed the model.
     #[error(
-        "the model asks for {asked} of {what}, this host's cap is {cap}; \
+        "the model asks for {asked} of {what}, {whose} cap is {cap}; \
          raise the cap if you trust the model with it"
     )]
     Cap {
+        /// Which cap, in words: "this host's" or "its publisher's".
+        whose: &'static str,
         /// Which limit, in words.
         what: &'static str,
         /// What the manifest asks for.
@@ -244,7 +260,7 @@ impl Error {
         match self {
             Self::Untrusted(error) => error.code(),
             Self::Import { .. } => "admission.import",
-            Self::Capability { .. } => "admission.capability",
+            Self::Capability { .. } | Self::PublisherCapability { .. } => "admission.capability",
             Self::Contract { .. } => "admission.contract",
             Self::Task { .. } => "admission.task",
             Self::Cap { .. } => "admission.limit",

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use ampoule_signing::{Bundle, Timestamp, TrustStore};
+use ampoule_signing::{
+    Bundle, ModelReference, ReleaseState, Timestamp, TrustError, TrustStore, VerifiedBundle,
+};
 use tokio::sync::{Semaphore, oneshot};
 use wasmtime::Engine;
 
@@ -29,15 +31,68 @@ pub(crate) struct HostInner {
     pub(crate) places: Arc<Semaphore>,
     engine: Engine,
     trust: TrustStore,
+    releases: Option<ReleaseState>,
 }
 
 /// Settings of a [`Host`]; see [`Host::builder`].
 #[derive(Debug, Default)]
 pub struct HostBuilder {
     trust: TrustStore,
+    releases: Option<ReleaseState>,
     limits: Limits,
     profile: EngineProfile,
     threads: Option<usize>,
+}
+
+/// How to load one bundle; see [`Host::load_with`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The model that it has to be. Without it, any that is trusted will do.
+    pub expected: Option<ModelReference>,
+    /// What becomes of the host's memory of releases ([`HostBuilder::releases`]).
+    pub rollback: RollbackProtection,
+}
+
+/// How one bundle is held against the releases that were run before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RollbackProtection {
+    /// An older release is refused, a newer one is remembered.
+    #[default]
+    On,
+    /// An older release is refused, nothing is remembered: to find out whether a bundle would be run.
+    CheckOnly,
+    /// An older release is run, which is logged; the newer one is still remembered afterwards.
+    AllowDowngrade,
+}
+
+impl LoadOptions {
+    /// Any model that is trusted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// This model and no other.
+    #[must_use]
+    pub fn expecting(mut self, model: ModelReference) -> Self {
+        self.expected = Some(model);
+        self
+    }
+
+    /// With the host's memory of releases used in this way.
+    #[must_use]
+    pub fn rollback(mut self, rollback: RollbackProtection) -> Self {
+        self.rollback = rollback;
+        self
+    }
+
+    fn apply(self, bundle: Bundle) -> Bundle {
+        match self.expected {
+            Some(expected) => bundle.with_expected(expected),
+            None => bundle,
+        }
+    }
 }
 
 impl HostBuilder {
@@ -45,6 +100,14 @@ impl HostBuilder {
     #[must_use]
     pub fn trust(mut self, trust: TrustStore) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Where to remember which release of each model was run, so that no older one follows it. Without it
+    /// nothing is remembered, and an old bundle with a valid signature is as good as a new one.
+    #[must_use]
+    pub fn releases(mut self, releases: ReleaseState) -> Self {
+        self.releases = Some(releases);
         self
     }
 
@@ -98,6 +161,7 @@ impl HostBuilder {
                 places,
                 engine,
                 trust: self.trust,
+                releases: self.releases,
             }),
         })
     }
@@ -123,31 +187,40 @@ impl Host {
     ///
     /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
     pub async fn load(&self, path: impl Into<PathBuf>) -> Result<Model> {
+        self.load_with(path, LoadOptions::new()).await
+    }
+
+    /// Loads the bundle at `path`, as [`Host::load`] does, if it is what the options ask for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load`]; `trust.identity` for a model that is trusted and not the one asked for.
+    pub async fn load_with(&self, path: impl Into<PathBuf>, options: LoadOptions) -> Result<Model> {
         let path = path.into();
-        self.load_from(move || Ok(Bundle::open(&path)?)).await
+        let rollback = options.rollback;
+        self.load_from(move || Ok(options.apply(Bundle::open(&path)?)), rollback)
+            .await
     }
 
     /// Loads a bundle that was opened already, such as one that is in memory
     /// ([`Bundle::from_memory`]). It goes through the same checks as one on disk: this host's trust,
-    /// its policy, and every file's digest.
+    /// its policy, and every file's digest. Which model it has to be, the bundle itself can be told
+    /// ([`Bundle::with_expected`]).
     ///
     /// # Errors
     ///
     /// As [`Host::load`].
     pub async fn load_bundle(&self, bundle: Bundle) -> Result<Model> {
-        self.load_from(move || Ok(bundle)).await
+        self.load_from(move || Ok(bundle), RollbackProtection::On)
+            .await
     }
 
     async fn load_from(
         &self,
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
+        rollback: RollbackProtection,
     ) -> Result<Model> {
-        let inner = Arc::clone(&self.inner);
-        let loaded = off_thread(move || inner.prepare(open()?)).await;
-        let result = match loaded {
-            Ok(artifact) => Model::start(Arc::clone(&self.inner), artifact).await,
-            Err(error) => Err(error),
-        };
+        let result = self.start(open, rollback).await;
         match &result {
             Ok(model) => {
                 let manifest = model.manifest();
@@ -167,15 +240,54 @@ impl Host {
         }
         result
     }
+
+    async fn start(
+        &self,
+        open: impl FnOnce() -> Result<Bundle> + Send + 'static,
+        rollback: RollbackProtection,
+    ) -> Result<Model> {
+        let inner = Arc::clone(&self.inner);
+        let artifact = off_thread(move || inner.prepare(open()?, rollback)).await?;
+        let model = Model::start(Arc::clone(&self.inner), artifact).await?;
+        // Only now is it known to run. A release that does not load must not shut out the last that did.
+        if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
+            let (releases, manifest) = (releases.clone(), model.manifest().clone());
+            let digest = model.manifest_digest();
+            off_thread(move || Ok(releases.record(&manifest, digest)?)).await?;
+        }
+        Ok(model)
+    }
 }
 
 impl HostInner {
-    /// Envelope → manifest → bundle → admission → artifact.
-    fn prepare(&self, bundle: Bundle) -> Result<Arc<Artifact>> {
+    /// Envelope → manifest → bundle → releases → admission → artifact.
+    fn prepare(&self, bundle: Bundle, rollback: RollbackProtection) -> Result<Arc<Artifact>> {
         let bundle = bundle
             .with_max_size(self.limits.bundle)
             .verify(&self.trust, Timestamp::now())?;
+        self.check_release(&bundle, rollback)?;
         compile(&self.engine, admit(bundle, &self.limits)?)
+    }
+
+    fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {
+        let Some(releases) = &self.releases else {
+            return Ok(());
+        };
+        match releases.check(bundle.manifest(), bundle.manifest_digest()) {
+            Err(
+                error @ ampoule_signing::Error::Trust(
+                    TrustError::Rollback { .. } | TrustError::ReleaseReused { .. },
+                ),
+            ) if rollback == RollbackProtection::AllowDowngrade => {
+                tracing::warn!(
+                    target: "ampoule::rollback",
+                    code = error.code(), %error,
+                    "an older release is run all the same, as asked for"
+                );
+                Ok(())
+            }
+            checked => Ok(checked?),
+        }
     }
 }
 

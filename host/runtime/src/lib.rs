@@ -60,7 +60,8 @@ mod text;
 mod wasi;
 
 pub use ampoule_signing::{
-    Bundle, ByteSize, Fuel, KeyId, Manifest, PublicKey, Sha256Digest, TrustStore,
+    Bundle, ByteSize, Fuel, KeyId, Manifest, ModelReference, PublicKey, ReleaseState, SeenRelease,
+    Sha256Digest, TrustStore,
 };
 
 pub use answer::{Answer, Usage};
@@ -69,7 +70,7 @@ pub use engine::EngineProfile;
 pub use error::{Error, Phase, Result};
 pub use generation::{Chunk, Content, Finish, Generation, GenerationRequest, Message, Sampling};
 pub use guest_log::{GuestLog, LogLevel, LogMessage, harmless_text};
-pub use host::{Host, HostBuilder};
+pub use host::{Host, HostBuilder, LoadOptions, RollbackProtection};
 pub use image::{Image, ImageEmbeddings, Label};
 pub use inspect::{Inspection, inspect, inspect_bundle};
 pub use limits::{InitLimits, Limits};

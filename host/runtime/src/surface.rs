@@ -2,6 +2,7 @@
 
 use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
 
+use crate::admission::THIS_HOSTS;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
@@ -94,6 +95,7 @@ fn check_count(what: &'static str, found: u32, allowed: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::Cap {
+        whose: THIS_HOSTS,
         what,
         asked: found.to_string(),
         cap: allowed.to_string(),

@@ -1,8 +1,10 @@
 //! What is read, and how much memory it takes, is bounded before it is read.
 
 use std::fs::File;
+use std::num::NonZeroU32;
 
-use ampoule_signing::{Bundle, ByteSize, ENVELOPE_FILE, Timestamp};
+use ampoule_signing::trust::{MAX_DELEGATIONS, MAX_PATTERNS};
+use ampoule_signing::{Bundle, ByteSize, ENVELOPE_FILE, Root, SecretKey, Timestamp};
 
 use crate::fixture::{FILES, Fixture};
 
@@ -61,4 +63,33 @@ fn a_size_that_no_memory_holds_is_refused_before_memory_is_taken() {
         "file.size",
         "the file itself is short, so nothing is allocated"
     );
+}
+
+#[test]
+fn a_store_or_a_root_holds_only_so_many_rules() {
+    let key = SecretKey::generate().unwrap().public_key().clone();
+    let expires = "2099-01-01T00:00:00Z".parse().unwrap();
+    let root = Root::new("fleet", [key.clone()], NonZeroU32::MIN, expires).unwrap();
+    let mut root: serde_json::Value = serde_json::from_str(&root.to_json().unwrap()).unwrap();
+    let own = &root["roles"]["root"]["keys"][0];
+    let keys = serde_json::json!([{ "public_key": own["public_key"] }]);
+    let rule = |models: Vec<String>| serde_json::json!({ "models": models, "keys": keys });
+    let mut parse = |rules: Vec<serde_json::Value>| {
+        root["delegations"] = rules.into();
+        Root::parse(root.to_string().as_bytes()).map_err(|error| error.to_string())
+    };
+    let rules = |count: usize| (0..count).map(|at| rule(vec![format!("a/{at}")])).collect();
+    assert_eq!(
+        parse(rules(MAX_DELEGATIONS)).unwrap().delegations().len(),
+        MAX_DELEGATIONS
+    );
+    let refused = parse(rules(MAX_DELEGATIONS + 1)).unwrap_err();
+    assert!(
+        refused.contains("at most 1024 delegations, found 1025"),
+        "{refused}"
+    );
+    let patterns = |count: usize| vec![rule((0..count).map(|at| format!("a/{at}")).collect())];
+    parse(patterns(MAX_PATTERNS)).unwrap();
+    let refused = parse(patterns(MAX_PATTERNS + 1)).unwrap_err();
+    assert!(refused.contains("at most 16384 patterns"), "{refused}");
 }

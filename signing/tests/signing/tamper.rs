@@ -429,7 +429,7 @@ fn what_is_no_bundle_at_all_is_refused() {
     assert_eq!(code(dir.path()), "envelope.missing", "an empty directory");
     let file = dir.path().join("file");
     fs::write(&file, b"a file").unwrap();
-    assert_eq!(code(&file), "envelope.missing", "a file");
+    assert_eq!(code(&file), "file.archive", "a file");
     assert_eq!(
         code(&dir.path().join("nothing")),
         "envelope.missing",

@@ -85,9 +85,19 @@ fn a_directory_without_a_key_to_sign_with_is_left_alone() {
 }
 
 #[test]
-fn signing_again_replaces_the_signatures() {
+fn signing_the_next_release_replaces_the_signatures() {
     let fixture = Fixture::signed();
     let successor = SecretKey::generate().unwrap();
+    // The very same manifest has a signature that would be lost.
+    let error = sign_directory(&fixture.path(), &[&successor]).unwrap_err();
+    assert_eq!(
+        (error.code(), error.exit_code()),
+        ("usage.others-signed", 2)
+    );
+    fixture.verify().unwrap();
+    let mut manifest = fixture.manifest_json();
+    manifest["release"] = 2.into();
+    std::fs::write(fixture.file(MANIFEST_FILE), manifest.to_string()).unwrap();
     sign_directory(&fixture.path(), &[&successor]).unwrap();
     assert_eq!(fixture.refusal(), "trust.unknown-key");
     fixture.verify_with(&trust(&successor, "acme")).unwrap();

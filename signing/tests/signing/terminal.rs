@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ampoule_signing::SecretKey;
+use ampoule_signing::{Bundle, SecretKey};
 use zeroize::Zeroizing;
+
+use crate::fixture::Fixture;
 
 /// Runs `ampoule-sign` on a terminal where somebody types `lines`; gives what the terminal shows
 /// and whether it succeeded.
@@ -64,4 +66,28 @@ fn two_different_new_passwords_make_no_key() {
     let (shown, success) = type_into(dir.path(), "keygen acme.key", "hunter2\nhunter3\n");
     assert!(!success && shown.contains("(usage.password)"), "{shown}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_cosigner_sees_what_they_sign_before_they_say_yes() {
+    let fixture = Fixture::signed();
+    let dir = fixture.beside("");
+    let second = SecretKey::generate().unwrap();
+    second
+        .write_file(&fixture.beside("second.key"), None)
+        .unwrap();
+    let signatures = || {
+        let bundle = Bundle::open(&fixture.path()).unwrap();
+        bundle.envelope().signatures().len()
+    };
+    let (shown, success) = type_into(&dir, "cosign bundle --key second.key", "y\n");
+    assert!(!success && shown.contains("(usage.declined)"), "{shown}");
+    assert_eq!(signatures(), 1);
+    let (shown, success) = type_into(&dir, "cosign bundle --key second.key", "yes\n");
+    assert!(success, "{shown}");
+    let question = shown.find("Sign this?").unwrap();
+    for seen in ["minilm", "acme", "1.0.0 (release 1)", "config.json"] {
+        assert!(shown.find(seen).is_some_and(|at| at < question), "{shown}");
+    }
+    assert_eq!(signatures(), 2);
 }

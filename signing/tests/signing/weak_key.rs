@@ -69,7 +69,8 @@ fn an_all_zero_public_key_with_a_forged_signature_is_refused() {
     fs::write(
         trust_dir.join("trust.toml"),
         format!(
-            "schema = 1\n[[key]]\npublishers = [\"{PUBLISHER}\"]\npublic_key = \"\"\"\n{pem}\"\"\"\n"
+            "schema = 1\n[[delegations]]\nmodels = [\"{PUBLISHER}/*\"]\n[[delegations.keys]]\n\
+             public_key = \"\"\"\n{pem}\"\"\"\n"
         ),
     )
     .unwrap();

@@ -29,7 +29,7 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     let (model, request) = command.into_request(&settings.limits)?;
     let allowed = request.max_output_tokens;
-    let model = ModelChoice::from(model.model)
+    let model = ModelChoice::from(model)
         .load_for(Task::TextGeneration, settings)
         .await?;
     let generation = progress::show("reading the question", model.generate(request));

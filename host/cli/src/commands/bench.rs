@@ -50,7 +50,7 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     let (model, request) = command.prompt.into_request(&settings.limits)?;
     let begin = Instant::now();
-    let model = ModelChoice::from(model.model)
+    let model = ModelChoice::from(model)
         .load_for(Task::TextGeneration, settings)
         .await?;
     let load = begin.elapsed();

@@ -33,7 +33,7 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     let mut images = images::read(&[command.image], &settings.limits)?;
     let image = images.pop().ok_or(Error::Internal("an image went away"))?;
-    let model = ModelChoice::from(command.model.model)
+    let model = ModelChoice::from(command.model)
         .load_for(Task::ImageClassification, settings)
         .await?;
     let classified = model.classify_image(image, command.top_k);

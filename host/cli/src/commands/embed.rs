@@ -27,7 +27,7 @@ pub(crate) async fn run(
     settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
-    let model = ModelChoice::from(command.model.model);
+    let model = ModelChoice::from(command.model);
     if !command.images.is_empty() {
         let images = images::read(&command.images, &settings.limits)?;
         let model = model.load_for(Task::ImageEmbedding, settings).await?;

@@ -23,7 +23,7 @@ pub(crate) async fn run(
     json: bool,
 ) -> Result<(), Error> {
     let texts = super::read_texts(command.texts)?;
-    let model = ModelChoice::from(command.model.model)
+    let model = ModelChoice::from(command.model)
         .load_for(Task::TextTokenization, settings)
         .await?;
     let answer = model.tokenize(&texts).await?;

@@ -1,107 +1,231 @@
 //! `ampoule trust`: whose models this host runs.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use ampoule::{KeyId, PublicKey, TrustStore};
-use ampoule_signing::{MAX_KEY_FILE_BYTES, TrustedKey};
+use ampoule_signing::{CapOptions, Caps, Delegation, ModelPattern, RootInfo, Timestamp};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::arguments::TrustCommand;
+use crate::commands::trust_root;
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
-
-#[derive(Serialize)]
-struct Key {
-    key_id: KeyId,
-    publishers: Vec<String>,
-    /// Single models besides, as publisher and name with `/` between them.
-    models: Vec<String>,
-}
-
-impl From<&TrustedKey> for Key {
-    fn from(trusted: &TrustedKey) -> Self {
-        Self {
-            key_id: trusted.public_key().key_id(),
-            publishers: trusted.publishers().map(str::to_owned).collect(),
-            models: trusted
-                .models()
-                .map(|(publisher, name)| format!("{publisher}/{name}"))
-                .collect(),
-        }
-    }
-}
+use crate::trust_arguments::{Removal, TrustAdd, TrustCommand};
 
 pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let directory = settings.trust_directory()?;
     match command {
-        TrustCommand::Add {
+        TrustCommand::Add(options) => add(directory, &options, json),
+        TrustCommand::Caps(options) => caps(directory, &options, json),
+        TrustCommand::List => list(&settings.trust_store()?, json),
+        TrustCommand::Show { pattern } => show(&settings.trust_store()?, &pattern, json),
+        TrustCommand::Remove {
+            what,
             publisher,
             name,
-            key,
-        } => {
-            let key = read_public_key(&key)?;
-            let key_id = TrustStore::update(directory, |trust| match &name {
-                None => trust.insert(key, [publisher.as_str()]),
-                Some(name) => trust.insert_model(key, &publisher, name),
-            })?;
-            if json {
-                let model = name.as_ref().map(|name| format!("{publisher}/{name}"));
-                return output::json(&Key {
-                    key_id,
-                    publishers: name.is_none().then_some(publisher).into_iter().collect(),
-                    models: model.into_iter().collect(),
-                });
+        } => match (what, publisher, name) {
+            (Some(Removal::Key(key_id)), ..) => remove_key(settings, key_id, json),
+            (Some(Removal::Pattern(pattern)), ..) => remove_delegation(settings, &pattern, json),
+            (None, Some(publisher), None) => remove_publisher(settings, &publisher, json),
+            (None, Some(publisher), Some(name)) => {
+                remove_delegation(settings, &pattern(&publisher, Some(&name))?, json)
             }
-            output::write(&match name {
-                None => format!("{key_id} may now speak for {publisher}\n"),
-                Some(name) => format!("{key_id} may now sign {publisher}/{name}\n"),
-            })
+            // clap sees to it that there is one of the two.
+            (None, None, _) => Err(Error::Internal("nothing to remove")),
+        },
+        TrustCommand::Root(command) => trust_root::run(command, directory, json),
+    }
+}
+
+fn pattern(publisher: &str, name: Option<&str>) -> Result<ModelPattern, Error> {
+    ModelPattern::new(publisher, name).map_err(|error| Error::Setting(error.to_string()))
+}
+
+fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
+    let pattern = pattern(&options.publisher, options.name.as_deref())?;
+    let keys = options
+        .keys
+        .iter()
+        .map(|path| PublicKey::read_file(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let delegation = TrustStore::update(directory, |trust| {
+        let changed = trust.edit(pattern, |delegation| {
+            Ok(options.rule.apply(delegation, keys))
+        });
+        changed.cloned()
+    })?;
+    show_delegation(&delegation, json)
+}
+
+fn caps(directory: &Path, options: &CapOptions, json: bool) -> Result<(), Error> {
+    let caps = TrustStore::update(directory, |trust| {
+        let caps = options.apply(trust.caps().clone());
+        trust.set_caps(caps.clone());
+        Ok(caps)
+    })?;
+    if json {
+        return output::json(&caps);
+    }
+    if caps.is_empty() {
+        return output::write(
+            "all models   are capped by their own rules and this host's limits\n",
+        );
+    }
+    output::write(&format!("all models   at most {caps}\n"))
+}
+
+/// A delegation as the store has it, and whether it and each of its keys hold now.
+fn document(delegation: &Delegation, now: Timestamp) -> Result<Value, Error> {
+    let mut document =
+        serde_json::to_value(delegation).map_err(|error| Error::Write(error.to_string()))?;
+    document["is_valid"] = delegation.validity().contains(now).into();
+    for (place, key) in delegation.keys().enumerate() {
+        document["keys"][place]["is_valid"] = key.validity().contains(now).into();
+    }
+    Ok(document)
+}
+
+fn show_delegation(delegation: &Delegation, json: bool) -> Result<(), Error> {
+    let now = Timestamp::now();
+    if json {
+        return output::json(&document(delegation, now)?);
+    }
+    output::write(&format!("{}\n", delegation.described_at(now)))
+}
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    /// The signed root that says it, or `null`: the operator's own trust.toml.
+    root: Option<Root<'a>>,
+    /// What any model may ask for, whoever signed it.
+    caps: &'a Caps,
+    delegations: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Root<'a> {
+    name: &'a str,
+    version: u64,
+    expires: Timestamp,
+    is_expired: bool,
+}
+
+impl<'a> Root<'a> {
+    fn new(info: &'a RootInfo, now: Timestamp) -> Self {
+        Self {
+            name: &info.name,
+            version: info.version,
+            expires: info.expires,
+            is_expired: info.is_expired(now),
         }
-        TrustCommand::List => list(&settings.trust_store()?, json),
-        TrustCommand::Remove { key_id } => {
-            let key_id: KeyId = key_id
-                .parse()
-                .map_err(|error| Error::Setting(format!("the key id: {error}")))?;
-            // Looked up before anything is written: a mistyped id must not pass for a removal.
-            let is_removed = TrustStore::update(directory, |trust| Ok(trust.remove(&key_id)))?;
-            if !is_removed {
-                return Err(Error::NoSuchKey(key_id));
-            }
-            if json {
-                return output::json(&serde_json::json!({ "removed": key_id }));
-            }
-            output::write(&format!("{key_id} is not trusted any more\n"))
-        }
+    }
+
+    fn to_text(&self) -> String {
+        let state = if self.is_expired {
+            "EXPIRED, so nobody is trusted:"
+        } else {
+            "until"
+        };
+        format!(
+            "root         {} version {}, {state} {}\n",
+            self.name, self.version, self.expires
+        )
     }
 }
 
 fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
-    let keys: Vec<Key> = trust.keys().map(Key::from).collect();
+    let now = Timestamp::now();
+    let root = trust.root().map(|info| Root::new(info, now));
     if json {
-        return output::json(&serde_json::json!({ "keys": keys }));
+        return output::json(&Listing {
+            root,
+            caps: trust.caps(),
+            delegations: trust
+                .delegations()
+                .iter()
+                .map(|delegation| document(delegation, now))
+                .collect::<Result<_, _>>()?,
+        });
     }
-    let lines: Vec<String> = keys
-        .iter()
-        .map(|key| {
-            let names = [&key.publishers[..], &key.models[..]].concat();
-            format!("{} {}\n", key.key_id, names.join(" "))
-        })
-        .collect();
-    output::write(&lines.concat())
+    let mut text = root.map(|root| root.to_text()).unwrap_or_default();
+    if !trust.caps().is_empty() {
+        text.push_str(&format!("all models   at most {}\n", trust.caps()));
+    }
+    for delegation in trust.delegations() {
+        text.push_str(&format!("{}\n", delegation.described_at(now)));
+    }
+    output::write(&text)
 }
 
-fn read_public_key(path: &Path) -> Result<PublicKey, Error> {
-    let failed = |error: std::io::Error| Error::Read {
-        what: "the public key".to_owned(),
-        reason: error.to_string(),
+fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
+    let deciding = match pattern.name() {
+        Some(name) => trust.delegation_for(pattern.publisher(), name),
+        None => trust.delegation_of(pattern),
     };
-    let mut pem = String::new();
-    std::fs::File::open(path)
-        .map_err(failed)?
-        .take(MAX_KEY_FILE_BYTES + 1)
-        .read_to_string(&mut pem)
-        .map_err(failed)?;
-    Ok(PublicKey::from_pem(&pem)?)
+    let delegation = deciding.ok_or_else(|| Error::NobodyTrusted(pattern.to_string()))?;
+    let now = Timestamp::now();
+    let root = trust.root().map(|info| Root::new(info, now));
+    if json {
+        let mut document = document(delegation, now)?;
+        document["root"] = json!(root);
+        return output::json(&document);
+    }
+    let root = root.map(|root| root.to_text()).unwrap_or_default();
+    output::write(&format!("{root}{}\n", delegation.described_at(now)))
+}
+
+fn remove_key(settings: &Settings, key_id: KeyId, json: bool) -> Result<(), Error> {
+    remove(
+        settings,
+        |trust| trust.remove(&key_id),
+        || Error::NoSuchKey(key_id),
+    )?;
+    if json {
+        return output::json(&json!({ "removed": key_id }));
+    }
+    output::write(&format!("{key_id} is not trusted any more\n"))
+}
+
+fn remove_delegation(settings: &Settings, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
+    remove(
+        settings,
+        |trust| trust.remove_delegation(pattern),
+        || Error::NobodyTrusted(pattern.to_string()),
+    )?;
+    if json {
+        return output::json(&json!({ "removed": pattern.to_string() }));
+    }
+    output::write(&format!("nothing is said about {pattern} any more\n"))
+}
+
+fn remove_publisher(settings: &Settings, publisher: &str, json: bool) -> Result<(), Error> {
+    remove(
+        settings,
+        |trust| trust.remove_publisher(publisher),
+        || Error::NobodyTrusted(publisher.to_owned()),
+    )?;
+    if json {
+        return output::json(&json!({ "removed": publisher }));
+    }
+    output::write(&format!(
+        "nobody may sign any model of {publisher} any more\n"
+    ))
+}
+
+/// Takes out what must be there: a mistyped name must not pass for a removal. `take` says whether it
+/// was there.
+fn remove(
+    settings: &Settings,
+    take: impl Fn(&mut TrustStore) -> bool,
+    missing: impl Fn() -> Error,
+) -> Result<(), Error> {
+    // First where nothing is made or written, not even the directory.
+    if !take(&mut settings.trust_store()?) {
+        return Err(missing());
+    }
+    if !TrustStore::update(settings.trust_directory()?, |trust| Ok(take(trust)))? {
+        return Err(missing());
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     // Loading is the only honest answer: it compiles the component, checks the types of its exports
     // and initialises it, within the limits.
-    let loaded = ModelChoice::from(command.bundle).load(settings);
+    let loaded = ModelChoice::from(command).load(settings);
     progress::show("verifying", loaded).await?;
     if json {
         return output::json(&serde_json::json!({ "verified": true }));

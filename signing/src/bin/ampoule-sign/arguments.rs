@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel, Timestamp};
+use ampoule_signing::{ByteSize, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
-use crate::password::PasswordSource;
+use crate::password::{NewPasswordSource, PasswordSource};
+use crate::root_arguments::RootCommand;
 
 /// Keys, manifests and signatures for Ampoule model bundles.
 #[derive(Parser)]
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// Print the public half of a private key.
     #[command(after_help = "Example:\n  ampoule-sign pubkey acme.key --out acme.pub")]
     Pubkey(Pubkey),
+    /// Give a private key another password.
+    #[command(after_help = "Example:\n  ampoule-sign passwd acme.key")]
+    Passwd(Passwd),
     /// Write manifest.json for the files of a directory.
     #[command(
         after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm \
@@ -43,6 +47,14 @@ pub(crate) enum Command {
     /// Check manifest.json against the files and sign it.
     #[command(after_help = "Example:\n  ampoule-sign sign minilm --key acme.key")]
     Sign(Sign),
+    /// Add a signature to a bundle that another key has signed.
+    ///
+    /// Shows what would be signed and asks first, or signs only what is expected.
+    #[command(
+        after_help = "Example:\n  ampoule-sign cosign minilm --key second.key --expect \
+                      acme/minilm@1.0.0"
+    )]
+    Cosign(Cosign),
     /// Verify signatures, manifest and files as a host would.
     #[command(
         after_help = "Example:\n  ampoule-sign verify minilm --public-key acme.pub \
@@ -52,6 +64,28 @@ pub(crate) enum Command {
     /// Show what a bundle says of itself, verifying nothing.
     #[command(after_help = "Example:\n  ampoule-sign inspect minilm")]
     Inspect(Inspect),
+    /// List the SHA-256 of a directory's files, as `sha256sum -c` reads it.
+    #[command(
+        after_help = "Example:\n  ampoule-sign digest minilm > minilm.sha256\n  cd minilm && \
+                            sha256sum -c ../minilm.sha256"
+    )]
+    Digest(Digest),
+    /// Pack a signed bundle into one file, which a host runs as it is.
+    #[command(after_help = "Example:\n  ampoule-sign pack minilm minilm.ampoule")]
+    Pack(Pack),
+    /// Unpack a packed bundle into a new directory.
+    #[command(after_help = "Example:\n  ampoule-sign unpack minilm.ampoule minilm")]
+    Unpack(Unpack),
+    /// Say whom a whole fleet trusts, in one document that several people sign.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub --key bob.pub \
+                      --threshold 2 --expires 2027-12-31T00:00:00Z\n  ampoule-sign root delegate \
+                      root.json 'acme/*' --key acme.pub\n  ampoule-sign root sign root.json --key \
+                      ann.key\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key\n  ampoule \
+                      trust root install 1.root.dsse.json --trust trust"
+    )]
+    Root(RootCommand),
 }
 
 #[derive(Args)]
@@ -79,6 +113,20 @@ pub(crate) struct Pubkey {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct Passwd {
+    /// Private key. Its file is replaced whole or not at all.
+    #[arg(value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// Leave the private key unencrypted: whoever can read the file can sign.
+    #[arg(long, conflicts_with = "new_password_file")]
+    pub(crate) no_encryption: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+    #[command(flatten)]
+    pub(crate) new_password: NewPasswordSource,
 }
 
 #[derive(Args)]
@@ -140,7 +188,7 @@ pub(crate) struct LimitOptions {
     #[arg(long)]
     pub(crate) fuel: Option<Fuel>,
     /// Time of a request, such as 5s or 500ms.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) timeout: Option<Duration>,
     /// Answer to a request, such as 1MiB.
     #[arg(long, value_name = "SIZE")]
@@ -152,7 +200,7 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "FUEL")]
     pub(crate) init_fuel: Option<Fuel>,
     /// Time of loading.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) init_timeout: Option<Duration>,
 }
 
@@ -177,11 +225,27 @@ pub(crate) struct Sign {
 }
 
 #[derive(Args)]
-pub(crate) struct Verify {
+pub(crate) struct Cosign {
     /// Bundle.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Directory with trust.toml: which keys may speak for which publishers.
+    /// Private key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// Sign this model and nothing else, without asking: acme/minilm, acme/minilm@1.2 or
+    /// acme/minilm@sha256:DIGEST of the manifest, which alone names every byte.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) expect: Option<ModelReference>,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Bundle: a directory or a packed file.
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// Trust directory: which keys may sign which models.
     #[arg(
         long,
         value_name = "DIR",
@@ -195,21 +259,43 @@ pub(crate) struct Verify {
     /// Publisher that the public key may speak for; by default whichever the bundle names.
     #[arg(long, value_name = "NAME", requires = "public_key")]
     pub(crate) publisher: Option<String>,
+    /// Model that it has to be: acme/minilm, acme/minilm@1.2 or sha256:DIGEST of the manifest.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) expect: Option<ModelReference>,
 }
 
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// Bundle.
+    /// Bundle: a directory or a packed file.
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Digest {
+    /// Directory. The paths in the list are relative to it.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|time| Duration::try_from(time).ok())
-        .filter(|time| time.as_millis() > 0)
-        .ok_or_else(|| "expected a time of at least 1ms, such as 5s or 500ms".to_owned())
+#[derive(Args)]
+pub(crate) struct Pack {
+    /// Directory with the signed bundle.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// File to write. An existing file is never overwritten.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Unpack {
+    /// Packed bundle.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Directory to make. An existing one is never written into.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {

@@ -9,7 +9,7 @@ use crate::arguments::Inspect;
 use crate::output::Answer;
 
 pub(crate) fn inspect(options: &Inspect) -> Result<Answer> {
-    let bundle = Bundle::open(&options.dir)?;
+    let bundle = Bundle::open(&options.bundle)?;
     let manifest = bundle.unverified_manifest()?;
     let digest = Sha256Digest::of(bundle.envelope().payload());
     let key_ids: Vec<_> = bundle
@@ -42,7 +42,8 @@ pub(crate) fn inspect(options: &Inspect) -> Result<Answer> {
     })
 }
 
-fn describe(text: &mut String, manifest: &Manifest) {
+/// What a manifest says, a row for each.
+pub(crate) fn describe(text: &mut String, manifest: &Manifest) {
     row(text, "publisher", manifest.publisher());
     row(text, "name", manifest.name());
     row(

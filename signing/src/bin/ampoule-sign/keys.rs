@@ -1,11 +1,11 @@
-//! `keygen` and `pubkey`.
+//! `keygen`, `pubkey` and `passwd`.
 
 use std::path::Path;
 
 use ampoule_signing::{Error, PublicKey, Result, SecretKey};
 use serde_json::json;
 
-use crate::arguments::{Keygen, Pubkey};
+use crate::arguments::{Keygen, Passwd, Pubkey};
 use crate::output::Answer;
 
 pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
@@ -36,11 +36,7 @@ pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
         let _ = std::fs::remove_file(&options.key);
     })?;
     let id = key.public_key().key_id();
-    let encrypted = if password.is_some() {
-        "encrypted"
-    } else {
-        "NOT encrypted"
-    };
+    let encrypted = encryption(password.is_some());
     Ok(Answer {
         text: format!(
             "key id       {id}\nprivate key  {} ({encrypted}; keep it to yourself)\npublic key   {}",
@@ -79,4 +75,38 @@ pub(crate) fn pubkey(options: &Pubkey) -> Result<Answer> {
         None => pem.trim_end().to_owned(),
     };
     Ok(Answer { text, json })
+}
+
+pub(crate) fn passwd(options: &Passwd) -> Result<Answer> {
+    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+    let password = if options.no_encryption {
+        None
+    } else {
+        Some(options.new_password.choose()?)
+    };
+    key.replace_file(
+        &options.key,
+        password.as_ref().map(|password| password.as_str()),
+    )?;
+    let id = key.public_key().key_id();
+    Ok(Answer {
+        text: format!(
+            "key id       {id}\nprivate key  {} ({}; copies of the file keep the old password)",
+            options.key.display(),
+            encryption(password.is_some())
+        ),
+        json: json!({
+            "key_id": id,
+            "private_key": options.key.to_string_lossy(),
+            "encrypted": password.is_some(),
+        }),
+    })
+}
+
+fn encryption(encrypted: bool) -> &'static str {
+    if encrypted {
+        "encrypted"
+    } else {
+        "NOT encrypted"
+    }
 }

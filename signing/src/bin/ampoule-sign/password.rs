@@ -2,14 +2,15 @@
 //! argument, which every user of the machine can read in the list of processes.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ampoule_signing::{Error, Result, read_private_text};
 use clap::Args;
 use zeroize::Zeroizing;
 
-/// The environment variable that may hold the password.
+/// The environment variables that may hold the password, and the one that takes its place.
 const VARIABLE: &str = "AMPOULE_SIGN_PASSWORD";
+const NEW_VARIABLE: &str = "AMPOULE_SIGN_NEW_PASSWORD";
 /// The longest password file.
 const MAX_PASSWORD_BYTES: u64 = 4096;
 
@@ -25,7 +26,7 @@ pub(crate) struct PasswordSource {
 impl PasswordSource {
     /// The password of a key that exists.
     pub(crate) fn get(&self) -> Result<Zeroizing<String>> {
-        match self.given()? {
+        match given(self.password_file.as_deref(), VARIABLE)? {
             Some(password) => Ok(password),
             None => prompt("Password of the private key: "),
         }
@@ -33,33 +34,53 @@ impl PasswordSource {
 
     /// A password for a new key; a person types it twice.
     pub(crate) fn choose(&self) -> Result<Zeroizing<String>> {
-        if let Some(password) = self.given()? {
-            return Ok(password);
-        }
-        let password = prompt("New password for the private key: ")?;
-        if *password != *prompt("The same again: ")? {
-            return Err(Error::UsagePassword(
-                "the two passwords differ; nothing was written",
-            ));
-        }
-        Ok(password)
+        choose(self.password_file.as_deref(), VARIABLE)
     }
+}
 
-    fn given(&self) -> Result<Option<Zeroizing<String>>> {
-        if let Some(path) = &self.password_file {
-            let text = read_private_text(path, "the password file", MAX_PASSWORD_BYTES)?;
-            let line = text.strip_suffix('\n').unwrap_or(&text);
-            return Ok(Some(Zeroizing::new(
-                line.strip_suffix('\r').unwrap_or(line).to_owned(),
-            )));
-        }
-        match std::env::var(VARIABLE) {
-            Ok(password) => Ok(Some(Zeroizing::new(password))),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Error::UsagePassword("AMPOULE_SIGN_PASSWORD is not UTF-8"))
-            }
-        }
+/// The options of the command that gives a key another password.
+#[derive(Args)]
+pub(crate) struct NewPasswordSource {
+    /// File with the new password on its only line, readable by its owner only. Without it,
+    /// AMPOULE_SIGN_NEW_PASSWORD is used, else the terminal is asked.
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
+}
+
+impl NewPasswordSource {
+    /// The password; a person types it twice.
+    pub(crate) fn choose(&self) -> Result<Zeroizing<String>> {
+        choose(self.new_password_file.as_deref(), NEW_VARIABLE)
+    }
+}
+
+fn choose(file: Option<&Path>, variable: &str) -> Result<Zeroizing<String>> {
+    if let Some(password) = given(file, variable)? {
+        return Ok(password);
+    }
+    let password = prompt("New password for the private key: ")?;
+    if *password != *prompt("The same again: ")? {
+        return Err(Error::UsagePassword(
+            "the two passwords differ; nothing was written",
+        ));
+    }
+    Ok(password)
+}
+
+fn given(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String>>> {
+    if let Some(path) = file {
+        let text = read_private_text(path, "the password file", MAX_PASSWORD_BYTES)?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        return Ok(Some(Zeroizing::new(
+            line.strip_suffix('\r').unwrap_or(line).to_owned(),
+        )));
+    }
+    match std::env::var(variable) {
+        Ok(password) => Ok(Some(Zeroizing::new(password))),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Error::UsagePassword(
+            "the environment variable with the password is not UTF-8",
+        )),
     }
 }
 

@@ -7,8 +7,12 @@ use crate::arguments::Verify;
 use crate::output::Answer;
 
 pub(crate) fn verify(options: &Verify) -> Result<Answer> {
-    let bundle = Bundle::open(&options.dir)?;
+    let bundle = Bundle::open(&options.bundle)?;
     let trust = trust(options, &bundle)?;
+    let bundle = match &options.expect {
+        Some(expected) => bundle.with_expected(expected.clone()),
+        None => bundle,
+    };
     let verified = bundle.verify(&trust, Timestamp::now())?;
     let manifest = verified.manifest();
     let files = manifest.files().len() + 1;

@@ -1,0 +1,92 @@
+//! `ampoule trust root`: the signed root that a fleet follows.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use ampoule::{KeyId, PublicKey};
+use ampoule_signing::{SignedRoot, Timestamp, VerifiedRoot};
+use serde_json::json;
+
+use crate::error::Error;
+use crate::output;
+use crate::trust_arguments::TrustRootCommand;
+
+pub(crate) fn run(command: TrustRootCommand, directory: &Path, json: bool) -> Result<(), Error> {
+    let now = Timestamp::now();
+    match command {
+        TrustRootCommand::Install { root, digest } => {
+            let signed = SignedRoot::read_file(&root)?;
+            match digest {
+                Some(digest) => signed.check_digest(digest)?,
+                None => ask(&signed.clone().verify_self_signed()?)?,
+            }
+            let installed = VerifiedRoot::install(directory, signed, now)?;
+            show("installed", &installed, now, json)
+        }
+        TrustRootCommand::Update { roots } => {
+            let updated = VerifiedRoot::update(directory, SignedRoot::read_files(roots), now)?;
+            show("installed", &updated, now, json)
+        }
+        TrustRootCommand::Show => show("installed", &VerifiedRoot::open(directory)?, now, json),
+    }
+}
+
+/// Shows a root that anybody could have made, and goes on only if it is the one that the person means.
+fn ask(first: &VerifiedRoot) -> Result<(), Error> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::NoDigest);
+    }
+    let mut line = String::new();
+    // Beside the answer, which may be JSON.
+    let mut terminal = std::io::stderr();
+    let asked = write!(
+        terminal,
+        "{}Is this the digest that its signers told you by another way? Type `yes`: ",
+        describe("about to install", first, Timestamp::now())
+    )
+    .and_then(|()| terminal.flush())
+    .and_then(|()| std::io::stdin().read_line(&mut line));
+    match asked {
+        Ok(_) if line.trim() == "yes" => Ok(()),
+        _ => Err(Error::Declined),
+    }
+}
+
+fn show(what: &str, verified: &VerifiedRoot, now: Timestamp, json: bool) -> Result<(), Error> {
+    if !json {
+        return output::write(&describe(what, verified, now));
+    }
+    let root = verified.root();
+    output::json(&json!({
+        "name": root.name(),
+        "version": root.version(),
+        "expires": root.expires(),
+        "is_expired": verified.check_fresh(now).is_err(),
+        "threshold": root.threshold(),
+        "key_ids": key_ids(verified),
+        "root_digest": verified.signed().digest(),
+    }))
+}
+
+fn key_ids(verified: &VerifiedRoot) -> Vec<KeyId> {
+    verified.root().keys().map(PublicKey::key_id).collect()
+}
+
+fn describe(what: &str, verified: &VerifiedRoot, now: Timestamp) -> String {
+    let root = verified.root();
+    let state = match verified.check_fresh(now) {
+        Ok(()) => "until",
+        Err(_) => "EXPIRED, so nobody is trusted:",
+    };
+    let names: Vec<String> = key_ids(verified).iter().map(ToString::to_string).collect();
+    format!(
+        "{what:<12} root of {}, version {}, {state} {}\nroot digest  sha256:{}\nsigned by    {} of these keys, the \
+         next version too\n             {}\n",
+        root.name(),
+        root.version(),
+        root.expires(),
+        verified.signed().digest(),
+        root.threshold(),
+        names.join("\n             "),
+    )
+}

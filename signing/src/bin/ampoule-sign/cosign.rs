@@ -1,0 +1,49 @@
+//! `cosign`.
+
+use ampoule_signing::{
+    ENVELOPE_FILE, KeyId, Manifest, Result, SecretKey, Sha256Digest, review_and_cosign,
+};
+use serde_json::json;
+
+use crate::arguments::Cosign;
+use crate::confirm::confirm;
+use crate::inspect::describe;
+use crate::output::Answer;
+
+pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
+    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+    let review = |manifest: &Manifest, digest| match &options.expect {
+        Some(expected) => expected.check(manifest, digest),
+        None => confirm(
+            &format!("You are about to sign:\n{}", shown(manifest, digest)),
+            "--expect, such as --expect acme/minilm@sha256:DIGEST",
+        ),
+    };
+    let (manifest, envelope) = review_and_cosign(&options.dir, &[&key], review)?;
+    let signers: Vec<KeyId> = envelope
+        .signatures()
+        .iter()
+        .map(|one| one.key_id())
+        .collect();
+    let digest = Sha256Digest::of(envelope.payload());
+    let key_id = key.public_key().key_id();
+    Ok(Answer {
+        text: format!(
+            "added the signature of {key_id} to {ENVELOPE_FILE}, which names {} keys now; you signed:\n{}",
+            signers.len(),
+            shown(&manifest, digest)
+        ),
+        json: json!({
+            "key_id": key_id,
+            "manifest": manifest,
+            "manifest_digest": digest,
+            "signature_key_ids": signers,
+        }),
+    })
+}
+
+fn shown(manifest: &Manifest, digest: Sha256Digest) -> String {
+    let mut text = format!("manifest     {digest}\n");
+    describe(&mut text, manifest);
+    text.trim_end().to_owned()
+}

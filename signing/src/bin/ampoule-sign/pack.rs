@@ -1,0 +1,41 @@
+//! `pack` and `unpack`.
+
+use std::path::Path;
+
+use ampoule_signing::{Manifest, Result, pack_directory, unpack_file};
+use serde_json::json;
+
+use crate::arguments::{Pack, Unpack};
+use crate::output::Answer;
+
+pub(crate) fn pack(options: &Pack) -> Result<Answer> {
+    let manifest = pack_directory(&options.dir, &options.file)?;
+    Ok(answer("packed", &manifest, &options.file))
+}
+
+pub(crate) fn unpack(options: &Unpack) -> Result<Answer> {
+    let manifest = unpack_file(&options.file, &options.dir)?;
+    Ok(answer("unpacked", &manifest, &options.dir))
+}
+
+/// Nobody's signature was looked at, and both forms say so.
+fn answer(done: &str, manifest: &Manifest, to: &Path) -> Answer {
+    Answer {
+        text: format!(
+            "{done:<12} {} {} (release {}) of {}, NOT VERIFIED\nto           {}",
+            manifest.name(),
+            manifest.version(),
+            manifest.release(),
+            manifest.publisher(),
+            to.display()
+        ),
+        json: json!({
+            "verified": false,
+            "publisher": manifest.publisher(),
+            "name": manifest.name(),
+            "version": manifest.version(),
+            "release": manifest.release(),
+            "written": to.to_string_lossy(),
+        }),
+    }
+}

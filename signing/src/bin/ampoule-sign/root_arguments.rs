@@ -1,0 +1,222 @@
+//! The command line of `root`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use ampoule_signing::{
+    CapOptions, DelegationOptions, KeyId, ModelPattern, Sha256Digest, Timestamp, parse_digest,
+};
+use clap::{Args, Subcommand};
+
+use crate::password::PasswordSource;
+
+#[derive(Subcommand)]
+pub(crate) enum RootCommand {
+    /// Write the draft of a first root.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \
+                      --key bob.pub --threshold 2 --expires 2027-12-31T00:00:00Z"
+    )]
+    Init(RootInit),
+    /// Trust keys for models, in a draft: changes the delegation for PATTERN or makes it.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root delegate root.json 'acme/*' --key acme.pub"
+    )]
+    Delegate(Box<RootDelegate>),
+    /// Cap what any model may ask for, whoever signed it, in a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root caps root.json --cap-memory 512MiB")]
+    Caps(Box<RootCaps>),
+    /// Say who signs the list of what is revoked, in a draft; else those who sign the root.
+    #[command(after_help = "Example:\n  ampoule-sign root revocation root.json --key duty.pub")]
+    Revocation(RootRevocation),
+    /// Let one more key sign the root, in a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root add-key root.json eve.pub --threshold 2")]
+    AddKey(RootAddKey),
+    /// Take a key out of a draft, wherever it stands.
+    #[command(after_help = "Example:\n  ampoule-sign root remove-key root.json 4f3c…")]
+    RemoveKey(RootRemoveKey),
+    /// Take what is said about models out of a draft.
+    #[command(after_help = "Example:\n  ampoule-sign root remove-delegation root.json acme/minilm")]
+    RemoveDelegation(RootRemoveDelegation),
+    /// Make the draft of the next version out of a signed draft.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z"
+    )]
+    Next(RootNext),
+    /// Sign a draft: writes VERSION.root.dsse.json beside it.
+    #[command(after_help = "Example:\n  ampoule-sign root sign root.json --key ann.key")]
+    Sign(RootSign),
+    /// Add a signature to a signed root.
+    ///
+    /// Shows what would be signed and asks first, or signs only the root with the digest given.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key --digest \
+                      sha256:4f3c…"
+    )]
+    Cosign(RootCosign),
+    /// Verify a signed root by its own keys, or as the successor of another.
+    #[command(
+        after_help = "Example:\n  ampoule-sign root verify 2.root.dsse.json --from \
+                      1.root.dsse.json"
+    )]
+    Verify(RootVerify),
+    /// Show what a signed root says, verifying nothing.
+    #[command(after_help = "Example:\n  ampoule-sign root inspect 1.root.dsse.json")]
+    Inspect(RootInspect),
+}
+
+#[derive(Args)]
+pub(crate) struct RootInit {
+    /// Draft to write. An existing file is never overwritten.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Which fleet it is for: a-z, 0-9, and -._ inside. No host follows a root of another name.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Public key that may sign the root; may be repeated.
+    #[arg(long = "key", value_name = "PUBLIC", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of them have to.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) threshold: NonZeroU32,
+    /// Last moment at which hosts believe this version, such as 2027-12-31T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Timestamp,
+}
+
+#[derive(Args)]
+pub(crate) struct RootDelegate {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Models: PUBLISHER/* or PUBLISHER/MODEL.
+    #[arg(value_name = "PATTERN")]
+    pub(crate) pattern: ModelPattern,
+    /// Public key that may sign them; may be repeated. Those that may already stay.
+    #[arg(long = "key", value_name = "PUBLIC")]
+    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rule: DelegationOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct RootCaps {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    #[command(flatten)]
+    pub(crate) caps: CapOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct RootRevocation {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Public key that may sign the list, in place of those that may now; may be repeated. Without any,
+    /// those who sign the root sign the list.
+    #[arg(long = "key", value_name = "PUBLIC")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of them have to.
+    #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
+    pub(crate) threshold: NonZeroU32,
+}
+
+#[derive(Args)]
+pub(crate) struct RootAddKey {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Public key that may sign the root from this version on.
+    #[arg(value_name = "PUBLIC")]
+    pub(crate) key: PathBuf,
+    /// How many keys have to; by default as many as before.
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: Option<NonZeroU32>,
+}
+
+#[derive(Args)]
+pub(crate) struct RootRemoveKey {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Key's id.
+    #[arg(value_name = "KEYID")]
+    pub(crate) key_id: KeyId,
+}
+
+#[derive(Args)]
+pub(crate) struct RootRemoveDelegation {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Models: PUBLISHER/* or PUBLISHER/MODEL. A wider delegation decides about them from then on.
+    #[arg(value_name = "PATTERN")]
+    pub(crate) pattern: ModelPattern,
+}
+
+#[derive(Args)]
+pub(crate) struct RootNext {
+    /// Draft to change.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Last moment at which hosts believe the next version.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Timestamp,
+    /// The draft's signed root, if it is not VERSION.root.dsse.json beside it.
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) signed: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RootSign {
+    /// Draft to sign, as it is.
+    #[arg(value_name = "DRAFT")]
+    pub(crate) draft: PathBuf,
+    /// Private key; may be repeated, and then all have the same password.
+    #[arg(long = "key", value_name = "KEY", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// File to write, instead of VERSION.root.dsse.json. An existing file is never overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Sign it even when it has expired, and nothing loads on a host that takes it.
+    #[arg(long)]
+    pub(crate) allow_expired: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct RootCosign {
+    /// Signed root.
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+    /// Private key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// Sign the root with this digest and no other, without asking: `sha256:` and 64 digits.
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    pub(crate) digest: Option<Sha256Digest>,
+    /// Sign it even when it has expired, and nothing loads on a host that takes it.
+    #[arg(long)]
+    pub(crate) allow_expired: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+}
+
+#[derive(Args)]
+pub(crate) struct RootVerify {
+    /// Signed root.
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+    /// Signed root of the version before, which hosts have installed.
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RootInspect {
+    /// Signed root.
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+}

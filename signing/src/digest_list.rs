@@ -1,0 +1,55 @@
+//! The digests of a directory's files, for tools that know nothing of bundles.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use sha2::Digest as _;
+
+use crate::bundle::ENVELOPE_FILE;
+use crate::digest::Sha256Digest;
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+use crate::file_reader::PIECE_BYTES;
+use crate::names::check_path;
+use crate::permissions::Rule;
+
+/// The SHA-256 digest of each file below `dir`, the envelope's too, by their paths in it, sorted. One file
+/// is read by one core, several at the same time.
+///
+/// # Errors
+///
+/// `manifest.path` for a path that no bundle may have, `file.symlink`, `file.type`,
+/// `trust.permissions`, `io.failed`.
+pub fn digest_directory(dir: &Path) -> Result<Vec<(String, Sha256Digest)>> {
+    let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
+    directory.check(Rule::NotWorldWritable, "the bundle directory")?;
+    let paths = directory.list()?;
+    for path in paths.iter().filter(|path| *path != ENVELOPE_FILE) {
+        check_path(path).map_err(|reason| Error::ManifestPath {
+            path: path.clone(),
+            reason,
+        })?;
+    }
+    paths
+        .into_par_iter()
+        .map(|path| {
+            let digest = digest_file(&directory, &path)?;
+            Ok((path, digest))
+        })
+        .collect()
+}
+
+fn digest_file(directory: &Directory, path: &str) -> Result<Sha256Digest> {
+    let (mut file, _) = directory.open_file(path, Rule::NotWorldWritable)?;
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Sha256Digest::of_hasher(hasher)),
+            Ok(read) => hasher.update(&piece[..read]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io(format!("read {path:?}"))(error)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What kinds of document are signed, and what a person does about each.
+
+use std::fmt;
+
+use crate::manifest::PAYLOAD_TYPE;
+use crate::trust::ROOT_PAYLOAD_TYPE;
+
+/// What kind of document an envelope is around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DocumentKind {
+    /// A bundle: its manifest.
+    Bundle,
+    /// A root.
+    Root,
+}
+
+impl DocumentKind {
+    /// The DSSE payload type, which is signed too.
+    #[must_use]
+    pub fn payload_type(self) -> &'static str {
+        match self {
+            Self::Bundle => PAYLOAD_TYPE,
+            Self::Root => ROOT_PAYLOAD_TYPE,
+        }
+    }
+
+    /// The command that signs one.
+    pub(crate) fn sign_command(self) -> &'static str {
+        match self {
+            Self::Bundle => "ampoule-sign sign",
+            Self::Root => "ampoule-sign root sign",
+        }
+    }
+
+    /// The command that adds a signature.
+    pub(crate) fn cosign_command(self) -> &'static str {
+        match self {
+            Self::Bundle => "ampoule-sign cosign",
+            Self::Root => "ampoule-sign root cosign",
+        }
+    }
+}
+
+impl fmt::Display for DocumentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bundle => "bundle",
+            Self::Root => "root",
+        })
+    }
+}

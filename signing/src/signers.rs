@@ -1,0 +1,46 @@
+//! Who really signed an envelope.
+
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
+use crate::key::{KeyId, PublicKey};
+use crate::trust::TrustError;
+
+/// The known keys that signed, each once. A signature by a stranger is none: others may sign too. One
+/// in the name of a known key that does not fit refuses everything: somebody changed something.
+///
+/// # Errors
+///
+/// `signature.missing`, `signature.invalid`, and `trust.unknown-key` when only strangers signed.
+pub(crate) fn valid_signers<'k>(
+    envelope: &Envelope,
+    key: impl Fn(&KeyId) -> Option<&'k PublicKey>,
+) -> Result<Vec<KeyId>> {
+    if envelope.signatures().is_empty() {
+        return Err(Error::SignatureMissing {
+            document: envelope.document(),
+        });
+    }
+    let message = envelope.pae();
+    // `Envelope::parse` leaves no key id twice, whoever looks up has each key under its own id, and a
+    // key has one encoding: so a key counts once.
+    let mut signers = Vec::new();
+    for signature in envelope.signatures() {
+        let Some(key) = key(&signature.key_id()) else {
+            continue;
+        };
+        if !key.verify(&message, signature.signature()) {
+            return Err(Error::SignatureInvalid {
+                key_id: signature.key_id(),
+            });
+        }
+        signers.push(signature.key_id());
+    }
+    if signers.is_empty() {
+        let signatures = envelope.signatures().iter();
+        return Err(Error::Trust(TrustError::UnknownKey {
+            document: envelope.document(),
+            found: signatures.map(|one| one.key_id()).collect(),
+        }));
+    }
+    Ok(signers)
+}

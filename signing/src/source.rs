@@ -1,0 +1,161 @@
+//! Where a bundle's files are: in a directory, in one packed file, or in memory. Each form gives the
+//! envelope, and the files once they are what the manifest says.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::archive::Archive;
+use crate::bundle::ENVELOPE_FILE;
+use crate::directory::Directory;
+use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
+use crate::error::{Error, Result};
+use crate::file_reader::{FileRegion, read_verified};
+use crate::manifest::{FileEntry, Manifest};
+use crate::permissions::Rule;
+use crate::units::ByteSize;
+
+/// The files of a bundle by their paths, each as the manifest says.
+pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
+
+/// Where a bundle's files are.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Directory(Directory),
+    Archive(Archive),
+    Memory(Files),
+}
+
+impl Source {
+    /// Opens the directory or the packed bundle at `path`, and reads the envelope.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Envelope)> {
+        match Directory::open(path) {
+            Ok(directory) => {
+                directory.check(Rule::NotWorldWritable, "the bundle directory")?;
+                let envelope = read_envelope(&directory)?;
+                Ok((Self::Directory(directory), envelope))
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound => Err(Error::EnvelopeMissing { found: "nothing" }),
+                io::ErrorKind::NotADirectory => {
+                    let archive = Archive::open(path)?;
+                    let envelope = Envelope::parse(archive.envelope())?;
+                    Ok((Self::Archive(archive), envelope))
+                }
+                _ => Err(Error::io("open the bundle")(error)),
+            },
+        }
+    }
+
+    /// Some of a manifest's files, or all of them.
+    ///
+    /// # Errors
+    ///
+    /// `file.*`, `trust.permissions`, `io.failed`.
+    pub(crate) fn read<'a>(
+        &self,
+        manifest: &Manifest,
+        entries: impl Iterator<Item = &'a FileEntry>,
+        max_size: ByteSize,
+    ) -> Result<Files> {
+        let entries: Vec<_> = entries.collect();
+        check_total(&entries, max_size)?;
+        let contents = match self {
+            Self::Directory(directory) => {
+                read_verified(&entries, |entry| region(directory, entry))?
+            }
+            Self::Archive(archive) => {
+                let regions = archive.regions(manifest)?;
+                read_verified(&entries, |entry| {
+                    let region = regions.get(entry.path()).cloned();
+                    region.ok_or(Error::Internal("a packed file"))
+                })?
+            }
+            Self::Memory(files) => entries
+                .iter()
+                .map(|entry| checked(files, entry))
+                .collect::<Result<_>>()?,
+        };
+        let paths = entries.iter().map(|entry| entry.path().to_owned());
+        Ok(paths.zip(contents).collect())
+    }
+}
+
+/// All files of a manifest from a directory.
+pub(crate) fn read_directory(
+    directory: &Directory,
+    manifest: &Manifest,
+    max_size: ByteSize,
+) -> Result<Vec<Arc<[u8]>>> {
+    let entries: Vec<_> = manifest.all_files().collect();
+    check_total(&entries, max_size)?;
+    read_verified(&entries, |entry| region(directory, entry))
+}
+
+fn check_total(entries: &[&FileEntry], max_size: ByteSize) -> Result<()> {
+    let total = entries
+        .iter()
+        .fold(0u64, |sum, entry| sum.saturating_add(entry.size().bytes()));
+    if total > max_size.bytes() {
+        return Err(Error::FileTooLarge {
+            found: ByteSize::from_bytes(total),
+            allowed: max_size,
+        });
+    }
+    Ok(())
+}
+
+/// The envelope of a bundle's directory.
+pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
+    let bytes = directory
+        .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
+        .map_err(|error| match error {
+            Error::FileMissing { .. } => Error::EnvelopeMissing {
+                found: "a directory without it",
+            },
+            other => other,
+        })?
+        .map_err(|found| Error::EnvelopeTooLarge {
+            found: ByteSize::from_bytes(found),
+            allowed: ByteSize::from_bytes(MAX_ENVELOPE_BYTES),
+        })?;
+    Envelope::parse(&bytes)
+}
+
+/// A file of a directory, which has to be as long as the manifest says.
+fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
+    let (file, metadata) = directory.open_file(entry.path(), Rule::NotWorldWritable)?;
+    check_size(entry, metadata.len())?;
+    Ok(FileRegion {
+        file: Arc::new(file.into_std()),
+        start: 0,
+        to_the_end: true,
+    })
+}
+
+/// A file that is in memory already.
+fn checked(files: &Files, entry: &FileEntry) -> Result<Arc<[u8]>> {
+    let bytes = files.get(entry.path()).ok_or_else(|| Error::FileMissing {
+        path: entry.path().to_owned(),
+    })?;
+    check_size(entry, bytes.len() as u64)?;
+    if entry.digest().verify(bytes) {
+        Ok(Arc::clone(bytes))
+    } else {
+        Err(Error::FileDigest {
+            path: entry.path().to_owned(),
+        })
+    }
+}
+
+fn check_size(entry: &FileEntry, found: u64) -> Result<()> {
+    if found == entry.size().bytes() {
+        return Ok(());
+    }
+    Err(Error::FileSize {
+        path: entry.path().to_owned(),
+        expected: entry.size(),
+        found: ByteSize::from_bytes(found),
+    })
+}

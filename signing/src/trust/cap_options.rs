@@ -1,0 +1,121 @@
+//! The options that cap what models may ask for, the same for `trust.toml` and for a root.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::error::ParseError;
+use crate::json::MAX_INTEGER;
+use crate::names::check_interface;
+use crate::trust::caps::Caps;
+use crate::units::{ByteSize, Fuel, parse_time};
+
+/// What a command changes of [`Caps`]. What is not given stays as it was.
+///
+/// All begin with `--cap-`: without it, `ampoule` has options of the same names that mean the host's
+/// own limits.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Caps on what the models may ask for, under what a host gives any")]
+pub struct CapOptions {
+    /// Capability that they may ask for; may be repeated. Given once, all others are refused.
+    #[arg(long = "cap-capability", value_name = "NAME", value_parser = capability)]
+    capabilities: Vec<String>,
+    /// No capability at all.
+    #[arg(long, conflicts_with = "capabilities")]
+    cap_no_capability: bool,
+    /// Memory of one sandbox, such as 256MiB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    cap_memory: Option<ByteSize>,
+    /// Fuel of one request.
+    #[arg(long, value_name = "N", value_parser = fuel)]
+    cap_fuel: Option<Fuel>,
+    /// Time of one request, such as 5s or 500ms.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    cap_timeout: Option<Duration>,
+    /// What they hand over in one call.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    cap_output: Option<ByteSize>,
+    /// Memory while loading.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    cap_init_memory: Option<ByteSize>,
+    /// Fuel of loading.
+    #[arg(long, value_name = "N", value_parser = fuel)]
+    cap_init_fuel: Option<Fuel>,
+    /// Time of loading.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    cap_init_timeout: Option<Duration>,
+    /// Cap to take away; may be repeated. The host's own limit still holds.
+    #[arg(long = "no-cap", value_name = "CAP")]
+    taken_away: Vec<Cap>,
+}
+
+/// A cap, as `--no-cap` names it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Cap {
+    Capability,
+    Memory,
+    Fuel,
+    Timeout,
+    Output,
+    InitMemory,
+    InitFuel,
+    InitTimeout,
+}
+
+impl CapOptions {
+    /// These caps after the change.
+    #[must_use]
+    pub fn apply(&self, mut caps: Caps) -> Caps {
+        for cap in &self.taken_away {
+            match cap {
+                Cap::Capability => caps.capabilities = None,
+                Cap::Memory => caps.memory = None,
+                Cap::Fuel => caps.fuel = None,
+                Cap::Timeout => caps.deadline = None,
+                Cap::Output => caps.output = None,
+                Cap::InitMemory => caps.init.memory = None,
+                Cap::InitFuel => caps.init.fuel = None,
+                Cap::InitTimeout => caps.init.deadline = None,
+            }
+        }
+        if self.cap_no_capability || !self.capabilities.is_empty() {
+            caps.capabilities = Some(self.capabilities.iter().cloned().collect());
+        }
+        set(&mut caps.memory, self.cap_memory);
+        set(&mut caps.fuel, self.cap_fuel);
+        set(&mut caps.deadline, self.cap_timeout);
+        set(&mut caps.output, self.cap_output);
+        set(&mut caps.init.memory, self.cap_init_memory);
+        set(&mut caps.init.fuel, self.cap_init_fuel);
+        set(&mut caps.init.deadline, self.cap_init_timeout);
+        caps
+    }
+}
+
+fn set<T>(cap: &mut Option<T>, given: Option<T>) {
+    if given.is_some() {
+        *cap = given;
+    }
+}
+
+// Only what the documents can say: see `document`.
+
+fn capability(text: &str) -> Result<String, ParseError> {
+    check_interface(text).map_err(ParseError)?;
+    Ok(text.to_owned())
+}
+
+fn size(text: &str) -> Result<ByteSize, ParseError> {
+    match text.parse::<ByteSize>()? {
+        size if size.bytes() == 0 => Err(ParseError("expected a size above 0".to_owned())),
+        size => Ok(size),
+    }
+}
+
+fn fuel(text: &str) -> Result<Fuel, ParseError> {
+    let fuel: Fuel = text.parse()?;
+    if (1..=MAX_INTEGER).contains(&fuel.get()) {
+        return Ok(fuel);
+    }
+    Err(ParseError(format!("expected from 1 to {MAX_INTEGER}")))
+}

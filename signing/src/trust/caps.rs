@@ -1,0 +1,103 @@
+//! What the models of a publisher may ask for at most, whatever else the host would give them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use crate::units::{ByteSize, Fuel, time_text};
+
+/// Caps on what a manifest may ask for. The host compares and refuses; nothing is ever cut down to
+/// a cap. What is `None` is left to the host's own limits, which hold besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// The capabilities that the manifest may name.
+    pub capabilities: Option<BTreeSet<String>>,
+    /// Memories and tables of one sandbox.
+    pub memory: Option<ByteSize>,
+    /// Fuel of one request.
+    pub fuel: Option<Fuel>,
+    /// Time of one request.
+    pub deadline: Option<Duration>,
+    /// The answer to one request.
+    pub output: Option<ByteSize>,
+    /// The same for loading.
+    pub init: InitCaps,
+}
+
+/// Caps on what `lifecycle.init` may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InitCaps {
+    /// Memories and tables.
+    pub memory: Option<ByteSize>,
+    /// Fuel.
+    pub fuel: Option<Fuel>,
+    /// Time.
+    pub deadline: Option<Duration>,
+}
+
+impl Caps {
+    /// Whether nothing is capped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub fn lowest(&self, other: &Self) -> Self {
+        let capabilities = match (&self.capabilities, &other.capabilities) {
+            (Some(own), Some(others)) => Some(own.intersection(others).cloned().collect()),
+            (own, others) => own.as_ref().or(others.as_ref()).cloned(),
+        };
+        Self {
+            capabilities,
+            memory: lower(self.memory, other.memory),
+            fuel: lower(self.fuel, other.fuel),
+            deadline: lower(self.deadline, other.deadline),
+            output: lower(self.output, other.output),
+            init: InitCaps {
+                memory: lower(self.init.memory, other.init.memory),
+                fuel: lower(self.init.fuel, other.init.fuel),
+                deadline: lower(self.init.deadline, other.init.deadline),
+            },
+        }
+    }
+}
+
+fn lower<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// For people, in one line.
+impl fmt::Display for Caps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let mut part = |what: &str, cap: Option<String>| {
+            parts.extend(cap.map(|cap| format!("{what} {cap}")));
+        };
+        part("memory", self.memory.map(|size| size.to_string()));
+        part("fuel", self.fuel.map(|fuel| fuel.to_string()));
+        part("time", self.deadline.map(time_text));
+        part("output", self.output.map(|size| size.to_string()));
+        part(
+            "memory for init",
+            self.init.memory.map(|size| size.to_string()),
+        );
+        part("fuel for init", self.init.fuel.map(|fuel| fuel.to_string()));
+        part("time for init", self.init.deadline.map(time_text));
+        part(
+            "capabilities",
+            self.capabilities.as_ref().map(|names| {
+                if names.is_empty() {
+                    return "none".to_owned();
+                }
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                names.join(" ")
+            }),
+        );
+        f.write_str(&parts.join(", "))
+    }
+}

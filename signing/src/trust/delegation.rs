@@ -1,0 +1,256 @@
+//! One rule of trust: which keys may sign which models, how many of them it takes, from when to when,
+//! and what the models may ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+
+use crate::document_kind::DocumentKind;
+use crate::envelope::MAX_SIGNATURES;
+use crate::error::{Error, Result};
+use crate::key::{KeyId, PublicKey};
+use crate::trust::caps::Caps;
+use crate::trust::error::TrustError;
+use crate::trust::model_pattern::ModelPattern;
+use crate::trust::validity::Validity;
+
+/// A key, and from when to when it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedKey {
+    pub(crate) key: PublicKey,
+    pub(crate) validity: Validity,
+}
+
+impl TrustedKey {
+    /// The key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// From when to when it counts.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+}
+
+/// A rule of trust. A [`TrustStore`](crate::TrustStore) is a set of them in which no model pattern
+/// stands twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    pub(crate) models: BTreeSet<ModelPattern>,
+    pub(crate) threshold: NonZeroU32,
+    pub(crate) validity: Validity,
+    pub(crate) caps: Caps,
+    pub(crate) keys: BTreeMap<KeyId, TrustedKey>,
+}
+
+impl Delegation {
+    /// A rule for these models that trusts no key yet and will take one, at any time.
+    #[must_use]
+    pub fn new(models: impl IntoIterator<Item = ModelPattern>) -> Self {
+        Self {
+            models: models.into_iter().collect(),
+            threshold: NonZeroU32::MIN,
+            validity: Validity::default(),
+            caps: Caps::default(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// Trusts a key besides the others. One that is trusted already keeps each end of its time that
+    /// `validity` leaves open: to name a key once more does not make it count for longer.
+    #[must_use]
+    pub fn with_key(self, key: PublicKey, validity: Validity) -> Self {
+        let before = self.key_validity(&key.key_id()).unwrap_or_default();
+        self.with_key_at(key, before.overlaid(validity))
+    }
+
+    /// Trusts a key at exactly this time, whatever was said about it before.
+    #[must_use]
+    pub fn with_key_at(mut self, key: PublicKey, validity: Validity) -> Self {
+        self.keys.insert(key.key_id(), TrustedKey { key, validity });
+        self
+    }
+
+    /// How many different keys have to sign.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: NonZeroU32) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// From when to when any of it holds.
+    #[must_use]
+    pub fn with_validity(mut self, validity: Validity) -> Self {
+        self.validity = validity;
+        self
+    }
+
+    /// What the models may ask for.
+    #[must_use]
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.caps = caps;
+        self
+    }
+
+    /// The models, sorted.
+    pub fn models(&self) -> impl Iterator<Item = &ModelPattern> {
+        self.models.iter()
+    }
+
+    /// How many different keys have to sign.
+    #[must_use]
+    pub fn threshold(&self) -> NonZeroU32 {
+        self.threshold
+    }
+
+    /// From when to when any of it holds.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// What the models may ask for.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// The keys, sorted by id.
+    pub fn keys(&self) -> impl Iterator<Item = &TrustedKey> {
+        self.keys.values()
+    }
+
+    /// Whether this is one of the keys.
+    #[must_use]
+    pub fn has_key(&self, id: &KeyId) -> bool {
+        self.keys.contains_key(id)
+    }
+
+    /// From when to when this key counts, if it is one of the keys.
+    #[must_use]
+    pub fn key_validity(&self, id: &KeyId) -> Option<Validity> {
+        self.keys.get(id).map(|trusted| trusted.validity)
+    }
+
+    /// Whether the keys can ever be enough.
+    pub(crate) fn check_threshold(&self) -> Result<(), String> {
+        check_threshold(self.threshold, self.keys.len())
+            .map_err(|reason| format!("{}: {reason}", self.names()))
+    }
+
+    /// How many keys it lacks for its threshold to be reached. Keys beyond what one envelope holds help
+    /// nobody.
+    pub(crate) fn lacking_keys(&self) -> usize {
+        let most = self.keys.len().min(MAX_SIGNATURES);
+        (self.threshold.get() as usize).saturating_sub(most)
+    }
+
+    /// The models in one line.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<String> = self.models.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    }
+
+    /// Which of `signers`, distinct keys with a valid signature each, count for `model` now: at
+    /// least as many as the threshold.
+    pub(crate) fn decide(
+        &self,
+        model: &str,
+        signers: &[KeyId],
+        now: Timestamp,
+    ) -> Result<Vec<KeyId>> {
+        if !self.validity.contains(now) {
+            return Err(Error::Trust(TrustError::Validity {
+                what: format!("who signs {}", self.names()),
+                validity: self.validity,
+                now,
+            }));
+        }
+        let own: BTreeMap<KeyId, &TrustedKey> = signers
+            .iter()
+            .filter_map(|id| Some((*id, self.keys.get(id)?)))
+            .collect();
+        let (counting, other): (Vec<_>, Vec<_>) = own
+            .iter()
+            .partition(|(_, trusted)| trusted.validity.contains(now));
+        let needed = self.threshold.get();
+        let enough = |count: usize| count as u64 >= u64::from(needed);
+        if enough(counting.len()) {
+            return Ok(counting.into_iter().map(|(id, _)| *id).collect());
+        }
+        // Where only the time is wrong, that is what helps to know.
+        if let Some((id, trusted)) = other.first().filter(|_| enough(own.len())) {
+            return Err(Error::Trust(TrustError::Validity {
+                what: format!("the key {id}"),
+                validity: trusted.validity,
+                now,
+            }));
+        }
+        Err(Error::Trust(TrustError::Threshold {
+            document: DocumentKind::Bundle,
+            what: model.to_owned(),
+            found: counting.into_iter().map(|(id, _)| *id).collect(),
+            needed,
+            keys: self.keys.len(),
+        }))
+    }
+}
+
+impl Delegation {
+    /// For people, in a few lines, with a mark on what does not hold at this time.
+    #[must_use]
+    pub fn described_at(&self, now: Timestamp) -> String {
+        self.describe(|validity| {
+            if validity.contains(now) {
+                validity.to_string()
+            } else {
+                format!("{validity}: NOT NOW")
+            }
+        })
+    }
+
+    fn describe(&self, time: impl Fn(Validity) -> String) -> String {
+        let mut lines = vec![format!(
+            "models       {}: {} of {} keys, {}",
+            self.names(),
+            self.threshold,
+            self.keys.len(),
+            time(self.validity)
+        )];
+        if self.check_threshold().is_err() {
+            lines.push(
+                "  too few    keys, so nothing of it loads until another is added".to_owned(),
+            );
+        }
+        if !self.caps.is_empty() {
+            lines.push(format!("  at most    {}", self.caps));
+        }
+        for (id, trusted) in &self.keys {
+            lines.push(format!("  key        {id}, {}", time(trusted.validity)));
+        }
+        lines.join("\n")
+    }
+}
+
+/// For people, in a few lines.
+impl fmt::Display for Delegation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe(|validity| validity.to_string()))
+    }
+}
+
+/// Whether `keys` different keys can reach a threshold, with the signatures that one envelope holds.
+pub(crate) fn check_threshold(threshold: NonZeroU32, keys: usize) -> Result<(), String> {
+    let most = keys.min(MAX_SIGNATURES);
+    if u64::from(threshold.get()) <= most as u64 {
+        return Ok(());
+    }
+    Err(format!(
+        "a threshold of {threshold} needs as many keys (at most {MAX_SIGNATURES}), found {keys}"
+    ))
+}

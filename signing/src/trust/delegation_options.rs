@@ -1,0 +1,85 @@
+//! The options that change a delegation, the same for `trust.toml` and for a root.
+
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::error::{ParseError, printable};
+use crate::key::PublicKey;
+use crate::trust::cap_options::CapOptions;
+use crate::trust::delegation::Delegation;
+use crate::trust::validity::Validity;
+
+/// What a command changes of a delegation. What is not given stays as it was.
+///
+/// The command that flattens it has an argument `keys`, the public keys.
+#[derive(Clone, Debug, Args)]
+pub struct DelegationOptions {
+    /// How many different keys have to sign. Unless it was set before, one; for a model that gets a rule
+    /// of its own, as many as for the publisher's others.
+    #[arg(long, value_name = "N")]
+    threshold: Option<NonZeroU32>,
+    /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z, or `none`. A key that
+    /// was trusted before keeps its own unless this is given.
+    #[arg(long, value_name = "TIME", requires = "keys")]
+    not_before: Option<Bound>,
+    /// Last moment at which the keys given count, or `none`. A key that was trusted before keeps its
+    /// own unless this is given.
+    #[arg(long, value_name = "TIME", requires = "keys")]
+    not_after: Option<Bound>,
+    /// First moment at which any of it holds, or `none`.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Bound>,
+    /// Last moment at which any of it holds, or `none`.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Bound>,
+    #[command(flatten)]
+    caps: CapOptions,
+}
+
+impl DelegationOptions {
+    /// Adds these keys and changes what is given.
+    #[must_use]
+    pub fn apply(&self, mut delegation: Delegation, keys: Vec<PublicKey>) -> Delegation {
+        for key in keys {
+            let before = delegation.key_validity(&key.key_id()).unwrap_or_default();
+            let validity = changed(before, self.not_before, self.not_after);
+            delegation = delegation.with_key_at(key, validity);
+        }
+        if let Some(threshold) = self.threshold {
+            delegation = delegation.with_threshold(threshold);
+        }
+        let validity = changed(delegation.validity(), self.from, self.until);
+        let caps = self.caps.apply(delegation.caps().clone());
+        delegation.with_validity(validity).with_caps(caps)
+    }
+}
+
+fn changed(before: Validity, first: Option<Bound>, last: Option<Bound>) -> Validity {
+    Validity {
+        not_before: first.map_or(before.not_before, |bound| bound.0),
+        not_after: last.map_or(before.not_after, |bound| bound.0),
+    }
+}
+
+/// One end of a time: `none` opens it.
+#[derive(Clone, Copy, Debug)]
+struct Bound(Option<Timestamp>);
+
+impl FromStr for Bound {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|time| Self(Some(time))).map_err(|_| {
+            ParseError(format!(
+                "expected a time such as 2027-12-31T00:00:00Z or none, found {:?}",
+                printable(text)
+            ))
+        })
+    }
+}

@@ -1,0 +1,251 @@
+//! Trust on disk: a directory with either the operator's `trust.toml` or an installed root.
+//!
+//! Either decides alone. Were they added up, whoever can write the one could trust what the other took
+//! back.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::directory::Directory;
+use crate::envelope::MAX_ENVELOPE_BYTES;
+use crate::error::{Error, Result};
+use crate::locked_directory::LockedDirectory;
+use crate::permissions::Rule;
+use crate::trust::error::TrustError;
+use crate::trust::root::{SignedRoot, VerifiedRoot};
+use crate::trust::store::TrustStore;
+use crate::trust::toml_file;
+use crate::units::ByteSize;
+
+/// The name of the operator's own file in the trust directory.
+pub const TRUST_FILE: &str = "trust.toml";
+/// The name of the installed root in the trust directory.
+pub const ROOT_FILE: &str = "root.dsse.json";
+/// What two commands at once take turns on, so that neither loses what the other writes.
+const LOCK_FILE: &str = "trust.lock";
+/// The longest `trust.toml`: some thousands of keys.
+const MAX_TRUST_BYTES: u64 = 1 << 20;
+
+impl TrustStore {
+    /// Reads the trust directory `dir`: its `trust.toml` or its root. A root that has expired is
+    /// read too, so that it can be shown; [`Bundle::verify`](crate::Bundle::verify) refuses by it.
+    ///
+    /// # Errors
+    ///
+    /// `trust.missing` when there is neither, `trust.two-forms` when there are both,
+    /// `trust.permissions` when others than the owner may change one of them or the directory,
+    /// `trust.malformed`, `trust.malformed-key` and `trust.weak-key` when its content is refused, what
+    /// [`SignedRoot::verify_self_signed`] refuses. A store is read whole or not at all.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let directory = open(dir)?.ok_or(Error::Trust(TrustError::Missing))?;
+        match (read_toml(&directory)?, read_root(&directory)?) {
+            (Some(_), Some(_)) => Err(Error::Trust(TrustError::TwoForms)),
+            (Some(store), None) => Ok(store),
+            (None, Some(root)) => root.trust(),
+            (None, None) => Err(Error::Trust(TrustError::Missing)),
+        }
+    }
+
+    /// Changes the `trust.toml` in the directory `dir`, which is made if it is not there: reads it
+    /// under a lock, applies `change`, and replaces the file atomically (mode 0600 in a directory of
+    /// mode 0700). When `change` fails or changes nothing, the file stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrustStore::open`], `trust.two-forms` where a root is installed, `io.failed`, what
+    /// `change` returns, and `trust.malformed` for what could not be read again.
+    pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        if read_root(locked.directory())?.is_some() {
+            return Err(Error::Trust(TrustError::TwoForms));
+        }
+        let before = read_toml(locked.directory())?.unwrap_or_default();
+        let mut store = before.clone();
+        let answer = change(&mut store)?;
+        if store == before {
+            return Ok(answer);
+        }
+        let text = readable(&store)?;
+        locked
+            .directory()
+            .replace(TRUST_FILE, text.as_bytes(), 0o600)
+            .map_err(Error::io("write trust.toml"))?;
+        Ok(answer)
+    }
+}
+
+impl VerifiedRoot {
+    /// The root that is installed in the trust directory `dir`.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-missing`, and as [`TrustStore::open`].
+    pub fn open(dir: &Path) -> Result<Self> {
+        let directory = open(dir)?.ok_or(Error::Trust(TrustError::RootMissing))?;
+        read_root(&directory)?.ok_or(Error::Trust(TrustError::RootMissing))
+    }
+
+    /// Installs a first root in the trust directory `dir`, which is made if it is not there. The caller
+    /// has it by a way that they trust: nothing here can tell one self-signed root from another.
+    ///
+    /// # Errors
+    ///
+    /// What [`SignedRoot::verify_self_signed`] refuses, `trust.root-expired`, `trust.root-installed` when
+    /// there is a root already, `trust.two-forms` where there is a `trust.toml`, `trust.permissions`,
+    /// `io.failed`. Nothing is changed then.
+    pub fn install(dir: &Path, first: SignedRoot, now: Timestamp) -> Result<Self> {
+        let first = first.verify_self_signed()?;
+        first.check_fresh(now)?;
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        if let Some(installed) = read_root(locked.directory())? {
+            let version = installed.root().version();
+            return Err(Error::Trust(TrustError::RootInstalled { version }));
+        }
+        if read_toml(locked.directory())?.is_some() {
+            return Err(Error::Trust(TrustError::TwoForms));
+        }
+        write_root(locked.directory(), &first)?;
+        Ok(first)
+    }
+
+    /// Replaces the root in the trust directory `dir` by its successors, in order, as far as they are
+    /// verified.
+    ///
+    /// Each successor is put in place as soon as it is verified, even when one after it is refused or
+    /// could not be read, and even when it has expired (TUF 1.0, 5.3.8 and 5.3.10): it may take trust
+    /// back from keys that were stolen, and then the old root must not be believed a moment longer.
+    ///
+    /// The root that is installed already changes nothing, and older ones are passed over when it or a
+    /// newer one is given too, so that one list serves machines at different versions.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-missing`, the first error among `successors`, what [`VerifiedRoot::follow`] refuses,
+    /// `trust.root-rollback` when there was nothing but older ones, `trust.root-expired` when the
+    /// newest root has expired, `trust.permissions`, `io.failed`.
+    pub fn update(
+        dir: &Path,
+        successors: impl IntoIterator<Item = Result<SignedRoot>>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        if open(dir)?.is_none() {
+            return Err(Error::Trust(TrustError::RootMissing));
+        }
+        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        let mut installed =
+            read_root(locked.directory())?.ok_or(Error::Trust(TrustError::RootMissing))?;
+        let (mut unread, mut older) = (None, None);
+        let mut is_up_to_date = false;
+        for next in successors {
+            let next = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    unread.get_or_insert(error);
+                    continue;
+                }
+            };
+            if next.digest() == installed.signed().digest() {
+                is_up_to_date = true;
+            } else if let Some(error) = installed.rollback_by(&next) {
+                older.get_or_insert(error);
+            } else {
+                installed = match installed.follow(next) {
+                    Ok(next) => next,
+                    // The one that could not be read may be the one that is missing.
+                    Err(error) => return Err(unread.unwrap_or(error)),
+                };
+                write_root(locked.directory(), &installed)?;
+                is_up_to_date = true;
+            }
+        }
+        match (unread, older) {
+            (Some(error), _) => return Err(error),
+            (None, Some(error)) if !is_up_to_date => return Err(error),
+            _ => {}
+        }
+        installed.check_fresh(now)?;
+        Ok(installed)
+    }
+}
+
+fn open(dir: &Path) -> Result<Option<Directory>> {
+    let directory = match Directory::open(dir) {
+        Ok(directory) => directory,
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+                _ => Err(Error::io("open the trust directory")(error)),
+            };
+        }
+    };
+    directory.check(Rule::OwnerWrites, "the trust directory")?;
+    Ok(Some(directory))
+}
+
+/// The store as text that [`TrustStore::open`] will take for the same store. Whatever put a value into
+/// it, a file that nothing reads any more would stop every model, and every command that could mend it.
+fn readable(store: &TrustStore) -> Result<String> {
+    let text = toml_file::write(store)?;
+    let reason = if text.len() as u64 > MAX_TRUST_BYTES {
+        format!(
+            "expected at most {}, found {}",
+            ByteSize::from_bytes(MAX_TRUST_BYTES),
+            ByteSize::from_bytes(text.len() as u64)
+        )
+    } else if toml_file::parse(&text)? != *store {
+        "it cannot be written without a change; give times in whole milliseconds".to_owned()
+    } else {
+        return Ok(text);
+    };
+    Err(Error::Trust(TrustError::Malformed {
+        document: TRUST_FILE,
+        reason,
+    }))
+}
+
+fn read(directory: &Directory, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
+    match directory.read_bounded(name, max_bytes, Rule::OwnerWrites) {
+        Err(Error::FileMissing { .. }) => Ok(None),
+        Ok(Err(found)) => Err(Error::Trust(TrustError::Malformed {
+            document: if name == ROOT_FILE {
+                "the root"
+            } else {
+                "trust.toml"
+            },
+            reason: format!(
+                "expected at most {}, found {}",
+                ByteSize::from_bytes(max_bytes),
+                ByteSize::from_bytes(found)
+            ),
+        })),
+        other => other?.map(Some).map_err(|_| Error::Internal("a bound")),
+    }
+}
+
+fn read_toml(directory: &Directory) -> Result<Option<TrustStore>> {
+    let Some(bytes) = read(directory, TRUST_FILE, MAX_TRUST_BYTES)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::Trust(TrustError::Malformed {
+            document: TRUST_FILE,
+            reason: "it is not UTF-8".to_owned(),
+        })
+    })?;
+    toml_file::parse(&text).map(Some)
+}
+
+fn read_root(directory: &Directory) -> Result<Option<VerifiedRoot>> {
+    let Some(bytes) = read(directory, ROOT_FILE, MAX_ENVELOPE_BYTES)? else {
+        return Ok(None);
+    };
+    SignedRoot::parse(&bytes)?.verify_self_signed().map(Some)
+}
+
+fn write_root(directory: &Directory, root: &VerifiedRoot) -> Result<()> {
+    directory
+        .replace(ROOT_FILE, &root.signed().envelope().to_bytes()?, 0o600)
+        .map_err(Error::io("write the root"))
+}

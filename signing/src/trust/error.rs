@@ -1,0 +1,297 @@
+//! Why a document is not trusted, or says nothing that could be.
+
+use crate::digest::Sha256Digest;
+use crate::document_kind::DocumentKind;
+use crate::error::join;
+use crate::key::KeyId;
+use crate::trust::Validity;
+
+/// What is wrong with who signed, or with what says whom to trust. [`TrustError::code`] is stable, and
+/// always begins with `trust.`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// `trust.unknown-key`: no signature is by a key that this host knows, or that may sign the root.
+    #[error("signed by {}, {}", join(found), about_strangers(*document))]
+    UnknownKey {
+        /// What was signed.
+        document: DocumentKind,
+        /// The key ids that the envelope names.
+        found: Vec<KeyId>,
+    },
+    /// `trust.publisher`: signed, but by a key that may not speak for this publisher.
+    #[error(
+        "the manifest names the publisher {publisher:?}, and the key {} may not speak for it",
+        join(signers)
+    )]
+    Publisher {
+        /// The publisher that the manifest names.
+        publisher: String,
+        /// The keys whose signatures are valid.
+        signers: Vec<KeyId>,
+    },
+    /// `trust.model`: signed by a key that may sign other models of this publisher only.
+    #[error(
+        "the manifest names the model {model:?}, and the key {} may sign only {allowed}",
+        join(signers)
+    )]
+    Model {
+        /// The publisher and the name that the manifest gives, with `/` between them.
+        model: String,
+        /// The models of this publisher that the keys may sign, in the same form.
+        allowed: String,
+        /// The keys whose signatures are valid.
+        signers: Vec<KeyId>,
+    },
+    /// `trust.threshold`: signed by keys that count, and by too few of them.
+    #[error(
+        "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; {}",
+        found.len(),
+        if found.is_empty() { "none".to_owned() } else { join(found) },
+        what_is_missing(*document, *needed, *keys)
+    )]
+    Threshold {
+        /// What was signed.
+        document: DocumentKind,
+        /// Which model or root.
+        what: String,
+        /// The distinct keys whose signatures count.
+        found: Vec<KeyId>,
+        /// How many distinct keys have to sign.
+        needed: u32,
+        /// How many keys may.
+        keys: usize,
+    },
+    /// `trust.validity`: a key, or the trust in it, is not valid now.
+    #[error("{what} is trusted {validity}, and it is {now}")]
+    Validity {
+        /// The key or the models.
+        what: String,
+        /// From when to when.
+        validity: Validity,
+        /// The time of the check.
+        now: jiff::Timestamp,
+    },
+    /// `trust.identity`: everything is in order, but it is not the model that was asked for.
+    #[error("asked for {expected}, and this is {found}")]
+    Identity {
+        /// The reference, as the caller wrote it.
+        expected: String,
+        /// What the signed manifest says, or its digest.
+        found: String,
+    },
+    /// `trust.expired`: the manifest's `not_after` has passed.
+    #[error(
+        "the bundle expired at {not_after}, and it is {now}; ask the publisher for a new release"
+    )]
+    Expired {
+        /// The manifest's `not_after`.
+        not_after: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
+    },
+    /// `trust.rollback`: a newer release of the model was run on this machine.
+    #[error(
+        "this is release {found} of {model}, and this machine has run release {seen}: an older one may have \
+         faults that are known by now; get the newest, or say --allow-downgrade"
+    )]
+    Rollback {
+        /// The publisher and the name, with `/` between them.
+        model: String,
+        /// The bundle's release.
+        found: u64,
+        /// The newest release that was run.
+        seen: u64,
+    },
+    /// `trust.release-reused`: another bundle of the same release was run on this machine.
+    #[error(
+        "this is not the bundle that this machine knows as release {release} of {model}: its publisher \
+         gives each a release of its own; ask which one it is, or say --allow-downgrade"
+    )]
+    ReleaseReused {
+        /// The publisher and the name, with `/` between them.
+        model: String,
+        /// The release of both.
+        release: u64,
+    },
+    /// `trust.permissions`: somebody else could change or read what must not be changed or read.
+    #[error("{what} has mode {mode:04o}, which lets {who}; run `chmod {fix}` on it")]
+    Permissions {
+        /// What it is: "the bundle directory", a file of the bundle, "the private key file".
+        what: String,
+        /// Its permission bits.
+        mode: u32,
+        /// Who may do what.
+        who: &'static str,
+        /// The argument for `chmod` that puts it right.
+        fix: &'static str,
+    },
+    /// `trust.weak-key`: a public key for which anybody can make signatures, or one that is not the
+    /// only name of its key.
+    #[error("the public key is refused: {reason}; make one with `ampoule-sign keygen`")]
+    WeakKey {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// `trust.malformed-key`: not an Ed25519 public key in SPKI PEM.
+    #[error(
+        "not a public key: expected an Ed25519 key in a PEM block `PUBLIC KEY`, found {found}; \
+         export one with `ampoule-sign pubkey`"
+    )]
+    MalformedKey {
+        /// What was found.
+        found: String,
+    },
+    /// `trust.missing`: the trust directory has neither `trust.toml` nor a root.
+    #[error(
+        "there is neither trust.toml nor a root in the trust directory; begin with `ampoule trust \
+         add` or `ampoule trust root install`"
+    )]
+    Missing,
+    /// `trust.malformed`: `trust.toml` or a root does not parse or contradicts itself.
+    #[error("{document} is refused: {reason}")]
+    Malformed {
+        /// Which document.
+        document: &'static str,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// `trust.schema`: a document of a format that this version does not know.
+    #[error(
+        "{document} has schema {found}, and this Ampoule reads {known} only; update Ampoule, and it \
+         will be read"
+    )]
+    Schema {
+        /// Which document.
+        document: &'static str,
+        /// Its schema.
+        found: u64,
+        /// The schema that is known.
+        known: u64,
+    },
+    /// `trust.two-forms`: the trust directory has both a `trust.toml` and a root.
+    #[error(
+        "the trust directory would have both trust.toml and a root, and either decides alone; use \
+         another directory or remove one of them"
+    )]
+    TwoForms,
+    /// `trust.root-missing`: there is no root that another could follow.
+    #[error("no root is installed; begin with `ampoule trust root install`")]
+    RootMissing,
+    /// `trust.root-installed`: there is a root already, and only its successors may replace it.
+    #[error(
+        "root version {version} is installed, and only `ampoule trust root update` may replace it"
+    )]
+    RootInstalled {
+        /// The installed root's version.
+        version: u64,
+    },
+    /// `trust.root-digest`: a root, but not the one that was meant.
+    #[error(
+        "the root's digest is {found}, expected {expected}; get the right one from its signers"
+    )]
+    RootDigest {
+        /// The digest that was asked for.
+        expected: Sha256Digest,
+        /// The root's.
+        found: Sha256Digest,
+    },
+    /// `trust.root-name`: another fleet's root.
+    #[error("the root of {installed:?} is installed, and this is one of {found:?}")]
+    RootName {
+        /// The installed root's name.
+        installed: String,
+        /// The name of the root that was to replace it.
+        found: String,
+    },
+    /// `trust.root-rollback`: a root that is not newer than the installed one.
+    #[error("root version {installed} is installed, and version {found} is not newer")]
+    RootRollback {
+        /// The installed root's version.
+        installed: u64,
+        /// The version of the root that was to replace it.
+        found: u64,
+    },
+    /// `trust.root-version`: a root that leaves out the ones before it.
+    #[error(
+        "root version {installed} can only be followed by the next, found {found}; give all roots \
+         in between, in order"
+    )]
+    RootVersion {
+        /// The installed root's version.
+        installed: u64,
+        /// The version of the root that was to replace it.
+        found: u64,
+    },
+    /// `trust.root-expired`: the root's time is over, so nothing that it says is believed any more.
+    #[error(
+        "the root of {name:?}, version {version}, expired at {expires}, and it is {now}; get the next \
+         one and run `ampoule trust root update`"
+    )]
+    RootExpired {
+        /// The root's name.
+        name: String,
+        /// The root's version.
+        version: u64,
+        /// When it expired.
+        expires: jiff::Timestamp,
+        /// The time of the check.
+        now: jiff::Timestamp,
+    },
+}
+
+impl TrustError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownKey { .. } => "trust.unknown-key",
+            Self::Publisher { .. } => "trust.publisher",
+            Self::Model { .. } => "trust.model",
+            Self::Threshold { .. } => "trust.threshold",
+            Self::Validity { .. } => "trust.validity",
+            Self::Identity { .. } => "trust.identity",
+            Self::Expired { .. } => "trust.expired",
+            Self::Rollback { .. } => "trust.rollback",
+            Self::ReleaseReused { .. } => "trust.release-reused",
+            Self::Permissions { .. } => "trust.permissions",
+            Self::WeakKey { .. } => "trust.weak-key",
+            Self::MalformedKey { .. } => "trust.malformed-key",
+            Self::Missing => "trust.missing",
+            Self::Malformed { .. } => "trust.malformed",
+            Self::Schema { .. } => "trust.schema",
+            Self::TwoForms => "trust.two-forms",
+            Self::RootMissing => "trust.root-missing",
+            Self::RootInstalled { .. } => "trust.root-installed",
+            Self::RootDigest { .. } => "trust.root-digest",
+            Self::RootName { .. } => "trust.root-name",
+            Self::RootRollback { .. } => "trust.root-rollback",
+            Self::RootVersion { .. } => "trust.root-version",
+            Self::RootExpired { .. } => "trust.root-expired",
+        }
+    }
+}
+
+const TRUST_ADD: &str = "which this host does not know; if you trust the publisher, add the key with \
+                         `ampoule trust add`";
+
+fn about_strangers(document: DocumentKind) -> String {
+    match document {
+        DocumentKind::Bundle => TRUST_ADD.to_owned(),
+        DocumentKind::Root => format!(
+            "none of the keys that may sign this root; ask those who have them to sign it (`{}`)",
+            document.cosign_command()
+        ),
+    }
+}
+
+fn what_is_missing(document: DocumentKind, needed: u32, keys: usize) -> String {
+    // A root with fewer keys than its threshold is none, so this is about models.
+    if (keys as u64) < u64::from(needed) {
+        return "so few keys can never do, trust another (`ampoule trust add`)".to_owned();
+    }
+    format!(
+        "ask for the others' signatures (`{}`)",
+        document.cosign_command()
+    )
+}

@@ -1,0 +1,454 @@
+//! The signed form of trust, for fleets: one document that says whom to trust, signed by several
+//! people, and only ever replaced by its successor.
+//!
+//! The rules of succession are those of TUF's root metadata (The Update Framework specification 1.0,
+//! section 5.3): a root is signed by enough of its own keys; its successor has the next version and
+//! is signed by enough of the old root's keys **and** of its own; which versions have expired matters
+//! only for the last one, so that a host that was away for long can follow the whole chain.
+
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+
+use crate::digest::Sha256Digest;
+use crate::document_kind::DocumentKind;
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
+use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::signers::valid_signers;
+use crate::trust::caps::Caps;
+use crate::trust::delegation::Delegation;
+use crate::trust::error::TrustError;
+use crate::trust::role::Role;
+use crate::trust::store::{RootInfo, TrustStore};
+
+/// The DSSE payload type of a root.
+pub const ROOT_PAYLOAD_TYPE: &str = "application/vnd.ampoule.root.v1+json";
+
+/// How messages call the document.
+pub(crate) const DOCUMENT: &str = "the root";
+
+/// A root that obeys all the rules of its format: who may sign its successor, and the delegations.
+///
+/// Whether enough of its keys signed it is another matter: see [`VerifiedRoot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    pub(crate) name: String,
+    pub(crate) version: u64,
+    pub(crate) expires: Timestamp,
+    pub(crate) own: Role,
+    pub(crate) revocation: Option<Role>,
+    pub(crate) caps: Caps,
+    pub(crate) delegations: Vec<Delegation>,
+}
+
+impl Root {
+    /// A first root, of version 1, that trusts nobody yet. `name` says which fleet's it is: the same
+    /// people may sign for several, and none follows another's root.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for a name that none can have, a key given twice, and a threshold above the
+    /// number of keys.
+    pub fn new(
+        name: &str,
+        keys: impl IntoIterator<Item = PublicKey>,
+        threshold: NonZeroU32,
+        expires: Timestamp,
+    ) -> Result<Self> {
+        Self {
+            name: name.to_owned(),
+            version: 1,
+            expires,
+            own: Role::new(keys, threshold)?,
+            revocation: None,
+            caps: Caps::default(),
+            delegations: Vec::new(),
+        }
+        .checked()
+    }
+
+    /// The same with a successor's version, and a new end.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` after the last version that the format holds.
+    pub fn next(mut self, expires: Timestamp) -> Result<Self> {
+        self.version += 1;
+        self.expires = expires;
+        self.checked()
+    }
+
+    /// Lets one more key sign the root.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for one that may already.
+    pub fn with_key(mut self, key: PublicKey) -> Result<Self> {
+        self.own.insert(key)?;
+        Ok(self)
+    }
+
+    /// Says how many different keys have to sign the root.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when there are not as many.
+    pub fn with_threshold(mut self, threshold: NonZeroU32) -> Result<Self> {
+        self.own.threshold = threshold;
+        self.checked()
+    }
+
+    /// Says who signs the list of what is revoked; without a role, those who sign the root.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for a role that nobody could fulfil.
+    pub fn with_revocation(mut self, role: Option<Role>) -> Result<Self> {
+        self.revocation = role;
+        self.checked()
+    }
+
+    /// Takes a key out of all roles and delegations. As in a [`TrustStore`], nothing becomes easier to
+    /// sign by it.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when it is nowhere, or a threshold could not be reached without it.
+    pub fn without_key(mut self, id: &KeyId) -> Result<Self> {
+        let mut was_there = self.own.keys.remove(id).is_some();
+        if let Some(role) = &mut self.revocation {
+            was_there |= role.keys.remove(id).is_some();
+        }
+        let mut trust = self.trust()?;
+        was_there |= trust.remove(id);
+        if !was_there {
+            return Err(refused(format!("the key {id} is not in it")));
+        }
+        self.delegations = trust.delegations().to_vec();
+        self.checked()
+    }
+
+    /// Changes its delegations and caps, as those of a [`TrustStore`].
+    ///
+    /// # Errors
+    ///
+    /// What `change` returns, and `trust.malformed` when a threshold could not be reached.
+    pub fn change_trust<T>(
+        mut self,
+        change: impl FnOnce(&mut TrustStore) -> Result<T>,
+    ) -> Result<Self> {
+        let mut trust = self.trust()?;
+        change(&mut trust)?;
+        self.caps = trust.caps().clone();
+        self.delegations = trust.delegations().to_vec();
+        self.checked()
+    }
+
+    /// The rules of the format are in its parser, and only there.
+    fn checked(self) -> Result<Self> {
+        Self::parse(self.to_json()?.as_bytes())
+    }
+
+    /// The rules that concern more than one field.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        self.own.check("its own keys")?;
+        if let Some(role) = &self.revocation {
+            role.check("the keys for revocation")?;
+        }
+        // In the operator's own file a removed key may leave too few for a while. A root is made by
+        // people who meet for it: here it is a mistake.
+        for delegation in &self.delegations {
+            delegation.check_threshold().map_err(refused)?;
+        }
+        self.trust().map(drop)
+    }
+
+    /// Which fleet's it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version: each root's is one more than that of the root before it.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The last moment at which it is believed.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// How many different keys have to sign it, and its successor.
+    #[must_use]
+    pub fn threshold(&self) -> NonZeroU32 {
+        self.own.threshold
+    }
+
+    /// The keys that may, sorted by id.
+    pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.own.keys()
+    }
+
+    /// Who signs the list of what is revoked, if not those who sign the root.
+    #[must_use]
+    pub fn revocation(&self) -> Option<&Role> {
+        self.revocation.as_ref()
+    }
+
+    /// What any model may ask for on this fleet's hosts, whoever signed it.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// Whom it trusts to sign models.
+    #[must_use]
+    pub fn delegations(&self) -> &[Delegation] {
+        &self.delegations
+    }
+
+    /// Refuses to put a signature under a root that hosts must take and cannot believe.
+    ///
+    /// # Errors
+    ///
+    /// `usage.expired`.
+    pub fn check_signable(&self, now: Timestamp) -> Result<()> {
+        let expires = self.expires;
+        if now <= expires {
+            return Ok(());
+        }
+        Err(Error::UsageExpired { expires, now })
+    }
+
+    pub(crate) fn info(&self) -> RootInfo {
+        RootInfo {
+            name: self.name.clone(),
+            version: self.version,
+            expires: self.expires,
+        }
+    }
+
+    fn trust(&self) -> Result<TrustStore> {
+        TrustStore::from_parts(
+            self.delegations.clone(),
+            self.caps.clone(),
+            Some(self.info()),
+        )
+    }
+
+    /// Whether enough of its keys are among `signers`.
+    fn check_signers(&self, signers: &[KeyId], what: &str) -> Result<()> {
+        let found: Vec<KeyId> = self
+            .own
+            .keys
+            .keys()
+            .filter(|id| signers.contains(id))
+            .copied()
+            .collect();
+        if found.len() as u64 >= u64::from(self.threshold().get()) {
+            return Ok(());
+        }
+        Err(Error::Trust(TrustError::Threshold {
+            document: DocumentKind::Root,
+            what: what.to_owned(),
+            found,
+            needed: self.threshold().get(),
+            keys: self.own.keys.len(),
+        }))
+    }
+}
+
+/// A root in its envelope. Nothing in it is to be believed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedRoot {
+    envelope: Envelope,
+}
+
+impl SignedRoot {
+    /// Reads the envelope of a root, and no other.
+    ///
+    /// # Errors
+    ///
+    /// `envelope.*`, as [`Envelope::parse`].
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Ok(Self {
+            envelope: Envelope::parse_as(bytes, DocumentKind::Root)?,
+        })
+    }
+
+    /// Signs a root as it was written, byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for what is no root, and for a first root by a key that is not one of its
+    /// own: such a signature can never count. (A successor is also signed by keys of the root before.)
+    pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
+        let root = Root::parse(&payload)?;
+        let mut signed = Self {
+            envelope: Envelope::sign_as(DocumentKind::Root, payload, &[])?,
+        };
+        for key in keys {
+            signed.add_signature(&root, key)?;
+        }
+        Ok(signed)
+    }
+
+    /// Adds a signature by one more key.
+    ///
+    /// # Errors
+    ///
+    /// As [`SignedRoot::sign`], and `usage.signed` for a key that has signed already.
+    pub fn cosign(&mut self, key: &SecretKey) -> Result<Root> {
+        let root = self.unverified_root()?;
+        self.add_signature(&root, key)?;
+        Ok(root)
+    }
+
+    fn add_signature(&mut self, root: &Root, key: &SecretKey) -> Result<()> {
+        let id = key.public_key().key_id();
+        if root.version == 1 && !root.own.keys.contains_key(&id) {
+            return Err(refused(format!(
+                "the key {id} is none of its own, so its signature would count for nothing"
+            )));
+        }
+        self.envelope.cosign(key)
+    }
+
+    /// The envelope: what is signed and who is said to have signed it.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The digest of the root's exact bytes: what people compare when they install it.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        Sha256Digest::of(self.envelope.payload())
+    }
+
+    /// Refuses any root but the one with this digest.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-digest`.
+    pub fn check_digest(&self, expected: Sha256Digest) -> Result<()> {
+        match self.digest() {
+            found if found == expected => Ok(()),
+            found => Err(Error::Trust(TrustError::RootDigest { expected, found })),
+        }
+    }
+
+    /// The root as the envelope has it, **without any check of signatures**: to show to a person, never
+    /// to act on.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed`, `trust.weak-key`, `trust.malformed-key`.
+    pub fn unverified_root(&self) -> Result<Root> {
+        Root::parse(self.envelope.payload())
+    }
+
+    /// Verifies it by its own keys. That it is the right root nobody but the caller can say: it is the
+    /// first, which came by a way that the caller trusts, or it was verified when it was stored.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed`, `signature.missing`, `signature.invalid`, `trust.unknown-key`,
+    /// `trust.threshold`. Whether it has expired is not looked at, see [`VerifiedRoot::check_fresh`].
+    pub fn verify_self_signed(self) -> Result<VerifiedRoot> {
+        let root = self.unverified_root()?;
+        let signers = valid_signers(&self.envelope, |id| root.own.keys.get(id))?;
+        root.check_signers(&signers, "the root")?;
+        Ok(VerifiedRoot { signed: self, root })
+    }
+}
+
+/// A root that enough of its keys signed and, if it is not the first, enough of its predecessor's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedRoot {
+    signed: SignedRoot,
+    root: Root,
+}
+
+impl VerifiedRoot {
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The envelope that it came in.
+    #[must_use]
+    pub fn signed(&self) -> &SignedRoot {
+        &self.signed
+    }
+
+    /// Whom it trusts to sign models, for as long as it has not expired.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub fn trust(&self) -> Result<TrustStore> {
+        self.root.trust()
+    }
+
+    /// Verifies the successor.
+    ///
+    /// # Errors
+    ///
+    /// In this order: what its signatures by this root's keys lack (`signature.missing`,
+    /// `signature.invalid`, `trust.unknown-key`, `trust.threshold`), before its content is looked at;
+    /// `trust.malformed`; `trust.root-name` for another fleet's root; `trust.root-rollback` or `trust.root-version` for any version but the next;
+    /// what its signatures by its own keys lack.
+    pub fn follow(&self, next: SignedRoot) -> Result<Self> {
+        let signers = valid_signers(next.envelope(), |id| self.root.own.keys.get(id))?;
+        self.root
+            .check_signers(&signers, "the new root, by the keys of the installed one,")?;
+        let root = next.unverified_root()?;
+        if root.name != self.root.name {
+            return Err(Error::Trust(TrustError::RootName {
+                installed: self.root.name.clone(),
+                found: root.name,
+            }));
+        }
+        let (installed, found) = (self.root.version, root.version);
+        if found <= installed {
+            return Err(Error::Trust(TrustError::RootRollback { installed, found }));
+        }
+        if found != installed + 1 {
+            return Err(Error::Trust(TrustError::RootVersion { installed, found }));
+        }
+        let signers = valid_signers(next.envelope(), |id| root.own.keys.get(id))?;
+        root.check_signers(&signers, "the new root, by its own keys,")?;
+        Ok(Self { signed: next, root })
+    }
+
+    /// The `trust.root-rollback` of a root that calls itself no newer than this one. It is only passed
+    /// over for it, so whether that is true need not be known.
+    pub(crate) fn rollback_by(&self, other: &SignedRoot) -> Option<Error> {
+        let found = other.unverified_root().ok()?.version;
+        let installed = self.root.version;
+        (found <= installed).then_some(Error::Trust(TrustError::RootRollback { installed, found }))
+    }
+
+    /// Refuses a root that has expired: without this, whoever can keep the next one from a host could
+    /// hold it at the old one for ever.
+    ///
+    /// # Errors
+    ///
+    /// `trust.root-expired`.
+    pub fn check_fresh(&self, now: Timestamp) -> Result<()> {
+        self.root.info().check_fresh(now)
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Error {
+    Error::Trust(TrustError::Malformed {
+        document: DOCUMENT,
+        reason: reason.into(),
+    })
+}

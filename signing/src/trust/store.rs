@@ -1,0 +1,450 @@
+//! Who may sign which models: the one model behind `trust.toml` and the signed root.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::error::{Error, ParseError, Result};
+use crate::key::{KeyId, PublicKey};
+use crate::manifest::Manifest;
+use crate::trust::caps::Caps;
+use crate::trust::delegation::Delegation;
+use crate::trust::error::TrustError;
+use crate::trust::model_pattern::ModelPattern;
+use crate::trust::validity::Validity;
+
+/// The most delegations: far above what people look through, far below what a document could hold.
+pub const MAX_DELEGATIONS: usize = 1024;
+/// The most patterns in all delegations together, for the same reason.
+pub const MAX_PATTERNS: usize = 16_384;
+
+/// Whom a host trusts: a set of [`Delegation`]s.
+///
+/// One delegation decides about a model, alone: the one that names the model (`acme/minilm`), else the
+/// one that names all of its publisher's (`acme/*`). So a delegation for a single model may ask for
+/// more keys than the rest, or for other ones. No pattern stands in two delegations.
+///
+/// ```
+/// use std::num::NonZeroU32;
+///
+/// use ampoule_signing::{Delegation, SecretKey, TrustStore, Validity};
+///
+/// let (one, two) = (SecretKey::generate()?, SecretKey::generate()?);
+/// let mut trust = TrustStore::new();
+/// // Whatever acme publishes takes one signature; this model takes two.
+/// trust.insert(one.public_key().clone(), ["acme"])?;
+/// trust.insert_delegation(
+///     Delegation::new(["acme/minilm".parse()?])
+///         .with_key(one.public_key().clone(), Validity::default())
+///         .with_key(two.public_key().clone(), Validity::default())
+///         .with_threshold(NonZeroU32::new(2).unwrap()),
+/// )?;
+/// assert_eq!(trust.delegation_for("acme", "minilm").unwrap().threshold().get(), 2);
+/// assert_eq!(trust.delegation_for("acme", "other").unwrap().threshold().get(), 1);
+/// assert!(trust.delegation_for("stranger", "minilm").is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustStore {
+    /// Sorted, so that a store has one written form.
+    delegations: Vec<Delegation>,
+    /// Where each pattern stands in them. A stranger's root is read before its signatures are looked at,
+    /// so reading one may take no longer than it is long.
+    places: BTreeMap<ModelPattern, usize>,
+    caps: Caps,
+    root: Option<RootInfo>,
+}
+
+/// Which signed root a [`TrustStore`] came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootInfo {
+    /// Which fleet's it is.
+    pub name: String,
+    /// The root's version.
+    pub version: u64,
+    /// The last moment at which anything that it says is believed.
+    pub expires: Timestamp,
+}
+
+impl TrustStore {
+    /// A store that trusts nobody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What a document says.
+    pub(crate) fn from_parts(
+        delegations: Vec<Delegation>,
+        caps: Caps,
+        root: Option<RootInfo>,
+    ) -> Result<Self> {
+        let mut store = Self {
+            caps,
+            root,
+            ..Self::default()
+        };
+        store.set_delegations(delegations)?;
+        Ok(store)
+    }
+
+    /// Takes these delegations in place of its own; where one breaks a rule, the store stays as it is.
+    fn set_delegations(&mut self, mut delegations: Vec<Delegation>) -> Result<()> {
+        if delegations.len() > MAX_DELEGATIONS {
+            return Err(refused(format!(
+                "expected at most {MAX_DELEGATIONS} delegations, found {}",
+                delegations.len()
+            )));
+        }
+        delegations.sort_by(|one, other| one.models.cmp(&other.models));
+        let mut places = BTreeMap::new();
+        for (place, delegation) in delegations.iter().enumerate() {
+            if delegation.models.is_empty() {
+                return Err(refused(
+                    "a delegation needs at least one pattern in `models`",
+                ));
+            }
+            for pattern in &delegation.models {
+                if places.insert(pattern.clone(), place).is_some() {
+                    return Err(refused(format!("{pattern} stands in two delegations")));
+                }
+            }
+        }
+        if places.len() > MAX_PATTERNS {
+            return Err(refused(format!(
+                "expected at most {MAX_PATTERNS} patterns in all `models`, found {}",
+                places.len()
+            )));
+        }
+        self.delegations = delegations;
+        self.places = places;
+        Ok(())
+    }
+
+    /// Lets `key` sign whatever these publishers publish, in addition to the keys that may already.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for no publisher at all, a name that none can have, and what
+    /// [`TrustStore::edit`] refuses.
+    pub fn insert<N: Into<String>>(
+        &mut self,
+        key: PublicKey,
+        publishers: impl IntoIterator<Item = N>,
+    ) -> Result<KeyId> {
+        let id = key.key_id();
+        let publishers: BTreeSet<String> = publishers.into_iter().map(Into::into).collect();
+        if publishers.is_empty() {
+            return Err(refused(
+                "a key needs at least one publisher that it may speak for",
+            ));
+        }
+        for publisher in publishers {
+            let pattern = ModelPattern::new(&publisher, None).map_err(refused_text)?;
+            self.insert_key(key.clone(), pattern)?;
+        }
+        Ok(id)
+    }
+
+    /// Lets `key` sign this one model, in addition to the keys that may already.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` for a publisher or a name that none can have, and what
+    /// [`TrustStore::edit`] refuses.
+    pub fn insert_model(&mut self, key: PublicKey, publisher: &str, name: &str) -> Result<KeyId> {
+        let id = key.key_id();
+        let pattern = ModelPattern::new(publisher, Some(name)).map_err(refused_text)?;
+        self.insert_key(key, pattern)?;
+        Ok(id)
+    }
+
+    fn insert_key(&mut self, key: PublicKey, pattern: ModelPattern) -> Result<()> {
+        self.edit(pattern, |delegation| {
+            Ok(delegation.with_key(key, Validity::default()))
+        })
+        .map(drop)
+    }
+
+    /// Changes the delegation for exactly this pattern, or makes it, and returns what it is now.
+    ///
+    /// A new one for a single model begins with what is said about its publisher's: the threshold, the
+    /// time and the caps, but no key. To ask for less there is to say so.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when the delegation covers other models too, which would change with it, and
+    /// when it would lack more keys than before for its threshold; what `change` returns. The store is
+    /// then as it was.
+    pub fn edit(
+        &mut self,
+        pattern: ModelPattern,
+        change: impl FnOnce(Delegation) -> Result<Delegation>,
+    ) -> Result<&Delegation> {
+        let place = self.place_of(&pattern);
+        let old = match place {
+            None => self.new_delegation(&pattern),
+            Some(place) => self.delegations[place].clone(),
+        };
+        if old.models.len() > 1 {
+            return Err(refused(format!(
+                "{pattern} stands in one delegation with {}, which would change with it; take it out \
+                 by hand first",
+                old.names()
+            )));
+        }
+        // After keys were lost, whatever mends it is welcome, and whatever makes it tighter.
+        let lacking = place.map_or(0, |_| old.lacking_keys());
+        let new = change(old)?;
+        if new.lacking_keys() > lacking {
+            new.check_threshold().map_err(refused)?;
+        }
+        let mut delegations = self.delegations.clone();
+        match place {
+            Some(place) => delegations[place] = new,
+            None => delegations.push(new),
+        }
+        self.set_delegations(delegations)?;
+        self.delegation_of(&pattern)
+            .ok_or(Error::Internal("a delegation"))
+    }
+
+    fn new_delegation(&self, pattern: &ModelPattern) -> Delegation {
+        let new = Delegation::new([pattern.clone()]);
+        let wide = pattern
+            .name()
+            .and_then(|name| self.delegation_for(pattern.publisher(), name));
+        match wide {
+            None => new,
+            Some(wide) => new
+                .with_threshold(wide.threshold)
+                .with_validity(wide.validity)
+                .with_caps(wide.caps.clone()),
+        }
+    }
+
+    /// Adds a delegation.
+    ///
+    /// # Errors
+    ///
+    /// `trust.malformed` when it names no model, or one that another delegation names already, and above
+    /// [`MAX_DELEGATIONS`] or [`MAX_PATTERNS`]. The store is then as it was.
+    pub fn insert_delegation(&mut self, delegation: Delegation) -> Result<()> {
+        let mut delegations = self.delegations.clone();
+        delegations.push(delegation);
+        self.set_delegations(delegations)
+    }
+
+    /// Forgets a key in all delegations, and says whether it was in any.
+    ///
+    /// Nothing else changes, so nothing becomes easier to sign by it, not even later: each delegation
+    /// keeps its threshold, caps and validity, and one that is left without keys stays, trusting
+    /// nobody. Only [`TrustStore::remove_delegation`] and [`TrustStore::remove_publisher`] forget one.
+    pub fn remove(&mut self, key: &KeyId) -> bool {
+        let mut was_there = false;
+        for delegation in &mut self.delegations {
+            was_there |= delegation.keys.remove(key).is_some();
+        }
+        was_there
+    }
+
+    /// Forgets what is said about exactly this pattern, and says whether anything was. A wider
+    /// delegation may decide in its place from now on.
+    pub fn remove_delegation(&mut self, pattern: &ModelPattern) -> bool {
+        self.forget(|own| own == pattern)
+    }
+
+    /// Forgets what is said about any model of this publisher, and says whether anything was. Nobody
+    /// is trusted to sign for it from now on.
+    pub fn remove_publisher(&mut self, publisher: &str) -> bool {
+        self.forget(|own| own.publisher() == publisher)
+    }
+
+    /// Takes these patterns out of the delegations; one that is about nothing else goes whole.
+    fn forget(&mut self, is_meant: impl Fn(&ModelPattern) -> bool) -> bool {
+        let before = self.places.len();
+        for delegation in &mut self.delegations {
+            delegation.models.retain(|own| !is_meant(own));
+        }
+        self.delegations
+            .retain(|delegation| !delegation.models.is_empty());
+        self.delegations
+            .sort_by(|one, other| one.models.cmp(&other.models));
+        self.places = (self.delegations.iter().enumerate())
+            .flat_map(|(place, delegation)| {
+                delegation.models().map(move |own| (own.clone(), place))
+            })
+            .collect();
+        self.places.len() < before
+    }
+
+    /// Whether nobody is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.delegations
+            .iter()
+            .all(|delegation| delegation.keys.is_empty())
+    }
+
+    /// All delegations, sorted by their models.
+    #[must_use]
+    pub fn delegations(&self) -> &[Delegation] {
+        &self.delegations
+    }
+
+    /// The signed root that this store came from, if it came from one.
+    #[must_use]
+    pub fn root(&self) -> Option<&RootInfo> {
+        self.root.as_ref()
+    }
+
+    /// What any model may ask for, whoever signed it.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// Says what any model may ask for, whoever signed it.
+    pub fn set_caps(&mut self, caps: Caps) {
+        self.caps = caps;
+    }
+
+    /// The delegation in which exactly this pattern stands.
+    #[must_use]
+    pub fn delegation_of(&self, pattern: &ModelPattern) -> Option<&Delegation> {
+        self.place_of(pattern).map(|place| &self.delegations[place])
+    }
+
+    fn place_of(&self, pattern: &ModelPattern) -> Option<usize> {
+        self.places.get(pattern).copied()
+    }
+
+    /// The delegation that decides about this model, alone: the one for the model itself, else the one
+    /// for all of its publisher's.
+    #[must_use]
+    pub fn delegation_for(&self, publisher: &str, name: &str) -> Option<&Delegation> {
+        [Some(name), None].into_iter().find_map(|name| {
+            // What can be no model's name has no delegation.
+            self.delegation_of(&ModelPattern::new(publisher, name).ok()?)
+        })
+    }
+
+    /// The key of this id, if it is trusted for anything.
+    #[must_use]
+    pub fn key(&self, id: &KeyId) -> Option<&PublicKey> {
+        self.delegations
+            .iter()
+            .find_map(|delegation| delegation.keys.get(id))
+            .map(|trusted| &trusted.key)
+    }
+
+    /// All keys that are trusted for anything, each once, sorted by id.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&PublicKey> {
+        let keys: BTreeMap<KeyId, &PublicKey> = self
+            .delegations
+            .iter()
+            .flat_map(|delegation| &delegation.keys)
+            .map(|(id, trusted)| (*id, &trusted.key))
+            .collect();
+        keys.into_values().collect()
+    }
+
+    /// Whether this key's signature is one of those that count for this model, at some time.
+    #[must_use]
+    pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
+        self.delegation_for(publisher, name)
+            .is_some_and(|delegation| delegation.has_key(key))
+    }
+
+    /// Refuses to believe a root whose time is over.
+    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
+        match &self.root {
+            Some(root) => root.check_fresh(now),
+            None => Ok(()),
+        }
+    }
+
+    /// The signers that count for this manifest, of `signers`, known keys with a valid signature each,
+    /// and what the model may ask for: the lowest of the caps on its delegation and on all.
+    ///
+    /// # Errors
+    ///
+    /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`.
+    pub(crate) fn decide(
+        &self,
+        manifest: &Manifest,
+        signers: Vec<KeyId>,
+        now: Timestamp,
+    ) -> Result<(Vec<KeyId>, Caps)> {
+        let (publisher, name) = (manifest.publisher(), manifest.name());
+        match self.delegation_for(publisher, name) {
+            Some(delegation) if signers.iter().any(|id| delegation.has_key(id)) => {
+                let model = format!("{publisher}/{name}");
+                let signers = delegation.decide(&model, &signers, now)?;
+                Ok((signers, self.caps.lowest(&delegation.caps)))
+            }
+            _ => Err(self.not_theirs(manifest, signers)),
+        }
+    }
+
+    /// Why none of the known keys that signed will do.
+    fn not_theirs(&self, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
+        let publisher = manifest.publisher().to_owned();
+        let others: Vec<String> = self
+            .delegations
+            .iter()
+            .filter(|delegation| signers.iter().any(|id| delegation.has_key(id)))
+            .flat_map(Delegation::models)
+            .filter(|pattern| pattern.publisher() == publisher)
+            .map(|pattern| {
+                if pattern.is_one_model() {
+                    pattern.to_string()
+                } else {
+                    // It would match, if the model had no delegation of its own.
+                    format!("{pattern} without those that have keys of their own")
+                }
+            })
+            .collect();
+        if others.is_empty() {
+            return Error::Trust(TrustError::Publisher { publisher, signers });
+        }
+        Error::Trust(TrustError::Model {
+            model: format!("{publisher}/{}", manifest.name()),
+            allowed: others.join(", "),
+            signers,
+        })
+    }
+}
+
+impl RootInfo {
+    /// Whether its time is over at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires < now
+    }
+
+    /// Refuses a root whose time is over: somebody may be keeping the next one from us.
+    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
+        if !self.is_expired(now) {
+            return Ok(());
+        }
+        Err(Error::Trust(TrustError::RootExpired {
+            name: self.name.clone(),
+            version: self.version,
+            expires: self.expires,
+            now,
+        }))
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Error {
+    Error::Trust(TrustError::Malformed {
+        document: "the trust store",
+        reason: reason.into(),
+    })
+}
+
+fn refused_text(error: ParseError) -> Error {
+    refused(error.to_string())
+}
