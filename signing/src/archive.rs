@@ -52,10 +52,10 @@ impl Archive {
     /// `file.symlink`, `file.type`, `file.missing`, `trust.permissions` when others may write to the
     /// file or its directory, `file.archive`, `io.failed`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let (directory, name) = Directory::open_parent(path)?;
+        let (directory, name) = Directory::open_parent(path, "the directory of the packed bundle")?;
         directory
             .check_around_file(Rule::NotWorldWritable, "the directory of the packed bundle")?;
-        let (file, metadata) = directory.open_file(&name, Rule::NotWorldWritable)?;
+        let (file, metadata) = directory.open_file(name, Rule::NotWorldWritable)?;
         let file = file.into_std();
         let length = metadata.len();
         let mut block = [0; BLOCK];

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::file_reader::PIECE_BYTES;
 use crate::names::check_path;
 use crate::permissions::Rule;
+use crate::source::open_directory;
 
 /// The SHA-256 digest of each file below `dir`, the envelope's too, by their paths in it, sorted. One file
 /// is read by one core, several at the same time.
@@ -22,8 +23,7 @@ use crate::permissions::Rule;
 /// `manifest.path` for a path that no bundle may have, `file.symlink`, `file.type`,
 /// `trust.permissions`, `io.failed`.
 pub fn digest_directory(dir: &Path) -> Result<Vec<(String, Sha256Digest)>> {
-    let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
-    directory.check(Rule::NotWorldWritable, "the bundle directory")?;
+    let directory = open_directory(dir)?;
     let paths = directory.list()?;
     for path in paths.iter().filter(|path| *path != ENVELOPE_FILE) {
         check_path(path).map_err(|reason| Error::ManifestPath {

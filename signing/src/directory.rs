@@ -27,41 +27,40 @@ impl Directory {
         Ok(Self { dir })
     }
 
-    /// Opens the directory of a file that the user named, and gives the file's name in it.
-    pub(crate) fn open_parent(path: &Path) -> Result<(Self, String)> {
+    /// Opens the directory of a file that the user named, and gives the file's name in it; `what` names
+    /// the directory in the message.
+    pub(crate) fn open_parent<'p>(path: &'p Path, what: &str) -> Result<(Self, &'p str)> {
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| {
-            Error::UsageArguments("expected the name of a file, in UTF-8".to_owned())
-        })?;
+        let name =
+            name.ok_or_else(|| Error::UsageArguments("expected the name of a file".to_owned()))?;
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let directory = Self::open(parent).map_err(Error::io("open the file's directory"))?;
-        Ok((directory, name.to_owned()))
+        let directory = Self::open(parent).map_err(Error::io(format!("open {what}")))?;
+        Ok((directory, name))
     }
 
     /// Refuses a directory that others may change; `what` names it in the message.
     pub(crate) fn check(&self, rule: Rule, what: &str) -> Result<()> {
-        let metadata = self
-            .dir
-            .dir_metadata()
-            .map_err(Error::io(format!("look at {what}")))?;
-        rule.check(metadata.mode(), || what.to_owned())
+        rule.check(self.mode(what)?, || what.to_owned())
     }
 
     /// The same for the directory of one file: where everybody may make files but only change their own,
     /// as in `/tmp` (the sticky bit), nobody can put another in this one's place.
     pub(crate) fn check_around_file(&self, rule: Rule, what: &str) -> Result<()> {
         const STICKY: u32 = 0o1000;
-        let metadata = self
-            .dir
-            .dir_metadata()
-            .map_err(Error::io(format!("look at {what}")))?;
-        if metadata.mode() & STICKY != 0 {
+        if self.mode(what)? & STICKY != 0 {
             return Ok(());
         }
-        rule.check(metadata.mode(), || what.to_owned())
+        self.check(rule, what)
+    }
+
+    fn mode(&self, what: &str) -> Result<u32> {
+        let metadata = self.dir.dir_metadata();
+        Ok(metadata
+            .map_err(Error::io(format!("look at {what}")))?
+            .mode())
     }
 
     /// Opens a regular file for reading, by its path in the directory. No part of the path may be

@@ -241,6 +241,15 @@ impl Envelope {
     pub fn signatures(&self) -> &[EnvelopeSignature] {
         &self.signatures
     }
+
+    /// The keys that are said to have signed, in the order of the signatures.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<KeyId> {
+        self.signatures
+            .iter()
+            .map(EnvelopeSignature::key_id)
+            .collect()
+    }
 }
 
 impl EnvelopeSignature {

@@ -18,7 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// `envelope.missing`: the directory has no envelope, or it is not a directory at all.
+    /// `envelope.missing`: the directory has no envelope, or there is nothing at all.
     #[error(
         "this is not a signed bundle: expected a directory holding ampoule.dsse.json, found {found}; \
          sign it first with `ampoule-sign sign`"

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Error, printable};
+use crate::error::{Error, ParseError, printable};
 
 /// The largest number: 2^53 − 1, beyond which JavaScript and its like round.
 pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -186,6 +187,14 @@ impl Fields {
             None => Ok(()),
         }
     }
+}
+
+/// A string that stands for something else, a digest or a pattern, in the one spelling of that.
+pub(crate) fn parsed<T: FromStr<Err = ParseError>>(value: Value, field: &str) -> Result<T> {
+    value
+        .string(field)?
+        .parse()
+        .map_err(|error: ParseError| ReadError::field(field, printable(&error.to_string())))
 }
 
 /// A moment in UTC, in the one spelling that is written.

@@ -60,9 +60,9 @@ impl SecretKey {
         let path = path
             .canonicalize()
             .map_err(Error::io("find the private key file"))?;
-        let (directory, name) = Directory::open_parent(&path)?;
+        let (directory, name) = Directory::open_parent(&path, "the private key's directory")?;
         directory
-            .replace(&name, self.to_pem(password)?.as_bytes(), 0o600)
+            .replace(name, self.to_pem(password)?.as_bytes(), 0o600)
             .map_err(Error::io("write the private key file"))
     }
 

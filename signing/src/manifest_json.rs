@@ -7,7 +7,7 @@ use semver::Version;
 
 use crate::digest::FileDigest;
 use crate::error::{Error, printable};
-use crate::json::{Fields, ReadError, Result, Value, list, timestamp};
+use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
@@ -198,11 +198,11 @@ fn file_entry(value: Value, field: &str) -> Result<FileEntry> {
 
 fn file_digest(value: Value, field: &str, size: u64) -> Result<FileDigest> {
     let mut fields = Fields::of(value, field)?;
-    let whole = fields.optional("sha256", sha256)?;
+    let whole = fields.optional("sha256", parsed)?;
     let chunks = fields.optional("sha256_chunks", |value, field| {
         let mut fields = Fields::of(value, field)?;
         let chunk_size = fields.required("chunk_size", Value::positive)?;
-        let digests = fields.required("digests", |value, field| list(value, field, sha256))?;
+        let digests = fields.required("digests", |value, field| list(value, field, parsed))?;
         fields.finish()?;
         let expected = size.div_ceil(chunk_size);
         if digests.len() as u64 != expected {
@@ -228,13 +228,6 @@ fn file_digest(value: Value, field: &str, size: u64) -> Result<FileDigest> {
             "expected either `sha256` or `sha256_chunks`",
         )),
     }
-}
-
-fn sha256(value: Value, field: &str) -> Result<crate::digest::Sha256Digest> {
-    value
-        .string(field)?
-        .parse()
-        .map_err(|error| ReadError::field(field, format!("{error}")))
 }
 
 fn limits(value: Value, field: &str) -> Result<ManifestLimits> {

@@ -35,9 +35,9 @@ pub fn pack_directory(dir: &Path, file: &Path) -> Result<Manifest> {
         .iter()
         .map(|(path, bytes)| header(path, bytes.len() as u64))
         .collect::<Result<Vec<_>>>()?;
-    let (directory, name) = Directory::open_parent(file)?;
+    let (directory, name) = Directory::open_parent(file, "the directory of the packed bundle")?;
     directory
-        .create_with(&name, |file| {
+        .create_with(name, |file| {
             for (header, (_, bytes)) in headers.iter().zip(&members) {
                 file.write_all(header)?;
                 file.write_all(bytes)?;
@@ -63,9 +63,9 @@ pub fn unpack_file(file: &Path, dir: &Path) -> Result<Manifest> {
     let manifest = Manifest::parse(envelope.payload())?;
     let files = source.read(&manifest, manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
     let envelope = envelope.to_bytes()?;
-    let (parent, name) = Directory::open_parent(dir)?;
+    let (parent, name) = Directory::open_parent(dir, "the directory to unpack into")?;
     parent
-        .create_directory(&name, |directory| {
+        .create_directory(name, |directory| {
             for (path, bytes) in &files {
                 directory.create_below(path, bytes)?;
             }

@@ -13,8 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, SecretKey};
 use crate::manifest::Manifest;
-use crate::permissions::Rule;
-use crate::source::{read_directory, read_envelope};
+use crate::source::{open_directory, read_directory, read_envelope};
 use crate::template::{MANIFEST_FILE, read_manifest_file};
 
 /// Signs the manifest in `dir` with each of `keys` and puts the envelope beside it, atomically.
@@ -31,7 +30,7 @@ use crate::template::{MANIFEST_FILE, read_manifest_file};
 /// directory is then as it was.
 pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
-    let directory = open(dir)?;
+    let directory = open_directory(dir)?;
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
     check_files(&directory, &manifest)?;
@@ -93,7 +92,7 @@ pub fn review_and_cosign(
     review: impl FnOnce(&Manifest, Sha256Digest) -> Result<()>,
 ) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
-    let directory = open(dir)?;
+    let directory = open_directory(dir)?;
     let reviewed = read_envelope(&directory)?;
     let manifest = Manifest::parse(reviewed.payload())?;
     check_files(&directory, &manifest)?;
@@ -121,7 +120,7 @@ impl Manifest {
     ///
     /// `io.exists` when there is one already, `io.failed`.
     pub fn write_file(&self, dir: &Path) -> Result<()> {
-        open(dir)?
+        open_directory(dir)?
             .create(MANIFEST_FILE, self.to_json()?.as_bytes())
             .map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::IoExists {
@@ -130,12 +129,6 @@ impl Manifest {
                 _ => Error::io("write the manifest")(error),
             })
     }
-}
-
-fn open(dir: &Path) -> Result<Directory> {
-    let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
-    directory.check(Rule::NotWorldWritable, "the bundle directory")?;
-    Ok(directory)
 }
 
 /// Reads every file as a host would. A host takes at most its own maximum; what no host reads need not

@@ -82,6 +82,13 @@ impl Source {
     }
 }
 
+/// Opens a publisher's directory, signed or not.
+pub(crate) fn open_directory(dir: &Path) -> Result<Directory> {
+    let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
+    directory.check(Rule::NotWorldWritable, "the bundle directory")?;
+    Ok(directory)
+}
+
 /// All files of a manifest from a directory.
 pub(crate) fn read_directory(
     directory: &Directory,

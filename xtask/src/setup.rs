@@ -12,7 +12,7 @@ use crate::workspace::{GUEST_TARGET, Workspace};
 /// Prepares the machine; does nothing where all is there.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     python_with_pip()?;
-    openssl()?;
+    TOOLS.into_iter().try_for_each(tool)?;
     guest_target(workspace)
 }
 
@@ -132,24 +132,31 @@ fn python_with_pip() -> Result<()> {
     Ok(())
 }
 
-/// A test lets OpenSSL read our keys and verify our signatures.
-fn openssl() -> Result<()> {
-    let works = || process::output(Command::new("openssl").arg("version"));
+/// Tools that tests run, each by a call that does nothing, and the Debian package that has it: OpenSSL
+/// reads our keys and verifies our signatures, `strace` kills a process at each of its steps.
+const TOOLS: [(&str, &str, &str); 2] = [
+    ("openssl", "version", "openssl"),
+    ("strace", "--version", "strace"),
+];
+
+/// Makes a tool available.
+fn tool((name, argument, package): (&str, &str, &str)) -> Result<()> {
+    let works = || process::output(Command::new(name).arg(argument));
     if works().is_ok() {
         return Ok(());
     }
     let user = process::output(Command::new("id").arg("-u")).unwrap_or_default();
     if user.trim() != "0" || !process::is_there("apt-get") {
-        bail!("`openssl` is not in PATH: install OpenSSL 3 (Debian: apt-get install openssl)");
+        bail!("`{name}` is not in PATH: install it (Debian: apt-get install {package})");
     }
-    eprintln!("openssl is not there, so apt-get installs it.");
-    let install = ["install", "--yes", "--no-install-recommends", "openssl"];
+    eprintln!("{name} is not there, so apt-get installs it.");
+    let install = ["install", "--yes", "--no-install-recommends", package];
     if process::run(apt_get().args(install)).is_err() {
         // A fresh image has no package lists.
         process::run(apt_get().arg("update"))?;
         process::run(apt_get().args(install))?;
     }
-    works().context("apt-get installed openssl, but it does not work")?;
+    works().with_context(|| format!("apt-get installed {package}, but {name} does not work"))?;
     Ok(())
 }
 

@@ -46,12 +46,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
     // Until it is trusted, nothing but a component of a size that would be admitted is read.
     let bundle = bundle.with_max_size(limits.component.min(limits.bundle));
     let manifest = bundle.unverified_manifest()?;
-    let signatures = bundle
-        .envelope()
-        .signatures()
-        .iter()
-        .map(|signature| signature.key_id())
-        .collect();
+    let signatures = bundle.envelope().key_ids();
     let surface = bundle
         .unverified_component()
         .map_err(Into::into)

@@ -37,8 +37,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::error::{Error, printable};
-use crate::json::{Fields, ReadError, Result, Value, list, timestamp};
+use crate::error::Error;
+use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use crate::key::{KeyId, PublicKey};
 use crate::names::check_interface;
 use crate::trust::caps::{Caps, InitCaps};
@@ -81,7 +81,7 @@ pub(crate) fn delegations(value: Value, field: &str) -> Result<Vec<Delegation>> 
 fn delegation(value: Value, field: &str) -> Result<Delegation> {
     let mut fields = Fields::of(value, field)?;
     let models = fields.required("models", |value, field| {
-        let patterns = list(value, field, text::<ModelPattern>)?;
+        let patterns = list(value, field, parsed::<ModelPattern>)?;
         let models: BTreeSet<ModelPattern> = patterns.iter().cloned().collect();
         if models.len() != patterns.len() {
             return Err(ReadError::field(field, "expected each pattern once"));
@@ -149,7 +149,7 @@ pub(crate) fn public_key(fields: &mut Fields, field: &str) -> Result<PublicKey> 
     let key = fields.required("public_key", |value, field| {
         Ok(PublicKey::from_pem(&value.string(field)?)?)
     })?;
-    let claimed = fields.optional("id", text::<KeyId>)?;
+    let claimed = fields.optional("id", parsed::<KeyId>)?;
     if claimed.is_some_and(|claimed| claimed != key.key_id()) {
         return Err(ReadError::field(
             field,
@@ -203,7 +203,7 @@ pub(crate) fn caps(value: Value, field: &str) -> Result<Caps> {
 fn size(value: Value, field: &str) -> Result<ByteSize> {
     let size: ByteSize = match value {
         Value::Integer(_) => ByteSize::from_bytes(value.positive(field)?),
-        _ => text(value, field)?,
+        _ => parsed(value, field)?,
     };
     if size.bytes() == 0 {
         return Err(ReadError::field(field, "expected a size above 0, found 0"));
@@ -217,18 +217,6 @@ fn fuel(value: Value, field: &str) -> Result<Fuel> {
 
 fn time(value: Value, field: &str) -> Result<Duration> {
     parse_time(&value.string(field)?).map_err(|error| ReadError::field(field, error.to_string()))
-}
-
-fn text<T: std::str::FromStr<Err = crate::error::ParseError>>(
-    value: Value,
-    field: &str,
-) -> Result<T> {
-    value
-        .string(field)?
-        .parse()
-        .map_err(|error: crate::error::ParseError| {
-            ReadError::field(field, printable(&error.to_string()))
-        })
 }
 
 /// A delegation as it is written: scalars before tables, as TOML wants it.

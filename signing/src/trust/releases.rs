@@ -10,13 +10,13 @@ use serde::Serialize;
 use crate::digest::Sha256Digest;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::json::{self, Fields, ReadError, Value};
+use crate::json::{self, Fields, ReadError, Value, parsed};
 use crate::locked_directory::LockedDirectory;
 use crate::manifest::Manifest;
-use crate::names::check_identity;
 use crate::permissions::Rule;
 use crate::trust::document::{in_document, schema};
 use crate::trust::error::TrustError;
+use crate::trust::model_pattern::ModelPattern;
 use crate::units::ByteSize;
 
 /// The name of the file in the state directory.
@@ -199,10 +199,9 @@ fn parse(bytes: &[u8]) -> json::Result<Releases> {
 }
 
 fn check_model(model: &str, field: &str) -> json::Result<()> {
-    let parts = model.split_once('/');
-    let is_model = parts.is_some_and(|(publisher, name)| {
-        check_identity(publisher).is_ok() && check_identity(name).is_ok()
-    });
+    let is_model = model
+        .parse()
+        .is_ok_and(|pattern: ModelPattern| pattern.is_one_model());
     if is_model {
         Ok(())
     } else {
@@ -213,12 +212,7 @@ fn check_model(model: &str, field: &str) -> json::Result<()> {
 fn seen_release(value: Value, field: &str) -> json::Result<SeenRelease> {
     let mut fields = Fields::of(value, field)?;
     let release = fields.required("release", Value::positive)?;
-    let manifest = fields.required("manifest", |value, field| {
-        value
-            .string(field)?
-            .parse()
-            .map_err(|error| ReadError::field(field, format!("{error}")))
-    })?;
+    let manifest = fields.required("manifest", parsed)?;
     fields.finish()?;
     Ok(SeenRelease { release, manifest })
 }

@@ -123,15 +123,7 @@ struct FileInDirectory<'p> {
 
 impl<'p> FileInDirectory<'p> {
     fn of(path: &'p Path) -> Result<Self> {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or_else(|| Error::UsageArguments("expected the name of a file".to_owned()))?;
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let directory = Directory::open(parent).map_err(Error::io("open the root's directory"))?;
+        let (directory, name) = Directory::open_parent(path, "the root's directory")?;
         // Where everybody may put files, the one of this name may be anybody's.
         directory.check(Rule::NotWorldWritable, "the root's directory")?;
         Ok(Self { directory, name })

@@ -398,11 +398,7 @@ fn sign_refuses_a_manifest_that_does_not_fit_the_files() {
 fn verify_refuses_with_the_librarys_codes() {
     let fixture = Fixture::signed();
     let dir = fixture.beside("");
-    fixture
-        .key
-        .public_key()
-        .write_file(&fixture.beside("acme.pub"))
-        .unwrap();
+    fixture.write_public_key();
     let verify = ["verify", "bundle", "--public-key", "acme.pub"];
     answer(&dir, &verify);
     let other = [&verify[..], &["--publisher", "other"]].concat();

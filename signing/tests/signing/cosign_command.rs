@@ -43,11 +43,7 @@ fn a_second_person_cosigns_and_sees_what_they_sign() {
 fn verify_takes_only_the_model_that_is_expected() {
     let fixture = Fixture::signed();
     let dir = fixture.beside("");
-    fixture
-        .key
-        .public_key()
-        .write_file(&fixture.beside("acme.pub"))
-        .unwrap();
+    fixture.write_public_key();
     let verify = |model| {
         [
             "verify",

@@ -74,6 +74,12 @@ impl Fixture {
         self.path().join(name)
     }
 
+    /// Writes the key's public half beside the bundle, as `acme.pub`.
+    pub(crate) fn write_public_key(&self) {
+        let file = self.beside("acme.pub");
+        self.key.public_key().write_file(&file).unwrap();
+    }
+
     /// A store that trusts the fixture's key.
     pub(crate) fn trust(&self) -> TrustStore {
         trust(&self.key, PUBLISHER)

@@ -1,7 +1,7 @@
 //! `cosign`.
 
 use ampoule_signing::{
-    ENVELOPE_FILE, KeyId, Manifest, Result, SecretKey, Sha256Digest, review_and_cosign,
+    ENVELOPE_FILE, Manifest, Result, SecretKey, Sha256Digest, review_and_cosign,
 };
 use serde_json::json;
 
@@ -20,11 +20,7 @@ pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
         ),
     };
     let (manifest, envelope) = review_and_cosign(&options.dir, &[&key], review)?;
-    let signers: Vec<KeyId> = envelope
-        .signatures()
-        .iter()
-        .map(|one| one.key_id())
-        .collect();
+    let signers = envelope.key_ids();
     let digest = Sha256Digest::of(envelope.payload());
     let key_id = key.public_key().key_id();
     Ok(Answer {

@@ -12,12 +12,7 @@ pub(crate) fn inspect(options: &Inspect) -> Result<Answer> {
     let bundle = Bundle::open(&options.bundle)?;
     let manifest = bundle.unverified_manifest()?;
     let digest = Sha256Digest::of(bundle.envelope().payload());
-    let key_ids: Vec<_> = bundle
-        .envelope()
-        .signatures()
-        .iter()
-        .map(|signature| signature.key_id())
-        .collect();
+    let key_ids = bundle.envelope().key_ids();
     let mut text = "NOT VERIFIED: this is what the bundle says of itself\n".to_owned();
     describe(&mut text, &manifest);
     row(&mut text, "manifest", digest);

@@ -227,12 +227,7 @@ fn draft_answer(root: &Root) -> Result<Answer> {
 }
 
 fn signed_answer(first: &str, root: &Root, signed: &SignedRoot, more: Value) -> Answer {
-    let signatures: Vec<KeyId> = signed
-        .envelope()
-        .signatures()
-        .iter()
-        .map(|one| one.key_id())
-        .collect();
+    let signatures = signed.envelope().key_ids();
     let names: Vec<String> = signatures.iter().map(ToString::to_string).collect();
     let digest = signed.digest();
     let mut json = json!({

@@ -1,6 +1,6 @@
 //! `sign`.
 
-use ampoule_signing::{ENVELOPE_FILE, KeyId, Result, SecretKey, Sha256Digest, sign_directory};
+use ampoule_signing::{ENVELOPE_FILE, Result, SecretKey, Sha256Digest, sign_directory};
 use serde_json::json;
 
 use crate::arguments::Sign;
@@ -21,11 +21,7 @@ pub(crate) fn sign(options: &Sign) -> Result<Answer> {
             let _ = std::fs::remove_file(path);
         }
     })?;
-    let signers: Vec<KeyId> = envelope
-        .signatures()
-        .iter()
-        .map(|one| one.key_id())
-        .collect();
+    let signers = envelope.key_ids();
     let digest = Sha256Digest::of(envelope.payload());
     let by: Vec<String> = signers.iter().map(ToString::to_string).collect();
     Ok(Answer {
