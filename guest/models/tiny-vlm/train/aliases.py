@@ -1,9 +1,11 @@
-"""Reasoned answers with other words in the place of colours and shapes, for training.
+"""Reasoned answers that speak of another picture, for training.
 
 "The star is blue, so" has to go on with "yes" where a blue star was asked for, because the same word
-stands in both places, and not because blue stars are known. So in some lessons each name of a
-colour, of a shape or of either is replaced by a word drawn at random, the same one in question and
-answer. What is said of the picture is then not learned, only what follows from it.
+stands in both places, and not because the picture has a blue star: who looks there again takes up
+what was never seen for what is not there. So what follows is learned only where the picture does not
+tell it: each colour is replaced by another, or each name of a colour, of a shape or of either by a
+word drawn at random, the same one in question and answer. What is said of the picture is then not
+learned.
 """
 
 import text
@@ -12,24 +14,35 @@ import text
 class Aliases:
     """Replaces the names in a question and its answer."""
 
-    def __init__(self, tokenizer, colors, shapes):
-        """The tokens that stand for colours and those that stand for shapes."""
-        both = frozenset(colors) | frozenset(shapes)
-        self.replaced = (frozenset(colors), frozenset(shapes), both)
+    def __init__(self, tokenizer, open_tokens):
+        """With the tokens that name colours and shapes."""
+        self.open_tokens = open_tokens
+        colors, shapes = frozenset(open_tokens.colors), frozenset(open_tokens.shapes)
+        self.colors = colors
+        self.replaced = (colors, shapes, colors | shapes)
         size = tokenizer.get_vocab_size()
-        self.words = [token for token in range(text.FIRST_WORD, size) if token not in both]
+        self.words = set(range(text.FIRST_WORD, size)) - colors - shapes
         self.conclusions = {
             tokenizer.encode(word, add_special_tokens=False).ids[-1] for word in ("red, so", "red:")
         }
 
+    def conclusion(self, answer):
+        """Where what follows from the rest of the answer begins."""
+        return 1 + max(index for index, token in enumerate(answer) if token in self.conclusions)
+
     def renamed(self, rng, question, answer):
-        """Question and answer with other words, and how many tokens of the answer to pass over."""
+        """Question and answer with other words."""
         both = question + answer
         used = set(both)
-        names = sorted(used & self.replaced[int(rng.integers(len(self.replaced)))])
-        words = [word for word in self.words if word not in used]
-        chosen = rng.choice(len(words), len(names), replace=False)
-        new = {name: words[at] for name, at in zip(names, chosen)}
+        if rng.random() < 0.5:
+            names = used & self.colors
+            shapes = {self.open_tokens.shapes[token] for token in used & self.open_tokens.shapes.keys()}
+            color_of = self.open_tokens.color_of
+            words = self.colors - {color_of[shape] for shape in shapes & color_of.keys()}
+        else:
+            names = used & self.replaced[int(rng.integers(len(self.replaced)))]
+            words = self.words - used
+        chosen = rng.choice(sorted(words), len(names), replace=False)
+        new = dict(zip(sorted(names), chosen.tolist()))
         both = [new.get(token, token) for token in both]
-        last = max(index for index, token in enumerate(answer) if token in self.conclusions)
-        return both[: len(question)], both[len(question) :], last + 1
+        return both[: len(question)], both[len(question) :]

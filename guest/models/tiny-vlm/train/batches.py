@@ -27,8 +27,8 @@ GRID = 12
 # caption. Sorted by length there is less to pad.
 GROUPS = ((4, 20), (4, 30), (1, 44))
 QUESTIONS = GROUPS[0][0] + GROUPS[1][0]
-# How many of the reasoned answers have other words in them.
-RENAMED = 0.7
+# How many of the reasoned answers are to be learned from their conclusion on.
+CONCLUDED = 0.6
 # Scenes for training have these seeds; those of the evaluation are below.
 FIRST_SEED = 1_000_000
 
@@ -64,13 +64,13 @@ class Batch:
 
 @dataclass
 class Lesson:
-    """The tokens of a question and those of its answer, of which the first `given` are not to be
-    learned; at which of them which places are named; the things whose name is asked for; and
-    whether the answer's end follows from its beginning."""
+    """The tokens of a question and those of its answer, which of the latter are to be learned, at
+    which of them which places are named, the things whose name is asked for, and whether the
+    answer's end follows from its beginning."""
 
     question: list
     answer: list
-    given: int
+    learned: slice
     places: list
     asked_for: list
     is_reasoned: bool
@@ -109,7 +109,7 @@ class Batches(Dataset):
         self.tokenizer, self.size, self.first, self.last = tokenizer, size, first, last
         self.part = part
         self.open_tokens = OpenTokens(tokenizer)
-        self.aliases = Aliases(tokenizer, self.open_tokens.colors, self.open_tokens.shapes)
+        self.aliases = Aliases(tokenizer, self.open_tokens)
 
     def __len__(self):
         return self.last - self.first
@@ -154,7 +154,7 @@ class Batches(Dataset):
             for (ids, learned, seen, at, left_open), lesson in zip(columns, texts):
                 both = (lesson.question + lesson.answer)[: len(ids)]  # the rest teaches nothing
                 ids[: len(both)] = both
-                learned[len(lesson.question) + lesson.given : len(both)] = True
+                learned[len(lesson.question) : len(both)][lesson.learned] = True
                 seen[:] = learned & (not lesson.is_reasoned)
                 of_index = self.open_tokens.of(lesson.question, lesson.answer, lesson.asked_for)
                 for index, tokens in of_index.items():
@@ -185,13 +185,17 @@ class Batches(Dataset):
                 place = (thing.x + (1 - scene.width) / 2, thing.y + (1 - scene.height) / 2)
                 places.append((token, place))
         asked = text.question_ids(self.tokenizer, words)
-        answer, given = text.answer_ids(self.tokenizer, question.answer), 0
-        if question.is_reasoned and rng.random() < RENAMED:
-            asked, answer, given = self.aliases.renamed(rng, asked, answer)
+        answer, learned = text.answer_ids(self.tokenizer, question.answer), slice(None)
+        if question.is_reasoned:
+            conclusion = self.aliases.conclusion(answer)
+            learned = slice(conclusion)
+            if rng.random() < CONCLUDED:
+                asked, answer = self.aliases.renamed(rng, asked, answer)
+                learned = slice(conclusion, None)
         return Lesson(
             asked,
             answer,
-            given,
+            learned,
             places,
             [thing for _, thing in question.named] if question.kind == "attribute" else [],
             question.is_reasoned,
