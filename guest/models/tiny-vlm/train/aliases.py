@@ -10,6 +10,9 @@ learned.
 
 import text
 
+# How often the words are other colours, and not words at random.
+COLORS_EXCHANGED = 0.7
+
 
 class Aliases:
     """Replaces the names in a question and its answer."""
@@ -34,7 +37,7 @@ class Aliases:
         """Question and answer with other words."""
         both = question + answer
         used = set(both)
-        if rng.random() < 0.5:
+        if rng.random() < COLORS_EXCHANGED:
             names = used & self.colors
             shapes = {self.open_tokens.shapes[token] for token in used & self.open_tokens.shapes.keys()}
             color_of = self.open_tokens.color_of
