@@ -1,5 +1,6 @@
 //! The bundle that is built into `ampoule`, as the repository has it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule::{Bundle, Host, Limits, Model, TrustStore};
@@ -8,10 +9,16 @@ use serde_json::json;
 
 use crate::{Publisher, block_on, host_with_limits, tiny_vlm, workspace_file};
 
+/// Where the bundle lies, beside the program that contains it.
+#[must_use]
+pub fn built_in_folder() -> PathBuf {
+    workspace_file("host/cli/builtin/tiny-vlm")
+}
+
 /// The built-in bundle, and a host that trusts its key for this model and for nothing else.
 #[must_use]
 pub fn built_in() -> (Host, Bundle) {
-    let folder = workspace_file("host/cli/builtin/tiny-vlm");
+    let folder = built_in_folder();
     let bundle = Bundle::open(&folder).unwrap();
     let key = std::fs::read_to_string(folder.join("publisher.pub.pem")).unwrap();
     let mut trust = TrustStore::new();
@@ -36,7 +43,7 @@ pub fn built_in_with_deadline(deadline: Duration) -> Model {
         .set("/limits", json!(manifest.limits()))
         .set("/limits/deadline_ms", json!(deadline.as_millis()));
     for file in manifest.files() {
-        let path = workspace_file("host/cli/builtin/tiny-vlm").join(file.path());
+        let path = built_in_folder().join(file.path());
         builder = builder.file(file.path(), std::fs::read(path).unwrap());
     }
     let mut limits = Limits::default();

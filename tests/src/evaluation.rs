@@ -114,14 +114,14 @@ impl Question {
             .map(str::to_lowercase)
             .collect();
         let right = match self.kind.as_str() {
-            "existence" | "comparison" => words.first() == Some(&self.key),
+            "existence" | "comparison" => verdict(&words) == Some(&self.key),
             "count" => {
                 words.iter().find(|word| NUMBERS.contains(&word.as_str())) == Some(&self.key)
             }
             "attribute" => words.last() == Some(&self.key),
             // Whether it is so, a place (`top left`, last) or one of two things (`red star`, first).
             "relation" => match self.key.as_str() {
-                "yes" | "no" => words.first() == Some(&self.key),
+                "yes" | "no" => verdict(&words) == Some(&self.key),
                 place if is_place(place) => words.join(" ").ends_with(&format!(" the {place}")),
                 thing => words.join(" ").starts_with(&format!("the {thing} is ")),
             },
@@ -192,6 +192,17 @@ impl std::ops::AddAssign for Score {
         self.right += other.right;
         self.given += other.given;
         self.asked += other.asked;
+    }
+}
+
+/// What an answer to a yes-or-no question comes to: it begins with that, or says its grounds and ends with
+/// it ("The star is red, so no.").
+fn verdict(words: &[String]) -> Option<&String> {
+    let first = words.first()?;
+    if matches!(first.as_str(), "yes" | "no") {
+        Some(first)
+    } else {
+        words.last()
     }
 }
 

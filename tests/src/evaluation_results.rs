@@ -2,17 +2,16 @@
 //! to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use ampoule::Sha256Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::QUESTIONS;
 use crate::score_table::ScoreTable;
-use crate::workspace_file;
+use crate::{built_in_folder, workspace_file};
 
 const FILE: &str = "guest/models/tiny-vlm/eval/results.json";
-
-const BUNDLE: &str = "host/cli/builtin/tiny-vlm";
 
 /// The bundle's files that answers come from.
 const FILES: [&str; 4] = [
@@ -48,16 +47,16 @@ impl EvaluatedFiles {
     /// If one of them is not there.
     #[must_use]
     pub fn now() -> Self {
-        let digest = |path: &str| {
-            let bytes = std::fs::read(workspace_file(path));
-            let bytes = bytes.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let digest = |path: PathBuf| {
+            let bytes = std::fs::read(&path);
+            let bytes = bytes.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             Sha256Digest::of(&bytes).to_string()
         };
         Self {
             bundle: FILES
-                .map(|name| (name.to_owned(), digest(&format!("{BUNDLE}/{name}"))))
+                .map(|name| (name.to_owned(), digest(built_in_folder().join(name))))
                 .into(),
-            questions: digest(QUESTIONS),
+            questions: digest(workspace_file(QUESTIONS)),
         }
     }
 }

@@ -25,7 +25,7 @@ mod process;
 mod score_table;
 
 pub use accuracy_bounds::Extent;
-pub use built_in::{built_in, built_in_with_deadline};
+pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
 pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};

@@ -7,13 +7,13 @@
     reason = "a test may panic"
 )]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use ampoule::{Model, PublicKey, Sha256Digest, TrustStore};
 use ampoule_tests::{
-    Operator, ampoule, assert_fails, block_on, built_in, built_in_with_deadline, evaluation_sample,
-    json_of, tiny_vlm, workspace_file,
+    Operator, ampoule, assert_fails, block_on, built_in, built_in_folder, built_in_with_deadline,
+    evaluation_sample, json_of, tiny_vlm, workspace_file,
 };
 use serde_json::{Value, json};
 
@@ -24,23 +24,19 @@ const QUESTION_STEP: usize = 10;
 /// What the built-in bundle asks for itself.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-fn folder() -> PathBuf {
-    workspace_file("host/cli/builtin/tiny-vlm")
-}
-
 fn committed(name: &str) -> Vec<u8> {
-    std::fs::read(folder().join(name)).unwrap()
+    std::fs::read(built_in_folder().join(name)).unwrap()
 }
 
-fn json_file(path: &str) -> Value {
-    let text = std::fs::read(workspace_file(path));
+fn json_file(path: &Path) -> Value {
+    let text = std::fs::read(path);
     let text = text.unwrap_or_else(|error| panic_with(path, &error));
     serde_json::from_slice(&text).unwrap()
 }
 
 #[expect(clippy::panic, reason = "a test may panic")]
-fn panic_with(path: &str, error: &std::io::Error) -> Vec<u8> {
-    panic!("{path}: {error}; run `cargo xtask guests`")
+fn panic_with(path: &Path, error: &std::io::Error) -> Vec<u8> {
+    panic!("{}: {error}; run `cargo xtask guests`", path.display())
 }
 
 fn public_key() -> PublicKey {
@@ -55,14 +51,14 @@ fn committed_model() -> Model {
 
 #[test]
 fn the_built_in_component_comes_from_the_committed_source() {
-    let provenance = json_file("host/cli/builtin/tiny-vlm/provenance.json");
+    let provenance = json_file(&built_in_folder().join("provenance.json"));
     let component = committed("component.wasm");
     assert_eq!(
         provenance["component_sha256"],
         Sha256Digest::of(&component).to_string()
     );
     // What `cargo xtask guests` built the source with, just now.
-    let toolchain = json_file("target/guests/toolchain.json");
+    let toolchain = json_file(&workspace_file("target/guests/toolchain.json"));
     let is_same_toolchain = toolchain
         .as_object()
         .unwrap()
@@ -100,7 +96,7 @@ fn the_built_in_weights_are_those_of_the_source() {
 fn nothing_but_the_bundle_its_public_key_and_its_provenance_is_kept() {
     let mut names = Vec::new();
     let mut bytes = 0;
-    for entry in std::fs::read_dir(folder()).unwrap() {
+    for entry in std::fs::read_dir(built_in_folder()).unwrap() {
         let entry = entry.unwrap();
         names.push(entry.file_name().into_string().unwrap());
         bytes += entry.metadata().unwrap().len();
@@ -196,7 +192,7 @@ fn the_built_in_key_is_no_operators_key() {
     // The very same bundle, named like a stranger's: only whom the operator trusts counts.
     let verify = |operator: &Operator| {
         let mut command = operator.ampoule(&["verify", "--json"]);
-        command.arg(folder()).output().unwrap()
+        command.arg(built_in_folder()).output().unwrap()
     };
     assert_fails(&verify(&operator), "trust.unknown-key", 3);
     TrustStore::update(operator.trust(), |store| {

@@ -32,6 +32,12 @@ fn an_answer_is_right_when_it_says_what_was_asked() {
             "No, there is no star.",
         ),
         (
+            "existence",
+            "yes",
+            "The stars are red and blue, so yes.",
+            "There is no star, so no.",
+        ),
+        (
             "comparison",
             "no",
             "No, the star is smaller.",
@@ -44,6 +50,12 @@ fn an_answer_is_right_when_it_says_what_was_asked() {
             "There are two stars.",
         ),
         ("count", "no", "I see no stars.", "I see one star."),
+        (
+            "count",
+            "no",
+            "The star is red: no blue stars.",
+            "The star is blue: one blue star.",
+        ),
         (
             "attribute",
             "red",

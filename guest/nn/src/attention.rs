@@ -1,5 +1,5 @@
 //! Multi-head attention (Vaswani et al., "Attention Is All You Need", 2017): of every row to every
-//! row, as in an encoder, or to the rows before it and those of a common prefix, as in a decoder.
+//! row, as in an encoder, or to the rows before it, as in a decoder.
 
 use ampoule_guest::Error;
 use ampoule_kernels::{
@@ -95,17 +95,34 @@ impl Attention {
         );
     }
 
+    /// Adds the rows `x` `[rows, hidden]` to the cache: they are seen, and see nothing themselves.
+    pub fn remember(
+        &self,
+        x: &[f32],
+        cache: &mut KeyValueCache,
+        workspace: &mut AttentionWorkspace,
+        scratch: &mut Scratch,
+    ) {
+        let rows = &mut workspace.queries_keys_values;
+        self.queries_keys_values.apply(x, rows, scratch);
+        for row in rows.chunks_exact(3 * self.hidden) {
+            cache
+                .keys
+                .extend_from_slice(&row[self.hidden..2 * self.hidden]);
+            cache.values.extend_from_slice(&row[2 * self.hidden..]);
+        }
+    }
+
     /// Leaves in `workspace.context` what each of the new rows `x` `[rows, hidden]` gathers from the
-    /// rows of the cache, from the new rows up to itself, and from the first `prefix` of all: those
-    /// see one another, whatever their order. The new rows are added to the cache.
+    /// rows of the cache and from the new rows up to itself. The new rows are added to the cache.
     pub fn gather_causally(
         &self,
         x: &[f32],
         cache: &mut KeyValueCache,
-        prefix: usize,
         workspace: &mut AttentionWorkspace,
         scratch: &mut Scratch,
     ) {
+        self.remember(x, cache, workspace, scratch);
         let AttentionWorkspace {
             queries_keys_values,
             context,
@@ -113,13 +130,7 @@ impl Attention {
             values,
             scores,
         } = workspace;
-        self.queries_keys_values
-            .apply(x, queries_keys_values, scratch);
         let (hidden, stride) = (self.hidden, 3 * self.hidden);
-        for row in queries_keys_values.chunks_exact(stride) {
-            cache.keys.extend_from_slice(&row[hidden..2 * hidden]);
-            cache.values.extend_from_slice(&row[2 * hidden..]);
-        }
         let (rows, tokens) = (x.len() / hidden, cache.keys.len() / hidden);
         let before = tokens - rows;
         context.resize(x.len(), 0.0);
@@ -135,7 +146,7 @@ impl Attention {
             self.gather_blocks(
                 &heads,
                 [rows, tokens],
-                |row| (before + row + 1).max(prefix).min(tokens),
+                |row| before + row + 1,
                 (keys, values, scores, scratch),
                 context,
             );

@@ -80,14 +80,17 @@ fn assert_near(found: &[f32], expected: &[f64]) {
     }
 }
 
-/// Gives the rows to a cache in parts of these lengths, and collects what they gather.
-fn in_parts(x: &[f32], parts: &[usize], prefix: usize) -> Vec<f32> {
+/// Lets a cache remember the first `shown` rows, gives it the others in parts of these lengths, and
+/// collects what those gather.
+fn in_parts(x: &[f32], shown: usize, parts: &[usize]) -> Vec<f32> {
     let (attention, mut cache) = (attention(), KeyValueCache::default());
     let (mut workspace, mut scratch) = (AttentionWorkspace::default(), Scratch::default());
-    let (mut rest, mut gathered) = (x, Vec::new());
+    let (first, mut rest) = x.split_at(shown * HIDDEN);
+    attention.remember(first, &mut cache, &mut workspace, &mut scratch);
+    let mut gathered = Vec::new();
     for &part in parts {
         let (rows, after) = rest.split_at(part * HIDDEN);
-        attention.gather_causally(rows, &mut cache, prefix, &mut workspace, &mut scratch);
+        attention.gather_causally(rows, &mut cache, &mut workspace, &mut scratch);
         gathered.extend_from_slice(&workspace.context);
         rest = after;
     }
@@ -104,22 +107,22 @@ fn every_row_gathers_from_every_row() {
 }
 
 #[test]
-fn a_causal_row_gathers_from_the_prefix_and_from_what_came_before() {
+fn a_causal_row_gathers_from_what_it_was_shown_and_from_what_came_before() {
     let x = numbers(ROWS * HIDDEN, 4);
-    for prefix in [0, 1, 7, ROWS] {
+    let exact = definition(&x, |row, other| other <= row);
+    for shown in [0, 1, 7, ROWS - 1] {
         assert_near(
-            &in_parts(&x, &[ROWS], prefix),
-            &definition(&x, |row, other| other <= row || other < prefix),
+            &in_parts(&x, shown, &[ROWS - shown]),
+            &exact[shown * HIDDEN..],
         );
     }
 }
 
 #[test]
 fn rows_one_at_a_time_gather_what_they_gather_together() {
-    let (x, prefix) = (numbers(20 * HIDDEN, 5), 7);
-    let exact = definition(&x, |row, other| other <= row || other < prefix);
-    let one_by_one = [&[7][..], &[1; 13]].concat();
-    for parts in [&one_by_one[..], &[12, 1, 1, 6], &[7, 13]] {
-        assert_near(&in_parts(&x, parts, prefix), &exact);
+    let (x, shown) = (numbers(20 * HIDDEN, 5), 7);
+    let exact = definition(&x, |row, other| other <= row);
+    for parts in [&[1; 13][..], &[5, 1, 1, 6], &[13]] {
+        assert_near(&in_parts(&x, shown, parts), &exact[shown * HIDDEN..]);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Config {
     pub(crate) intermediate_size: usize,
     /// Transformer layers over the visual tokens.
     pub(crate) encoder_layers: usize,
-    /// Transformer layers over visual tokens and text.
+    /// Transformer layers over the text, which sees the visual tokens.
     pub(crate) decoder_layers: usize,
     /// Positions of text that have an embedding.
     pub(crate) max_text_positions: usize,

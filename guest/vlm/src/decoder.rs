@@ -1,8 +1,8 @@
 //! The language model: visual tokens and text in, the logits of the next token out.
 //!
-//! Its rows are the picture's visual tokens, which see one another, and then the text's, each of which
-//! sees the picture and the text up to itself (a prefix language model: Raffel et al., "Exploring the
-//! Limits of Transfer Learning with a Unified Text-to-Text Transformer", 2020).
+//! Its rows are the text's. In every layer each of them sees the text up to itself and the picture's
+//! visual tokens, which are the same in all layers: what the encoder saw is not read into by the decoder,
+//! so a colour and a shape stay two things until a question joins them.
 
 use ampoule_guest::Error;
 use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, add, linear};
@@ -23,7 +23,6 @@ pub(crate) struct DecoderState {
 /// The projector and the decoder.
 pub(crate) struct Decoder {
     hidden: usize,
-    visual_tokens: usize,
     /// From visual features to visual tokens.
     projector: FeedForward,
     /// `[vocabulary, hidden]`: what a token becomes, and what a row is compared with to find the next.
@@ -44,7 +43,6 @@ impl Decoder {
         let hidden = config.hidden_size;
         Ok(Decoder {
             hidden,
-            visual_tokens: config.visual_tokens(),
             projector: FeedForward::load(
                 source,
                 ["projector.up", "projector.down"],
@@ -92,17 +90,20 @@ impl Decoder {
         last: usize,
         workspace: &mut LayerWorkspace,
     ) -> Result<(DecoderState, Vec<f32>), Error> {
-        let mut state = DecoderState::default();
-        state
-            .caches
-            .resize_with(self.layers.len(), KeyValueCache::default);
-        let mut x = Vec::new();
+        let mut visual = Vec::new();
         self.projector.apply(
             features,
-            &mut x,
+            &mut visual,
             &mut workspace.feed_forward,
             &mut workspace.scratch,
         );
+        let mut state = DecoderState::default();
+        for layer in &self.layers {
+            let mut cache = KeyValueCache::default();
+            layer.show(&visual, &mut cache, workspace);
+            state.caches.push(cache);
+        }
+        let mut x = Vec::new();
         self.embed(text, &mut state, &mut x)?;
         self.read(&mut x, &mut state, workspace);
         let rows = x.split_off(x.len() - last * self.hidden);
@@ -175,11 +176,7 @@ impl Decoder {
     /// Takes new rows through all layers.
     fn read(&self, x: &mut [f32], state: &mut DecoderState, workspace: &mut LayerWorkspace) {
         for (layer, cache) in self.layers.iter().zip(&mut state.caches) {
-            let sight = Sight::Causal {
-                cache,
-                prefix: self.visual_tokens,
-            };
-            layer.apply(x, sight, workspace);
+            layer.apply(x, Sight::Causal(cache), workspace);
         }
     }
 }

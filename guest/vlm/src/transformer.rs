@@ -36,12 +36,8 @@ pub(crate) struct Layer {
 pub(crate) enum Sight<'a> {
     /// All rows.
     All,
-    /// The rows of the cache, the new rows up to itself, and, whatever their order, the first
-    /// `prefix` rows of all.
-    Causal {
-        cache: &'a mut KeyValueCache,
-        prefix: usize,
-    },
+    /// The rows of the cache, and the new rows up to itself.
+    Causal(&'a mut KeyValueCache),
 }
 
 impl Layer {
@@ -73,6 +69,24 @@ impl Layer {
         })
     }
 
+    /// Lets the layer's later rows see the rows `x` `[rows, hidden]`, which it leaves as they are.
+    pub(crate) fn show(
+        &self,
+        x: &[f32],
+        cache: &mut KeyValueCache,
+        workspace: &mut LayerWorkspace,
+    ) {
+        let LayerWorkspace {
+            scratch,
+            attention,
+            normal,
+            ..
+        } = workspace;
+        replace(normal, x);
+        self.attention_norm.apply(normal);
+        self.attention.remember(normal, cache, attention, scratch);
+    }
+
     /// Replaces the rows `x` `[rows, hidden]` by what the layer makes of them.
     pub(crate) fn apply(&self, x: &mut [f32], sight: Sight<'_>, workspace: &mut LayerWorkspace) {
         let LayerWorkspace {
@@ -86,9 +100,9 @@ impl Layer {
         self.attention_norm.apply(normal);
         match sight {
             Sight::All => self.attention.gather(normal, attention, scratch),
-            Sight::Causal { cache, prefix } => {
+            Sight::Causal(cache) => {
                 self.attention
-                    .gather_causally(normal, cache, prefix, attention, scratch);
+                    .gather_causally(normal, cache, attention, scratch);
             }
         }
         self.attention_output

@@ -162,12 +162,15 @@ impl Definition {
     /// The logits after each token of a text.
     fn logits(&self, seed: u64, text: &[u32]) -> Rows {
         let embedding = self.rows("decoder.embedding.weight");
-        let mut x = self.two("projector", &self.features(seed));
+        let visual = self.two("projector", &self.features(seed));
+        let mut x = visual.clone();
         for (&id, position) in text.iter().zip(self.rows("decoder.positions")) {
             x.extend(sum(&vec![embedding[id as usize].clone()], &vec![position]));
         }
         let sees = |i: usize, j: usize| j < VISUAL_TOKENS || (i >= VISUAL_TOKENS && j <= i);
         for layer in 0..LAYERS {
+            // Every layer sees the visual tokens as the projector made them.
+            x[..VISUAL_TOKENS].clone_from_slice(&visual);
             x = self.layer(&format!("decoder.layers.{layer}"), &x, &sees);
         }
         let x = self.norm("decoder.norm", &x[VISUAL_TOKENS..].to_vec());

@@ -10,7 +10,7 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from outlines import OUTLINES, turned
+from outlines import OUTLINES, nameless, turned
 from scenes import rng_of
 
 # Hue in degrees, saturation and value: what still goes by the name.
@@ -77,7 +77,8 @@ def draw(scene, seed, side=None):
     canvas = ImageDraw.Draw(image)
     outlined = rng.random() < 0.2
     for thing in scene.things:
-        points = turned(OUTLINES[thing.shape], thing.degrees) * thing.radius
+        outline = OUTLINES[thing.shape] if thing.shape else nameless(rng)
+        points = turned(outline, thing.degrees) * thing.radius
         points = [((x + thing.x) * scale, (y + thing.y) * scale) for x, y in points]
         paint = _paint(rng, thing.color)
         canvas.polygon(points, fill=tuple(int(v) for v in paint))

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 import drawing
 import flat
 import scenes
-from questions import KINDS, Phrase, Question, ask, training_questions
+from questions import KINDS, Phrase, Question, ask, grounds, training_questions
 from scenes import UNSEEN, pick, rng_of
 
 # Far from the seeds of training.
@@ -73,7 +73,7 @@ def of_combinations(scene, rng):
     color, shape = pick(rng, absent)
     phrase = Phrase(color=color, shape=shape)
     text = f"is there {phrase.one()} in the picture?"
-    questions.append(Question("existence", text, f"No, there is no {phrase.noun()}.", "no"))
+    questions.append(Question("existence", text, f"{grounds(scene, phrase)}, so no.", "no"))
     return questions
 
 

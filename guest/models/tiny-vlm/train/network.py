@@ -111,22 +111,29 @@ class Mlp(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config):
+    """`dropout` is the part of what a layer adds that is left out in training."""
+
+    def __init__(self, config, dropout=0.0):
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.norm1 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.attention = Attention(config)
         self.norm2 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.mlp = Mlp(config)
 
     def feed_forward(self, x):
-        return x + self.mlp(self.norm2(x))
+        return x + self.dropout(self.mlp(self.norm2(x)))
 
     def forward(self, x):
         """Every row sees every row. `x` is `[batch, rows, hidden]`."""
         q, k, v = self.attention.split(self.norm1(x))
         weights = (q @ k.transpose(2, 3)).softmax(3)
-        x = x + self.attention.join(weights @ v)
-        return self.feed_forward(x), (k, v)
+        x = x + self.dropout(self.attention.join(weights @ v))
+        return self.feed_forward(x)
+
+    def keys_and_values(self, x):
+        """Of rows that are only seen, `[batch, heads, rows, width]` each."""
+        return self.attention.split(self.norm1(x))[1:]
 
     def forward_text(self, x, visual):
         """Rows of text `[batch, questions, rows, hidden]` see the picture's keys and values and
@@ -142,7 +149,7 @@ class Layer(nn.Module):
         weights = torch.cat([seen, read], 3).softmax(3)
         seen, read = weights.split((seen.shape[3], rows), 3)
         context = seen @ visual[1] + (read.view(*own[:4], rows) @ own_v).view(q.shape)
-        x = x + self.attention.join(context)
+        x = x + self.dropout(self.attention.join(context))
         return self.feed_forward(x).view(batch, questions, rows, hidden)
 
 
@@ -156,7 +163,7 @@ class Encoder(nn.Module):
     def forward(self, x):
         x = x + self.positions
         for layer in self.layers:
-            x, _ = layer(x)
+            x = layer(x)
         return self.norm(x)
 
 
@@ -185,22 +192,30 @@ class SceneHead(nn.Module):
 
 
 class Decoder(nn.Module):
+    DROPOUT = 0.1
+
     def __init__(self, config):
         super().__init__()
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.positions = nn.Parameter(
             torch.randn(config.max_text_positions, config.hidden_size) * 0.02
         )
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.decoder_layers))
+        self.dropout = nn.Dropout(self.DROPOUT)
+        self.layers = nn.ModuleList(
+            Layer(config, self.DROPOUT) for _ in range(config.decoder_layers)
+        )
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(config.hidden_size))
 
     def forward(self, visual, groups):
         """The last rows, normalised, of each group of texts `[batch, questions, length]`, and their
         rows half way."""
-        rows = [self.embedding(group) + self.positions[: group.shape[2]] for group in groups]
+        rows = [
+            self.dropout(self.embedding(group) + self.positions[: group.shape[2]])
+            for group in groups
+        ]
         for index, layer in enumerate(self.layers):
-            visual, seen = layer(visual)
+            seen = layer.keys_and_values(visual)
             rows = [layer.forward_text(x, seen) for x in rows]
             if 2 * (index + 1) == len(self.layers):
                 half_way = rows

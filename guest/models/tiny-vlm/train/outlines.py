@@ -66,6 +66,52 @@ OUTLINES = {
 }
 
 
+def _blob(rng):
+    angles = np.arange(36) * 2 * np.pi / 36
+    lobes = int(rng.integers(2, 5))
+    bulge = rng.uniform(0.25, 0.45) * np.sin(lobes * angles + rng.uniform(0, 2 * np.pi))
+    return _ring(36, 1 + bulge + 0.15 * np.sin((lobes + 1) * angles + rng.uniform(0, 2 * np.pi)))
+
+
+def _bar(rng):
+    width = rng.uniform(1.9, 3.2)
+    return np.array([(-width, -1), (width, -1), (width, 1), (-width, 1)])
+
+
+def _ellipse(rng):
+    return _ring(36, np.ones(36)) * (rng.uniform(1.8, 2.8), 1)
+
+
+def _corner(rng):
+    a = rng.uniform(-0.5, 0)
+    return np.array([(-1, -1), (a, -1), (a, -a), (1, -a), (1, 1), (-1, 1)])
+
+
+def _crescent(rng):
+    t = np.linspace(-0.5 * np.pi, 0.5 * np.pi, 20)
+    outer = np.stack([np.cos(t), np.sin(t)], 1)
+    inner = np.stack([rng.uniform(0.1, 0.55) * np.cos(t[::-1]), np.sin(t[::-1])], 1)
+    return np.concatenate([outer, inner]) - (0.5, 0)
+
+
+def _arrow(rng):
+    a, b = rng.uniform(0.15, 0.35), rng.uniform(-0.2, 0.2)
+    return np.array([(0, -1), (0.8, b), (a, b), (a, 1), (-a, 1), (-a, b), (-0.8, b)])
+
+
+def _half(rng):
+    t = np.linspace(0, np.pi, 24)
+    return np.stack([np.cos(t), np.sin(t)], 1) - (0, 0.42)
+
+
+NAMELESS = (_blob, _blob, _bar, _ellipse, _corner, _crescent, _arrow, _half)
+
+
+def nameless(rng):
+    """An outline that has no name here, and is no variety of one that has."""
+    return scaled(NAMELESS[int(rng.integers(len(NAMELESS)))](rng))
+
+
 def turned(points, degrees):
     """The polygon, turned clockwise."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

@@ -52,8 +52,7 @@ class Answer:
         self.model, self.position, self.seen = model, 0, []
         rows = model.projector(model.features(torch.from_numpy(image.copy())[None]))
         for layer in model.decoder.layers:
-            rows, seen = layer(rows)
-            self.seen.append(seen)
+            self.seen.append(layer.keys_and_values(rows))
         self.next = text.question_ids(tokenizer, question)
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ A scene is sampled from a seed alone. Lengths are fractions of the picture's lon
 a shape is as large on a wide picture as on a square one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,9 +34,10 @@ MOST = len(COUNTS) - 1
 
 @dataclass(frozen=True)
 class Thing:
-    """A shape on the picture. The centre counts from the top left corner."""
+    """A shape on the picture. The centre counts from the top left corner. In training, some shapes
+    have no name here."""
 
-    shape: str
+    shape: str | None
     color: str
     size: str
     x: float
@@ -93,6 +94,19 @@ def sample(seed, combinations="seen"):
         if thing is not None:
             things.append(thing)
     return Scene(width, height, tuple(things))
+
+
+def partly_named(scene, seed):
+    """The scene with some shapes that have no name, for training: blue is blue on any outline."""
+    rng = rng_of(seed, 7)
+    if rng.random() < 0.5:
+        return scene
+    things = []
+    for thing in scene.things:
+        if rng.random() < 0.3:
+            thing = replace(thing, shape=None, degrees=rng.uniform(-180, 180))
+        things.append(thing)
+    return replace(scene, things=tuple(things))
 
 
 def _kind(rng, colors, shapes, combinations, index):

@@ -11,6 +11,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 SPECIAL = ("<pad>", "<user>", "<assistant>", "<end>")
 PAD, USER, ASSISTANT, END = range(4)
 VOCABULARY = 640
+# Below are the special tokens and the single bytes.
+FIRST_WORD = len(SPECIAL) + 256
 
 
 def normalized(question):

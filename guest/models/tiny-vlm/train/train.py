@@ -27,6 +27,7 @@ from torch import nn
 import scenes
 import text
 from batches import LABELS, Batches, loader
+from gaps import OPEN_COLORS, OPEN_SHAPES
 from network import Config, TinyVlm
 from questions import training_questions
 
@@ -80,13 +81,15 @@ class GridHead(nn.Module):
 
 def grid_loss(head, features, batch):
     there, colors, shapes, radii = head(features)
-    taken = batch.colors >= 0
+    taken, shaped = batch.radii > 0, batch.shapes >= 0
     loss = 5 * head.place_loss(features) + F.binary_cross_entropy_with_logits(
         there.squeeze(3), taken.float(), pos_weight=torch.tensor(8.0)
     )
-    if taken.any():
+    colors = colors.masked_fill(OPEN_COLORS[batch.shapes.cpu()].to(colors.device), -torch.inf)
+    shapes = shapes.masked_fill(OPEN_SHAPES[batch.colors.cpu()].to(shapes.device), -torch.inf)
+    if shaped.any():
         loss = loss + F.cross_entropy(colors[taken], batch.colors[taken])
-        loss = loss + F.cross_entropy(shapes[taken], batch.shapes[taken])
+        loss = loss + F.cross_entropy(shapes[shaped], batch.shapes[shaped])
         loss = loss + F.l1_loss(radii.squeeze(3)[taken] * 0.1, batch.radii[taken]) * 10
     return loss
 
@@ -99,15 +102,19 @@ def answer_loss(model, points, visual, batch):
     and not off the last: "purple" says nothing about what is purple.
     """
     blotted = [
-        torch.where(answers & (torch.rand(answers.shape) < BLOTTED).to(answers.device), text.PAD, ids)
-        for ids, answers in zip(batch.tokens, batch.answers)
+        torch.where(words & (torch.rand(words.shape) < BLOTTED).to(words.device), text.PAD, ids)
+        for ids, words in zip(batch.tokens, batch.read_off)
     ]
     hidden, half_way = model.decoder(visual, blotted)
-    rows, targets = [], []
-    for states, tokens, answers in zip(hidden, batch.tokens, batch.answers):
+    rows, targets, open_tokens = [], [], []
+    for states, tokens, answers, left_open in zip(
+        hidden, batch.tokens, batch.answers, batch.open_tokens
+    ):
         rows.append(states[:, :, :-1][answers[:, :, 1:]])
         targets.append(tokens[:, :, 1:][answers[:, :, 1:]])
+        open_tokens.append(left_open[:, :, 1:][answers[:, :, 1:]])
     logits, targets = model.decoder.logits(torch.cat(rows)).float(), torch.cat(targets)
+    logits = logits.scatter(1, torch.cat(open_tokens), -torch.inf)
     right = (logits.argmax(1) == targets).float().mean()
     return F.cross_entropy(logits, targets), right, points.loss(half_way, batch.places)
 
@@ -151,7 +158,7 @@ def to_device(batch, device):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("run", type=pathlib.Path, help="the folder of the run")
-    arguments.add_argument("--steps", type=int, default=6000)
+    arguments.add_argument("--steps", type=int, default=9000)
     arguments.add_argument("--decay", type=int, default=1500, help="steps of the decay")
     arguments.add_argument("--rate", type=float, default=1.5e-3)
     arguments.add_argument("--device", default="cpu")
@@ -201,7 +208,7 @@ def train(number, arguments, meeting):
     parameters = [named for part in parts.values() for named in part.named_parameters()]
     optimizer = torch.optim.AdamW(
         [
-            {"params": [p for _, p in parameters if p.dim() > 1], "weight_decay": 0.05},
+            {"params": [p for _, p in parameters if p.dim() > 1], "weight_decay": 0.3},
             {"params": [p for _, p in parameters if p.dim() <= 1], "weight_decay": 0.0},
         ],
         betas=(0.9, 0.98),
