@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it counted"
 )]
 
 mod bounds;
@@ -11,6 +12,8 @@ mod command_line;
 mod cosign_command;
 mod cosigning;
 mod delegation_options;
+mod ed25519_edge_cases;
+mod ed25519_vectors;
 mod envelope;
 mod fixture;
 mod identity;
