@@ -16,7 +16,7 @@ pub(super) struct Document {
     pub(super) signers: [Signer; 2],
     pub(super) format: Format,
     pub(super) forms: Vec<Form>,
-    /// Of the bytes of its envelope, each so-manieth is changed.
+    /// How far apart the bytes of its envelope are that are changed: a root takes long to read.
     pub(super) stride: usize,
 }
 

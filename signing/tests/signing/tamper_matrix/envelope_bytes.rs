@@ -37,7 +37,7 @@ struct Edit {
     by: Vec<u8>,
 }
 
-/// How many offsets of the longest region are tried; of the others it is each, or by the stride.
+/// At most so many offsets of one region are tried.
 const OFFSETS: usize = 100;
 
 pub(super) fn tamper(document: &Document, tally: &mut Tally) {
