@@ -16,6 +16,7 @@ mod ed25519_edge_cases;
 mod ed25519_vectors;
 mod envelope;
 mod fixture;
+mod fuzz_corpus;
 mod identity;
 mod keys;
 mod manifest;
