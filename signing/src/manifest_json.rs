@@ -98,14 +98,31 @@ impl Manifest {
         self.all_files()
             .try_fold(0u64, |total, file| total.checked_add(file.size.bytes()))
             .ok_or_else(|| ReadError::field("files", "the sizes add up to more than a u64"))?;
+        self.check_paths()
+    }
+
+    /// Whether there can be a directory with these files, everywhere.
+    fn check_paths(&self) -> Result<()> {
+        let refused = |path: &str, reason: &str| {
+            ReadError::Other(Error::ManifestPath {
+                path: path.to_owned(),
+                reason: reason.to_owned(),
+            })
+        };
         // Without case: on a file system that ignores it, two such paths are one file.
         let mut seen = BTreeSet::new();
-        for file in self.all_files() {
-            if !seen.insert(file.path.to_ascii_lowercase()) {
-                return Err(ReadError::Other(Error::ManifestPath {
-                    path: file.path.clone(),
-                    reason: "expected each path once, upper and lower case alike".to_owned(),
-                }));
+        for FileEntry { path, .. } in self.all_files() {
+            if !seen.insert(path.to_ascii_lowercase()) {
+                let reason = "expected each path once, upper and lower case alike";
+                return Err(refused(path, reason));
+            }
+        }
+        // What holds others is a directory. A packed bundle has none, and could not be unpacked.
+        for path in &seen {
+            let mut parents = path.match_indices('/').map(|(at, _)| &path[..at]);
+            if let Some(file) = parents.find(|parent| seen.contains(*parent)) {
+                let reason = format!("there is a file {file:?} already, in which nothing can lie");
+                return Err(refused(path, &reason));
             }
         }
         Ok(())

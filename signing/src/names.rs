@@ -54,7 +54,8 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
             path.len()
         ));
     }
-    if path.eq_ignore_ascii_case(ENVELOPE_FILE) {
+    let first = path.split('/').next().unwrap_or_default();
+    if first.eq_ignore_ascii_case(ENVELOPE_FILE) {
         return Err("this is the name of the envelope, which cannot contain itself".to_owned());
     }
     path.split('/').try_for_each(check_segment)
@@ -117,6 +118,7 @@ mod tests {
             " a",
             "ampoule.dsse.json",
             "Ampoule.DSSE.json",
+            "ampoule.dsse.json/a",
         ] {
             assert!(check_path(path).is_err(), "{path:?}");
         }

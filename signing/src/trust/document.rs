@@ -116,12 +116,7 @@ pub(crate) fn delegations(value: Value, field: &str) -> Result<Vec<Delegation>> 
 fn delegation(value: Value, field: &str) -> Result<Delegation> {
     let mut fields = Fields::of(value, field)?;
     let models = fields.required("models", |value, field| {
-        let patterns = list(value, field, parsed::<ModelPattern>)?;
-        let models: BTreeSet<ModelPattern> = patterns.iter().cloned().collect();
-        if models.len() != patterns.len() {
-            return Err(ReadError::field(field, "expected each pattern once"));
-        }
-        Ok(models)
+        distinct(list(value, field, parsed::<ModelPattern>)?, field)
     })?;
     let threshold = fields.optional("threshold", threshold)?;
     let validity = validity(&mut fields, field)?;
@@ -135,6 +130,16 @@ fn delegation(value: Value, field: &str) -> Result<Delegation> {
         caps: caps.unwrap_or_default(),
         keys: keys.unwrap_or_default(),
     })
+}
+
+/// A list in which nothing stands twice.
+fn distinct<T: Ord>(items: Vec<T>, field: &str) -> Result<BTreeSet<T>> {
+    let count = items.len();
+    let items: BTreeSet<T> = items.into_iter().collect();
+    if items.len() == count {
+        return Ok(items);
+    }
+    Err(ReadError::field(field, "expected each of them once"))
 }
 
 fn threshold(value: Value, field: &str) -> Result<NonZeroU32> {
@@ -244,7 +249,7 @@ pub(crate) fn caps(value: Value, field: &str) -> Result<Caps> {
                 check_interface(&name).map_err(|reason| ReadError::field(field, reason))?;
                 Ok(name)
             })?;
-            Ok(names.into_iter().collect())
+            distinct(names, field)
         })?,
         memory: fields.optional("memory", size)?,
         fuel: fields.optional("fuel", fuel)?,

@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it counted"
 )]
 
 mod bounds;
@@ -11,8 +12,11 @@ mod command_line;
 mod cosign_command;
 mod cosigning;
 mod delegation_options;
+mod ed25519_edge_cases;
+mod ed25519_vectors;
 mod envelope;
 mod fixture;
+mod fuzz_corpus;
 mod identity;
 mod keys;
 mod manifest;
@@ -36,10 +40,12 @@ mod root_format;
 mod root_succession;
 mod rules;
 mod tamper;
+mod tamper_matrix;
 mod template;
 mod terminal;
 mod threshold;
 mod trust;
 mod trust_update;
 mod usage;
+mod ustar;
 mod weak_key;

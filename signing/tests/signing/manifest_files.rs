@@ -56,6 +56,21 @@ fn paths_that_collide_are_refused() {
 }
 
 #[test]
+fn a_path_below_a_file_is_refused() {
+    for path in [
+        "empty/x",
+        "EMPTY/x/y",
+        "component.wasm/x",
+        "ampoule.dsse.json/x",
+    ] {
+        assert_refused(&with("/files/0/path", json!(path)), "manifest.path", "path");
+    }
+    for path in ["empty-/x", "empt/x", "x/empty", "a/empty"] {
+        parse(&with("/files/0/path", json!(path))).unwrap();
+    }
+}
+
+#[test]
 fn a_digest_has_exactly_one_form_and_as_many_chunks_as_the_size_says() {
     let digest = Sha256Digest::of(b"").to_string();
     let chunks = |size: u64, count: usize| json!({ "sha256_chunks": { "chunk_size": size, "digests": vec![digest.clone(); count] } });

@@ -23,7 +23,7 @@ fn low_order_points() -> [[u8; 32]; 3] {
     [[0; 32], neutral, order_2]
 }
 
-fn spki_pem(point: [u8; 32]) -> String {
+pub(crate) fn spki_pem(point: [u8; 32]) -> String {
     ed25519_dalek::pkcs8::PublicKeyBytes(point)
         .to_public_key_pem(pkcs8::LineEnding::LF)
         .unwrap()
