@@ -10,8 +10,9 @@ use std::path::Path;
 
 use ampoule_signing::{
     ByteSize, Caps, Delegation, ENVELOPE_FILE, Envelope, FileDigest, Fuel, InitCaps, Manifest,
-    ManifestTemplate, PublicKey, Role, Root, SecretKey, SignedRoot, TRUST_FILE, Timestamp,
-    TrustStore, Validity, Version, pack_directory, sign_directory,
+    ManifestTemplate, PublicKey, RevocationList, Revoked, Role, Root, SecretKey, Sha256Digest,
+    SignedRoot, TRUST_FILE, Timestamp, TrustStore, Validity, Version, pack_directory,
+    sign_directory,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -29,6 +30,7 @@ fn main() -> Result<()> {
     write(out, "manifest", &manifests(&manifest)?)?;
     let root = root(key.public_key())?;
     write(out, "root", &roots(&root)?)?;
+    write(out, "revocations", &revocations(key.public_key())?)?;
     write(out, "trust_toml", &stores(work.path(), &root)?)?;
     write(out, "envelope", &envelopes(&root, &key)?)?;
     write(out, "public_key", &public_keys(key.public_key())?)?;
@@ -179,6 +181,34 @@ fn roots(root: &Root) -> Result<Vec<(&'static str, Vec<u8>)>> {
         ("another_id", other("\"id\":\"", "\"id\":\"0")),
         ("unknown_role", other("\"root\"", "\"mirror\"")),
         ("no_key", other("MCow", "MCox")),
+        ("cut", text.as_bytes()[..text.len() / 2].to_vec()),
+    ])
+}
+
+fn revocations(key: &PublicKey) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut list = RevocationList::new("fleet", "2028-01-01T00:00:00Z".parse()?)?;
+    let short = list.to_json()?;
+    for what in [
+        Revoked::Key(key.key_id()),
+        Revoked::Manifest(Sha256Digest::of(b"manifest")),
+        Revoked::Component(Sha256Digest::of(b"component")),
+    ] {
+        list = list.with(what, Some("a reason".to_owned()))?;
+    }
+    let pretty = list.to_json()?;
+    let value: serde_json::Value = serde_json::from_str(&pretty)?;
+    let text = value.to_string();
+    let other = |from: &str, to: &str| text.replacen(from, to, 1).into_bytes();
+    Ok(vec![
+        ("list", text.clone().into_bytes()),
+        ("short", short.into_bytes()),
+        ("pretty", pretty.into_bytes()),
+        ("schema", other("\"schema\":1", "\"schema\":2")),
+        ("version", other("\"version\":1", "\"version\":0")),
+        ("day", other("2028-01-01T00:00:00Z", "2028-01-01")),
+        ("no_id", other("\"id\":\"", "\"id\":\"0")),
+        ("two_lines", other("a reason", "a\\nreason")),
+        ("unknown_list", other("\"manifests\"", "\"models\"")),
         ("cut", text.as_bytes()[..text.len() / 2].to_vec()),
     ])
 }

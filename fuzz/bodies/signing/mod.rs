@@ -7,6 +7,7 @@ mod manifest;
 mod pem;
 mod private_key;
 mod public_key;
+mod revocations;
 mod root;
 mod trust_toml;
 
@@ -16,12 +17,13 @@ use ampoule_signing::Error;
 type Check = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus's, and what is checked.
-pub(crate) const TARGETS: [(&str, Check); 7] = [
+pub(crate) const TARGETS: [(&str, Check); 8] = [
     ("archive", archive::check),
     ("envelope", envelope::check),
     ("manifest", manifest::check),
     ("private_key", private_key::check),
     ("public_key", public_key::check),
+    ("revocations", revocations::check),
     ("root", root::check),
     ("trust_toml", trust_toml::check),
 ];

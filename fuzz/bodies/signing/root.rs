@@ -10,7 +10,7 @@ pub(super) fn check(bytes: &[u8]) {
             let written = root.to_json().unwrap();
             assert_eq!(Root::parse(written.as_bytes()).unwrap(), root);
             let unsigned = SignedRoot::sign(bytes.to_vec(), &[]).unwrap();
-            assert_eq!(unsigned.unverified_root().unwrap(), root);
+            assert_eq!(unsigned.unverified().unwrap(), root);
             let error = unsigned.verify_self_signed().unwrap_err();
             assert_refused(&error, &["signature.missing"]);
         }

@@ -5,6 +5,7 @@
 //! document         what is tampered with, and the ways in which hosts read it
 //!   bundle         a manifest with its files: in a directory, in one packed file, in memory
 //!   root           a fleet's root: the installed one, a first one, a successor
+//!   revocations    a list of what is revoked: the installed one, the next one
 //! fields           every field × {removed, changed, duplicated, of another type, huge, …}, under the old
 //!                  signatures and signed anew by the right keys
 //! envelope_bytes   every region of the envelope × {flip, cut, extend}
@@ -24,6 +25,7 @@ mod fields;
 mod file_bytes;
 mod json_text;
 mod mutation;
+mod revocations;
 mod root;
 mod signature_lists;
 mod signer;
@@ -36,7 +38,7 @@ use document::Document;
 use tally::Tally;
 
 /// Every kind of document that is signed.
-const DOCUMENTS: [fn() -> Document; 2] = [bundle::document, root::document];
+const DOCUMENTS: [fn() -> Document; 3] = [bundle::document, root::document, revocations::document];
 
 /// What is done to each of them.
 const PARTS: [fn(&Document, &mut Tally); 4] = [

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule_signing::{
-    ByteSize, Caps, Delegation, Error, Fuel, InitCaps, ROOT_FILE, ROOT_PAYLOAD_TYPE, Role, Root,
-    Sha256Digest, SignedRoot, TrustStore, Validity, VerifiedRoot,
+    ByteSize, Caps, Delegation, Error, Fuel, InitCaps, ROOT_FILE, ROOT_PAYLOAD_TYPE,
+    RevocationMode, Role, Root, Sha256Digest, SignedRoot, TrustStore, Validity, VerifiedRoot,
 };
 use tempfile::TempDir;
 
@@ -27,6 +27,7 @@ const FORMAT: Format = Format {
     field: "trust.malformed",
     optional: &[
         "/roles/revocation",
+        "/revocation_mode",
         "/roles/*/keys/*/id",
         "/caps",
         "/caps/*",
@@ -66,6 +67,11 @@ const FORMAT: Format = Format {
             fields: &["/version"],
             when: Mutation::LargestNumber,
             ends: &[(SUCCESSOR, Refused("trust.root-version")), ("", Accepted)],
+        },
+        Rule {
+            fields: &["/revocation_mode"],
+            when: Mutation::Changed,
+            ends: MALFORMED,
         },
         // As many keys as have to sign, and no more.
         Rule {
@@ -125,18 +131,18 @@ const FORMAT: Format = Format {
 };
 
 /// A trust directory.
-struct Trust {
+pub(super) struct Trust {
     dir: TempDir,
 }
 
 impl Trust {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             dir: TempDir::new().unwrap(),
         }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.dir.path().join("trust")
     }
 
@@ -219,6 +225,7 @@ fn first_root(signers: &[Signer; 2]) -> Root {
         .unwrap()
         .with_revocation(Some(Role::new(revocation, threshold(2)).unwrap()))
         .unwrap()
+        .with_revocation_mode(RevocationMode::Strict)
         .change_trust(|trust| {
             trust.set_caps(caps());
             trust.insert_delegation(delegation)
