@@ -1,20 +1,85 @@
 //! Which exit status a command ends with, by the code of its error.
 //!
 //! `ampoule-sign` and `ampoule` share this table, so that a script can tell "not trusted" from "the
-//! disk is full" without reading messages.
+//! disk is full" without reading messages. Their manual pages are made from it.
 
-/// The exit status for an error code such as `trust.expired`: the part before the dot decides.
-///
-/// | codes | status |
-/// | --- | --- |
-/// | `internal.*`, and any code that is not in this table | 1 |
-/// | `usage.*` | 2 |
-/// | `envelope.*`, `signature.*`, `manifest.*`, `file.*`, `trust.*` | 3 |
-/// | `admission.*` | 4 |
-/// | `limit.*` | 5 |
-/// | `guest.*`, `compile.*` | 6 |
-/// | `input.*` | 7 |
-/// | `io.*` | 8 |
+use std::fmt;
+
+/// Every status that a command ends with, in order. They are stable.
+pub const EXIT_STATUSES: &[ExitStatus] = &[
+    ExitStatus {
+        status: 0,
+        families: &[],
+        meaning: "The command did what it was asked to do.",
+    },
+    ExitStatus {
+        status: 1,
+        families: &["internal"],
+        meaning: "Something that should not happen, a bug of ours.",
+    },
+    ExitStatus {
+        status: 2,
+        families: &["usage"],
+        meaning: "The command line, a setting, a password or an answer is not right; nothing was done.",
+    },
+    ExitStatus {
+        status: 3,
+        families: &["envelope", "signature", "manifest", "file", "trust"],
+        meaning: "A bundle, a signature, a key or the trust in them is not in order.",
+    },
+    ExitStatus {
+        status: 4,
+        families: &["admission"],
+        meaning: "The model is trusted, and asks for what the host does not give.",
+    },
+    ExitStatus {
+        status: 5,
+        families: &["limit"],
+        meaning: "A limit was reached: of time, fuel, memory, output or requests.",
+    },
+    ExitStatus {
+        status: 6,
+        families: &["guest", "compile"],
+        meaning: "The model failed, or could not be compiled.",
+    },
+    ExitStatus {
+        status: 7,
+        families: &["input"],
+        meaning: "The model or the host refused what it was asked about.",
+    },
+    ExitStatus {
+        status: 8,
+        families: &["io"],
+        meaning: "The system refused to read or to write.",
+    },
+];
+
+/// A status, and when a command ends with it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ExitStatus {
+    /// The number.
+    pub status: u8,
+    /// The error codes that lead to it, by the part before their dot.
+    pub families: &'static [&'static str],
+    /// When that is, for people: a sentence.
+    pub meaning: &'static str,
+}
+
+/// The sentence, and the codes: ``A limit was reached. Codes: `limit.*`.``
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.meaning)?;
+        for (place, family) in self.families.iter().enumerate() {
+            f.write_str(if place == 0 { " Codes: " } else { ", " })?;
+            write!(f, "`{family}.*`")?;
+        }
+        f.write_str(if self.families.is_empty() { "" } else { "." })
+    }
+}
+
+/// The exit status for an error code such as `trust.expired`: the part before the dot decides
+/// ([`EXIT_STATUSES`]). A code that is not in the table means 1.
 ///
 /// ```
 /// use ampoule_signing::exit_code_for;
@@ -25,14 +90,11 @@
 /// ```
 #[must_use]
 pub fn exit_code_for(code: &str) -> u8 {
-    match code.split_once('.').map(|(family, _)| family) {
-        Some("usage") => 2,
-        Some("envelope" | "signature" | "manifest" | "file" | "trust") => 3,
-        Some("admission") => 4,
-        Some("limit") => 5,
-        Some("guest" | "compile") => 6,
-        Some("input") => 7,
-        Some("io") => 8,
-        _ => 1,
-    }
+    let Some((family, _)) = code.split_once('.') else {
+        return 1;
+    };
+    EXIT_STATUSES
+        .iter()
+        .find(|status| status.families.contains(&family))
+        .map_or(1, |status| status.status)
 }

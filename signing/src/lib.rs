@@ -159,7 +159,7 @@ pub use digest_list::digest_directory;
 pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};
-pub use exit_code::exit_code_for;
+pub use exit_code::{EXIT_STATUSES, ExitStatus, exit_code_for};
 pub use jiff::Timestamp;
 pub use key::{KeyId, MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
 pub use key_file::read_private_text;

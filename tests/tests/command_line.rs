@@ -332,3 +332,47 @@ fn json_can_be_asked_for_by_a_variable() {
         .unwrap();
     assert_fails(&output, "usage.trust", 2);
 }
+
+/// A shell asks for completions at each start, and must get them also where a setting is wrong.
+#[test]
+fn the_manual_and_the_completions_need_no_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let describe = |arguments: &[&str]| {
+        let output = ampoule()
+            .args(arguments)
+            .current_dir(dir.path())
+            .env("AMPOULE_CONFIG", "nowhere")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output
+    };
+    let written = json_of(&describe(&["man", "--json", "--dir", "man1"]));
+    let files = written["pages"].as_array().unwrap();
+    assert_eq!(contents(&dir.path().join("man1")).len(), files.len());
+    let page = std::fs::read_to_string(dir.path().join("man1/ampoule-trust-add.1")).unwrap();
+    for section in [
+        "OPTIONS",
+        "EXIT STATUS",
+        "ENVIRONMENT",
+        "EXAMPLES",
+        "SEE ALSO",
+    ] {
+        assert!(
+            page.contains(&format!(".SH {section}\n"))
+                || page.contains(&format!(".SH \"{section}\"\n")),
+            "{page}"
+        );
+    }
+    std::fs::write(
+        dir.path().join("completions"),
+        describe(&["completions", "bash"]).stdout,
+    )
+    .unwrap();
+    let bash = std::process::Command::new("bash")
+        .args(["-n", "completions"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(bash.status.success() && bash.stderr.is_empty(), "{bash:?}");
+}

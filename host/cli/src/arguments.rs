@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use ampoule::ModelReference;
+use ampoule_manual::{CompletionsOptions, ManOptions};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -14,7 +15,14 @@ use crate::trust_arguments::TrustCommand;
 
 /// Runs signed machine-learning models in sandboxes.
 #[derive(Debug, Parser)]
-#[command(name = "ampoule", version, disable_help_subcommand = true)]
+#[command(
+    name = "ampoule",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Example:\n  ampoule ask --image photo.jpg \"What is in the picture?\"\n  ampoule trust \
+                  add --trust trust --publisher acme acme.pub.pem\n  ampoule embed --model \
+                  models/minilm --trust trust \"Where is the library?\""
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -50,7 +58,7 @@ impl Arguments {
         Self::read_from(std::env::args_os())
     }
 
-    fn read_from<T: Into<OsString> + Clone>(
+    pub(crate) fn read_from<T: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
         let mut command = Self::command();
@@ -93,36 +101,51 @@ fn limit_given_to_trust(matches: &ArgMatches) -> Option<String> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ask something, about pictures or without any; the answer comes as it is written.
-    ///
-    /// Example: ampoule ask --image photo.jpg "What is in the picture?"
+    #[command(after_help = "Example:\n  ampoule ask --image photo.jpg \"What is in the picture?\"")]
     Ask(PromptOptions),
     /// Say what a picture shows, in the model's labels.
-    ///
-    /// Example: ampoule classify --image photo.jpg --top-k 3
+    #[command(after_help = "Example:\n  ampoule classify --image photo.jpg --top-k 3")]
     Classify(ClassifyCommand),
     /// Turn texts, or pictures, into vectors.
-    ///
-    /// Example: ampoule embed --model models/minilm --trust trust "Where is the library?"
+    #[command(
+        after_help = "Example:\n  ampoule embed --model models/minilm --trust trust \"Where is the library?\""
+    )]
     Embed(EmbedCommand),
     /// Show the tokens that a model makes of texts.
-    ///
-    /// Example: ampoule tokenize --model models/minilm --trust trust "Where is the library?"
+    #[command(
+        after_help = "Example:\n  ampoule tokenize --model models/minilm --trust trust \"Where is the library?\""
+    )]
     Tokenize(TextCommand),
     /// Show what a bundle is, who signed it, what it asks for and what it really imports.
-    ///
-    /// Example: ampoule inspect models/minilm --trust trust
+    #[command(after_help = "Example:\n  ampoule inspect models/minilm --trust trust")]
     Inspect(BundleCommand),
     /// Exit with status 0 only if this host would run the bundle.
-    ///
-    /// Example: ampoule verify models/minilm --trust trust
+    #[command(after_help = "Example:\n  ampoule verify models/minilm --trust trust")]
     Verify(BundleCommand),
     /// Measure how fast a model answers here: loading, the first token, tokens a second.
-    ///
-    /// Example: ampoule bench --image photo.jpg "What is in the picture?" --runs 20
+    #[command(
+        after_help = "Example:\n  ampoule bench --image photo.jpg \"What is in the picture?\" --runs 20"
+    )]
     Bench(BenchCommand),
     /// Say whose models this host runs.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule trust add --trust trust --publisher acme acme.pub.pem\n  ampoule \
+                      trust list --trust trust"
+    )]
     Trust(TrustCommand),
+    /// Print a manual page, or write one for each command.
+    #[command(
+        after_help = "Example:\n  ampoule man --dir man/man1\n  man --manpath man ampoule-trust-add"
+    )]
+    Man(ManOptions),
+    /// Print what a shell needs to complete commands and options.
+    #[command(
+        after_help = "Example:\n  ampoule completions bash > ~/.local/share/bash-completion/completions/ampoule\n  \
+                      ampoule completions zsh > \"${fpath[1]}/_ampoule\"\n  ampoule completions fish > \
+                      ~/.config/fish/completions/ampoule.fish"
+    )]
+    Completions(CompletionsOptions),
 }
 
 #[derive(Debug, Args)]

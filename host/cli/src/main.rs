@@ -36,26 +36,33 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Error> {
     logging::start(arguments.verbose);
-    let settings = settings::Settings::resolve(&arguments)?;
+    // Looked at by those commands that need them: what a program can do does not hang on its settings.
+    let settings = settings::Settings::resolve(&arguments);
     // Guests run on the host's threads; this one only waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|error| Error::Thread(error.to_string()))?;
     let json = arguments.json;
     match arguments.command {
-        Command::Ask(command) => runtime.block_on(commands::ask::run(command, &settings, json)),
+        Command::Ask(command) => runtime.block_on(commands::ask::run(command, &settings?, json)),
         Command::Classify(command) => {
-            runtime.block_on(commands::classify::run(command, &settings, json))
+            runtime.block_on(commands::classify::run(command, &settings?, json))
         }
-        Command::Bench(command) => runtime.block_on(commands::bench::run(command, &settings, json)),
-        Command::Embed(command) => runtime.block_on(commands::embed::run(command, &settings, json)),
+        Command::Bench(command) => {
+            runtime.block_on(commands::bench::run(command, &settings?, json))
+        }
+        Command::Embed(command) => {
+            runtime.block_on(commands::embed::run(command, &settings?, json))
+        }
         Command::Tokenize(command) => {
-            runtime.block_on(commands::tokenize::run(command, &settings, json))
+            runtime.block_on(commands::tokenize::run(command, &settings?, json))
         }
-        Command::Inspect(command) => commands::inspect::run(command, &settings, json),
+        Command::Inspect(command) => commands::inspect::run(command, &settings?, json),
         Command::Verify(command) => {
-            runtime.block_on(commands::verify::run(command, &settings, json))
+            runtime.block_on(commands::verify::run(command, &settings?, json))
         }
-        Command::Trust(command) => commands::trust::run(command, &settings, json),
+        Command::Trust(command) => commands::trust::run(command, &settings?, json),
+        Command::Man(options) => commands::manual::man(&options, json),
+        Command::Completions(options) => commands::manual::completions(&options, json),
     }
 }

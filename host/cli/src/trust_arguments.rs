@@ -13,23 +13,20 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustCommand {
     /// Let public keys sign a publisher's models, or change what its models may ask for.
-    ///
-    /// Example: ampoule trust add --trust trust --publisher acme acme.pub.pem
-    ///
-    /// Two of three have to sign: ampoule trust add --trust trust --publisher acme --threshold 2
-    /// ann.pub.pem bob.pub.pem eve.pub.pem
+    #[command(
+        after_help = "Example:\n  ampoule trust add --trust trust --publisher acme acme.pub.pem\n\nTwo of \
+                      three have to sign:\n  ampoule trust add --trust trust --publisher acme --threshold \
+                      2 \\\n    ann.pub.pem bob.pub.pem eve.pub.pem"
+    )]
     Add(Box<TrustAdd>),
     /// Cap what any model may ask for, whoever signed it.
-    ///
-    /// Example: ampoule trust caps --trust trust --cap-memory 512MiB
+    #[command(after_help = "Example:\n  ampoule trust caps --trust trust --cap-memory 512MiB")]
     Caps(Box<CapOptions>),
     /// List who may sign what.
-    ///
-    /// Example: ampoule trust list --trust trust
+    #[command(after_help = "Example:\n  ampoule trust list --trust trust")]
     List,
     /// Show who decides about a model.
-    ///
-    /// Example: ampoule trust show --trust trust acme/minilm
+    #[command(after_help = "Example:\n  ampoule trust show --trust trust acme/minilm")]
     Show {
         /// The model, PUBLISHER/MODEL, or PUBLISHER/* for those that have no keys of their own.
         #[arg(value_name = "PATTERN")]
@@ -38,8 +35,7 @@ pub(crate) enum TrustCommand {
     /// Stop trusting a key, whatever it may sign, or everybody for a publisher's models.
     ///
     /// What is said about models stays when a key goes: how many have to sign, and what they may ask for.
-    ///
-    /// Example: ampoule trust remove --trust trust 4f3c…
+    #[command(after_help = "Example:\n  ampoule trust remove --trust trust 4f3c…")]
     Remove {
         /// A key's id, as `ampoule trust list` shows it; or the models that nothing shall be said about
         /// any more, PUBLISHER/MODEL or PUBLISHER/*: a wider rule decides about them from then on.
@@ -54,10 +50,19 @@ pub(crate) enum TrustCommand {
         name: Option<String>,
     },
     /// Trust whom a signed root says, instead of trust.toml: for fleets.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule trust root install --trust trust 1.root.dsse.json --digest \
+                      sha256:4f3c…\n  ampoule trust root update --trust trust 2.root.dsse.json\n  ampoule \
+                      trust root show --trust trust"
+    )]
     Root(TrustRootCommand),
     /// Obey signed lists of what is trusted no more.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule trust revocations update --trust trust 3.revocations.dsse.json\n  \
+                      ampoule trust revocations show --trust trust"
+    )]
     Revocations(TrustRevocationsCommand),
 }
 
@@ -86,8 +91,9 @@ pub(crate) enum TrustRootCommand {
     ///
     /// Nothing but its digest tells it from any other: get that from its signers by a way of its own.
     /// Without --digest the root is shown, and you are asked.
-    ///
-    /// Example: ampoule trust root install --trust trust 1.root.dsse.json --digest sha256:4f3c…
+    #[command(
+        after_help = "Example:\n  ampoule trust root install --trust trust 1.root.dsse.json --digest sha256:4f3c…"
+    )]
     Install {
         /// The root, as `ampoule-sign root sign` writes it.
         #[arg(value_name = "ROOT")]
@@ -97,13 +103,13 @@ pub(crate) enum TrustRootCommand {
         digest: Option<Sha256Digest>,
     },
     /// Show the installed root: its digest, who signs the next one, and until when it holds.
-    ///
-    /// Example: ampoule trust root show --trust trust
+    #[command(after_help = "Example:\n  ampoule trust root show --trust trust")]
     Show,
     /// Replace the installed root by its successor, or by several. Older ones among them are passed over,
     /// so one command serves machines at different versions.
-    ///
-    /// Example: ampoule trust root update --trust trust 2.root.dsse.json 3.root.dsse.json
+    #[command(
+        after_help = "Example:\n  ampoule trust root update --trust trust 2.root.dsse.json 3.root.dsse.json"
+    )]
     Update {
         /// The roots.
         #[arg(value_name = "ROOT", required = true)]
@@ -114,21 +120,22 @@ pub(crate) enum TrustRootCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustRevocationsCommand {
     /// Say in trust.toml who signs the lists, and what is done without a fresh one. A root says it itself.
-    ///
-    /// Example: ampoule trust revocations signers --trust trust --name production --key duty.pub.pem
-    /// --mode strict
+    #[command(
+        after_help = "Example:\n  ampoule trust revocations signers --trust trust --name production \\\n    \
+                      --key duty.pub.pem --mode strict"
+    )]
     Signers(TrustRevocationsSigners),
     /// Put the newest of these lists in the place of an older one. Older ones among them are passed over.
-    ///
-    /// Example: ampoule trust revocations update --trust trust 3.revocations.dsse.json
+    #[command(
+        after_help = "Example:\n  ampoule trust revocations update --trust trust 3.revocations.dsse.json"
+    )]
     Update {
         /// The lists, as `ampoule-sign revocations sign` writes them.
         #[arg(value_name = "LIST", required = true)]
         lists: Vec<PathBuf>,
     },
     /// Show who signs the lists, what is done without a fresh one, and what the newest says.
-    ///
-    /// Example: ampoule trust revocations show --trust trust
+    #[command(after_help = "Example:\n  ampoule trust revocations show --trust trust")]
     Show,
 }
 

@@ -12,7 +12,7 @@ use crate::fixture::{FILES, Fixture, PUBLISHER, snapshot};
 
 pub(crate) const PASSWORD: &str = "a password";
 
-fn command(dir: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ampoule-sign"));
     command
         .current_dir(dir)
@@ -23,9 +23,10 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     command(dir, arguments)
         .env("AMPOULE_SIGN_PASSWORD", PASSWORD)
+        .env("AMPOULE_SIGN_NEW_PASSWORD", PASSWORD)
         .output()
         .unwrap()
 }

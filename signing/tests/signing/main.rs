@@ -9,6 +9,7 @@
 
 mod bounds;
 mod command_line;
+mod commands;
 mod cosign_command;
 mod cosigning;
 mod delegation_options;
@@ -21,6 +22,7 @@ mod identity;
 mod keys;
 mod manifest;
 mod manifest_files;
+mod manual;
 mod memory;
 mod messages;
 mod minisign;

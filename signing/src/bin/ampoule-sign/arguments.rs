@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ampoule_manual::{CompletionsOptions, ManOptions};
 use ampoule_signing::{ByteSize, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
@@ -17,7 +18,7 @@ use crate::root_arguments::RootCommand;
     name = "ampoule-sign",
     version,
     after_help = "Example:\n  ampoule-sign keygen acme.key\n  ampoule-sign init minilm --publisher acme \
-                  --name minilm --version 1.0.0 --release 1 --task text-embedding\n  ampoule-sign \
+                  --name minilm --version 1.0.0 \\\n    --release 1 --task text-embedding\n  ampoule-sign \
                   sign minilm --key acme.key\n  ampoule-sign verify minilm --public-key acme.pub"
 )]
 pub(crate) struct Arguments {
@@ -34,7 +35,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  ampoule-sign keygen acme.key")]
     Keygen(Keygen),
     /// Print the public half of a private key.
-    #[command(after_help = "Example:\n  ampoule-sign pubkey acme.key --out acme.pub")]
+    #[command(after_help = "Example:\n  ampoule-sign pubkey acme.key > acme.pub.pem")]
     Pubkey(Pubkey),
     /// Print the id of a public key, by which trust and revocation lists name it.
     #[command(after_help = "Example:\n  ampoule-sign key-id acme.pub")]
@@ -44,8 +45,8 @@ pub(crate) enum Command {
     Passwd(Passwd),
     /// Write manifest.json for the files of a directory.
     #[command(
-        after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm \
-                            --version 1.0.0 --release 1 --task text-embedding --memory 256MiB"
+        after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm --version \
+                      1.0.0 \\\n    --release 1 --task text-embedding --memory 256MiB"
     )]
     Init(Box<Init>),
     /// Check manifest.json against the files and sign it.
@@ -86,28 +87,41 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  ampoule-sign pack minilm minilm.ampoule")]
     Pack(Pack),
     /// Unpack a packed bundle into a new directory.
-    #[command(after_help = "Example:\n  ampoule-sign unpack minilm.ampoule minilm")]
+    #[command(after_help = "Example:\n  ampoule-sign unpack minilm.ampoule minilm-unpacked")]
     Unpack(Unpack),
     /// Say whom a whole fleet trusts, in one document that several people sign.
     #[command(
         subcommand,
-        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub --key bob.pub \
-                      --threshold 2 --expires 2027-12-31T00:00:00Z\n  ampoule-sign root delegate \
-                      root.json 'acme/*' --key acme.pub\n  ampoule-sign root sign root.json --key \
-                      ann.key\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key\n  ampoule \
-                      trust root install 1.root.dsse.json --trust trust"
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \\\n    \
+                      --key bob.pub --threshold 2 --expires 2027-12-31T00:00:00Z\n  ampoule-sign root \
+                      delegate root.json 'acme/*' --key acme.pub\n  ampoule-sign root sign root.json \
+                      --key ann.key\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key \
+                      --digest sha256:4f3c…\n  ampoule trust root install 1.root.dsse.json --trust \
+                      trust --digest sha256:4f3c…"
     )]
     Root(RootCommand),
     /// Say what is trusted no more: keys, bundles and components, in a list that hosts take.
     #[command(
         subcommand,
-        after_help = "Example:\n  ampoule-sign revocations init revocations.json --name production --expires \
+        after_help = "Example:\n  ampoule-sign revocations init revocations.json --name production \\\n    --expires \
                       2027-01-31T00:00:00Z\n  ampoule-sign revocations add revocations.json --key-id \
                       4f3c… --reason 'stolen on a train'\n  ampoule-sign revocations sign \
                       revocations.json --key duty.key\n  ampoule trust revocations update \
                       1.revocations.dsse.json --trust trust"
     )]
     Revocations(RevocationCommand),
+    /// Print a manual page, or write one for each command.
+    #[command(
+        after_help = "Example:\n  ampoule-sign man --dir man/man1\n  man --manpath man ampoule-sign-root-sign"
+    )]
+    Man(ManOptions),
+    /// Print what a shell needs to complete commands and options.
+    #[command(
+        after_help = "Example:\n  ampoule-sign completions bash > ~/.local/share/bash-completion/completions/ampoule-sign\n  \
+                      ampoule-sign completions zsh > \"${fpath[1]}/_ampoule-sign\"\n  ampoule-sign \
+                      completions fish > ~/.config/fish/completions/ampoule-sign.fish"
+    )]
+    Completions(CompletionsOptions),
 }
 
 #[derive(Args)]

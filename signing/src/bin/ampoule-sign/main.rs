@@ -10,6 +10,7 @@ mod documents;
 mod init;
 mod inspect;
 mod keys;
+mod manual;
 mod minisign;
 mod output;
 mod pack;
@@ -52,6 +53,8 @@ fn main() -> ExitCode {
         Command::Unpack(options) => pack::unpack(&options),
         Command::Root(command) => root::root(&command),
         Command::Revocations(command) => revocations::revocations(&command),
+        Command::Man(options) => manual::man(&options),
+        Command::Completions(options) => manual::completions(&options),
     };
     output.finish(answer)
 }

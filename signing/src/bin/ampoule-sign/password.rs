@@ -9,8 +9,8 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 /// The environment variables that may hold the password, and the one that takes its place.
-const VARIABLE: &str = "AMPOULE_SIGN_PASSWORD";
-const NEW_VARIABLE: &str = "AMPOULE_SIGN_NEW_PASSWORD";
+pub(crate) const VARIABLE: &str = "AMPOULE_SIGN_PASSWORD";
+pub(crate) const NEW_VARIABLE: &str = "AMPOULE_SIGN_NEW_PASSWORD";
 /// The longest password file.
 const MAX_PASSWORD_BYTES: u64 = 4096;
 

@@ -23,8 +23,7 @@ pub(crate) enum RevocationCommand {
     Add(RevocationAdd),
     /// Take back that something is revoked, in a draft.
     #[command(
-        after_help = "Example:\n  ampoule-sign revocations remove revocations.json --manifest \
-                      sha256:4f3c…"
+        after_help = "Example:\n  ampoule-sign revocations remove revocations.json --key-id 4f3c…"
     )]
     Remove(RevocationRemove),
     /// Make the draft of the next version out of a signed draft.

@@ -14,7 +14,7 @@ use crate::document_arguments::{CosignDocument, NextDraft, SignDraft};
 pub(crate) enum RootCommand {
     /// Write the draft of a first root.
     #[command(
-        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \
+        after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \\\n    \
                       --key bob.pub --threshold 2 --expires 2027-12-31T00:00:00Z"
     )]
     Init(RootInit),
@@ -38,11 +38,13 @@ pub(crate) enum RootCommand {
     #[command(after_help = "Example:\n  ampoule-sign root remove-key root.json 4f3c…")]
     RemoveKey(RootRemoveKey),
     /// Take what is said about models out of a draft.
-    #[command(after_help = "Example:\n  ampoule-sign root remove-delegation root.json acme/minilm")]
+    #[command(after_help = "Example:\n  ampoule-sign root remove-delegation root.json 'acme/*'")]
     RemoveDelegation(RootRemoveDelegation),
     /// Make the draft of the next version out of a signed draft.
     #[command(
-        after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z"
+        after_help = "Example:\n  ampoule-sign root next root.json --expires 2028-12-31T00:00:00Z\n  \
+                      ampoule-sign root sign root.json --key ann.key\n  ampoule-sign root cosign \
+                      2.root.dsse.json --key bob.key --digest sha256:4f3c…"
     )]
     Next(NextDraft),
     /// Sign a draft: writes VERSION.root.dsse.json beside it.
