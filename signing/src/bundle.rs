@@ -4,7 +4,6 @@
 //! are parsed; identity and expiry are checked before any file is read; each file is read once, and
 //! the bytes that were hashed are the bytes that are used.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::KeyId;
 use crate::manifest::Manifest;
+use crate::permission_policy::Location;
 use crate::reference::ModelReference;
 use crate::signers::valid_signers;
 use crate::source::{Files, Source};
@@ -43,11 +43,11 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// `envelope.missing` when it is no bundle, `trust.permissions` when everybody may write to the
-    /// directory, the envelope or the packed file, `file.archive` for a file that is no packed bundle,
-    /// and what [`Envelope::parse`] refuses.
-    pub fn open(path: &Path) -> Result<Self> {
-        let (source, envelope) = Source::open(path)?;
+    /// `envelope.missing` when it is no bundle, `trust.owner` and `trust.permissions` when others may
+    /// change the directory, one above it, the envelope or the packed file, `file.archive` for a file
+    /// that is no packed bundle, and what [`Envelope::parse`] refuses.
+    pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        let (source, envelope) = Source::open(&location.into())?;
         Ok(Self {
             source,
             envelope,
@@ -114,7 +114,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// `manifest.*`, `file.*`, `trust.permissions`.
+    /// `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`.
     pub fn unverified_component(&self) -> Result<Arc<[u8]>> {
         let manifest = self.unverified_manifest()?;
         self.source
@@ -134,7 +134,7 @@ impl Bundle {
     /// In this order: `trust.root-expired` for the trust itself; `signature.missing`,
     /// `signature.invalid`, `trust.unknown-key` for the signatures; `manifest.*` for the payload;
     /// `trust.publisher`, `trust.model`, `trust.validity`, `trust.threshold`, `trust.identity`,
-    /// `trust.expired` for what it says; `file.*`, `trust.permissions` for the files.
+    /// `trust.expired` for what it says; `file.*`, `trust.owner`, `trust.permissions` for the files.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
         trust.check_fresh(now)?;
         let valid = valid_signers(&self.envelope, |id| trust.key(id))?;

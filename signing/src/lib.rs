@@ -123,10 +123,12 @@
 
 mod archive;
 mod bundle;
+mod checked_path;
 mod digest;
 mod digest_list;
 mod directory;
 mod document_kind;
+mod effective_user;
 mod envelope;
 mod error;
 mod exit_code;
@@ -139,6 +141,7 @@ mod manifest;
 mod manifest_json;
 mod names;
 mod pack;
+mod permission_policy;
 mod permissions;
 mod reference;
 mod sign;
@@ -162,6 +165,7 @@ pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
 pub use pack::{pack_directory, unpack_file};
+pub use permission_policy::{Location, PermissionPolicy};
 pub use reference::ModelReference;
 pub use semver::Version;
 pub use sign::{cosign_directory, review_and_cosign, sign_directory};

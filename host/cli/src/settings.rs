@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Host, Limits, ReleaseState, TrustStore};
+use ampoule::{Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore};
 use serde::Deserialize;
 
 use crate::arguments::Arguments;
@@ -17,6 +17,8 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
+    /// What is done about files that others could have changed.
+    pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
 }
 
@@ -43,13 +45,15 @@ impl Settings {
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),
+            permissions: permissions(arguments.insecure_permissions),
             limits,
         })
     }
 
     /// The trust directory, which has no default: whom to trust is the operator's decision.
-    pub(crate) fn trust_directory(&self) -> Result<&PathBuf, Error> {
-        self.trust.as_ref().ok_or(Error::NoTrust)
+    pub(crate) fn trust_directory(&self) -> Result<Location<'_>, Error> {
+        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        Ok(self.permissions.at(directory))
     }
 
     /// The trust directory's content.
@@ -59,11 +63,9 @@ impl Settings {
 
     /// Where it is remembered which releases were run: beside the trust, unless said otherwise.
     pub(crate) fn releases(&self) -> Result<ReleaseState, Error> {
-        let dir = self
-            .state
-            .as_ref()
-            .map_or_else(|| self.trust_directory(), Ok)?;
-        Ok(ReleaseState::in_directory(dir))
+        let directory = self.state.as_ref().or(self.trust.as_ref());
+        let directory = directory.ok_or(Error::NoTrust)?;
+        Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 
     /// A host with these settings that trusts `trust`, and remembers releases in `releases`.
@@ -78,6 +80,19 @@ impl Settings {
         }
         Ok(host.build()?)
     }
+}
+
+fn permissions(insecure: bool) -> PermissionPolicy {
+    if !insecure {
+        return PermissionPolicy::default();
+    }
+    PermissionPolicy::insecure(|problem| {
+        tracing::warn!(
+            target: "ampoule::permissions",
+            code = problem.code(), error = %problem,
+            "taken all the same, as asked for"
+        );
+    })
 }
 
 fn read_config(path: &std::path::Path) -> Result<ConfigFile, Error> {

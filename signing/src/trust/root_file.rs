@@ -1,13 +1,13 @@
 //! Roots in files: the draft that people edit, and what they signed.
 
 use std::io;
-use std::path::Path;
 
 use crate::directory::Directory;
 use crate::document_kind::DocumentKind;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::key::SecretKey;
+use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::trust::error::TrustError;
 use crate::trust::root::{DOCUMENT, Root, SignedRoot};
@@ -19,10 +19,10 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// What [`Root::parse`] refuses, `trust.permissions` when everybody may change it or its
-    /// directory, `io.failed`.
-    pub fn read_file(path: &Path) -> Result<(Vec<u8>, Self)> {
-        let bytes = FileInDirectory::of(path)?.read(MAX_ROOT_BYTES as u64)?;
+    /// What [`Root::parse`] refuses, `trust.owner` and `trust.permissions` when others may change it or a
+    /// directory above it, `io.failed`.
+    pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<(Vec<u8>, Self)> {
+        let bytes = FileInDirectory::of(&location.into())?.read(MAX_ROOT_BYTES as u64)?;
         let root = Self::parse(&bytes)?;
         Ok((bytes, root))
     }
@@ -32,8 +32,8 @@ impl Root {
     /// # Errors
     ///
     /// `io.exists` when there is such a file already, `io.failed`.
-    pub fn write_file(&self, path: &Path) -> Result<()> {
-        FileInDirectory::of(path)?.create(self.to_json()?.as_bytes())
+    pub fn write_file<'p>(&self, location: impl Into<Location<'p>>) -> Result<()> {
+        FileInDirectory::of(&location.into())?.create(self.to_json()?.as_bytes())
     }
 
     /// Changes a draft in its file, atomically.
@@ -41,8 +41,11 @@ impl Root {
     /// # Errors
     ///
     /// As [`Root::read_file`], and what `change` returns. The file is then as it was.
-    pub fn update_file(path: &Path, change: impl FnOnce(Self) -> Result<Self>) -> Result<Self> {
-        let place = FileInDirectory::of(path)?;
+    pub fn update_file<'p>(
+        location: impl Into<Location<'p>>,
+        change: impl FnOnce(Self) -> Result<Self>,
+    ) -> Result<Self> {
+        let place = FileInDirectory::of(&location.into())?;
         let _lock = place.lock()?;
         let root = change(Self::parse(&place.read(MAX_ROOT_BYTES as u64)?)?)?;
         place.replace(root.to_json()?.as_bytes())?;
@@ -55,20 +58,18 @@ impl SignedRoot {
     ///
     /// # Errors
     ///
-    /// What [`SignedRoot::parse`] refuses, `trust.permissions` when everybody may change it or its
-    /// directory,
-    /// `io.failed`.
-    pub fn read_file(path: &Path) -> Result<Self> {
-        Self::parse(&FileInDirectory::of(path)?.read(MAX_ENVELOPE_BYTES)?)
+    /// What [`SignedRoot::parse`] refuses, `trust.owner` and `trust.permissions` when others may change it
+    /// or a directory above it, `io.failed`.
+    pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        Self::parse(&FileInDirectory::of(&location.into())?.read(MAX_ENVELOPE_BYTES)?)
     }
 
     /// Reads several, and puts them in the order of their versions, whatever that of the files is (by
     /// name, 10 comes before 2). Those that cannot be read come first.
-    pub fn read_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<Result<Self>> {
-        let mut roots: Vec<Result<Self>> = paths
-            .into_iter()
-            .map(|path| Self::read_file(path.as_ref()))
-            .collect();
+    pub fn read_files<'p, L: Into<Location<'p>>>(
+        locations: impl IntoIterator<Item = L>,
+    ) -> Vec<Result<Self>> {
+        let mut roots: Vec<Result<Self>> = locations.into_iter().map(Self::read_file).collect();
         roots.sort_by_cached_key(|root| {
             let root = root.as_ref().ok()?.unverified_root().ok()?;
             Some(root.version())
@@ -81,8 +82,8 @@ impl SignedRoot {
     /// # Errors
     ///
     /// `io.exists` when there is such a file already, `io.failed`.
-    pub fn write_file(&self, path: &Path) -> Result<()> {
-        FileInDirectory::of(path)?.create(&self.envelope().to_bytes()?)
+    pub fn write_file<'p>(&self, location: impl Into<Location<'p>>) -> Result<()> {
+        FileInDirectory::of(&location.into())?.create(&self.envelope().to_bytes()?)
     }
 
     /// Adds the signature of `key` in its file, atomically, if `review` lets what would be signed pass.
@@ -93,12 +94,12 @@ impl SignedRoot {
     ///
     /// As [`SignedRoot::read_file`] and [`SignedRoot::cosign`], what `review` returns, and
     /// `usage.changed` when the root was changed during the review. The file is then as it was.
-    pub fn cosign_file(
-        path: &Path,
+    pub fn cosign_file<'p>(
+        location: impl Into<Location<'p>>,
         key: &SecretKey,
         review: impl FnOnce(&Self, &Root) -> Result<()>,
     ) -> Result<(Self, Root)> {
-        let place = FileInDirectory::of(path)?;
+        let place = FileInDirectory::of(&location.into())?;
         let reviewed = Self::parse(&place.read(MAX_ENVELOPE_BYTES)?)?;
         review(&reviewed, &reviewed.unverified_root()?)?;
         // A person may take their time, and others need not wait for them.
@@ -122,10 +123,9 @@ struct FileInDirectory<'p> {
 }
 
 impl<'p> FileInDirectory<'p> {
-    fn of(path: &'p Path) -> Result<Self> {
-        let (directory, name) = Directory::open_parent(path, "the root's directory")?;
-        // Where everybody may put files, the one of this name may be anybody's.
-        directory.check(Rule::NotWorldWritable, "the root's directory")?;
+    fn of(location: &Location<'p>) -> Result<Self> {
+        let (directory, name) =
+            Directory::open_parent(location, Rule::NotWorldWritable, "the root's file")?;
         Ok(Self { directory, name })
     }
 
@@ -137,7 +137,7 @@ impl<'p> FileInDirectory<'p> {
 
     fn read(&self, max_bytes: u64) -> Result<Vec<u8>> {
         self.directory
-            .read_bounded(self.name, max_bytes, Rule::NotWorldWritable)
+            .read_bounded(self.name, max_bytes)
             .map_err(|error| match error {
                 Error::FileMissing { .. } => {
                     Error::io("read the root")(io::ErrorKind::NotFound.into())

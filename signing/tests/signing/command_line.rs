@@ -23,7 +23,7 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     command(dir, arguments)
         .env("AMPOULE_SIGN_PASSWORD", PASSWORD)
         .output()

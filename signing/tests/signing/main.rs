@@ -12,6 +12,8 @@ mod cosign_command;
 mod cosigning;
 mod delegation_options;
 mod envelope;
+mod file_hygiene;
+mod file_hygiene_commands;
 mod fixture;
 mod identity;
 mod keys;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Error, KeyId, PublicKey, Result, Role, Root, SecretKey, SignedRoot, Timestamp,
+    Error, KeyId, PermissionPolicy, PublicKey, Result, Role, Root, SignedRoot, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -14,33 +14,33 @@ use crate::root_arguments::{
     RootRemoveDelegation, RootRemoveKey, RootRevocation, RootSign, RootVerify,
 };
 
-pub(crate) fn root(command: &RootCommand) -> Result<Answer> {
+pub(crate) fn root(command: &RootCommand, permissions: &PermissionPolicy) -> Result<Answer> {
     match command {
-        RootCommand::Init(options) => init(options),
-        RootCommand::Delegate(options) => delegate(options),
-        RootCommand::Caps(options) => caps(options),
-        RootCommand::Revocation(options) => revocation(options),
-        RootCommand::AddKey(options) => add_key(options),
-        RootCommand::RemoveKey(options) => remove_key(options),
-        RootCommand::RemoveDelegation(options) => remove_delegation(options),
-        RootCommand::Next(options) => next(options),
-        RootCommand::Sign(options) => sign(options),
-        RootCommand::Cosign(options) => cosign(options),
-        RootCommand::Verify(options) => verify(options),
-        RootCommand::Inspect(options) => inspect(options),
+        RootCommand::Init(options) => init(options, permissions),
+        RootCommand::Delegate(options) => delegate(options, permissions),
+        RootCommand::Caps(options) => caps(options, permissions),
+        RootCommand::Revocation(options) => revocation(options, permissions),
+        RootCommand::AddKey(options) => add_key(options, permissions),
+        RootCommand::RemoveKey(options) => remove_key(options, permissions),
+        RootCommand::RemoveDelegation(options) => remove_delegation(options, permissions),
+        RootCommand::Next(options) => next(options, permissions),
+        RootCommand::Sign(options) => sign(options, permissions),
+        RootCommand::Cosign(options) => cosign(options, permissions),
+        RootCommand::Verify(options) => verify(options, permissions),
+        RootCommand::Inspect(options) => inspect(options, permissions),
     }
 }
 
-fn init(options: &RootInit) -> Result<Answer> {
-    let keys = read_keys(&options.keys)?;
+fn init(options: &RootInit, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = read_keys(&options.keys, permissions)?;
     let root = Root::new(&options.name, keys, options.threshold, options.expires)?;
-    root.write_file(&options.draft)?;
+    root.write_file(permissions.at(&options.draft))?;
     draft_answer(&root)
 }
 
-fn delegate(options: &RootDelegate) -> Result<Answer> {
-    let keys = read_keys(&options.keys)?;
-    let root = Root::update_file(&options.draft, |root| {
+fn delegate(options: &RootDelegate, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = read_keys(&options.keys, permissions)?;
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
         root.change_trust(|trust| {
             trust
                 .edit(options.pattern.clone(), |delegation| {
@@ -52,8 +52,8 @@ fn delegate(options: &RootDelegate) -> Result<Answer> {
     draft_answer(&root)
 }
 
-fn caps(options: &RootCaps) -> Result<Answer> {
-    let root = Root::update_file(&options.draft, |root| {
+fn caps(options: &RootCaps, permissions: &PermissionPolicy) -> Result<Answer> {
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
         root.change_trust(|trust| {
             let caps = options.caps.apply(trust.caps().clone());
             trust.set_caps(caps);
@@ -63,9 +63,9 @@ fn caps(options: &RootCaps) -> Result<Answer> {
     draft_answer(&root)
 }
 
-fn revocation(options: &RootRevocation) -> Result<Answer> {
-    let keys = read_keys(&options.keys)?;
-    let root = Root::update_file(&options.draft, |root| {
+fn revocation(options: &RootRevocation, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = read_keys(&options.keys, permissions)?;
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
         let role = match &keys[..] {
             [] => None,
             keys => Some(Role::new(keys.iter().cloned(), options.threshold)?),
@@ -75,23 +75,28 @@ fn revocation(options: &RootRevocation) -> Result<Answer> {
     draft_answer(&root)
 }
 
-fn add_key(options: &RootAddKey) -> Result<Answer> {
-    let key = PublicKey::read_file(&options.key)?;
-    let root = Root::update_file(&options.draft, |root| {
+fn add_key(options: &RootAddKey, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = PublicKey::read_file(permissions.at(&options.key))?;
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
         let threshold = options.threshold.unwrap_or(root.threshold());
         root.with_key(key)?.with_threshold(threshold)
     })?;
     draft_answer(&root)
 }
 
-fn remove_key(options: &RootRemoveKey) -> Result<Answer> {
-    let root = Root::update_file(&options.draft, |root| root.without_key(&options.key_id))?;
+fn remove_key(options: &RootRemoveKey, permissions: &PermissionPolicy) -> Result<Answer> {
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
+        root.without_key(&options.key_id)
+    })?;
     draft_answer(&root)
 }
 
-fn remove_delegation(options: &RootRemoveDelegation) -> Result<Answer> {
+fn remove_delegation(
+    options: &RootRemoveDelegation,
+    permissions: &PermissionPolicy,
+) -> Result<Answer> {
     let pattern = &options.pattern;
-    let root = Root::update_file(&options.draft, |root| {
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
         root.change_trust(|trust| {
             if trust.remove_delegation(pattern) {
                 return Ok(());
@@ -104,23 +109,25 @@ fn remove_delegation(options: &RootRemoveDelegation) -> Result<Answer> {
     draft_answer(&root)
 }
 
-fn next(options: &RootNext) -> Result<Answer> {
-    let (payload, root) = Root::read_file(&options.draft)?;
+fn next(options: &RootNext, permissions: &PermissionPolicy) -> Result<Answer> {
+    let (payload, root) = Root::read_file(permissions.at(&options.draft))?;
     let version = root.version();
     let signed = options
         .signed
         .clone()
         .unwrap_or_else(|| signed_path(&options.draft, version));
     // No host follows a chain with a version left out.
-    let is_signed =
-        SignedRoot::read_file(&signed).is_ok_and(|signed| signed.envelope().payload() == payload);
+    let is_signed = SignedRoot::read_file(permissions.at(&signed))
+        .is_ok_and(|signed| signed.envelope().payload() == payload);
     if !is_signed {
         return Err(Error::UsageArguments(format!(
             "version {version} was not signed as the draft has it, and hosts cannot leave a version \
              out; sign it first, or name the signed root with --signed"
         )));
     }
-    let root = Root::update_file(&options.draft, |root| root.next(options.expires))?;
+    let root = Root::update_file(permissions.at(&options.draft), |root| {
+        root.next(options.expires)
+    })?;
     draft_answer(&root)
 }
 
@@ -136,8 +143,8 @@ fn check_signable(root: &Root, allow_expired: bool) -> Result<()> {
     root.check_signable(Timestamp::now())
 }
 
-fn sign(options: &RootSign) -> Result<Answer> {
-    let (payload, root) = Root::read_file(&options.draft)?;
+fn sign(options: &RootSign, permissions: &PermissionPolicy) -> Result<Answer> {
+    let (payload, root) = Root::read_file(permissions.at(&options.draft))?;
     check_signable(&root, options.allow_expired)?;
     let out = options
         .out
@@ -147,16 +154,16 @@ fn sign(options: &RootSign) -> Result<Answer> {
     let keys = options
         .keys
         .iter()
-        .map(|path| SecretKey::read_file(path, || options.password.get()))
+        .map(|path| options.password.open_key(path, permissions))
         .collect::<Result<Vec<_>>>()?;
     let signed = SignedRoot::sign(payload, &keys.iter().collect::<Vec<_>>())?;
-    signed.write_file(&out)?;
+    signed.write_file(permissions.at(&out))?;
     let first = format!("signed, wrote {}", out.display());
     Ok(signed_answer(&first, &root, &signed, json!({})))
 }
 
-fn cosign(options: &RootCosign) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+fn cosign(options: &RootCosign, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = options.password.open_key(&options.key, permissions)?;
     let key_id = key.public_key().key_id();
     let review = |signed: &SignedRoot, root: &Root| {
         check_signable(root, options.allow_expired)?;
@@ -168,7 +175,7 @@ fn cosign(options: &RootCosign) -> Result<Answer> {
             ),
         }
     };
-    let (signed, root) = SignedRoot::cosign_file(&options.root, &key, review)?;
+    let (signed, root) = SignedRoot::cosign_file(permissions.at(&options.root), &key, review)?;
     let first = format!("added the signature of {key_id}; you signed:");
     Ok(signed_answer(
         &first,
@@ -178,11 +185,11 @@ fn cosign(options: &RootCosign) -> Result<Answer> {
     ))
 }
 
-fn verify(options: &RootVerify) -> Result<Answer> {
-    let signed = SignedRoot::read_file(&options.root)?;
+fn verify(options: &RootVerify, permissions: &PermissionPolicy) -> Result<Answer> {
+    let signed = SignedRoot::read_file(permissions.at(&options.root))?;
     let verified = match &options.from {
         None => signed.verify_self_signed()?,
-        Some(from) => SignedRoot::read_file(from)?
+        Some(from) => SignedRoot::read_file(permissions.at(from))?
             .verify_self_signed()?
             .follow(signed)?,
     };
@@ -200,8 +207,8 @@ fn verify(options: &RootVerify) -> Result<Answer> {
     ))
 }
 
-fn inspect(options: &RootInspect) -> Result<Answer> {
-    let signed = SignedRoot::read_file(&options.root)?;
+fn inspect(options: &RootInspect, permissions: &PermissionPolicy) -> Result<Answer> {
+    let signed = SignedRoot::read_file(permissions.at(&options.root))?;
     let root = signed.unverified_root()?;
     let first = "NOT VERIFIED: this is what the root says of itself";
     Ok(signed_answer(
@@ -212,10 +219,10 @@ fn inspect(options: &RootInspect) -> Result<Answer> {
     ))
 }
 
-fn read_keys(paths: &[impl AsRef<Path>]) -> Result<Vec<PublicKey>> {
+fn read_keys(paths: &[PathBuf], permissions: &PermissionPolicy) -> Result<Vec<PublicKey>> {
     paths
         .iter()
-        .map(|path| PublicKey::read_file(path.as_ref()))
+        .map(|path| PublicKey::read_file(permissions.at(path)))
         .collect()
 }
 
