@@ -15,6 +15,7 @@ mod envelope;
 mod file_hygiene;
 mod file_hygiene_commands;
 mod fixture;
+mod guarded_files;
 mod identity;
 mod keys;
 mod manifest;
