@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::bundle::ENVELOPE_FILE;
@@ -22,6 +21,7 @@ use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result, printable};
 use crate::file_reader::FileRegion;
 use crate::manifest::Manifest;
+use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::units::ByteSize;
 
@@ -49,13 +49,12 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// `file.symlink`, `file.type`, `file.missing`, `trust.permissions` when others may write to the
-    /// file or its directory, `file.archive`, `io.failed`.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let (directory, name) = Directory::open_parent(path, "the directory of the packed bundle")?;
-        directory
-            .check_around_file(Rule::NotWorldWritable, "the directory of the packed bundle")?;
-        let (file, metadata) = directory.open_file(name, Rule::NotWorldWritable)?;
+    /// `file.symlink`, `file.type`, `file.missing`, `trust.owner` and `trust.permissions` when others may
+    /// change the file or a directory above it, `file.archive`, `io.failed`.
+    pub(crate) fn open(location: &Location<'_>) -> Result<Self> {
+        let (directory, name) =
+            Directory::open_parent(location, Rule::NotWorldWritable, "the bundle")?;
+        let (file, metadata) = directory.open_file(name)?;
         let file = file.into_std();
         let length = metadata.len();
         let mut block = [0; BLOCK];

@@ -4,7 +4,6 @@
 //! are parsed; identity and expiry are checked before any file is read; each file is read once, and
 //! the bytes that were hashed are the bytes that are used.
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::KeyId;
 use crate::manifest::Manifest;
+use crate::permission_policy::Location;
 use crate::reference::ModelReference;
 use crate::source::{Files, Source};
 use crate::trust::{Caps, Revoked, Signers, TrustDecision, TrustError, TrustStore};
@@ -41,11 +41,11 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// `envelope.missing` when it is no bundle, `trust.permissions` when everybody may write to the
-    /// directory, the envelope or the packed file, `file.archive` for a file that is no packed bundle,
-    /// and what [`Envelope::parse`] refuses.
-    pub fn open(path: &Path) -> Result<Self> {
-        let (source, envelope) = Source::open(path)?;
+    /// `envelope.missing` when it is no bundle, `trust.owner` and `trust.permissions` when others may
+    /// change the directory, one above it, the envelope or the packed file, `file.archive` for a file
+    /// that is no packed bundle, and what [`Envelope::parse`] refuses.
+    pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        let (source, envelope) = Source::open(&location.into())?;
         Ok(Self {
             source,
             envelope,
@@ -112,7 +112,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// `manifest.*`, `file.*`, `trust.permissions`.
+    /// `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`.
     pub fn unverified_component(&self) -> Result<Bytes> {
         let manifest = self.unverified_manifest()?;
         self.source
@@ -133,7 +133,7 @@ impl Bundle {
     /// the trust itself; `signature.missing`, `signature.invalid`, `trust.unknown-key`, `trust.revoked`
     /// for the signatures; `manifest.*` for the payload; `trust.publisher`, `trust.model`,
     /// `trust.validity`, `trust.threshold`, `trust.revoked`, `trust.identity`, `trust.expired` for what it
-    /// says; `file.*`, `trust.permissions` for the files; `trust.revoked` for the component.
+    /// says; `file.*`, `trust.owner`, `trust.permissions` for the files; `trust.revoked` for the component.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
         trust.check_fresh(now)?;
         let signers = trust.signers(&self.envelope)?;

@@ -1,7 +1,6 @@
 //! The digests of a directory's files, for tools that know nothing of bundles.
 
 use std::io::Read as _;
-use std::path::Path;
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sha2::Digest as _;
@@ -12,7 +11,7 @@ use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::file_reader::PIECE_BYTES;
 use crate::names::check_path;
-use crate::permissions::Rule;
+use crate::permission_policy::Location;
 use crate::source::open_directory;
 
 /// The SHA-256 digest of each file below `dir`, the envelope's too, by their paths in it, sorted. One file
@@ -21,9 +20,9 @@ use crate::source::open_directory;
 /// # Errors
 ///
 /// `manifest.path` for a path that no bundle may have, `file.symlink`, `file.type`,
-/// `trust.permissions`, `io.failed`.
-pub fn digest_directory(dir: &Path) -> Result<Vec<(String, Sha256Digest)>> {
-    let directory = open_directory(dir)?;
+/// `trust.owner`, `trust.permissions`, `io.failed`.
+pub fn digest_directory<'p>(dir: impl Into<Location<'p>>) -> Result<Vec<(String, Sha256Digest)>> {
+    let directory = open_directory(&dir.into())?;
     let paths = directory.list()?;
     for path in paths.iter().filter(|path| *path != ENVELOPE_FILE) {
         check_path(path).map_err(|reason| Error::ManifestPath {
@@ -41,7 +40,7 @@ pub fn digest_directory(dir: &Path) -> Result<Vec<(String, Sha256Digest)>> {
 }
 
 fn digest_file(directory: &Directory, path: &str) -> Result<Sha256Digest> {
-    let (mut file, _) = directory.open_file(path, Rule::NotWorldWritable)?;
+    let (mut file, _) = directory.open_file(path)?;
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; PIECE_BYTES];
     loop {

@@ -8,64 +8,93 @@ use std::path::Path;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::fs::{
-    Dir, File, Metadata, MetadataExt as _, OpenOptions, Permissions, PermissionsExt as _,
+    Dir, File, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _,
 };
 
+use crate::checked_path::{self, Goal, Missing};
 use crate::error::{Error, Result};
-use crate::permissions::Rule;
+use crate::permission_policy::{Location, PermissionPolicy};
+use crate::permissions::{Guard, Rule};
 
-/// A handle to a directory.
+/// A handle to a directory, and the rule for what is in it.
 #[derive(Debug)]
 pub(crate) struct Directory {
     dir: Dir,
+    guard: Guard,
 }
 
 impl Directory {
-    /// Opens the directory that the user named, following links up to it.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority())?;
-        Ok(Self { dir })
+    /// Opens the directory that the user named, following links up to it; `what` names it in messages.
+    /// Others may not change it, nor what is above it.
+    ///
+    /// # Errors
+    ///
+    /// `trust.owner`, `trust.permissions`, `io.failed`.
+    pub(crate) fn open(location: &Location<'_>, rule: Rule, what: &str) -> Result<Self> {
+        let directory = Self::walk(location, rule, Missing::Refuse, Goal { what, level: 0 })?;
+        directory.check(what)?;
+        Ok(directory)
+    }
+
+    /// The same, and makes what is not there yet, readable by its owner only.
+    pub(crate) fn make(location: &Location<'_>, rule: Rule, what: &str) -> Result<Self> {
+        let directory = Self::walk(location, rule, Missing::Make, Goal { what, level: 0 })?;
+        directory.check(what)?;
+        Ok(directory)
     }
 
     /// Opens the directory of a file that the user named, and gives the file's name in it; `what` names
-    /// the directory in the message.
-    pub(crate) fn open_parent<'p>(path: &'p Path, what: &str) -> Result<(Self, &'p str)> {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let name =
-            name.ok_or_else(|| Error::UsageArguments("expected the name of a file".to_owned()))?;
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let directory = Self::open(parent).map_err(Error::io(format!("open {what}")))?;
+    /// the file in messages. Here it may be one like `/tmp`: what others add to it is theirs, and
+    /// refused for that.
+    ///
+    /// # Errors
+    ///
+    /// `usage.arguments` for what cannot be a file's name, and as [`Directory::open`].
+    pub(crate) fn open_parent<'p>(
+        location: &Location<'p>,
+        rule: Rule,
+        what: &str,
+    ) -> Result<(Self, &'p str)> {
+        let (parent, name) = split(location.path)?;
+        let parent = location.permissions.at(parent);
+        let directory = Self::walk(&parent, rule, Missing::Refuse, Goal { what, level: 1 })?;
         Ok((directory, name))
     }
 
-    /// Refuses a directory that others may change; `what` names it in the message.
-    pub(crate) fn check(&self, rule: Rule, what: &str) -> Result<()> {
-        rule.check(self.mode(what)?, || what.to_owned())
+    /// Opens the directory of a file to be written for others, whoever may change it: what is written is
+    /// worth no more than its signatures.
+    pub(crate) fn open_parent_unchecked<'p>(path: &'p Path, what: &str) -> Result<(Self, &'p str)> {
+        let (parent, name) = split(path)?;
+        let dir = Dir::open_ambient_dir(parent, cap_std::ambient_authority())
+            .map_err(Error::io(format!("open the directory above {what}")))?;
+        Ok((Self::below(dir), name))
     }
 
-    /// The same for the directory of one file: where everybody may make files but only change their own,
-    /// as in `/tmp` (the sticky bit), nobody can put another in this one's place.
-    pub(crate) fn check_around_file(&self, rule: Rule, what: &str) -> Result<()> {
-        const STICKY: u32 = 0o1000;
-        if self.mode(what)? & STICKY != 0 {
-            return Ok(());
-        }
-        self.check(rule, what)
+    fn walk(location: &Location<'_>, rule: Rule, missing: Missing, goal: Goal<'_>) -> Result<Self> {
+        let guard = Guard::new(rule, location.permissions.clone());
+        let dir = checked_path::open(location.path, &guard, missing, goal)?;
+        Ok(Self { dir, guard })
     }
 
-    fn mode(&self, what: &str) -> Result<u32> {
-        let metadata = self.dir.dir_metadata();
-        Ok(metadata
-            .map_err(Error::io(format!("look at {what}")))?
-            .mode())
+    /// A directory that this process has just made.
+    fn below(dir: Dir) -> Self {
+        let guard = Guard::new(Rule::NotWorldWritable, PermissionPolicy::default());
+        Self { dir, guard }
+    }
+
+    fn check(&self, what: &str) -> Result<()> {
+        let found = self.dir.dir_metadata();
+        let found = found.map_err(Error::io(format!("look at {what}")))?;
+        self.guard.check(&found, || what.to_owned())
     }
 
     /// Opens a regular file for reading, by its path in the directory. No part of the path may be
     /// a link, and neither the file nor a directory on the way may break the rule.
-    pub(crate) fn open_file(&self, path: &str, rule: Rule) -> Result<(File, Metadata)> {
+    ///
+    /// # Errors
+    ///
+    /// `file.missing`, `file.symlink`, `file.type`, `trust.owner`, `trust.permissions`, `io.failed`.
+    pub(crate) fn open_file(&self, path: &str) -> Result<(File, Metadata)> {
         let (parents, name) = match path.rsplit_once('/') {
             Some((parents, name)) => (Some(parents), name),
             None => (None, path),
@@ -79,9 +108,8 @@ impl Directory {
             let metadata = next
                 .dir_metadata()
                 .map_err(Error::io(format!("look at {path:?}")))?;
-            rule.check(metadata.mode(), || {
-                format!("a directory on the way to {path:?}")
-            })?;
+            self.guard
+                .check(&metadata, || format!("a directory on the way to {path:?}"))?;
             parent = Some(next);
         }
         let dir = parent.as_ref().unwrap_or(&self.dir);
@@ -99,19 +127,14 @@ impl Directory {
                 path: path.to_owned(),
             });
         }
-        rule.check(metadata.mode(), || format!("{path:?}"))?;
+        self.guard.check(&metadata, || format!("{path:?}"))?;
         Ok((file, metadata))
     }
 
     /// Reads a file whole, if it is not longer than `max_bytes`. Otherwise the error says how long
     /// it is.
-    pub(crate) fn read_bounded(
-        &self,
-        path: &str,
-        max_bytes: u64,
-        rule: Rule,
-    ) -> Result<Result<Vec<u8>, u64>> {
-        let (file, metadata) = self.open_file(path, rule)?;
+    pub(crate) fn read_bounded(&self, path: &str, max_bytes: u64) -> Result<Result<Vec<u8>, u64>> {
+        let (file, metadata) = self.open_file(path)?;
         if metadata.len() > max_bytes {
             return Ok(Err(metadata.len()));
         }
@@ -142,9 +165,15 @@ impl Directory {
 
     /// Writes a file that must not exist yet.
     pub(crate) fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self
-            .dir
-            .open_with(name, OpenOptions::new().write(true).create_new(true))?;
+        // As the user's umask has it.
+        self.create_with_mode(name, bytes, 0o666)
+    }
+
+    /// The same with a mode, from which the umask only takes away.
+    pub(crate) fn create_with_mode(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        let mut file = self.dir.open_with(name, &options)?;
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
         if written.is_err() {
             // It is ours: it did not exist before. That removing fails too changes nothing.
@@ -184,7 +213,7 @@ impl Directory {
             .dir
             .open_dir_nofollow(&draft)
             .and_then(|dir| {
-                let directory = Self { dir };
+                let directory = Self::below(dir);
                 fill(&directory)?;
                 directory.sync()
             })
@@ -206,7 +235,7 @@ impl Directory {
             _ => {}
         }
         let dir = self.dir.open_dir_nofollow(first)?;
-        Self { dir }.create_below(rest, bytes)
+        Self::below(dir).create_below(rest, bytes)
     }
 
     fn check_new(&self, name: &str) -> io::Result<()> {
@@ -219,7 +248,6 @@ impl Directory {
 
     /// Opens a file for locking, making it if need be.
     pub(crate) fn open_lock(&self, name: &str) -> io::Result<std::fs::File> {
-        use cap_std::fs::OpenOptionsExt as _;
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -250,6 +278,17 @@ impl Directory {
     fn sync(&self) -> io::Result<()> {
         // The handle itself may be one that only names the directory (`O_PATH`).
         self.dir.open(".")?.sync_all()
+    }
+}
+
+/// A file's directory and its name in it.
+fn split(path: &Path) -> Result<(&Path, &str)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name =
+        name.ok_or_else(|| Error::UsageArguments("expected the name of a file".to_owned()))?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, name)),
+        _ => Ok((Path::new("."), name)),
     }
 }
 

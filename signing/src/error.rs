@@ -108,8 +108,9 @@ pub enum Error {
         /// The path as the manifest spells it.
         path: String,
     },
-    /// `file.symlink`: a symbolic link stands where a file or a directory should be.
-    #[error("{path:?} is reached through a symbolic link; put the file itself into the bundle")]
+    /// `file.symlink`: a symbolic link stands where a file or a directory should be. Links are followed
+    /// only in the path of a directory, never to a file and never below a directory.
+    #[error("{path:?} is reached through a symbolic link; put the file itself there")]
     FileSymlink {
         /// The path as the manifest spells it.
         path: String,
@@ -276,6 +277,14 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         exit_code_for(self.code())
+    }
+
+    /// What the system said, if it was the system that refused.
+    pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            _ => None,
+        }
     }
 
     /// For `map_err`: the system refused to do `doing` ("read the envelope").

@@ -1,8 +1,7 @@
 //! Key files: who may read them, and that none is ever overwritten.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -10,20 +9,26 @@ use zeroize::Zeroizing;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::key::{MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
-use crate::permissions::Rule;
+use crate::permission_policy::Location;
+use crate::permissions::{Guard, Rule};
+
+/// How messages call the files.
+const PRIVATE_KEY: &str = "the private key file";
+const PUBLIC_KEY: &str = "the public key file";
 
 impl SecretKey {
     /// Reads a private key's file. `password` is asked only when the key is encrypted.
     ///
     /// # Errors
     ///
-    /// `trust.permissions` when others than the owner may read or change the file, what
-    /// [`SecretKey::from_pem`] refuses, what `password` returns, `io.failed`.
-    pub fn read_file(
-        path: &Path,
+    /// `trust.owner` and `trust.permissions` when others may read the file, or change it or a directory
+    /// above it, `file.symlink`, `file.type`, what [`SecretKey::from_pem`] refuses, what `password`
+    /// returns, `io.failed`.
+    pub fn read_file<'p>(
+        location: impl Into<Location<'p>>,
         password: impl FnOnce() -> Result<Zeroizing<String>>,
     ) -> Result<Self> {
-        let pem = read_private_text(path, "the private key file", MAX_KEY_FILE_BYTES)?;
+        let pem = read_private_text(location, PRIVATE_KEY, MAX_KEY_FILE_BYTES)?;
         if Self::is_encrypted_pem(&pem) {
             // Before anybody is asked for a password: is it a key at all?
             if let Err(error @ Error::UsagePrivateKey { .. }) = Self::from_pem(&pem, None) {
@@ -38,15 +43,17 @@ impl SecretKey {
     ///
     /// # Errors
     ///
-    /// `io.exists` when there is such a file already, `io.failed`, and what
-    /// [`SecretKey::to_encrypted_pem`] refuses.
-    pub fn write_file(&self, path: &Path, password: Option<&str>) -> Result<()> {
-        create_new(
-            path,
-            0o600,
-            self.to_pem(password)?.as_bytes(),
-            "the private key file",
-        )
+    /// `io.exists` when there is such a file already, `trust.owner` and `trust.permissions` where it
+    /// would not be read again, `io.failed`, and what [`SecretKey::to_encrypted_pem`] refuses.
+    pub fn write_file<'p>(
+        &self,
+        location: impl Into<Location<'p>>,
+        password: Option<&str>,
+    ) -> Result<()> {
+        let pem = self.to_pem(password)?;
+        let location = location.into();
+        let place = Directory::open_parent(&location, Rule::OwnerReads, PRIVATE_KEY)?;
+        create_new(place, 0o600, pem.as_bytes(), PRIVATE_KEY)
     }
 
     /// Writes a private key in place of its file, atomically, with mode 0600, encrypted if there is a
@@ -54,16 +61,21 @@ impl SecretKey {
     ///
     /// # Errors
     ///
-    /// `io.failed`, and what [`SecretKey::to_encrypted_pem`] refuses. The file is then as it was.
-    pub fn replace_file(&self, path: &Path, password: Option<&str>) -> Result<()> {
-        // Where a link stands for the key, the file behind it is the one with the old password.
-        let path = path
-            .canonicalize()
-            .map_err(Error::io("find the private key file"))?;
-        let (directory, name) = Directory::open_parent(&path, "the private key's directory")?;
+    /// As [`SecretKey::read_file`] for the file that is replaced, and what
+    /// [`SecretKey::to_encrypted_pem`] refuses. The file is then as it was.
+    pub fn replace_file<'p>(
+        &self,
+        location: impl Into<Location<'p>>,
+        password: Option<&str>,
+    ) -> Result<()> {
+        let pem = self.to_pem(password)?;
+        let location = location.into();
+        let (directory, name) = Directory::open_parent(&location, Rule::OwnerReads, PRIVATE_KEY)?;
+        // Where a link stands for the key, the file behind it would keep the old password.
+        open(&directory, name, PRIVATE_KEY)?;
         directory
-            .replace(name, self.to_pem(password)?.as_bytes(), 0o600)
-            .map_err(Error::io("write the private key file"))
+            .replace(name, pem.as_bytes(), 0o600)
+            .map_err(Error::io(format!("write {PRIVATE_KEY}")))
     }
 
     fn to_pem(&self, password: Option<&str>) -> Result<Zeroizing<String>> {
@@ -79,10 +91,12 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// What [`PublicKey::from_pem`] refuses, `io.failed`.
-    pub fn read_file(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open the public key file"))?;
-        let pem = read_text(file, "the public key file", MAX_KEY_FILE_BYTES)?;
+    /// `trust.owner` and `trust.permissions` when others may change the file or a directory above it,
+    /// `file.symlink`, `file.type`, what [`PublicKey::from_pem`] refuses, `io.failed`.
+    pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        let location = location.into();
+        let rule = Rule::NotWorldWritable;
+        let pem = read_checked_text(&location, rule, PUBLIC_KEY, MAX_KEY_FILE_BYTES)?;
         Self::from_pem(&pem)
     }
 
@@ -92,12 +106,9 @@ impl PublicKey {
     ///
     /// `io.exists` when there is such a file already, `io.failed`.
     pub fn write_file(&self, path: &Path) -> Result<()> {
-        create_new(
-            path,
-            0o644,
-            self.to_pem()?.as_bytes(),
-            "the public key file",
-        )
+        let pem = self.to_pem()?;
+        let place = Directory::open_parent_unchecked(path, PUBLIC_KEY)?;
+        create_new(place, 0o644, pem.as_bytes(), PUBLIC_KEY)
     }
 }
 
@@ -106,14 +117,70 @@ impl PublicKey {
 ///
 /// # Errors
 ///
-/// `trust.permissions` when others than the owner may read it, `io.failed`.
-pub fn read_private_text(path: &Path, what: &str, max_bytes: u64) -> Result<Zeroizing<String>> {
-    let file = File::open(path).map_err(Error::io(format!("open {what}")))?;
-    let metadata = file
+/// `trust.owner` and `trust.permissions` when others may read the file, or change it or a directory above
+/// it, `file.symlink`, `file.type`, `io.failed`.
+pub fn read_private_text<'p>(
+    location: impl Into<Location<'p>>,
+    what: &str,
+    max_bytes: u64,
+) -> Result<Zeroizing<String>> {
+    read_checked_text(&location.into(), Rule::OwnerReads, what, max_bytes)
+}
+
+/// Reads a short text that only its owner may change, a program's settings say; otherwise as
+/// [`read_private_text`].
+///
+/// # Errors
+///
+/// As [`read_private_text`], but others may read the file.
+pub fn read_trusted_text<'p>(
+    location: impl Into<Location<'p>>,
+    what: &str,
+    max_bytes: u64,
+) -> Result<Zeroizing<String>> {
+    read_checked_text(&location.into(), Rule::OwnerWrites, what, max_bytes)
+}
+
+fn read_checked_text(
+    location: &Location<'_>,
+    rule: Rule,
+    what: &str,
+    max_bytes: u64,
+) -> Result<Zeroizing<String>> {
+    let file = if is_descriptor(location.path) {
+        open_descriptor(location, rule, what)?
+    } else {
+        let (directory, name) = Directory::open_parent(location, rule, what)?;
+        open(&directory, name, what)?
+    };
+    read_text(file, what, max_bytes)
+}
+
+/// Whether a path names a file that this process was started with, as a shell's `<(command)` does. It has
+/// no directory that anybody could change.
+fn is_descriptor(path: &Path) -> bool {
+    let of_all = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    path == Path::new("/dev/stdin") || path.parent().is_some_and(|dir| of_all.contains(&dir))
+}
+
+fn open_descriptor(location: &Location<'_>, rule: Rule, what: &str) -> Result<File> {
+    let file = File::open(location.path).map_err(Error::io(format!("open {what}")))?;
+    let file = cap_std::fs::File::from_std(file);
+    let found = file
         .metadata()
         .map_err(Error::io(format!("look at {what}")))?;
-    Rule::OwnerReads.check(metadata.mode(), || what.to_owned())?;
-    read_text(file, what, max_bytes)
+    Guard::new(rule, location.permissions.clone()).check(&found, || what.to_owned())?;
+    Ok(file.into_std())
+}
+
+fn open(directory: &Directory, name: &str, what: &str) -> Result<File> {
+    match directory.open_file(name) {
+        Ok((file, _)) => Ok(file.into_std()),
+        Err(Error::FileMissing { .. }) => Err(Error::io(format!("open {what}"))(
+            io::ErrorKind::NotFound.into(),
+        )),
+        Err(error) => Err(error),
+    }
 }
 
 fn read_text(file: File, what: &str, max_bytes: u64) -> Result<Zeroizing<String>> {
@@ -130,22 +197,16 @@ fn read_text(file: File, what: &str, max_bytes: u64) -> Result<Zeroizing<String>
     Ok(text)
 }
 
-/// Writes a file that must not exist yet, and leaves none behind when writing fails.
-fn create_new(path: &Path, mode: u32, bytes: &[u8], what: &'static str) -> Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
+fn create_new(
+    (directory, name): (Directory, &str),
+    mode: u32,
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<()> {
+    directory
+        .create_with_mode(name, bytes, mode)
         .map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::IoExists { what },
-            _ => Error::io(format!("create {what}"))(error),
-        })?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| {
-            // It is ours: it did not exist before. That removing fails too changes nothing.
-            let _ = fs::remove_file(path);
-            Error::io(format!("write {what}"))(error)
+            _ => Error::io(format!("write {what}"))(error),
         })
 }

@@ -127,10 +127,12 @@
 
 mod archive;
 mod bundle;
+mod checked_path;
 mod digest;
 mod digest_list;
 mod directory;
 mod document_kind;
+mod effective_user;
 mod envelope;
 mod error;
 mod exit_code;
@@ -144,6 +146,7 @@ mod manifest_json;
 mod minisign;
 mod names;
 mod pack;
+mod permission_policy;
 mod permissions;
 mod reference;
 mod sign;
@@ -162,12 +165,13 @@ pub use error::{Error, ParseError, Result};
 pub use exit_code::{EXIT_STATUSES, ExitStatus, exit_code_for};
 pub use jiff::Timestamp;
 pub use key::{KeyId, MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
-pub use key_file::read_private_text;
+pub use key_file::{read_private_text, read_trusted_text};
 pub use manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
 };
 pub use minisign::{MINISIGN_FILE, minisign_directory};
 pub use pack::{pack_directory, unpack_file};
+pub use permission_policy::{Location, PermissionPolicy};
 pub use reference::ModelReference;
 pub use semver::Version;
 pub use sign::{cosign_directory, review_and_cosign, sign_directory};

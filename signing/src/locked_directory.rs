@@ -1,12 +1,11 @@
 //! A directory of the owner's that one process at a time changes: trust, and whatever else must lose
 //! nothing when two commands run at once.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::fs::File;
 
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::permission_policy::Location;
 use crate::permissions::Rule;
 
 /// A directory that this process alone changes, until the value is dropped.
@@ -21,15 +20,9 @@ impl LockedDirectory {
     ///
     /// # Errors
     ///
-    /// `trust.permissions` when others than the owner may change it, `io.failed`.
-    pub(crate) fn make(dir: &Path, lock_file: &str, what: &str) -> Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(Error::io(format!("make {what}")))?;
-        let directory = Directory::open(dir).map_err(Error::io(format!("open {what}")))?;
-        directory.check(Rule::OwnerWrites, what)?;
+    /// `trust.owner` and `trust.permissions` when others may change it or what is above it, `io.failed`.
+    pub(crate) fn make(location: &Location<'_>, lock_file: &str, what: &str) -> Result<Self> {
+        let directory = Directory::make(location, Rule::OwnerWrites, what)?;
         let lock = directory
             .open_lock(lock_file)
             .and_then(|lock| lock.lock().map(|()| lock))

@@ -5,8 +5,6 @@
 //! prehashed (`ED`, BLAKE2b-512), which minisign calls for since 0.8; they can therefore never be taken for
 //! one over a manifest, whose message begins with `DSSEv1`.
 
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use blake2::{Blake2b512, Digest as _};
@@ -16,6 +14,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::manifest::Manifest;
+use crate::permission_policy::Location;
 use crate::source::{open_directory, read_envelope};
 
 /// The file beside the envelope that holds its signature.
@@ -67,15 +66,18 @@ fn signature(key: &SecretKey, message: &[u8], trusted_comment: &str) -> String {
     )
 }
 
-/// Signs the envelope in `dir`, which this key has signed as such, for minisign, and puts the signature into
+/// Signs the envelope in a directory, which this key has signed as such, for minisign, and puts the signature into
 /// [`MINISIGN_FILE`] beside it. One that is there is replaced: it is over an envelope that was.
 ///
 /// # Errors
 ///
-/// `envelope.*`, `manifest.*`, `trust.permissions`, `usage.arguments` when the envelope has no valid
+/// `envelope.*`, `manifest.*`, `trust.owner`, `trust.permissions`, `usage.arguments` when the envelope has no valid
 /// signature of this key, `io.failed`.
-pub fn minisign_directory(dir: &Path, key: &SecretKey) -> Result<Manifest> {
-    let directory = open_directory(dir)?;
+pub fn minisign_directory<'p>(
+    location: impl Into<Location<'p>>,
+    key: &SecretKey,
+) -> Result<Manifest> {
+    let directory = open_directory(&location.into())?;
     let envelope = read_envelope(&directory)?;
     let manifest = Manifest::parse(envelope.payload())?;
     check_signed(&envelope, key.public_key())?;

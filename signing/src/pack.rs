@@ -8,6 +8,7 @@ use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
+use crate::permission_policy::Location;
 use crate::source::Source;
 
 /// Packs the bundle in `dir` into one new file that a host runs as it is.
@@ -19,9 +20,9 @@ use crate::source::Source;
 /// # Errors
 ///
 /// `io.exists` when there is such a file already; `envelope.*`, `manifest.*`, `file.*`,
-/// `trust.permissions`, `io.failed`. There is then no new file.
-pub fn pack_directory(dir: &Path, file: &Path) -> Result<Manifest> {
-    let (source, envelope) = Source::open(dir)?;
+/// `trust.owner`, `trust.permissions`, `io.failed`. There is then no new file.
+pub fn pack_directory<'p>(dir: impl Into<Location<'p>>, file: &Path) -> Result<Manifest> {
+    let (source, envelope) = Source::open(&dir.into())?;
     let manifest = Manifest::parse(envelope.payload())?;
     let files = source.read(&manifest, manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
     let envelope = envelope.to_bytes()?;
@@ -35,7 +36,7 @@ pub fn pack_directory(dir: &Path, file: &Path) -> Result<Manifest> {
         .iter()
         .map(|(path, bytes)| header(path, bytes.len() as u64))
         .collect::<Result<Vec<_>>>()?;
-    let (directory, name) = Directory::open_parent(file, "the directory of the packed bundle")?;
+    let (directory, name) = Directory::open_parent_unchecked(file, "the packed bundle")?;
     directory
         .create_with(name, |file| {
             for (header, (_, bytes)) in headers.iter().zip(&members) {
@@ -57,13 +58,13 @@ pub fn pack_directory(dir: &Path, file: &Path) -> Result<Manifest> {
 /// # Errors
 ///
 /// `io.exists` when there is such a directory already; `envelope.*`, `manifest.*`, `file.*`,
-/// `trust.permissions`, `io.failed`. There is then no new directory.
-pub fn unpack_file(file: &Path, dir: &Path) -> Result<Manifest> {
-    let (source, envelope) = Source::open(file)?;
+/// `trust.owner`, `trust.permissions`, `io.failed`. There is then no new directory.
+pub fn unpack_file<'p>(file: impl Into<Location<'p>>, dir: &Path) -> Result<Manifest> {
+    let (source, envelope) = Source::open(&file.into())?;
     let manifest = Manifest::parse(envelope.payload())?;
     let files = source.read(&manifest, manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
     let envelope = envelope.to_bytes()?;
-    let (parent, name) = Directory::open_parent(dir, "the directory to unpack into")?;
+    let (parent, name) = Directory::open_parent_unchecked(dir, "the bundle's directory")?;
     parent
         .create_directory(name, |directory| {
             for (path, bytes) in &files {

@@ -3,7 +3,6 @@
 //! [`Bundle`]: crate::Bundle
 
 use std::io;
-use std::path::Path;
 
 use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
 use crate::digest::Sha256Digest;
@@ -13,6 +12,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{KeyId, SecretKey};
 use crate::manifest::Manifest;
+use crate::permission_policy::Location;
 use crate::source::{open_directory, read_directory, read_envelope};
 use crate::template::{MANIFEST_FILE, read_manifest_file};
 
@@ -26,11 +26,14 @@ use crate::template::{MANIFEST_FILE, read_manifest_file};
 ///
 /// # Errors
 ///
-/// `usage.arguments` without a key, `usage.others-signed`, `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The
-/// directory is then as it was.
-pub fn sign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
+/// `usage.arguments` without a key, `usage.others-signed`, `manifest.*`, `file.*`, `trust.owner`,
+/// `trust.permissions`, `io.failed`. The directory is then as it was.
+pub fn sign_directory<'p>(
+    dir: impl Into<Location<'p>>,
+    keys: &[&SecretKey],
+) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
-    let directory = open_directory(dir)?;
+    let directory = open_directory(&dir.into())?;
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
     check_files(&directory, &manifest)?;
@@ -69,7 +72,10 @@ fn check_others(directory: &Directory, new: &Envelope) -> Result<()> {
 /// # Errors
 ///
 /// As [`review_and_cosign`].
-pub fn cosign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, Envelope)> {
+pub fn cosign_directory<'p>(
+    dir: impl Into<Location<'p>>,
+    keys: &[&SecretKey],
+) -> Result<(Manifest, Envelope)> {
     review_and_cosign(dir, keys, |_, _| Ok(()))
 }
 
@@ -85,14 +91,14 @@ pub fn cosign_directory(dir: &Path, keys: &[&SecretKey]) -> Result<(Manifest, En
 ///
 /// `usage.arguments` without a key, what `review` returns, `usage.changed` when the manifest was
 /// changed during the review, `usage.signed` for a key that has signed already, `envelope.*`,
-/// `manifest.*`, `file.*`, `trust.permissions`, `io.failed`. The directory is then as it was.
-pub fn review_and_cosign(
-    dir: &Path,
+/// `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`, `io.failed`. The directory is then as it was.
+pub fn review_and_cosign<'p>(
+    dir: impl Into<Location<'p>>,
     keys: &[&SecretKey],
     review: impl FnOnce(&Manifest, Sha256Digest) -> Result<()>,
 ) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
-    let directory = open_directory(dir)?;
+    let directory = open_directory(&dir.into())?;
     let reviewed = read_envelope(&directory)?;
     let manifest = Manifest::parse(reviewed.payload())?;
     check_files(&directory, &manifest)?;
@@ -118,9 +124,9 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// `io.exists` when there is one already, `io.failed`.
-    pub fn write_file(&self, dir: &Path) -> Result<()> {
-        open_directory(dir)?
+    /// `io.exists` when there is one already, `trust.owner`, `trust.permissions`, `io.failed`.
+    pub fn write_file<'p>(&self, dir: impl Into<Location<'p>>) -> Result<()> {
+        open_directory(&dir.into())?
             .create(MANIFEST_FILE, self.to_json()?.as_bytes())
             .map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::IoExists {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
 use crate::error::{Error, Result};
 use crate::file_reader::{FileRegion, read_verified};
 use crate::manifest::{FileEntry, Manifest};
+use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::units::ByteSize;
 
@@ -30,22 +30,21 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Opens the directory or the packed bundle at `path`, and reads the envelope.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Envelope)> {
-        match Directory::open(path) {
+    /// Opens the directory or the packed bundle at `location`, and reads the envelope.
+    pub(crate) fn open(location: &Location<'_>) -> Result<(Self, Envelope)> {
+        match open_directory(location) {
             Ok(directory) => {
-                directory.check(Rule::NotWorldWritable, "the bundle directory")?;
                 let envelope = read_envelope(&directory)?;
                 Ok((Self::Directory(directory), envelope))
             }
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound => Err(Error::EnvelopeMissing { found: "nothing" }),
-                io::ErrorKind::NotADirectory => {
-                    let archive = Archive::open(path)?;
+            Err(error) => match error.io_kind() {
+                Some(io::ErrorKind::NotFound) => Err(Error::EnvelopeMissing { found: "nothing" }),
+                Some(io::ErrorKind::NotADirectory) => {
+                    let archive = Archive::open(location)?;
                     let envelope = Envelope::parse(archive.envelope())?;
                     Ok((Self::Archive(archive), envelope))
                 }
-                _ => Err(Error::io("open the bundle")(error)),
+                _ => Err(error),
             },
         }
     }
@@ -54,7 +53,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// `file.*`, `trust.permissions`, `io.failed`.
+    /// `file.*`, `trust.owner`, `trust.permissions`, `io.failed`.
     pub(crate) fn read<'a>(
         &self,
         manifest: &Manifest,
@@ -84,11 +83,9 @@ impl Source {
     }
 }
 
-/// Opens a publisher's directory, signed or not.
-pub(crate) fn open_directory(dir: &Path) -> Result<Directory> {
-    let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
-    directory.check(Rule::NotWorldWritable, "the bundle directory")?;
-    Ok(directory)
+/// Opens a bundle's directory, signed or not.
+pub(crate) fn open_directory(location: &Location<'_>) -> Result<Directory> {
+    Directory::open(location, Rule::NotWorldWritable, "the bundle")
 }
 
 /// All files of a manifest from a directory.
@@ -118,7 +115,7 @@ fn check_total(entries: &[&FileEntry], max_size: ByteSize) -> Result<()> {
 /// The envelope of a bundle's directory.
 pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
     let bytes = directory
-        .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES, Rule::NotWorldWritable)
+        .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES)
         .map_err(|error| match error {
             Error::FileMissing { .. } => Error::EnvelopeMissing {
                 found: "a directory without it",
@@ -134,7 +131,7 @@ pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
 
 /// A file of a directory, which has to be as long as the manifest says.
 fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
-    let (file, metadata) = directory.open_file(entry.path(), Rule::NotWorldWritable)?;
+    let (file, metadata) = directory.open_file(entry.path())?;
     check_size(entry, metadata.len())?;
     Ok(FileRegion {
         file: Arc::new(file.into_std()),

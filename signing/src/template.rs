@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +15,8 @@ use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
 use crate::minisign::MINISIGN_FILE;
-use crate::permissions::Rule;
+use crate::permission_policy::Location;
+use crate::source::open_directory;
 use crate::units::{ByteSize, Fuel};
 
 /// The unsigned manifest in a publisher's directory: written by `init`, edited by hand, signed as it
@@ -92,10 +92,10 @@ impl ManifestTemplate {
     /// # Errors
     ///
     /// `file.missing` without a component; `file.symlink` or `file.type` for what cannot be in a
-    /// bundle; `usage.arguments` for a private key among the files; `manifest.*` for what no
-    /// manifest may say.
-    pub fn fill(self, dir: &Path, created: Timestamp) -> Result<Manifest> {
-        let directory = Directory::open(dir).map_err(Error::io("open the bundle directory"))?;
+    /// bundle; `trust.owner` and `trust.permissions` for what others may change; `usage.arguments` for a
+    /// private key among the files; `manifest.*` for what no manifest may say.
+    pub fn fill<'p>(self, dir: impl Into<Location<'p>>, created: Timestamp) -> Result<Manifest> {
+        let directory = open_directory(&dir.into())?;
         let component = file_entry(&directory, self.component)?;
         let files = directory
             .list()?
@@ -164,7 +164,7 @@ impl Manifest {
 fn file_entry(directory: &Directory, path: String) -> Result<FileEntry> {
     let max_bytes = DEFAULT_MAX_BUNDLE_SIZE.bytes();
     let bytes = directory
-        .read_bounded(&path, max_bytes, Rule::NotWorldWritable)?
+        .read_bounded(&path, max_bytes)?
         .map_err(|found| Error::FileTooLarge {
             found: ByteSize::from_bytes(found),
             allowed: DEFAULT_MAX_BUNDLE_SIZE,
@@ -224,7 +224,7 @@ fn guess_limits(files: &[FileEntry]) -> ManifestLimits {
 pub(crate) fn read_manifest_file(directory: &Directory) -> Result<Vec<u8>> {
     let max_bytes = MAX_MANIFEST_BYTES as u64;
     directory
-        .read_bounded(MANIFEST_FILE, max_bytes, Rule::NotWorldWritable)
+        .read_bounded(MANIFEST_FILE, max_bytes)
         .map_err(|error| match error {
             Error::FileMissing { .. } => Error::ManifestMissing,
             other => other,

@@ -151,6 +151,7 @@ fn limits_come_from_flags_variables_and_the_file_in_this_order() {
     let bundle = operator.good().write();
     let config = operator.trust().join("ampoule.toml");
     std::fs::write(&config, "[limits]\nmemory = \"1MiB\"\n").unwrap();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600)).unwrap();
     let run = |flag: Option<&str>, variable: Option<&str>| {
         let mut command = operator.ampoule(&["embed", "--json", "x", "--model"]);
         command.arg(bundle.path()).arg("--config").arg(&config);

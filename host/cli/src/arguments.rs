@@ -44,6 +44,11 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
     pub(crate) state: Option<PathBuf>,
 
+    /// Take bundles, keys, trust and state that others than you and root could have changed: with a
+    /// warning, instead of refusing them. The configuration file cannot say this.
+    #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) insecure_permissions: bool,
+
     /// A TOML file with the same settings as these options; options and variables come first.
     #[arg(long, global = true, value_name = "FILE", env = "AMPOULE_CONFIG")]
     pub(crate) config: Option<PathBuf>,

@@ -45,9 +45,9 @@ impl From<BundleCommand> for ModelChoice {
 
 impl ModelChoice {
     /// The bundle, not verified yet.
-    pub(crate) fn open(&self) -> Result<Bundle, Error> {
+    pub(crate) fn open(&self, settings: &Settings) -> Result<Bundle, Error> {
         let bundle = match &self.path {
-            Some(path) => Bundle::open(path)?,
+            Some(path) => Bundle::open(settings.permissions.at(path))?,
             None => built_in::bundle()?,
         };
         Ok(match &self.expected {
@@ -70,14 +70,16 @@ impl ModelChoice {
         Ok(match self.path {
             Some(path) => {
                 let host = settings.host(trust, Some(settings.releases()?))?;
-                let mut options = LoadOptions::new().rollback(self.rollback);
+                let mut options = LoadOptions::new()
+                    .rollback(self.rollback)
+                    .permissions(settings.permissions.clone());
                 options.expected = self.expected;
                 host.load_with(path, options).await?
             }
             // It is as old as the program that it is part of, whatever any state says.
             None => {
                 let host = settings.host(trust, None)?;
-                host.load_bundle(self.open()?).await?
+                host.load_bundle(self.open(settings)?).await?
             }
         })
     }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Host, Limits, ReleaseState, TrustStore};
+use ampoule::{Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore};
+use ampoule_signing::read_trusted_text;
 use serde::Deserialize;
 
 use crate::arguments::Arguments;
@@ -17,6 +18,8 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
+    /// What is done about files that others could have changed.
+    pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
 }
 
@@ -33,8 +36,9 @@ struct ConfigFile {
 impl Settings {
     /// Options win over variables (clap sees to that), both over the file, the file over defaults.
     pub(crate) fn resolve(arguments: &Arguments) -> Result<Self, Error> {
+        let permissions = permissions(arguments.insecure_permissions);
         let file = match &arguments.config {
-            Some(path) => read_config(path)?,
+            Some(path) => read_config(&permissions.at(path))?,
             None => ConfigFile::default(),
         };
         let mut limits = Limits::default();
@@ -43,13 +47,15 @@ impl Settings {
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),
+            permissions,
             limits,
         })
     }
 
     /// The trust directory, which has no default: whom to trust is the operator's decision.
-    pub(crate) fn trust_directory(&self) -> Result<&PathBuf, Error> {
-        self.trust.as_ref().ok_or(Error::NoTrust)
+    pub(crate) fn trust_directory(&self) -> Result<Location<'_>, Error> {
+        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        Ok(self.permissions.at(directory))
     }
 
     /// The trust directory's content.
@@ -59,11 +65,9 @@ impl Settings {
 
     /// Where it is remembered which releases were run: beside the trust, unless said otherwise.
     pub(crate) fn releases(&self) -> Result<ReleaseState, Error> {
-        let dir = self
-            .state
-            .as_ref()
-            .map_or_else(|| self.trust_directory(), Ok)?;
-        Ok(ReleaseState::in_directory(dir))
+        let directory = self.state.as_ref().or(self.trust.as_ref());
+        let directory = directory.ok_or(Error::NoTrust)?;
+        Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 
     /// A host with these settings that trusts `trust`, and remembers releases in `releases`.
@@ -80,17 +84,24 @@ impl Settings {
     }
 }
 
-fn read_config(path: &std::path::Path) -> Result<ConfigFile, Error> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| Error::Config(error.to_string()))?;
-    file.take(MAX_CONFIG_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::Config(error.to_string()))?;
-    if text.len() as u64 > MAX_CONFIG_BYTES {
-        return Err(Error::Config(format!(
-            "it is over {MAX_CONFIG_BYTES} bytes; is it the right file?"
-        )));
+fn permissions(insecure: bool) -> PermissionPolicy {
+    if !insecure {
+        return PermissionPolicy::default();
     }
+    PermissionPolicy::insecure(|problem| {
+        tracing::warn!(
+            target: "ampoule::permissions",
+            code = problem.code(), error = %problem,
+            "taken all the same, as asked for"
+        );
+    })
+}
+
+fn read_config(location: &Location<'_>) -> Result<ConfigFile, Error> {
+    let text = read_trusted_text(location.clone(), "the configuration file", MAX_CONFIG_BYTES);
+    let text = text.map_err(|error| match error {
+        ampoule_signing::Error::Io { .. } => Error::Config(error.to_string()),
+        refused => refused.into(),
+    })?;
     toml::from_str(&text).map_err(|error| Error::Config(error.to_string().trim().to_owned()))
 }

@@ -1,11 +1,12 @@
 //! The host: what it trusts, what it allows, and loading models into it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use ampoule_signing::{
-    Bundle, ModelReference, ReleaseState, Timestamp, TrustError, TrustStore, VerifiedBundle,
+    Bundle, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError, TrustStore,
+    VerifiedBundle,
 };
 use tokio::sync::{Semaphore, oneshot};
 use wasmtime::Engine;
@@ -46,13 +47,15 @@ pub struct HostBuilder {
 }
 
 /// How to load one bundle; see [`Host::load_with`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// The model that it has to be. Without it, any that is trusted will do.
     pub expected: Option<ModelReference>,
     /// What becomes of the host's memory of releases ([`HostBuilder::releases`]).
     pub rollback: RollbackProtection,
+    /// What is done when others could have changed the bundle. Without it, it is refused.
+    pub permissions: PermissionPolicy,
 }
 
 /// How one bundle is held against the releases that were run before.
@@ -88,11 +91,19 @@ impl LoadOptions {
         self
     }
 
-    fn apply(self, bundle: Bundle) -> Bundle {
-        match self.expected {
+    /// With this done when others could have changed the bundle.
+    #[must_use]
+    pub fn permissions(mut self, permissions: PermissionPolicy) -> Self {
+        self.permissions = permissions;
+        self
+    }
+
+    fn open(self, path: &Path) -> Result<Bundle> {
+        let bundle = Bundle::open(self.permissions.at(path))?;
+        Ok(match self.expected {
             Some(expected) => bundle.with_expected(expected),
             None => bundle,
-        }
+        })
     }
 }
 
@@ -229,8 +240,7 @@ impl Host {
     pub async fn load_with(&self, path: impl Into<PathBuf>, options: LoadOptions) -> Result<Model> {
         let path = path.into();
         let rollback = options.rollback;
-        self.load_from(move || Ok(options.apply(Bundle::open(&path)?)), rollback)
-            .await
+        self.load_from(move || options.open(&path), rollback).await
     }
 
     /// Loads a bundle that was opened already, such as one that is in memory

@@ -32,7 +32,7 @@ pub struct Inspection {
 ///
 /// # Errors
 ///
-/// `envelope.*`, `manifest.*`, `trust.permissions` and `io.*` when there is nothing to show.
+/// `envelope.*`, `manifest.*`, `trust.owner`, `trust.permissions` and `io.*` when there is nothing to show.
 pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
     inspect_bundle(Bundle::open(path)?, trust, limits)
 }

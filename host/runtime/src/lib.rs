@@ -61,8 +61,8 @@ mod trust;
 mod wasi;
 
 pub use ampoule_signing::{
-    Bundle, ByteSize, Fuel, KeyId, Manifest, ModelReference, PublicKey, ReleaseState, SeenRelease,
-    Sha256Digest, TrustStore,
+    Bundle, ByteSize, Fuel, KeyId, Location, Manifest, ModelReference, PermissionPolicy, PublicKey,
+    ReleaseState, SeenRelease, Sha256Digest, TrustStore,
 };
 
 pub use answer::{Answer, Usage};

@@ -5,7 +5,6 @@
 //! other took back.
 
 use std::io;
-use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -13,6 +12,7 @@ use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::locked_directory::LockedDirectory;
+use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::trust::error::TrustError;
 use crate::trust::revocation_list::{RevocationList, SignedRevocations};
@@ -35,19 +35,20 @@ const LOCK_FILE: &str = "trust.lock";
 const MAX_TRUST_BYTES: u64 = 1 << 20;
 
 impl TrustStore {
-    /// Reads the trust directory `dir`: its `trust.toml` or its root, and its revocation list if there is
+    /// Reads the trust directory: its `trust.toml` or its root, and its revocation list if there is
     /// one. A root or a list that has expired is read too, so that it can be shown;
     /// [`Bundle::verify`](crate::Bundle::verify) refuses by it.
     ///
     /// # Errors
     ///
     /// `trust.missing` when there is neither, `trust.two-forms` when there are both,
-    /// `trust.permissions` when others than the owner may change a file or the directory,
+    /// `trust.owner` and `trust.permissions` when others may change a file, the directory or one above it,
+    /// `file.symlink` for a link in place of a file,
     /// `trust.malformed`, `trust.malformed-key` and `trust.weak-key` when its content is refused, what
     /// [`SignedRoot::verify_self_signed`] and [`TrustStore::accept_revocations`] refuse. A store is read
     /// whole or not at all.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let directory = open(dir)?.ok_or(Error::Trust(TrustError::Missing))?;
+    pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        let directory = open(&location.into())?.ok_or(Error::Trust(TrustError::Missing))?;
         let mut store = read_store(&directory)?;
         if let Some(list) = read_revocations(&directory)? {
             store.accept_revocations(&list)?;
@@ -55,7 +56,7 @@ impl TrustStore {
         Ok(store)
     }
 
-    /// Puts the newest of these revocation lists into the trust directory `dir`, in place of an older one.
+    /// Puts the newest of these revocation lists into the trust directory, in place of an older one.
     ///
     /// It is put in place even when it has expired, or another of the lists is refused: what it revokes
     /// must not be trusted a moment longer. Older ones are passed over, so that one command serves
@@ -68,28 +69,28 @@ impl TrustStore {
     /// `trust.missing`, and as [`TrustStore::open`] for the trust itself; the first error among `lists`;
     /// what [`TrustStore::accept_revocations`] refuses, `trust.revocations-rollback` when there was
     /// nothing but older ones; `trust.revocations-expired` when the newest has expired;
-    /// `trust.permissions`, `io.failed`.
-    pub fn update_revocations(
-        dir: &Path,
+    /// `trust.owner`, `trust.permissions`, `io.failed`.
+    pub fn update_revocations<'p>(
+        location: impl Into<Location<'p>>,
         lists: impl IntoIterator<Item = Result<SignedRevocations>>,
         now: Timestamp,
     ) -> Result<RevocationList> {
-        if open(dir)?.is_none() {
+        let location = location.into();
+        if open(&location)?.is_none() {
             return Err(Error::Trust(TrustError::Missing));
         }
-        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        let locked = LockedDirectory::make(&location, LOCK_FILE, "the trust directory")?;
         let mut store = read_store(locked.directory())?;
         // One that cannot be read binds nobody either.
-        if let Ok(Some(installed)) = read_revocations(locked.directory())
-            && store.verify_revocations(&installed).is_ok()
-        {
-            store.accept_revocations(&installed)?;
-        }
+        let installed = read_revocations(locked.directory()).ok().flatten();
+        let installed = installed.filter(|list| store.accept_revocations(list).is_ok());
         let (mut refused, mut older, mut is_up_to_date) = (None, None, false);
         for list in lists {
             match list.and_then(|list| store.accept_revocations(&list).map(|()| list)) {
                 Ok(list) => {
-                    write_document(locked.directory(), REVOCATIONS_FILE, &list)?;
+                    if installed.as_ref() != Some(&list) {
+                        write_document(locked.directory(), REVOCATIONS_FILE, &list)?;
+                    }
                     is_up_to_date = true;
                 }
                 Err(error @ Error::Trust(TrustError::RevocationsRollback { .. })) => {
@@ -113,7 +114,7 @@ impl TrustStore {
         Ok(list)
     }
 
-    /// Changes the `trust.toml` in the directory `dir`, which is made if it is not there: reads it
+    /// Changes the `trust.toml` in a directory, which is made if it is not there: reads it
     /// under a lock, applies `change`, and replaces the file atomically (mode 0600 in a directory of
     /// mode 0700). When `change` fails or changes nothing, the file stays as it is.
     ///
@@ -121,8 +122,11 @@ impl TrustStore {
     ///
     /// As [`TrustStore::open`], `trust.two-forms` where a root is installed, `io.failed`, what
     /// `change` returns, and `trust.malformed` for what could not be read again.
-    pub fn update<T>(dir: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+    pub fn update<'p, T>(
+        location: impl Into<Location<'p>>,
+        change: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let locked = LockedDirectory::make(&location.into(), LOCK_FILE, "the trust directory")?;
         if read_root(locked.directory())?.is_some() {
             return Err(Error::Trust(TrustError::TwoForms));
         }
@@ -142,28 +146,32 @@ impl TrustStore {
 }
 
 impl VerifiedRoot {
-    /// The root that is installed in the trust directory `dir`.
+    /// The root that is installed in a trust directory.
     ///
     /// # Errors
     ///
     /// `trust.root-missing`, and as [`TrustStore::open`].
-    pub fn open(dir: &Path) -> Result<Self> {
-        let directory = open(dir)?.ok_or(Error::Trust(TrustError::RootMissing))?;
+    pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        let directory = open(&location.into())?.ok_or(Error::Trust(TrustError::RootMissing))?;
         read_root(&directory)?.ok_or(Error::Trust(TrustError::RootMissing))
     }
 
-    /// Installs a first root in the trust directory `dir`, which is made if it is not there. The caller
+    /// Installs a first root in a trust directory, which is made if it is not there. The caller
     /// has it by a way that they trust: nothing here can tell one self-signed root from another.
     ///
     /// # Errors
     ///
     /// What [`SignedRoot::verify_self_signed`] refuses, `trust.root-expired`, `trust.root-installed` when
-    /// there is a root already, `trust.two-forms` where there is a `trust.toml`, `trust.permissions`,
-    /// `io.failed`. Nothing is changed then.
-    pub fn install(dir: &Path, first: SignedRoot, now: Timestamp) -> Result<Self> {
+    /// there is a root already, `trust.two-forms` where there is a `trust.toml`, `trust.owner`,
+    /// `trust.permissions`, `io.failed`. Nothing is changed then.
+    pub fn install<'p>(
+        location: impl Into<Location<'p>>,
+        first: SignedRoot,
+        now: Timestamp,
+    ) -> Result<Self> {
         let first = first.verify_self_signed()?;
         first.check_fresh(now)?;
-        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        let locked = LockedDirectory::make(&location.into(), LOCK_FILE, "the trust directory")?;
         if let Some(installed) = read_root(locked.directory())? {
             let version = installed.root().version();
             return Err(Error::Trust(TrustError::RootInstalled { version }));
@@ -175,7 +183,7 @@ impl VerifiedRoot {
         Ok(first)
     }
 
-    /// Replaces the root in the trust directory `dir` by its successors, in order, as far as they are
+    /// Replaces the root in a trust directory by its successors, in order, as far as they are
     /// verified.
     ///
     /// Each successor is put in place as soon as it is verified, even when one after it is refused or
@@ -189,16 +197,17 @@ impl VerifiedRoot {
     ///
     /// `trust.root-missing`, the first error among `successors`, what [`VerifiedRoot::follow`] refuses,
     /// `trust.root-rollback` when there was nothing but older ones, `trust.root-expired` when the
-    /// newest root has expired, `trust.permissions`, `io.failed`.
-    pub fn update(
-        dir: &Path,
+    /// newest root has expired, `trust.owner`, `trust.permissions`, `io.failed`.
+    pub fn update<'p>(
+        location: impl Into<Location<'p>>,
         successors: impl IntoIterator<Item = Result<SignedRoot>>,
         now: Timestamp,
     ) -> Result<Self> {
-        if open(dir)?.is_none() {
+        let location = location.into();
+        if open(&location)?.is_none() {
             return Err(Error::Trust(TrustError::RootMissing));
         }
-        let locked = LockedDirectory::make(dir, LOCK_FILE, "the trust directory")?;
+        let locked = LockedDirectory::make(&location, LOCK_FILE, "the trust directory")?;
         let mut installed =
             read_root(locked.directory())?.ok_or(Error::Trust(TrustError::RootMissing))?;
         let (mut unread, mut older) = (None, None);
@@ -235,18 +244,14 @@ impl VerifiedRoot {
     }
 }
 
-fn open(dir: &Path) -> Result<Option<Directory>> {
-    let directory = match Directory::open(dir) {
-        Ok(directory) => directory,
-        Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
-                _ => Err(Error::io("open the trust directory")(error)),
-            };
-        }
-    };
-    directory.check(Rule::OwnerWrites, "the trust directory")?;
-    Ok(Some(directory))
+fn open(location: &Location<'_>) -> Result<Option<Directory>> {
+    match Directory::open(location, Rule::OwnerWrites, "the trust directory") {
+        Ok(directory) => Ok(Some(directory)),
+        Err(error) => match error.io_kind() {
+            Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 /// The store as text that [`TrustStore::open`] will take for the same store. Whatever put a value into
@@ -271,7 +276,7 @@ fn readable(store: &TrustStore) -> Result<String> {
 }
 
 fn read(directory: &Directory, name: &'static str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
-    match directory.read_bounded(name, max_bytes, Rule::OwnerWrites) {
+    match directory.read_bounded(name, max_bytes) {
         Err(Error::FileMissing { .. }) => Ok(None),
         Ok(Err(found)) => Err(Error::Trust(TrustError::Malformed {
             document: name,

@@ -1,12 +1,12 @@
 //! Documents in files: the draft that people edit, and what they signed.
 
 use std::io;
-use std::path::Path;
 
 use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result};
 use crate::key::SecretKey;
+use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::trust::error::TrustError;
 use crate::trust::signed::{Document, MAX_DOCUMENT_BYTES, Signed};
@@ -16,10 +16,10 @@ use crate::units::ByteSize;
 ///
 /// # Errors
 ///
-/// What [`Document::parse`] refuses, `trust.permissions` when everybody may change it or its directory,
-/// `io.failed`.
-pub fn read_draft<D: Document>(path: &Path) -> Result<(Vec<u8>, D)> {
-    let bytes = DocumentFile::of::<D>(path)?.read(MAX_DOCUMENT_BYTES as u64)?;
+/// What [`Document::parse`] refuses, `trust.owner` and `trust.permissions` when others may change it or a
+/// directory above it, `io.failed`.
+pub fn read_draft<'p, D: Document>(location: impl Into<Location<'p>>) -> Result<(Vec<u8>, D)> {
+    let bytes = DocumentFile::of::<D>(&location.into())?.read(MAX_DOCUMENT_BYTES as u64)?;
     let document = D::parse(&bytes)?;
     Ok((bytes, document))
 }
@@ -29,8 +29,8 @@ pub fn read_draft<D: Document>(path: &Path) -> Result<(Vec<u8>, D)> {
 /// # Errors
 ///
 /// `io.exists` when there is such a file already, `io.failed`.
-pub fn write_draft<D: Document>(path: &Path, document: &D) -> Result<()> {
-    DocumentFile::of::<D>(path)?.create(document.to_json()?.as_bytes())
+pub fn write_draft<'p, D: Document>(location: impl Into<Location<'p>>, document: &D) -> Result<()> {
+    DocumentFile::of::<D>(&location.into())?.create(document.to_json()?.as_bytes())
 }
 
 /// Changes a draft in its file, atomically.
@@ -38,8 +38,11 @@ pub fn write_draft<D: Document>(path: &Path, document: &D) -> Result<()> {
 /// # Errors
 ///
 /// As [`read_draft`], and what `change` returns. The file is then as it was.
-pub fn update_draft<D: Document>(path: &Path, change: impl FnOnce(D) -> Result<D>) -> Result<D> {
-    let file = DocumentFile::of::<D>(path)?;
+pub fn update_draft<'p, D: Document>(
+    location: impl Into<Location<'p>>,
+    change: impl FnOnce(D) -> Result<D>,
+) -> Result<D> {
+    let file = DocumentFile::of::<D>(&location.into())?;
     let _lock = file.lock()?;
     let document = change(D::parse(&file.read(MAX_DOCUMENT_BYTES as u64)?)?)?;
     file.replace(document.to_json()?.as_bytes())?;
@@ -51,19 +54,18 @@ impl<D: Document> Signed<D> {
     ///
     /// # Errors
     ///
-    /// What [`Signed::parse`] refuses, `trust.permissions` when everybody may change it or its
-    /// directory, `io.failed`.
-    pub fn read_file(path: &Path) -> Result<Self> {
-        Self::parse(&DocumentFile::of::<D>(path)?.read(MAX_ENVELOPE_BYTES)?)
+    /// What [`Signed::parse`] refuses, `trust.owner` and `trust.permissions` when others may change it or
+    /// a directory above it, `io.failed`.
+    pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        Self::parse(&DocumentFile::of::<D>(&location.into())?.read(MAX_ENVELOPE_BYTES)?)
     }
 
     /// Reads several, and puts them in the order of their versions, whatever that of the files is (by
     /// name, 10 comes before 2). Those that cannot be read come first.
-    pub fn read_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<Result<Self>> {
-        let mut all: Vec<Result<Self>> = paths
-            .into_iter()
-            .map(|path| Self::read_file(path.as_ref()))
-            .collect();
+    pub fn read_files<'p, L: Into<Location<'p>>>(
+        locations: impl IntoIterator<Item = L>,
+    ) -> Vec<Result<Self>> {
+        let mut all: Vec<Result<Self>> = locations.into_iter().map(Self::read_file).collect();
         all.sort_by_cached_key(|one| {
             let document = one.as_ref().ok()?.unverified().ok()?;
             Some(document.version())
@@ -76,8 +78,8 @@ impl<D: Document> Signed<D> {
     /// # Errors
     ///
     /// `io.exists` when there is such a file already, `io.failed`.
-    pub fn write_file(&self, path: &Path) -> Result<()> {
-        DocumentFile::of::<D>(path)?.create(&self.envelope().to_bytes()?)
+    pub fn write_file<'p>(&self, location: impl Into<Location<'p>>) -> Result<()> {
+        DocumentFile::of::<D>(&location.into())?.create(&self.envelope().to_bytes()?)
     }
 
     /// Adds the signature of `key` in its file, atomically, if `review` lets what would be signed pass.
@@ -88,12 +90,12 @@ impl<D: Document> Signed<D> {
     ///
     /// As [`Signed::read_file`] and [`Signed::cosign`], what `review` returns, and `usage.changed` when
     /// the document was changed during the review. The file is then as it was.
-    pub fn cosign_file(
-        path: &Path,
+    pub fn cosign_file<'p>(
+        location: impl Into<Location<'p>>,
         key: &SecretKey,
         review: impl FnOnce(&Self, &D) -> Result<()>,
     ) -> Result<(Self, D)> {
-        let file = DocumentFile::of::<D>(path)?;
+        let file = DocumentFile::of::<D>(&location.into())?;
         let reviewed = Self::parse(&file.read(MAX_ENVELOPE_BYTES)?)?;
         review(&reviewed, &reviewed.unverified()?)?;
         // A person may take their time, and others need not wait for them.
@@ -117,12 +119,9 @@ struct DocumentFile<'p> {
 }
 
 impl<'p> DocumentFile<'p> {
-    fn of<D: Document>(path: &'p Path) -> Result<Self> {
+    fn of<D: Document>(location: &Location<'p>) -> Result<Self> {
         let document = D::KIND.with_article();
-        let where_it_is = format!("the directory of {document}");
-        let (directory, name) = Directory::open_parent(path, &where_it_is)?;
-        // Where everybody may put files, the one of this name may be anybody's.
-        directory.check(Rule::NotWorldWritable, &where_it_is)?;
+        let (directory, name) = Directory::open_parent(location, Rule::NotWorldWritable, document)?;
         Ok(Self {
             directory,
             name,
@@ -137,7 +136,7 @@ impl<'p> DocumentFile<'p> {
 
     fn read(&self, max_bytes: u64) -> Result<Vec<u8>> {
         self.directory
-            .read_bounded(self.name, max_bytes, Rule::NotWorldWritable)
+            .read_bounded(self.name, max_bytes)
             .map_err(|error| match error {
                 Error::FileMissing { .. } => {
                     Error::io(format!("read {}", self.document))(io::ErrorKind::NotFound.into())

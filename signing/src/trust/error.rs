@@ -114,10 +114,24 @@ pub enum TrustError {
         /// The release of both.
         release: u64,
     },
+    /// `trust.owner`: somebody else owns it, and may change it whatever its mode says.
+    #[error(
+        "{what} belongs to uid {owner}, and only what belongs to {} is taken here; have it moved or \
+         `chown`ed",
+        trusted_owners(*user)
+    )]
+    Owner {
+        /// What it is: "the bundle", a file of it, "the directory above the trust directory".
+        what: String,
+        /// Who owns it.
+        owner: u32,
+        /// The user that this process acts as.
+        user: u32,
+    },
     /// `trust.permissions`: somebody else could change or read what must not be changed or read.
     #[error("{what} has mode {mode:04o}, which lets {who}; run `chmod {fix}` on it")]
     Permissions {
-        /// What it is: "the bundle directory", a file of the bundle, "the private key file".
+        /// What it is: "the bundle", a file of it, "the directory above the trust directory".
         what: String,
         /// Its permission bits.
         mode: u32,
@@ -309,6 +323,7 @@ impl TrustError {
             Self::Expired { .. } => "trust.expired",
             Self::Rollback { .. } => "trust.rollback",
             Self::ReleaseReused { .. } => "trust.release-reused",
+            Self::Owner { .. } => "trust.owner",
             Self::Permissions { .. } => "trust.permissions",
             Self::WeakKey { .. } => "trust.weak-key",
             Self::MalformedKey { .. } => "trust.malformed-key",
@@ -335,6 +350,13 @@ impl TrustError {
 
 const TRUST_ADD: &str = "which this host does not know; if you trust the publisher, add the key with \
                          `ampoule trust add`";
+
+fn trusted_owners(user: u32) -> String {
+    if user == 0 {
+        return "uid 0".to_owned();
+    }
+    format!("uid {user} or uid 0")
+}
 
 fn about_strangers(document: DocumentKind) -> String {
     match document {

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Fields, ReadError, Value, parsed};
 use crate::locked_directory::LockedDirectory;
 use crate::manifest::Manifest;
+use crate::permission_policy::{Location, PermissionPolicy};
 use crate::permissions::Rule;
 use crate::trust::document::{in_document, schema};
 use crate::trust::error::TrustError;
@@ -44,6 +45,7 @@ pub struct SeenRelease {
 #[derive(Clone, Debug)]
 pub struct ReleaseState {
     dir: PathBuf,
+    permissions: PermissionPolicy,
 }
 
 /// The file's content.
@@ -58,23 +60,30 @@ impl ReleaseState {
     /// The state in this directory, which need not be there yet.
     #[must_use]
     pub fn in_directory(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self {
+            dir: dir.into(),
+            permissions: PermissionPolicy::default(),
+        }
+    }
+
+    /// Says what is done when others may change the directory or the file.
+    #[must_use]
+    pub fn with_permissions(mut self, permissions: PermissionPolicy) -> Self {
+        self.permissions = permissions;
+        self
     }
 
     /// The newest release of each model that was run here, by `publisher/name`.
     ///
     /// # Errors
     ///
-    /// `trust.permissions` when others than the owner may change the file or the directory,
-    /// `trust.malformed` when the file is not as [`ReleaseState::record`] writes it, `io.failed`.
+    /// `trust.owner` and `trust.permissions` when others may change the file, the directory or one above
+    /// it, `trust.malformed` when the file is not as [`ReleaseState::record`] writes it, `io.failed`.
     pub fn seen(&self) -> Result<BTreeMap<String, SeenRelease>> {
-        match Directory::open(&self.dir) {
-            Ok(directory) => {
-                directory.check(Rule::OwnerWrites, "the state directory")?;
-                Ok(read(&directory)?.releases)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(Error::io("open the state directory")(error)),
+        match Directory::open(&self.location(), Rule::OwnerWrites, "the state directory") {
+            Ok(directory) => Ok(read(&directory)?.releases),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
         }
     }
 
@@ -112,7 +121,7 @@ impl ReleaseState {
         if self.seen()?.get(&model) == Some(&this) {
             return Ok(());
         }
-        let locked = LockedDirectory::make(&self.dir, LOCK_FILE, "the state directory")?;
+        let locked = LockedDirectory::make(&self.location(), LOCK_FILE, "the state directory")?;
         let mut state = read(locked.directory())?;
         if let Some(seen) = state.releases.get(&model) {
             may_follow(&model, seen, this.release, digest)?;
@@ -128,6 +137,10 @@ impl ReleaseState {
             .directory()
             .replace(RELEASES_FILE, &json, 0o600)
             .map_err(Error::io("write releases.json"))
+    }
+
+    fn location(&self) -> Location<'_> {
+        self.permissions.at(&self.dir)
     }
 }
 
@@ -154,7 +167,7 @@ fn may_follow(model: &str, seen: &SeenRelease, release: u64, digest: Sha256Diges
 }
 
 fn read(directory: &Directory) -> Result<Releases> {
-    let bytes = match directory.read_bounded(RELEASES_FILE, MAX_RELEASES_BYTES, Rule::OwnerWrites) {
+    let bytes = match directory.read_bounded(RELEASES_FILE, MAX_RELEASES_BYTES) {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(found)) => {
             return Err(Error::Trust(TrustError::Malformed {

@@ -177,11 +177,6 @@ impl TrustStore {
     pub fn accept_revocations(&mut self, signed: &SignedRevocations) -> Result<()> {
         self.revocation.accept(signed)
     }
-
-    /// The list, if this store would obey it, were there no other.
-    pub(crate) fn verify_revocations(&self, signed: &SignedRevocations) -> Result<RevocationList> {
-        self.revocation.verify(signed)
-    }
 }
 
 /// Refuses a list whose time is over: somebody may be keeping the next one from us.

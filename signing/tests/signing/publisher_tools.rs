@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
+use ampoule_signing::SecretKey;
+
 use crate::command_line::{INIT, answer, assert_refused, json, workplace};
 
 #[test]
@@ -41,7 +43,7 @@ fn a_key_gets_another_password_and_stays_the_same_key() {
 }
 
 #[test]
-fn a_key_behind_a_link_is_the_one_that_gets_the_password() {
+fn a_key_behind_a_link_is_refused_and_keeps_its_password() {
     let dir = workplace();
     let dir = dir.path();
     answer(dir, &["keygen", "acme.key", "--no-encryption"]);
@@ -49,8 +51,12 @@ fn a_key_behind_a_link_is_the_one_that_gets_the_password() {
     std::os::unix::fs::symlink("acme.key", dir.join("link.key")).unwrap();
     fs::write(dir.join("new"), "another password\n").unwrap();
     fs::set_permissions(dir.join("new"), fs::Permissions::from_mode(0o600)).unwrap();
-    answer(dir, &["passwd", "link.key", "--new-password-file", "new"]);
-    assert!(fs::read(dir.join("acme.key")).unwrap() != plain);
+    let passwd = ["passwd", "link.key", "--new-password-file", "new"];
+    assert_refused(dir, &passwd, "file.symlink", 3);
+    let key = SecretKey::generate().unwrap();
+    let refused = key.replace_file(&dir.join("link.key"), None).unwrap_err();
+    assert_eq!(refused.code(), "file.symlink");
+    assert_eq!(fs::read(dir.join("acme.key")).unwrap(), plain);
     assert!(dir.join("link.key").is_symlink());
 }
 

@@ -36,7 +36,7 @@ struct Verdict {
 
 pub(crate) fn run(command: BundleCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let choice = ModelChoice::from(command);
-    let bundle = choice.open()?;
+    let bundle = choice.open(settings)?;
     // Without a trust directory nobody is trusted, and the bundle is shown all the same.
     let trust = match choice.trust(settings) {
         Err(Error::NoTrust) => TrustStore::new(),

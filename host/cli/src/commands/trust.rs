@@ -1,7 +1,5 @@
 //! `ampoule trust`: whose models this host runs.
 
-use std::path::Path;
-
 use ampoule::{KeyId, PublicKey, TrustStore};
 use ampoule_signing::{CapOptions, Caps, Delegation, ModelPattern, RootInfo, Timestamp};
 use serde::Serialize;
@@ -14,10 +12,9 @@ use crate::settings::Settings;
 use crate::trust_arguments::{Removal, TrustAdd, TrustCommand};
 
 pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Result<(), Error> {
-    let directory = settings.trust_directory()?;
     match command {
-        TrustCommand::Add(options) => add(directory, &options, json),
-        TrustCommand::Caps(options) => caps(directory, &options, json),
+        TrustCommand::Add(options) => add(settings, &options, json),
+        TrustCommand::Caps(options) => caps(settings, &options, json),
         TrustCommand::List => list(&settings.trust_store()?, json),
         TrustCommand::Show { pattern } => show(&settings.trust_store()?, &pattern, json),
         TrustCommand::Remove {
@@ -34,8 +31,8 @@ pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Res
             // clap sees to it that there is one of the two.
             (None, None, _) => Err(Error::Internal("nothing to remove")),
         },
-        TrustCommand::Root(command) => trust_root::run(command, directory, json),
-        TrustCommand::Revocations(command) => trust_revocations::run(command, directory, json),
+        TrustCommand::Root(command) => trust_root::run(command, settings, json),
+        TrustCommand::Revocations(command) => trust_revocations::run(command, settings, json),
     }
 }
 
@@ -43,14 +40,14 @@ fn pattern(publisher: &str, name: Option<&str>) -> Result<ModelPattern, Error> {
     ModelPattern::new(publisher, name).map_err(|error| Error::Setting(error.to_string()))
 }
 
-fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
+fn add(settings: &Settings, options: &TrustAdd, json: bool) -> Result<(), Error> {
     let pattern = pattern(&options.publisher, options.name.as_deref())?;
     let keys = options
         .keys
         .iter()
-        .map(|path| PublicKey::read_file(path))
+        .map(|path| PublicKey::read_file(settings.permissions.at(path)))
         .collect::<Result<Vec<_>, _>>()?;
-    let delegation = TrustStore::update(directory, |trust| {
+    let delegation = TrustStore::update(settings.trust_directory()?, |trust| {
         let changed = trust.edit(pattern, |delegation| {
             Ok(options.rule.apply(delegation, keys))
         });
@@ -59,8 +56,8 @@ fn add(directory: &Path, options: &TrustAdd, json: bool) -> Result<(), Error> {
     show_delegation(&delegation, json)
 }
 
-fn caps(directory: &Path, options: &CapOptions, json: bool) -> Result<(), Error> {
-    let caps = TrustStore::update(directory, |trust| {
+fn caps(settings: &Settings, options: &CapOptions, json: bool) -> Result<(), Error> {
+    let caps = TrustStore::update(settings.trust_directory()?, |trust| {
         let caps = options.apply(trust.caps().clone());
         trust.set_caps(caps.clone());
         Ok(caps)

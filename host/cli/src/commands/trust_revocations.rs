@@ -1,38 +1,39 @@
 //! `ampoule trust revocations`: the lists of what is trusted no more.
 
-use std::path::Path;
-
 use ampoule::{KeyId, PublicKey, TrustStore};
 use ampoule_signing::{RevocationAuthority, RevocationMode, Role, SignedRevocations, Timestamp};
 use serde_json::json;
 
 use crate::error::Error;
 use crate::output;
+use crate::settings::Settings;
 use crate::trust_arguments::{TrustRevocationsCommand, TrustRevocationsSigners};
 
 pub(crate) fn run(
     command: TrustRevocationsCommand,
-    directory: &Path,
+    settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
+    let (directory, permissions) = (settings.trust_directory()?, &settings.permissions);
     match command {
-        TrustRevocationsCommand::Signers(options) => signers(directory, &options)?,
+        TrustRevocationsCommand::Signers(options) => signers(settings, &options)?,
         TrustRevocationsCommand::Update { lists } => {
-            let lists = SignedRevocations::read_files(lists);
-            TrustStore::update_revocations(directory, lists, Timestamp::now())?;
+            let lists =
+                SignedRevocations::read_files(lists.iter().map(|list| permissions.at(list)));
+            TrustStore::update_revocations(directory.clone(), lists, Timestamp::now())?;
         }
         TrustRevocationsCommand::Show => {}
     }
     show(&TrustStore::open(directory)?, json)
 }
 
-fn signers(directory: &Path, options: &TrustRevocationsSigners) -> Result<(), Error> {
+fn signers(settings: &Settings, options: &TrustRevocationsSigners) -> Result<(), Error> {
     let keys = options
         .keys
         .iter()
-        .map(|path| PublicKey::read_file(path))
+        .map(|path| PublicKey::read_file(settings.permissions.at(path)))
         .collect::<Result<Vec<_>, _>>()?;
-    TrustStore::update(directory, |trust| {
+    TrustStore::update(settings.trust_directory()?, |trust| {
         if let Some(name) = &options.name {
             let role = Role::new(keys, options.threshold)?;
             trust.set_revocation_authority(Some(RevocationAuthority::new(name, role)?));

@@ -1,7 +1,6 @@
 //! `ampoule trust root`: the signed root that a fleet follows.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 
 use ampoule::{KeyId, PublicKey};
 use ampoule_signing::{SignedRoot, Timestamp, VerifiedRoot};
@@ -9,13 +8,15 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::output;
+use crate::settings::Settings;
 use crate::trust_arguments::TrustRootCommand;
 
-pub(crate) fn run(command: TrustRootCommand, directory: &Path, json: bool) -> Result<(), Error> {
+pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) -> Result<(), Error> {
+    let (directory, permissions) = (settings.trust_directory()?, &settings.permissions);
     let now = Timestamp::now();
     match command {
         TrustRootCommand::Install { root, digest } => {
-            let signed = SignedRoot::read_file(&root)?;
+            let signed = SignedRoot::read_file(permissions.at(&root))?;
             match digest {
                 Some(digest) => signed.check_digest(digest)?,
                 None => ask(&signed.clone().verify_self_signed()?)?,
@@ -24,6 +25,7 @@ pub(crate) fn run(command: TrustRootCommand, directory: &Path, json: bool) -> Re
             show("installed", &installed, now, json)
         }
         TrustRootCommand::Update { roots } => {
+            let roots = roots.iter().map(|root| permissions.at(root));
             let updated = VerifiedRoot::update(directory, SignedRoot::read_files(roots), now)?;
             show("installed", &updated, now, json)
         }

@@ -25,6 +25,10 @@ pub(crate) struct Arguments {
     /// Answer in JSON, errors too, on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Take keys, bundles, roots and trust that others than you and root could have changed, and private
+    /// keys that they can read: with a warning, instead of refusing them.
+    #[arg(long, global = true)]
+    pub(crate) insecure_permissions: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

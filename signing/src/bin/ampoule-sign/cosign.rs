@@ -1,7 +1,7 @@
 //! `cosign`.
 
 use ampoule_signing::{
-    ENVELOPE_FILE, Manifest, Result, SecretKey, Sha256Digest, review_and_cosign,
+    ENVELOPE_FILE, Manifest, PermissionPolicy, Result, Sha256Digest, review_and_cosign,
 };
 use serde_json::json;
 
@@ -10,8 +10,8 @@ use crate::confirm::confirm;
 use crate::inspect::describe;
 use crate::output::Answer;
 
-pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+pub(crate) fn cosign(options: &Cosign, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = options.password.open_key(&options.key, permissions)?;
     let review = |manifest: &Manifest, digest| match &options.expect {
         Some(expected) => expected.check(manifest, digest),
         None => confirm(
@@ -19,7 +19,7 @@ pub(crate) fn cosign(options: &Cosign) -> Result<Answer> {
             "--expect, such as --expect acme/minilm@sha256:DIGEST",
         ),
     };
-    let (manifest, envelope) = review_and_cosign(&options.dir, &[&key], review)?;
+    let (manifest, envelope) = review_and_cosign(permissions.at(&options.dir), &[&key], review)?;
     let signers = envelope.key_ids();
     let digest = Sha256Digest::of(envelope.payload());
     let key_id = key.public_key().key_id();

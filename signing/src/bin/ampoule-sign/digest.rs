@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ampoule_signing::{Result, digest_directory};
+use ampoule_signing::{PermissionPolicy, Result, digest_directory};
 use serde_json::json;
 
 use crate::arguments::Digest;
 use crate::output::Answer;
 
-pub(crate) fn digest(options: &Digest) -> Result<Answer> {
-    let digests = digest_directory(&options.dir)?;
+pub(crate) fn digest(options: &Digest, permissions: &PermissionPolicy) -> Result<Answer> {
+    let digests = digest_directory(permissions.at(&options.dir))?;
     // Two spaces: the first ends the digest, the second says that files are read as they are.
     let lines: Vec<_> = digests
         .iter()

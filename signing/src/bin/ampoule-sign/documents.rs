@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Document, DocumentKind, Error, PublicKey, Result, SecretKey, Signed, Timestamp, read_draft,
+    Document, DocumentKind, Error, PermissionPolicy, PublicKey, Result, Signed, Timestamp,
+    read_draft,
 };
 use serde_json::{Value, json};
 
@@ -24,15 +25,18 @@ pub(crate) trait Shown: Document {
 }
 
 /// Refuses to go on to the next version when this one was not signed as the draft has it.
-pub(crate) fn check_signed<D: Shown>(options: &NextDraft) -> Result<()> {
-    let (payload, draft) = read_draft::<D>(&options.draft)?;
+pub(crate) fn check_signed<D: Shown>(
+    options: &NextDraft,
+    permissions: &PermissionPolicy,
+) -> Result<()> {
+    let (payload, draft) = read_draft::<D>(permissions.at(&options.draft))?;
     let version = draft.version();
     let signed = options
         .signed
         .clone()
         .unwrap_or_else(|| signed_path::<D>(&options.draft, version));
-    let is_signed =
-        Signed::<D>::read_file(&signed).is_ok_and(|signed| signed.envelope().payload() == payload);
+    let is_signed = Signed::<D>::read_file(permissions.at(&signed))
+        .is_ok_and(|signed| signed.envelope().payload() == payload);
     if is_signed {
         return Ok(());
     }
@@ -51,8 +55,11 @@ fn signed_path<D: Shown>(draft: &Path, version: u64) -> PathBuf {
     draft.with_file_name(format!("{version}.{}.dsse.json", D::NAME))
 }
 
-pub(crate) fn sign<D: Shown>(options: &SignDraft) -> Result<Answer> {
-    let (payload, document) = read_draft::<D>(&options.draft)?;
+pub(crate) fn sign<D: Shown>(
+    options: &SignDraft,
+    permissions: &PermissionPolicy,
+) -> Result<Answer> {
+    let (payload, document) = read_draft::<D>(permissions.at(&options.draft))?;
     check_signable(&document, options.allow_expired)?;
     let out = options
         .out
@@ -62,16 +69,19 @@ pub(crate) fn sign<D: Shown>(options: &SignDraft) -> Result<Answer> {
     let keys = options
         .keys
         .iter()
-        .map(|path| SecretKey::read_file(path, || options.password.get()))
+        .map(|path| options.password.open_key(path, permissions))
         .collect::<Result<Vec<_>>>()?;
     let signed = Signed::<D>::sign(payload, &keys.iter().collect::<Vec<_>>())?;
-    signed.write_file(&out)?;
+    signed.write_file(permissions.at(&out))?;
     let first = format!("signed, wrote {}", out.display());
     Ok(signed_answer(&first, &document, &signed, json!({})))
 }
 
-pub(crate) fn cosign<D: Shown>(options: &CosignDocument) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+pub(crate) fn cosign<D: Shown>(
+    options: &CosignDocument,
+    permissions: &PermissionPolicy,
+) -> Result<Answer> {
+    let key = options.password.open_key(&options.key, permissions)?;
     let key_id = key.public_key().key_id();
     let review = |signed: &Signed<D>, document: &D| {
         check_signable(document, options.allow_expired)?;
@@ -83,7 +93,7 @@ pub(crate) fn cosign<D: Shown>(options: &CosignDocument) -> Result<Answer> {
             ),
         }
     };
-    let (signed, document) = Signed::<D>::cosign_file(&options.file, &key, review)?;
+    let (signed, document) = Signed::<D>::cosign_file(permissions.at(&options.file), &key, review)?;
     Ok(signed_answer(
         &format!("added the signature of {key_id}; you signed:"),
         &document,
@@ -100,8 +110,8 @@ fn check_signable<D: Document>(document: &D, allow_expired: bool) -> Result<()> 
 }
 
 /// Shows what a file holds, whoever signed it.
-pub(crate) fn inspect<D: Shown>(path: &Path) -> Result<Answer> {
-    let signed = Signed::<D>::read_file(path)?;
+pub(crate) fn inspect<D: Shown>(path: &Path, permissions: &PermissionPolicy) -> Result<Answer> {
+    let signed = Signed::<D>::read_file(permissions.at(path))?;
     let document = signed.unverified()?;
     Ok(signed_answer(
         &format!("NOT VERIFIED: this is what the {} says of itself", D::KIND),
@@ -111,10 +121,13 @@ pub(crate) fn inspect<D: Shown>(path: &Path) -> Result<Answer> {
     ))
 }
 
-pub(crate) fn read_keys(paths: &[impl AsRef<Path>]) -> Result<Vec<PublicKey>> {
+pub(crate) fn read_keys(
+    paths: &[PathBuf],
+    permissions: &PermissionPolicy,
+) -> Result<Vec<PublicKey>> {
     paths
         .iter()
-        .map(|path| PublicKey::read_file(path.as_ref()))
+        .map(|path| PublicKey::read_file(permissions.at(path)))
         .collect()
 }
 

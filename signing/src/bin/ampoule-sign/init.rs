@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use ampoule_signing::{Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, Result, Timestamp};
+use ampoule_signing::{
+    Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, PermissionPolicy, Result, Timestamp,
+};
 use serde_json::json;
 
 use crate::arguments::{Init, LimitOptions};
 use crate::output::Answer;
 
-pub(crate) fn init(options: Box<Init>) -> Result<Answer> {
+pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result<Answer> {
     let template = ManifestTemplate {
         publisher: options.publisher,
         name: options.name,
@@ -25,10 +27,10 @@ pub(crate) fn init(options: Box<Init>) -> Result<Answer> {
         description: options.description,
     };
     let created = options.created.unwrap_or_else(Timestamp::now);
-    let manifest = template.fill(&options.dir, created)?;
+    let manifest = template.fill(permissions.at(&options.dir), created)?;
     let limits = adjust(*manifest.limits(), &options.limits);
     let manifest = manifest.with_limits(limits)?;
-    manifest.write_file(&options.dir)?;
+    manifest.write_file(permissions.at(&options.dir))?;
     let files = manifest.files().len();
     Ok(Answer {
         text: format!(

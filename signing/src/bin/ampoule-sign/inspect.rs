@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
-use ampoule_signing::{Bundle, FileDigest, FileEntry, Manifest, Result, Sha256Digest};
+use ampoule_signing::{
+    Bundle, FileDigest, FileEntry, Manifest, PermissionPolicy, Result, Sha256Digest,
+};
 use serde_json::json;
 
 use crate::arguments::Inspect;
 use crate::output::Answer;
 
-pub(crate) fn inspect(options: &Inspect) -> Result<Answer> {
-    let bundle = Bundle::open(&options.bundle)?;
+pub(crate) fn inspect(options: &Inspect, permissions: &PermissionPolicy) -> Result<Answer> {
+    let bundle = Bundle::open(permissions.at(&options.bundle))?;
     let manifest = bundle.unverified_manifest()?;
     let digest = Sha256Digest::of(bundle.envelope().payload());
     let key_ids = bundle.envelope().key_ids();

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use ampoule_signing::{Error, PublicKey, Result, SecretKey};
+use ampoule_signing::{Error, PermissionPolicy, PublicKey, Result, SecretKey};
 use serde_json::json;
 
 use crate::arguments::{Keygen, Passwd, Pubkey, PublicKeyFile};
 use crate::output::Answer;
 
-pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
+pub(crate) fn keygen(options: &Keygen, permissions: &PermissionPolicy) -> Result<Answer> {
     let public_path = match &options.public_key {
         Some(path) => path.clone(),
         None => options.key.with_extension("pub"),
@@ -23,11 +23,11 @@ pub(crate) fn keygen(options: &Keygen) -> Result<Answer> {
     let password = if options.no_encryption {
         None
     } else {
-        Some(options.password.choose()?)
+        Some(options.password.choose(permissions)?)
     };
     let key = SecretKey::generate()?;
     key.write_file(
-        &options.key,
+        permissions.at(&options.key),
         password.as_ref().map(|password| password.as_str()),
     )?;
     key.public_key().write_file(&public_path).inspect_err(|_| {
@@ -61,8 +61,8 @@ pub(crate) fn refuse_existing(path: &Path, what: &'static str) -> Result<()> {
     }
 }
 
-pub(crate) fn pubkey(options: &Pubkey) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+pub(crate) fn pubkey(options: &Pubkey, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = options.password.open_key(&options.key, permissions)?;
     let public_key: &PublicKey = key.public_key();
     let pem = public_key.to_pem()?;
     let id = public_key.key_id();
@@ -77,23 +77,23 @@ pub(crate) fn pubkey(options: &Pubkey) -> Result<Answer> {
     Ok(Answer { text, json })
 }
 
-pub(crate) fn key_id(options: &PublicKeyFile) -> Result<Answer> {
-    let id = PublicKey::read_file(&options.public_key)?.key_id();
+pub(crate) fn key_id(options: &PublicKeyFile, permissions: &PermissionPolicy) -> Result<Answer> {
+    let id = PublicKey::read_file(permissions.at(&options.public_key))?.key_id();
     Ok(Answer {
         text: id.to_string(),
         json: json!({ "key_id": id }),
     })
 }
 
-pub(crate) fn passwd(options: &Passwd) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
+pub(crate) fn passwd(options: &Passwd, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = options.password.open_key(&options.key, permissions)?;
     let password = if options.no_encryption {
         None
     } else {
-        Some(options.new_password.choose()?)
+        Some(options.new_password.choose(permissions)?)
     };
     key.replace_file(
-        &options.key,
+        permissions.at(&options.key),
         password.as_ref().map(|password| password.as_str()),
     )?;
     let id = key.public_key().key_id();

@@ -24,6 +24,7 @@ mod verify;
 
 use std::process::ExitCode;
 
+use ampoule_signing::PermissionPolicy;
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
@@ -37,22 +38,27 @@ fn main() -> ExitCode {
     let output = Output {
         json: arguments.json,
     };
+    let permissions = if arguments.insecure_permissions {
+        PermissionPolicy::insecure(output::warn)
+    } else {
+        PermissionPolicy::default()
+    };
     let answer = match arguments.command {
-        Command::Keygen(options) => keys::keygen(&options),
-        Command::Pubkey(options) => keys::pubkey(&options),
-        Command::KeyId(options) => keys::key_id(&options),
-        Command::Passwd(options) => keys::passwd(&options),
-        Command::Init(options) => init::init(options),
-        Command::Sign(options) => sign::sign(&options),
-        Command::Cosign(options) => cosign::cosign(&options),
-        Command::Verify(options) => verify::verify(&options),
-        Command::Inspect(options) => inspect::inspect(&options),
-        Command::Digest(options) => digest::digest(&options),
-        Command::Minisign(command) => minisign::minisign(&command),
-        Command::Pack(options) => pack::pack(&options),
-        Command::Unpack(options) => pack::unpack(&options),
-        Command::Root(command) => root::root(&command),
-        Command::Revocations(command) => revocations::revocations(&command),
+        Command::Keygen(options) => keys::keygen(&options, &permissions),
+        Command::Pubkey(options) => keys::pubkey(&options, &permissions),
+        Command::KeyId(options) => keys::key_id(&options, &permissions),
+        Command::Passwd(options) => keys::passwd(&options, &permissions),
+        Command::Init(options) => init::init(options, &permissions),
+        Command::Sign(options) => sign::sign(&options, &permissions),
+        Command::Cosign(options) => cosign::cosign(&options, &permissions),
+        Command::Verify(options) => verify::verify(&options, &permissions),
+        Command::Inspect(options) => inspect::inspect(&options, &permissions),
+        Command::Digest(options) => digest::digest(&options, &permissions),
+        Command::Minisign(command) => minisign::minisign(&command, &permissions),
+        Command::Pack(options) => pack::pack(&options, &permissions),
+        Command::Unpack(options) => pack::unpack(&options, &permissions),
+        Command::Root(command) => root::root(&command, &permissions),
+        Command::Revocations(command) => revocations::revocations(&command, &permissions),
         Command::Man(options) => manual::man(&options),
         Command::Completions(options) => manual::completions(&options),
     };

@@ -1,21 +1,24 @@
 //! `minisign`: signatures and keys for those who check with that tool.
 
-use ampoule_signing::{MINISIGN_FILE, PublicKey, Result, SecretKey, minisign_directory};
+use ampoule_signing::{MINISIGN_FILE, PermissionPolicy, PublicKey, Result, minisign_directory};
 use serde_json::json;
 
 use crate::arguments::{MinisignCommand, MinisignSign, PublicKeyFile};
 use crate::output::Answer;
 
-pub(crate) fn minisign(command: &MinisignCommand) -> Result<Answer> {
+pub(crate) fn minisign(
+    command: &MinisignCommand,
+    permissions: &PermissionPolicy,
+) -> Result<Answer> {
     match command {
-        MinisignCommand::Sign(options) => sign(options),
-        MinisignCommand::Pubkey(options) => pubkey(options),
+        MinisignCommand::Sign(options) => sign(options, permissions),
+        MinisignCommand::Pubkey(options) => pubkey(options, permissions),
     }
 }
 
-fn sign(options: &MinisignSign) -> Result<Answer> {
-    let key = SecretKey::read_file(&options.key, || options.password.get())?;
-    let manifest = minisign_directory(&options.dir, &key)?;
+fn sign(options: &MinisignSign, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = options.password.open_key(&options.key, permissions)?;
+    let manifest = minisign_directory(permissions.at(&options.dir), &key)?;
     let id = key.public_key().key_id();
     Ok(Answer {
         text: format!(
@@ -27,8 +30,8 @@ fn sign(options: &MinisignSign) -> Result<Answer> {
     })
 }
 
-fn pubkey(options: &PublicKeyFile) -> Result<Answer> {
-    let key = PublicKey::read_file(&options.public_key)?;
+fn pubkey(options: &PublicKeyFile, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = PublicKey::read_file(permissions.at(&options.public_key))?;
     let text = key.to_minisign();
     Ok(Answer {
         text: text.trim_end().to_owned(),

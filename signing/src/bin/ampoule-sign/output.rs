@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ampoule_signing::{Error, Result, exit_code_for};
+use ampoule_signing::{Error, Result, TrustError, exit_code_for};
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
@@ -64,6 +64,16 @@ pub(crate) fn print_refusal(refusal: &clap::Error) -> ExitCode {
         .filter(|line| !line.is_empty())
         .collect();
     print_error(json, "usage.arguments", &line.join(" "))
+}
+
+/// Says on standard error, beside the answer, what `--insecure-permissions` lets pass.
+pub(crate) fn warn(problem: &TrustError) {
+    let line = format!(
+        "warning: taken all the same: {problem} ({})",
+        problem.code()
+    );
+    // Where nobody can be told, the command goes on as it was asked to.
+    print(&mut io::stderr().lock(), &line, 0);
 }
 
 fn print_error(json: bool, code: &str, message: &str) -> ExitCode {

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use ampoule_signing::{Manifest, Result, pack_directory, unpack_file};
+use ampoule_signing::{Manifest, PermissionPolicy, Result, pack_directory, unpack_file};
 use serde_json::json;
 
 use crate::arguments::{Pack, Unpack};
 use crate::output::Answer;
 
-pub(crate) fn pack(options: &Pack) -> Result<Answer> {
-    let manifest = pack_directory(&options.dir, &options.file)?;
+pub(crate) fn pack(options: &Pack, permissions: &PermissionPolicy) -> Result<Answer> {
+    let manifest = pack_directory(permissions.at(&options.dir), &options.file)?;
     Ok(answer("packed", &manifest, &options.file))
 }
 
-pub(crate) fn unpack(options: &Unpack) -> Result<Answer> {
-    let manifest = unpack_file(&options.file, &options.dir)?;
+pub(crate) fn unpack(options: &Unpack, permissions: &PermissionPolicy) -> Result<Answer> {
+    let manifest = unpack_file(permissions.at(&options.file), &options.dir)?;
     Ok(answer("unpacked", &manifest, &options.dir))
 }
 

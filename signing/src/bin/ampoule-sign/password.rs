@@ -4,7 +4,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use ampoule_signing::{Error, Result, read_private_text};
+use ampoule_signing::{Error, PermissionPolicy, Result, SecretKey, read_private_text};
 use clap::Args;
 use zeroize::Zeroizing;
 
@@ -24,17 +24,19 @@ pub(crate) struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// The password of a key that exists.
-    pub(crate) fn get(&self) -> Result<Zeroizing<String>> {
-        match given(self.password_file.as_deref(), VARIABLE)? {
-            Some(password) => Ok(password),
-            None => prompt("Password of the private key: "),
-        }
+    /// Reads a private key, and its password if it has one.
+    pub(crate) fn open_key(&self, key: &Path, permissions: &PermissionPolicy) -> Result<SecretKey> {
+        SecretKey::read_file(permissions.at(key), || {
+            match given(self.password_file.as_deref(), VARIABLE, permissions)? {
+                Some(password) => Ok(password),
+                None => prompt("Password of the private key: "),
+            }
+        })
     }
 
     /// A password for a new key; a person types it twice.
-    pub(crate) fn choose(&self) -> Result<Zeroizing<String>> {
-        choose(self.password_file.as_deref(), VARIABLE)
+    pub(crate) fn choose(&self, permissions: &PermissionPolicy) -> Result<Zeroizing<String>> {
+        choose(self.password_file.as_deref(), VARIABLE, permissions)
     }
 }
 
@@ -49,13 +51,17 @@ pub(crate) struct NewPasswordSource {
 
 impl NewPasswordSource {
     /// The password; a person types it twice.
-    pub(crate) fn choose(&self) -> Result<Zeroizing<String>> {
-        choose(self.new_password_file.as_deref(), NEW_VARIABLE)
+    pub(crate) fn choose(&self, permissions: &PermissionPolicy) -> Result<Zeroizing<String>> {
+        choose(self.new_password_file.as_deref(), NEW_VARIABLE, permissions)
     }
 }
 
-fn choose(file: Option<&Path>, variable: &str) -> Result<Zeroizing<String>> {
-    if let Some(password) = given(file, variable)? {
+fn choose(
+    file: Option<&Path>,
+    variable: &str,
+    permissions: &PermissionPolicy,
+) -> Result<Zeroizing<String>> {
+    if let Some(password) = given(file, variable, permissions)? {
         return Ok(password);
     }
     let password = prompt("New password for the private key: ")?;
@@ -67,9 +73,17 @@ fn choose(file: Option<&Path>, variable: &str) -> Result<Zeroizing<String>> {
     Ok(password)
 }
 
-fn given(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String>>> {
+fn given(
+    file: Option<&Path>,
+    variable: &str,
+    permissions: &PermissionPolicy,
+) -> Result<Option<Zeroizing<String>>> {
     if let Some(path) = file {
-        let text = read_private_text(path, "the password file", MAX_PASSWORD_BYTES)?;
+        let text = read_private_text(
+            permissions.at(path),
+            "the password file",
+            MAX_PASSWORD_BYTES,
+        )?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         return Ok(Some(Zeroizing::new(
             line.strip_suffix('\r').unwrap_or(line).to_owned(),

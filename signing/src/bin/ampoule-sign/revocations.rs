@@ -1,40 +1,47 @@
 //! `revocations`: the list of what is trusted no more.
 
-use std::path::Path;
-
-use ampoule_signing::{Result, RevocationList, update_draft, write_draft};
+use ampoule_signing::{
+    Location, PermissionPolicy, Result, RevocationList, update_draft, write_draft,
+};
 use serde_json::{Value, json};
 
 use crate::documents::{Shown, check_signed, cosign, draft_answer, inspect, sign};
 use crate::output::Answer;
 use crate::revocation_arguments::RevocationCommand;
 
-pub(crate) fn revocations(command: &RevocationCommand) -> Result<Answer> {
+pub(crate) fn revocations(
+    command: &RevocationCommand,
+    permissions: &PermissionPolicy,
+) -> Result<Answer> {
     match command {
         RevocationCommand::Init(options) => {
             let list = RevocationList::new(&options.name, options.expires)?;
-            write_draft(&options.draft, &list)?;
+            write_draft(permissions.at(&options.draft), &list)?;
             Ok(draft_answer(&list))
         }
-        RevocationCommand::Add(options) => change(&options.draft, |list| {
+        RevocationCommand::Add(options) => change(permissions.at(&options.draft), |list| {
             (options.what.all())
                 .try_fold(list, |list, what| list.with(what, options.reason.clone()))
         }),
-        RevocationCommand::Remove(options) => change(&options.draft, |list| {
+        RevocationCommand::Remove(options) => change(permissions.at(&options.draft), |list| {
             (options.what.all()).try_fold(list, |list, what| list.without(&what))
         }),
         RevocationCommand::Next(options) => {
-            check_signed::<RevocationList>(options)?;
-            change(&options.draft, |list| list.next(options.expires))
+            check_signed::<RevocationList>(options, permissions)?;
+            change(permissions.at(&options.draft), |list| {
+                list.next(options.expires)
+            })
         }
-        RevocationCommand::Sign(options) => sign::<RevocationList>(options),
-        RevocationCommand::Cosign(options) => cosign::<RevocationList>(options),
-        RevocationCommand::Inspect(options) => inspect::<RevocationList>(&options.list),
+        RevocationCommand::Sign(options) => sign::<RevocationList>(options, permissions),
+        RevocationCommand::Cosign(options) => cosign::<RevocationList>(options, permissions),
+        RevocationCommand::Inspect(options) => {
+            inspect::<RevocationList>(&options.list, permissions)
+        }
     }
 }
 
 fn change(
-    draft: &Path,
+    draft: Location<'_>,
     change: impl FnOnce(RevocationList) -> Result<RevocationList>,
 ) -> Result<Answer> {
     Ok(draft_answer(&update_draft(draft, change)?))

@@ -1,10 +1,8 @@
 //! `root`: the signed form of trust, for fleets.
 
-use std::path::Path;
-
 use ampoule_signing::{
-    Error, KeyId, PublicKey, Result, RevocationMode, Role, Root, SignedRoot, Timestamp,
-    update_draft, write_draft,
+    Error, KeyId, Location, PermissionPolicy, PublicKey, Result, RevocationMode, Role, Root,
+    SignedRoot, Timestamp, update_draft, write_draft,
 };
 use serde_json::{Value, json};
 
@@ -18,33 +16,33 @@ use crate::root_arguments::{
     RootRevocation, RootVerify,
 };
 
-pub(crate) fn root(command: &RootCommand) -> Result<Answer> {
+pub(crate) fn root(command: &RootCommand, permissions: &PermissionPolicy) -> Result<Answer> {
     match command {
-        RootCommand::Init(options) => init(options),
-        RootCommand::Delegate(options) => delegate(options),
-        RootCommand::Caps(options) => caps(options),
-        RootCommand::Revocation(options) => revocation(options),
-        RootCommand::AddKey(options) => add_key(options),
-        RootCommand::RemoveKey(options) => remove_key(options),
-        RootCommand::RemoveDelegation(options) => remove_delegation(options),
-        RootCommand::Next(options) => next(options),
-        RootCommand::Sign(options) => sign::<Root>(options),
-        RootCommand::Cosign(options) => cosign::<Root>(options),
-        RootCommand::Verify(options) => verify(options),
-        RootCommand::Inspect(options) => inspect::<Root>(&options.root),
+        RootCommand::Init(options) => init(options, permissions),
+        RootCommand::Delegate(options) => delegate(options, permissions),
+        RootCommand::Caps(options) => caps(options, permissions),
+        RootCommand::Revocation(options) => revocation(options, permissions),
+        RootCommand::AddKey(options) => add_key(options, permissions),
+        RootCommand::RemoveKey(options) => remove_key(options, permissions),
+        RootCommand::RemoveDelegation(options) => remove_delegation(options, permissions),
+        RootCommand::Next(options) => next(options, permissions),
+        RootCommand::Sign(options) => sign::<Root>(options, permissions),
+        RootCommand::Cosign(options) => cosign::<Root>(options, permissions),
+        RootCommand::Verify(options) => verify(options, permissions),
+        RootCommand::Inspect(options) => inspect::<Root>(&options.root, permissions),
     }
 }
 
-fn init(options: &RootInit) -> Result<Answer> {
-    let keys = read_keys(&options.keys)?;
+fn init(options: &RootInit, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = read_keys(&options.keys, permissions)?;
     let root = Root::new(&options.name, keys, options.threshold, options.expires)?;
-    write_draft(&options.draft, &root)?;
+    write_draft(permissions.at(&options.draft), &root)?;
     Ok(draft_answer(&root))
 }
 
-fn delegate(options: &RootDelegate) -> Result<Answer> {
-    let keys = read_keys(&options.keys)?;
-    change(&options.draft, |root| {
+fn delegate(options: &RootDelegate, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = read_keys(&options.keys, permissions)?;
+    change(permissions.at(&options.draft), |root| {
         root.change_trust(|trust| {
             trust
                 .edit(options.pattern.clone(), |delegation| {
@@ -55,8 +53,8 @@ fn delegate(options: &RootDelegate) -> Result<Answer> {
     })
 }
 
-fn caps(options: &RootCaps) -> Result<Answer> {
-    change(&options.draft, |root| {
+fn caps(options: &RootCaps, permissions: &PermissionPolicy) -> Result<Answer> {
+    change(permissions.at(&options.draft), |root| {
         root.change_trust(|trust| {
             let caps = options.caps.apply(trust.caps().clone());
             trust.set_caps(caps);
@@ -65,9 +63,9 @@ fn caps(options: &RootCaps) -> Result<Answer> {
     })
 }
 
-fn revocation(options: &RootRevocation) -> Result<Answer> {
-    let keys = read_keys(&options.keys)?;
-    change(&options.draft, |root| {
+fn revocation(options: &RootRevocation, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = read_keys(&options.keys, permissions)?;
+    change(permissions.at(&options.draft), |root| {
         let root = match options.mode {
             Some(mode) => root.with_revocation_mode(mode),
             None => root,
@@ -83,21 +81,26 @@ fn revocation(options: &RootRevocation) -> Result<Answer> {
     })
 }
 
-fn add_key(options: &RootAddKey) -> Result<Answer> {
-    let key = PublicKey::read_file(&options.key)?;
-    change(&options.draft, |root| {
+fn add_key(options: &RootAddKey, permissions: &PermissionPolicy) -> Result<Answer> {
+    let key = PublicKey::read_file(permissions.at(&options.key))?;
+    change(permissions.at(&options.draft), |root| {
         let threshold = options.threshold.unwrap_or(root.threshold());
         root.with_key(key)?.with_threshold(threshold)
     })
 }
 
-fn remove_key(options: &RootRemoveKey) -> Result<Answer> {
-    change(&options.draft, |root| root.without_key(&options.key_id))
+fn remove_key(options: &RootRemoveKey, permissions: &PermissionPolicy) -> Result<Answer> {
+    change(permissions.at(&options.draft), |root| {
+        root.without_key(&options.key_id)
+    })
 }
 
-fn remove_delegation(options: &RootRemoveDelegation) -> Result<Answer> {
+fn remove_delegation(
+    options: &RootRemoveDelegation,
+    permissions: &PermissionPolicy,
+) -> Result<Answer> {
     let pattern = &options.pattern;
-    change(&options.draft, |root| {
+    change(permissions.at(&options.draft), |root| {
         root.change_trust(|trust| {
             if trust.remove_delegation(pattern) {
                 return Ok(());
@@ -109,20 +112,22 @@ fn remove_delegation(options: &RootRemoveDelegation) -> Result<Answer> {
     })
 }
 
-fn next(options: &NextDraft) -> Result<Answer> {
-    check_signed::<Root>(options)?;
-    change(&options.draft, |root| root.next(options.expires))
+fn next(options: &NextDraft, permissions: &PermissionPolicy) -> Result<Answer> {
+    check_signed::<Root>(options, permissions)?;
+    change(permissions.at(&options.draft), |root| {
+        root.next(options.expires)
+    })
 }
 
-fn change(draft: &Path, change: impl FnOnce(Root) -> Result<Root>) -> Result<Answer> {
+fn change(draft: Location<'_>, change: impl FnOnce(Root) -> Result<Root>) -> Result<Answer> {
     Ok(draft_answer(&update_draft(draft, change)?))
 }
 
-fn verify(options: &RootVerify) -> Result<Answer> {
-    let signed = SignedRoot::read_file(&options.root)?;
+fn verify(options: &RootVerify, permissions: &PermissionPolicy) -> Result<Answer> {
+    let signed = SignedRoot::read_file(permissions.at(&options.root))?;
     let verified = match &options.from {
         None => signed.verify_self_signed()?,
-        Some(from) => SignedRoot::read_file(from)?
+        Some(from) => SignedRoot::read_file(permissions.at(from))?
             .verify_self_signed()?
             .follow(signed)?,
     };

@@ -1,20 +1,25 @@
 //! `sign`.
 
-use ampoule_signing::{ENVELOPE_FILE, Result, SecretKey, Sha256Digest, sign_directory};
+use ampoule_signing::{
+    ENVELOPE_FILE, PermissionPolicy, Result, SecretKey, Sha256Digest, sign_directory,
+};
 use serde_json::json;
 
 use crate::arguments::Sign;
 use crate::keys::refuse_existing;
 use crate::output::Answer;
 
-pub(crate) fn sign(options: &Sign) -> Result<Answer> {
-    let keys = keys(options)?;
+pub(crate) fn sign(options: &Sign, permissions: &PermissionPolicy) -> Result<Answer> {
+    let keys = keys(options, permissions)?;
     // Before the envelope: one whose only public key could not be written would be of no use, and
     // would have replaced one that was.
     if let (Some(path), [key]) = (&options.one_time_key, &keys[..]) {
         key.public_key().write_file(path)?;
     }
-    let signed = sign_directory(&options.dir, &keys.iter().collect::<Vec<_>>());
+    let signed = sign_directory(
+        permissions.at(&options.dir),
+        &keys.iter().collect::<Vec<_>>(),
+    );
     let (manifest, envelope) = signed.inspect_err(|_| {
         if let Some(path) = &options.one_time_key {
             // It is ours, and speaks for no signature. That removing fails too changes nothing.
@@ -36,7 +41,7 @@ pub(crate) fn sign(options: &Sign) -> Result<Answer> {
     })
 }
 
-fn keys(options: &Sign) -> Result<Vec<SecretKey>> {
+fn keys(options: &Sign, permissions: &PermissionPolicy) -> Result<Vec<SecretKey>> {
     if let Some(path) = &options.one_time_key {
         refuse_existing(path, "the public key file")?;
         // It is wiped from memory on drop, and was nowhere else.
@@ -45,6 +50,6 @@ fn keys(options: &Sign) -> Result<Vec<SecretKey>> {
     options
         .keys
         .iter()
-        .map(|path| SecretKey::read_file(path, || options.password.get()))
+        .map(|path| options.password.open_key(path, permissions))
         .collect()
 }

@@ -1,14 +1,14 @@
 //! `verify`.
 
-use ampoule_signing::{Bundle, Error, PublicKey, Result, Timestamp, TrustStore};
+use ampoule_signing::{Bundle, Error, PermissionPolicy, PublicKey, Result, Timestamp, TrustStore};
 use serde_json::json;
 
 use crate::arguments::Verify;
 use crate::output::Answer;
 
-pub(crate) fn verify(options: &Verify) -> Result<Answer> {
-    let bundle = Bundle::open(&options.bundle)?;
-    let trust = trust(options, &bundle)?;
+pub(crate) fn verify(options: &Verify, permissions: &PermissionPolicy) -> Result<Answer> {
+    let bundle = Bundle::open(permissions.at(&options.bundle))?;
+    let trust = trust(options, permissions, &bundle)?;
     let bundle = match &options.expect {
         Some(expected) => bundle.with_expected(expected.clone()),
         None => bundle,
@@ -40,12 +40,12 @@ pub(crate) fn verify(options: &Verify) -> Result<Answer> {
     })
 }
 
-fn trust(options: &Verify, bundle: &Bundle) -> Result<TrustStore> {
+fn trust(options: &Verify, permissions: &PermissionPolicy, bundle: &Bundle) -> Result<TrustStore> {
     let Some(path) = &options.public_key else {
         let dir = options.trust.as_deref().ok_or_else(|| {
             Error::UsageArguments("expected --trust DIR or --public-key FILE".to_owned())
         })?;
-        return TrustStore::open(dir);
+        return TrustStore::open(permissions.at(dir));
     };
     // Without a publisher the question is only whether this key signed, so the bundle's own word
     // will do. Where that cannot be read, verification fails before the publisher matters.
@@ -57,6 +57,6 @@ fn trust(options: &Verify, bundle: &Bundle) -> Result<TrustStore> {
         ),
     };
     let mut trust = TrustStore::new();
-    trust.insert(PublicKey::read_file(path)?, [publisher])?;
+    trust.insert(PublicKey::read_file(permissions.at(path))?, [publisher])?;
     Ok(trust)
 }

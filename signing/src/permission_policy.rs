@@ -1,0 +1,104 @@
+//! What a caller wants done about files that somebody else could have changed: they are refused, or taken
+//! with a warning. The decision travels with each path; nothing remembers it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::trust::TrustError;
+
+/// How many problems of one bundle, key or directory are told: a bundle may have thousands of files, and
+/// whoever may change one of them has most likely been given all.
+const MAX_WARNINGS: u32 = 8;
+
+/// What is done about files that somebody else could have changed, or about keys that somebody else
+/// can read: they are refused, unless a caller says otherwise for what is opened with this very value.
+///
+/// ```no_run
+/// # use ampoule_signing::{Bundle, PermissionPolicy};
+/// # fn main() -> ampoule_signing::Result<()> {
+/// let refused = Bundle::open("minilm");
+/// let permissions = PermissionPolicy::insecure(|problem| eprintln!("warning: {problem}"));
+/// let bundle = Bundle::open(permissions.at("minilm"))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PermissionPolicy {
+    /// Without it, what is wrong is an error.
+    warnings: Option<Arc<Warnings>>,
+}
+
+/// Where something lies on disk, and what is done when somebody else could have changed it.
+///
+/// Whatever is a path is one, with the policy that refuses; [`PermissionPolicy::at`] makes the others.
+#[derive(Clone, Debug)]
+pub struct Location<'p> {
+    pub(crate) path: &'p Path,
+    pub(crate) permissions: PermissionPolicy,
+}
+
+impl PermissionPolicy {
+    /// Takes what somebody else could have changed or read, and tells `warn` of each problem, once for as
+    /// long as there are clones of this value. Links are followed no further than by the other policy.
+    #[must_use]
+    pub fn insecure(warn: impl Fn(&TrustError) + Send + Sync + 'static) -> Self {
+        let warnings = Warnings {
+            warn: Box::new(warn),
+            given: Mutex::default(),
+        };
+        Self {
+            warnings: Some(Arc::new(warnings)),
+        }
+    }
+
+    /// A path with this policy.
+    #[must_use]
+    pub fn at<'p, P: AsRef<Path> + ?Sized>(&self, path: &'p P) -> Location<'p> {
+        Location {
+            path: path.as_ref(),
+            permissions: self.clone(),
+        }
+    }
+
+    /// Makes an error of a problem, or a warning. `count` is how many problems this place had before.
+    pub(crate) fn judge(&self, problem: TrustError, count: &AtomicU32) -> Result<()> {
+        let Some(warnings) = &self.warnings else {
+            return Err(Error::Trust(problem));
+        };
+        if count.fetch_add(1, Ordering::Relaxed) < MAX_WARNINGS {
+            warnings.give(&problem);
+        }
+        Ok(())
+    }
+}
+
+impl<'p, P: AsRef<Path> + ?Sized> From<&'p P> for Location<'p> {
+    fn from(path: &'p P) -> Self {
+        PermissionPolicy::default().at(path)
+    }
+}
+
+/// Whom to tell what is wrong, and what they were told.
+struct Warnings {
+    warn: Box<dyn Fn(&TrustError) + Send + Sync>,
+    given: Mutex<BTreeSet<String>>,
+}
+
+impl Warnings {
+    fn give(&self, problem: &TrustError) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.insert(problem.to_string()) {
+            (self.warn)(problem);
+        }
+    }
+}
+
+impl fmt::Debug for Warnings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Warnings")
+    }
+}
