@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ampoule::{Host, TrustStore};
+use ampoule::Host;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const BEAT: Duration = Duration::from_millis(10);
@@ -30,9 +30,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     local.spawn_local(beat(Rc::clone(&latest)));
     local
         .run_until(async {
-            let host = Host::builder()
-                .trust(TrustStore::open(trust.as_ref())?)
-                .build()?;
+            // What the directory says later holds for the model that is loaded now, too.
+            let host = Host::builder().trust_directory(trust).build()?;
             let model = host.load(bundle).await?;
             let mut lines = BufReader::new(tokio::io::stdin()).lines();
             while let Some(line) = lines.next_line().await? {
