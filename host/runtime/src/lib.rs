@@ -8,10 +8,10 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use ampoule::{Host, Limits, TrustStore};
+//! use ampoule::{Host, Limits};
 //!
 //! let host = Host::builder()
-//!     .trust(TrustStore::open("trust".as_ref())?)
+//!     .trust_directory("trust")
 //!     .limits(Limits::default())
 //!     .build()?;
 //! let model = host.load("models/minilm").await?;
