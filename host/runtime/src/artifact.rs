@@ -1,19 +1,21 @@
 //! From an admitted model to code that sandboxes are made of.
 //!
-//! Everything that can be done once per model is done here: compiling, linking, finding the
-//! exports, checking their types.
+//! Everything that can be done once per model is done here: linking, finding the exports, checking
+//! their types.
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, Instance, InstancePre};
+use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
 use crate::admission::AdmittedModel;
 use crate::assets::AssetFiles;
 use crate::bindings::exports::ampoule::model as exports;
+use crate::compile::{CompiledFacts, InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
+use crate::native_code::NativeCode;
 use crate::state::{SandboxState, new_linker};
 use crate::stop::TypeMismatch;
 use crate::trust::ModelTrust;
@@ -22,7 +24,10 @@ use crate::trust::ModelTrust;
 pub(crate) struct Artifact {
     pub(crate) model: AdmittedModel,
     pub(crate) trust: ModelTrust,
+    /// What `init` reads, where it runs in each sandbox; empty otherwise.
     pub(crate) assets: AssetFiles,
+    pub(crate) start: SandboxStart,
+    pub(crate) init: Option<InitReport>,
     pub(crate) instance: InstancePre<SandboxState>,
     pub(crate) exports: Exports,
 }
@@ -76,18 +81,15 @@ impl Exports {
     }
 }
 
-/// Compiles and links. The expensive step of loading a model: seconds for a large component.
-pub(crate) fn compile(
+/// Hands the code to the engine and links it.
+pub(crate) fn link(
     engine: &Engine,
+    code: &NativeCode,
+    facts: CompiledFacts,
     model: AdmittedModel,
     trust: ModelTrust,
 ) -> Result<Arc<Artifact>> {
-    let component =
-        Component::from_binary(engine, model.bundle().component()).map_err(|error| {
-            Error::Compile {
-                reason: harmless(&format!("{error:#}")),
-            }
-        })?;
+    let component = code.load(engine)?;
     let instance = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
         .instantiate_pre(&component)
@@ -96,12 +98,18 @@ pub(crate) fn compile(
             name: harmless(&format!("{error:#}")),
         })?;
     let exports = find_exports(&instance, model.tasks())?;
+    let assets = match facts.start {
+        SandboxStart::Cold { .. } => AssetFiles::of(model.bundle()),
+        SandboxStart::Snapshot { .. } => AssetFiles::default(),
+    };
     Ok(Arc::new(Artifact {
-        assets: AssetFiles::of(model.bundle()),
+        assets,
         model,
         trust,
         instance,
         exports,
+        start: facts.start,
+        init: facts.init,
     }))
 }
 

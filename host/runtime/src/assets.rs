@@ -40,6 +40,11 @@ impl Assets {
         Self { files: Some(files) }
     }
 
+    /// Closed from the beginning, for what has been initialised already.
+    pub(crate) fn closed() -> Self {
+        Self { files: None }
+    }
+
     /// From now on every call is answered with `asset.closed`.
     pub(crate) fn close(&mut self) {
         self.files = None;

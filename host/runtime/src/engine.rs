@@ -1,9 +1,15 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
-use wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+};
 
 use crate::error::{Error, Result};
-use crate::limits::{FIBER_STACK, MAX_WASM_STACK};
+use crate::limits::{
+    FIBER_STACK, Limits, MAX_COMPONENT_BYTES, MAX_INSTANCES, MAX_MEMORIES, MAX_MODULE_BYTES,
+    MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_WASM_STACK,
+};
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
@@ -15,8 +21,28 @@ pub enum EngineProfile {
     Metered,
 }
 
-/// Makes the engine of a profile.
-pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
+/// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
+/// mapped and ready is used again, emptied, by the next sandbox of the same model.
+pub(crate) fn new_engine(profile: EngineProfile, limits: &Limits, threads: usize) -> Result<Engine> {
+    let mut config = compiler_config(profile, limits);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, threads)));
+    finish(&config)
+}
+
+/// The engine that compiles and initialises models: one at a time, each once, so without a pool. What
+/// it compiles runs on [`new_engine`]'s of the same profile.
+pub(crate) fn new_build_engine(profile: EngineProfile, limits: &Limits) -> Result<Engine> {
+    let mut config = compiler_config(profile, limits);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    finish(&config)
+}
+
+fn finish(config: &Config) -> Result<Engine> {
+    Engine::new(config).map_err(|error| Error::internal(format!("the engine: {error:#}")))
+}
+
+/// Everything that decides what code a component becomes, and what it may use.
+fn compiler_config(profile: EngineProfile, limits: &Limits) -> Config {
     let EngineProfile::Metered = profile;
     let mut config = Config::new();
     config
@@ -27,8 +53,8 @@ pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
         .epoch_interruption(true)
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(FIBER_STACK)
-        // A fiber's stack goes from one sandbox to the next when stacks are pooled; zeroing keeps
-        // one request's data out of the other's.
+        // A fiber's stack goes from one sandbox to the next; zeroing keeps one request's data out of
+        // the other's.
         .async_stack_zeroing(true)
         .wasm_component_model(true)
         .wasm_simd(true)
@@ -54,9 +80,46 @@ pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
         .wasm_backtrace_max_frames(None)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .signals_based_traps(true)
-        .memory_init_cow(true);
-    Engine::new(&config).map_err(|error| Error::internal(format!("the engine: {error}")))
+        .memory_init_cow(true)
+        // A snapshot has holes where the guest has freed memory. Without this, one that is less than
+        // half full would be copied into each sandbox instead of being shared by them.
+        .memory_guaranteed_dense_image_size(limits.init.memory.bytes());
+    config
 }
+
+/// How many sandboxes the pool has room for, and how large each may be.
+fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    // A sandbox that was given up keeps its slots until a thread has unmapped it, so there are more
+    // of these than places for requests.
+    let sandboxes = limits
+        .sandboxes
+        .saturating_mul(2)
+        .saturating_add(threads)
+        .min(MAX_POOLED_SANDBOXES);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(count(sandboxes))
+        .total_core_instances(count(sandboxes * MAX_INSTANCES))
+        .total_stacks(count(sandboxes))
+        // Nearly every component has one memory and two tables; where many have more, what is over is
+        // told that the host is busy.
+        .total_memories(count(sandboxes + MAX_MEMORIES))
+        .total_tables(count(sandboxes * 2 + MAX_TABLES))
+        .max_core_instances_per_component(count(MAX_INSTANCES))
+        .max_memories_per_component(count(MAX_MEMORIES))
+        .max_tables_per_component(count(MAX_TABLES))
+        .max_memories_per_module(count(MAX_MEMORIES))
+        .max_tables_per_module(count(MAX_TABLES))
+        .max_core_instance_size(MAX_MODULE_BYTES)
+        .max_component_instance_size(MAX_COMPONENT_BYTES)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_unused_warm_slots(count(sandboxes));
+    pool
+}
+
+/// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
+/// has.
+const MAX_POOLED_SANDBOXES: usize = 4_096;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -67,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_no_model_needs_is_switched_off() {
-        let engine = new_engine(EngineProfile::default()).unwrap();
+        let engine = new_build_engine(EngineProfile::default(), &Limits::default()).unwrap();
         for guest in ["exceptions", "gc", "memory64", "shared_memory"] {
             let path = format!(
                 "{}/../../tests/guests/wat/uses_{guest}.wat",

@@ -253,6 +253,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// `io.system`: the system refused something that compiled code needs.
+    #[error("the system would not {doing}: {reason}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// The system's own words.
+        reason: String,
+    },
+
     /// `internal.*`: a bug of ours.
     #[error("internal error, please report it: {reason}")]
     Internal {
@@ -291,6 +300,7 @@ impl Error {
             Self::GenerationOver => "usage.generation",
             Self::UselessLimit { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
+            Self::System { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",
         }
     }
@@ -305,7 +315,7 @@ impl Error {
 /// Which part of a sandbox's life something happened in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Instantiation and `init`.
+    /// `init`, and making what it runs in.
     Init,
     /// A request.
     Request,

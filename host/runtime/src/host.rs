@@ -9,15 +9,20 @@ use ampoule_signing::{
     VerifiedBundle,
 };
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
 use crate::admission::admit;
-use crate::artifact::{Artifact, compile};
-use crate::engine::{EngineProfile, new_engine};
+use crate::artifact::{Artifact, link};
+use crate::assets::AssetFiles;
+use crate::compile::compile;
+use crate::engine::{EngineProfile, new_build_engine, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::model::Model;
+use crate::native_code::NativeCode;
+use crate::snapshot::Init;
 use crate::trust::{HostTrust, ModelTrust, TrustSource};
 
 /// Runs models that it trusts, within limits. Clones are the same host.
@@ -33,6 +38,7 @@ pub(crate) struct HostInner {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) trust: Arc<HostTrust>,
     engine: Engine,
+    build_engine: Engine,
     releases: Option<ReleaseState>,
 }
 
@@ -171,10 +177,11 @@ impl HostBuilder {
             }
         }
         let trust = HostTrust::open(self.trust)?;
-        let engine = new_engine(self.profile)?;
         let threads = self
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let engine = new_engine(self.profile, &self.limits, threads)?;
+        let build_engine = new_build_engine(self.profile, &self.limits)?;
         let executor = Executor::new(&engine, threads, self.limits.queue)?;
         let places = Arc::new(Semaphore::new(
             self.limits.sandboxes.min(Semaphore::MAX_PERMITS),
@@ -185,6 +192,7 @@ impl HostBuilder {
                 executor,
                 places,
                 engine,
+                build_engine,
                 trust,
                 releases: self.releases,
             }),
@@ -288,8 +296,12 @@ impl Host {
         rollback: RollbackProtection,
     ) -> Result<Model> {
         let inner = Arc::clone(&self.inner);
-        let artifact = off_thread(move || inner.prepare(open()?, rollback)).await?;
-        let model = Model::start(Arc::clone(&self.inner), artifact).await?;
+        // Whoever stops waiting for the model stops its `init`.
+        let cancelled = CancellationToken::new();
+        let _guard = cancelled.clone().drop_guard();
+        let artifact =
+            off_thread(move || inner.prepare(open()?, rollback, cancelled)).await?;
+        let model = Model::describe(Arc::clone(&self.inner), artifact).await?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
         if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
             let (releases, manifest) = (releases.clone(), model.manifest().clone());
@@ -302,7 +314,12 @@ impl Host {
 
 impl HostInner {
     /// Envelope → manifest → bundle → releases → admission → artifact.
-    fn prepare(&self, bundle: Bundle, rollback: RollbackProtection) -> Result<Arc<Artifact>> {
+    fn prepare(
+        &self,
+        bundle: Bundle,
+        rollback: RollbackProtection,
+        cancelled: CancellationToken,
+    ) -> Result<Arc<Artifact>> {
         let (trust, now) = (self.trust.current(), Timestamp::now());
         let store = trust.store()?;
         warn_of_old_list(store, now);
@@ -311,7 +328,21 @@ impl HostInner {
             .verify(store, now)?;
         self.check_release(&bundle, rollback)?;
         let model_trust = ModelTrust::new(bundle.decision(), &trust);
-        compile(&self.engine, admit(bundle, &self.limits)?, model_trust)
+        let model = admit(bundle, &self.limits)?;
+        let init = Init {
+            assets: AssetFiles::of(model.bundle()),
+            budget: model.init_budget(),
+            output: model.output_bytes(),
+            log: self.limits.log,
+        };
+        let compiled = compile(
+            &self.build_engine,
+            model.bundle().component(),
+            init,
+            cancelled,
+        )?;
+        let code = NativeCode::compiled(&compiled)?;
+        link(&self.engine, &code, compiled.facts, model, model_trust)
     }
 
     fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {

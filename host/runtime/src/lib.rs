@@ -29,7 +29,7 @@
 //!
 //! Every error has a stable code: see [`Error::code`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod admission;
 mod answer;
@@ -37,6 +37,7 @@ mod artifact;
 mod assets;
 mod bindings;
 mod clocks;
+mod compile;
 mod contract;
 mod engine;
 mod error;
@@ -52,11 +53,16 @@ mod inspect;
 pub mod limits;
 mod memory;
 mod model;
+mod native_code;
 mod sandbox;
+mod sealed_file;
+mod snapshot;
 mod state;
 mod stop;
+mod store;
 mod surface;
 mod text;
+mod ticker;
 mod trust;
 mod wasi;
 
@@ -66,6 +72,7 @@ pub use ampoule_signing::{
 };
 
 pub use answer::{Answer, Usage};
+pub use compile::{InitReport, SandboxStart};
 pub use contract::{CONTRACT, Task};
 pub use engine::EngineProfile;
 pub use error::{Error, Phase, Result};

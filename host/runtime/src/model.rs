@@ -13,6 +13,7 @@ use wasmtime::component::Instance;
 use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::executor::Urgency;
@@ -41,9 +42,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Initialises the model once, so that one that cannot start fails here and not at its first
+    /// Makes a first sandbox of the model, so that one that cannot start fails here and not at its first
     /// request, and asks what it says of itself.
-    pub(crate) async fn start(host: Arc<HostInner>, artifact: Arc<Artifact>) -> Result<Self> {
+    pub(crate) async fn describe(host: Arc<HostInner>, artifact: Arc<Artifact>) -> Result<Self> {
         let mut model = Self {
             host,
             artifact,
@@ -97,6 +98,19 @@ impl Model {
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    /// How its sandboxes begin.
+    #[must_use]
+    pub fn start(&self) -> &SandboxStart {
+        &self.artifact.start
+    }
+
+    /// What `init` cost and said before the snapshot; `None` for a model that starts cold, whose
+    /// sandboxes each report it.
+    #[must_use]
+    pub fn init_report(&self) -> Option<&InitReport> {
+        self.artifact.init.as_ref()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -254,8 +268,8 @@ impl NewRequest {
             reason: format!("{} sandboxes are in use", self.sandboxes),
         })?;
         let mut sandbox = Sandbox::start(self.artifact, self.log, place, cancelled.clone()).await?;
-        // Loading has a budget of its own: the time that it took is given back.
-        let expires = self.expires + sandbox.init_wall();
+        // Running `init` has a budget of its own: the time that it took is given back.
+        let expires = self.expires + sandbox.start_wall();
         sandbox.begin_request(expires)?;
         let (sandbox, output) = sandbox.call(cancelled, call).await?;
         Ok((sandbox, output, expires))

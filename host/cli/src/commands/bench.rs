@@ -84,7 +84,7 @@ pub(crate) async fn run(
 async fn measure(model: &Model, request: GenerationRequest) -> Result<Run, Error> {
     let begin = Instant::now();
     let mut generation = model.generate(request).await?;
-    let init = generation.report().init_wall;
+    let init = generation.report().start_wall;
     let mut first = None;
     let mut goes_on = false;
     let finish = each_piece(&mut generation, |piece| {
