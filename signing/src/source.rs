@@ -61,7 +61,7 @@ impl Source {
         max_size: ByteSize,
     ) -> Result<Files> {
         let entries: Vec<_> = entries.collect();
-        check_total(&entries, max_size)?;
+        check_total(entries.iter().copied(), max_size)?;
         let contents = match self {
             Self::Directory(directory) => {
                 read_verified(&entries, |entry| region(directory, entry))?
@@ -95,14 +95,16 @@ pub(crate) fn read_directory(
     max_size: ByteSize,
 ) -> Result<Vec<Bytes>> {
     let entries: Vec<_> = manifest.all_files().collect();
-    check_total(&entries, max_size)?;
+    check_total(entries.iter().copied(), max_size)?;
     read_verified(&entries, |entry| region(directory, entry))
 }
 
-fn check_total(entries: &[&FileEntry], max_size: ByteSize) -> Result<()> {
-    let total = entries
-        .iter()
-        .fold(0u64, |sum, entry| sum.saturating_add(entry.size().bytes()));
+/// Refuses more than may be read into memory, all files together.
+pub(crate) fn check_total<'a>(
+    entries: impl Iterator<Item = &'a FileEntry>,
+    max_size: ByteSize,
+) -> Result<()> {
+    let total = entries.fold(0u64, |sum, entry| sum.saturating_add(entry.size().bytes()));
     if total > max_size.bytes() {
         return Err(Error::FileTooLarge {
             found: ByteSize::from_bytes(total),

@@ -30,6 +30,16 @@ impl AdmittedModel {
         &self.bundle
     }
 
+    /// Reads the files that `init` needs, unless they were read already.
+    pub(crate) fn read_files(&mut self) -> Result<()> {
+        Ok(self.bundle.read_files()?)
+    }
+
+    /// Lets go of the files: `init` will not run again.
+    pub(crate) fn forget_files(&mut self) {
+        self.bundle.forget_files();
+    }
+
     /// The tasks that the component exports and its manifest declares: the same set.
     pub(crate) fn tasks(&self) -> &[Task] {
         &self.tasks

@@ -11,11 +11,11 @@ use wasmtime::{Engine, Store};
 use crate::admission::AdmittedModel;
 use crate::assets::AssetFiles;
 use crate::bindings::exports::ampoule::model as exports;
-use crate::compile::{CompiledFacts, InitReport, SandboxStart};
+use crate::code_store::{CodeOrigin, LoadedCode};
+use crate::compile::SandboxStart;
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
-use crate::native_code::NativeCode;
 use crate::state::{SandboxState, new_linker};
 use crate::stop::TypeMismatch;
 use crate::trust::ModelTrust;
@@ -26,8 +26,8 @@ pub(crate) struct Artifact {
     pub(crate) trust: ModelTrust,
     /// What `init` reads, where it runs in each sandbox; empty otherwise.
     pub(crate) assets: AssetFiles,
-    pub(crate) start: SandboxStart,
-    pub(crate) init: Option<InitReport>,
+    pub(crate) code: Arc<LoadedCode>,
+    pub(crate) origin: CodeOrigin,
     pub(crate) instance: InstancePre<SandboxState>,
     pub(crate) exports: Exports,
 }
@@ -81,26 +81,31 @@ impl Exports {
     }
 }
 
-/// Hands the code to the engine and links it.
+/// Links the code of an admitted model.
 pub(crate) fn link(
     engine: &Engine,
-    code: &NativeCode,
-    facts: CompiledFacts,
-    model: AdmittedModel,
+    code: Arc<LoadedCode>,
+    origin: CodeOrigin,
+    mut model: AdmittedModel,
     trust: ModelTrust,
 ) -> Result<Arc<Artifact>> {
-    let component = code.load(engine)?;
     let instance = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
-        .instantiate_pre(&component)
+        .instantiate_pre(&code.component)
         // The names were admitted, so it is a function or a type within an interface that differs.
         .map_err(|error| Error::Import {
             name: harmless(&format!("{error:#}")),
         })?;
     let exports = find_exports(&instance, model.tasks())?;
-    let assets = match facts.start {
-        SandboxStart::Cold { .. } => AssetFiles::of(model.bundle()),
-        SandboxStart::Snapshot { .. } => AssetFiles::default(),
+    let assets = match code.facts.start {
+        SandboxStart::Cold { .. } => {
+            model.read_files()?;
+            AssetFiles::of(model.bundle())
+        }
+        SandboxStart::Snapshot { .. } => {
+            model.forget_files();
+            AssetFiles::default()
+        }
     };
     Ok(Arc::new(Artifact {
         assets,
@@ -108,8 +113,8 @@ pub(crate) fn link(
         trust,
         instance,
         exports,
-        start: facts.start,
-        init: facts.init,
+        code,
+        origin,
     }))
 }
 

@@ -1,7 +1,12 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    CacheStore, Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     RegallocAlgorithm, Strategy, WasmBacktraceDetails,
 };
 
@@ -13,7 +18,8 @@ use crate::limits::{
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EngineProfile {
     /// Fuel and epochs on.
@@ -23,18 +29,49 @@ pub enum EngineProfile {
 
 /// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
 /// mapped and ready is used again, emptied, by the next sandbox of the same model.
-pub(crate) fn new_engine(profile: EngineProfile, limits: &Limits, threads: usize) -> Result<Engine> {
+pub(crate) fn new_engine(
+    profile: EngineProfile,
+    limits: &Limits,
+    threads: usize,
+) -> Result<Engine> {
     let mut config = compiler_config(profile, limits);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, threads)));
     finish(&config)
 }
 
-/// The engine that compiles and initialises models: one at a time, each once, so without a pool. What
-/// it compiles runs on [`new_engine`]'s of the same profile.
+/// An engine that compiles and initialises one model, so without a pool. What it compiles runs on
+/// [`new_engine`]'s of the same profile.
 pub(crate) fn new_build_engine(profile: EngineProfile, limits: &Limits) -> Result<Engine> {
     let mut config = compiler_config(profile, limits);
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .enable_incremental_compilation(Arc::new(CompiledFunctions::default()))
+        .map_err(|error| Error::internal(format!("the engine: {error:#}")))?;
     finish(&config)
+}
+
+/// The functions that a build engine has compiled. A model's are compiled for its `init`, and then again
+/// with its snapshot, unchanged. They are kept in memory, for one model, so that none can put code into
+/// another's.
+#[derive(Debug, Default)]
+struct CompiledFunctions(Mutex<HashMap<Vec<u8>, Vec<u8>>>);
+
+impl CompiledFunctions {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Vec<u8>>> {
+        // A map is whole between two calls.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CacheStore for CompiledFunctions {
+    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
+        self.lock().get(key).cloned().map(Cow::Owned)
+    }
+
+    fn insert(&self, key: &[u8], value: Vec<u8>) -> bool {
+        self.lock().insert(key.to_vec(), value);
+        true
+    }
 }
 
 fn finish(config: &Config) -> Result<Engine> {

@@ -5,23 +5,25 @@ use std::sync::Arc;
 use std::thread;
 
 use ampoule_signing::{
-    Bundle, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError, TrustStore,
-    VerifiedBundle,
+    Bundle, Manifest, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError,
+    TrustStore, VerifiedBundle,
 };
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
-use crate::admission::admit;
+use crate::admission::{AdmittedModel, admit};
+use crate::aot_cache::CodeCache;
 use crate::artifact::{Artifact, link};
 use crate::assets::AssetFiles;
-use crate::compile::compile;
+use crate::code_identity::CodeIdentity;
+use crate::code_store::CodeStore;
+use crate::compile::{CompiledModel, compile};
 use crate::engine::{EngineProfile, new_build_engine, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::model::Model;
-use crate::native_code::NativeCode;
 use crate::snapshot::Init;
 use crate::trust::{HostTrust, ModelTrust, TrustSource};
 
@@ -38,7 +40,8 @@ pub(crate) struct HostInner {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) trust: Arc<HostTrust>,
     engine: Engine,
-    build_engine: Engine,
+    profile: EngineProfile,
+    code: CodeStore,
     releases: Option<ReleaseState>,
 }
 
@@ -50,6 +53,7 @@ pub struct HostBuilder {
     limits: Limits,
     profile: EngineProfile,
     threads: Option<usize>,
+    cache: Option<CodeCache>,
 }
 
 /// How to load one bundle; see [`Host::load_with`].
@@ -154,6 +158,14 @@ impl HostBuilder {
         self
     }
 
+    /// Where compiled models are kept from one run of the program to the next. Without it, every model is
+    /// initialised and compiled when it is loaded.
+    #[must_use]
+    pub fn code_cache(mut self, cache: CodeCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
     /// How many guests run at a time. Without it, one for each core.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
@@ -181,7 +193,6 @@ impl HostBuilder {
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let engine = new_engine(self.profile, &self.limits, threads)?;
-        let build_engine = new_build_engine(self.profile, &self.limits)?;
         let executor = Executor::new(&engine, threads, self.limits.queue)?;
         let places = Arc::new(Semaphore::new(
             self.limits.sandboxes.min(Semaphore::MAX_PERMITS),
@@ -192,7 +203,8 @@ impl HostBuilder {
                 executor,
                 places,
                 engine,
-                build_engine,
+                profile: self.profile,
+                code: CodeStore::new(self.cache),
                 trust,
                 releases: self.releases,
             }),
@@ -299,8 +311,7 @@ impl Host {
         // Whoever stops waiting for the model stops its `init`.
         let cancelled = CancellationToken::new();
         let _guard = cancelled.clone().drop_guard();
-        let artifact =
-            off_thread(move || inner.prepare(open()?, rollback, cancelled)).await?;
+        let artifact = off_thread(move || inner.prepare(open()?, rollback, cancelled)).await?;
         let model = Model::describe(Arc::clone(&self.inner), artifact).await?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
         if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
@@ -325,24 +336,32 @@ impl HostInner {
         warn_of_old_list(store, now);
         let bundle = bundle
             .with_max_size(self.limits.bundle)
-            .verify(store, now)?;
+            .verify_component(store, now)?;
         self.check_release(&bundle, rollback)?;
         let model_trust = ModelTrust::new(bundle.decision(), &trust);
-        let model = admit(bundle, &self.limits)?;
+        let mut model = admit(bundle, &self.limits)?;
+        let identity = CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?;
+        let name = display_name(model.bundle().manifest());
+        let (code, origin) = self.code.get(&self.engine, &identity, &name, || {
+            self.compile(&mut model, cancelled)
+        })?;
+        link(&self.engine, code, origin, model, model_trust)
+    }
+
+    fn compile(
+        &self,
+        model: &mut AdmittedModel,
+        cancelled: CancellationToken,
+    ) -> Result<CompiledModel> {
+        model.read_files()?;
         let init = Init {
             assets: AssetFiles::of(model.bundle()),
             budget: model.init_budget(),
             output: model.output_bytes(),
             log: self.limits.log,
         };
-        let compiled = compile(
-            &self.build_engine,
-            model.bundle().component(),
-            init,
-            cancelled,
-        )?;
-        let code = NativeCode::compiled(&compiled)?;
-        link(&self.engine, &code, compiled.facts, model, model_trust)
+        let engine = new_build_engine(self.profile, &self.limits)?;
+        compile(&engine, model.bundle().component(), init, cancelled)
     }
 
     fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {
@@ -365,6 +384,16 @@ impl HostInner {
             checked => Ok(checked?),
         }
     }
+}
+
+/// What a person calls the model.
+fn display_name(manifest: &Manifest) -> String {
+    format!(
+        "{}/{} {}",
+        manifest.publisher(),
+        manifest.name(),
+        manifest.version()
+    )
 }
 
 /// In permissive mode an old list is obeyed as far as it goes, and that it is old is worth knowing.

@@ -33,10 +33,13 @@
 
 mod admission;
 mod answer;
+mod aot_cache;
 mod artifact;
 mod assets;
 mod bindings;
 mod clocks;
+mod code_identity;
+mod code_store;
 mod compile;
 mod contract;
 mod engine;
@@ -72,6 +75,8 @@ pub use ampoule_signing::{
 };
 
 pub use answer::{Answer, Usage};
+pub use aot_cache::{CacheEntry, CodeCache};
+pub use code_store::CodeOrigin;
 pub use compile::{InitReport, SandboxStart};
 pub use contract::{CONTRACT, Task};
 pub use engine::EngineProfile;

@@ -13,6 +13,7 @@ use wasmtime::component::Instance;
 use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::code_store::CodeOrigin;
 use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
@@ -103,14 +104,20 @@ impl Model {
     /// How its sandboxes begin.
     #[must_use]
     pub fn start(&self) -> &SandboxStart {
-        &self.artifact.start
+        &self.artifact.code.facts.start
+    }
+
+    /// Where its code came from when it was loaded.
+    #[must_use]
+    pub fn code_origin(&self) -> CodeOrigin {
+        self.artifact.origin
     }
 
     /// What `init` cost and said before the snapshot; `None` for a model that starts cold, whose
     /// sandboxes each report it.
     #[must_use]
     pub fn init_report(&self) -> Option<&InitReport> {
-        self.artifact.init.as_ref()
+        self.artifact.code.facts.init.as_ref()
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -30,6 +30,11 @@ impl NativeCode {
             .map_err(|error| no_memory_file(&error))
     }
 
+    /// Of what the cache has found to be authentic.
+    pub(crate) fn authenticated(code: SealedFile) -> Self {
+        Self(code)
+    }
+
     /// Gives it to the engine. The mapping is of the file, so that sandboxes and processes share its
     /// pages until they write to them.
     pub(crate) fn load(&self, engine: &Engine) -> Result<Component> {

@@ -62,7 +62,7 @@ impl Sandbox {
         cancelled: CancellationToken,
     ) -> Result<Self> {
         let began = Instant::now();
-        let is_cold = matches!(artifact.start, SandboxStart::Cold { .. });
+        let is_cold = matches!(artifact.code.facts.start, SandboxStart::Cold { .. });
         let (budget, assets) = if is_cold {
             let assets = Assets::open(artifact.assets.clone());
             (artifact.model.init_budget(), assets)

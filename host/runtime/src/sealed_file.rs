@@ -29,6 +29,11 @@ impl SealedFile {
         Self::new(|file| file.write_all(bytes))
     }
 
+    /// The file, to read from.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
     /// Where this process can open it, for as long as it is alive.
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))

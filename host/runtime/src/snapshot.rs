@@ -141,11 +141,7 @@ async fn initialise(
     cancelled: CancellationToken,
 ) -> Result<Initialised> {
     let budget = init.budget;
-    let mut state = SandboxState::new(
-        budget.memory,
-        init.log,
-        Assets::open(init.assets.clone()),
-    );
+    let mut state = SandboxState::new(budget.memory, init.log, Assets::open(init.assets.clone()));
     state.cancelled = cancelled;
     state.deadline = Instant::now() + budget.deadline;
     // The accessors are an instance more than the model has.
