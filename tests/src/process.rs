@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::guests::workspace_file;
+
 /// The `ampoule` command, with nothing inherited that would change what it does.
 #[must_use]
 pub fn ampoule() -> Command {
@@ -27,7 +29,19 @@ fn command(name: &str) -> Command {
             command.env_remove(variable);
         }
     }
+    command.env("AMPOULE_CACHE", test_cache());
     command
+}
+
+/// The cache of compiled models that the tests share: one for each build of the command, so that none
+/// meets what another build has compiled.
+fn test_cache() -> PathBuf {
+    let built = std::fs::metadata(binary("ampoule")).and_then(|command| command.modified());
+    let built = built
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    workspace_file("target/test-cache").join(built.as_nanos().to_string())
 }
 
 /// Cargo puts binaries beside the `deps` folder that holds the test.

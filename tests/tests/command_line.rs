@@ -198,7 +198,7 @@ fn inspect_shows_a_stranger_without_believing_or_running_it() {
     assert_eq!(document["verdict"]["trusted"], false);
     assert_eq!(document["verdict"]["code"], "trust.unknown-key");
     assert_eq!(document["manifest"]["publisher"], "acme");
-    assert_eq!(document["start"], "cold");
+    assert_eq!(document["start"], "snapshot");
     let names = |field: &str| document[field].to_string();
     assert!(names("imports").contains("wasi:"), "{document}");
     assert!(

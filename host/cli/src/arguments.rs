@@ -44,6 +44,14 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
     pub(crate) state: Option<PathBuf>,
 
+    /// The directory that keeps compiled models; by default `ampoule` in the user's cache directory.
+    #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Keep no compiled model, and take none that is kept.
+    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", conflicts_with = "cache", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) no_cache: bool,
+
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.
     #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
@@ -132,6 +140,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  ampoule bench --image photo.jpg \"What is in the picture?\" --runs 20"
     )]
     Bench(BenchCommand),
+    /// Look after the compiled models that are kept on this machine.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule cache list\n  ampoule cache clear"
+    )]
+    Cache(CacheCommand),
     /// Say whose models this host runs.
     #[command(
         subcommand,
@@ -151,6 +165,19 @@ pub(crate) enum Command {
                       ~/.config/fish/completions/ampoule.fish"
     )]
     Completions(CompletionsOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List the entries, as they say themselves.
+    #[command(after_help = "Example:\n  ampoule cache list --json")]
+    List,
+    /// Check every entry, and exit with status 0 only if each would be run.
+    #[command(after_help = "Example:\n  ampoule cache verify")]
+    Verify,
+    /// Remove every entry; models are compiled again when they are loaded.
+    #[command(after_help = "Example:\n  ampoule cache clear")]
+    Clear,
 }
 
 #[derive(Debug, Args)]

@@ -61,6 +61,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Verify(command) => {
             runtime.block_on(commands::verify::run(command, &settings?, json))
         }
+        Command::Cache(command) => commands::cache::run(&command, &settings?, json),
         Command::Trust(command) => commands::trust::run(command, &settings?, json),
         Command::Man(options) => commands::manual::man(&options, json),
         Command::Completions(options) => commands::manual::completions(&options, json),

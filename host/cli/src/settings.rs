@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore};
+use ampoule::{CodeCache, Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore};
 use ampoule_signing::read_trusted_text;
 use serde::Deserialize;
 
@@ -18,6 +18,7 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
+    cache: Option<PathBuf>,
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
@@ -29,6 +30,7 @@ pub(crate) struct Settings {
 struct ConfigFile {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
+    cache: Option<PathBuf>,
     #[serde(default)]
     limits: LimitOptions,
 }
@@ -47,6 +49,9 @@ impl Settings {
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),
+            cache: (!arguments.no_cache)
+                .then(|| arguments.cache.clone().or(file.cache).or_else(user_cache))
+                .flatten(),
             permissions,
             limits,
         })
@@ -70,6 +75,12 @@ impl Settings {
         Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 
+    /// Where compiled models are kept; `None` when none are.
+    pub(crate) fn code_cache(&self) -> Option<CodeCache> {
+        let cache = CodeCache::in_directory(self.cache.as_ref()?);
+        Some(cache.with_permissions(self.permissions.clone()))
+    }
+
     /// A host with these settings that trusts `trust`, and remembers releases in `releases`.
     pub(crate) fn host(
         &self,
@@ -80,8 +91,22 @@ impl Settings {
         if let Some(releases) = releases {
             host = host.releases(releases);
         }
+        if let Some(cache) = self.code_cache() {
+            host = host.code_cache(cache);
+        }
         Ok(host.build()?)
     }
+}
+
+/// The directory for this program in the user's cache directory (XDG Base Directory Specification 0.8),
+/// where there is one: a service need not have a home.
+fn user_cache() -> Option<PathBuf> {
+    let absolute = |variable| {
+        let path = PathBuf::from(std::env::var_os(variable)?);
+        path.is_absolute().then_some(path)
+    };
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("ampoule"))
 }
 
 fn permissions(insecure: bool) -> PermissionPolicy {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
+use crate::engine::BuildEngines;
 use crate::error::{Error, Result};
 use crate::guest_log::{GuestLog, harmless};
 use crate::snapshot::{self, Init, Snapshot};
@@ -64,26 +65,26 @@ pub(crate) struct CompiledFacts {
 ///
 /// The errors are `compile.failed` and those of `init`.
 pub(crate) fn compile(
-    engine: &Engine,
+    engines: &BuildEngines,
     component: &[u8],
     init: Init,
     cancelled: CancellationToken,
 ) -> Result<CompiledModel> {
-    let _ticker = Ticker::start(engine)?;
-    match snapshot::take(engine, component, init, cancelled)? {
+    let _ticker = Ticker::start(&engines.init)?;
+    match snapshot::take(&engines.init, component, init, cancelled)? {
         Snapshot::Taken {
             component,
             memory,
             init,
         } => Ok(CompiledModel {
-            code: precompile(engine, &component)?,
+            code: precompile(&engines.code, &component)?,
             facts: CompiledFacts {
                 start: SandboxStart::Snapshot { memory },
                 init: Some(init),
             },
         }),
         Snapshot::Impossible { reason } => Ok(CompiledModel {
-            code: precompile(engine, component)?,
+            code: precompile(&engines.code, component)?,
             facts: CompiledFacts {
                 start: SandboxStart::Cold { reason },
                 init: None,

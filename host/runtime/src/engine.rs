@@ -1,12 +1,8 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use serde::Serialize;
 use wasmtime::{
-    CacheStore, Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     RegallocAlgorithm, Strategy, WasmBacktraceDetails,
 };
 
@@ -39,38 +35,25 @@ pub(crate) fn new_engine(
     finish(&config)
 }
 
-/// An engine that compiles and initialises one model, so without a pool. What it compiles runs on
-/// [`new_engine`]'s of the same profile.
-pub(crate) fn new_build_engine(profile: EngineProfile, limits: &Limits) -> Result<Engine> {
-    let mut config = compiler_config(profile, limits);
-    config
-        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
-        .enable_incremental_compilation(Arc::new(CompiledFunctions::default()))
-        .map_err(|error| Error::internal(format!("the engine: {error:#}")))?;
-    finish(&config)
+/// The engines that make a model's code, without a pool.
+pub(crate) struct BuildEngines {
+    /// Runs `init`, once. Its code is made quickly rather than well: for most models compiling takes a
+    /// hundred times as long as `init` does.
+    pub(crate) init: Engine,
+    /// Compiles what came of it. The code runs on [`new_engine`]'s of the same profile.
+    pub(crate) code: Engine,
 }
 
-/// The functions that a build engine has compiled. A model's are compiled for its `init`, and then again
-/// with its snapshot, unchanged. They are kept in memory, for one model, so that none can put code into
-/// another's.
-#[derive(Debug, Default)]
-struct CompiledFunctions(Mutex<HashMap<Vec<u8>, Vec<u8>>>);
-
-impl CompiledFunctions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Vec<u8>>> {
-        // A map is whole between two calls.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl CacheStore for CompiledFunctions {
-    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
-        self.lock().get(key).cloned().map(Cow::Owned)
-    }
-
-    fn insert(&self, key: &[u8], value: Vec<u8>) -> bool {
-        self.lock().insert(key.to_vec(), value);
-        true
+impl BuildEngines {
+    pub(crate) fn new(profile: EngineProfile, limits: &Limits) -> Result<Self> {
+        let mut config = compiler_config(profile, limits);
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        let code = finish(&config)?;
+        // The register allocator stays the one that everything else runs on: the quicker one would save
+        // as much again, and is met by far fewer programs.
+        config.cranelift_opt_level(OptLevel::None);
+        let init = finish(&config)?;
+        Ok(Self { init, code })
     }
 }
 
@@ -167,14 +150,16 @@ mod tests {
 
     #[test]
     fn what_no_model_needs_is_switched_off() {
-        let engine = new_build_engine(EngineProfile::default(), &Limits::default()).unwrap();
+        let engines = BuildEngines::new(EngineProfile::default(), &Limits::default()).unwrap();
         for guest in ["exceptions", "gc", "memory64", "shared_memory"] {
             let path = format!(
                 "{}/../../tests/guests/wat/uses_{guest}.wat",
                 env!("CARGO_MANIFEST_DIR")
             );
             let bytes = wat::parse_file(path).unwrap();
-            assert!(Component::from_binary(&engine, &bytes).is_err(), "{guest}");
+            for engine in [&engines.init, &engines.code] {
+                assert!(Component::from_binary(engine, &bytes).is_err(), "{guest}");
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::assets::AssetFiles;
 use crate::code_identity::CodeIdentity;
 use crate::code_store::CodeStore;
 use crate::compile::{CompiledModel, compile};
-use crate::engine::{EngineProfile, new_build_engine, new_engine};
+use crate::engine::{BuildEngines, EngineProfile, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::limits::Limits;
@@ -360,8 +360,8 @@ impl HostInner {
             output: model.output_bytes(),
             log: self.limits.log,
         };
-        let engine = new_build_engine(self.profile, &self.limits)?;
-        compile(&engine, model.bundle().component(), init, cancelled)
+        let engines = BuildEngines::new(self.profile, &self.limits)?;
+        compile(&engines, model.bundle().component(), init, cancelled)
     }
 
     fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {
