@@ -22,20 +22,21 @@ use ampoule_signing::{
     Bundle, ByteSize, ManifestTemplate, SecretKey, Timestamp, TrustStore, Version, sign_directory,
 };
 
-/// How often each is timed.
-const ROUNDS: usize = 11;
-
 fn main() {
     // Cargo passes `--bench`.
     let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
-    let mib: u32 = asked.unwrap_or(1024);
+    compare(asked.unwrap_or(1024), 11);
+}
+
+/// Times both over a file of `mib` MiB, `rounds` times each, and prints what came of it.
+pub(crate) fn compare(mib: u32, rounds: usize) {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let bundle = dir.path().join("large");
     let trust = write_bundle(&bundle, mib);
     let weights = bundle.join("weights.bin");
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         let times = (
             timed(|| verify(&bundle, &trust, mib)),
             timed(|| openssl(&weights)),
@@ -48,7 +49,7 @@ fn main() {
     }
     let (ours, theirs) = (median(ours), median(theirs));
     let rate = |time: Duration| f64::from(mib) / 1024.0 / time.as_secs_f64();
-    println!("{mib} MiB in chunks, {ROUNDS} rounds, medians");
+    println!("{mib} MiB in chunks, {rounds} rounds, medians");
     println!(
         "ampoule verification  {ours:8.1?}  {:5.2} GiB/s",
         rate(ours)
@@ -70,7 +71,7 @@ fn write_bundle(dir: &Path, mib: u32) -> TrustStore {
     let mut weights = File::create(dir.join("weights.bin")).unwrap();
     let mut piece: Vec<u8> = (0..1u32 << 18).flat_map(u32::to_le_bytes).collect();
     for number in 0..mib {
-        piece[..8].copy_from_slice(&number.to_le_bytes());
+        piece[..4].copy_from_slice(&number.to_le_bytes());
         weights.write_all(&piece).unwrap();
     }
     let key = SecretKey::generate().unwrap();
