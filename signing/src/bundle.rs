@@ -4,7 +4,7 @@
 //! are parsed; identity and expiry are checked before any file is read; each file is read once, and
 //! the bytes that were hashed are the bytes that are used.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::key::KeyId;
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
 use crate::reference::ModelReference;
-use crate::source::{Files, Source};
+use crate::source::{Files, Source, check_total};
 use crate::trust::{Caps, Revoked, Signers, TrustDecision, TrustError, TrustStore};
 use crate::units::ByteSize;
 
@@ -125,7 +125,7 @@ impl Bundle {
             .ok_or(Error::Internal("the component"))
     }
 
-    /// Verifies everything and reads every file: the only way to a [`VerifiedBundle`].
+    /// Verifies everything and reads every file.
     ///
     /// # Errors
     ///
@@ -135,6 +135,18 @@ impl Bundle {
     /// `trust.validity`, `trust.threshold`, `trust.revoked`, `trust.identity`, `trust.expired` for what it
     /// says; `file.*`, `trust.owner`, `trust.permissions` for the files; `trust.revoked` for the component.
     pub fn verify(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
+        let mut bundle = self.verify_component(trust, now)?;
+        bundle.read_files()?;
+        Ok(bundle)
+    }
+
+    /// Verifies everything that is signed and reads the component. The other files stay where they are:
+    /// for a host that may not need them, because the manifest says what is in them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::verify`].
+    pub fn verify_component(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
         trust.check_fresh(now)?;
         let signers = trust.signers(&self.envelope)?;
         let signed = SignedManifest {
@@ -145,19 +157,23 @@ impl Bundle {
         };
         let decision = signed.decide(trust, signers, now)?;
         let manifest = &signed.manifest;
-        let files = self
+        check_total(manifest.all_files(), self.max_size)?;
+        let component = manifest.component();
+        let component = self
             .source
-            .read(manifest, manifest.all_files(), self.max_size)?;
-        let component = files
-            .get(manifest.component().path())
-            .cloned()
+            .read(manifest, std::iter::once(component), self.max_size)?
+            .remove(component.path())
             .ok_or(Error::Internal("the component"))?;
         let bundle = VerifiedBundle {
             signed,
             decision,
             component,
             component_digest: OnceLock::new(),
-            files,
+            files: Files::new(),
+            unread: Some(Arc::new(Unread {
+                source: self.source,
+                max_size: self.max_size,
+            })),
         };
         bundle.check_component(trust)?;
         Ok(bundle)
@@ -195,7 +211,8 @@ impl SignedManifest {
 
 /// A bundle whose signatures, manifest and files were verified, with the bytes that were verified.
 ///
-/// Only [`Bundle::verify`] makes one, so code that takes it cannot be given an unverified model.
+/// Only [`Bundle::verify`] and [`Bundle::verify_component`] make one, so code that takes it cannot be given
+/// an unverified model.
 #[derive(Clone, Debug)]
 pub struct VerifiedBundle {
     signed: SignedManifest,
@@ -204,9 +221,56 @@ pub struct VerifiedBundle {
     /// Of all its bytes, which a manifest need not say and hardly anybody asks for.
     component_digest: OnceLock<Sha256Digest>,
     files: Files,
+    unread: Option<Arc<Unread>>,
+}
+
+/// Where files are that have not been read.
+#[derive(Debug)]
+struct Unread {
+    source: Source,
+    max_size: ByteSize,
 }
 
 impl VerifiedBundle {
+    /// Reads and verifies the files, unless that was done. Afterwards nothing of where they came from is
+    /// kept open.
+    ///
+    /// # Errors
+    ///
+    /// `file.*`, `trust.owner`, `trust.permissions`, `io.failed`.
+    pub fn read_files(&mut self) -> Result<()> {
+        let Some(unread) = &self.unread else {
+            return Ok(());
+        };
+        let manifest = &self.signed.manifest;
+        let files = manifest.files().iter();
+        self.files = unread.source.read(manifest, files, unread.max_size)?;
+        self.unread = None;
+        Ok(())
+    }
+
+    /// Reads and verifies the files, unless that was done, and keeps none of them: to find out whether a
+    /// bundle is whole, however large it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedBundle::read_files`].
+    pub fn check_files(&self) -> Result<()> {
+        match &self.unread {
+            Some(unread) => {
+                let manifest = &self.signed.manifest;
+                unread.source.check(manifest, manifest.files().iter())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets the files, and where they are. What trust decides by stays.
+    pub fn forget_files(&mut self) {
+        self.files = Files::new();
+        self.unread = None;
+    }
+
     /// Asks again whether the bundle is trusted, as [`Bundle::verify`] did: later, or by what the trust
     /// has become. Its files were verified and are in memory, so they are not looked at.
     ///
@@ -267,7 +331,8 @@ impl VerifiedBundle {
         &self.component
     }
 
-    /// The assets by name, in the order of the manifest. The component is not among them.
+    /// The assets by name, in the order of the manifest, if they were read
+    /// ([`VerifiedBundle::read_files`]). The component is not among them.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.manifest()
             .files()
@@ -275,7 +340,7 @@ impl VerifiedBundle {
             .filter_map(|file| Some((file.path(), self.file(file.path())?)))
     }
 
-    /// An asset by its name, spelled as in the manifest.
+    /// An asset by its name, spelled as in the manifest, if it was read.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&Bytes> {
         if name == self.manifest().component().path() {
