@@ -249,6 +249,22 @@ impl VerifiedBundle {
         Ok(())
     }
 
+    /// Reads and verifies the files, unless that was done, and keeps none of them: to find out whether a
+    /// bundle is whole, however large it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedBundle::read_files`].
+    pub fn check_files(&self) -> Result<()> {
+        match &self.unread {
+            Some(unread) => {
+                let manifest = &self.signed.manifest;
+                unread.source.check(manifest, manifest.files().iter())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Forgets the files, and where they are. What trust decides by stays.
     pub fn forget_files(&mut self) {
         self.files = Files::new();

@@ -1,7 +1,7 @@
 //! Reads the files of a bundle and checks them, on all cores.
 //!
-//! Each part is hashed right after it was read, while it is still in the processor's cache, and into
-//! the memory where it stays. Nothing is handed on before every part of every file was found right.
+//! Each part is hashed right after it was read, while it is still in the processor's cache, in the memory
+//! where it stays, if it is to stay. Nothing is handed on before every part of every file was found right.
 
 use std::fs::File;
 use std::io;
@@ -14,6 +14,7 @@ use sha2::Digest as _;
 
 use crate::digest::{FileDigest, Sha256Digest};
 use crate::error::{Error, Result};
+use crate::file_buffer::FileBuffer;
 use crate::manifest::FileEntry;
 use crate::units::ByteSize;
 
@@ -46,101 +47,156 @@ pub(crate) fn read_verified(
 ) -> Result<Vec<Bytes>> {
     let mut contents = Vec::with_capacity(entries.len());
     for entries in entries.chunks(OPEN_AT_ONCE) {
-        let mut opened = Vec::with_capacity(entries.len());
-        for entry in entries {
-            opened.push((*entry, open(entry)?, buffer(entry)?));
-        }
+        let opened = open_all(entries, &open)?;
+        let mut buffers = entries
+            .iter()
+            .map(|entry| buffer(entry))
+            .collect::<Result<Vec<_>>>()?;
         let mut parts = Vec::new();
-        for (entry, region, bytes) in &mut opened {
-            parts_of(entry, region, bytes, &mut parts)?;
-        }
-        // The first that fails in the manifest's order, so that the error does not depend on threads.
-        match parts
-            .into_par_iter()
-            .find_map_first(|part| part.read().err())
-        {
-            None => {}
-            Some(error) => return Err(error),
-        }
-        for (entry, region, bytes) in opened {
-            if region.to_the_end {
-                check_end(entry, &region)?;
+        for ((entry, region), buffer) in opened.iter().zip(&mut buffers) {
+            let mut rest = buffer.as_mut_slice();
+            for (extent, digest) in extents(entry, region)? {
+                let length = usize::try_from(extent.length).unwrap_or(usize::MAX);
+                let (bytes, after) = rest.split_at_mut(length.min(rest.len()));
+                rest = after;
+                parts.push((extent, digest, bytes));
             }
-            contents.push(bytes.into());
         }
+        check_all(parts, |(extent, digest, bytes)| extent.read(bytes, digest))?;
+        check_ends(&opened)?;
+        contents.extend(buffers.into_iter().map(Bytes::from));
     }
     Ok(contents)
 }
 
-/// Memory for a file's content. The system hands out zeroed pages as they are first written to, so that
-/// the cores that read share that work too.
-fn buffer(entry: &FileEntry) -> Result<Vec<u8>> {
-    let length = usize::try_from(entry.size().bytes()).map_err(|_| Error::FileTooLarge {
-        found: entry.size(),
-        allowed: ByteSize::from_bytes(usize::MAX as u64),
-    })?;
-    Ok(vec![0; length])
-}
-
-/// A part of a file with a digest of its own, and where in memory it goes.
-struct Part<'a> {
-    entry: &'a FileEntry,
-    file: &'a File,
-    offset: u64,
-    bytes: &'a mut [u8],
-    digest: Sha256Digest,
-}
-
-fn parts_of<'a>(
-    entry: &'a FileEntry,
-    region: &'a FileRegion,
-    bytes: &'a mut [u8],
-    parts: &mut Vec<Part<'a>>,
+/// Reads all of `entries` and checks them, without keeping what is in them.
+///
+/// # Errors
+///
+/// As [`read_verified`].
+pub(crate) fn check_verified(
+    entries: &[&FileEntry],
+    open: impl Fn(&FileEntry) -> Result<FileRegion>,
 ) -> Result<()> {
-    let mut part = |offset, bytes, digest| {
-        parts.push(Part {
-            entry,
-            file: &region.file,
-            offset,
-            bytes,
-            digest,
-        });
-    };
-    match entry.digest() {
-        FileDigest::Sha256(digest) => part(region.start, bytes, *digest),
-        FileDigest::Sha256Chunks {
-            chunk_size,
-            digests,
-        } => {
-            // One that is longer than the address space is the whole file.
-            let length = usize::try_from(*chunk_size).unwrap_or(usize::MAX);
-            if length == 0 || bytes.len().div_ceil(length) != digests.len() {
-                return Err(refused(entry));
-            }
-            let mut offset = region.start;
-            for (bytes, digest) in bytes.chunks_mut(length).zip(digests) {
-                let next = offset.saturating_add(bytes.len() as u64);
-                part(offset, bytes, *digest);
-                offset = next;
-            }
+    for entries in entries.chunks(OPEN_AT_ONCE) {
+        let opened = open_all(entries, &open)?;
+        let mut parts = Vec::new();
+        for (entry, region) in &opened {
+            parts.extend(extents(entry, region)?);
         }
+        check_all(parts, |(extent, digest)| extent.check(digest))?;
+        check_ends(&opened)?;
     }
     Ok(())
 }
 
-impl Part<'_> {
-    /// Reads it into its memory, and checks what is there then.
-    fn read(self) -> Result<()> {
+fn open_all<'e>(
+    entries: &[&'e FileEntry],
+    open: impl Fn(&FileEntry) -> Result<FileRegion>,
+) -> Result<Vec<(&'e FileEntry, FileRegion)>> {
+    entries
+        .iter()
+        .map(|entry| Ok((*entry, open(entry)?)))
+        .collect()
+}
+
+/// Checks parts on all cores. The error is that of the first in the manifest's order, so that it does not
+/// depend on threads.
+fn check_all<P: Send>(parts: Vec<P>, check: impl Fn(P) -> Result<()> + Sync) -> Result<()> {
+    parts
+        .into_par_iter()
+        .find_map_first(|part| check(part).err())
+        .map_or(Ok(()), Err)
+}
+
+fn check_ends(opened: &[(&FileEntry, FileRegion)]) -> Result<()> {
+    opened
+        .iter()
+        .filter(|(_, region)| region.to_the_end)
+        .try_for_each(|(entry, region)| check_end(entry, region))
+}
+
+fn buffer(entry: &FileEntry) -> Result<FileBuffer> {
+    let length = usize::try_from(entry.size().bytes()).map_err(|_| Error::FileTooLarge {
+        found: entry.size(),
+        allowed: ByteSize::from_bytes(usize::MAX as u64),
+    })?;
+    FileBuffer::new(length).map_err(Error::io(format!("find memory for {:?}", entry.path())))
+}
+
+/// A part of a file that has a digest of its own.
+struct Extent<'a> {
+    entry: &'a FileEntry,
+    file: &'a File,
+    offset: u64,
+    length: u64,
+}
+
+fn extents<'a>(
+    entry: &'a FileEntry,
+    region: &'a FileRegion,
+) -> Result<Vec<(Extent<'a>, Sha256Digest)>> {
+    let size = entry.size().bytes();
+    let extent = |offset, length| Extent {
+        entry,
+        file: &region.file,
+        offset: region.start.saturating_add(offset),
+        length,
+    };
+    match entry.digest() {
+        FileDigest::Sha256(digest) => Ok(vec![(extent(0, size), *digest)]),
+        FileDigest::Sha256Chunks {
+            chunk_size,
+            digests,
+        } => {
+            if *chunk_size == 0 || size.div_ceil(*chunk_size) != digests.len() as u64 {
+                return Err(refused(entry));
+            }
+            let offsets = (0..size).step_by(usize::try_from(*chunk_size).unwrap_or(usize::MAX));
+            Ok(offsets
+                .zip(digests)
+                .map(|(offset, digest)| (extent(offset, (size - offset).min(*chunk_size)), *digest))
+                .collect())
+        }
+    }
+}
+
+impl Extent<'_> {
+    /// Reads it into `bytes`, which is as long, and checks what is there then.
+    fn read(&self, bytes: &mut [u8], digest: Sha256Digest) -> Result<()> {
         let mut hasher = sha2::Sha256::new();
         let mut offset = self.offset;
-        for piece in self.bytes.chunks_mut(PIECE_BYTES) {
-            self.file
-                .read_exact_at(piece, offset)
-                .map_err(|error| failed(self.entry, self.file, offset, error))?;
+        for piece in bytes.chunks_mut(PIECE_BYTES) {
+            self.read_piece(piece, offset)?;
             hasher.update(&piece);
             offset = offset.saturating_add(piece.len() as u64);
         }
-        if Sha256Digest::of_hasher(hasher) == self.digest {
+        self.compare(hasher, digest)
+    }
+
+    /// Reads and checks it, a piece at a time.
+    fn check(&self, digest: Sha256Digest) -> Result<()> {
+        let mut hasher = sha2::Sha256::new();
+        let mut buffer = vec![0; PIECE_BYTES];
+        let mut done = 0;
+        while done < self.length {
+            let length = usize::try_from(self.length - done).unwrap_or(usize::MAX);
+            let piece = &mut buffer[..length.min(PIECE_BYTES)];
+            self.read_piece(piece, self.offset.saturating_add(done))?;
+            hasher.update(&piece);
+            done += piece.len() as u64;
+        }
+        self.compare(hasher, digest)
+    }
+
+    fn read_piece(&self, piece: &mut [u8], offset: u64) -> Result<()> {
+        self.file
+            .read_exact_at(piece, offset)
+            .map_err(|error| failed(self.entry, self.file, offset, error))
+    }
+
+    fn compare(&self, hasher: sha2::Sha256, digest: Sha256Digest) -> Result<()> {
+        if Sha256Digest::of_hasher(hasher) == digest {
             Ok(())
         } else {
             Err(refused(self.entry))

@@ -136,6 +136,7 @@ mod effective_user;
 mod envelope;
 mod error;
 mod exit_code;
+mod file_buffer;
 mod file_reader;
 mod json;
 mod key;

@@ -12,7 +12,7 @@ use crate::bundle::ENVELOPE_FILE;
 use crate::directory::Directory;
 use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
 use crate::error::{Error, Result};
-use crate::file_reader::{FileRegion, read_verified};
+use crate::file_reader::{FileRegion, check_verified, read_verified};
 use crate::manifest::{FileEntry, Manifest};
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
@@ -68,18 +68,40 @@ impl Source {
             }
             Self::Archive(archive) => {
                 let regions = archive.regions(manifest)?;
-                read_verified(&entries, |entry| {
-                    let region = regions.get(entry.path()).cloned();
-                    region.ok_or(Error::Internal("a packed file"))
-                })?
+                read_verified(&entries, |entry| packed_region(&regions, entry))?
             }
             Self::Memory(files) => entries
                 .iter()
-                .map(|entry| checked(files, entry))
+                .map(|entry| checked(files, entry).cloned())
                 .collect::<Result<_>>()?,
         };
         let paths = entries.iter().map(|entry| entry.path().to_owned());
         Ok(paths.zip(contents).collect())
+    }
+
+    /// Whether some of a manifest's files are what it says, without keeping any in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::read`].
+    pub(crate) fn check<'a>(
+        &self,
+        manifest: &Manifest,
+        entries: impl Iterator<Item = &'a FileEntry>,
+    ) -> Result<()> {
+        let entries: Vec<_> = entries.collect();
+        match self {
+            Self::Directory(directory) => {
+                check_verified(&entries, |entry| region(directory, entry))
+            }
+            Self::Archive(archive) => {
+                let regions = archive.regions(manifest)?;
+                check_verified(&entries, |entry| packed_region(&regions, entry))
+            }
+            Self::Memory(files) => entries
+                .iter()
+                .try_for_each(|entry| checked(files, entry).map(drop)),
+        }
     }
 }
 
@@ -142,14 +164,20 @@ fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
     })
 }
 
+/// A file of an archive.
+fn packed_region(regions: &BTreeMap<String, FileRegion>, entry: &FileEntry) -> Result<FileRegion> {
+    let region = regions.get(entry.path()).cloned();
+    region.ok_or(Error::Internal("a packed file"))
+}
+
 /// A file that is in memory already.
-fn checked(files: &Files, entry: &FileEntry) -> Result<Bytes> {
+fn checked<'f>(files: &'f Files, entry: &FileEntry) -> Result<&'f Bytes> {
     let bytes = files.get(entry.path()).ok_or_else(|| Error::FileMissing {
         path: entry.path().to_owned(),
     })?;
     check_size(entry, bytes.len() as u64)?;
     if entry.digest().verify(bytes) {
-        Ok(bytes.clone())
+        Ok(bytes)
     } else {
         Err(Error::FileDigest {
             path: entry.path().to_owned(),

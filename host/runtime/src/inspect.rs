@@ -62,7 +62,8 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         .and_then(|component| ComponentSurface::read(&component));
     let verdict = bundle
         .with_max_size(limits.bundle)
-        .verify(trust, Timestamp::now())
+        .verify_component(trust, Timestamp::now())
+        .and_then(|bundle| bundle.check_files().map(|()| bundle))
         .map_err(Into::into)
         .and_then(|bundle| admit(bundle, limits).map(drop));
     Ok(Inspection {

@@ -23,6 +23,7 @@ mod fuzz_corpus;
 mod guarded_files;
 mod identity;
 mod keys;
+mod large_bundle_benchmark;
 mod manifest;
 mod manifest_files;
 mod manual;

@@ -13,7 +13,8 @@ pub(crate) fn verify(options: &Verify, permissions: &PermissionPolicy) -> Result
         Some(expected) => bundle.with_expected(expected.clone()),
         None => bundle,
     };
-    let verified = bundle.verify(&trust, Timestamp::now())?;
+    let verified = bundle.verify_component(&trust, Timestamp::now())?;
+    verified.check_files()?;
     let manifest = verified.manifest();
     let files = manifest.files().len() + 1;
     let signers: Vec<String> = verified.signers().iter().map(ToString::to_string).collect();
