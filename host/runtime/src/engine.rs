@@ -9,8 +9,9 @@ use wasmtime::{
 use crate::error::{Error, Result};
 use crate::limits::{
     FIBER_STACK, Limits, MAX_COMPONENT_BYTES, MAX_INSTANCES, MAX_MEMORIES, MAX_MODULE_BYTES,
-    MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_WASM_STACK,
+    MAX_TABLES, MAX_WASM_STACK,
 };
+use crate::memory::TABLE_ELEMENT_BYTES;
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
@@ -117,6 +118,10 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
         .saturating_mul(2)
         .saturating_add(threads)
         .min(MAX_POOLED_SANDBOXES);
+    let memory = limits.memory.max(limits.init.memory).bytes();
+    let table_elements = usize::try_from(memory / TABLE_ELEMENT_BYTES)
+        .unwrap_or(usize::MAX)
+        .min(MAX_POOLED_ELEMENTS);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count(sandboxes))
         .total_core_instances(count(sandboxes * MAX_INSTANCES))
@@ -132,7 +137,8 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
         .max_tables_per_module(count(MAX_TABLES))
         .max_core_instance_size(MAX_MODULE_BYTES)
         .max_component_instance_size(MAX_COMPONENT_BYTES)
-        .table_elements(MAX_TABLE_ELEMENTS)
+        // So many that the memory budget, which counts tables too, is what ends their growth.
+        .table_elements(table_elements)
         .max_unused_warm_slots(count(sandboxes));
     pool
 }
@@ -140,6 +146,9 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
 /// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
 /// has.
 const MAX_POOLED_SANDBOXES: usize = 4_096;
+
+/// The most elements of a table that the pool reserves addresses for: 1 GiB for each table.
+const MAX_POOLED_ELEMENTS: usize = 128 << 20;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]

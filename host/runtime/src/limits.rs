@@ -97,10 +97,6 @@ pub(crate) const MAX_MODULE_BYTES: usize = 2 * 1024 * 1024;
 /// The same for all core modules of a component together.
 pub(crate) const MAX_COMPONENT_BYTES: usize = 32 * 1024 * 1024;
 
-/// Elements of one table. A table holds the functions that are called through pointers, so it needs no
-/// more than a module may have functions.
-pub(crate) const MAX_TABLE_ELEMENTS: usize = MAX_MODULE_FUNCTIONS as usize;
-
 /// Host resources (pollables, streams) that one sandbox may hold at once.
 pub(crate) const MAX_HOST_RESOURCES: usize = 1_024;
 

@@ -7,7 +7,7 @@ use wasmtime::ResourceLimiter;
 use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
 /// What one table element takes in the host's memory: a pointer.
-const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
+pub(crate) const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
 
 /// A request for memory that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
