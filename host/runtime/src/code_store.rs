@@ -91,7 +91,7 @@ impl CodeStore {
         compile: impl FnOnce() -> Result<CompiledModel>,
     ) -> Result<(NativeCode, CompiledFacts, CodeOrigin)> {
         let cache = self.open_cache();
-        let cached = || Some(look_up(cache.as_ref()?, identity, model)?);
+        let cached = || look_up(cache.as_ref()?, identity, model);
         if let Some((code, facts)) = cached() {
             return Ok((code, facts, CodeOrigin::Cached));
         }
