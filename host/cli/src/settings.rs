@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use ampoule::{CodeCache, Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore};
+use ampoule::{
+    CodeCache, CompileProcess, Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore,
+};
 use ampoule_signing::read_trusted_text;
 use serde::Deserialize;
 
@@ -12,6 +14,9 @@ use crate::limit_options::LimitOptions;
 
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+
+/// What this program is started with to compile a model for another process of itself. It is no command.
+pub(crate) const COMPILE_WORKER: &str = "compile-worker";
 
 /// Everything that a command needs to know besides its own arguments.
 #[derive(Debug)]
@@ -87,7 +92,10 @@ impl Settings {
         trust: TrustStore,
         releases: Option<ReleaseState>,
     ) -> Result<Host, Error> {
-        let mut host = Host::builder().trust(trust).limits(self.limits.clone());
+        let mut host = Host::builder()
+            .trust(trust)
+            .limits(self.limits.clone())
+            .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
         if let Some(releases) = releases {
             host = host.releases(releases);
         }

@@ -1,6 +1,7 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
-use serde::Serialize;
+use ampoule_signing::ByteSize;
+use serde::{Deserialize, Serialize};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     RegallocAlgorithm, Strategy, WasmBacktraceDetails,
@@ -15,7 +16,7 @@ use crate::memory::TABLE_ELEMENT_BYTES;
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EngineProfile {
@@ -31,7 +32,7 @@ pub(crate) fn new_engine(
     limits: &Limits,
     threads: usize,
 ) -> Result<Engine> {
-    let mut config = compiler_config(profile, limits);
+    let mut config = compiler_config(profile, limits.init.memory);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, threads)));
     finish(&config)
 }
@@ -46,8 +47,9 @@ pub(crate) struct BuildEngines {
 }
 
 impl BuildEngines {
-    pub(crate) fn new(profile: EngineProfile, limits: &Limits) -> Result<Self> {
-        let mut config = compiler_config(profile, limits);
+    /// `image` is the most memory that is kept as an image, holes included.
+    pub(crate) fn new(profile: EngineProfile, image: ByteSize) -> Result<Self> {
+        let mut config = compiler_config(profile, image);
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         let code = finish(&config)?;
         // The register allocator stays the one that everything else runs on: the quicker one would save
@@ -63,7 +65,7 @@ fn finish(config: &Config) -> Result<Engine> {
 }
 
 /// Everything that decides what code a component becomes, and what it may use.
-fn compiler_config(profile: EngineProfile, limits: &Limits) -> Config {
+fn compiler_config(profile: EngineProfile, image: ByteSize) -> Config {
     let EngineProfile::Metered = profile;
     let mut config = Config::new();
     config
@@ -104,7 +106,7 @@ fn compiler_config(profile: EngineProfile, limits: &Limits) -> Config {
         .memory_init_cow(true)
         // A snapshot has holes where the guest has freed memory. Without this, one that is less than
         // half full would be copied into each sandbox instead of being shared by them.
-        .memory_guaranteed_dense_image_size(limits.init.memory.bytes());
+        .memory_guaranteed_dense_image_size(image.bytes());
     config
 }
 
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_no_model_needs_is_switched_off() {
-        let engines = BuildEngines::new(EngineProfile::default(), &Limits::default()).unwrap();
+        let engines = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1)).unwrap();
         for guest in ["exceptions", "gc", "memory64", "shared_memory"] {
             let path = format!(
                 "{}/../../tests/guests/wat/uses_{guest}.wat",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule_signing::{ByteSize, Fuel};
+use serde::{Deserialize, Serialize};
 
 /// Why a model was not loaded or a request not answered.
 ///
@@ -96,6 +97,15 @@ pub enum Error {
     #[error("the component cannot be compiled: {reason}")]
     Compile {
         /// The compiler's own words.
+        reason: String,
+    },
+
+    /// `compile.limit`: making code of the component took more than it may.
+    #[error(
+        "compiling the component was stopped: {reason}; raise the limit if you trust the model with it"
+    )]
+    CompileLimit {
+        /// Which limit.
         reason: String,
     },
 
@@ -283,6 +293,7 @@ impl Error {
             Self::Task { .. } => "admission.task",
             Self::Cap { .. } => "admission.limit",
             Self::Compile { .. } => "compile.failed",
+            Self::CompileLimit { .. } => "compile.limit",
             Self::Fuel { .. } => "limit.fuel",
             Self::Deadline { .. } => "limit.deadline",
             Self::Memory { .. } => "limit.memory",
@@ -313,7 +324,7 @@ impl Error {
 }
 
 /// Which part of a sandbox's life something happened in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// `init`, and making what it runs in.
     Init,

@@ -19,6 +19,8 @@ use crate::assets::AssetFiles;
 use crate::code_identity::CodeIdentity;
 use crate::code_store::CodeStore;
 use crate::compile::{CompiledModel, compile};
+use crate::compile_message::CompileRequest;
+use crate::compile_process::CompileProcess;
 use crate::engine::{BuildEngines, EngineProfile, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
@@ -42,6 +44,7 @@ pub(crate) struct HostInner {
     engine: Engine,
     profile: EngineProfile,
     code: CodeStore,
+    compiler: Option<CompileProcess>,
     releases: Option<ReleaseState>,
 }
 
@@ -54,6 +57,7 @@ pub struct HostBuilder {
     profile: EngineProfile,
     threads: Option<usize>,
     cache: Option<CodeCache>,
+    compiler: Option<CompileProcess>,
 }
 
 /// How to load one bundle; see [`Host::load_with`].
@@ -166,6 +170,16 @@ impl HostBuilder {
         self
     }
 
+    /// The program that initialises and compiles models, in a process of its own for each, under
+    /// [`Limits::compile`](crate::Limits). Without it both happen in this process: `init` is bounded there
+    /// as well, and a panic is survived, but what compiling a component takes in time and memory nobody
+    /// bounds.
+    #[must_use]
+    pub fn compile_with(mut self, process: CompileProcess) -> Self {
+        self.compiler = Some(process);
+        self
+    }
+
     /// How many guests run at a time. Without it, one for each core.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
@@ -205,6 +219,7 @@ impl HostBuilder {
                 engine,
                 profile: self.profile,
                 code: CodeStore::new(self.cache),
+                compiler: self.compiler,
                 trust,
                 releases: self.releases,
             }),
@@ -354,14 +369,24 @@ impl HostInner {
         cancelled: CancellationToken,
     ) -> Result<CompiledModel> {
         model.read_files()?;
-        let init = Init {
-            assets: AssetFiles::of(model.bundle()),
-            budget: model.init_budget(),
-            output: model.output_bytes(),
-            log: self.limits.log,
+        let request = CompileRequest {
+            profile: self.profile,
+            image: self.limits.init.memory,
+            component: model.bundle().component().clone(),
+            init: Init {
+                assets: AssetFiles::of(model.bundle()),
+                budget: model.init_budget(),
+                output: model.output_bytes(),
+                log: self.limits.log,
+            },
         };
-        let engines = BuildEngines::new(self.profile, &self.limits)?;
-        compile(&engines, model.bundle().component(), init, cancelled)
+        match &self.compiler {
+            Some(process) => process.compile(&request, &self.limits.compile, &cancelled),
+            None => {
+                let engines = BuildEngines::new(request.profile, request.image)?;
+                compile(&engines, &request.component, request.init, cancelled)
+            }
+        }
     }
 
     fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {

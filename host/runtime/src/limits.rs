@@ -54,6 +54,13 @@ pub const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(60);
 /// Twelve times a request's fuel, as the deadline of `init` is twelve times a request's.
 pub const DEFAULT_INIT_FUEL: Fuel = Fuel::new(1_200_000_000_000);
 
+/// Memory of the process that initialises and compiles a model: its files, what `init` makes of them, the
+/// snapshot, and the code with the snapshot in it. Some six times the weights.
+pub const DEFAULT_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(4096);
+
+/// A large component takes a small machine ten seconds; what takes minutes was made to.
+pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(120);
+
 /// The component itself. Compilation time and memory grow with it; a tokenizer, an image decoder
 /// and the maths are under 8 MiB.
 pub const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
@@ -132,6 +139,18 @@ pub struct InitLimits {
     pub deadline: Duration,
 }
 
+/// The most that a process may take that initialises and compiles one model; see
+/// [`HostBuilder::compile_with`](crate::HostBuilder::compile_with). Without such a process nothing bounds
+/// compiling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompileLimits {
+    /// Memory of the process's own, in bytes.
+    pub memory: ByteSize,
+    /// Wall-clock time, beside that of `init`; and, times the number of cores, processor time.
+    pub time: Duration,
+}
+
 /// The operator's caps. A model whose signed manifest asks for more than one of the sandbox caps
 /// is refused with `admission.limit`; a request whose input is over an input cap with
 /// `input.too-large`, before a sandbox is made.
@@ -158,6 +177,8 @@ pub struct Limits {
     pub chunks: u32,
     /// The budget of `init`.
     pub init: InitLimits,
+    /// The most that compiling may take.
+    pub compile: CompileLimits,
     /// Bytes of log, standard output and standard error that are kept of one sandbox.
     pub log: ByteSize,
     /// Bytes of one encoded or raw image.
@@ -192,6 +213,10 @@ impl Default for Limits {
                 memory: DEFAULT_INIT_MEMORY,
                 fuel: DEFAULT_INIT_FUEL,
                 deadline: DEFAULT_INIT_DEADLINE,
+            },
+            compile: CompileLimits {
+                memory: DEFAULT_COMPILE_MEMORY,
+                time: DEFAULT_COMPILE_TIME,
             },
             log: DEFAULT_LOG,
             image: DEFAULT_IMAGE_BYTES,
