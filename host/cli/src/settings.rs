@@ -1,6 +1,6 @@
 //! Options, variables and the configuration file, made into one set of settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ampoule::{
     CodeCache, CompileProcess, Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore,
@@ -19,7 +19,7 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 pub(crate) const COMPILE_WORKER: &str = "compile-worker";
 
 /// Everything that a command needs to know besides its own arguments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
@@ -84,6 +84,14 @@ impl Settings {
     pub(crate) fn code_cache(&self) -> Option<CodeCache> {
         let cache = CodeCache::in_directory(self.cache.as_ref()?);
         Some(cache.with_permissions(self.permissions.clone()))
+    }
+
+    /// The same settings with another cache.
+    pub(crate) fn with_cache(&self, directory: &Path) -> Self {
+        Self {
+            cache: Some(directory.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// A host with these settings that trusts `trust`, and remembers releases in `releases`.

@@ -162,7 +162,7 @@ impl Model {
         .await
     }
 
-    fn new_request(&self) -> NewRequest {
+    pub(crate) fn new_request(&self) -> NewRequest {
         NewRequest {
             artifact: Arc::clone(&self.artifact),
             places: Arc::clone(&self.host.places),
@@ -255,7 +255,7 @@ impl<T, F> Call<T> for F where
 }
 
 /// A request that has been accepted and not begun.
-struct NewRequest {
+pub(crate) struct NewRequest {
     artifact: Arc<Artifact>,
     places: Arc<Semaphore>,
     sandboxes: usize,
@@ -264,6 +264,19 @@ struct NewRequest {
 }
 
 impl NewRequest {
+    pub(crate) fn artifact(&self) -> &Arc<Artifact> {
+        &self.artifact
+    }
+
+    /// Makes a sandbox, if there is a place for one.
+    pub(crate) async fn start_sandbox(&self, cancelled: CancellationToken) -> Result<Sandbox> {
+        let places = Arc::clone(&self.places);
+        let place = places.try_acquire_owned().map_err(|_| Error::Busy {
+            reason: format!("{} sandboxes are in use", self.sandboxes),
+        })?;
+        Sandbox::start(Arc::clone(&self.artifact), self.log, place, cancelled).await
+    }
+
     /// Makes the sandbox and runs the first call. Returns the sandbox, what the call returned, and
     /// when the request must be over.
     async fn begin<T>(
@@ -271,10 +284,7 @@ impl NewRequest {
         cancelled: CancellationToken,
         call: impl Call<T>,
     ) -> Result<(Sandbox, T, Instant)> {
-        let place = self.places.try_acquire_owned().map_err(|_| Error::Busy {
-            reason: format!("{} sandboxes are in use", self.sandboxes),
-        })?;
-        let mut sandbox = Sandbox::start(self.artifact, self.log, place, cancelled.clone()).await?;
+        let mut sandbox = self.start_sandbox(cancelled.clone()).await?;
         // Running `init` has a budget of its own: the time that it took is given back.
         let expires = self.expires + sandbox.start_wall();
         sandbox.begin_request(expires)?;
