@@ -5,6 +5,7 @@
 //! component), so that every later sandbox begins where `init` ended, and shares with the others what it
 //! does not change.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -205,7 +206,7 @@ async fn read_state(
     let mut accessors = Accessors {
         store,
         instance,
-        memory: 0,
+        memories: BTreeMap::new(),
         failure: None,
     };
     let written = survive(wizer().snapshot_component(context, &mut accessors)).await;
@@ -215,7 +216,7 @@ async fn read_state(
     match written {
         Some(Ok(component)) => Ok(Snapshot::Taken {
             component,
-            memory: ByteSize::from_bytes(accessors.memory),
+            memory: ByteSize::from_bytes(accessors.memories.values().sum()),
             init,
         }),
         Some(Err(error)) => impossible(&harmless(&format!("{error:#}"))),
@@ -241,8 +242,8 @@ async fn survive<T>(future: impl Future<Output = T>) -> Option<T> {
 struct Accessors {
     store: Store<SandboxState>,
     instance: Instance,
-    /// The bytes of all memories that were read.
-    memory: u64,
+    /// The bytes of each memory when it was read first; each time it grows by a page.
+    memories: BTreeMap<String, u64>,
     failure: Option<wasmtime::Error>,
 }
 
@@ -295,7 +296,9 @@ impl ComponentInstanceState for Accessors {
         match self.call::<WasmList<u8>>(instance, function).await {
             Some(list) => {
                 let memory = list.as_le_slice(&self.store);
-                self.memory += memory.len() as u64;
+                self.memories
+                    .entry(function.to_owned())
+                    .or_insert(memory.len() as u64);
                 contents(memory);
             }
             None => contents(&[]),
