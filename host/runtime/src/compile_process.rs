@@ -38,9 +38,18 @@ impl CompileProcess {
     /// [`compile_for_host`](crate::compile_for_host) is to be given.
     #[must_use]
     pub fn this_program<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        // The very file, even if another was put in its place since.
+        Self::new("/proc/self/exe", arguments)
+    }
+
+    /// Another program, with these arguments before the two.
+    #[must_use]
+    pub fn new<A: Into<OsString>>(
+        program: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
         Self {
-            // The very file, even if another was put in its place since.
-            program: PathBuf::from("/proc/self/exe"),
+            program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
         }
     }
