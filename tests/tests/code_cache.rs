@@ -6,18 +6,17 @@
     reason = "a test may panic"
 )]
 
-mod cache_directory;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Barrier;
 
 use ampoule::{CodeCache, CodeOrigin, Host, Limits, Model};
-use ampoule_tests::{BundleBuilder, Publisher, WrittenBundle, block_on, test_guest};
+use ampoule_tests::{
+    BundleBuilder, CacheDirectory, EntryParts, Publisher, WrittenBundle, block_on, set_mode,
+    test_guest,
+};
 use serde_json::json;
-
-use cache_directory::{CacheDirectory, Parts, set_mode};
 
 /// What `init` of the model reads, and the sum that it answers with.
 const DATA: [u8; 3] = [1, 20, 100];
@@ -226,7 +225,7 @@ fn code_that_somebody_changed_is_not_run_but_made_again() {
     origin(&acme, cache.path(), &bundle);
     let entry = cache.entry();
     let good = fs::read(&entry).unwrap();
-    let Parts { mac, code } = Parts::of(&good);
+    let EntryParts { mac, code } = EntryParts::of(&good);
     let length = good.len();
 
     let mut damaged: Vec<(String, Vec<u8>)> = Vec::new();

@@ -5,6 +5,7 @@
 //! component), so that every later sandbox begins where `init` ended, and shares with the others what it
 //! does not change.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -55,8 +56,9 @@ const ACCESS_FUEL: Fuel = Fuel::new(1_000_000);
 /// And looking for what is not zero in a memory of 4 GiB.
 const ACCESS_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Each memory grows by a page, in which the snapshotter's code says where the memory is.
-const ACCESS_MEMORY: ByteSize = ByteSize::from_bytes(64 * 1024 * MAX_MEMORIES as u64);
+/// Each memory is read twice, and grows by a page each time, in which the snapshotter's code says where
+/// the memory is.
+const ACCESS_MEMORY: ByteSize = ByteSize::from_bytes(2 * 64 * 1024 * MAX_MEMORIES as u64);
 
 /// Why a component cannot be snapshotted, as far as its bytes tell; `None` when nothing speaks against it.
 pub(crate) fn obstacle(component: &[u8]) -> Option<String> {
@@ -205,7 +207,7 @@ async fn read_state(
     let mut accessors = Accessors {
         store,
         instance,
-        memory: 0,
+        memories: BTreeMap::new(),
         failure: None,
     };
     let written = survive(wizer().snapshot_component(context, &mut accessors)).await;
@@ -215,7 +217,7 @@ async fn read_state(
     match written {
         Some(Ok(component)) => Ok(Snapshot::Taken {
             component,
-            memory: ByteSize::from_bytes(accessors.memory),
+            memory: ByteSize::from_bytes(accessors.memories.values().sum()),
             init,
         }),
         Some(Err(error)) => impossible(&harmless(&format!("{error:#}"))),
@@ -241,8 +243,8 @@ async fn survive<T>(future: impl Future<Output = T>) -> Option<T> {
 struct Accessors {
     store: Store<SandboxState>,
     instance: Instance,
-    /// The bytes of all memories that were read.
-    memory: u64,
+    /// How many bytes each memory had when it was first read, by the name of its accessor.
+    memories: BTreeMap<String, u64>,
     failure: Option<wasmtime::Error>,
 }
 
@@ -295,7 +297,8 @@ impl ComponentInstanceState for Accessors {
         match self.call::<WasmList<u8>>(instance, function).await {
             Some(list) => {
                 let memory = list.as_le_slice(&self.store);
-                self.memory += memory.len() as u64;
+                let name = format!("{instance}#{function}");
+                self.memories.entry(name).or_insert(memory.len() as u64);
                 contents(memory);
             }
             None => contents(&[]),
