@@ -48,8 +48,8 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Keep no compiled model, and take none that is kept.
-    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", conflicts_with = "cache", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    /// Keep no compiled model, and take none that is kept, whatever directory is named.
+    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) no_cache: bool,
 
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
