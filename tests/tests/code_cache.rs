@@ -219,6 +219,22 @@ fn a_load_from_the_cache_needs_the_component_and_not_the_weights() {
 }
 
 #[test]
+fn a_model_that_is_not_trusted_is_refused_also_where_its_code_is_kept() {
+    let (acme, cache) = (acme(), CacheDirectory::new());
+    let bundle = prepared(&acme).write();
+    origin(&acme, cache.path(), &bundle);
+    // The component and its files are the same, and another key has signed them.
+    let stranger = Publisher::new("acme");
+    for (trusting, bundle) in [(&stranger, &bundle), (&acme, &prepared(&stranger).write())] {
+        let loaded = block_on(host(trusting, cache.path()).load(bundle.path()));
+        assert_eq!(loaded.map(drop).unwrap_err().code(), "trust.unknown-key");
+    }
+    let greedy = prepared(&acme).set("/limits/memory_bytes", json!(1_u64 << 40));
+    let loaded = block_on(host(&acme, cache.path()).load(greedy.write().path()));
+    assert_eq!(loaded.map(drop).unwrap_err().code(), "admission.limit");
+}
+
+#[test]
 fn code_that_somebody_changed_is_not_run_but_made_again() {
     let (acme, cache) = (acme(), CacheDirectory::new());
     let bundle = prepared(&acme).write();
