@@ -87,12 +87,27 @@ impl PrivateDirectory {
         Ok(lock)
     }
 
-    /// The names of what is in it, sorted.
+    /// The names of what is in it, sorted: of links too, so that they can be removed. What is in
+    /// directories is left alone.
     ///
     /// # Errors
     ///
-    /// `file.symlink`, `file.type`, `io.failed`.
+    /// `io.failed`.
     pub fn names(&self) -> Result<Vec<String>> {
-        self.directory.list()
+        const DOING: &str = "list a directory";
+        let mut names = Vec::new();
+        for entry in self
+            .directory
+            .handle()
+            .entries()
+            .map_err(Error::io(DOING))?
+        {
+            let entry = entry.map_err(Error::io(DOING))?;
+            if !entry.file_type().map_err(Error::io(DOING))?.is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 }

@@ -14,6 +14,7 @@
 mod accuracy_bounds;
 mod built_in;
 mod bundle;
+mod cache;
 mod desk;
 mod evaluation;
 mod evaluation_results;
@@ -27,6 +28,7 @@ mod score_table;
 pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
+pub use cache::{CacheDirectory, EntryParts, set_mode};
 pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};

@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Keep no compiled model, and take none that is kept, whatever says where.
+    /// Keep no compiled model, and take none that is kept, whatever directory is named.
     #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) no_cache: bool,
 

@@ -97,7 +97,9 @@ impl CodeCache {
     /// `trust.owner`, `trust.permissions`, `io.failed`.
     pub fn verify(&self) -> Result<Vec<CacheEntry>> {
         let opened = self.open()?;
-        opened.entries(|opened, name| opened.read(name, None).map(|(header, _)| header))
+        entries(&opened.directory, |name| {
+            opened.read(name, None).map(|(header, _)| header)
+        })
     }
 
     /// What is in it, as the entries say themselves, **unverified**.
@@ -106,24 +108,24 @@ impl CodeCache {
     ///
     /// As [`CodeCache::verify`].
     pub fn list(&self) -> Result<Vec<CacheEntry>> {
-        let opened = self.open()?;
-        opened.entries(|opened, name| {
-            let (mut file, length) = opened.file(name)?;
+        let directory = self.directory()?;
+        entries(&directory, |name| {
+            let (mut file, length) = open_entry(&directory, name)?;
             Ok(Preface::read(&mut file, length)?.header)
         })
     }
 
-    /// Removes every entry and the key. Returns how many entries there were.
+    /// Removes every entry and the key, whatever is wrong with them. Returns how many entries there were.
     ///
     /// # Errors
     ///
     /// As [`CodeCache::verify`].
     pub fn clear(&self) -> Result<usize> {
-        let opened = self.open()?;
+        let directory = self.directory()?;
         let mut removed = 0;
-        for name in opened.directory.names()? {
+        for name in directory.names()? {
             removed += usize::from(name.ends_with(ENTRY_SUFFIX));
-            let removed = opened.directory.remove(&name);
+            let removed = directory.remove(&name);
             removed.map_err(|error| failed("clear the cache", &error))?;
         }
         Ok(removed)
@@ -131,11 +133,49 @@ impl CodeCache {
 
     /// Opens the directory and reads the key, making both if need be.
     pub(crate) fn open(&self) -> Result<OpenCache> {
-        let directory =
-            PrivateDirectory::make(self.permissions.at(&self.directory), "the cache directory")?;
+        let directory = self.directory()?;
         let key = read_key(&directory)?;
         Ok(OpenCache { directory, key })
     }
+
+    fn directory(&self) -> Result<PrivateDirectory> {
+        let location = self.permissions.at(&self.directory);
+        Ok(PrivateDirectory::make(location, "the cache directory")?)
+    }
+}
+
+/// What is in the directory, each entry with the header that `read` gives or the reason why it gives none.
+fn entries(
+    directory: &PrivateDirectory,
+    read: impl Fn(&str) -> Result<Header, BadEntry>,
+) -> Result<Vec<CacheEntry>> {
+    let mut entries = Vec::new();
+    for name in directory.names()? {
+        let Some(identity) = name.strip_suffix(ENTRY_SUFFIX) else {
+            continue;
+        };
+        // One that cannot be opened is told of by `read`, and the others are shown all the same.
+        let size = open_entry(directory, &name).map_or(0, |(_, size)| size);
+        let (model, created, problem) = match read(&name) {
+            Ok(header) => (header.model, header.created, None),
+            Err(reason) => (String::new(), Timestamp::default(), Some(reason)),
+        };
+        entries.push(CacheEntry {
+            identity: identity.to_owned(),
+            model,
+            created,
+            size: ByteSize::from_bytes(size),
+            problem,
+        });
+    }
+    Ok(entries)
+}
+
+fn open_entry(directory: &PrivateDirectory, name: &str) -> Result<(File, u64), BadEntry> {
+    directory
+        .open_file(name)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| "it is gone".to_owned())
 }
 
 /// The key of this cache, made by whoever needs it first.
@@ -246,45 +286,13 @@ impl OpenCache {
             })
     }
 
-    fn entries(
-        &self,
-        read: impl Fn(&Self, &str) -> Result<Header, BadEntry>,
-    ) -> Result<Vec<CacheEntry>> {
-        let mut entries = Vec::new();
-        for name in self.directory.names()? {
-            let Some(identity) = name.strip_suffix(ENTRY_SUFFIX) else {
-                continue;
-            };
-            let size = self.directory.open_file(&name)?.map_or(0, |(_, size)| size);
-            let (model, created, problem) = match read(self, &name) {
-                Ok(header) => (header.model, header.created, None),
-                Err(reason) => (String::new(), Timestamp::default(), Some(reason)),
-            };
-            entries.push(CacheEntry {
-                identity: identity.to_owned(),
-                model,
-                created,
-                size: ByteSize::from_bytes(size),
-                problem,
-            });
-        }
-        Ok(entries)
-    }
-
-    fn file(&self, name: &str) -> Result<(File, u64), BadEntry> {
-        self.directory
-            .open_file(name)
-            .map_err(|error| error.to_string())?
-            .ok_or_else(|| "it is gone".to_owned())
-    }
-
     /// Copies an entry's code into a sealed file, and only then looks whether it is authentic.
     fn read(
         &self,
         name: &str,
         expected: Option<&CodeIdentity>,
     ) -> Result<(Header, SealedFile), BadEntry> {
-        let (mut file, length) = self.file(name)?;
+        let (mut file, length) = open_entry(&self.directory, name)?;
         let Preface { bytes, header, mac } = Preface::read(&mut file, length)?;
         let code =
             SealedFile::new(|sealed| io::copy(&mut file.take(header.code_bytes), sealed).map(drop))

@@ -56,8 +56,9 @@ const ACCESS_FUEL: Fuel = Fuel::new(1_000_000);
 /// And looking for what is not zero in a memory of 4 GiB.
 const ACCESS_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Each memory grows by a page, in which the snapshotter's code says where the memory is.
-const ACCESS_MEMORY: ByteSize = ByteSize::from_bytes(64 * 1024 * MAX_MEMORIES as u64);
+/// Each memory is read twice, and grows by a page each time, in which the snapshotter's code says where
+/// the memory is.
+const ACCESS_MEMORY: ByteSize = ByteSize::from_bytes(2 * 64 * 1024 * MAX_MEMORIES as u64);
 
 /// Why a component cannot be snapshotted, as far as its bytes tell; `None` when nothing speaks against it.
 pub(crate) fn obstacle(component: &[u8]) -> Option<String> {
@@ -242,7 +243,7 @@ async fn survive<T>(future: impl Future<Output = T>) -> Option<T> {
 struct Accessors {
     store: Store<SandboxState>,
     instance: Instance,
-    /// The bytes of each memory when it was read first; each time it grows by a page.
+    /// How many bytes each memory had when it was first read, by the name of its accessor.
     memories: BTreeMap<String, u64>,
     failure: Option<wasmtime::Error>,
 }
@@ -296,9 +297,8 @@ impl ComponentInstanceState for Accessors {
         match self.call::<WasmList<u8>>(instance, function).await {
             Some(list) => {
                 let memory = list.as_le_slice(&self.store);
-                self.memories
-                    .entry(function.to_owned())
-                    .or_insert(memory.len() as u64);
+                let name = format!("{instance}#{function}");
+                self.memories.entry(name).or_insert(memory.len() as u64);
                 contents(memory);
             }
             None => contents(&[]),

@@ -61,17 +61,18 @@ fn clear(cache: &CodeCache, json: bool) -> Result<(), Error> {
 fn to_text(entries: &[CacheEntry]) -> String {
     let mut text = String::new();
     for entry in entries {
+        // A file's name, which anything may stand in.
+        let identity = entry.identity.escape_debug().to_string();
         // Writing to a string cannot fail.
         let _ = match &entry.problem {
             None => writeln!(
                 text,
-                "{:.16}  {:>9.1} MiB  {:.0}  {:?}",
-                entry.identity,
+                "{identity:.16}  {:>9.1} MiB  {:.0}  {:?}",
                 entry.size.bytes() as f64 / f64::from(1 << 20),
                 entry.created,
                 entry.model
             ),
-            Some(problem) => writeln!(text, "{:.16}  bad: {problem:?}", entry.identity),
+            Some(problem) => writeln!(text, "{identity:.16}  bad: {problem:?}"),
         };
     }
     if entries.is_empty() {
