@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ampoule_signing::{ByteSize, parse_time};
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::compile::{CompiledModel, compile};
@@ -64,6 +66,9 @@ fn confine(memory: ByteSize, time: Duration) -> io::Result<()> {
         // count them.
         (Resource::Fsize, memory.bytes()),
     ] {
+        // What the process was given already stays: a hard limit cannot be raised.
+        let given = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limit = limit.min(given);
         setrlimit(
             resource,
             Rlimit {
