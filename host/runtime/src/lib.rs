@@ -41,6 +41,7 @@ mod clocks;
 mod code_identity;
 mod code_store;
 mod compile;
+mod component_size;
 mod contract;
 mod engine;
 mod error;

@@ -1,0 +1,48 @@
+  ;; The contract: `lifecycle` and `text-generation`, of the core instance `$guest`. Its resource
+  ;; `$generation` is the guest's own business.
+  (alias core export $guest "memory" (core memory $memory))
+  (alias core export $guest "realloc" (core func $realloc))
+  (type $error (record (field "code" string) (field "message" string)))
+  (type $property (record (field "key" string) (field "value" string)))
+  (type $usage (record (field "input-tokens" u32) (field "output-tokens" u32)))
+  (type $rgb8-image (record
+    (field "width" u32) (field "height" u32) (field "pixels" (list u8))))
+  (type $image (variant (case "encoded" (list u8)) (case "rgb8" $rgb8-image)))
+  (type $content (variant (case "text" string) (case "image" $image)))
+  (type $message (record (field "role" string) (field "content" (list $content))))
+  (type $sampling (record
+    (field "temperature" f32) (field "top-p" f32) (field "top-k" u32) (field "seed" (option u64))))
+  (type $generation-request (record
+    (field "messages" (list $message)) (field "sampling" $sampling)
+    (field "max-output-tokens" u32) (field "stop" (list string))
+    (field "options" (list $property))))
+  (type $finish (record (field "reason" string) (field "usage" $usage)))
+  (type $chunk (record (field "text" string) (field "finish" (option $finish))))
+  (type $model-info (record
+    (field "architecture" string) (field "properties" (list $property))))
+  (func $init (result (result (error $error)))
+    (canon lift (core func $guest "init") (memory $memory)))
+  (func $describe (result $model-info)
+    (canon lift (core func $guest "describe") (memory $memory)))
+  (func $generate (param "request" $generation-request)
+    (result (result (own $generation) (error $error)))
+    (canon lift (core func $guest "generate") (memory $memory) (realloc $realloc)))
+  (func $next (param "self" (borrow $generation))
+    (result (result (option $chunk) (error $error)))
+    (canon lift (core func $guest "next") (memory $memory)))
+  (instance $lifecycle
+    (export "error" (type $error)) (export "property" (type $property))
+    (export "model-info" (type $model-info))
+    (export "init" (func $init)) (export "describe" (func $describe)))
+  (instance $text-generation
+    (export "error" (type $error)) (export "property" (type $property))
+    (export "usage" (type $usage)) (export "rgb8-image" (type $rgb8-image))
+    (export "image" (type $image)) (export "content" (type $content))
+    (export "message" (type $message)) (export "sampling" (type $sampling))
+    (export "generation-request" (type $generation-request))
+    (export "finish" (type $finish)) (export "chunk" (type $chunk))
+    (export "generation" (type $generation))
+    (export "[method]generation.next" (func $next))
+    (export "generate" (func $generate)))
+  (export "ampoule:model/lifecycle@0.1.0" (instance $lifecycle))
+  (export "ampoule:model/text-generation@0.1.0" (instance $text-generation))
