@@ -17,7 +17,7 @@
       (if (i32.eq (global.get $mode) (i32.const 5)) (then unreachable))
       (if (i32.eq (global.get $mode) (i32.const 15)) (then (loop $again (br $again))))))
   (core instance $ends (instantiate $ends))
-  (type $generation (resource (rep i32) (dtor (func $ends "end"))))
+  (type $generation (resource (rep i32) (dtor (core func $ends "end"))))
   (core func $new (canon resource.new $generation))
   (core func $drop (canon resource.drop $generation))
   (core func $rep (canon resource.rep $generation))

@@ -19,7 +19,7 @@
     (func $recurse (param i32) (result i32)
       (i32.add (call $recurse (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
     ;; The first block is for the list of the texts: eight bytes for each.
-    (func (export "realloc") (param i32 i32 i32 $size i32) (result i32)
+    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
       (if (i32.eq (local.get $size) (i32.const 8)) (then unreachable))
       (if (i32.eq (local.get $size) (i32.const 16)) (then (return (i32.const 0xfffffff0))))
       (if (i32.eq (local.get $size) (i32.const 24)) (then (return (i32.const 1025))))

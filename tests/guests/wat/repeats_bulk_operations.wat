@@ -1,12 +1,12 @@
 ;; `embed` repeats one bulk operation without end; the number of texts says which: 1, `memory.fill`
-;; of 32 MiB; 2, `memory.copy` of as much; 3, `memory.init`; 4, `table.fill` of a million elements; 5,
+;; of 16 MiB; 2, `memory.copy` of as much; 3, `memory.init`; 4, `table.fill` of a million elements; 5,
 ;; `table.copy` of as many; 6, `table.init`.
 ;;
 ;; Promise: the work that one operator does is no way around the deadline. Expected:
 ;; `limit.deadline`.
 (component
   (core module $guest
-    (memory (export "memory") 512)
+    (memory (export "memory") 256)
     ;; Both answers are zeros: `ok`, and empty strings and lists.
     (func (export "init") (result i32) (i32.const 16))
     (func (export "describe") (result i32) (i32.const 16))
@@ -19,9 +19,9 @@
     (data $bytes "sixteen bytes...")
     (func $embed (export "embed") (param $texts i32) (param $count i32) (result i32)
       (if (i32.eq (local.get $count) (i32.const 1))
-        (then (loop $again (memory.fill (i32.const 65536) (i32.const 7) (i32.const 33488896)) (br $again))))
+        (then (loop $again (memory.fill (i32.const 65536) (i32.const 7) (i32.const 16711680)) (br $again))))
       (if (i32.eq (local.get $count) (i32.const 2))
-        (then (loop $again (memory.copy (i32.const 65536) (i32.const 65537) (i32.const 33488895)) (br $again))))
+        (then (loop $again (memory.copy (i32.const 65536) (i32.const 65537) (i32.const 16711679)) (br $again))))
       (if (i32.eq (local.get $count) (i32.const 3))
         (then (loop $again (memory.init $bytes (i32.const 65536) (i32.const 0) (i32.const 16)) (br $again))))
       (if (i32.eq (local.get $count) (i32.const 4))

@@ -15,7 +15,7 @@
     (canon lift (core func $guest "describe") (memory $memory)))
   (func $embed (param "texts" (list string)) (result (result $embeddings (error $error)))
     (canon lift (core func $guest "embed") (memory $memory) (realloc $realloc)
-      (post-return (func $guest "cleanup"))))
+      (post-return (core func $guest "cleanup"))))
   (instance $lifecycle
     (export "error" (type $error)) (export "property" (type $property))
     (export "model-info" (type $model-info))
