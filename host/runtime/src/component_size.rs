@@ -2,9 +2,7 @@
 //! compilation takes the host's memory.
 
 use ampoule_signing::ByteSize;
-use wasmtime::wasmparser::{
-    ComponentInstance, Instance, MemorySectionReader, Payload,
-};
+use wasmtime::wasmparser::{ComponentInstance, Instance, MemorySectionReader, Payload};
 
 use crate::admission::THIS_HOSTS;
 use crate::error::{Error, Result};
