@@ -58,11 +58,32 @@ fn binary(name: &str) -> PathBuf {
 /// If the system does not tell.
 #[must_use]
 pub fn resident_bytes() -> u64 {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
-    let line = rollup
-        .lines()
-        .find(|line| line.starts_with("Rss:"))
-        .unwrap();
+    bytes_in("/proc/self/smaps_rollup", "Rss:")
+}
+
+/// The most resident memory that this process has had since [`reset_peak_resident_bytes`], in bytes.
+///
+/// # Panics
+///
+/// If the system does not tell.
+#[must_use]
+pub fn peak_resident_bytes() -> u64 {
+    bytes_in("/proc/self/status", "VmHWM:")
+}
+
+/// Begins to look for the peak of the resident memory anew.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn reset_peak_resident_bytes() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// A figure in KiB, by its name, from what the system says of this process.
+fn bytes_in(file: &str, name: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
 }

@@ -44,6 +44,7 @@ mod compile;
 mod compile_message;
 mod compile_process;
 mod compile_worker;
+mod component_size;
 mod contract;
 mod engine;
 mod error;

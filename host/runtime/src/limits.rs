@@ -97,6 +97,27 @@ pub(crate) const MAX_MODULE_FUNCTIONS: u32 = 50_000;
 /// a handful.
 pub(crate) const MAX_MODULE_GLOBALS: u32 = 10_000;
 
+/// Functions of all core modules of a component together, those that nothing is made of included:
+/// compiling each takes the compiler a KiB or more.
+pub(crate) const MAX_COMPONENT_FUNCTIONS: u32 = 100_000;
+
+/// How deep components and core modules may lie in each other. The usual tools make two levels, and a
+/// component composed of others one more for each composition.
+pub(crate) const MAX_COMPONENT_DEPTH: u32 = 16;
+
+/// Imports and exports of a component and of all components in it. An interface of the contract takes some
+/// twenty, with what it repeats for its types.
+pub(crate) const MAX_COMPONENT_NAMES: u32 = 2_000;
+
+/// Places in a component where another is instantiated: the usual tools need one for each interface that
+/// is exported. Each may stand within what another one instantiates, so n of them make 3^(n/3) instances
+/// at most: 1,500. The compiler unfolds them all before anybody counts [`MAX_INSTANCES`].
+pub(crate) const MAX_COMPONENT_INSTANTIATIONS: u32 = 20;
+
+/// Places in a component where a core module is instantiated, for the same reason: with those above they
+/// make 100,000 instances at most, which the compiler unfolds in less than a second.
+pub(crate) const MAX_COMPONENT_CORE_INSTANTIATIONS: u32 = 64;
+
 /// Bytes that the engine keeps for one instance of a core module, outside the sandbox's memory: room for
 /// [`MAX_MODULE_FUNCTIONS`] and [`MAX_MODULE_GLOBALS`].
 pub(crate) const MAX_MODULE_BYTES: usize = 2 * 1024 * 1024;
