@@ -21,6 +21,12 @@ impl Sha256Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
+    /// A digest that was computed elsewhere.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest of what the hasher was given.
     pub(crate) fn of_hasher(hasher: sha2::Sha256) -> Self {
         Self(hasher.finalize().into())

@@ -82,6 +82,11 @@ impl Directory {
         Self { dir, guard }
     }
 
+    /// The handle itself.
+    pub(crate) fn handle(&self) -> &Dir {
+        &self.dir
+    }
+
     fn check(&self, what: &str) -> Result<()> {
         let found = self.dir.dir_metadata();
         let found = found.map_err(Error::io(format!("look at {what}")))?;

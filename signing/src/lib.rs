@@ -149,6 +149,7 @@ mod names;
 mod pack;
 mod permission_policy;
 mod permissions;
+mod private_directory;
 mod reference;
 mod sign;
 mod signers;
@@ -173,6 +174,7 @@ pub use manifest::{
 pub use minisign::{MINISIGN_FILE, minisign_directory};
 pub use pack::{pack_directory, unpack_file};
 pub use permission_policy::{Location, PermissionPolicy};
+pub use private_directory::PrivateDirectory;
 pub use reference::ModelReference;
 pub use semver::Version;
 pub use sign::{cosign_directory, review_and_cosign, sign_directory};

@@ -112,6 +112,14 @@ impl BundleBuilder<'_> {
         self.set("/name", json!(name))
     }
 
+    /// Another component in the place of the one there was.
+    #[must_use]
+    pub fn component(mut self, component: Vec<u8>) -> Self {
+        self.manifest["component"] = entry("component.wasm", &component);
+        self.component = component;
+        self
+    }
+
     /// The tasks that the manifest declares.
     #[must_use]
     pub fn tasks(self, tasks: &[&str]) -> Self {

@@ -30,8 +30,33 @@ pub fn test_guest(name: &str) -> Vec<u8> {
 /// If the file is not there or is not WebAssembly text.
 #[must_use]
 pub fn wat_guest(name: &str) -> Vec<u8> {
-    let path = workspace_file(&format!("tests/guests/wat/{name}.wat"));
-    wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
+    wat_guest_with(name, "")
+}
+
+/// The same with something more at its end. The line `;; contract: text-embedding` in it stands for the
+/// file of that name among `contracts`.
+///
+/// # Panics
+///
+/// If the file is not there, or it is not WebAssembly text with that at its end.
+#[must_use]
+pub fn wat_guest_with(name: &str, more: &str) -> Vec<u8> {
+    let read_text = |path: &str| {
+        let path = workspace_file(&format!("tests/guests/wat/{path}.wat"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let mut text = read_text(name);
+    for task in ["text-embedding", "text-generation"] {
+        let line = format!("  ;; contract: {task}\n");
+        if text.contains(&line) {
+            text = text.replace(&line, &read_text(&format!("contracts/{task}")));
+        }
+    }
+    let end = text
+        .rfind(')')
+        .expect("a component ends with a parenthesis");
+    text.insert_str(end, more);
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// The component of the BERT encoder, as `cargo xtask guests` built it.

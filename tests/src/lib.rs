@@ -14,6 +14,7 @@
 mod accuracy_bounds;
 mod built_in;
 mod bundle;
+mod cache;
 mod desk;
 mod evaluation;
 mod evaluation_results;
@@ -27,12 +28,17 @@ mod score_table;
 pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
+pub use cache::{CacheDirectory, EntryParts, set_mode};
 pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};
-pub use guests::{minilm, minilm_weights, test_guest, tiny_vlm, wat_guest, workspace_file};
+pub use guests::{
+    minilm, minilm_weights, test_guest, tiny_vlm, wat_guest, wat_guest_with, workspace_file,
+};
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::png_header;
-pub use process::{ampoule, ampoule_sign, resident_bytes};
+pub use process::{
+    ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
+};
 pub use score_table::ScoreTable;

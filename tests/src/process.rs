@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::guests::workspace_file;
+
 /// The `ampoule` command, with nothing inherited that would change what it does.
 #[must_use]
 pub fn ampoule() -> Command {
@@ -27,7 +29,19 @@ fn command(name: &str) -> Command {
             command.env_remove(variable);
         }
     }
+    command.env("AMPOULE_CACHE", test_cache());
     command
+}
+
+/// The cache of compiled models that the tests share: one for each build of the command, so that none
+/// meets what another build has compiled.
+fn test_cache() -> PathBuf {
+    let built = std::fs::metadata(binary("ampoule")).and_then(|command| command.modified());
+    let built = built
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    workspace_file("target/test-cache").join(built.as_nanos().to_string())
 }
 
 /// Cargo puts binaries beside the `deps` folder that holds the test.
@@ -44,11 +58,32 @@ fn binary(name: &str) -> PathBuf {
 /// If the system does not tell.
 #[must_use]
 pub fn resident_bytes() -> u64 {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
-    let line = rollup
-        .lines()
-        .find(|line| line.starts_with("Rss:"))
-        .unwrap();
+    bytes_in("/proc/self/smaps_rollup", "Rss:")
+}
+
+/// The most resident memory that this process has had since [`reset_peak_resident_bytes`], in bytes.
+///
+/// # Panics
+///
+/// If the system does not tell.
+#[must_use]
+pub fn peak_resident_bytes() -> u64 {
+    bytes_in("/proc/self/status", "VmHWM:")
+}
+
+/// Begins to look for the peak of the resident memory anew.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn reset_peak_resident_bytes() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// A figure in KiB, by its name, from what the system says of this process.
+fn bytes_in(file: &str, name: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
 }

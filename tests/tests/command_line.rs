@@ -198,7 +198,7 @@ fn inspect_shows_a_stranger_without_believing_or_running_it() {
     assert_eq!(document["verdict"]["trusted"], false);
     assert_eq!(document["verdict"]["code"], "trust.unknown-key");
     assert_eq!(document["manifest"]["publisher"], "acme");
-    assert_eq!(document["start"], "cold");
+    assert_eq!(document["start"], "snapshot");
     let names = |field: &str| document[field].to_string();
     assert!(names("imports").contains("wasi:"), "{document}");
     assert!(
@@ -297,7 +297,7 @@ fn texts_come_from_standard_input_too() {
 fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
     let operator = Operator::new();
     let stderr = |bundle: &WrittenBundle, verbose: &[&str]| {
-        let mut command = operator.ampoule(&["embed", "x", "--model"]);
+        let mut command = operator.ampoule(&["embed", "x", "--no-cache", "--model"]);
         let output = command.arg(bundle.path()).args(verbose).output().unwrap();
         String::from_utf8(output.stderr).unwrap()
     };

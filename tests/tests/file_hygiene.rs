@@ -3,15 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::{Command, Output};
 
 use ampoule::{LoadOptions, PermissionPolicy};
-use ampoule_tests::{Operator, Publisher, ampoule, assert_fails, block_on, host_trusting, json_of};
-
-fn set_mode(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
+use ampoule_tests::{
+    Operator, Publisher, ampoule, assert_fails, block_on, host_trusting, json_of, set_mode,
+};
 
 /// A bundle, whom to trust and what was run, each in a directory of its own below another.
 struct Machine {

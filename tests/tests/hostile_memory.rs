@@ -74,6 +74,20 @@ const WAT: [&str; 5] = [
     "breaks_the_abi",
 ];
 
+/// And those that take from the number of texts how they misbehave: each way in turn.
+const BY_NUMBER: [(&str, usize); 7] = [
+    ("repeats_bulk_operations", 6),
+    ("grows_page_by_page", 1),
+    ("fails_in_realloc", 5),
+    ("answers_wildly", 10),
+    ("logs_wildly", 4),
+    ("calls_out_of_turn", 2),
+    ("abuses_pollables", 8),
+];
+
+/// The ways of `abuses_generations`.
+const ABUSES: u32 = 15;
+
 const GENERATIONS: [&str; 3] = [
     "endless_generation",
     "generation_blocks",
@@ -81,7 +95,8 @@ const GENERATIONS: [&str; 3] = [
 ];
 
 fn bundle<'p>(publisher: &'p Publisher, kind: &str) -> BundleBuilder<'p> {
-    let component = if WAT.contains(&kind) {
+    let by_number = BY_NUMBER.iter().any(|(name, _)| *name == kind);
+    let component = if by_number || kind == "abuses_generations" || WAT.contains(&kind) {
         wat_guest(kind)
     } else {
         test_guest(kind)
@@ -96,8 +111,8 @@ fn bundle<'p>(publisher: &'p Publisher, kind: &str) -> BundleBuilder<'p> {
         .set("/limits/init/memory_bytes", json!(32 << 20))
 }
 
-async fn generate(model: &Model) {
-    let request = GenerationRequest::question("x", 1_000_000);
+async fn generate(model: &Model, tokens: u32) {
+    let request = GenerationRequest::question("x", tokens);
     let Ok(mut generation) = model.generate(request).await else {
         return;
     };
@@ -138,10 +153,37 @@ fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
                 "{kind} grew the host by {grown} bytes"
             );
         }
+        for (kind, ways) in BY_NUMBER {
+            let model = host.load(bundle(&acme, kind).write().path()).await.unwrap();
+            let way = std::cell::Cell::new(0);
+            let grown = growth(async || {
+                way.set(way.get() % ways + 1);
+                let _ = model.embed_text(&vec!["x"; way.get()]).await;
+            })
+            .await;
+            println!("{kind}: {} KiB", grown / 1024);
+            assert!(
+                grown <= ALLOWED_GROWTH,
+                "{kind} grew the host by {grown} bytes"
+            );
+        }
+        let abuses = bundle(&acme, "abuses_generations").tasks(&["text-generation"]);
+        let model = host.load(abuses.write().path()).await.unwrap();
+        let way = std::cell::Cell::new(0);
+        let grown = growth(async || {
+            way.set(way.get() % ABUSES + 1);
+            generate(&model, way.get()).await;
+        })
+        .await;
+        println!("abuses_generations: {} KiB", grown / 1024);
+        assert!(
+            grown <= ALLOWED_GROWTH,
+            "the abuses of generations grew the host by {grown} bytes"
+        );
         for kind in GENERATIONS {
             let bundle = bundle(&acme, kind).tasks(&["text-generation"]).write();
             let model = host.load(bundle.path()).await.unwrap();
-            let grown = growth(async || generate(&model).await).await;
+            let grown = growth(async || generate(&model, 1_000_000).await).await;
             println!("{kind}: {} KiB", grown / 1024);
             assert!(
                 grown <= ALLOWED_GROWTH,

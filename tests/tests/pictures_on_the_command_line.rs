@@ -45,6 +45,12 @@ impl Scene {
         self.command(subcommand).args(arguments).output().unwrap()
     }
 
+    fn bench(&self, arguments: &[&str]) -> Output {
+        let mut command = self.operator.ampoule(&["bench"]);
+        command.arg(self.bundle.path()).args(arguments);
+        command.output().unwrap()
+    }
+
     fn ask(&self, arguments: &[&str]) -> Value {
         let output = self.run("ask", &[&["--json"], arguments].concat());
         let document = json_of(&output);
@@ -224,16 +230,14 @@ fn bad_pictures_are_refused_before_a_model_is_loaded() {
     ];
     for (path, code, status) in &cases {
         for (subcommand, arguments) in [
-            ("ask", &["what?", "--image"][..]),
-            ("classify", &["--image"]),
-            ("embed", &["--image"]),
-            ("bench", &["what?", "--image"]),
+            ("ask", &["--model", "nowhere", "what?", "--image"][..]),
+            ("classify", &["--model", "nowhere", "--image"]),
+            ("embed", &["--model", "nowhere", "--image"]),
+            ("bench", &["nowhere", "--prompt", "what?", "--image"]),
         ] {
             // No model is there, and nobody misses it.
             let mut command = ampoule();
-            command.args([
-                subcommand, "--json", "--model", "nowhere", "--trust", "nowhere",
-            ]);
+            command.args([subcommand, "--json", "--trust", "nowhere"]);
             let output = command.args(arguments).arg(path).output().unwrap();
             assert_fails(&output, code, *status);
         }
@@ -320,35 +324,62 @@ fn what_a_model_does_not_offer_is_named() {
 fn bench_prints_the_documented_json() {
     let scene = Scene::new();
     let png = scene.png(4, 4);
-    let arguments = ["--json", "--image", &png, "one two three", "--runs", "3"];
-    let output = scene.run("bench", &arguments);
-    let document = json_of(&output);
+    let sandboxes = ["--json", "--rounds", "20"];
+    let answers = ["--image", &png, "--prompt", "one two three", "--runs", "3"];
+    let document = json_of(&scene.bench(&[&sandboxes[..], &answers].concat()));
     assert_eq!(
         keys(&document),
         [
+            "bare_instantiate_us",
+            "drop_us",
+            "first_call_us",
             "first_token_ms",
             "fuel",
-            "init_ms",
-            "load_ms",
+            "instantiate_us",
+            "load_cold_ms",
+            "load_warm_ms",
             "model",
             "output_tokens",
             "peak_memory_bytes",
+            "private_bytes_per_sandbox",
+            "rounds",
             "runs",
+            "snapshot_bytes",
+            "start_ms",
             "tokens_per_second"
         ]
     );
+    assert_eq!(document["rounds"], 20);
     assert_eq!(document["runs"], 3);
     assert_eq!(document["output_tokens"], 4.0);
     for field in [
         "first_token_ms",
         "fuel",
-        "init_ms",
-        "load_ms",
+        "load_cold_ms",
+        "load_warm_ms",
+        "private_bytes_per_sandbox",
+        "snapshot_bytes",
+        "start_ms",
         "tokens_per_second",
     ] {
         assert!(document[field].as_f64().unwrap() > 0.0, "{field}");
     }
-    let text = String::from_utf8(scene.run("bench", &["x", "--runs", "1"]).stdout).unwrap();
+    for field in [
+        "instantiate_us",
+        "first_call_us",
+        "drop_us",
+        "bare_instantiate_us",
+    ] {
+        let quantile = |name| document[field][name].as_f64().unwrap();
+        assert!(0.0 < quantile("p50"), "{field}");
+        assert!(quantile("p50") <= quantile("p99"), "{field}");
+    }
+
+    // Without a prompt, it is about sandboxes alone.
+    let document = json_of(&scene.bench(&sandboxes));
+    assert_eq!(document.get("tokens_per_second"), None);
+    let text = scene.bench(&["--rounds", "1", "--prompt", "x", "--runs", "1"]);
+    let text = String::from_utf8(text.stdout).unwrap();
     assert!(
         text.contains("first token") && text.contains("fuel and deadline on"),
         "{text}"
@@ -360,7 +391,9 @@ fn bench_prints_the_documented_json() {
         .named("greedy")
         .set("/limits/fuel", json!(1_000))
         .write();
-    let mut starved = scene.operator.ampoule(&["bench", "--json", "x", "--model"]);
+    let mut starved = scene
+        .operator
+        .ampoule(&["bench", "--json", "--rounds", "1", "--prompt", "x"]);
     assert_fails(
         &starved.arg(bundle.path()).output().unwrap(),
         "limit.fuel",

@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::limit_options::LimitOptions;
-use crate::prompt::PromptOptions;
+use crate::prompt::{AnswerOptions, PromptOptions};
 use crate::trust_arguments::TrustCommand;
 
 /// Runs signed machine-learning models in sandboxes.
@@ -43,6 +43,14 @@ pub(crate) struct Arguments {
     /// says whom to trust.
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
     pub(crate) state: Option<PathBuf>,
+
+    /// The directory that keeps compiled models; by default `ampoule` in the user's cache directory.
+    #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Keep no compiled model, and take none that is kept, whatever directory is named.
+    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) no_cache: bool,
 
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.
@@ -127,11 +135,18 @@ pub(crate) enum Command {
     /// Exit with status 0 only if this host would run the bundle.
     #[command(after_help = "Example:\n  ampoule verify models/minilm --trust trust")]
     Verify(BundleCommand),
-    /// Measure how fast a model answers here: loading, the first token, tokens a second.
+    /// Measure what a model costs here: to load it, to make sandboxes of it and, with a prompt, to answer.
     #[command(
-        after_help = "Example:\n  ampoule bench --image photo.jpg \"What is in the picture?\" --runs 20"
+        after_help = "Example:\n  ampoule bench models/minilm --trust trust\n  ampoule bench --image \
+                      photo.jpg --prompt \"What is in the picture?\" --runs 20"
     )]
     Bench(BenchCommand),
+    /// Look after the compiled models that are kept on this machine.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule cache list\n  ampoule cache clear"
+    )]
+    Cache(CacheCommand),
     /// Say whose models this host runs.
     #[command(
         subcommand,
@@ -151,6 +166,19 @@ pub(crate) enum Command {
                       ~/.config/fish/completions/ampoule.fish"
     )]
     Completions(CompletionsOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List the entries, as they say themselves.
+    #[command(after_help = "Example:\n  ampoule cache list --json")]
+    List,
+    /// Check every entry, and exit with status 0 only if each would be run.
+    #[command(after_help = "Example:\n  ampoule cache verify")]
+    Verify,
+    /// Remove every entry; models are compiled again when they are loaded.
+    #[command(after_help = "Example:\n  ampoule cache clear")]
+    Clear,
 }
 
 #[derive(Debug, Args)]
@@ -223,7 +251,19 @@ pub(crate) struct ClassifyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct BenchCommand {
     #[command(flatten)]
-    pub(crate) prompt: PromptOptions,
+    pub(crate) bundle: BundleCommand,
+
+    /// Also ask this, and measure the answers.
+    #[arg(long, value_name = "PROMPT")]
+    pub(crate) prompt: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+
+    /// How many sandboxes to make.
+    // The limit `--sandboxes` has the name that this would have.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rounds: u32,
 
     /// How often to ask, each time in a sandbox of its own.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]

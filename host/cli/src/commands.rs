@@ -2,6 +2,8 @@
 
 pub(crate) mod ask;
 pub(crate) mod bench;
+pub(crate) mod bench_answers;
+pub(crate) mod cache;
 pub(crate) mod classify;
 pub(crate) mod embed;
 pub(crate) mod inspect;

@@ -48,6 +48,19 @@ pub(crate) enum Error {
     #[error("the answer was not `yes`, so nothing was done")]
     Declined,
 
+    /// `usage.cache`.
+    #[error(
+        "there is no cache: name a directory with --cache DIR or AMPOULE_CACHE, and leave out --no-cache"
+    )]
+    NoCache,
+
+    /// `file.cache-entry`.
+    #[error(
+        "{bad} of the cache's entries would not be run; what a model needs is removed and made again \
+         when it is loaded, and `ampoule cache clear` removes all"
+    )]
+    BadCache { bad: usize },
+
     /// `io.read`.
     #[error("cannot read {what}: {reason}")]
     Read { what: String, reason: String },
@@ -87,6 +100,8 @@ impl Error {
             Self::NobodyTrusted(_) => "usage.nobody-trusted",
             Self::NoDigest => "usage.digest",
             Self::Declined => "usage.declined",
+            Self::NoCache => "usage.cache",
+            Self::BadCache { .. } => "file.cache-entry",
             Self::Read { .. } => "io.read",
             Self::Write(_) => "io.write",
             Self::ClosedPipe => "io.closed-pipe",

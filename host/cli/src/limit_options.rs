@@ -55,6 +55,26 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_fuel: Option<Fuel>,
 
+    /// The most memory that compiling a model may take.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SIZE",
+        env = "AMPOULE_COMPILE_MEMORY"
+    )]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) compile_memory: Option<ByteSize>,
+
+    /// The longest that compiling a model may take.
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        env = "AMPOULE_COMPILE_TIMEOUT"
+    )]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) compile_timeout: Option<TimeLimit>,
+
     /// How much of one sandbox's log is kept.
     #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_LOG_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
@@ -125,6 +145,11 @@ impl LimitOptions {
             self.init_timeout.map(|time| time.0),
         );
         set(&mut limits.init.fuel, self.init_fuel);
+        set(&mut limits.compile.memory, self.compile_memory);
+        set(
+            &mut limits.compile.time,
+            self.compile_timeout.map(|time| time.0),
+        );
         set(&mut limits.log, self.log_bytes);
         set(&mut limits.image, self.image_bytes);
         set(&mut limits.image_pixels, self.image_pixels);

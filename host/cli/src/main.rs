@@ -22,6 +22,13 @@ use crate::arguments::{Arguments, Command};
 use crate::error::Error;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words
+        .next()
+        .is_some_and(|word| word == settings::COMPILE_WORKER)
+    {
+        return ampoule::compile_for_host(words);
+    }
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(&error),
@@ -61,6 +68,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Verify(command) => {
             runtime.block_on(commands::verify::run(command, &settings?, json))
         }
+        Command::Cache(command) => commands::cache::run(&command, &settings?, json),
         Command::Trust(command) => commands::trust::run(command, &settings?, json),
         Command::Man(options) => commands::manual::man(&options, json),
         Command::Completions(options) => commands::manual::completions(&options, json),

@@ -11,7 +11,7 @@ use crate::progress;
 use crate::settings::Settings;
 
 /// The model that a command is about, and which one the caller says that it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ModelChoice {
     /// Without it, the built-in one.
     path: Option<PathBuf>,
@@ -84,12 +84,18 @@ impl ModelChoice {
         })
     }
 
-    /// The same, with progress shown, for a command that needs `task`.
-    pub(crate) async fn load_for(self, task: Task, settings: &Settings) -> Result<Model, Error> {
-        // Said before seconds go into compiling it. The model's own call checks again.
+    /// Refuses the built-in model where it lacks `task`: before seconds go into compiling it. The model's
+    /// own call checks again.
+    pub(crate) fn check_offers(&self, task: Task) -> Result<(), Error> {
         if self.path.is_none() && !built_in::offers(task)? {
             return Err(Error::BuiltInLacks { asked: task });
         }
+        Ok(())
+    }
+
+    /// The same, with progress shown, for a command that needs `task`.
+    pub(crate) async fn load_for(self, task: Task, settings: &Settings) -> Result<Model, Error> {
+        self.check_offers(task)?;
         progress::show("loading the model", self.load(settings)).await
     }
 }

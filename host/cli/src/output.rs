@@ -15,8 +15,8 @@ pub(crate) struct Sandbox {
     fuel: u64,
     peak_memory_bytes: u64,
     wall_ms: f64,
-    init_fuel: u64,
-    init_wall_ms: f64,
+    start_fuel: u64,
+    start_wall_ms: f64,
     log_dropped_bytes: u64,
 }
 
@@ -26,8 +26,8 @@ impl From<&SandboxReport> for Sandbox {
             fuel: report.fuel.get(),
             peak_memory_bytes: report.peak_memory.bytes(),
             wall_ms: report.wall.as_secs_f64() * 1e3,
-            init_fuel: report.init_fuel.get(),
-            init_wall_ms: report.init_wall.as_secs_f64() * 1e3,
+            start_fuel: report.start_fuel.get(),
+            start_wall_ms: report.start_wall.as_secs_f64() * 1e3,
             log_dropped_bytes: report.log.dropped_bytes,
         }
     }

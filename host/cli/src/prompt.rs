@@ -13,21 +13,28 @@ use crate::images;
 /// first.
 const DEFAULT_TOKENS_PER_PICTURE: u32 = 256;
 
-/// What `ask` and `bench` take.
+/// What `ask` takes.
 #[derive(Debug, Args)]
 pub(crate) struct PromptOptions {
     #[command(flatten)]
     pub(crate) model: ModelOption,
 
+    #[command(flatten)]
+    answer: AnswerOptions,
+
+    /// The question.
+    #[arg(value_name = "PROMPT")]
+    prompt: String,
+}
+
+/// What a question is about, and how it is to be answered.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerOptions {
     /// A picture that the question is about: a PNG, JPEG or WebP file, or `-` for standard input;
     /// may be repeated.
     // The limit `--images` has the id that the field would give.
     #[arg(id = "image", long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
-
-    /// The question.
-    #[arg(value_name = "PROMPT")]
-    prompt: String,
 
     /// Divides the logits: 0 is always the likeliest token, more is more varied.
     #[arg(
@@ -73,6 +80,17 @@ impl PromptOptions {
         self,
         limits: &Limits,
     ) -> Result<(ModelOption, GenerationRequest), Error> {
+        Ok((self.model, self.answer.into_request(self.prompt, limits)?))
+    }
+}
+
+impl AnswerOptions {
+    /// The request for a question, with the pictures read and checked.
+    pub(crate) fn into_request(
+        self,
+        question: String,
+        limits: &Limits,
+    ) -> Result<GenerationRequest, Error> {
         let images = images::read(&self.images, limits)?;
         let max_output_tokens = self
             .max_output_tokens
@@ -80,8 +98,8 @@ impl PromptOptions {
         let content = images
             .into_iter()
             .map(Content::Image)
-            .chain([Content::Text(self.prompt)]);
-        let request = GenerationRequest {
+            .chain([Content::Text(question)]);
+        Ok(GenerationRequest {
             messages: vec![Message {
                 role: "user".to_owned(),
                 content: content.collect(),
@@ -95,8 +113,7 @@ impl PromptOptions {
             max_output_tokens,
             stop: self.stop,
             options: Vec::new(),
-        };
-        Ok((self.model, request))
+        })
     }
 }
 

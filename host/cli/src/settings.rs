@@ -1,8 +1,10 @@
 //! Options, variables and the configuration file, made into one set of settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ampoule::{Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore};
+use ampoule::{
+    CodeCache, CompileProcess, Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore,
+};
 use ampoule_signing::read_trusted_text;
 use serde::Deserialize;
 
@@ -13,11 +15,15 @@ use crate::limit_options::LimitOptions;
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 
+/// What this program is started with to compile a model for another process of itself. It is no command.
+pub(crate) const COMPILE_WORKER: &str = "compile-worker";
+
 /// Everything that a command needs to know besides its own arguments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
+    cache: Option<PathBuf>,
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
@@ -29,6 +35,7 @@ pub(crate) struct Settings {
 struct ConfigFile {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
+    cache: Option<PathBuf>,
     #[serde(default)]
     limits: LimitOptions,
 }
@@ -47,6 +54,9 @@ impl Settings {
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),
+            cache: (!arguments.no_cache)
+                .then(|| arguments.cache.clone().or(file.cache).or_else(user_cache))
+                .flatten(),
             permissions,
             limits,
         })
@@ -70,18 +80,49 @@ impl Settings {
         Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 
+    /// Where compiled models are kept; `None` when none are.
+    pub(crate) fn code_cache(&self) -> Option<CodeCache> {
+        let cache = CodeCache::in_directory(self.cache.as_ref()?);
+        Some(cache.with_permissions(self.permissions.clone()))
+    }
+
+    /// The same settings with another cache.
+    pub(crate) fn with_cache(&self, directory: &Path) -> Self {
+        Self {
+            cache: Some(directory.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// A host with these settings that trusts `trust`, and remembers releases in `releases`.
     pub(crate) fn host(
         &self,
         trust: TrustStore,
         releases: Option<ReleaseState>,
     ) -> Result<Host, Error> {
-        let mut host = Host::builder().trust(trust).limits(self.limits.clone());
+        let mut host = Host::builder()
+            .trust(trust)
+            .limits(self.limits.clone())
+            .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
         if let Some(releases) = releases {
             host = host.releases(releases);
         }
+        if let Some(cache) = self.code_cache() {
+            host = host.code_cache(cache);
+        }
         Ok(host.build()?)
     }
+}
+
+/// The directory for this program in the user's cache directory (XDG Base Directory Specification 0.8),
+/// where there is one: a service need not have a home.
+fn user_cache() -> Option<PathBuf> {
+    let absolute = |variable| {
+        let path = PathBuf::from(std::env::var_os(variable)?);
+        path.is_absolute().then_some(path)
+    };
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("ampoule"))
 }
 
 fn permissions(insecure: bool) -> PermissionPolicy {

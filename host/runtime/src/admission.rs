@@ -5,7 +5,7 @@ use std::time::Duration;
 use ampoule_signing::{ByteSize, Caps, Fuel, InitCaps, Manifest, ManifestLimits, VerifiedBundle};
 
 use crate::contract::{CONTRACT, InterfaceName, Task};
-use crate::error::{Error, Result};
+use crate::error::{Error, Phase, Result};
 use crate::guest_log::harmless;
 use crate::limits::{Budget, Limits};
 use crate::surface::ComponentSurface;
@@ -28,6 +28,16 @@ pub(crate) struct AdmittedModel {
 impl AdmittedModel {
     pub(crate) fn bundle(&self) -> &VerifiedBundle {
         &self.bundle
+    }
+
+    /// Reads the files that `init` needs, unless they were read already.
+    pub(crate) fn read_files(&mut self) -> Result<()> {
+        Ok(self.bundle.read_files()?)
+    }
+
+    /// Lets go of the files: `init` will not run again.
+    pub(crate) fn forget_files(&mut self) {
+        self.bundle.forget_files();
     }
 
     /// The tasks that the component exports and its manifest declares: the same set.
@@ -58,6 +68,7 @@ pub(crate) fn admit(bundle: VerifiedBundle, limits: &Limits) -> Result<AdmittedM
     check_caps(manifest, limits)?;
     check_publisher(manifest, bundle.caps())?;
     let surface = ComponentSurface::read(bundle.component())?;
+    check_initial_memory(manifest, &surface)?;
     check_imports(&surface)?;
     let tasks = check_tasks(manifest, &surface)?;
 
@@ -190,6 +201,20 @@ fn check_sandbox_caps(whose: &'static str, asked: &ManifestLimits, caps: &Caps) 
         caps.deadline,
         millis,
     )
+}
+
+/// A memory of a gibibyte is said in a few bytes, and the compiler makes an image of what data begins it
+/// with. So this is checked before, and for modules too that no sandbox would have an instance of.
+fn check_initial_memory(manifest: &Manifest, surface: &ComponentSurface) -> Result<()> {
+    let (asked, allowed) = (surface.initial_memory(), manifest.limits().init.memory);
+    if asked <= allowed {
+        return Ok(());
+    }
+    Err(Error::Memory {
+        phase: Phase::Init,
+        asked,
+        allowed,
+    })
 }
 
 fn check_imports(surface: &ComponentSurface) -> Result<()> {

@@ -1,16 +1,18 @@
 //! From an admitted model to code that sandboxes are made of.
 //!
-//! Everything that can be done once per model is done here: compiling, linking, finding the
-//! exports, checking their types.
+//! Everything that can be done once per model is done here: linking, finding the exports, checking
+//! their types.
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, Instance, InstancePre};
+use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
 use crate::admission::AdmittedModel;
 use crate::assets::AssetFiles;
 use crate::bindings::exports::ampoule::model as exports;
+use crate::code_store::{CodeOrigin, LoadedCode};
+use crate::compile::SandboxStart;
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
@@ -22,7 +24,10 @@ use crate::trust::ModelTrust;
 pub(crate) struct Artifact {
     pub(crate) model: AdmittedModel,
     pub(crate) trust: ModelTrust,
+    /// What `init` reads, where it runs in each sandbox; empty otherwise.
     pub(crate) assets: AssetFiles,
+    pub(crate) code: Arc<LoadedCode>,
+    pub(crate) origin: CodeOrigin,
     pub(crate) instance: InstancePre<SandboxState>,
     pub(crate) exports: Exports,
 }
@@ -76,32 +81,40 @@ impl Exports {
     }
 }
 
-/// Compiles and links. The expensive step of loading a model: seconds for a large component.
-pub(crate) fn compile(
+/// Links the code of an admitted model.
+pub(crate) fn link(
     engine: &Engine,
-    model: AdmittedModel,
+    code: Arc<LoadedCode>,
+    origin: CodeOrigin,
+    mut model: AdmittedModel,
     trust: ModelTrust,
 ) -> Result<Arc<Artifact>> {
-    let component =
-        Component::from_binary(engine, model.bundle().component()).map_err(|error| {
-            Error::Compile {
-                reason: harmless(&format!("{error:#}")),
-            }
-        })?;
     let instance = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
-        .instantiate_pre(&component)
+        .instantiate_pre(&code.component)
         // The names were admitted, so it is a function or a type within an interface that differs.
         .map_err(|error| Error::Import {
             name: harmless(&format!("{error:#}")),
         })?;
     let exports = find_exports(&instance, model.tasks())?;
+    let assets = match code.facts.start {
+        SandboxStart::Cold { .. } => {
+            model.read_files()?;
+            AssetFiles::of(model.bundle())
+        }
+        SandboxStart::Snapshot { .. } => {
+            model.forget_files();
+            AssetFiles::default()
+        }
+    };
     Ok(Arc::new(Artifact {
-        assets: AssetFiles::of(model.bundle()),
+        assets,
         model,
         trust,
         instance,
         exports,
+        code,
+        origin,
     }))
 }
 

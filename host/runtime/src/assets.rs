@@ -14,7 +14,18 @@ use crate::limits::MAX_ASSET_READ;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AssetFiles(Arc<BTreeMap<String, Bytes>>);
 
+impl From<BTreeMap<String, Bytes>> for AssetFiles {
+    fn from(files: BTreeMap<String, Bytes>) -> Self {
+        Self(Arc::new(files))
+    }
+}
+
 impl AssetFiles {
+    /// The files by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        self.0.iter().map(|(name, bytes)| (name.as_str(), bytes))
+    }
+
     /// Every file of the bundle but the component: it is code, not data for itself.
     pub(crate) fn of(bundle: &VerifiedBundle) -> Self {
         let component = bundle.manifest().component().path();
@@ -38,6 +49,11 @@ impl Assets {
     /// Open to `files`.
     pub(crate) fn open(files: AssetFiles) -> Self {
         Self { files: Some(files) }
+    }
+
+    /// Closed from the beginning, for what has been initialised already.
+    pub(crate) fn closed() -> Self {
+        Self { files: None }
     }
 
     /// From now on every call is answered with `asset.closed`.

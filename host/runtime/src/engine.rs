@@ -1,13 +1,23 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
-use wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
+use ampoule_signing::ByteSize;
+use serde::{Deserialize, Serialize};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+};
 
 use crate::error::{Error, Result};
-use crate::limits::{FIBER_STACK, MAX_WASM_STACK};
+use crate::limits::{
+    FIBER_STACK, Limits, MAX_COMPONENT_BYTES, MAX_INSTANCES, MAX_MEMORIES, MAX_MODULE_BYTES,
+    MAX_TABLES, MAX_WASM_STACK,
+};
+use crate::memory::TABLE_ELEMENT_BYTES;
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EngineProfile {
     /// Fuel and epochs on.
@@ -15,8 +25,47 @@ pub enum EngineProfile {
     Metered,
 }
 
-/// Makes the engine of a profile.
-pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
+/// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
+/// mapped and ready is used again, emptied, by the next sandbox of the same model.
+pub(crate) fn new_engine(
+    profile: EngineProfile,
+    limits: &Limits,
+    threads: usize,
+) -> Result<Engine> {
+    let mut config = compiler_config(profile, limits.init.memory);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, threads)));
+    finish(&config)
+}
+
+/// The engines that make a model's code, without a pool.
+pub(crate) struct BuildEngines {
+    /// Runs `init`, once. Its code is made quickly rather than well: for most models compiling takes a
+    /// hundred times as long as `init` does.
+    pub(crate) init: Engine,
+    /// Compiles what came of it. The code runs on [`new_engine`]'s of the same profile.
+    pub(crate) code: Engine,
+}
+
+impl BuildEngines {
+    /// `image` is the most memory that is kept as an image, holes included.
+    pub(crate) fn new(profile: EngineProfile, image: ByteSize) -> Result<Self> {
+        let mut config = compiler_config(profile, image);
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        let code = finish(&config)?;
+        // The register allocator stays the one that everything else runs on: the quicker one would save
+        // as much again, and is met by far fewer programs.
+        config.cranelift_opt_level(OptLevel::None);
+        let init = finish(&config)?;
+        Ok(Self { init, code })
+    }
+}
+
+fn finish(config: &Config) -> Result<Engine> {
+    Engine::new(config).map_err(|error| Error::internal(format!("the engine: {error:#}")))
+}
+
+/// Everything that decides what code a component becomes, and what it may use.
+fn compiler_config(profile: EngineProfile, image: ByteSize) -> Config {
     let EngineProfile::Metered = profile;
     let mut config = Config::new();
     config
@@ -27,8 +76,8 @@ pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
         .epoch_interruption(true)
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(FIBER_STACK)
-        // A fiber's stack goes from one sandbox to the next when stacks are pooled; zeroing keeps
-        // one request's data out of the other's.
+        // A fiber's stack goes from one sandbox to the next; zeroing keeps one request's data out of
+        // the other's.
         .async_stack_zeroing(true)
         .wasm_component_model(true)
         .wasm_simd(true)
@@ -54,9 +103,54 @@ pub(crate) fn new_engine(profile: EngineProfile) -> Result<Engine> {
         .wasm_backtrace_max_frames(None)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .signals_based_traps(true)
-        .memory_init_cow(true);
-    Engine::new(&config).map_err(|error| Error::internal(format!("the engine: {error}")))
+        .memory_init_cow(true)
+        // A snapshot has holes where the guest has freed memory. Without this, one that is less than
+        // half full would be copied into each sandbox instead of being shared by them.
+        .memory_guaranteed_dense_image_size(image.bytes());
+    config
 }
+
+/// How many sandboxes the pool has room for, and how large each may be.
+fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    // A sandbox that was given up keeps its slots until a thread has unmapped it, so there are more
+    // of these than places for requests.
+    let sandboxes = limits
+        .sandboxes
+        .saturating_mul(2)
+        .saturating_add(threads)
+        .min(MAX_POOLED_SANDBOXES);
+    let memory = limits.memory.max(limits.init.memory).bytes();
+    let table_elements = usize::try_from(memory / TABLE_ELEMENT_BYTES)
+        .unwrap_or(usize::MAX)
+        .min(MAX_POOLED_ELEMENTS);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(count(sandboxes))
+        .total_core_instances(count(sandboxes * MAX_INSTANCES))
+        .total_stacks(count(sandboxes))
+        // Nearly every component has one memory and two tables; where many have more, what is over is
+        // told that the host is busy.
+        .total_memories(count(sandboxes + MAX_MEMORIES))
+        .total_tables(count(sandboxes * 2 + MAX_TABLES))
+        .max_core_instances_per_component(count(MAX_INSTANCES))
+        .max_memories_per_component(count(MAX_MEMORIES))
+        .max_tables_per_component(count(MAX_TABLES))
+        .max_memories_per_module(count(MAX_MEMORIES))
+        .max_tables_per_module(count(MAX_TABLES))
+        .max_core_instance_size(MAX_MODULE_BYTES)
+        .max_component_instance_size(MAX_COMPONENT_BYTES)
+        // So many that the memory budget, which counts tables too, is what ends their growth.
+        .table_elements(table_elements)
+        .max_unused_warm_slots(count(sandboxes));
+    pool
+}
+
+/// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
+/// has.
+const MAX_POOLED_SANDBOXES: usize = 4_096;
+
+/// The most elements of a table that the pool reserves addresses for: 1 GiB for each table.
+const MAX_POOLED_ELEMENTS: usize = 128 << 20;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -67,14 +161,16 @@ mod tests {
 
     #[test]
     fn what_no_model_needs_is_switched_off() {
-        let engine = new_engine(EngineProfile::default()).unwrap();
+        let engines = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1)).unwrap();
         for guest in ["exceptions", "gc", "memory64", "shared_memory"] {
             let path = format!(
                 "{}/../../tests/guests/wat/uses_{guest}.wat",
                 env!("CARGO_MANIFEST_DIR")
             );
             let bytes = wat::parse_file(path).unwrap();
-            assert!(Component::from_binary(&engine, &bytes).is_err(), "{guest}");
+            for engine in [&engines.init, &engines.code] {
+                assert!(Component::from_binary(engine, &bytes).is_err(), "{guest}");
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule_signing::{ByteSize, Fuel};
+use serde::{Deserialize, Serialize};
 
 /// Why a model was not loaded or a request not answered.
 ///
@@ -96,6 +97,15 @@ pub enum Error {
     #[error("the component cannot be compiled: {reason}")]
     Compile {
         /// The compiler's own words.
+        reason: String,
+    },
+
+    /// `compile.limit`: making code of the component took more than it may.
+    #[error(
+        "compiling the component was stopped: {reason}; raise the limit if you trust the model with it"
+    )]
+    CompileLimit {
+        /// Which limit.
         reason: String,
     },
 
@@ -253,6 +263,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// `io.system`: the system refused something that compiled code needs.
+    #[error("the system would not {doing}: {reason}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// The system's own words.
+        reason: String,
+    },
+
     /// `internal.*`: a bug of ours.
     #[error("internal error, please report it: {reason}")]
     Internal {
@@ -274,6 +293,7 @@ impl Error {
             Self::Task { .. } => "admission.task",
             Self::Cap { .. } => "admission.limit",
             Self::Compile { .. } => "compile.failed",
+            Self::CompileLimit { .. } => "compile.limit",
             Self::Fuel { .. } => "limit.fuel",
             Self::Deadline { .. } => "limit.deadline",
             Self::Memory { .. } => "limit.memory",
@@ -291,6 +311,7 @@ impl Error {
             Self::GenerationOver => "usage.generation",
             Self::UselessLimit { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
+            Self::System { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",
         }
     }
@@ -303,9 +324,9 @@ impl Error {
 }
 
 /// Which part of a sandbox's life something happened in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// Instantiation and `init`.
+    /// `init`, and making what it runs in.
     Init,
     /// A request.
     Request,

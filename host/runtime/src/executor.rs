@@ -18,10 +18,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
 use crate::error::{Error, Phase, Result};
-
-/// How often running guests are asked whether they may go on: a spinning guest overruns its
-/// deadline by about this much.
-const TICK: Duration = Duration::from_millis(1);
+use crate::store::TICK;
 
 /// What becomes of a job.
 enum Turn<'a> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ampoule_signing::ByteSize;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
@@ -11,7 +12,8 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use crate::bindings::ampoule::model::log::Level;
 
 /// How much one message matters, and where it came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LogLevel {
     /// Something failed.
@@ -38,7 +40,7 @@ impl From<Level> for LogLevel {
 }
 
 /// One message of a guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogMessage {
     /// How much it matters.
     pub level: LogLevel,
@@ -48,7 +50,7 @@ pub struct LogMessage {
 }
 
 /// What one sandbox said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestLog {
     /// What was kept, in order.
     pub messages: Vec<LogMessage>,

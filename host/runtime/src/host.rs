@@ -5,19 +5,28 @@ use std::sync::Arc;
 use std::thread;
 
 use ampoule_signing::{
-    Bundle, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError, TrustStore,
-    VerifiedBundle,
+    Bundle, Manifest, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError,
+    TrustStore, VerifiedBundle,
 };
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
-use crate::admission::admit;
-use crate::artifact::{Artifact, compile};
-use crate::engine::{EngineProfile, new_engine};
+use crate::admission::{AdmittedModel, admit};
+use crate::aot_cache::CodeCache;
+use crate::artifact::{Artifact, link};
+use crate::assets::AssetFiles;
+use crate::code_identity::CodeIdentity;
+use crate::code_store::CodeStore;
+use crate::compile::{CompiledModel, compile};
+use crate::compile_message::CompileRequest;
+use crate::compile_process::CompileProcess;
+use crate::engine::{BuildEngines, EngineProfile, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::model::Model;
+use crate::snapshot::Init;
 use crate::trust::{HostTrust, ModelTrust, TrustSource};
 
 /// Runs models that it trusts, within limits. Clones are the same host.
@@ -33,6 +42,9 @@ pub(crate) struct HostInner {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) trust: Arc<HostTrust>,
     engine: Engine,
+    profile: EngineProfile,
+    code: CodeStore,
+    compiler: Option<CompileProcess>,
     releases: Option<ReleaseState>,
 }
 
@@ -44,6 +56,8 @@ pub struct HostBuilder {
     limits: Limits,
     profile: EngineProfile,
     threads: Option<usize>,
+    cache: Option<CodeCache>,
+    compiler: Option<CompileProcess>,
 }
 
 /// How to load one bundle; see [`Host::load_with`].
@@ -148,6 +162,24 @@ impl HostBuilder {
         self
     }
 
+    /// Where compiled models are kept from one run of the program to the next. Without it, every model is
+    /// initialised and compiled when it is loaded.
+    #[must_use]
+    pub fn code_cache(mut self, cache: CodeCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// The program that initialises and compiles models, in a process of its own for each, under
+    /// [`Limits::compile`](crate::Limits). Without it both happen in this process: `init` is bounded there
+    /// as well, and a panic is survived, but what compiling a component takes in time and memory nobody
+    /// bounds.
+    #[must_use]
+    pub fn compile_with(mut self, process: CompileProcess) -> Self {
+        self.compiler = Some(process);
+        self
+    }
+
     /// How many guests run at a time. Without it, one for each core.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
@@ -171,10 +203,10 @@ impl HostBuilder {
             }
         }
         let trust = HostTrust::open(self.trust)?;
-        let engine = new_engine(self.profile)?;
         let threads = self
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let engine = new_engine(self.profile, &self.limits, threads)?;
         let executor = Executor::new(&engine, threads, self.limits.queue)?;
         let places = Arc::new(Semaphore::new(
             self.limits.sandboxes.min(Semaphore::MAX_PERMITS),
@@ -185,6 +217,9 @@ impl HostBuilder {
                 executor,
                 places,
                 engine,
+                profile: self.profile,
+                code: CodeStore::new(self.cache),
+                compiler: self.compiler,
                 trust,
                 releases: self.releases,
             }),
@@ -288,8 +323,11 @@ impl Host {
         rollback: RollbackProtection,
     ) -> Result<Model> {
         let inner = Arc::clone(&self.inner);
-        let artifact = off_thread(move || inner.prepare(open()?, rollback)).await?;
-        let model = Model::start(Arc::clone(&self.inner), artifact).await?;
+        // Whoever stops waiting for the model stops its `init`.
+        let cancelled = CancellationToken::new();
+        let _guard = cancelled.clone().drop_guard();
+        let artifact = off_thread(move || inner.prepare(open()?, rollback, cancelled)).await?;
+        let model = Model::describe(Arc::clone(&self.inner), artifact).await?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
         if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
             let (releases, manifest) = (releases.clone(), model.manifest().clone());
@@ -302,16 +340,53 @@ impl Host {
 
 impl HostInner {
     /// Envelope → manifest → bundle → releases → admission → artifact.
-    fn prepare(&self, bundle: Bundle, rollback: RollbackProtection) -> Result<Arc<Artifact>> {
+    fn prepare(
+        &self,
+        bundle: Bundle,
+        rollback: RollbackProtection,
+        cancelled: CancellationToken,
+    ) -> Result<Arc<Artifact>> {
         let (trust, now) = (self.trust.current(), Timestamp::now());
         let store = trust.store()?;
         warn_of_old_list(store, now);
         let bundle = bundle
             .with_max_size(self.limits.bundle)
-            .verify(store, now)?;
+            .verify_component(store, now)?;
         self.check_release(&bundle, rollback)?;
         let model_trust = ModelTrust::new(bundle.decision(), &trust);
-        compile(&self.engine, admit(bundle, &self.limits)?, model_trust)
+        let mut model = admit(bundle, &self.limits)?;
+        let identity = CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?;
+        let name = display_name(model.bundle().manifest());
+        let (code, origin) = self.code.get(&self.engine, &identity, &name, || {
+            self.compile(&mut model, cancelled)
+        })?;
+        link(&self.engine, code, origin, model, model_trust)
+    }
+
+    fn compile(
+        &self,
+        model: &mut AdmittedModel,
+        cancelled: CancellationToken,
+    ) -> Result<CompiledModel> {
+        model.read_files()?;
+        let request = CompileRequest {
+            profile: self.profile,
+            image: self.limits.init.memory,
+            component: model.bundle().component().clone(),
+            init: Init {
+                assets: AssetFiles::of(model.bundle()),
+                budget: model.init_budget(),
+                output: model.output_bytes(),
+                log: self.limits.log,
+            },
+        };
+        match &self.compiler {
+            Some(process) => process.compile(&request, &self.limits.compile, &cancelled),
+            None => {
+                let engines = BuildEngines::new(request.profile, request.image)?;
+                compile(&engines, &request.component, request.init, cancelled)
+            }
+        }
     }
 
     fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {
@@ -334,6 +409,16 @@ impl HostInner {
             checked => Ok(checked?),
         }
     }
+}
+
+/// What a person calls the model.
+fn display_name(manifest: &Manifest) -> String {
+    format!(
+        "{}/{} {}",
+        manifest.publisher(),
+        manifest.name(),
+        manifest.version()
+    )
 }
 
 /// In permissive mode an old list is obeyed as far as it goes, and that it is old is worth knowing.

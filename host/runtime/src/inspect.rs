@@ -7,6 +7,7 @@ use ampoule_signing::{Bundle, KeyId, Manifest, Timestamp, TrustStore};
 use crate::admission::admit;
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::snapshot;
 use crate::surface::ComponentSurface;
 
 /// What a bundle says of itself, what it really contains, and what a host would make of it.
@@ -23,6 +24,10 @@ pub struct Inspection {
     /// What the component imports and exports; an error when its bytes are not those that the
     /// manifest describes, or no component.
     pub surface: Result<ComponentSurface>,
+    /// Why each sandbox of it would run `init`, as far as the component's bytes tell; `None` when
+    /// nothing speaks against a snapshot. What `init` leaves behind may still prevent one:
+    /// [`Model::start`](crate::Model::start) knows.
+    pub snapshot_obstacle: Option<String>,
     /// Whether the bundle is trusted and admitted, and if not, why. Compiling and initialising it,
     /// which is not done here, may still fail.
     pub verdict: Result<()>,
@@ -47,8 +52,12 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
     let bundle = bundle.with_max_size(limits.component.min(limits.bundle));
     let manifest = bundle.unverified_manifest()?;
     let signatures = bundle.envelope().key_ids();
-    let surface = bundle
-        .unverified_component()
+    let component = bundle.unverified_component();
+    let snapshot_obstacle = match &component {
+        Ok(component) => snapshot::obstacle(component),
+        Err(_) => None,
+    };
+    let surface = component
         .map_err(Into::into)
         .and_then(|component| ComponentSurface::read(&component));
     let verdict = bundle
@@ -61,6 +70,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         manifest,
         signatures,
         surface,
+        snapshot_obstacle,
         verdict,
     })
 }

@@ -29,14 +29,22 @@
 //!
 //! Every error has a stable code: see [`Error::code`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod admission;
 mod answer;
+mod aot_cache;
 mod artifact;
 mod assets;
 mod bindings;
 mod clocks;
+mod code_identity;
+mod code_store;
+mod compile;
+mod compile_message;
+mod compile_process;
+mod compile_worker;
+mod component_size;
 mod contract;
 mod engine;
 mod error;
@@ -50,13 +58,19 @@ mod image_header;
 mod input;
 mod inspect;
 pub mod limits;
+mod measure;
 mod memory;
 mod model;
+mod native_code;
 mod sandbox;
+mod sealed_file;
+mod snapshot;
 mod state;
 mod stop;
+mod store;
 mod surface;
 mod text;
+mod ticker;
 mod trust;
 mod wasi;
 
@@ -66,6 +80,11 @@ pub use ampoule_signing::{
 };
 
 pub use answer::{Answer, Usage};
+pub use aot_cache::{CacheEntry, CodeCache};
+pub use code_store::CodeOrigin;
+pub use compile::{InitReport, SandboxStart};
+pub use compile_process::CompileProcess;
+pub use compile_worker::compile_for_host;
 pub use contract::{CONTRACT, Task};
 pub use engine::EngineProfile;
 pub use error::{Error, Phase, Result};
@@ -74,7 +93,8 @@ pub use guest_log::{GuestLog, LogLevel, LogMessage, harmless_text};
 pub use host::{Host, HostBuilder, LoadOptions, RollbackProtection};
 pub use image::{Image, ImageEmbeddings, Label};
 pub use inspect::{Inspection, inspect, inspect_bundle};
-pub use limits::{InitLimits, Limits};
+pub use limits::{CompileLimits, InitLimits, Limits};
+pub use measure::{SandboxCosts, Times};
 pub use model::{Model, ModelInfo};
 pub use sandbox::SandboxReport;
 pub use surface::ComponentSurface;

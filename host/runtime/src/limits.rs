@@ -54,6 +54,13 @@ pub const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(60);
 /// Twelve times a request's fuel, as the deadline of `init` is twelve times a request's.
 pub const DEFAULT_INIT_FUEL: Fuel = Fuel::new(1_200_000_000_000);
 
+/// Memory of the process that initialises and compiles a model: its files, what `init` makes of them, the
+/// snapshot, and the code with the snapshot in it. Some six times the weights.
+pub const DEFAULT_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(4096);
+
+/// A large component takes a small machine ten seconds; what takes minutes was made to.
+pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(120);
+
 /// The component itself. Compilation time and memory grow with it; a tokenizer, an image decoder
 /// and the maths are under 8 MiB.
 pub const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
@@ -90,6 +97,34 @@ pub(crate) const MAX_MODULE_FUNCTIONS: u32 = 50_000;
 /// a handful.
 pub(crate) const MAX_MODULE_GLOBALS: u32 = 10_000;
 
+/// Functions of all core modules of a component together, those that nothing is made of included:
+/// compiling each takes the compiler a KiB or more.
+pub(crate) const MAX_COMPONENT_FUNCTIONS: u32 = 100_000;
+
+/// How deep components and core modules may lie in each other. The usual tools make two levels, and a
+/// component composed of others one more for each composition.
+pub(crate) const MAX_COMPONENT_DEPTH: u32 = 16;
+
+/// Imports and exports of a component and of all components in it. An interface of the contract takes some
+/// twenty, with what it repeats for its types.
+pub(crate) const MAX_COMPONENT_NAMES: u32 = 2_000;
+
+/// Places in a component where another is instantiated: the usual tools need one for each interface that
+/// is exported. Each may stand within what another one instantiates, so n of them make 3^(n/3) instances
+/// at most: 1,500. The compiler unfolds them all before anybody counts [`MAX_INSTANCES`].
+pub(crate) const MAX_COMPONENT_INSTANTIATIONS: u32 = 20;
+
+/// Places in a component where a core module is instantiated, for the same reason: with those above they
+/// make 100,000 instances at most, which the compiler unfolds in less than a second.
+pub(crate) const MAX_COMPONENT_CORE_INSTANTIATIONS: u32 = 64;
+
+/// Bytes that the engine keeps for one instance of a core module, outside the sandbox's memory: room for
+/// [`MAX_MODULE_FUNCTIONS`] and [`MAX_MODULE_GLOBALS`].
+pub(crate) const MAX_MODULE_BYTES: usize = 2 * 1024 * 1024;
+
+/// The same for all core modules of a component together.
+pub(crate) const MAX_COMPONENT_BYTES: usize = 32 * 1024 * 1024;
+
 /// Host resources (pollables, streams) that one sandbox may hold at once.
 pub(crate) const MAX_HOST_RESOURCES: usize = 1_024;
 
@@ -125,6 +160,18 @@ pub struct InitLimits {
     pub deadline: Duration,
 }
 
+/// The most that a process may take that initialises and compiles one model; see
+/// [`HostBuilder::compile_with`](crate::HostBuilder::compile_with). Without such a process nothing bounds
+/// compiling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompileLimits {
+    /// Memory of the process's own, in bytes.
+    pub memory: ByteSize,
+    /// Wall-clock time, beside that of `init`; and, times the number of cores, processor time.
+    pub time: Duration,
+}
+
 /// The operator's caps. A model whose signed manifest asks for more than one of the sandbox caps
 /// is refused with `admission.limit`; a request whose input is over an input cap with
 /// `input.too-large`, before a sandbox is made.
@@ -151,6 +198,8 @@ pub struct Limits {
     pub chunks: u32,
     /// The budget of `init`.
     pub init: InitLimits,
+    /// The most that compiling may take.
+    pub compile: CompileLimits,
     /// Bytes of log, standard output and standard error that are kept of one sandbox.
     pub log: ByteSize,
     /// Bytes of one encoded or raw image.
@@ -185,6 +234,10 @@ impl Default for Limits {
                 memory: DEFAULT_INIT_MEMORY,
                 fuel: DEFAULT_INIT_FUEL,
                 deadline: DEFAULT_INIT_DEADLINE,
+            },
+            compile: CompileLimits {
+                memory: DEFAULT_COMPILE_MEMORY,
+                time: DEFAULT_COMPILE_TIME,
             },
             log: DEFAULT_LOG,
             image: DEFAULT_IMAGE_BYTES,

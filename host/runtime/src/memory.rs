@@ -7,7 +7,7 @@ use wasmtime::ResourceLimiter;
 use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
 /// What one table element takes in the host's memory: a pointer.
-const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
+pub(crate) const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
 
 /// A request for memory that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(crate) struct Denial {
 /// then told as what it is.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
+    instances: usize,
     allowed: u64,
     used: u64,
     peak: u64,
@@ -33,11 +34,22 @@ pub(crate) struct MemoryBudget {
 impl MemoryBudget {
     pub(crate) fn new(allowed: ByteSize) -> Self {
         Self {
+            instances: MAX_INSTANCES,
             allowed: allowed.bytes(),
             used: 0,
             peak: 0,
             denial: None,
         }
+    }
+
+    /// Lets the sandbox have a core instance more than others.
+    pub(crate) fn allow_one_more_instance(&mut self) {
+        self.instances += 1;
+    }
+
+    /// Lets the sandbox have this much more memory.
+    pub(crate) fn allow_more(&mut self, memory: ByteSize) {
+        self.allowed = self.allowed.saturating_add(memory.bytes());
     }
 
     /// Begins another phase with a budget of its own. What is held stays held: the error says that
@@ -111,7 +123,7 @@ impl ResourceLimiter for MemoryBudget {
     }
 
     fn instances(&self) -> usize {
-        MAX_INSTANCES
+        self.instances
     }
 
     fn tables(&self) -> usize {

@@ -13,6 +13,8 @@ use wasmtime::component::Instance;
 use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::code_store::CodeOrigin;
+use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::executor::Urgency;
@@ -41,9 +43,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Initialises the model once, so that one that cannot start fails here and not at its first
+    /// Makes a first sandbox of the model, so that one that cannot start fails here and not at its first
     /// request, and asks what it says of itself.
-    pub(crate) async fn start(host: Arc<HostInner>, artifact: Arc<Artifact>) -> Result<Self> {
+    pub(crate) async fn describe(host: Arc<HostInner>, artifact: Arc<Artifact>) -> Result<Self> {
         let mut model = Self {
             host,
             artifact,
@@ -99,6 +101,25 @@ impl Model {
         &self.info
     }
 
+    /// How its sandboxes begin.
+    #[must_use]
+    pub fn start(&self) -> &SandboxStart {
+        &self.artifact.code.facts.start
+    }
+
+    /// Where its code came from when it was loaded.
+    #[must_use]
+    pub fn code_origin(&self) -> CodeOrigin {
+        self.artifact.origin
+    }
+
+    /// What `init` cost and said before the snapshot; `None` for a model that starts cold, whose
+    /// sandboxes each report it.
+    #[must_use]
+    pub fn init_report(&self) -> Option<&InitReport> {
+        self.artifact.code.facts.init.as_ref()
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.host.limits
     }
@@ -141,7 +162,7 @@ impl Model {
         .await
     }
 
-    fn new_request(&self) -> NewRequest {
+    pub(crate) fn new_request(&self) -> NewRequest {
         NewRequest {
             artifact: Arc::clone(&self.artifact),
             places: Arc::clone(&self.host.places),
@@ -234,7 +255,7 @@ impl<T, F> Call<T> for F where
 }
 
 /// A request that has been accepted and not begun.
-struct NewRequest {
+pub(crate) struct NewRequest {
     artifact: Arc<Artifact>,
     places: Arc<Semaphore>,
     sandboxes: usize,
@@ -243,6 +264,19 @@ struct NewRequest {
 }
 
 impl NewRequest {
+    pub(crate) fn artifact(&self) -> &Arc<Artifact> {
+        &self.artifact
+    }
+
+    /// Makes a sandbox, if there is a place for one.
+    pub(crate) async fn start_sandbox(&self, cancelled: CancellationToken) -> Result<Sandbox> {
+        let places = Arc::clone(&self.places);
+        let place = places.try_acquire_owned().map_err(|_| Error::Busy {
+            reason: format!("{} sandboxes are in use", self.sandboxes),
+        })?;
+        Sandbox::start(Arc::clone(&self.artifact), self.log, place, cancelled).await
+    }
+
     /// Makes the sandbox and runs the first call. Returns the sandbox, what the call returned, and
     /// when the request must be over.
     async fn begin<T>(
@@ -250,12 +284,9 @@ impl NewRequest {
         cancelled: CancellationToken,
         call: impl Call<T>,
     ) -> Result<(Sandbox, T, Instant)> {
-        let place = self.places.try_acquire_owned().map_err(|_| Error::Busy {
-            reason: format!("{} sandboxes are in use", self.sandboxes),
-        })?;
-        let mut sandbox = Sandbox::start(self.artifact, self.log, place, cancelled.clone()).await?;
-        // Loading has a budget of its own: the time that it took is given back.
-        let expires = self.expires + sandbox.init_wall();
+        let mut sandbox = self.start_sandbox(cancelled.clone()).await?;
+        // Running `init` has a budget of its own: the time that it took is given back.
+        let expires = self.expires + sandbox.start_wall();
         sandbox.begin_request(expires)?;
         let (sandbox, output) = sandbox.call(cancelled, call).await?;
         Ok((sandbox, output, expires))

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use ampoule_signing::{ByteSize, Fuel};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 use wasmtime::component::Instance;
-use wasmtime::{Store, UpdateDeadline};
 
 use crate::artifact::Artifact;
 use crate::assets::Assets;
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::compile::SandboxStart;
 use crate::error::{Error, Phase, Result};
 use crate::guest_log::GuestLog;
-use crate::limits::{Budget, MAX_HANDLES};
 use crate::state::SandboxState;
-use crate::stop::{Circumstances, Stop, explain, explain_guest_error};
+use crate::stop::explain_guest_error;
+use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
 
 /// What an answer cost.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,14 +25,15 @@ use crate::stop::{Circumstances, Stop, explain, explain_guest_error};
 pub struct SandboxReport {
     /// WebAssembly operators that the request executed.
     pub fuel: Fuel,
-    /// The most linear memory and tables that the sandbox held, loading included.
+    /// The most linear memory and tables that the sandbox held, from its beginning on.
     pub peak_memory: ByteSize,
-    /// Wall-clock time of the request: without the wait in the queue, without loading.
+    /// Wall-clock time of the request: without the wait in the queue, without making the sandbox.
     pub wall: Duration,
-    /// Operators executed to load the model into this sandbox.
-    pub init_fuel: Fuel,
-    /// Wall-clock time to load the model into this sandbox.
-    pub init_wall: Duration,
+    /// Wall-clock time to make the sandbox: microseconds from a snapshot, the time that `init` takes for
+    /// a model that starts cold.
+    pub start_wall: Duration,
+    /// WebAssembly operators that were executed to make it.
+    pub start_fuel: Fuel,
     /// What the guest said.
     pub log: GuestLog,
 }
@@ -45,14 +47,14 @@ pub(crate) struct Sandbox {
     /// When the request at hand must be over. Meaningless before `begin_request`.
     deadline: Instant,
     wall: Duration,
-    init_fuel: Fuel,
-    init_wall: Duration,
+    start_wall: Duration,
+    start_fuel: Fuel,
     /// One of the places for sandboxes alive at once; given back on drop at the latest.
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl Sandbox {
-    /// Makes a sandbox and runs `init` in it, under the budget of `init`.
+    /// Makes a sandbox, from the model's snapshot or by running `init` in it.
     pub(crate) async fn start(
         artifact: Arc<Artifact>,
         log: ByteSize,
@@ -60,44 +62,47 @@ impl Sandbox {
         cancelled: CancellationToken,
     ) -> Result<Self> {
         let began = Instant::now();
-        let budget = artifact.model.init_budget();
-        let mut state =
-            SandboxState::new(budget.memory, log, Assets::open(artifact.assets.clone()));
+        let is_cold = matches!(artifact.code.facts.start, SandboxStart::Cold { .. });
+        let (budget, assets) = if is_cold {
+            let assets = Assets::open(artifact.assets.clone());
+            (artifact.model.init_budget(), assets)
+        } else {
+            (artifact.model.request_budget(), Assets::closed())
+        };
+        let mut state = SandboxState::new(budget.memory, log, assets);
         state.cancelled = cancelled;
         state.deadline = began + budget.deadline;
 
-        let mut store = Store::new(artifact.instance.engine(), state);
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(artifact.model.output_bytes());
-        store.set_max_component_handles(MAX_HANDLES);
-        store.epoch_deadline_callback(|store| {
-            store.data().check()?;
-            Ok(UpdateDeadline::Continue(1))
-        });
+        let output = artifact.model.output_bytes();
+        let mut store = new_store(artifact.instance.engine(), state, output);
         set_fuel(&mut store, budget.fuel)?;
 
         let run = run(&mut store, async |store| {
             let instance = artifact.instance.instantiate_async(&mut *store).await?;
-            let lifecycle = artifact.exports.load_lifecycle(store, &instance)?;
-            let result = lifecycle.call_init(store).await?;
+            let result = if is_cold {
+                let lifecycle = artifact.exports.load_lifecycle(store, &instance)?;
+                lifecycle.call_init(store).await?
+            } else {
+                Ok(())
+            };
             Ok((instance, result))
         });
         let (instance, result) = run
             .await
-            .map_err(|error| explain_stop(&store, &artifact, Phase::Init, budget, &error))?;
+            .map_err(|error| explain_stop(&store, Phase::Init, budget, output, &error))?;
         result.map_err(|GuestError { code, message }| {
             explain_guest_error(Phase::Init, &code, &message)
         })?;
 
         store.data_mut().assets.close();
-        let init_fuel = fuel_used(&store, budget.fuel);
+        let start_fuel = fuel_used(&store, budget.fuel);
         Ok(Self {
             store,
             instance,
             deadline: began,
             wall: Duration::ZERO,
-            init_fuel,
-            init_wall: began.elapsed(),
+            start_wall: began.elapsed(),
+            start_fuel,
             artifact,
             place: Some(place),
         })
@@ -109,8 +114,8 @@ impl Sandbox {
     }
 
     /// How long `start` took.
-    pub(crate) fn init_wall(&self) -> Duration {
-        self.init_wall
+    pub(crate) fn start_wall(&self) -> Duration {
+        self.start_wall
     }
 
     /// Gives the sandbox the budget of one request, to be over at `deadline`. What follows until
@@ -153,13 +158,9 @@ impl Sandbox {
             }
             Err(error) => {
                 let budget = self.artifact.model.request_budget();
-                Err(explain_stop(
-                    &self.store,
-                    &self.artifact,
-                    Phase::Request,
-                    budget,
-                    &error,
-                ))
+                let output = self.artifact.model.output_bytes();
+                let phase = Phase::Request;
+                Err(explain_stop(&self.store, phase, budget, output, &error))
             }
         }
     }
@@ -171,60 +172,9 @@ impl Sandbox {
             fuel: fuel_used(&self.store, self.artifact.model.request_budget().fuel),
             peak_memory: state.memory.peak(),
             wall: self.wall,
-            init_fuel: self.init_fuel,
-            init_wall: self.init_wall,
+            start_wall: self.start_wall,
+            start_fuel: self.start_fuel,
             log: state.log.snapshot(),
         }
     }
-}
-
-/// Runs guest code until it returns, its deadline passes or it is cancelled.
-///
-/// Two things watch the time, because one alone does not see everything: the epoch callback stops
-/// a guest that computes, the timer here one that waits inside a host function.
-async fn run<T>(
-    store: &mut Store<SandboxState>,
-    call: impl AsyncFnOnce(&mut Store<SandboxState>) -> wasmtime::Result<T>,
-) -> wasmtime::Result<T> {
-    let state = store.data();
-    state.check()?;
-    let deadline = tokio::time::Instant::from_std(state.deadline);
-    let cancelled = state.cancelled.clone();
-    store.set_epoch_deadline(1);
-    tokio::select! {
-        biased;
-        result = call(store) => result,
-        () = cancelled.cancelled() => Err(Stop::Cancelled.into()),
-        () = tokio::time::sleep_until(deadline) => Err(Stop::Deadline.into()),
-    }
-}
-
-fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
-    store
-        .set_fuel(fuel.get())
-        .map_err(|error| Error::internal(format!("fuel is off: {error}")))
-}
-
-fn fuel_used(store: &Store<SandboxState>, given: Fuel) -> Fuel {
-    // The engine meters fuel whenever `set_fuel` succeeded, and it did.
-    Fuel::new(given.get().saturating_sub(store.get_fuel().unwrap_or(0)))
-}
-
-fn explain_stop(
-    store: &Store<SandboxState>,
-    artifact: &Artifact,
-    phase: Phase,
-    budget: Budget,
-    error: &wasmtime::Error,
-) -> Error {
-    explain(
-        error,
-        &Circumstances {
-            phase,
-            budget,
-            fuel_left: store.get_fuel().unwrap_or(0),
-            output: artifact.model.output_bytes(),
-            denial: store.data().memory.denial(),
-        },
-    )
 }

@@ -43,6 +43,11 @@ impl SandboxState {
         }
     }
 
+    /// Whether the guest has anything of the host's: a stream, a clock to wait for.
+    pub(crate) fn holds_resources(&self) -> bool {
+        !self.resources.is_empty()
+    }
+
     /// Whether the guest may go on. Asked at every tick of the epoch.
     pub(crate) fn check(&self) -> Result<(), Stop> {
         if self.cancelled.is_cancelled() {

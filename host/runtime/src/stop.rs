@@ -1,6 +1,6 @@
 //! Why a guest stopped: from what the engine reports to an error with a code.
 
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::error::{Error, Phase};
 use crate::guest_log::harmless;
@@ -80,6 +80,11 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
     if let Some(mismatch) = error.downcast_ref::<TypeMismatch>() {
         return Error::Task {
             reason: mismatch.to_string(),
+        };
+    }
+    if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+        return Error::Busy {
+            reason: full.to_string(),
         };
     }
     match error.downcast_ref::<Trap>() {

@@ -1,11 +1,11 @@
 //! What a component imports and exports, read from its bytes before anything is compiled.
 
-use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
+use ampoule_signing::ByteSize;
+use wasmtime::wasmparser::{BinaryReaderError, ComponentTypeRef, Encoding, Parser, Payload};
 
-use crate::admission::THIS_HOSTS;
+use crate::component_size::ComponentSize;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
-use crate::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
 
 /// The names at a component's outermost level. Nested components and core modules can only reach
 /// what comes in here.
@@ -13,6 +13,7 @@ use crate::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
 pub struct ComponentSurface {
     imports: Vec<String>,
     exports: Vec<String>,
+    size: ComponentSize,
 }
 
 impl ComponentSurface {
@@ -21,15 +22,17 @@ impl ComponentSurface {
     ///
     /// # Errors
     ///
-    /// `compile.failed` when the bytes are not a component; `admission.limit` when one of its core
-    /// modules has so many functions or globals that the host would spend much memory on each
-    /// instance of it.
+    /// `compile.failed` when the bytes are not a component; `admission.limit` when it describes so much,
+    /// such as functions or components inside of components, that compiling it or making an instance of
+    /// it would cost the host much memory.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let mut surface = Self::default();
         // How many nested modules and components we are inside of; theirs are not our names.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(|error| malformed(&error))? {
+            let payload = payload.map_err(|error| Error::malformed(&error))?;
+            surface.size.add(&payload, depth)?;
+            match payload {
                 Payload::Version {
                     encoding: Encoding::Module,
                     ..
@@ -42,23 +45,9 @@ impl ComponentSurface {
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::FunctionSection(section) => {
-                    check_count(
-                        "functions in one core module",
-                        section.count(),
-                        MAX_MODULE_FUNCTIONS,
-                    )?;
-                }
-                Payload::GlobalSection(section) => {
-                    check_count(
-                        "globals in one core module",
-                        section.count(),
-                        MAX_MODULE_GLOBALS,
-                    )?;
-                }
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        let import = import.map_err(|error| malformed(&error))?;
+                        let import = import.map_err(|error| Error::malformed(&error))?;
                         // A type that is imported brings no behaviour with it.
                         if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                             surface.imports.push(import.name.name.to_owned());
@@ -67,7 +56,7 @@ impl ComponentSurface {
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        let export = export.map_err(|error| malformed(&error))?;
+                        let export = export.map_err(|error| Error::malformed(&error))?;
                         surface.exports.push(export.name.name.to_owned());
                     }
                 }
@@ -88,23 +77,20 @@ impl ComponentSurface {
     pub fn exports(&self) -> &[String] {
         &self.exports
     }
-}
 
-fn check_count(what: &'static str, found: u32, allowed: u32) -> Result<()> {
-    if found <= allowed {
-        return Ok(());
+    /// What all memories of its core modules begin with, those of modules that are never instantiated
+    /// included: an image of it is made of each when it is compiled.
+    pub(crate) fn initial_memory(&self) -> ByteSize {
+        self.size.initial_memory()
     }
-    Err(Error::Cap {
-        whose: THIS_HOSTS,
-        what,
-        asked: found.to_string(),
-        cap: allowed.to_string(),
-    })
 }
 
-fn malformed(error: &wasmtime::wasmparser::BinaryReaderError) -> Error {
-    Error::Compile {
-        reason: harmless(&format!("not a WebAssembly component: {error}")),
+impl Error {
+    /// What no parser of components understands.
+    pub(crate) fn malformed(error: &BinaryReaderError) -> Self {
+        Self::Compile {
+            reason: harmless(&format!("not a WebAssembly component: {error}")),
+        }
     }
 }
 
@@ -112,6 +98,7 @@ fn malformed(error: &wasmtime::wasmparser::BinaryReaderError) -> Error {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
 
     #[test]
     fn bytes_that_are_no_component_are_refused() {

@@ -1,12 +1,13 @@
 //! Every kind of file that a decision rests on, made in a directory of its own, and all that reads it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Bundle, ENVELOPE_FILE, Error, PermissionPolicy, PublicKey, RELEASES_FILE, REVOCATIONS_FILE,
-    ROOT_FILE, ReleaseState, Result, Root, SecretKey, Sha256Digest, SignedRoot, TRUST_FILE,
-    Timestamp, TrustStore, VerifiedRoot, pack_directory, read_draft, read_private_text,
+    Bundle, ENVELOPE_FILE, Error, PermissionPolicy, PrivateDirectory, PublicKey, RELEASES_FILE,
+    REVOCATIONS_FILE, ROOT_FILE, ReleaseState, Result, Root, SecretKey, Sha256Digest, SignedRoot,
+    TRUST_FILE, Timestamp, TrustStore, VerifiedRoot, pack_directory, read_draft, read_private_text,
     update_draft, write_draft,
 };
 
@@ -34,7 +35,7 @@ pub(crate) struct Kind {
     pub(crate) is_in_named_directory: bool,
 }
 
-pub(crate) const KINDS: [Kind; 13] = [
+pub(crate) const KINDS: [Kind; 14] = [
     Kind {
         name: "a private key",
         make: private_key,
@@ -74,6 +75,12 @@ pub(crate) const KINDS: [Kind; 13] = [
     Kind {
         name: "releases.json",
         make: releases,
+        is_private: true,
+        is_in_named_directory: true,
+    },
+    Kind {
+        name: "a file that a program keeps for itself",
+        make: kept,
         is_private: true,
         is_in_named_directory: true,
     },
@@ -198,6 +205,18 @@ fn releases(home: &Path) -> Subject {
             .with_permissions(permissions.clone());
         state.check(&manifest, digest)?;
         state.record(&manifest, digest)
+    })
+}
+
+fn kept(home: &Path) -> Subject {
+    let dir = home.join("cache");
+    let kept = PrivateDirectory::make(&dir, "the cache").unwrap();
+    kept.put("entry", |file| file.write_all(b"code")).unwrap();
+    subject(dir.join("entry"), |permissions, file| {
+        let dir = permissions.at(file.parent().unwrap());
+        let found = PrivateDirectory::make(dir, "the cache")?.open_file("entry")?;
+        assert_eq!(found.unwrap().1, 4);
+        Ok(())
     })
 }
 

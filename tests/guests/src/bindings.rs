@@ -52,3 +52,39 @@ pub(crate) mod random_source {
         generate_all,
     });
 }
+
+/// A clock to wait for, which `std` hides behind `sleep`.
+pub(crate) mod clock_source {
+    wit_bindgen::generate!({
+        inline: "
+            package test:guests;
+
+            world waits {
+                import wasi:clocks/monotonic-clock@0.2.6;
+            }
+
+            package wasi:io@0.2.6 {
+                interface poll {
+                    resource pollable {
+                        ready: func() -> bool;
+                        block: func();
+                    }
+                    poll: func(in: list<borrow<pollable>>) -> list<u32>;
+                }
+            }
+
+            package wasi:clocks@0.2.6 {
+                interface monotonic-clock {
+                    use wasi:io/poll@0.2.6.{pollable};
+                    type instant = u64;
+                    type duration = u64;
+                    now: func() -> instant;
+                    resolution: func() -> duration;
+                    subscribe-instant: func(when: instant) -> pollable;
+                    subscribe-duration: func(when: duration) -> pollable;
+                }
+            }
+        ",
+        generate_all,
+    });
+}

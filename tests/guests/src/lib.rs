@@ -15,6 +15,8 @@ pub use bindings::{
     image_classifier, image_embedder, model, text_embedder, text_generator, text_tokenizer,
 };
 
+pub use bindings::clock_source::wasi::clocks::monotonic_clock;
+pub use bindings::clock_source::wasi::io::poll::Pollable;
 pub use bindings::random_source::wasi::random::random;
 pub use model::ampoule::model::{assets, log, types};
 pub use model::exports::ampoule::model::lifecycle;

@@ -7,15 +7,20 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test may panic"
+    clippy::print_stdout,
+    reason = "a test may panic, and prints what it counted"
 )]
 
 mod admission;
+mod canonical_abi;
 mod failures;
 mod generation;
 mod handing_over;
+mod handles;
 mod memory;
 mod reach;
+mod shape;
+mod table;
 mod time;
 
 use std::time::{Duration, Instant};
@@ -25,8 +30,11 @@ use ampoule::{
 };
 use ampoule_tests::{
     BundleBuilder, Publisher, block_on, host_trusting, host_with_limits, test_guest, wat_guest,
+    wat_guest_with,
 };
 use serde_json::json;
+
+use table::promises;
 
 /// The deadline in the manifests of guests that must run into it.
 const DEADLINE: Duration = Duration::from_millis(200);
@@ -35,14 +43,59 @@ const DEADLINE: Duration = Duration::from_millis(200);
 /// rest is for a machine with other things to do.
 const SLACK: Duration = Duration::from_millis(300);
 
-/// Loads the guest and asks it for an embedding; whichever fails, the error must have the code.
-/// Afterwards the same host must serve a good model.
-fn assert_stopped(publisher: &Publisher, bundle: BundleBuilder<'_>, code: &str) -> Error {
+/// Loads the guest and asks it for an embedding; one of them has to fail, and afterwards the same host to
+/// serve a good model.
+fn stopped(publisher: &Publisher, bundle: BundleBuilder<'_>) -> Error {
     let host = host_trusting(publisher);
-    let error = block_on(ask(&host, bundle)).expect_err("the guest must be stopped");
-    assert_eq!(error.code(), code, "{error}");
+    let error = block_on(ask(&host, bundle));
+    let error = error.expect_err("the guest must be stopped");
     assert_serves(publisher, &host);
     error
+}
+
+/// What each of these numbers of texts gets from one model, for guests that take from it how they
+/// misbehave.
+fn stopped_at_each(
+    publisher: &Publisher,
+    bundle: BundleBuilder<'_>,
+    texts: impl IntoIterator<Item = usize>,
+) -> Vec<Error> {
+    let host = host_trusting(publisher);
+    let model = block_on(load(&host, bundle));
+    let ask = |texts| block_on(model.embed_text(&vec!["hello"; texts]));
+    let errors = texts.into_iter().map(|texts| {
+        let error = ask(texts).err();
+        error.unwrap_or_else(|| panic!("{texts} texts: the guest must be stopped"))
+    });
+    let errors = errors.collect();
+    assert_serves(publisher, &host);
+    errors
+}
+
+/// Like [`stopped_at_each`], with [`DEADLINE`], and each in time.
+fn stopped_in_time(
+    publisher: &Publisher,
+    bundle: BundleBuilder<'_>,
+    texts: impl IntoIterator<Item = usize>,
+) -> Vec<Error> {
+    let bundle = bundle.set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
+    let host = host_trusting(publisher);
+    let model = block_on(load(&host, bundle));
+    let ask = |texts: usize| {
+        block_on(async {
+            let began = Instant::now();
+            let error = model.embed_text(&vec!["hello"; texts]).await.err();
+            let took = began.elapsed();
+            assert!(
+                took >= DEADLINE && took < DEADLINE + SLACK,
+                "{texts}: {took:?}"
+            );
+            error.unwrap()
+        })
+    };
+    let errors = texts.into_iter().map(ask).collect();
+    assert_serves(publisher, &host);
+    errors
 }
 
 async fn ask(host: &Host, bundle: BundleBuilder<'_>) -> ampoule::Result<Answer<TextEmbeddings>> {

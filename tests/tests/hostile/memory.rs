@@ -2,60 +2,67 @@
 
 use super::*;
 
-#[test]
-fn a_guest_that_allocates_without_end_is_stopped_with_both_numbers() {
-    let acme = acme();
-    let bundle = acme.bundle(test_guest("allocates_without_end"));
-    let error = assert_stopped(&acme, bundle, "limit.memory");
-    let Error::Memory { asked, allowed, .. } = error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(allowed.bytes(), 64 << 20);
-    assert!(asked > allowed);
-}
+promises! {
+    #[test]
+    fn a_guest_that_allocates_without_end_is_stopped_with_both_numbers() => "limit.memory" {
+        let acme = acme();
+        let error = stopped(&acme, acme.bundle(test_guest("allocates_without_end")));
+        let Error::Memory { asked, allowed, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(allowed.bytes(), 64 << 20);
+        assert!(asked > allowed);
+        [error]
+    }
 
-#[test]
-fn a_guest_that_grows_many_tables_is_stopped() {
-    let acme = acme();
-    assert_stopped(
-        &acme,
-        acme.bundle(wat_guest("grows_many_tables")),
-        "limit.memory",
-    );
-}
+    #[test]
+    fn a_guest_that_grows_many_tables_is_stopped() => "limit.memory" {
+        let acme = acme();
+        [stopped(&acme, acme.bundle(wat_guest("grows_many_tables")))]
+    }
 
-#[test]
-fn a_guest_that_grows_many_memories_is_stopped() {
-    let acme = acme();
-    assert_stopped(
-        &acme,
-        acme.bundle(wat_guest("grows_many_memories")),
-        "limit.memory",
-    );
-}
+    #[test]
+    fn a_guest_that_grows_many_memories_is_stopped() => "limit.memory" {
+        let acme = acme();
+        [stopped(&acme, acme.bundle(wat_guest("grows_many_memories")))]
+    }
 
-#[test]
-fn a_guest_that_allocates_without_end_in_init_is_stopped() {
-    let acme = acme();
-    let error = assert_stopped(
-        &acme,
-        acme.bundle(test_guest("allocates_in_init")),
-        "limit.memory",
-    );
-    assert!(matches!(
-        error,
-        Error::Memory {
-            phase: Phase::Init,
-            ..
-        }
-    ));
-}
+    #[test]
+    fn a_guest_that_grows_page_by_page_is_stopped_one_page_above_its_limit() => "limit.memory" {
+        let acme = acme();
+        let error = stopped(&acme, acme.bundle(wat_guest("grows_page_by_page")));
+        let Error::Memory { asked, allowed, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(asked.bytes() - allowed.bytes(), 64 << 10);
+        [error]
+    }
 
-#[test]
-fn what_a_component_starts_with_counts_too() {
-    let acme = acme();
-    for guest in ["starts_with_giant_memory", "starts_with_giant_table"] {
-        assert_stopped(&acme, acme.bundle(wat_guest(guest)), "limit.memory");
+    #[test]
+    fn a_guest_that_allocates_without_end_in_init_is_stopped() => "limit.memory" {
+        let acme = acme();
+        let error = stopped(&acme, acme.bundle(test_guest("allocates_in_init")));
+        assert!(matches!(
+            error,
+            Error::Memory {
+                phase: Phase::Init,
+                ..
+            }
+        ));
+        [error]
+    }
+
+    #[test]
+    fn what_a_component_starts_with_counts_too() => "limit.memory" {
+        let acme = acme();
+        ["starts_with_giant_memory", "starts_with_giant_table"]
+            .map(|guest| stopped(&acme, acme.bundle(wat_guest(guest))))
+    }
+
+    #[test]
+    fn a_guest_that_recurses_without_end_is_stopped() => "limit.stack" {
+        let acme = acme();
+        [stopped(&acme, acme.bundle(test_guest("recurses_without_end")))]
     }
 }
 
@@ -68,14 +75,4 @@ fn a_guest_that_lives_with_a_denial_may_answer() {
         acme.bundle(test_guest("answers_after_denied_memory")),
     ));
     assert!(answer.unwrap().sandbox.peak_memory.bytes() <= 64 << 20);
-}
-
-#[test]
-fn a_guest_that_recurses_without_end_is_stopped() {
-    let acme = acme();
-    assert_stopped(
-        &acme,
-        acme.bundle(test_guest("recurses_without_end")),
-        "limit.stack",
-    );
 }

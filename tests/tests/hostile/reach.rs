@@ -2,6 +2,28 @@
 
 use super::*;
 
+promises! {
+    #[test]
+    fn assets_answer_only_within_the_files_and_the_time_of_init() => "guest.error" {
+        let acme = acme();
+        let host = host_trusting(&acme);
+        let guests = [
+            ("assets_out_of_range", "asset.out-of-range"),
+            ("assets_unknown_name", "asset.not-found"),
+            ("assets_outside_init", "asset.closed"),
+        ];
+        guests.map(|(guest, code)| {
+            let bundle = acme
+                .bundle(test_guest(guest))
+                .file("data.bin", (0..=255).collect());
+            let error = block_on(ask(&host, bundle)).unwrap_err();
+            assert!(error.to_string().contains(code), "{guest}: {error}");
+            assert_serves(&acme, &host);
+            error
+        })
+    }
+}
+
 #[test]
 fn a_guest_that_opens_files_finds_none() {
     let acme = acme();
@@ -20,24 +42,6 @@ fn a_guest_sees_no_arguments_environment_or_input() {
         answer.output.values.iter().all(|found| *found == 0.0),
         "{answer:?}"
     );
-}
-
-#[test]
-fn assets_answer_only_within_the_files_and_the_time_of_init() {
-    let acme = acme();
-    let host = host_trusting(&acme);
-    for (guest, code) in [
-        ("assets_out_of_range", "asset.out-of-range"),
-        ("assets_unknown_name", "asset.not-found"),
-        ("assets_outside_init", "asset.closed"),
-    ] {
-        let bundle = acme
-            .bundle(test_guest(guest))
-            .file("data.bin", (0..=255).collect());
-        let error = block_on(ask(&host, bundle)).unwrap_err();
-        assert!(error.to_string().contains(code), "{guest}: {error}");
-        assert_serves(&acme, &host);
-    }
 }
 
 #[test]

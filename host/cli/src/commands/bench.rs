@@ -1,11 +1,11 @@
-//! `ampoule bench`: how fast a model answers on this machine, metered as every request is.
+//! `ampoule bench`: what a model costs on this machine, metered as every request is.
 
 use std::time::{Duration, Instant};
 
-use ampoule::{Finish, GenerationRequest, Model, Task};
+use ampoule::{GenerationRequest, Model, SandboxCosts, SandboxStart, Task, Times};
 use serde::Serialize;
 
-use super::ask::each_piece;
+use super::bench_answers::{self, Answers, millis};
 use crate::arguments::BenchCommand;
 use crate::error::Error;
 use crate::model_choice::ModelChoice;
@@ -13,34 +13,55 @@ use crate::output::{self, ModelName};
 use crate::progress;
 use crate::settings::Settings;
 
-/// Medians over the runs; times in milliseconds.
 #[derive(Serialize)]
 struct Document {
     model: ModelName,
-    runs: u32,
-    /// Once: verifying, compiling, and the first initialisation.
-    load_ms: f64,
-    /// In each sandbox, before the request.
-    init_ms: f64,
-    /// From the request's start in its sandbox to the first text, initialisation not counted.
-    first_token_ms: f64,
-    /// Steps of the decoder after the first text, by the time that they took; the step that finds
-    /// the end of the answer is one of them, though its token is not in `output_tokens`. `null` where
-    /// no answer took a call more after its first text.
-    tokens_per_second: Option<f64>,
-    output_tokens: f64,
-    fuel: f64,
-    peak_memory_bytes: f64,
+    /// Verifying, `init`, the snapshot and compiling, in milliseconds.
+    load_cold_ms: f64,
+    /// Verifying and taking the code out of the cache.
+    load_warm_ms: f64,
+    /// The memory that sandboxes begin with; `null` for a model whose sandboxes run `init` each.
+    snapshot_bytes: Option<u64>,
+    /// How many sandboxes the following is of.
+    rounds: u32,
+    /// To make a sandbox. All of these in microseconds.
+    instantiate_us: Quantiles,
+    /// The first call in it.
+    first_call_us: Quantiles,
+    /// To empty it.
+    drop_us: Quantiles,
+    /// What Wasmtime takes alone to instantiate the same code.
+    bare_instantiate_us: Quantiles,
+    /// Memory that each of several sandboxes at once has of its own after its first call.
+    private_bytes_per_sandbox: u64,
+    /// With a prompt.
+    #[serde(flatten)]
+    answers: Option<Answers>,
 }
 
-/// What one answer took.
-struct Run {
-    init: Duration,
-    first: Duration,
-    tokens_per_second: Option<f64>,
-    output_tokens: u32,
-    fuel: u64,
-    peak_memory: u64,
+#[derive(Serialize)]
+struct Quantiles {
+    p50: f64,
+    p99: f64,
+}
+
+impl From<&Times> for Quantiles {
+    fn from(times: &Times) -> Self {
+        let micros = |share| times.quantile(share).as_secs_f64() * 1e6;
+        Self {
+            p50: micros(0.5),
+            p99: micros(0.99),
+        }
+    }
+}
+
+/// What was measured.
+struct Measured {
+    model: Model,
+    cold: Duration,
+    warm: Duration,
+    costs: SandboxCosts,
+    answers: Option<Answers>,
 }
 
 pub(crate) async fn run(
@@ -48,31 +69,32 @@ pub(crate) async fn run(
     settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
-    let (model, request) = command.prompt.into_request(&settings.limits)?;
-    let begin = Instant::now();
-    let model = ModelChoice::from(model)
-        .load_for(Task::TextGeneration, settings)
-        .await?;
-    let load = begin.elapsed();
-    let measured = async {
-        let mut runs = Vec::new();
-        for _ in 0..command.runs {
-            runs.push(measure(&model, request.clone()).await?);
-        }
-        Ok::<_, Error>(runs)
+    let request = match command.prompt {
+        Some(prompt) => Some(command.answer.into_request(prompt, &settings.limits)?),
+        None => None,
     };
-    let runs = progress::show("measuring", measured).await?;
+    let choice = ModelChoice::from(command.bundle);
+    if request.is_some() {
+        choice.check_offers(Task::TextGeneration)?;
+    }
+    let (rounds, runs) = (command.rounds, command.runs);
+    let measured = measure(choice, settings, request, rounds, runs);
+    let measured = progress::show("measuring", measured).await?;
     let document = Document {
-        model: model.manifest().into(),
-        runs: command.runs,
-        load_ms: millis(load),
-        init_ms: median_of(&runs, |run| Some(millis(run.init))).unwrap_or_default(),
-        first_token_ms: median_of(&runs, |run| Some(millis(run.first))).unwrap_or_default(),
-        tokens_per_second: median_of(&runs, |run| run.tokens_per_second),
-        output_tokens: median_of(&runs, |run| Some(run.output_tokens.into())).unwrap_or_default(),
-        // Numbers to read, far below 2^53.
-        fuel: median_of(&runs, |run| Some(run.fuel as f64)).unwrap_or_default(),
-        peak_memory_bytes: median_of(&runs, |run| Some(run.peak_memory as f64)).unwrap_or_default(),
+        model: measured.model.manifest().into(),
+        load_cold_ms: millis(measured.cold),
+        load_warm_ms: millis(measured.warm),
+        snapshot_bytes: match measured.model.start() {
+            SandboxStart::Snapshot { memory } => Some(memory.bytes()),
+            _ => None,
+        },
+        rounds,
+        instantiate_us: (&measured.costs.instantiate).into(),
+        first_call_us: (&measured.costs.first_call).into(),
+        drop_us: (&measured.costs.drop).into(),
+        bare_instantiate_us: (&measured.costs.bare_instantiate).into(),
+        private_bytes_per_sandbox: measured.costs.private_bytes.bytes(),
+        answers: measured.answers,
     };
     if json {
         return output::json(&document);
@@ -80,123 +102,83 @@ pub(crate) async fn run(
     output::write(&to_text(&document))
 }
 
-/// Asks once, in a sandbox of its own, with fuel and deadline as for anybody.
-async fn measure(model: &Model, request: GenerationRequest) -> Result<Run, Error> {
-    let begin = Instant::now();
-    let mut generation = model.generate(request).await?;
-    let init = generation.report().init_wall;
-    let mut first = None;
-    let mut goes_on = false;
-    let finish = each_piece(&mut generation, |piece| {
-        goes_on |= first.is_some();
-        if first.is_none() && !piece.is_empty() {
-            first = Some(Instant::now());
-        }
-        Ok(())
-    });
-    let finish = finish.await?;
-    let end = Instant::now();
-    // An answer without any text is there when it ends.
-    let first = first.unwrap_or(end);
-    let rest = end.duration_since(first).as_secs_f64();
-    let report = generation.report();
-    Ok(Run {
-        init,
-        first: first.duration_since(begin).saturating_sub(init),
-        tokens_per_second: (goes_on && rest > 0.0)
-            .then(|| f64::from(steps_after_first(&finish)) / rest),
-        output_tokens: finish.usage.output_tokens,
-        fuel: report.fuel.get(),
-        peak_memory: report.peak_memory.bytes(),
+async fn measure(
+    choice: ModelChoice,
+    settings: &Settings,
+    request: Option<GenerationRequest>,
+    rounds: u32,
+    runs: u32,
+) -> Result<Measured, Error> {
+    // A cache of its own, so that the first load is what it is called.
+    let cache = tempfile::tempdir().map_err(|error| Error::Write(error.to_string()))?;
+    let settings = settings.with_cache(cache.path());
+    let (first, cold) = timed(choice.clone().load(&settings)).await?;
+    drop(first);
+    let (model, warm) = timed(choice.load(&settings)).await?;
+    let costs = model.measure(rounds as usize).await?;
+    let answers = match request {
+        Some(request) => Some(bench_answers::ask(&model, &request, runs).await?),
+        None => None,
+    };
+    Ok(Measured {
+        model,
+        cold,
+        warm,
+        costs,
+        answers,
     })
 }
 
-/// Steps of the decoder after the one that gave the first token. A model that was done computed the
-/// end of its answer like any other token; one that was stopped did not.
-fn steps_after_first(finish: &Finish) -> u32 {
-    let end = u32::from(finish.reason == "stop");
-    finish
-        .usage
-        .output_tokens
-        .saturating_add(end)
-        .saturating_sub(1)
-}
-
-/// The median of what the runs have of something; `None` when none has any.
-fn median_of(runs: &[Run], of: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
-    median(runs.iter().filter_map(of).collect())
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some((values[middle - 1] + upper) / 2.0)
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+async fn timed(
+    load: impl Future<Output = Result<Model, Error>>,
+) -> Result<(Model, Duration), Error> {
+    let began = Instant::now();
+    let model = load.await?;
+    Ok((model, began.elapsed()))
 }
 
 fn to_text(document: &Document) -> String {
-    let rate = match document.tokens_per_second {
-        Some(rate) => format!("{rate:.1}"),
-        None => "-".to_owned(),
-    };
-    format!(
-        "medians of {} runs, fuel and deadline on\n\
-         load         {:.0} ms, once\n\
-         init         {:.1} ms a sandbox\n\
-         first token  {:.1} ms\n\
-         tokens/s     {rate}\n\
-         tokens       {}\n\
-         fuel         {}\n\
-         peak memory  {:.1} MiB\n",
-        document.runs,
-        document.load_ms,
-        document.init_ms,
-        document.first_token_ms,
-        document.output_tokens,
-        document.fuel,
-        document.peak_memory_bytes / f64::from(1 << 20),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use ampoule::{Finish, Usage};
-
-    use super::{median, steps_after_first};
-
-    #[test]
-    fn the_end_of_an_answer_is_a_step_where_the_model_found_it() {
-        let steps = |reason: &str, output_tokens| {
-            steps_after_first(&Finish {
-                reason: reason.to_owned(),
-                usage: Usage {
-                    input_tokens: 9,
-                    output_tokens,
-                },
-            })
+    let mib = |bytes: f64| bytes / f64::from(1 << 20);
+    let quantiles = |times: &Quantiles| format!("{:.0} / {:.0} µs", times.p50, times.p99);
+    let mut text = format!(
+        "fuel and deadline on; of {} sandboxes the median and the 99th percentile\n\
+         load         {:.0} ms, {:.0} ms out of the cache\n\
+         snapshot     {}\n\
+         instantiate  {}, of which Wasmtime alone {}\n\
+         first call   {}\n\
+         drop         {}\n\
+         private      {:.1} MiB a sandbox\n",
+        document.rounds,
+        document.load_cold_ms,
+        document.load_warm_ms,
+        match document.snapshot_bytes {
+            Some(bytes) => format!("{:.1} MiB", mib(bytes as f64)),
+            None => "none: each sandbox runs `init`".to_owned(),
+        },
+        quantiles(&document.instantiate_us),
+        quantiles(&document.bare_instantiate_us),
+        quantiles(&document.first_call_us),
+        quantiles(&document.drop_us),
+        mib(document.private_bytes_per_sandbox as f64),
+    );
+    if let Some(answers) = &document.answers {
+        let rate = match answers.tokens_per_second {
+            Some(rate) => format!("{rate:.1}"),
+            None => "-".to_owned(),
         };
-        assert_eq!(steps("stop", 5), 5, "four tokens and the end");
-        assert_eq!(steps("length", 5), 4);
-        assert_eq!(steps("stop-string", 5), 4);
-        assert_eq!(steps("stop", 1), 1);
-        assert_eq!(steps("stop", 0), 0);
-        assert_eq!(steps("length", 0), 0);
-        // A model may say what it likes.
-        assert_eq!(steps("stop", u32::MAX), u32::MAX - 1);
+        text.push_str(&format!(
+            "answers      medians of {}\n\
+             first token  {:.1} ms\n\
+             tokens/s     {rate}\n\
+             tokens       {}\n\
+             fuel         {}\n\
+             peak memory  {:.1} MiB\n",
+            answers.runs,
+            answers.first_token_ms,
+            answers.output_tokens,
+            answers.fuel,
+            mib(answers.peak_memory_bytes),
+        ));
     }
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0]), Some(3.0));
-        assert_eq!(median(vec![9.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 100.0]), Some(3.0));
-    }
+    text
 }

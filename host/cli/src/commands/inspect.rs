@@ -23,8 +23,11 @@ struct Document<'a> {
     /// What the component really imports and exports.
     imports: &'a [String],
     exports: &'a [String],
-    /// How sandboxes of it start: `cold` runs `init` for each.
+    /// How sandboxes of it begin, as far as its bytes tell: from a `snapshot`, or `cold`, with `init` in
+    /// each.
     start: &'static str,
+    /// Why there is no snapshot.
+    start_reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +69,11 @@ fn describe(inspection: &Inspection) -> Document<'_> {
         signatures: &inspection.signatures,
         imports,
         exports,
-        start: "cold",
+        start: match inspection.snapshot_obstacle {
+            None => "snapshot",
+            Some(_) => "cold",
+        },
+        start_reason: inspection.snapshot_obstacle.as_deref(),
     }
 }
 
@@ -120,7 +127,10 @@ fn to_text(document: &Document<'_>) -> String {
             limits.init.deadline.as_millis()
         ),
     );
-    line("start", document.start);
+    match document.start_reason {
+        None => line("start", document.start),
+        Some(reason) => line("start", &format!("{}: {reason}", document.start)),
+    }
     for file in std::iter::once(manifest.component()).chain(manifest.files()) {
         line("file", &format!("{} {:?}", file.size(), file.path()));
     }

@@ -1,0 +1,82 @@
+//! `ampoule cache`: the compiled models that are kept on this machine.
+
+use std::fmt::Write as _;
+
+use ampoule::{CacheEntry, CodeCache};
+use serde::Serialize;
+
+use crate::arguments::CacheCommand;
+use crate::error::Error;
+use crate::output;
+use crate::settings::Settings;
+
+#[derive(Serialize)]
+struct Listing {
+    entries: Vec<CacheEntry>,
+}
+
+#[derive(Serialize)]
+struct Cleared {
+    removed: usize,
+}
+
+pub(crate) fn run(command: &CacheCommand, settings: &Settings, json: bool) -> Result<(), Error> {
+    let cache = settings.code_cache().ok_or(Error::NoCache)?;
+    match command {
+        CacheCommand::List => show(cache.list()?, json),
+        CacheCommand::Verify => verify(&cache, json),
+        CacheCommand::Clear => clear(&cache, json),
+    }
+}
+
+fn show(entries: Vec<CacheEntry>, json: bool) -> Result<(), Error> {
+    if json {
+        return output::json(&Listing { entries });
+    }
+    output::write(&to_text(&entries))
+}
+
+/// Shows everything, and fails when any of it would not be run.
+fn verify(cache: &CodeCache, json: bool) -> Result<(), Error> {
+    let entries = cache.verify()?;
+    let bad = entries.iter().filter(|entry| entry.problem.is_some());
+    let bad = bad.count();
+    if bad == 0 {
+        return show(entries, json);
+    }
+    if !json {
+        output::write(&to_text(&entries))?;
+    }
+    Err(Error::BadCache { bad })
+}
+
+fn clear(cache: &CodeCache, json: bool) -> Result<(), Error> {
+    let removed = cache.clear()?;
+    if json {
+        return output::json(&Cleared { removed });
+    }
+    output::write(&format!("{removed} entries removed\n"))
+}
+
+fn to_text(entries: &[CacheEntry]) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        // A file's name, which anything may stand in.
+        let identity = entry.identity.escape_debug().to_string();
+        // Writing to a string cannot fail.
+        let _ = match &entry.problem {
+            None => writeln!(
+                text,
+                "{identity:.16}  {:>9.1} MiB  {:.0}  {:?}",
+                entry.size.bytes() as f64 / f64::from(1 << 20),
+                entry.created,
+                entry.model
+            ),
+            Some(problem) => writeln!(text, "{identity:.16}  bad: {problem:?}"),
+        };
+    }
+    if entries.is_empty() {
+        text.push_str("nothing is kept\n");
+    }
+    text
+}

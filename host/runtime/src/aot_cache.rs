@@ -1,0 +1,387 @@
+//! Native code kept from one run of a program to the next (ahead-of-time compilation).
+//!
+//! Whoever can write native code that the engine takes can do anything that this process can. So an entry
+//! is believed only when its message authentication code (HMAC-SHA-256, RFC 2104) is right, made with a key
+//! that lies in the same directory and that only this user can read; and what is authenticated is a sealed
+//! copy in memory, which is the one that is then run.
+//!
+//! An entry is `MAGIC`, the length of the header (4 bytes, little-endian), the header (JSON), the
+//! authentication code (32 bytes), and the code to the file's end. What is authenticated is everything
+//! before the authentication code, and the SHA-256 digest of every 4 MiB of code, so that all cores can
+//! work on it.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use ampoule_signing::{ByteSize, PermissionPolicy, PrivateDirectory, Timestamp};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::code_identity::CodeIdentity;
+use crate::compile::{CompiledFacts, CompiledModel};
+use crate::error::{Error, Result};
+use crate::native_code::NativeCode;
+use crate::sealed_file::SealedFile;
+
+const MAGIC: &[u8; 8] = b"ampcode1";
+/// What a header is at most: some facts, and what a guest has logged.
+const MAX_HEADER_BYTES: u32 = 4 << 20;
+const MAC_BYTES: usize = 32;
+const KEY_FILE: &str = "key";
+/// One block of SHA-256, so that HMAC uses all of it as it is.
+const KEY_BYTES: usize = 64;
+/// What two processes take turns on to make the key.
+const KEY_LOCK: &str = "key.lock";
+const ENTRY_SUFFIX: &str = ".code";
+/// How much code one digest is over.
+const CHUNK: usize = 4 << 20;
+
+/// The cache in a directory of this user's. It can be deleted at any time.
+#[derive(Clone, Debug)]
+pub struct CodeCache {
+    directory: PathBuf,
+    permissions: PermissionPolicy,
+}
+
+/// One entry, as `ampoule cache list` shows it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct CacheEntry {
+    /// The digest over all that the code was made of.
+    pub identity: String,
+    /// The model that it was made for: `acme/minilm 1.0.0`.
+    pub model: String,
+    /// When.
+    pub created: Timestamp,
+    /// The length of the whole file.
+    pub size: ByteSize,
+    /// Why it would not be run; `None` when it would be.
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    identity: String,
+    model: String,
+    created: Timestamp,
+    facts: CompiledFacts,
+    code_bytes: u64,
+}
+
+impl CodeCache {
+    /// The cache in this directory, which need not be there yet. Nothing is opened before it is needed.
+    #[must_use]
+    pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            permissions: PermissionPolicy::default(),
+        }
+    }
+
+    /// Says what is done when others may change the directory or what is above it.
+    #[must_use]
+    pub fn with_permissions(mut self, permissions: PermissionPolicy) -> Self {
+        self.permissions = permissions;
+        self
+    }
+
+    /// What is in it, checked: every entry is read whole.
+    ///
+    /// # Errors
+    ///
+    /// `trust.owner`, `trust.permissions`, `io.failed`.
+    pub fn verify(&self) -> Result<Vec<CacheEntry>> {
+        let opened = self.open()?;
+        entries(&opened.directory, |name| {
+            opened.read(name, None).map(|(header, _)| header)
+        })
+    }
+
+    /// What is in it, as the entries say themselves, **unverified**.
+    ///
+    /// # Errors
+    ///
+    /// As [`CodeCache::verify`].
+    pub fn list(&self) -> Result<Vec<CacheEntry>> {
+        let directory = self.directory()?;
+        entries(&directory, |name| {
+            let (mut file, length) = open_entry(&directory, name)?;
+            Ok(Preface::read(&mut file, length)?.header)
+        })
+    }
+
+    /// Removes every entry and the key, whatever is wrong with them. Returns how many entries there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`CodeCache::verify`].
+    pub fn clear(&self) -> Result<usize> {
+        let directory = self.directory()?;
+        let mut removed = 0;
+        for name in directory.names()? {
+            removed += usize::from(name.ends_with(ENTRY_SUFFIX));
+            let removed = directory.remove(&name);
+            removed.map_err(|error| failed("clear the cache", &error))?;
+        }
+        Ok(removed)
+    }
+
+    /// Opens the directory and reads the key, making both if need be.
+    pub(crate) fn open(&self) -> Result<OpenCache> {
+        let directory = self.directory()?;
+        let key = read_key(&directory)?;
+        Ok(OpenCache { directory, key })
+    }
+
+    fn directory(&self) -> Result<PrivateDirectory> {
+        let location = self.permissions.at(&self.directory);
+        Ok(PrivateDirectory::make(location, "the cache directory")?)
+    }
+}
+
+/// What is in the directory, each entry with the header that `read` gives or the reason why it gives none.
+fn entries(
+    directory: &PrivateDirectory,
+    read: impl Fn(&str) -> Result<Header, BadEntry>,
+) -> Result<Vec<CacheEntry>> {
+    let mut entries = Vec::new();
+    for name in directory.names()? {
+        let Some(identity) = name.strip_suffix(ENTRY_SUFFIX) else {
+            continue;
+        };
+        // One that cannot be opened is told of by `read`, and the others are shown all the same.
+        let size = open_entry(directory, &name).map_or(0, |(_, size)| size);
+        let (model, created, problem) = match read(&name) {
+            Ok(header) => (header.model, header.created, None),
+            Err(reason) => (String::new(), Timestamp::default(), Some(reason)),
+        };
+        entries.push(CacheEntry {
+            identity: identity.to_owned(),
+            model,
+            created,
+            size: ByteSize::from_bytes(size),
+            problem,
+        });
+    }
+    Ok(entries)
+}
+
+fn open_entry(directory: &PrivateDirectory, name: &str) -> Result<(File, u64), BadEntry> {
+    directory
+        .open_file(name)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| "it is gone".to_owned())
+}
+
+/// The key of this cache, made by whoever needs it first.
+fn read_key(directory: &PrivateDirectory) -> Result<[u8; KEY_BYTES]> {
+    let unlocked = stored_key(directory)?;
+    if let Some(key) = unlocked {
+        return Ok(key);
+    }
+    let failed = |error: io::Error| failed("make the cache's key", &error);
+    let _turn = directory.lock(KEY_LOCK).map_err(failed)?;
+    if let Some(key) = stored_key(directory)? {
+        return Ok(key);
+    }
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(|_| Error::internal("no random numbers"))?;
+    directory
+        .put(KEY_FILE, |file| file.write_all(&key))
+        .map_err(failed)?;
+    Ok(key)
+}
+
+/// A key of another length is no key: entries that were made with it, if any, are made again.
+fn stored_key(directory: &PrivateDirectory) -> Result<Option<[u8; KEY_BYTES]>> {
+    let Some((mut file, length)) = directory.open_file(KEY_FILE)? else {
+        return Ok(None);
+    };
+    let mut key = [0; KEY_BYTES];
+    if length != KEY_BYTES as u64 || file.read_exact(&mut key).is_err() {
+        return Ok(None);
+    }
+    Ok(Some(key))
+}
+
+/// Why an entry is not used. It is removed and made again.
+pub(crate) type BadEntry = String;
+
+/// The cache's directory, opened, with its key.
+pub(crate) struct OpenCache {
+    directory: PrivateDirectory,
+    key: [u8; KEY_BYTES],
+}
+
+/// What a lookup found.
+pub(crate) enum Lookup {
+    Hit(NativeCode, CompiledFacts),
+    Miss,
+    /// There was one that must not be run. It is gone now.
+    Bad(BadEntry),
+}
+
+impl OpenCache {
+    /// Waits until nobody else makes the entry for this code.
+    pub(crate) fn lock(&self, identity: &CodeIdentity) -> io::Result<File> {
+        self.directory.lock(&format!("{identity}.lock"))
+    }
+
+    /// The code of this identity.
+    pub(crate) fn get(&self, identity: &CodeIdentity) -> Lookup {
+        let name = format!("{identity}{ENTRY_SUFFIX}");
+        match self.directory.open_file(&name) {
+            Ok(None) => return Lookup::Miss,
+            Ok(Some(_)) => {}
+            Err(error) => return Lookup::Bad(error.to_string()),
+        }
+        match self.read(&name, Some(identity)) {
+            Ok((header, code)) => Lookup::Hit(NativeCode::authenticated(code), header.facts),
+            Err(reason) => {
+                // If it cannot be removed, it is replaced, or refused again.
+                let _ = self.directory.remove(&name);
+                Lookup::Bad(reason)
+            }
+        }
+    }
+
+    /// Keeps code that was just compiled.
+    pub(crate) fn put(
+        &self,
+        identity: &CodeIdentity,
+        model: &str,
+        compiled: &CompiledModel,
+    ) -> io::Result<()> {
+        let header = Header {
+            identity: identity.to_string(),
+            model: model.to_owned(),
+            created: Timestamp::now(),
+            facts: compiled.facts.clone(),
+            code_bytes: compiled.code.len() as u64,
+        };
+        let header = serde_json::to_vec(&header)?;
+        let length = u32::try_from(header.len())
+            .ok()
+            .filter(|length| *length <= MAX_HEADER_BYTES)
+            .ok_or_else(|| io::Error::other("the header is too long"))?;
+        let preface = [&MAGIC[..], &length.to_le_bytes(), &header].concat();
+        let digests: Vec<_> = (0..compiled.code.len().div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|index| {
+                let end = compiled.code.len().min((index + 1) * CHUNK);
+                digest(&compiled.code[index * CHUNK..end])
+            })
+            .collect();
+        let mac = self.authenticate(&preface, &digests).finalize();
+        self.directory
+            .put(&format!("{identity}{ENTRY_SUFFIX}"), |file| {
+                file.write_all(&preface)?;
+                file.write_all(&mac.into_bytes())?;
+                file.write_all(&compiled.code)
+            })
+    }
+
+    /// Copies an entry's code into a sealed file, and only then looks whether it is authentic.
+    fn read(
+        &self,
+        name: &str,
+        expected: Option<&CodeIdentity>,
+    ) -> Result<(Header, SealedFile), BadEntry> {
+        let (mut file, length) = open_entry(&self.directory, name)?;
+        let Preface { bytes, header, mac } = Preface::read(&mut file, length)?;
+        let code =
+            SealedFile::new(|sealed| io::copy(&mut file.take(header.code_bytes), sealed).map(drop))
+                .map_err(|error| error.to_string())?;
+        let digests = digests(&code, header.code_bytes).map_err(|error| error.to_string())?;
+        self.authenticate(&bytes, &digests)
+            .verify_slice(&mac)
+            .map_err(|_| "its authentication code is wrong".to_owned())?;
+        let identity = name.strip_suffix(ENTRY_SUFFIX).unwrap_or(name);
+        let is_another = expected.is_some_and(|expected| expected.to_string() != identity);
+        if header.identity != identity || is_another {
+            return Err("it is the entry of other code".to_owned());
+        }
+        Ok((header, code))
+    }
+
+    fn authenticate(&self, preface: &[u8], digests: &[[u8; 32]]) -> Hmac<Sha256> {
+        // HMAC takes a key of any length.
+        let mut mac = <Hmac<Sha256>>::new(&self.key.into());
+        mac.update(preface);
+        for digest in digests {
+            mac.update(digest);
+        }
+        mac
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The digests of a sealed file's chunks.
+fn digests(code: &SealedFile, length: u64) -> io::Result<Vec<[u8; 32]>> {
+    let file = code.file();
+    if file.metadata()?.len() != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    (0..length.div_ceil(CHUNK as u64))
+        .into_par_iter()
+        .map(|index| {
+            let start = index * CHUNK as u64;
+            let mut chunk =
+                vec![0; usize::try_from((length - start).min(CHUNK as u64)).unwrap_or(0)];
+            file.read_exact_at(&mut chunk, start)?;
+            Ok(digest(&chunk))
+        })
+        .collect()
+}
+
+/// What stands before the code.
+struct Preface {
+    /// What is authenticated of it.
+    bytes: Vec<u8>,
+    header: Header,
+    mac: [u8; MAC_BYTES],
+}
+
+impl Preface {
+    /// Reads it from the beginning of a file that is `length` bytes long.
+    fn read(file: &mut File, length: u64) -> Result<Self, BadEntry> {
+        let cut = |error: io::Error| format!("it is cut short: {error}");
+        let mut bytes = vec![0; MAGIC.len() + 4];
+        file.read_exact(&mut bytes).map_err(cut)?;
+        let (magic, size) = bytes.split_at(MAGIC.len());
+        let size = size.try_into().map_or(0, u32::from_le_bytes);
+        if magic != MAGIC || size > MAX_HEADER_BYTES {
+            return Err("it is no entry of this format".to_owned());
+        }
+        let begin = bytes.len();
+        bytes.resize(begin + size as usize, 0);
+        file.read_exact(&mut bytes[begin..]).map_err(cut)?;
+        let mut mac = [0; MAC_BYTES];
+        file.read_exact(&mut mac).map_err(cut)?;
+        let header: Header = serde_json::from_slice(&bytes[begin..])
+            .map_err(|error| format!("its header is malformed: {error}"))?;
+        let rest = length.saturating_sub((bytes.len() + MAC_BYTES) as u64);
+        if rest != header.code_bytes {
+            return Err(format!(
+                "it has {rest} bytes of code, and {} are expected",
+                header.code_bytes
+            ));
+        }
+        Ok(Self { bytes, header, mac })
+    }
+}
+
+fn failed(doing: &'static str, error: &io::Error) -> Error {
+    Error::System {
+        doing,
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,117 @@
+//! What decides which native code a model becomes: two loads with the same identity get the same code.
+
+use std::fmt;
+use std::hash::{Hash as _, Hasher};
+
+use ampoule_signing::{ByteSize, FileDigest, Sha256Digest};
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use wasmtime::Engine;
+
+use crate::admission::AdmittedModel;
+use crate::engine::EngineProfile;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// To be raised whenever the same component would become other code, or code with other facts, by a
+/// change of ours.
+const REVISION: u32 = 1;
+
+/// A digest over everything that the code depends on: the bytes of the component and of the files that
+/// `init` reads, by their signed digests; what `init` may use; Wasmtime's version and configuration; the
+/// processor's features; and this crate's own part in it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CodeIdentity(Sha256Digest);
+
+#[derive(Serialize)]
+struct Parts<'a> {
+    revision: u32,
+    host: &'static str,
+    profile: EngineProfile,
+    engine: Sha256Digest,
+    component: &'a FileDigest,
+    files: Vec<(&'a str, ByteSize, &'a FileDigest)>,
+    init: [u64; 3],
+    output: usize,
+    log: ByteSize,
+    image: ByteSize,
+}
+
+impl CodeIdentity {
+    /// The identity of a model's code on an engine.
+    pub(crate) fn of(
+        model: &AdmittedModel,
+        engine: &Engine,
+        profile: EngineProfile,
+        limits: &Limits,
+    ) -> Result<Self> {
+        let manifest = model.bundle().manifest();
+        let init = model.init_budget();
+        let parts = Parts {
+            revision: REVISION,
+            host: env!("CARGO_PKG_VERSION"),
+            profile,
+            engine: compatibility(engine),
+            component: manifest.component().digest(),
+            files: manifest
+                .files()
+                .iter()
+                .map(|file| (file.path(), file.size(), file.digest()))
+                .collect(),
+            init: [
+                init.memory.bytes(),
+                init.fuel.get(),
+                u64::try_from(init.deadline.as_nanos()).unwrap_or(u64::MAX),
+            ],
+            output: model.output_bytes(),
+            log: limits.log,
+            image: limits.init.memory,
+        };
+        let parts = serde_json::to_vec(&parts)
+            .map_err(|error| Error::internal(format!("the code's identity: {error}")))?;
+        Ok(Self(Sha256Digest::of(&parts)))
+    }
+}
+
+/// What Wasmtime says that code must have in common with an engine to run on it.
+fn compatibility(engine: &Engine) -> Sha256Digest {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    Sha256Digest::from_bytes(hasher.0.finalize().into())
+}
+
+/// SHA-256 of what is hashed: the 64 bits of the standard library's hashers are too few to rely on.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        // Nobody asks for it; the first eight bytes are what it would be.
+        let digest = self.0.clone().finalize();
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+}
+
+impl fmt::Display for CodeIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for CodeIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for CodeIdentity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}

@@ -1,0 +1,151 @@
+//! The native code of models: each compiled once, however many loads ask for it at the same time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::aot_cache::{CodeCache, Lookup, OpenCache};
+use crate::code_identity::CodeIdentity;
+use crate::compile::{CompiledFacts, CompiledModel};
+use crate::error::Result;
+use crate::native_code::NativeCode;
+
+/// Code that the engine has, and what is known of it. Models that are loaded twice share it.
+pub(crate) struct LoadedCode {
+    pub(crate) component: Component,
+    pub(crate) facts: CompiledFacts,
+}
+
+/// Where a model's code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CodeOrigin {
+    /// It was compiled for this load.
+    Compiled,
+    /// It was in the cache.
+    Cached,
+    /// The same model was loaded in this host already.
+    Shared,
+}
+
+/// One code, or the turn to make it.
+type Slot = Mutex<Weak<LoadedCode>>;
+
+/// The code of the models of one host.
+pub(crate) struct CodeStore {
+    cache: Option<CodeCache>,
+    slots: Mutex<HashMap<CodeIdentity, Arc<Slot>>>,
+}
+
+impl CodeStore {
+    pub(crate) fn new(cache: Option<CodeCache>) -> Self {
+        Self {
+            cache,
+            slots: Mutex::default(),
+        }
+    }
+
+    /// The code of this identity: what is loaded, what is in the cache, or what `compile` makes. Whoever
+    /// asks for it meanwhile waits. `model` names it for people.
+    pub(crate) fn get(
+        &self,
+        engine: &Engine,
+        identity: &CodeIdentity,
+        model: &str,
+        compile: impl FnOnce() -> Result<CompiledModel>,
+    ) -> Result<(Arc<LoadedCode>, CodeOrigin)> {
+        let slot = self.slot(identity);
+        let mut code = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = code.upgrade() {
+            return Ok((code, CodeOrigin::Shared));
+        }
+        let (native, facts, origin) = self.find_or_compile(identity, model, compile)?;
+        let loaded = Arc::new(LoadedCode {
+            component: native.load(engine)?,
+            facts,
+        });
+        *code = Arc::downgrade(&loaded);
+        Ok((loaded, origin))
+    }
+
+    fn slot(&self, identity: &CodeIdentity) -> Arc<Slot> {
+        let mut slots = self.lock();
+        // Those that nobody has and nobody makes.
+        slots.retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|code| code.strong_count() > 0)
+        });
+        Arc::clone(slots.entry(*identity).or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CodeIdentity, Arc<Slot>>> {
+        // A map is whole between two calls.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find_or_compile(
+        &self,
+        identity: &CodeIdentity,
+        model: &str,
+        compile: impl FnOnce() -> Result<CompiledModel>,
+    ) -> Result<(NativeCode, CompiledFacts, CodeOrigin)> {
+        let cache = self.open_cache();
+        let cached = || look_up(cache.as_ref()?, identity, model);
+        if let Some((code, facts)) = cached() {
+            return Ok((code, facts, CodeOrigin::Cached));
+        }
+        // Another process may be making it. Without a turn it is made twice, which costs time only.
+        let _turn = cache.as_ref().and_then(|cache| {
+            cache
+                .lock(identity)
+                .inspect_err(|error| warn(model, "cannot take turns in it", error))
+                .ok()
+        });
+        if let Some((code, facts)) = cached() {
+            return Ok((code, facts, CodeOrigin::Cached));
+        }
+        let compiled = compile()?;
+        if let Some(cache) = &cache
+            && let Err(error) = cache.put(identity, model, &compiled)
+        {
+            warn(model, "the code cannot be kept", &error);
+        }
+        let code = NativeCode::compiled(&compiled)?;
+        Ok((code, compiled.facts, CodeOrigin::Compiled))
+    }
+
+    /// A cache that cannot be used costs time, and nothing else.
+    fn open_cache(&self) -> Option<OpenCache> {
+        self.cache
+            .as_ref()?
+            .open()
+            .inspect_err(|error| {
+                tracing::warn!(
+                    target: "ampoule::cache",
+                    code = error.code(), %error,
+                    "the cache of compiled models is not used"
+                );
+            })
+            .ok()
+    }
+}
+
+fn look_up(
+    cache: &OpenCache,
+    identity: &CodeIdentity,
+    model: &str,
+) -> Option<(NativeCode, CompiledFacts)> {
+    match cache.get(identity) {
+        Lookup::Hit(code, facts) => Some((code, facts)),
+        Lookup::Miss => None,
+        Lookup::Bad(reason) => {
+            warn(model, "an entry was removed", &reason);
+            None
+        }
+    }
+}
+
+fn warn(model: &str, what: &str, why: &dyn std::fmt::Display) {
+    tracing::warn!(target: "ampoule::cache", model, %why, "the cache of compiled models: {what}");
+}

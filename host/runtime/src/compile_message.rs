@@ -1,0 +1,204 @@
+//! What a host and the process that compiles for it say to each other.
+//!
+//! A message is the length of its head (4 bytes, little-endian), the head (JSON), and bytes whose meaning
+//! the head gives. Both sides are the same program, but what the child answers is read with bounds: it has
+//! worked on the bytes of a stranger.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, Fuel};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::assets::AssetFiles;
+use crate::compile::{CompiledFacts, CompiledModel};
+use crate::engine::EngineProfile;
+use crate::error::{Error, Phase, Result};
+use crate::limits::Budget;
+use crate::snapshot::Init;
+
+/// The longest head: names of files, or what a guest has logged.
+const MAX_HEAD_BYTES: u32 = 8 << 20;
+
+/// What is to be compiled, and with what. The component and the files follow, in this order.
+#[derive(Serialize, Deserialize)]
+struct RequestHead {
+    profile: EngineProfile,
+    image: ByteSize,
+    memory: ByteSize,
+    fuel: Fuel,
+    deadline: Duration,
+    output: usize,
+    log: ByteSize,
+    component: u64,
+    files: Vec<(String, u64)>,
+}
+
+/// What is to be compiled, and with what.
+pub(crate) struct CompileRequest {
+    pub(crate) profile: EngineProfile,
+    /// The most memory that is kept as an image, holes included.
+    pub(crate) image: ByteSize,
+    pub(crate) component: Bytes,
+    pub(crate) init: Init,
+}
+
+impl CompileRequest {
+    pub(crate) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let Init {
+            assets,
+            budget,
+            output,
+            log,
+        } = &self.init;
+        let head = RequestHead {
+            profile: self.profile,
+            image: self.image,
+            memory: budget.memory,
+            fuel: budget.fuel,
+            deadline: budget.deadline,
+            output: *output,
+            log: *log,
+            component: self.component.len() as u64,
+            files: assets
+                .iter()
+                .map(|(name, bytes)| (name.to_owned(), bytes.len() as u64))
+                .collect(),
+        };
+        write_head(to, &head)?;
+        to.write_all(&self.component)?;
+        assets.iter().try_for_each(|(_, bytes)| to.write_all(bytes))
+    }
+
+    pub(crate) fn read(from: &mut impl Read) -> io::Result<Self> {
+        let head: RequestHead = read_head(from)?;
+        let component = read_bytes(from, head.component)?;
+        let files = head
+            .files
+            .into_iter()
+            .map(|(name, length)| Ok((name, read_bytes(from, length)?)))
+            .collect::<io::Result<BTreeMap<_, _>>>()?;
+        Ok(Self {
+            profile: head.profile,
+            image: head.image,
+            component,
+            init: Init {
+                assets: AssetFiles::from(files),
+                budget: Budget {
+                    memory: head.memory,
+                    fuel: head.fuel,
+                    deadline: head.deadline,
+                },
+                output: head.output,
+                log: head.log,
+            },
+        })
+    }
+}
+
+/// Says what came of a request. The code follows, if there is any.
+pub(crate) fn write_answer(to: &mut impl Write, answer: Result<CompiledModel>) -> io::Result<()> {
+    let (head, code) = match answer {
+        Ok(model) => (Ok(model.facts), model.code),
+        Err(error) => (Err(Failure::from(error)), Vec::new()),
+    };
+    write_head(to, &head)?;
+    to.write_all(&code)?;
+    to.flush()
+}
+
+/// Reads what came of a request. A system error means that there is no answer, or one that is over
+/// `max_code` bytes.
+pub(crate) fn read_answer(
+    from: &mut impl Read,
+    max_code: u64,
+) -> io::Result<Result<CompiledModel>> {
+    let head: Result<CompiledFacts, Failure> = read_head(from)?;
+    Ok(match head {
+        Ok(facts) => {
+            let mut code = Vec::new();
+            from.take(max_code.saturating_add(1))
+                .read_to_end(&mut code)?;
+            if code.len() as u64 > max_code {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            Ok(CompiledModel { facts, code })
+        }
+        Err(failure) => Err(failure.into()),
+    })
+}
+
+fn write_head(to: &mut impl Write, head: &impl Serialize) -> io::Result<()> {
+    let head = serde_json::to_vec(head)?;
+    let length = u32::try_from(head.len()).map_err(|_| io::ErrorKind::InvalidData)?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(&head)
+}
+
+fn read_head<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > MAX_HEAD_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut head = vec![0; length as usize];
+    from.read_exact(&mut head)?;
+    Ok(serde_json::from_slice(&head)?)
+}
+
+fn read_bytes(from: &mut impl Read, length: u64) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    from.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes.into())
+}
+
+/// The errors that compiling and `init` can end in, as they go from one process to the other.
+macro_rules! failures {
+    ($($variant:ident { $($field:ident: $type:ty),* },)*) => {
+        #[derive(Serialize, Deserialize)]
+        enum Failure {
+            $($variant { $($field: $type),* },)*
+        }
+
+        impl From<Error> for Failure {
+            fn from(error: Error) -> Self {
+                match error {
+                    $(Error::$variant { $($field),* } => Self::$variant { $($field),* },)*
+                    other => Self::Internal { reason: other.to_string() },
+                }
+            }
+        }
+
+        impl From<Failure> for Error {
+            fn from(failure: Failure) -> Self {
+                match failure {
+                    $(Failure::$variant { $($field),* } => Self::$variant { $($field),* },)*
+                }
+            }
+        }
+    };
+}
+
+failures! {
+    Import { name: String },
+    Task { reason: String },
+    Compile { reason: String },
+    CompileLimit { reason: String },
+    Fuel { phase: Phase, used: Fuel, allowed: Fuel },
+    Deadline { phase: Phase, allowed: Duration },
+    Memory { phase: Phase, asked: ByteSize, allowed: ByteSize },
+    Instances { reason: String },
+    Stack { phase: Phase, allowed: ByteSize },
+    Output { phase: Phase, allowed: ByteSize },
+    Guest { phase: Phase, guest_code: String, message: String },
+    Trap { phase: Phase, reason: String },
+    Thread { reason: String },
+    Internal { reason: String },
+}

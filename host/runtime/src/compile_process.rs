@@ -1,0 +1,204 @@
+//! Compiling in a process of its own: what compiling a stranger's component takes in time and memory then
+//! ends with that process, and so does a panic.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use ampoule_signing::ByteSize;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::compile::CompiledModel;
+use crate::compile_message::{CompileRequest, read_answer};
+use crate::error::{Error, Result};
+use crate::limits::CompileLimits;
+use crate::sealed_file::SealedFile;
+
+/// What is kept of what the process says on standard error.
+const MAX_WORDS: u64 = 16 * 1024;
+
+/// What the standard library says when an allocation fails, before it aborts.
+const ALLOCATION_FAILED: &str = "memory allocation of";
+
+/// A program that calls [`compile_for_host`](crate::compile_for_host) when it is started in this way.
+#[derive(Debug, Clone)]
+pub struct CompileProcess {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl CompileProcess {
+    /// The program that is running now, with these arguments. Two more follow, which
+    /// [`compile_for_host`](crate::compile_for_host) is to be given.
+    #[must_use]
+    pub fn this_program<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        // The very file, even if another was put in its place since.
+        Self::new("/proc/self/exe", arguments)
+    }
+
+    /// Another program, with these arguments before the two.
+    #[must_use]
+    pub fn new<A: Into<OsString>>(
+        program: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// Has a model compiled, and waits for it. `compile.limit` when that takes more than `limits`,
+    /// `compile.failed` when the process fails, and the errors of `init`.
+    pub(crate) fn compile(
+        &self,
+        request: &CompileRequest,
+        limits: &CompileLimits,
+        cancelled: &CancellationToken,
+    ) -> Result<CompiledModel> {
+        // In memory rather than through a pipe: nobody has to feed it.
+        let input = SealedFile::new(|file| request.write(file))
+            .and_then(|input| File::open(input.path()))
+            .map_err(|error| failed("keep a model in memory", &error))?;
+        // `init` has a deadline of its own, which comes first.
+        let time = limits.time.saturating_add(request.init.budget.deadline);
+        let mut child = self
+            .command(limits.memory, time)
+            .stdin(input)
+            .spawn()
+            .map_err(|error| failed("start the process that compiles", &error))?;
+        let ended = wait(&mut child, max_code(request), time, cancelled);
+        // However it ended: nothing is left behind. One that has ended cannot be killed, which is fine.
+        let _ = child.kill();
+        let status = child
+            .wait()
+            .map_err(|error| failed("wait for the process that compiles", &error))?;
+        match ended? {
+            Ended::Answered(answer) => answer,
+            Ended::Silent { words } => Err(explain(status, &words, limits)),
+        }
+    }
+
+    fn command(&self, memory: ByteSize, time: Duration) -> Command {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let processor = time.saturating_mul(u32::try_from(cores).unwrap_or(u32::MAX));
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .arg(memory.to_string())
+            .arg(format!("{}s", processor.as_secs().saturating_add(1)))
+            .env_clear()
+            .current_dir("/")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+/// Native code holds the image, which is as large as `init` may make it, and the component's own code.
+fn max_code(request: &CompileRequest) -> u64 {
+    let component = request.component.len() as u64;
+    request
+        .image
+        .bytes()
+        .saturating_add(component.saturating_mul(64))
+        .saturating_add(64 << 20)
+}
+
+enum Ended {
+    Answered(Result<CompiledModel>),
+    /// It said nothing that could be understood, but perhaps why.
+    Silent {
+        words: String,
+    },
+}
+
+/// Waits for the answer, for the time to be over, or until nobody wants it.
+fn wait(
+    child: &mut Child,
+    max_code: u64,
+    time: Duration,
+    cancelled: &CancellationToken,
+) -> Result<Ended> {
+    let (Some(mut answer), Some(words)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(Error::internal("the process that compiles has no streams"));
+    };
+    let (sender, receiver) = oneshot::channel();
+    let reader = thread::Builder::new()
+        .name("ampoule-compile".to_owned())
+        .spawn(move || {
+            let listener = thread::spawn(move || {
+                let mut text = Vec::new();
+                // Read on to the end, so that the process never waits for us.
+                let mut words = words;
+                let _ = words.by_ref().take(MAX_WORDS).read_to_end(&mut text);
+                let _ = io::copy(&mut words, &mut io::sink());
+                String::from_utf8_lossy(&text).into_owned()
+            });
+            let answer = read_answer(&mut answer, max_code);
+            let ended = match answer {
+                Ok(answer) => Ended::Answered(answer),
+                Err(_) => Ended::Silent {
+                    words: listener.join().unwrap_or_default(),
+                },
+            };
+            // Whoever waited may have gone.
+            let _ = sender.send(ended);
+        });
+    reader.map_err(|error| Error::Thread {
+        reason: error.to_string(),
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| Error::Thread {
+            reason: error.to_string(),
+        })?;
+    runtime.block_on(async {
+        tokio::select! {
+            ended = receiver => {
+                ended.map_err(|_| Error::internal("the thread that reads the answer panicked"))
+            }
+            () = cancelled.cancelled() => Err(Error::internal("a cancelled load was waited for")),
+            () = tokio::time::sleep(time) => Err(Error::CompileLimit {
+                reason: format!("it took longer than {} s", time.as_secs()),
+            }),
+        }
+    })
+}
+
+/// Why a process ended without an answer.
+fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
+    const SIGXCPU: i32 = 24;
+    const SIGKILL: i32 = 9;
+    if words.contains(ALLOCATION_FAILED) {
+        return Error::CompileLimit {
+            reason: format!("it needed more memory than {}", limits.memory),
+        };
+    }
+    match status.signal() {
+        Some(SIGXCPU | SIGKILL) => Error::CompileLimit {
+            reason: "the system ended it: it needed more processor time or memory than there is"
+                .to_owned(),
+        },
+        Some(signal) => Error::Compile {
+            reason: format!("the compiler crashed (signal {signal})"),
+        },
+        None => Error::Compile {
+            reason: "the compiler gave up".to_owned(),
+        },
+    }
+}
+
+fn failed(doing: &'static str, error: &io::Error) -> Error {
+    Error::System {
+        doing,
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+//! The process that initialises and compiles one model for a host, and ends.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ampoule_signing::{ByteSize, parse_time};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::compile::{CompiledModel, compile};
+use crate::compile_message::{CompileRequest, write_answer};
+use crate::engine::BuildEngines;
+use crate::error::Result;
+
+/// Files and sockets that the process may have open at once: its three streams, and what Wasmtime and the
+/// system's libraries look at.
+const MAX_FILES: u64 = 64;
+
+/// What the system calls a failed request for memory (`ENOMEM`).
+const NO_MEMORY: &str = "os error 12";
+
+/// Compiles what standard input asks for, and answers on standard output: the whole of what a process does
+/// that [`HostBuilder::compile_with`](crate::HostBuilder::compile_with) starts. The two arguments are those
+/// that the host has put behind its own: the most memory, and the most processor time.
+///
+/// Returns what the process should exit with.
+#[must_use]
+pub fn compile_for_host(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Some((memory, time)) = limits(arguments) else {
+        return ExitCode::from(2);
+    };
+    if confine(memory, time).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let answered = CompileRequest::read(&mut io::stdin().lock()).and_then(|request| {
+        let answer = answer(request);
+        write_answer(&mut BufWriter::new(io::stdout().lock()), answer)
+    });
+    match answered {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn limits(arguments: impl IntoIterator<Item = OsString>) -> Option<(ByteSize, Duration)> {
+    let mut words = arguments.into_iter().map(|word| word.into_string().ok());
+    let (memory, time) = (words.next()??, words.next()??);
+    Some((memory.parse().ok()?, parse_time(&time).ok()?))
+}
+
+/// From here on the process gets no more than this, and dies with the thread that started it.
+fn confine(memory: ByteSize, time: Duration) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let seconds = time.as_secs().saturating_add(1);
+    for (resource, limit) in [
+        // Writable memory of its own. Not addresses: each memory of a guest reserves 4 GiB of them.
+        (Resource::Data, memory.bytes()),
+        (Resource::Cpu, seconds),
+        (Resource::Core, 0),
+        (Resource::Nofile, MAX_FILES),
+        // Of files it has only those in memory that Wasmtime keeps images in; the limit above does not
+        // count them.
+        (Resource::Fsize, memory.bytes()),
+    ] {
+        // What the process was given already stays: a hard limit cannot be raised.
+        let given = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limit = limit.min(given);
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn answer(request: CompileRequest) -> Result<CompiledModel> {
+    let engines = BuildEngines::new(request.profile, request.image)?;
+    // The host ends the process when nobody waits for the model.
+    let never = CancellationToken::new();
+    compile(&engines, &request.component, request.init, never).map_err(|error| {
+        let words = error.to_string();
+        if words.contains(NO_MEMORY) {
+            return crate::Error::CompileLimit {
+                reason: format!("the system gave no more memory: {words}"),
+            };
+        }
+        error
+    })
+}

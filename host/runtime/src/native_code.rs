@@ -1,0 +1,72 @@
+//! Handing native code to the engine: the one place of this crate where `unsafe` is.
+
+#![allow(
+    unsafe_code,
+    reason = "deserialising native code is unsafe by its nature; the proof stands at the block"
+)]
+
+use std::io;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::compile::CompiledModel;
+use crate::error::{Error, Result};
+use crate::guest_log::harmless;
+use crate::sealed_file::SealedFile;
+
+/// Native code that this host has compiled, or had compiled: in a sealed file, so that it stays what it was
+/// when it got in.
+///
+/// It is only made of a [`CompiledModel`], or of an entry of the cache whose message authentication code
+/// was right.
+#[derive(Debug)]
+pub(crate) struct NativeCode(SealedFile);
+
+impl NativeCode {
+    /// Of what was just compiled.
+    pub(crate) fn compiled(model: &CompiledModel) -> Result<Self> {
+        SealedFile::holding(&model.code)
+            .map(Self)
+            .map_err(|error| no_memory_file(&error))
+    }
+
+    /// Of what the cache has found to be authentic.
+    pub(crate) fn authenticated(code: SealedFile) -> Self {
+        Self(code)
+    }
+
+    /// Gives it to the engine. The mapping is of the file, so that sandboxes and processes share its
+    /// pages until they write to them.
+    pub(crate) fn load(&self, engine: &Engine) -> Result<Component> {
+        // SAFETY: `deserialize_file` asks that the file be what `Engine::precompile_component` of this
+        // version of Wasmtime wrote, and that it not be changed while it is mapped. The first holds
+        // because a `NativeCode` is made only of what our own compiler returned, in this process or in
+        // one that this host started, or of such code out of the cache, whose authentication code was
+        // checked over these very bytes with a key that only this host's user can read (`aot_cache.rs`).
+        // The second holds because the file is sealed against writing, shrinking and growing, and no
+        // name leads to it. What another version of Wasmtime, or another configuration, has written,
+        // the engine itself refuses.
+        let loaded = unsafe { Component::deserialize_file(engine, self.0.path()) };
+        loaded.map_err(|error| explain(&format!("{error:#}")))
+    }
+}
+
+/// What the engine says of code that it will not take. That it needs more instances, memories or tables
+/// than a place in the pool has is the component's doing; its error has no public type, and a test fails
+/// when the words change.
+fn explain(words: &str) -> Error {
+    if words.contains("in the pooling allocator") || words.contains("in pooling allocator") {
+        return Error::Instances {
+            reason: harmless(words),
+        };
+    }
+    Error::internal(format!("compiled code does not load: {words}"))
+}
+
+fn no_memory_file(error: &io::Error) -> Error {
+    Error::System {
+        doing: "keep compiled code in memory",
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,60 @@
+//! A file in memory that nobody can change any more, the one who made it included.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+/// A sealed `memfd`. What is checked in it is what is used afterwards.
+#[derive(Debug)]
+pub(crate) struct SealedFile(File);
+
+impl SealedFile {
+    /// Seals what `write` puts into a new file.
+    pub(crate) fn new(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let mut file = File::from(memfd_create("ampoule-code", flags)?);
+        write(&mut file)?;
+        fcntl_add_seals(
+            &file,
+            SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+        )?;
+        Ok(Self(file))
+    }
+
+    /// Seals a copy of `bytes`.
+    pub(crate) fn holding(bytes: &[u8]) -> io::Result<Self> {
+        Self::new(|file| file.write_all(bytes))
+    }
+
+    /// The file, to read from.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Where this process can open it, for as long as it is alive.
+    pub(crate) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_can_be_read_and_not_changed() {
+        let sealed = SealedFile::holding(b"code").unwrap();
+        assert_eq!(std::fs::read(sealed.path()).unwrap(), b"code");
+
+        let mut file = &sealed.0;
+        assert!(file.write_all(b"x").is_err());
+        assert!(sealed.0.set_len(0).is_err());
+        let mut reopened = File::options().write(true).open(sealed.path()).unwrap();
+        assert!(reopened.write_all(b"x").is_err());
+        assert_eq!(std::fs::read(sealed.path()).unwrap(), b"code");
+    }
+}

@@ -1,0 +1,329 @@
+//! The snapshot: a component whose memory is as `init` left it.
+//!
+//! `init` runs once, in a sandbox of its own and under the budget that the manifest gives it. What its
+//! memories and globals hold then becomes the component's initial state (`wasmtime-wizer` writes that
+//! component), so that every later sandbox begins where `init` ended, and shares with the others what it
+//! does not change.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use ampoule_signing::{ByteSize, Fuel};
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::{Component, ComponentType, Instance, Lift, WasmList};
+use wasmtime::{Engine, Store};
+use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
+
+use crate::assets::{AssetFiles, Assets};
+use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::bindings::exports::ampoule::model::lifecycle;
+use crate::compile::InitReport;
+use crate::error::{Error, Phase, Result};
+use crate::guest_log::harmless;
+use crate::limits::{Budget, MAX_MEMORIES};
+use crate::state::{SandboxState, new_linker};
+use crate::stop::{TypeMismatch, explain_guest_error};
+use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
+
+/// What a model's `init` may use, and what it is given.
+pub(crate) struct Init {
+    pub(crate) assets: AssetFiles,
+    pub(crate) budget: Budget,
+    /// Bytes that the guest may hand to the host in one call.
+    pub(crate) output: usize,
+    /// Bytes of log that are kept.
+    pub(crate) log: ByteSize,
+}
+
+/// What came of it. An `init` that fails is an error; this is about one that returned.
+pub(crate) enum Snapshot {
+    /// The component in its initialised state.
+    Taken {
+        component: Vec<u8>,
+        /// The bytes of all its memories.
+        memory: ByteSize,
+        init: InitReport,
+    },
+    /// There is none, for this reason: sandboxes of the model run `init` each.
+    Impossible { reason: String },
+}
+
+/// Reading the state of an initialised component runs code in it that the snapshotter has added, and
+/// nothing of the guest's: a few operators for each global and memory.
+const ACCESS_FUEL: Fuel = Fuel::new(1_000_000);
+
+/// And looking for what is not zero in a memory of 4 GiB.
+const ACCESS_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Each memory is read twice, and grows by a page each time, in which the snapshotter's code says where
+/// the memory is.
+const ACCESS_MEMORY: ByteSize = ByteSize::from_bytes(2 * 64 * 1024 * MAX_MEMORIES as u64);
+
+/// Why a component cannot be snapshotted, as far as its bytes tell; `None` when nothing speaks against it.
+pub(crate) fn obstacle(component: &[u8]) -> Option<String> {
+    instrument(component).err()
+}
+
+fn wizer() -> Wizer {
+    let mut wizer = Wizer::new();
+    // `init` stays an export, as the contract has it. Nobody calls it again.
+    wizer.keep_init_func(true);
+    wizer
+}
+
+/// The component with accessors to its state. The snapshotter's parser meets bytes of a stranger, and
+/// panics where it has not thought of something.
+fn instrument(component: &[u8]) -> Result<(ComponentContext<'_>, Vec<u8>), String> {
+    catch_unwind(|| wizer().instrument_component(component))
+        .map_err(|_| "the snapshotter gave up".to_owned())?
+        .map_err(|error| harmless(&format!("{error:#}")))
+}
+
+/// Runs `init` and takes the snapshot, on this thread.
+///
+/// The engine's epoch has to advance meanwhile ([`Ticker`](crate::ticker::Ticker)). The errors are those
+/// of `init` itself: `limit.*`, `guest.*`, and `admission.*` for a component that is not of the
+/// contract's type.
+pub(crate) fn take(
+    engine: &Engine,
+    component: &[u8],
+    init: Init,
+    cancelled: CancellationToken,
+) -> Result<Snapshot> {
+    let (context, instrumented) = match instrument(component) {
+        Ok(instrumented) => instrumented,
+        Err(reason) => return Ok(Snapshot::Impossible { reason }),
+    };
+    let instrumented = match Component::from_binary(engine, &instrumented) {
+        Ok(instrumented) => instrumented,
+        // Whether it is the component that is wrong, or what was added to it, compiling it as it is
+        // will tell.
+        Err(error) => {
+            let reason = harmless(&format!("with accessors to its state: {error:#}"));
+            return Ok(Snapshot::Impossible { reason });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| Error::Thread {
+            reason: error.to_string(),
+        })?;
+    runtime.block_on(async {
+        let began = Instant::now();
+        let initialised = initialise(engine, &instrumented, &init, cancelled).await?;
+        let report = initialised.report(init.budget, began.elapsed());
+        read_state(&context, initialised, report).await
+    })
+}
+
+/// An instance whose `init` has returned.
+struct Initialised {
+    store: Store<SandboxState>,
+    instance: Instance,
+}
+
+impl Initialised {
+    fn report(&self, budget: Budget, wall: Duration) -> InitReport {
+        let state = self.store.data();
+        InitReport {
+            fuel: fuel_used(&self.store, budget.fuel),
+            peak_memory: state.memory.peak(),
+            wall,
+            log: state.log.snapshot(),
+        }
+    }
+}
+
+async fn initialise(
+    engine: &Engine,
+    component: &Component,
+    init: &Init,
+    cancelled: CancellationToken,
+) -> Result<Initialised> {
+    let budget = init.budget;
+    let mut state = SandboxState::new(budget.memory, init.log, Assets::open(init.assets.clone()));
+    state.cancelled = cancelled;
+    state.deadline = Instant::now() + budget.deadline;
+    // The accessors are an instance more than the model has.
+    state.memory.allow_one_more_instance();
+    let mut store = new_store(engine, state, init.output);
+    set_fuel(&mut store, budget.fuel)?;
+
+    let linked = new_linker(engine)
+        .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
+        .instantiate_pre(component)
+        // The names were admitted, so it is a function or a type within an interface that differs.
+        .map_err(|error| Error::Import {
+            name: harmless(&format!("{error:#}")),
+        })?;
+    let exports = lifecycle::GuestIndices::new(&linked)
+        .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
+    let ran = run(&mut store, async |store| {
+        let instance = linked.instantiate_async(&mut *store).await?;
+        let guest = exports
+            .load(&mut *store, &instance)
+            .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
+        Ok((instance, guest.call_init(store).await?))
+    });
+    let (instance, result) = ran
+        .await
+        .map_err(|error| explain_stop(&store, Phase::Init, budget, init.output, &error))?;
+    result.map_err(|GuestError { code, message }| {
+        explain_guest_error(Phase::Init, &code, &message)
+    })?;
+    Ok(Initialised { store, instance })
+}
+
+/// Reads the state out of the instance and writes the component that begins with it.
+async fn read_state(
+    context: &ComponentContext<'_>,
+    initialised: Initialised,
+    init: InitReport,
+) -> Result<Snapshot> {
+    let Initialised {
+        mut store,
+        instance,
+    } = initialised;
+    let impossible = |reason: &str| {
+        Ok(Snapshot::Impossible {
+            reason: reason.to_owned(),
+        })
+    };
+    // A snapshot holds memory. What the guest has open in the host would not be there any more.
+    if store.data().holds_resources() {
+        return impossible("`init` leaves a stream, a clock or another resource of the host open");
+    }
+    let state = store.data_mut();
+    state.assets.close();
+    state.deadline = Instant::now() + ACCESS_DEADLINE;
+    state.memory.allow_more(ACCESS_MEMORY);
+    set_fuel(&mut store, ACCESS_FUEL)?;
+    // A memory is one list to the component model, and this is what lists are counted by.
+    store.set_hostcall_fuel(usize::MAX);
+    store.set_epoch_deadline(1);
+
+    let mut accessors = Accessors {
+        store,
+        instance,
+        memories: BTreeMap::new(),
+        failure: None,
+    };
+    let written = survive(wizer().snapshot_component(context, &mut accessors)).await;
+    if accessors.failure.is_some() {
+        return impossible("its state cannot be read");
+    }
+    match written {
+        Some(Ok(component)) => Ok(Snapshot::Taken {
+            component,
+            memory: ByteSize::from_bytes(accessors.memories.values().sum()),
+            init,
+        }),
+        Some(Err(error)) => impossible(&harmless(&format!("{error:#}"))),
+        None => impossible("the snapshotter gave up"),
+    }
+}
+
+/// Awaits what may panic; `None` when it did.
+async fn survive<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        // What a panic leaves half-done is dropped with the future, and never looked at.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// Calls the accessors. One that fails is remembered, and answered with nothing: the snapshot is thrown
+/// away then.
+struct Accessors {
+    store: Store<SandboxState>,
+    instance: Instance,
+    /// How many bytes each memory had when it was first read, by the name of its accessor.
+    memories: BTreeMap<String, u64>,
+    failure: Option<wasmtime::Error>,
+}
+
+impl Accessors {
+    async fn call<R: Lift + ComponentType + Send + Sync + 'static>(
+        &mut self,
+        instance: &str,
+        function: &str,
+    ) -> Option<R> {
+        match self.try_call(instance, function).await {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    async fn try_call<R: Lift + ComponentType + Send + Sync + 'static>(
+        &mut self,
+        instance: &str,
+        function: &str,
+    ) -> wasmtime::Result<R> {
+        let missing = || wasmtime::Error::msg("an accessor is missing");
+        let (_, interface) = self
+            .instance
+            .get_export(&mut self.store, None, instance)
+            .ok_or_else(missing)?;
+        let (_, function) = self
+            .instance
+            .get_export(&mut self.store, Some(&interface), function)
+            .ok_or_else(missing)?;
+        let function = self
+            .instance
+            .get_typed_func::<(), (R,)>(&mut self.store, function)?;
+        let called = run(&mut self.store, async |store| {
+            function.call_async(store, ()).await
+        });
+        Ok(called.await?.0)
+    }
+}
+
+impl ComponentInstanceState for Accessors {
+    async fn call_func_ret_list_u8(
+        &mut self,
+        instance: &str,
+        function: &str,
+        contents: impl FnOnce(&[u8]) + Send,
+    ) {
+        match self.call::<WasmList<u8>>(instance, function).await {
+            Some(list) => {
+                let memory = list.as_le_slice(&self.store);
+                let name = format!("{instance}#{function}");
+                self.memories.entry(name).or_insert(memory.len() as u64);
+                contents(memory);
+            }
+            None => contents(&[]),
+        }
+    }
+
+    async fn call_func_ret_s32(&mut self, instance: &str, function: &str) -> i32 {
+        self.call(instance, function).await.unwrap_or_default()
+    }
+
+    async fn call_func_ret_s64(&mut self, instance: &str, function: &str) -> i64 {
+        self.call(instance, function).await.unwrap_or_default()
+    }
+
+    async fn call_func_ret_f32(&mut self, instance: &str, function: &str) -> u32 {
+        self.call::<f32>(instance, function)
+            .await
+            .unwrap_or_default()
+            .to_bits()
+    }
+
+    async fn call_func_ret_f64(&mut self, instance: &str, function: &str) -> u64 {
+        self.call::<f64>(instance, function)
+            .await
+            .unwrap_or_default()
+            .to_bits()
+    }
+}

@@ -1,0 +1,87 @@
+//! The store that every guest runs in, and running a guest under its limits.
+
+use std::time::Duration;
+
+use ampoule_signing::Fuel;
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use crate::error::{Error, Phase, Result};
+use crate::limits::{Budget, MAX_HANDLES};
+use crate::state::SandboxState;
+use crate::stop::{Circumstances, Stop, explain};
+
+/// How often running guests are asked whether they may go on: a spinning guest overruns its
+/// deadline by about this much.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// A store with all of a sandbox's limits, but for the fuel, which each phase sets. `output` is how many
+/// bytes the guest may hand to the host in one call.
+pub(crate) fn new_store(
+    engine: &Engine,
+    state: SandboxState,
+    output: usize,
+) -> Store<SandboxState> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(output);
+    store.set_max_component_handles(MAX_HANDLES);
+    store.epoch_deadline_callback(|store| {
+        store.data().check()?;
+        Ok(UpdateDeadline::Continue(1))
+    });
+    store
+}
+
+/// Runs guest code until it returns, its deadline passes or it is cancelled.
+///
+/// Two things watch the time, because one alone does not see everything: the epoch callback stops
+/// a guest that computes, the timer here one that waits inside a host function.
+pub(crate) async fn run<T>(
+    store: &mut Store<SandboxState>,
+    call: impl AsyncFnOnce(&mut Store<SandboxState>) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    let state = store.data();
+    state.check()?;
+    let deadline = tokio::time::Instant::from_std(state.deadline);
+    let cancelled = state.cancelled.clone();
+    store.set_epoch_deadline(1);
+    tokio::select! {
+        biased;
+        result = call(store) => result,
+        () = cancelled.cancelled() => Err(Stop::Cancelled.into()),
+        () = tokio::time::sleep_until(deadline) => Err(Stop::Deadline.into()),
+    }
+}
+
+/// Gives the guest this much from now on.
+pub(crate) fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
+    store
+        .set_fuel(fuel.get())
+        .map_err(|error| Error::internal(format!("fuel is off: {error}")))
+}
+
+/// What is gone of what the guest was given.
+pub(crate) fn fuel_used(store: &Store<SandboxState>, given: Fuel) -> Fuel {
+    // The engine meters fuel whenever `set_fuel` succeeded, and it did.
+    Fuel::new(given.get().saturating_sub(store.get_fuel().unwrap_or(0)))
+}
+
+/// Why the guest of this store stopped. `output` is what [`new_store`] was given.
+pub(crate) fn explain_stop(
+    store: &Store<SandboxState>,
+    phase: Phase,
+    budget: Budget,
+    output: usize,
+    error: &wasmtime::Error,
+) -> Error {
+    explain(
+        error,
+        &Circumstances {
+            phase,
+            budget,
+            fuel_left: store.get_fuel().unwrap_or(0),
+            output,
+            denial: store.data().memory.denial(),
+        },
+    )
+}

@@ -1,0 +1,96 @@
+//! A directory for the cache of compiled models, and the files in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// One that does not exist before something makes it.
+pub struct CacheDirectory {
+    path: PathBuf,
+    _above: tempfile::TempDir,
+}
+
+impl CacheDirectory {
+    /// A path to be made.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses to write.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it writes files")]
+    pub fn new() -> Self {
+        let above = tempfile::tempdir().unwrap();
+        Self {
+            path: above.path().join("cache"),
+            _above: above,
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files of its entries.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be listed.
+    #[must_use]
+    pub fn entries(&self) -> Vec<PathBuf> {
+        let Ok(files) = fs::read_dir(&self.path) else {
+            return Vec::new();
+        };
+        files
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|suffix| suffix == "code"))
+            .collect()
+    }
+
+    /// The file of its only entry.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or another.
+    #[must_use]
+    pub fn entry(&self) -> PathBuf {
+        let mut entries = self.entries();
+        assert_eq!(entries.len(), 1);
+        entries.remove(0)
+    }
+}
+
+/// Where the parts of an entry begin that come after its magic and the header's length.
+pub struct EntryParts {
+    /// The authentication code, which the header ends before.
+    pub mac: usize,
+    /// The native code, to the end.
+    pub code: usize,
+}
+
+impl EntryParts {
+    /// Of an entry's bytes.
+    ///
+    /// # Panics
+    ///
+    /// If they are too few.
+    #[must_use]
+    pub fn of(entry: &[u8]) -> Self {
+        let header: [u8; 4] = entry[8..12].try_into().unwrap();
+        let mac = 12 + u32::from_le_bytes(header) as usize;
+        Self {
+            mac,
+            code: mac + 32,
+        }
+    }
+}
+
+/// Sets who may do what with a file or a directory.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
