@@ -126,7 +126,7 @@ impl CodeCache {
         for name in directory.names()? {
             removed += usize::from(name.ends_with(ENTRY_SUFFIX));
             let removed = directory.remove(&name);
-            removed.map_err(|error| failed("clear the cache", &error))?;
+            removed.map_err(|error| Error::system("clear the cache", &error))?;
         }
         Ok(removed)
     }
@@ -184,7 +184,7 @@ fn read_key(directory: &PrivateDirectory) -> Result<[u8; KEY_BYTES]> {
     if let Some(key) = unlocked {
         return Ok(key);
     }
-    let failed = |error: io::Error| failed("make the cache's key", &error);
+    let failed = |error: io::Error| Error::system("make the cache's key", &error);
     let _turn = directory.lock(KEY_LOCK).map_err(failed)?;
     if let Some(key) = stored_key(directory)? {
         return Ok(key);
@@ -376,12 +376,5 @@ impl Preface {
             ));
         }
         Ok(Self { bytes, header, mac })
-    }
-}
-
-fn failed(doing: &'static str, error: &io::Error) -> Error {
-    Error::System {
-        doing,
-        reason: error.to_string(),
     }
 }

@@ -19,6 +19,7 @@ use crate::compile_message::{CompileRequest, read_answer};
 use crate::error::{Error, Result};
 use crate::limits::CompileLimits;
 use crate::sealed_file::SealedFile;
+use crate::store::thread_runtime;
 
 /// What is kept of what the process says on standard error.
 const MAX_WORDS: u64 = 16 * 1024;
@@ -65,20 +66,20 @@ impl CompileProcess {
         // In memory rather than through a pipe: nobody has to feed it.
         let input = SealedFile::new(|file| request.write(file))
             .and_then(|input| File::open(input.path()))
-            .map_err(|error| failed("keep a model in memory", &error))?;
+            .map_err(|error| Error::system("keep a model in memory", &error))?;
         // `init` has a deadline of its own, which comes first.
         let time = limits.time.saturating_add(request.init.budget.deadline);
         let mut child = self
             .command(limits.memory, time)
             .stdin(input)
             .spawn()
-            .map_err(|error| failed("start the process that compiles", &error))?;
+            .map_err(|error| Error::system("start the process that compiles", &error))?;
         let ended = wait(&mut child, max_code(request), time, cancelled);
         // However it ended: nothing is left behind. One that has ended cannot be killed, which is fine.
         let _ = child.kill();
         let status = child
             .wait()
-            .map_err(|error| failed("wait for the process that compiles", &error))?;
+            .map_err(|error| Error::system("wait for the process that compiles", &error))?;
         match ended? {
             Ended::Answered(answer) => answer,
             Ended::Silent { words } => Err(explain(status, &words, limits)),
@@ -151,16 +152,8 @@ fn wait(
             // Whoever waited may have gone.
             let _ = sender.send(ended);
         });
-    reader.map_err(|error| Error::Thread {
-        reason: error.to_string(),
-    })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(|error| Error::Thread {
-            reason: error.to_string(),
-        })?;
-    runtime.block_on(async {
+    reader.map_err(|error| Error::thread(&error))?;
+    thread_runtime()?.block_on(async {
         tokio::select! {
             ended = receiver => {
                 ended.map_err(|_| Error::internal("the thread that reads the answer panicked"))
@@ -193,12 +186,5 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
         None => Error::Compile {
             reason: "the compiler gave up".to_owned(),
         },
-    }
-}
-
-fn failed(doing: &'static str, error: &io::Error) -> Error {
-    Error::System {
-        doing,
-        reason: error.to_string(),
     }
 }

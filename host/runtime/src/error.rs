@@ -316,6 +316,19 @@ impl Error {
         }
     }
 
+    pub(crate) fn system(doing: &'static str, error: &std::io::Error) -> Self {
+        Self::System {
+            doing,
+            reason: error.to_string(),
+        }
+    }
+
+    pub(crate) fn thread(error: &std::io::Error) -> Self {
+        Self::Thread {
+            reason: error.to_string(),
+        }
+    }
+
     pub(crate) fn internal(reason: impl Into<String>) -> Self {
         Self::Internal {
             reason: reason.into(),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
 use crate::error::{Error, Phase, Result};
-use crate::store::TICK;
+use crate::store::{TICK, thread_runtime};
 
 /// What becomes of a job.
 enum Turn<'a> {
@@ -99,12 +99,7 @@ impl Executor {
             shared: Arc::new(Shared::new(capacity)),
         };
         for number in 0..threads.max(1) {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .map_err(|error| Error::Thread {
-                    reason: error.to_string(),
-                })?;
+            let runtime = thread_runtime()?;
             let shared = Arc::clone(&executor.shared);
             spawn(format!("ampoule-guest-{number}"), move || {
                 work(&shared, &runtime);
@@ -198,9 +193,7 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
         .name(name)
         .spawn(body)
         .map(drop)
-        .map_err(|error| Error::Thread {
-            reason: error.to_string(),
-        })
+        .map_err(|error| Error::thread(&error))
 }
 
 /// Does a job, or gives it up. A panic is a bug of ours or of the engine; the thread survives it,

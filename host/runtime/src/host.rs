@@ -446,9 +446,7 @@ async fn off_thread<T: Send + 'static>(
             // The caller may have gone; then nobody wants the result.
             let _ = sender.send(work());
         })
-        .map_err(|error| Error::Thread {
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| Error::thread(&error))?;
     receiver
         .await
         .unwrap_or_else(|_| Err(Error::internal("the loading thread panicked")))

@@ -150,12 +150,9 @@ async fn private_bytes(request: &NewRequest, cancelled: &CancellationToken) -> R
 
 /// Memory of this process that it shares with no other and with no file.
 fn process_private_bytes() -> Result<u64> {
-    let failed = |reason: String| Error::System {
-        doing: "say how much memory this process has",
-        reason,
-    };
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup");
-    let rollup = rollup.map_err(|error| failed(error.to_string()))?;
+    let rollup =
+        rollup.map_err(|error| Error::system("say how much memory this process has", &error))?;
     let kib: u64 = rollup
         .lines()
         .filter_map(|line| line.strip_prefix("Private_Dirty:"))

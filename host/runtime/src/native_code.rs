@@ -5,8 +5,6 @@
     reason = "deserialising native code is unsafe by its nature; the proof stands at the block"
 )]
 
-use std::io;
-
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -28,7 +26,7 @@ impl NativeCode {
     pub(crate) fn compiled(model: &CompiledModel) -> Result<Self> {
         SealedFile::holding(&model.code)
             .map(Self)
-            .map_err(|error| no_memory_file(&error))
+            .map_err(|error| Error::system("keep compiled code in memory", &error))
     }
 
     /// Of what the cache has found to be authentic.
@@ -62,11 +60,4 @@ fn explain(words: &str) -> Error {
         };
     }
     Error::internal(format!("compiled code does not load: {words}"))
-}
-
-fn no_memory_file(error: &io::Error) -> Error {
-    Error::System {
-        doing: "keep compiled code in memory",
-        reason: error.to_string(),
-    }
 }

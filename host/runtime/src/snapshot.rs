@@ -24,7 +24,7 @@ use crate::guest_log::harmless;
 use crate::limits::{Budget, MAX_MEMORIES};
 use crate::state::{SandboxState, new_linker};
 use crate::stop::{TypeMismatch, explain_guest_error};
-use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
+use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel, thread_runtime};
 
 /// What a model's `init` may use, and what it is given.
 pub(crate) struct Init {
@@ -104,13 +104,7 @@ pub(crate) fn take(
             return Ok(Snapshot::Impossible { reason });
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(|error| Error::Thread {
-            reason: error.to_string(),
-        })?;
-    runtime.block_on(async {
+    thread_runtime()?.block_on(async {
         let began = Instant::now();
         let initialised = initialise(engine, &instrumented, &init, cancelled).await?;
         let report = initialised.report(init.budget, began.elapsed());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ampoule_signing::Fuel;
+use tokio::runtime::Runtime;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::error::{Error, Phase, Result};
@@ -51,6 +52,14 @@ pub(crate) async fn run<T>(
         () = cancelled.cancelled() => Err(Stop::Cancelled.into()),
         () = tokio::time::sleep_until(deadline) => Err(Stop::Deadline.into()),
     }
+}
+
+/// The runtime that guests are waited for on: of this thread, with a timer and nothing else.
+pub(crate) fn thread_runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| Error::thread(&error))
 }
 
 /// Gives the guest this much from now on.

@@ -28,9 +28,7 @@ impl Ticker {
                     engine.increment_epoch();
                 }
             })
-            .map_err(|error| Error::Thread {
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| Error::thread(&error))?;
         Ok(Self { _stop: stop })
     }
 }

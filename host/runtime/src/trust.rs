@@ -90,9 +90,7 @@ impl HostTrust {
             thread::Builder::new()
                 .name("ampoule-trust".to_owned())
                 .spawn(move || watch(&weak))
-                .map_err(|error| Error::Thread {
-                    reason: error.to_string(),
-                })?;
+                .map_err(|error| Error::thread(&error))?;
         }
         Ok(trust)
     }
