@@ -52,6 +52,11 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) no_cache: bool,
 
+    /// Let the same request give the same bits for the same fuel, on every machine: clocks stand still,
+    /// random numbers are always the same, arithmetic is slower.
+    #[arg(long, global = true, env = "AMPOULE_DETERMINISTIC", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) deterministic: bool,
+
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.
     #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ampoule::{
-    CodeCache, CompileProcess, Host, Limits, Location, PermissionPolicy, ReleaseState, TrustStore,
+    CodeCache, CompileProcess, EngineProfile, Host, Limits, Location, PermissionPolicy,
+    ReleaseState, TrustStore,
 };
 use ampoule_signing::read_trusted_text;
 use serde::Deserialize;
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
+    profile: EngineProfile,
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
@@ -57,6 +59,11 @@ impl Settings {
             cache: (!arguments.no_cache)
                 .then(|| arguments.cache.clone().or(file.cache).or_else(user_cache))
                 .flatten(),
+            profile: if arguments.deterministic {
+                EngineProfile::Deterministic
+            } else {
+                EngineProfile::default()
+            },
             permissions,
             limits,
         })
@@ -103,6 +110,7 @@ impl Settings {
         let mut host = Host::builder()
             .trust(trust)
             .limits(self.limits.clone())
+            .profile(self.profile)
             .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
         if let Some(releases) = releases {
             host = host.releases(releases);

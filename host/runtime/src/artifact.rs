@@ -14,6 +14,7 @@ use crate::bindings::exports::ampoule::model as exports;
 use crate::code_store::{CodeOrigin, LoadedCode};
 use crate::compile::SandboxStart;
 use crate::contract::Task;
+use crate::engine::EngineProfile;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::state::{SandboxState, new_linker};
@@ -28,6 +29,7 @@ pub(crate) struct Artifact {
     pub(crate) assets: AssetFiles,
     pub(crate) code: Arc<LoadedCode>,
     pub(crate) origin: CodeOrigin,
+    pub(crate) profile: EngineProfile,
     pub(crate) instance: InstancePre<SandboxState>,
     pub(crate) exports: Exports,
 }
@@ -88,6 +90,7 @@ pub(crate) fn link(
     origin: CodeOrigin,
     mut model: AdmittedModel,
     trust: ModelTrust,
+    profile: EngineProfile,
 ) -> Result<Arc<Artifact>> {
     let instance = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
@@ -115,6 +118,7 @@ pub(crate) fn link(
         exports,
         code,
         origin,
+        profile,
     }))
 }
 

@@ -46,6 +46,32 @@ impl HostWallClock for CoarseWallClock {
     }
 }
 
+/// A clock that stands still, for sandboxes that must not differ. The date is the beginning of 2026.
+pub(crate) struct StoppedClock;
+
+/// Seconds from 1970 to 2026, in UTC.
+const STOPPED_AT: Duration = Duration::from_secs(1_767_225_600);
+
+impl HostMonotonicClock for StoppedClock {
+    fn resolution(&self) -> u64 {
+        nanos(RESOLUTION)
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+impl HostWallClock for StoppedClock {
+    fn resolution(&self) -> Duration {
+        RESOLUTION
+    }
+
+    fn now(&self) -> Duration {
+        STOPPED_AT
+    }
+}
+
 fn coarse(time: Duration) -> u64 {
     let resolution = nanos(RESOLUTION);
     nanos(time) / resolution * resolution

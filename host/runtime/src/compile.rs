@@ -71,7 +71,7 @@ pub(crate) fn compile(
     cancelled: CancellationToken,
 ) -> Result<CompiledModel> {
     let _ticker = Ticker::start(&engines.init)?;
-    match snapshot::take(&engines.init, component, init, cancelled)? {
+    match snapshot::take(&engines.init, engines.profile, component, init, cancelled)? {
         Snapshot::Taken {
             component,
             memory,

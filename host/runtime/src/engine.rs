@@ -23,6 +23,10 @@ pub enum EngineProfile {
     /// Fuel and epochs on.
     #[default]
     Metered,
+    /// The same, and the same request gives the same bits for the same fuel, on every machine: NaNs are
+    /// canonical, relaxed SIMD does what plain SIMD does, the clocks stand still, and random numbers are
+    /// the same in every sandbox, so that nothing that should be secret may rest on them. Slower.
+    Deterministic,
 }
 
 /// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
@@ -42,6 +46,7 @@ pub(crate) struct BuildEngines {
     /// Runs `init`, once. Its code is made quickly rather than well: for most models compiling takes a
     /// hundred times as long as `init` does.
     pub(crate) init: Engine,
+    pub(crate) profile: EngineProfile,
     /// Compiles what came of it. The code runs on [`new_engine`]'s of the same profile.
     pub(crate) code: Engine,
 }
@@ -56,7 +61,11 @@ impl BuildEngines {
         // as much again, and is met by far fewer programs.
         config.cranelift_opt_level(OptLevel::None);
         let init = finish(&config)?;
-        Ok(Self { init, code })
+        Ok(Self {
+            init,
+            profile,
+            code,
+        })
     }
 }
 
@@ -66,9 +75,11 @@ fn finish(config: &Config) -> Result<Engine> {
 
 /// Everything that decides what code a component becomes, and what it may use.
 fn compiler_config(profile: EngineProfile, image: ByteSize) -> Config {
-    let EngineProfile::Metered = profile;
+    let is_deterministic = profile == EngineProfile::Deterministic;
     let mut config = Config::new();
     config
+        .cranelift_nan_canonicalization(is_deterministic)
+        .relaxed_simd_deterministic(is_deterministic)
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)

@@ -360,7 +360,7 @@ impl HostInner {
         let (code, origin) = self.code.get(&self.engine, &identity, &name, || {
             self.compile(&mut model, cancelled)
         })?;
-        link(&self.engine, code, origin, model, model_trust)
+        link(&self.engine, code, origin, model, model_trust, self.profile)
     }
 
     fn compile(

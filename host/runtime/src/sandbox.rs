@@ -69,7 +69,7 @@ impl Sandbox {
         } else {
             (artifact.model.request_budget(), Assets::closed())
         };
-        let mut state = SandboxState::new(budget.memory, log, assets);
+        let mut state = SandboxState::new(artifact.profile, budget.memory, log, assets);
         state.cancelled = cancelled;
         state.deadline = began + budget.deadline;
 

@@ -19,6 +19,7 @@ use crate::assets::{AssetFiles, Assets};
 use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::bindings::exports::ampoule::model::lifecycle;
 use crate::compile::InitReport;
+use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
 use crate::guest_log::harmless;
 use crate::limits::{Budget, MAX_MEMORIES};
@@ -87,6 +88,7 @@ fn instrument(component: &[u8]) -> Result<(ComponentContext<'_>, Vec<u8>), Strin
 /// contract's type.
 pub(crate) fn take(
     engine: &Engine,
+    profile: EngineProfile,
     component: &[u8],
     init: Init,
     cancelled: CancellationToken,
@@ -106,7 +108,7 @@ pub(crate) fn take(
     };
     thread_runtime()?.block_on(async {
         let began = Instant::now();
-        let initialised = initialise(engine, &instrumented, &init, cancelled).await?;
+        let initialised = initialise(engine, profile, &instrumented, &init, cancelled).await?;
         let report = initialised.report(init.budget, began.elapsed());
         read_state(&context, initialised, report).await
     })
@@ -132,12 +134,18 @@ impl Initialised {
 
 async fn initialise(
     engine: &Engine,
+    profile: EngineProfile,
     component: &Component,
     init: &Init,
     cancelled: CancellationToken,
 ) -> Result<Initialised> {
     let budget = init.budget;
-    let mut state = SandboxState::new(budget.memory, init.log, Assets::open(init.assets.clone()));
+    let mut state = SandboxState::new(
+        profile,
+        budget.memory,
+        init.log,
+        Assets::open(init.assets.clone()),
+    );
     state.cancelled = cancelled;
     state.deadline = Instant::now() + budget.deadline;
     // The accessors are an instance more than the model has.

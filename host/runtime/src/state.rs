@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::assets::Assets;
 use crate::bindings::ampoule::model::{assets, log, types};
+use crate::engine::EngineProfile;
 use crate::guest_log::LogSink;
 use crate::limits::MAX_HOST_RESOURCES;
 use crate::memory::MemoryBudget;
@@ -27,13 +28,18 @@ pub(crate) struct SandboxState {
 }
 
 impl SandboxState {
-    pub(crate) fn new(memory: ByteSize, log: ByteSize, assets: Assets) -> Self {
+    pub(crate) fn new(
+        profile: EngineProfile,
+        memory: ByteSize,
+        log: ByteSize,
+        assets: Assets,
+    ) -> Self {
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HOST_RESOURCES);
         let log = LogSink::new(log);
         Self {
             resources,
-            wasi: wasi::new_context(&log),
+            wasi: wasi::new_context(&log, profile),
             memory: MemoryBudget::new(memory),
             log,
             assets,

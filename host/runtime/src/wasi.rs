@@ -3,6 +3,8 @@
 //! No arguments, no environment, an ended standard input, output into the bounded log, coarse
 //! clocks, capped randomness, a file system without files. Sockets and HTTP are not linked at all.
 
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 use semver::Version;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -12,7 +14,8 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiView};
 
-use crate::clocks::{CoarseMonotonicClock, CoarseWallClock};
+use crate::clocks::{CoarseMonotonicClock, CoarseWallClock, StoppedClock};
+use crate::engine::EngineProfile;
 use crate::filesystem;
 use crate::guest_log::LogSink;
 use crate::limits::MAX_RANDOM;
@@ -45,8 +48,9 @@ pub(crate) const INERT_INTERFACES: [(&str, &str); 20] = [
 ];
 
 /// The WASI state of one sandbox.
-pub(crate) fn new_context(log: &LogSink) -> WasiCtx {
-    WasiCtx::builder()
+pub(crate) fn new_context(log: &LogSink, profile: EngineProfile) -> WasiCtx {
+    let mut context = WasiCtx::builder();
+    context
         .stdin(MemoryInputPipe::new(bytes::Bytes::new()))
         .stdout(log.clone())
         .stderr(log.clone())
@@ -55,8 +59,17 @@ pub(crate) fn new_context(log: &LogSink) -> WasiCtx {
         .max_random_size(MAX_RANDOM)
         .allow_tcp(false)
         .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .build()
+        .allow_ip_name_lookup(false);
+    if profile == EngineProfile::Deterministic {
+        context
+            .monotonic_clock(StoppedClock)
+            .wall_clock(StoppedClock)
+            // Random as far as a guest can tell, so that none waits for a number that never comes.
+            .secure_random(ChaCha12Rng::seed_from_u64(1))
+            .insecure_random(ChaCha12Rng::seed_from_u64(2))
+            .insecure_random_seed(3);
+    }
+    context.build()
 }
 
 struct Io;
