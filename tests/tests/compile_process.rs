@@ -188,16 +188,16 @@ fn the_process_has_limits_no_environment_and_only_its_streams() {
     let bundle = explosive(operator.publisher());
     let (mut command, worker) = compiling(&operator, bundle.path());
     let proc = Path::new("/proc").join(worker.to_string());
-    // It limits itself first of all, but it has to begin.
+    // It limits itself before anything else, one limit after the other; this one is the last.
     let limits = wait_for(|| {
         let limits = fs::read_to_string(proc.join("limits")).unwrap();
-        let core = limits
-            .lines()
-            .find(|line| line.starts_with("Max core file size"));
-        core.unwrap().contains(" 0 ").then_some(limits)
+        let mut lines = limits.lines();
+        let last = lines.find(|line| line.starts_with("Max file size"));
+        (!last.unwrap().contains("unlimited")).then_some(limits)
     });
     for (name, value) in [
         ("Max data size", (4_u64 << 30).to_string()),
+        ("Max core file size", "0".to_owned()),
         ("Max open files", "64".to_owned()),
     ] {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
