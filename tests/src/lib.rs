@@ -24,6 +24,7 @@ mod operator;
 mod pictures;
 mod process;
 mod score_table;
+mod snapshot_size;
 
 pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
@@ -42,3 +43,4 @@ pub use process::{
     ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
 };
 pub use score_table::ScoreTable;
+pub use snapshot_size::largest_snapshot;

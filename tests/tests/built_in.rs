@@ -4,16 +4,18 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
     reason = "a test may panic"
 )]
 
 use std::path::Path;
 use std::time::Duration;
 
-use ampoule::{Model, PublicKey, Sha256Digest, TrustStore};
+use ampoule::{Model, PublicKey, SandboxStart, Sha256Digest, TrustStore};
 use ampoule_tests::{
     Operator, ampoule, assert_fails, block_on, built_in, built_in_folder, built_in_with_deadline,
-    evaluation_sample, json_of, tiny_vlm, workspace_file,
+    evaluation_sample, json_of, largest_snapshot, tiny_vlm, workspace_file,
 };
 use serde_json::{Value, json};
 
@@ -34,7 +36,6 @@ fn json_file(path: &Path) -> Value {
     serde_json::from_slice(&text).unwrap()
 }
 
-#[expect(clippy::panic, reason = "a test may panic")]
 fn panic_with(path: &Path, error: &std::io::Error) -> Vec<u8> {
     panic!("{}: {error}; run `cargo xtask guests`", path.display())
 }
@@ -200,6 +201,25 @@ fn the_built_in_key_is_no_operators_key() {
     })
     .unwrap();
     assert_fails(&verify(&operator), "trust.model", 3);
+}
+
+#[test]
+fn the_built_in_models_sandboxes_begin_with_the_packed_weights_and_little_else() {
+    let model = committed_model();
+    let weights = model
+        .info()
+        .properties
+        .iter()
+        .find(|(key, _)| key == "weights.bytes");
+    let weights: u64 = weights.unwrap().1.parse().unwrap();
+    let SandboxStart::Snapshot { memory } = model.start() else {
+        panic!("{:?}", model.start());
+    };
+    println!("{weights} bytes of weights in a snapshot of {memory}");
+    assert!(
+        weights > 4 << 20 && memory.bytes() <= largest_snapshot(weights),
+        "{memory}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test may panic, and prints what it measured"
 )]
@@ -11,11 +12,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ampoule::{ByteSize, Host, Limits, Model};
+use ampoule::{ByteSize, Host, Limits, Model, SandboxStart};
 use ampoule_signing::TrustStore;
 use ampoule_tests::{
-    BundleBuilder, Publisher, WrittenBundle, ampoule, block_on, host_with_limits, minilm,
-    minilm_weights, workspace_file,
+    BundleBuilder, Publisher, WrittenBundle, ampoule, block_on, host_with_limits, largest_snapshot,
+    minilm, minilm_weights, workspace_file,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -230,6 +231,23 @@ fn the_model_says_what_it_is() {
         let found = info.properties.iter().find(|(name, _)| name == key);
         assert_eq!(found.unwrap().1, value);
     }
+}
+
+#[test]
+fn sandboxes_begin_with_the_packed_weights_and_little_else() {
+    let info = MODEL.model.info();
+    let weights = info
+        .properties
+        .iter()
+        .find(|(key, _)| key == "weights.bytes");
+    let weights: u64 = weights.unwrap().1.parse().unwrap();
+    // 22.7 million numbers of four bytes in the file; the pooler's 147,840 are of no use here.
+    assert!((90_200_000..91_000_000).contains(&weights), "{weights}");
+    let SandboxStart::Snapshot { memory } = MODEL.model.start() else {
+        panic!("{:?}", MODEL.model.start());
+    };
+    println!("{} bytes of weights in a snapshot of {memory}", weights);
+    assert!(memory.bytes() <= largest_snapshot(weights), "{memory}");
 }
 
 #[test]

@@ -334,12 +334,16 @@ fn bench_prints_the_documented_json() {
             "drop_us",
             "first_call_us",
             "first_token_ms",
+            "fresh_call_us",
             "fuel",
             "instantiate_us",
             "load_cold_ms",
             "load_warm_ms",
+            "metering",
+            "metering_ratio",
             "model",
             "output_tokens",
+            "packed_weight_bytes",
             "peak_memory_bytes",
             "private_bytes_per_sandbox",
             "rounds",
@@ -355,6 +359,7 @@ fn bench_prints_the_documented_json() {
     for field in [
         "first_token_ms",
         "fuel",
+        "metering_ratio",
         "load_cold_ms",
         "load_warm_ms",
         "private_bytes_per_sandbox",
@@ -367,6 +372,7 @@ fn bench_prints_the_documented_json() {
     for field in [
         "instantiate_us",
         "first_call_us",
+        "fresh_call_us",
         "drop_us",
         "bare_instantiate_us",
     ] {
@@ -378,6 +384,10 @@ fn bench_prints_the_documented_json() {
     // Without a prompt, it is about sandboxes alone.
     let document = json_of(&scene.bench(&sandboxes));
     assert_eq!(document.get("tokens_per_second"), None);
+    // This model offers everything; what it is asked for is the first of what suits any text or picture.
+    assert_eq!(document["metering"]["task"], "text-embedding");
+    // It says nothing about its weights: it has none.
+    assert_eq!(document["packed_weight_bytes"], Value::Null);
     let text = scene.bench(&["--rounds", "1", "--prompt", "x", "--runs", "1"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(

@@ -15,6 +15,7 @@
 )]
 
 mod audit;
+mod bench_sandbox;
 mod built_in;
 mod cargo_test;
 mod ci;
@@ -27,6 +28,7 @@ mod markdown;
 mod minilm_bundle;
 mod process;
 mod promises;
+mod random_encoder;
 mod remap;
 mod rust_items;
 mod setup;
@@ -86,6 +88,11 @@ enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         every: u32,
     },
+    /// Measure, beside a peer
+    Bench {
+        #[command(subcommand)]
+        subject: BenchSubject,
+    },
     /// Look for known vulnerabilities in the dependencies
     Audit,
     /// Check that a test that ran and passed keeps each promise of the documents
@@ -103,6 +110,17 @@ enum BundledModel {
     /// The model that is built into `ampoule`, with weights from this repository: makes
     /// host/cli/builtin/tiny-vlm anew
     TinyVlm,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchSubject {
+    /// What sandboxes of models of 10, 100 and 400 MB cost beside bare instances, what loading them
+    /// costs, and what metering costs them and all-MiniLM-L6-v2
+    Sandbox {
+        /// How often to measure each model; medians are printed
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        repeat: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -135,6 +153,9 @@ fn run(command: Command) -> Result<()> {
             BundledModel::TinyVlm => built_in::make(&workspace),
         },
         Command::Eval { every } => eval::eval(&workspace, every),
+        Command::Bench {
+            subject: BenchSubject::Sandbox { repeat },
+        } => bench_sandbox::bench(&workspace, repeat),
         Command::Audit => audit::audit(&workspace),
         Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),
     }

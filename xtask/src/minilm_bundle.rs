@@ -167,13 +167,7 @@ fn trust(
         std::fs::remove_dir_all(directory)
             .with_context(|| format!("cannot replace {}", directory.display()))?;
     }
-    process::output(
-        signed_bundle::program(workspace, profile, "ampoule")
-            .args(["trust", "add", "--publisher", PUBLISHER, "--trust"])
-            .arg(directory)
-            .arg(public_key),
-    )?;
-    Ok(())
+    signed_bundle::trust(workspace, PUBLISHER, public_key, directory, profile)
 }
 
 /// A mistyped `--out` must not cost anybody their files.

@@ -76,6 +76,23 @@ pub(crate) fn sign_once(
     Ok(())
 }
 
+/// Lets a host that uses the trust directory run what the key signs in the publisher's name.
+pub(crate) fn trust(
+    workspace: &Workspace,
+    publisher: &str,
+    public_key: &Path,
+    directory: &Path,
+    profile: HostProfile,
+) -> Result<()> {
+    process::output(
+        program(workspace, profile, "ampoule")
+            .args(["trust", "add", "--publisher", publisher, "--trust"])
+            .arg(directory)
+            .arg(public_key),
+    )?;
+    Ok(())
+}
+
 /// Builds `ampoule` and `ampoule-sign`.
 pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Result<()> {
     build_host(workspace, profile, &["ampoule-cli", "ampoule-signing"])

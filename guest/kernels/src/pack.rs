@@ -51,6 +51,11 @@ impl PackedMatrix {
         self.inputs
     }
 
+    /// How many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.steps.as_slice())
+    }
+
     /// Puts `values` at their place: the row-major elements `[outputs, inputs]` from element
     /// `start` on. So weights can be packed as they are read, a piece at a time, and several
     /// matrices with the same inputs can be packed as one.

@@ -1,6 +1,8 @@
 //! `model.safetensors`: named tensors, read straight from their place in the file to the place
 //! where they stay. The whole file is never in memory.
 
+use std::cell::Cell;
+
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::PackedMatrix;
 use half::{bf16, f16};
@@ -25,6 +27,8 @@ pub struct Weights<'a> {
     data_offset: u64,
     /// In front of every name.
     prefix: String,
+    /// What was read so far, as it lies in memory.
+    bytes: Cell<usize>,
 }
 
 impl<'a> Weights<'a> {
@@ -70,6 +74,7 @@ impl<'a> Weights<'a> {
             tensors,
             data_offset,
             prefix: String::new(),
+            bytes: Cell::new(0),
         })
     }
 
@@ -88,6 +93,12 @@ impl<'a> Weights<'a> {
             .is_some()
     }
 
+    /// How many bytes of memory what was read takes, in the order and the type in which it is computed
+    /// with: what `describe` calls `weights.bytes`.
+    pub fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+
     /// The tensor `name`, of exactly this shape, row-major.
     ///
     /// # Errors
@@ -97,6 +108,7 @@ impl<'a> Weights<'a> {
         let (name, info) = self.find(name, shape)?;
         let mut values = Vec::with_capacity(elements(info)?);
         self.read(&name, info, |piece| values.extend_from_slice(piece))?;
+        self.count(size_of_val(values.as_slice()));
         Ok(values)
     }
 
@@ -125,7 +137,12 @@ impl<'a> Weights<'a> {
                 filled += piece.len();
             })?;
         }
+        self.count(packed.bytes());
         Ok(packed)
+    }
+
+    fn count(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
     }
 
     /// The entry of `name`, with its full name, if it has this shape.

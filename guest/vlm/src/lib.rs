@@ -50,6 +50,7 @@ pub struct TinyVlm {
     vision: VisionEncoder,
     scene: SceneHeads,
     decoder: Decoder,
+    weight_bytes: usize,
 }
 
 impl TinyVlm {
@@ -114,6 +115,8 @@ impl Model for TinyVlm {
             vision: VisionEncoder::load(weights, &config)?,
             scene: SceneHeads::load(weights, &config)?,
             decoder: Decoder::load(weights, &config)?,
+            // The last field, so that all of them are counted.
+            weight_bytes: weights.bytes(),
         })
     }
 
@@ -135,6 +138,7 @@ impl Model for TinyVlm {
                 property("image.width", side),
                 property("image.height", side),
                 property("generation.max-tokens", max_answer),
+                property("weights.bytes", self.weight_bytes),
             ],
         }
     }

@@ -317,13 +317,18 @@ fn weights_may_be_stored_in_half_precision() {
 
 #[test]
 fn the_model_says_what_it_is() {
-    let info = TinyModel::new().load().unwrap().describe();
+    let tiny = TinyModel::new();
+    let info = tiny.load().unwrap().describe();
     assert_eq!(info.architecture, "tiny-vlm");
     let properties: Vec<(&str, &str)> = info
         .properties
         .iter()
         .map(|p| (p.key.as_str(), p.value.as_str()))
         .collect();
+    let (&(key, bytes), properties) = properties.split_last().unwrap();
+    let numbers: usize = tiny.tensors.values().map(|(_, values)| values.len()).sum();
+    assert_eq!(key, "weights.bytes");
+    assert!(bytes.parse::<usize>().unwrap() >= 4 * numbers, "{bytes}");
     assert_eq!(
         properties,
         [

@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod bench;
 pub(crate) mod bench_answers;
+pub(crate) mod bench_metering;
 pub(crate) mod cache;
 pub(crate) mod classify;
 pub(crate) mod embed;

@@ -25,7 +25,8 @@ pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
-    profile: EngineProfile,
+    /// How guests are compiled and metered.
+    pub(crate) profile: EngineProfile,
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
@@ -97,6 +98,14 @@ impl Settings {
     pub(crate) fn with_cache(&self, directory: &Path) -> Self {
         Self {
             cache: Some(directory.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same settings with guests compiled and metered in another way.
+    pub(crate) fn with_profile(&self, profile: EngineProfile) -> Self {
+        Self {
+            profile,
             ..self.clone()
         }
     }

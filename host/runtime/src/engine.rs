@@ -27,6 +27,25 @@ pub enum EngineProfile {
     /// canonical, relaxed SIMD does what plain SIMD does, the clocks stand still, and random numbers are
     /// the same in every sandbox, so that nothing that should be secret may rest on them. Slower.
     Deterministic,
+    /// Without fuel and without interruption: a guest that does not return keeps its thread for ever,
+    /// whatever its deadline. To measure what metering costs, with a model that was seen to behave, and
+    /// for nothing else. `init` is metered all the same when the snapshot is taken.
+    Unmetered,
+}
+
+impl EngineProfile {
+    /// The profile in which `init` runs before the snapshot of a model of this one.
+    fn of_init(self) -> Self {
+        match self {
+            Self::Unmetered => Self::Metered,
+            same => same,
+        }
+    }
+
+    /// Whether guests use up fuel and are interrupted.
+    pub(crate) fn is_metered(self) -> bool {
+        self != Self::Unmetered
+    }
 }
 
 /// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
@@ -46,6 +65,7 @@ pub(crate) struct BuildEngines {
     /// Runs `init`, once. Its code is made quickly rather than well: for most models compiling takes a
     /// hundred times as long as `init` does.
     pub(crate) init: Engine,
+    /// That of `init`.
     pub(crate) profile: EngineProfile,
     /// Compiles what came of it. The code runs on [`new_engine`]'s of the same profile.
     pub(crate) code: Engine,
@@ -54,9 +74,14 @@ pub(crate) struct BuildEngines {
 impl BuildEngines {
     /// `image` is the most memory that is kept as an image, holes included.
     pub(crate) fn new(profile: EngineProfile, image: ByteSize) -> Result<Self> {
-        let mut config = compiler_config(profile, image);
-        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-        let code = finish(&config)?;
+        let config_of = |profile| {
+            let mut config = compiler_config(profile, image);
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            config
+        };
+        let code = finish(&config_of(profile))?;
+        let profile = profile.of_init();
+        let mut config = config_of(profile);
         // The register allocator stays the one that everything else runs on: the quicker one would save
         // as much again, and is met by far fewer programs.
         config.cranelift_opt_level(OptLevel::None);
@@ -83,8 +108,8 @@ fn compiler_config(profile: EngineProfile, image: ByteSize) -> Config {
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
-        .consume_fuel(true)
-        .epoch_interruption(true)
+        .consume_fuel(profile.is_metered())
+        .epoch_interruption(profile.is_metered())
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(FIBER_STACK)
         // A fiber's stack goes from one sandbox to the next; zeroing keeps one request's data out of

@@ -44,6 +44,8 @@ pub struct SandboxCosts {
     pub instantiate: Times,
     /// The first call in it, `lifecycle.describe`, under the request's limits.
     pub first_call: Times,
+    /// Both together, for each sandbox.
+    pub fresh_call: Times,
     /// To empty it and give it back to the pool.
     pub drop: Times,
     /// What Wasmtime takes alone to instantiate the same code out of the same pool: no limits, no call.
@@ -65,7 +67,7 @@ impl Model {
         let request = self.new_request();
         let far = Instant::now() + Duration::from_secs(3600);
         self.run(Urgency::New, far, async move |cancelled| {
-            let mut times = [const { Vec::new() }; 4];
+            let mut times = [const { Vec::new() }; 5];
             // The first ones find nothing in caches.
             for run in 0..runs + runs.div_ceil(10) {
                 let found = measure_once(&request, &cancelled).await?;
@@ -76,10 +78,12 @@ impl Model {
                 }
             }
             let private_bytes = private_bytes(&request, &cancelled).await?;
-            let [instantiate, first_call, drop, bare_instantiate] = times.map(Times::of);
+            let [instantiate, first_call, fresh_call, drop, bare_instantiate] =
+                times.map(Times::of);
             Ok(SandboxCosts {
                 instantiate,
                 first_call,
+                fresh_call,
                 drop,
                 bare_instantiate,
                 private_bytes,
@@ -92,13 +96,14 @@ impl Model {
 async fn measure_once(
     request: &NewRequest,
     cancelled: &CancellationToken,
-) -> Result<[Duration; 4]> {
+) -> Result<[Duration; 5]> {
     let (sandbox, instantiate, first_call) = called(request, cancelled).await?;
     let began = Instant::now();
     drop(sandbox);
     let dropped = began.elapsed();
     let bare = bare(request.artifact()).await?;
-    Ok([instantiate, first_call, dropped, bare])
+    let fresh_call = instantiate + first_call;
+    Ok([instantiate, first_call, fresh_call, dropped, bare])
 }
 
 /// A sandbox after its first call, and how long both took.

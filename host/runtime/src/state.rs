@@ -20,6 +20,7 @@ use crate::wasi;
 pub(crate) struct SandboxState {
     resources: ResourceTable,
     wasi: WasiCtx,
+    pub(crate) profile: EngineProfile,
     pub(crate) memory: MemoryBudget,
     pub(crate) log: LogSink,
     pub(crate) assets: Assets,
@@ -40,6 +41,7 @@ impl SandboxState {
         Self {
             resources,
             wasi: wasi::new_context(&log, profile),
+            profile,
             memory: MemoryBudget::new(memory),
             log,
             assets,

@@ -64,6 +64,9 @@ pub(crate) fn thread_runtime() -> Result<Runtime> {
 
 /// Gives the guest this much from now on.
 pub(crate) fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
+    if !store.data().profile.is_metered() {
+        return Ok(());
+    }
     store
         .set_fuel(fuel.get())
         .map_err(|error| Error::internal(format!("fuel is off: {error}")))
@@ -71,8 +74,9 @@ pub(crate) fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()
 
 /// What is gone of what the guest was given.
 pub(crate) fn fuel_used(store: &Store<SandboxState>, given: Fuel) -> Fuel {
-    // The engine meters fuel whenever `set_fuel` succeeded, and it did.
-    Fuel::new(given.get().saturating_sub(store.get_fuel().unwrap_or(0)))
+    // Where the engine does not meter, none is used up.
+    let left = store.get_fuel().unwrap_or(given.get());
+    Fuel::new(given.get().saturating_sub(left))
 }
 
 /// Why the guest of this store stopped. `output` is what [`new_store`] was given.
@@ -88,7 +92,7 @@ pub(crate) fn explain_stop(
         &Circumstances {
             phase,
             budget,
-            fuel_left: store.get_fuel().unwrap_or(0),
+            fuel_left: store.get_fuel().unwrap_or(budget.fuel.get()),
             output,
             denial: store.data().memory.denial(),
         },

@@ -25,6 +25,7 @@ pub(crate) struct Encoder {
     positions: Vec<f32>,
     norm: LayerNorm,
     layers: Vec<Layer>,
+    weight_bytes: usize,
 }
 
 impl Encoder {
@@ -61,12 +62,19 @@ impl Encoder {
             layers: (0..config.num_hidden_layers)
                 .map(|index| Layer::load(weights, index, config))
                 .collect::<Result<_, _>>()?,
+            // The last field, so that all of them are counted.
+            weight_bytes: weights.bytes(),
         })
     }
 
     /// The length of an embedding.
     pub(crate) fn dimensions(&self) -> usize {
         self.hidden
+    }
+
+    /// How many bytes of memory the weights take.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.weight_bytes
     }
 
     /// How many tokens there are.

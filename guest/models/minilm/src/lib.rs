@@ -58,6 +58,7 @@ impl Model for BertEmbedder {
                 property("text.max-tokens", self.tokenization.max_tokens()),
                 property("text.vocabulary", self.encoder.vocabulary()),
                 property("embedding.dimensions", self.encoder.dimensions()),
+                property("weights.bytes", self.encoder.weight_bytes()),
             ],
         }
     }

@@ -263,13 +263,23 @@ fn weights_may_be_stored_in_half_precision_and_under_a_prefix() {
 
 #[test]
 fn the_model_says_what_it_is() {
-    let info = TinyBert::new().load().unwrap().describe();
+    let tiny = TinyBert::new();
+    let info = tiny.load().unwrap().describe();
     assert_eq!(info.architecture, "bert");
     let properties: Vec<(&str, &str)> = info
         .properties
         .iter()
         .map(|p| (p.key.as_str(), p.value.as_str()))
         .collect();
+    let (&(key, bytes), properties) = properties.split_last().unwrap();
+    assert_eq!(key, "weights.bytes");
+    let numbers: usize = tiny.tensors.values().map(|(_, values)| values.len()).sum();
+    // The pooler's are in the file and of no use; a packed matrix is padded.
+    let bytes: usize = bytes.parse().unwrap();
+    assert!(
+        (2 * numbers..16 * numbers).contains(&bytes),
+        "{bytes} {numbers}"
+    );
     assert_eq!(
         properties,
         [

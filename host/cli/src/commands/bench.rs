@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use ampoule::{GenerationRequest, Model, SandboxCosts, SandboxStart, Task, Times};
+use ampoule::{EngineProfile, GenerationRequest, Model, SandboxCosts, SandboxStart, Task, Times};
 use serde::Serialize;
 
 use super::bench_answers::{self, Answers, millis};
+use super::bench_metering::{self, Metering, Work};
 use crate::arguments::BenchCommand;
 use crate::error::Error;
 use crate::model_choice::ModelChoice;
@@ -22,18 +23,26 @@ struct Document {
     load_warm_ms: f64,
     /// The memory that sandboxes begin with; `null` for a model whose sandboxes run `init` each.
     snapshot_bytes: Option<u64>,
+    /// What the model says that its weights take of that; `null` where it says nothing.
+    packed_weight_bytes: Option<u64>,
     /// How many sandboxes the following is of.
     rounds: u32,
     /// To make a sandbox. All of these in microseconds.
     instantiate_us: Quantiles,
     /// The first call in it.
     first_call_us: Quantiles,
+    /// Both together.
+    fresh_call_us: Quantiles,
     /// To empty it.
     drop_us: Quantiles,
     /// What Wasmtime takes alone to instantiate the same code.
     bare_instantiate_us: Quantiles,
     /// Memory that each of several sandboxes at once has of its own after its first call.
     private_bytes_per_sandbox: u64,
+    /// How many times as long an answer takes with fuel and deadline as without; `null` for a model that
+    /// has none to give without pictures or texts of its own kind.
+    metering_ratio: Option<f64>,
+    metering: Option<Metering>,
     /// With a prompt.
     #[serde(flatten)]
     answers: Option<Answers>,
@@ -61,6 +70,7 @@ struct Measured {
     cold: Duration,
     warm: Duration,
     costs: SandboxCosts,
+    metering: Option<Metering>,
     answers: Option<Answers>,
 }
 
@@ -88,12 +98,16 @@ pub(crate) async fn run(
             SandboxStart::Snapshot { memory } => Some(memory.bytes()),
             _ => None,
         },
+        packed_weight_bytes: packed_weight_bytes(&measured.model),
         rounds,
         instantiate_us: (&measured.costs.instantiate).into(),
         first_call_us: (&measured.costs.first_call).into(),
+        fresh_call_us: (&measured.costs.fresh_call).into(),
         drop_us: (&measured.costs.drop).into(),
         bare_instantiate_us: (&measured.costs.bare_instantiate).into(),
         private_bytes_per_sandbox: measured.costs.private_bytes.bytes(),
+        metering_ratio: measured.metering.as_ref().map(Metering::ratio),
+        metering: measured.metering,
         answers: measured.answers,
     };
     if json {
@@ -114,19 +128,35 @@ async fn measure(
     let settings = settings.with_cache(cache.path());
     let (first, cold) = timed(choice.clone().load(&settings)).await?;
     drop(first);
-    let (model, warm) = timed(choice.load(&settings)).await?;
+    let (model, warm) = timed(choice.clone().load(&settings)).await?;
     let costs = model.measure(rounds as usize).await?;
-    let answers = match request {
-        Some(request) => Some(bench_answers::ask(&model, &request, runs).await?),
+    let answers = match &request {
+        Some(request) => Some(bench_answers::ask(&model, request, runs).await?),
         None => None,
+    };
+    // The other profiles differ from the unmetered one in more than metering.
+    let metering = match Work::for_model(&model, request) {
+        Some(work) if settings.profile == EngineProfile::Metered => {
+            let unmetered = settings.with_profile(EngineProfile::Unmetered);
+            let unmetered = choice.load(&unmetered).await?;
+            Some(bench_metering::measure(&work, &model, &unmetered, runs).await?)
+        }
+        _ => None,
     };
     Ok(Measured {
         model,
         cold,
         warm,
         costs,
+        metering,
         answers,
     })
+}
+
+fn packed_weight_bytes(model: &Model) -> Option<u64> {
+    let mut properties = model.info().properties.iter();
+    let (_, bytes) = properties.find(|(key, _)| key == "weights.bytes")?;
+    bytes.parse().ok()
 }
 
 async fn timed(
@@ -147,19 +177,29 @@ fn to_text(document: &Document) -> String {
          instantiate  {}, of which Wasmtime alone {}\n\
          first call   {}\n\
          drop         {}\n\
-         private      {:.1} MiB a sandbox\n",
+         private      {:.1} MiB a sandbox\n\
+         metering     {}\n",
         document.rounds,
         document.load_cold_ms,
         document.load_warm_ms,
-        match document.snapshot_bytes {
-            Some(bytes) => format!("{:.1} MiB", mib(bytes as f64)),
-            None => "none: each sandbox runs `init`".to_owned(),
+        match (document.snapshot_bytes, document.packed_weight_bytes) {
+            (Some(bytes), Some(weights)) => format!(
+                "{:.1} MiB, of which weights {:.1}",
+                mib(bytes as f64),
+                mib(weights as f64)
+            ),
+            (Some(bytes), None) => format!("{:.1} MiB", mib(bytes as f64)),
+            (None, _) => "none: each sandbox runs `init`".to_owned(),
         },
         quantiles(&document.instantiate_us),
         quantiles(&document.bare_instantiate_us),
         quantiles(&document.first_call_us),
         quantiles(&document.drop_us),
         mib(document.private_bytes_per_sandbox as f64),
+        match &document.metering {
+            Some(metering) => metering.to_string(),
+            None => "not measured".to_owned(),
+        },
     );
     if let Some(answers) = &document.answers {
         let rate = match answers.tokens_per_second {
