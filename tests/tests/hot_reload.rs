@@ -19,7 +19,7 @@ use ampoule_signing::{
 };
 use ampoule_tests::{
     BundleBuilder, Delivery, Place, Publisher, WrittenBundle, block_on, host_trusting,
-    host_with_limits, test_guest,
+    host_with_limits, set_mode, test_guest,
 };
 use serde_json::json;
 
@@ -52,12 +52,19 @@ fn look(live: &LiveModel) -> Result<u64, String> {
     }
 }
 
-/// Waits until the host has noticed by itself.
+/// Looks so often in vain that the host will not try again by itself for a minute, unless something changes.
+fn wear_out(live: &LiveModel, code: &str) {
+    for _ in 0..8 {
+        assert_eq!(look(live), Err(code.to_owned()));
+    }
+}
+
+/// Waits until the host has noticed by itself, for less than the pause after [`wear_out`].
 fn within_seconds(expected: f32, live: &LiveModel) {
     let started = Instant::now();
     while answering(live) != expected {
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_secs(30),
             "{:?}",
             live.refusal()
         );
@@ -247,9 +254,7 @@ fn a_release_that_is_half_copied_is_taken_once_it_is_whole() {
     let next = release(&acme, 2).write();
     let copy = |name: &str| fs::copy(next.path().join(name), place.path().join(name)).unwrap();
     copy(ENVELOPE_FILE);
-    assert_eq!(look(&live), Err("file.size".to_owned()));
-    // Long enough for the pauses to grow: it is the change that is noticed.
-    std::thread::sleep(Duration::from_secs(4));
+    wear_out(&live, "file.size");
     assert_eq!(answering(&live), 1.0);
     copy("data.bin");
     within_seconds(2.0, &live);
@@ -263,7 +268,7 @@ fn a_release_that_is_trusted_later_is_taken_then() {
     let mut place = Place::new(Delivery::Rename, &release(&acme, 1).write());
     let live = follow(&host, &place);
     place.put(&release(&new_key, 2).write());
-    assert_eq!(look(&live), Err("trust.unknown-key".to_owned()));
+    wear_out(&live, "trust.unknown-key");
     let mut trust = acme.trust();
     trust
         .insert(new_key.public_key().clone(), ["acme"])
@@ -396,4 +401,22 @@ fn a_busy_host_moves_on_as_soon_as_it_has_a_place_for_a_sandbox() {
     assert_eq!(text, "one two");
     assert_eq!(looking.join().unwrap(), Ok(2));
     assert_eq!(answering(&live), 2.0);
+}
+
+#[test]
+fn a_candidate_is_tried_again_after_a_pause_though_nothing_of_it_has_changed() {
+    let acme = Publisher::new("acme");
+    let state = tempfile::tempdir().unwrap();
+    let host = Host::builder()
+        .trust(acme.trust())
+        .releases(ReleaseState::in_directory(state.path()))
+        .build()
+        .unwrap();
+    let mut place = Place::new(Delivery::Rename, &release(&acme, 1).write());
+    let live = follow(&host, &place);
+    set_mode(state.path(), 0o777);
+    place.put(&release(&acme, 2).write());
+    assert_eq!(look(&live), Err("trust.permissions".to_owned()));
+    set_mode(state.path(), 0o700);
+    within_seconds(2.0, &live);
 }

@@ -275,7 +275,7 @@ impl Follower {
             from_release = before.manifest().release(),
             release = manifest.release(),
             manifest = %digest,
-            "new requests move to another release"
+            "new requests move to what lies in the model's place"
         );
     }
 
