@@ -32,6 +32,17 @@ fn release(publisher: &Publisher, number: u64) -> BundleBuilder<'_> {
         .file("data.bin", bytes)
 }
 
+/// A first release that generates, with time for a generation to outlive the load of the next release.
+fn generating(acme: &Publisher) -> (Limits, Place) {
+    let mut limits = Limits::default();
+    limits.deadline = Duration::from_secs(60);
+    let first = acme
+        .every_task()
+        .set("/limits/deadline_ms", json!(60_000))
+        .write();
+    (limits, Place::new(Delivery::Overwrite, &first))
+}
+
 fn follow(host: &Host, place: &Place) -> LiveModel {
     block_on(host.follow(place.path(), LoadOptions::new())).unwrap()
 }
@@ -106,8 +117,8 @@ fn a_host_notices_a_newer_release_by_itself() {
 #[test]
 fn a_generation_in_flight_finishes_on_the_release_that_it_began_on() {
     let acme = Publisher::new("acme");
-    let mut place = Place::new(Delivery::Overwrite, &acme.every_task().write());
-    let live = follow(&host_trusting(&acme), &place);
+    let (limits, mut place) = generating(&acme);
+    let live = follow(&host_with_limits(&acme, limits), &place);
     block_on(async {
         let request = || GenerationRequest::question("one two three", 10);
         let mut generation = live.model().generate(request()).await.unwrap();
@@ -372,7 +383,7 @@ fn requests_are_answered_at_once_while_a_candidate_takes_its_time() {
     assert_eq!(looking.join().unwrap(), Err("limit.deadline".to_owned()));
     // `init` may take three seconds.
     assert!(
-        answers > 10 && slowest < Duration::from_secs(1),
+        answers > 10 && slowest < Duration::from_secs(2),
         "{answers}, {slowest:?}"
     );
 }
@@ -380,11 +391,9 @@ fn requests_are_answered_at_once_while_a_candidate_takes_its_time() {
 #[test]
 fn a_busy_host_moves_on_as_soon_as_it_has_a_place_for_a_sandbox() {
     let acme = Publisher::new("acme");
-    let mut limits = Limits::default();
+    let (mut limits, mut place) = generating(&acme);
     limits.sandboxes = 1;
-    let mut place = Place::new(Delivery::Rename, &acme.every_task().write());
-    let live = block_on(host_with_limits(&acme, limits).follow(place.path(), LoadOptions::new()));
-    let live = live.unwrap();
+    let live = follow(&host_with_limits(&acme, limits), &place);
     let request = GenerationRequest::question("one two", 10);
     let mut generation = block_on(live.model().generate(request)).unwrap();
     place.put(&release(&acme, 2).write());

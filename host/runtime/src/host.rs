@@ -205,7 +205,8 @@ impl Host {
     }
 
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
-    /// initialises it once. None of that happens on the caller's thread.
+    /// initialises it once. None of that happens on the caller's thread. On a host that is busy it waits for
+    /// a place for the model's first sandbox.
     ///
     /// # Errors
     ///
