@@ -20,6 +20,7 @@ use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::error::{Error, Result, printable};
 use crate::file_reader::FileRegion;
+use crate::file_stamp::FileStamp;
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
@@ -69,6 +70,11 @@ impl Archive {
             length,
             envelope,
         })
+    }
+
+    /// What the system says of the file now; `None` if it does not say.
+    pub(crate) fn stamp(&self) -> Option<FileStamp> {
+        Some(FileStamp::of(&self.file.metadata().ok()?))
     }
 
     /// The envelope's bytes.

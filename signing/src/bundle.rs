@@ -16,7 +16,7 @@ use crate::key::KeyId;
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
 use crate::reference::ModelReference;
-use crate::source::{Files, Source, check_total};
+use crate::source::{Files, FilesStamp, Source, check_total};
 use crate::trust::{Caps, Revoked, Signers, TrustDecision, TrustError, TrustStore};
 use crate::units::ByteSize;
 
@@ -123,6 +123,16 @@ impl Bundle {
             )?
             .remove(manifest.component().path())
             .ok_or(Error::Internal("the component"))
+    }
+
+    /// What the system says of the files that the manifest lists, **without any check of signatures**: to
+    /// see whether a bundle that was refused has been changed. Nothing of them is read.
+    #[must_use]
+    pub fn unverified_stamp(&self) -> FilesStamp {
+        match self.unverified_manifest() {
+            Ok(manifest) => self.source.stamp(manifest.all_files()),
+            Err(_) => FilesStamp::default(),
+        }
     }
 
     /// Verifies everything and reads every file.
@@ -299,6 +309,12 @@ impl VerifiedBundle {
     #[must_use]
     pub fn decision(&self) -> &TrustDecision {
         &self.decision
+    }
+
+    /// What was signed, and the signatures.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.signed.envelope
     }
 
     /// The signed manifest.

@@ -138,6 +138,7 @@ mod error;
 mod exit_code;
 mod file_buffer;
 mod file_reader;
+mod file_stamp;
 mod json;
 mod key;
 mod key_file;
@@ -178,6 +179,7 @@ pub use private_directory::PrivateDirectory;
 pub use reference::ModelReference;
 pub use semver::Version;
 pub use sign::{cosign_directory, review_and_cosign, sign_directory};
+pub use source::FilesStamp;
 pub use template::{MANIFEST_FILE, ManifestTemplate};
 #[cfg(feature = "clap")]
 pub use trust::{CapOptions, DelegationOptions};

@@ -51,6 +51,16 @@ impl VersionReference {
 }
 
 impl ModelReference {
+    /// Any version of the model that this is a manifest of.
+    #[must_use]
+    pub fn any_version_of(manifest: &Manifest) -> Self {
+        Self {
+            model: Some((manifest.publisher().to_owned(), manifest.name().to_owned())),
+            version: None,
+            digest: None,
+        }
+    }
+
     /// Refuses a model that is not the one meant.
     ///
     /// # Errors

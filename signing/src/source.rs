@@ -13,6 +13,7 @@ use crate::directory::Directory;
 use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
 use crate::error::{Error, Result};
 use crate::file_reader::{FileRegion, check_verified, read_verified};
+use crate::file_stamp::FileStamp;
 use crate::manifest::{FileEntry, Manifest};
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
@@ -103,7 +104,26 @@ impl Source {
                 .try_for_each(|entry| checked(files, entry).map(drop)),
         }
     }
+
+    /// Some of a manifest's files as they are now. One that cannot be opened is one without a stamp.
+    pub(crate) fn stamp<'a>(&self, entries: impl Iterator<Item = &'a FileEntry>) -> FilesStamp {
+        FilesStamp(match self {
+            Self::Directory(directory) => entries
+                .map(|entry| {
+                    let (file, _) = directory.open_file(entry.path()).ok()?;
+                    Some(FileStamp::of(&file.into_std().metadata().ok()?))
+                })
+                .collect(),
+            Self::Archive(archive) => vec![archive.stamp()],
+            Self::Memory(_) => Vec::new(),
+        })
+    }
 }
+
+/// What the system says of a bundle's files, but their content: one that was refused is worth another look
+/// when this has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilesStamp(Vec<Option<FileStamp>>);
 
 /// Opens a bundle's directory, signed or not.
 pub(crate) fn open_directory(location: &Location<'_>) -> Result<Directory> {

@@ -22,6 +22,7 @@ mod guests;
 mod hosts;
 mod operator;
 mod pictures;
+mod place;
 mod process;
 mod score_table;
 mod snapshot_size;
@@ -39,6 +40,7 @@ pub use guests::{
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::png_header;
+pub use place::{Delivery, Place};
 pub use process::{
     ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
 };

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ampoule::Host;
+use ampoule::{Host, LoadOptions};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const BEAT: Duration = Duration::from_millis(10);
@@ -30,14 +30,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     local.spawn_local(beat(Rc::clone(&latest)));
     local
         .run_until(async {
-            // What the directory says later holds for the model that is loaded now, too.
+            // What the directory says later holds for the model that is loaded now, too, and a newer
+            // release that is put in the model's place gets the lines from then on.
             let host = Host::builder().trust_directory(trust).build()?;
-            let model = host.load(bundle).await?;
+            let live = host.follow(bundle, LoadOptions::new()).await?;
             let mut lines = BufReader::new(tokio::io::stdin()).lines();
             while let Some(line) = lines.next_line().await? {
                 latest.set(Duration::ZERO);
                 // A refused or stopped request is an answer too: the service lives on.
-                match model.embed_text(&[&line]).await {
+                match live.model().embed_text(&[&line]).await {
                     Ok(answer) => println!(
                         "{} dimensions, {} tokens, {} of fuel",
                         answer.output.dimensions,

@@ -81,7 +81,7 @@ impl Shared {
 pub(crate) enum Urgency {
     /// A new request: refused with `limit.busy` when the queue is full.
     New,
-    /// The next step of a request that has a sandbox already. Refusing it would throw away what was
+    /// The next step of a request that has a place for its sandbox already. Refusing it would throw away what was
     /// done; how many there can be is bounded by the sandboxes.
     Continued,
 }

@@ -1,13 +1,10 @@
 //! The host: what it trusts, what it allows, and loading models into it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use ampoule_signing::{
-    Bundle, Manifest, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError,
-    TrustStore, VerifiedBundle,
-};
+use ampoule_signing::{Bundle, Manifest, ReleaseState, Timestamp, TrustStore};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
@@ -25,9 +22,12 @@ use crate::engine::{BuildEngines, EngineProfile, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::limits::Limits;
+use crate::load_options::{LoadOptions, RollbackProtection};
 use crate::model::Model;
+use crate::release_rule::ReleaseRule;
 use crate::snapshot::Init;
 use crate::trust::{HostTrust, ModelTrust, TrustSource};
+use crate::watch::Watch;
 
 /// Runs models that it trusts, within limits. Clones are the same host.
 #[derive(Clone)]
@@ -46,6 +46,8 @@ pub(crate) struct HostInner {
     code: CodeStore,
     compiler: Option<CompileProcess>,
     releases: Option<ReleaseState>,
+    /// Looks at the trust directory for as long as there is a host.
+    _trust_watch: Option<Watch>,
 }
 
 /// Settings of a [`Host`]; see [`Host::builder`].
@@ -58,67 +60,6 @@ pub struct HostBuilder {
     threads: Option<usize>,
     cache: Option<CodeCache>,
     compiler: Option<CompileProcess>,
-}
-
-/// How to load one bundle; see [`Host::load_with`].
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct LoadOptions {
-    /// The model that it has to be. Without it, any that is trusted will do.
-    pub expected: Option<ModelReference>,
-    /// What becomes of the host's memory of releases ([`HostBuilder::releases`]).
-    pub rollback: RollbackProtection,
-    /// What is done when others could have changed the bundle. Without it, it is refused.
-    pub permissions: PermissionPolicy,
-}
-
-/// How one bundle is held against the releases that were run before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RollbackProtection {
-    /// An older release is refused, a newer one is remembered.
-    #[default]
-    On,
-    /// An older release is refused, nothing is remembered: to find out whether a bundle would be run.
-    CheckOnly,
-    /// An older release is run, which is logged; the newer one is still remembered afterwards.
-    AllowDowngrade,
-}
-
-impl LoadOptions {
-    /// Any model that is trusted.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// This model and no other.
-    #[must_use]
-    pub fn expecting(mut self, model: ModelReference) -> Self {
-        self.expected = Some(model);
-        self
-    }
-
-    /// With the host's memory of releases used in this way.
-    #[must_use]
-    pub fn rollback(mut self, rollback: RollbackProtection) -> Self {
-        self.rollback = rollback;
-        self
-    }
-
-    /// With this done when others could have changed the bundle.
-    #[must_use]
-    pub fn permissions(mut self, permissions: PermissionPolicy) -> Self {
-        self.permissions = permissions;
-        self
-    }
-
-    fn open(self, path: &Path) -> Result<Bundle> {
-        let bundle = Bundle::open(self.permissions.at(path))?;
-        Ok(match self.expected {
-            Some(expected) => bundle.with_expected(expected),
-            None => bundle,
-        })
-    }
 }
 
 impl HostBuilder {
@@ -220,6 +161,7 @@ impl HostBuilder {
                 profile: self.profile,
                 code: CodeStore::new(self.cache),
                 compiler: self.compiler,
+                _trust_watch: trust.watch()?,
                 trust,
                 releases: self.releases,
             }),
@@ -257,8 +199,14 @@ impl Host {
         self.inner.trust.replace(trust);
     }
 
+    /// Which change of the trust the host is at.
+    pub(crate) fn trust_generation(&self) -> u64 {
+        self.inner.trust.current().generation()
+    }
+
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
-    /// initialises it once. None of that happens on the caller's thread.
+    /// initialises it once. None of that happens on the caller's thread. On a host that is busy it waits for
+    /// a place for the model's first sandbox.
     ///
     /// # Errors
     ///
@@ -296,7 +244,11 @@ impl Host {
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
         rollback: RollbackProtection,
     ) -> Result<Model> {
-        let result = self.start(open, rollback).await;
+        let rule = ReleaseRule {
+            rollback,
+            serving: None,
+        };
+        let result = self.start(open, rule).await;
         match &result {
             Ok(model) => {
                 let manifest = model.manifest();
@@ -317,16 +269,18 @@ impl Host {
         result
     }
 
-    async fn start(
+    /// All of a load, but for telling of it.
+    pub(crate) async fn start(
         &self,
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
-        rollback: RollbackProtection,
+        rule: ReleaseRule,
     ) -> Result<Model> {
         let inner = Arc::clone(&self.inner);
         // Whoever stops waiting for the model stops its `init`.
         let cancelled = CancellationToken::new();
         let _guard = cancelled.clone().drop_guard();
-        let artifact = off_thread(move || inner.prepare(open()?, rollback, cancelled)).await?;
+        let rollback = rule.rollback;
+        let artifact = off_thread(move || inner.prepare(open()?, &rule, cancelled)).await?;
         let model = Model::describe(Arc::clone(&self.inner), artifact).await?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
         if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
@@ -343,7 +297,7 @@ impl HostInner {
     fn prepare(
         &self,
         bundle: Bundle,
-        rollback: RollbackProtection,
+        rule: &ReleaseRule,
         cancelled: CancellationToken,
     ) -> Result<Arc<Artifact>> {
         let (trust, now) = (self.trust.current(), Timestamp::now());
@@ -352,7 +306,7 @@ impl HostInner {
         let bundle = bundle
             .with_max_size(self.limits.bundle)
             .verify_component(store, now)?;
-        self.check_release(&bundle, rollback)?;
+        rule.check(self.releases.as_ref(), &bundle)?;
         let model_trust = ModelTrust::new(bundle.decision(), &trust);
         let mut model = admit(bundle, &self.limits)?;
         let identity = CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?;
@@ -386,27 +340,6 @@ impl HostInner {
                 let engines = BuildEngines::new(request.profile, request.image)?;
                 compile(&engines, &request.component, request.init, cancelled)
             }
-        }
-    }
-
-    fn check_release(&self, bundle: &VerifiedBundle, rollback: RollbackProtection) -> Result<()> {
-        let Some(releases) = &self.releases else {
-            return Ok(());
-        };
-        match releases.check(bundle.manifest(), bundle.manifest_digest()) {
-            Err(
-                error @ ampoule_signing::Error::Trust(
-                    TrustError::Rollback { .. } | TrustError::ReleaseReused { .. },
-                ),
-            ) if rollback == RollbackProtection::AllowDowngrade => {
-                tracing::warn!(
-                    target: "ampoule::rollback",
-                    code = error.code(), %error,
-                    "an older release is run all the same, as asked for"
-                );
-                Ok(())
-            }
-            checked => Ok(checked?),
         }
     }
 }

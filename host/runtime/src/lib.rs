@@ -58,10 +58,13 @@ mod image_header;
 mod input;
 mod inspect;
 pub mod limits;
+mod live_model;
+mod load_options;
 mod measure;
 mod memory;
 mod model;
 mod native_code;
+mod release_rule;
 mod sandbox;
 mod sealed_file;
 mod snapshot;
@@ -73,6 +76,7 @@ mod text;
 mod ticker;
 mod trust;
 mod wasi;
+mod watch;
 
 pub use ampoule_signing::{
     Bundle, ByteSize, Fuel, KeyId, Location, Manifest, ModelReference, PermissionPolicy, PublicKey,
@@ -90,10 +94,12 @@ pub use engine::EngineProfile;
 pub use error::{Error, Phase, Result};
 pub use generation::{Chunk, Content, Finish, Generation, GenerationRequest, Message, Sampling};
 pub use guest_log::{GuestLog, LogLevel, LogMessage, harmless_text};
-pub use host::{Host, HostBuilder, LoadOptions, RollbackProtection};
+pub use host::{Host, HostBuilder};
 pub use image::{Image, ImageEmbeddings, Label};
 pub use inspect::{Inspection, inspect, inspect_bundle};
 pub use limits::{CompileLimits, InitLimits, Limits};
+pub use live_model::{LiveModel, Refusal};
+pub use load_options::{LoadOptions, RollbackProtection};
 pub use measure::{SandboxCosts, Times};
 pub use model::{Model, ModelInfo};
 pub use sandbox::SandboxReport;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ampoule_signing::{ByteSize, KeyId, Manifest, Sha256Digest};
-use tokio::sync::Semaphore;
+use ampoule_signing::{ByteSize, KeyId, Manifest, Sha256Digest, VerifiedBundle};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wasmtime::Store;
@@ -44,22 +44,34 @@ pub struct Model {
 
 impl Model {
     /// Makes a first sandbox of the model, so that one that cannot start fails here and not at its first
-    /// request, and asks what it says of itself.
+    /// request, and asks what it says of itself. Where a request would be told that the host is busy, this
+    /// waits for a place: a load has cost more by now than coming back.
     pub(crate) async fn describe(host: Arc<HostInner>, artifact: Arc<Artifact>) -> Result<Self> {
         let mut model = Self {
             host,
             artifact,
             info: Arc::default(),
         };
+        let place = Arc::clone(&model.host.places).acquire_owned().await;
+        let place = place.map_err(|_| Error::internal("there are no places for sandboxes"))?;
+        model.check_trust()?;
+        let request = NewRequest {
+            place: Some(place),
+            ..model.new_request()
+        };
         let artifact = Arc::clone(&model.artifact);
+        let describe = async move |store: &mut Store<_>, instance: &Instance| {
+            artifact.exports.check_types(store, instance)?;
+            let guest = artifact.exports.load_lifecycle(store, instance)?;
+            Ok(Ok(guest.call_describe(store).await?))
+        };
+        let expires = request.expires;
         let described = model
-            .ask(async move |store, instance| {
-                artifact.exports.check_types(store, instance)?;
-                let guest = artifact.exports.load_lifecycle(store, instance)?;
-                Ok(Ok(guest.call_describe(store).await?))
+            .run(Urgency::Continued, expires, async move |cancelled| {
+                let (_, described, _) = request.begin(cancelled, describe).await?;
+                Ok(described)
             })
-            .await?
-            .output;
+            .await?;
         model.info = Arc::new(ModelInfo {
             architecture: harmless(&described.architecture),
             properties: described
@@ -71,22 +83,26 @@ impl Model {
         Ok(model)
     }
 
+    pub(crate) fn bundle(&self) -> &VerifiedBundle {
+        self.artifact.model.bundle()
+    }
+
     /// The signed manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
-        self.artifact.model.bundle().manifest()
+        self.bundle().manifest()
     }
 
     /// The digest of the manifest's signed bytes: the model's identity.
     #[must_use]
     pub fn manifest_digest(&self) -> Sha256Digest {
-        self.artifact.model.bundle().manifest_digest()
+        self.bundle().manifest_digest()
     }
 
     /// The trusted keys that signed it.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
-        self.artifact.model.bundle().signers()
+        self.bundle().signers()
     }
 
     /// What it can do.
@@ -166,6 +182,7 @@ impl Model {
         NewRequest {
             artifact: Arc::clone(&self.artifact),
             places: Arc::clone(&self.host.places),
+            place: None,
             sandboxes: self.limits().sandboxes,
             log: self.limits().log,
             expires: Instant::now() + self.deadline(),
@@ -195,7 +212,12 @@ impl Model {
         let inner = span.clone();
         let work = move |cancelled| work(cancelled).instrument(inner);
         let executor = &self.host.executor;
-        let result = match self.check_trust(urgency) {
+        // A request that has begun goes on, a new one needs the trust of now.
+        let trusted = match urgency {
+            Urgency::New => self.check_trust(),
+            Urgency::Continued => Ok(()),
+        };
+        let result = match trusted {
             Ok(()) => {
                 let result = executor.run(urgency, expires, allowed, work);
                 result.instrument(span.clone()).await
@@ -210,16 +232,9 @@ impl Model {
         result
     }
 
-    /// A request that has begun goes on, a new one needs the trust of now.
-    fn check_trust(&self, urgency: Urgency) -> Result<()> {
-        match urgency {
-            Urgency::Continued => Ok(()),
-            Urgency::New => {
-                let bundle = self.artifact.model.bundle();
-                let trust = self.host.trust.current();
-                self.artifact.trust.check(bundle, &trust)
-            }
-        }
+    fn check_trust(&self) -> Result<()> {
+        let trust = self.host.trust.current();
+        self.artifact.trust.check(self.bundle(), &trust)
     }
 
     /// The time that one request may take.
@@ -258,6 +273,8 @@ impl<T, F> Call<T> for F where
 pub(crate) struct NewRequest {
     artifact: Arc<Artifact>,
     places: Arc<Semaphore>,
+    /// The place for its sandbox, if it has one already.
+    place: Option<OwnedSemaphorePermit>,
     sandboxes: usize,
     log: ByteSize,
     expires: Instant,
@@ -270,21 +287,30 @@ impl NewRequest {
 
     /// Makes a sandbox, if there is a place for one.
     pub(crate) async fn start_sandbox(&self, cancelled: CancellationToken) -> Result<Sandbox> {
-        let places = Arc::clone(&self.places);
-        let place = places.try_acquire_owned().map_err(|_| Error::Busy {
-            reason: format!("{} sandboxes are in use", self.sandboxes),
-        })?;
+        let place = self.find_place()?;
         Sandbox::start(Arc::clone(&self.artifact), self.log, place, cancelled).await
+    }
+
+    fn find_place(&self) -> Result<OwnedSemaphorePermit> {
+        let places = Arc::clone(&self.places);
+        places.try_acquire_owned().map_err(|_| Error::Busy {
+            reason: format!("{} sandboxes are in use", self.sandboxes),
+        })
     }
 
     /// Makes the sandbox and runs the first call. Returns the sandbox, what the call returned, and
     /// when the request must be over.
     async fn begin<T>(
-        self,
+        mut self,
         cancelled: CancellationToken,
         call: impl Call<T>,
     ) -> Result<(Sandbox, T, Instant)> {
-        let mut sandbox = self.start_sandbox(cancelled.clone()).await?;
+        let place = match self.place.take() {
+            Some(place) => place,
+            None => self.find_place()?,
+        };
+        let artifact = Arc::clone(&self.artifact);
+        let mut sandbox = Sandbox::start(artifact, self.log, place, cancelled.clone()).await?;
         // Running `init` has a budget of its own: the time that it took is given back.
         let expires = self.expires + sandbox.start_wall();
         sandbox.begin_request(expires)?;

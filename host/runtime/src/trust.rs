@@ -5,17 +5,13 @@
 //! the model was loaded.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ampoule_signing::{DirectoryStamp, Timestamp, TrustDecision, TrustStore, VerifiedBundle};
 
 use crate::admission::check_publisher;
 use crate::error::{Error, Result};
-
-/// How often a trust directory is looked at for changes.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use crate::watch::Watch;
 
 /// Where a host has its trust from.
 #[derive(Debug)]
@@ -80,19 +76,20 @@ impl HostTrust {
                 (Some(directory), current)
             }
         };
-        let trust = Arc::new(Self {
+        Ok(Arc::new(Self {
             directory,
             current: RwLock::new(Arc::new(current)),
             changing: Mutex::default(),
-        });
-        if trust.directory.is_some() {
-            let weak = Arc::downgrade(&trust);
-            thread::Builder::new()
-                .name("ampoule-trust".to_owned())
-                .spawn(move || watch(&weak))
-                .map_err(|error| Error::thread(&error))?;
+        }))
+    }
+
+    /// Looks at the directory, if the trust is from one, for as long as what this returns is kept.
+    pub(crate) fn watch(self: &Arc<Self>) -> Result<Option<Watch>> {
+        if self.directory.is_none() {
+            return Ok(None);
         }
-        Ok(trust)
+        let trust = Arc::clone(self);
+        Watch::start("ampoule-trust", move |_| trust.look()).map(Some)
     }
 
     /// What is trusted now.
@@ -145,16 +142,6 @@ impl HostTrust {
     }
 }
 
-fn watch(trust: &Weak<HostTrust>) {
-    loop {
-        thread::sleep(LOOK_EVERY);
-        match trust.upgrade() {
-            Some(trust) => trust.look(),
-            None => return,
-        }
-    }
-}
-
 impl CurrentTrust {
     fn read(directory: &Path, generation: u64) -> Self {
         let stamp = Some(DirectoryStamp::of(directory));
@@ -163,6 +150,11 @@ impl CurrentTrust {
             store: TrustStore::open(directory).map_err(Arc::new),
             stamp,
         }
+    }
+
+    /// How many changes there were before it.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whom to trust.

@@ -38,6 +38,42 @@ pub struct SeenRelease {
     pub manifest: Sha256Digest,
 }
 
+impl SeenRelease {
+    /// This bundle's release.
+    #[must_use]
+    pub fn of(manifest: &Manifest, digest: Sha256Digest) -> Self {
+        Self {
+            release: manifest.release(),
+            manifest: digest,
+        }
+    }
+
+    /// Whether another bundle of the same model may come after this release: it is newer, or this very
+    /// one. The names are not compared.
+    ///
+    /// # Errors
+    ///
+    /// `trust.rollback` when it is older, `trust.release-reused` when it is another bundle of the same
+    /// release.
+    pub fn may_be_followed_by(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
+        let release = manifest.release();
+        if release < self.release {
+            return Err(Error::Trust(TrustError::Rollback {
+                model: model_of(manifest),
+                found: release,
+                seen: self.release,
+            }));
+        }
+        if release == self.release && digest != self.manifest {
+            return Err(Error::Trust(TrustError::ReleaseReused {
+                model: model_of(manifest),
+                release,
+            }));
+        }
+        Ok(())
+    }
+}
+
 /// The state directory of a machine.
 ///
 /// Nothing is kept in memory: every question reads the file, so that all processes of the machine see
@@ -94,10 +130,8 @@ impl ReleaseState {
     /// `trust.rollback` when a newer release was run, `trust.release-reused` when another bundle of the
     /// same release was, and as [`ReleaseState::seen`].
     pub fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
-        let seen = self.seen()?;
-        let model = model_of(manifest);
-        match seen.get(&model) {
-            Some(seen) => may_follow(&model, seen, manifest.release(), digest),
+        match self.seen()?.get(&model_of(manifest)) {
+            Some(seen) => seen.may_be_followed_by(manifest, digest),
             None => Ok(()),
         }
     }
@@ -113,10 +147,7 @@ impl ReleaseState {
     /// As [`ReleaseState::check`]: another process may have recorded something newer in the meantime.
     pub fn record(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
         let model = model_of(manifest);
-        let this = SeenRelease {
-            release: manifest.release(),
-            manifest: digest,
-        };
+        let this = SeenRelease::of(manifest, digest);
         // The usual case, which needs no turn and no right to write.
         if self.seen()?.get(&model) == Some(&this) {
             return Ok(());
@@ -124,7 +155,7 @@ impl ReleaseState {
         let locked = LockedDirectory::make(&self.location(), LOCK_FILE, "the state directory")?;
         let mut state = read(locked.directory())?;
         if let Some(seen) = state.releases.get(&model) {
-            may_follow(&model, seen, this.release, digest)?;
+            seen.may_be_followed_by(manifest, digest)?;
             if *seen == this {
                 return Ok(());
             }
@@ -146,24 +177,6 @@ impl ReleaseState {
 
 fn model_of(manifest: &Manifest) -> String {
     format!("{}/{}", manifest.publisher(), manifest.name())
-}
-
-/// Whether this release of a model may follow the newest one that was run.
-fn may_follow(model: &str, seen: &SeenRelease, release: u64, digest: Sha256Digest) -> Result<()> {
-    if release < seen.release {
-        return Err(Error::Trust(TrustError::Rollback {
-            model: model.to_owned(),
-            found: release,
-            seen: seen.release,
-        }));
-    }
-    if release == seen.release && digest != seen.manifest {
-        return Err(Error::Trust(TrustError::ReleaseReused {
-            model: model.to_owned(),
-            release,
-        }));
-    }
-    Ok(())
 }
 
 fn read(directory: &Directory) -> Result<Releases> {

@@ -1,0 +1,49 @@
+//! Whether a bundle's release may be run after those that were, and remembering that it was.
+
+use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedBundle};
+
+use crate::error::Result;
+use crate::load_options::RollbackProtection;
+
+/// What a bundle's release is held against.
+#[derive(Clone, Debug)]
+pub(crate) struct ReleaseRule {
+    /// What becomes of the host's memory of releases.
+    pub(crate) rollback: RollbackProtection,
+    /// The release that the bundle is to take over from.
+    pub(crate) serving: Option<SeenRelease>,
+}
+
+impl ReleaseRule {
+    /// Refuses a release that is not the newest. `releases` is the host's memory, if it has one.
+    pub(crate) fn check(
+        &self,
+        releases: Option<&ReleaseState>,
+        bundle: &VerifiedBundle,
+    ) -> Result<()> {
+        let (manifest, digest) = (bundle.manifest(), bundle.manifest_digest());
+        let follows = match &self.serving {
+            Some(serving) => serving.may_be_followed_by(manifest, digest),
+            None => Ok(()),
+        };
+        let checked = follows.and_then(|()| match releases {
+            Some(releases) => releases.check(manifest, digest),
+            None => Ok(()),
+        });
+        match checked {
+            Err(
+                error @ ampoule_signing::Error::Trust(
+                    TrustError::Rollback { .. } | TrustError::ReleaseReused { .. },
+                ),
+            ) if self.rollback == RollbackProtection::AllowDowngrade => {
+                tracing::warn!(
+                    target: "ampoule::rollback",
+                    code = error.code(), %error,
+                    "an older release is run all the same, as asked for"
+                );
+                Ok(())
+            }
+            checked => Ok(checked?),
+        }
+    }
+}

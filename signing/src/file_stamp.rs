@@ -1,0 +1,32 @@
+//! Whether a file was changed, without reading it.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+
+/// What the system says of a file, but its content. Two that differ mean that something was changed; that
+/// two are the same does not prove that nothing was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    /// Device and number.
+    identity: (u64, u64),
+    size: u64,
+    mode: u32,
+    /// The last change of the content and of the rest, in seconds and nanoseconds.
+    times: [(i64, i64); 2],
+}
+
+impl FileStamp {
+    /// The file as it is now. Take it before reading the file: what is changed in between then shows the
+    /// next time.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            identity: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            times: [
+                (metadata.mtime(), metadata.mtime_nsec()),
+                (metadata.ctime(), metadata.ctime_nsec()),
+            ],
+        }
+    }
+}
