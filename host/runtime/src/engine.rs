@@ -13,6 +13,7 @@ use crate::limits::{
     MAX_TABLES, MAX_WASM_STACK,
 };
 use crate::memory::TABLE_ELEMENT_BYTES;
+use crate::system_refusal::system_refusal;
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
@@ -70,7 +71,12 @@ impl BuildEngines {
 }
 
 fn finish(config: &Config) -> Result<Engine> {
-    Engine::new(config).map_err(|error| Error::internal(format!("the engine: {error:#}")))
+    Engine::new(config).map_err(|error| match system_refusal(&error) {
+        Some(refusal) => Error::Addresses {
+            reason: refusal.to_string(),
+        },
+        None => Error::internal(format!("the engine: {error:#}")),
+    })
 }
 
 /// Everything that decides what code a component becomes, and what it may use.
