@@ -122,6 +122,22 @@ fn unit() -> Vec<(String, String)> {
         .collect()
 }
 
+/// Each file of the samples is named by the guide, and by its own path.
+#[test]
+fn the_guide_names_every_sample() {
+    let guide = fs::read_to_string(workspace_file("DEPLOYMENT_SECURITY.md")).unwrap();
+    for file in fs::read_dir(workspace_file("samples/deployment")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert!(
+            guide.contains(&format!("(samples/deployment/{name})")),
+            "{name}"
+        );
+    }
+    for (name, _) in unit() {
+        assert!(guide.contains(&format!("`{name}=")), "{name}");
+    }
+}
+
 /// The sample configuration with directories of the test's, for a service that nobody has installed.
 fn installed(directory: &Path) -> std::path::PathBuf {
     let text = fs::read_to_string(workspace_file(CONFIGURATION)).unwrap();
@@ -335,12 +351,11 @@ fn where_there_may_be_no_files_in_memory_the_command_says_so() {
 }
 
 #[test]
-fn a_system_call_filter_that_does_not_know_openat2_is_no_obstacle() {
-    assert_embeds(
-        &filtered("no-openat2", &Small::new().embed())
-            .output()
-            .unwrap(),
-    );
+fn the_system_call_filters_of_containers_are_no_obstacle() {
+    let small = Small::new();
+    for filter in ["no-openat2", "no-clone3"] {
+        assert_embeds(&filtered(filter, &small.embed()).output().unwrap());
+    }
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn main() {
         "no-files-in-memory" => (libc::EPERM, vec![(libc::SYS_memfd_create, None)]),
         // A seccomp profile that is older than the call answers so.
         "no-openat2" => (libc::EPERM, vec![(libc::SYS_openat2, None)]),
+        // Docker's answers so, to see the older call's arguments.
+        "no-clone3" => (libc::ENOSYS, vec![(libc::SYS_clone3, None)]),
         other => panic!("there is no filter {other}"),
     };
     let rules: BTreeMap<_, _> = refused
