@@ -214,6 +214,8 @@ fn the_process_has_limits_no_environment_and_only_its_streams() {
         let is_inherited = inherited.is_ok_and(|file| fs::read_link(entry.path()).unwrap() == file);
         assert!(["0", "1", "2"].contains(&&*name) || is_inherited, "{name}");
     }
+    let score = fs::read_to_string(proc.join("oom_score_adj")).unwrap();
+    assert_eq!(score.trim(), "1000", "it goes first where memory runs out");
     assert_eq!(fs::read_link(proc.join("cwd")).unwrap(), Path::new("/"));
     command.kill().unwrap();
     command.wait().unwrap();

@@ -115,3 +115,27 @@ impl Serialize for CodeIdentity {
         self.0.serialize(serializer)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use wasmtime::{Config, ModuleVersionStrategy};
+
+    use super::*;
+
+    #[test]
+    fn code_of_another_wasmtime_or_of_other_settings_is_other_code() {
+        let digest = |config: &Config| compatibility(&Engine::new(config).unwrap());
+        let own = digest(&Config::new());
+        assert_eq!(digest(&Config::new()), own);
+
+        let mut other_version = Config::new();
+        let version = ModuleVersionStrategy::Custom("48.0.0".to_owned());
+        other_version.module_version(version).unwrap();
+        assert_ne!(digest(&other_version), own);
+
+        let mut other_settings = Config::new();
+        other_settings.wasm_simd(false).wasm_relaxed_simd(false);
+        assert_ne!(digest(&other_settings), own);
+    }
+}

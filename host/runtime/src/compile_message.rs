@@ -200,5 +200,6 @@ failures! {
     Guest { phase: Phase, guest_code: String, message: String },
     Trap { phase: Phase, reason: String },
     Thread { reason: String },
+    Executable { reason: String },
     Internal { reason: String },
 }

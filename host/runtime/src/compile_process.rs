@@ -2,7 +2,6 @@
 //! ends with that process, and so does a panic.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -26,6 +25,9 @@ const MAX_WORDS: u64 = 16 * 1024;
 
 /// What the standard library says when an allocation fails, before it aborts.
 const ALLOCATION_FAILED: &str = "memory allocation of";
+
+/// What a thread pool, or a thread, that the system refuses (`EAGAIN`) panics with.
+const NO_THREAD: &str = "kind: WouldBlock";
 
 /// A program that calls [`compile_for_host`](crate::compile_for_host) when it is started in this way.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ impl CompileProcess {
     ) -> Result<CompiledModel> {
         // In memory rather than through a pipe: nobody has to feed it.
         let input = SealedFile::new(|file| request.write(file))
-            .and_then(|input| File::open(input.path()))
+            .and_then(|input| input.reopen())
             .map_err(|error| Error::system("keep a model in memory", &error))?;
         // `init` has a deadline of its own, which comes first.
         let time = limits.time.saturating_add(request.init.budget.deadline);
@@ -130,29 +132,26 @@ fn wait(
     let (Some(mut answer), Some(words)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Error::internal("the process that compiles has no streams"));
     };
+    let listener = spawn(move || {
+        let mut text = Vec::new();
+        // Read on to the end, so that the process never waits for us.
+        let mut words = words;
+        let _ = words.by_ref().take(MAX_WORDS).read_to_end(&mut text);
+        let _ = io::copy(&mut words, &mut io::sink());
+        String::from_utf8_lossy(&text).into_owned()
+    })?;
     let (sender, receiver) = oneshot::channel();
-    let reader = thread::Builder::new()
-        .name("ampoule-compile".to_owned())
-        .spawn(move || {
-            let listener = thread::spawn(move || {
-                let mut text = Vec::new();
-                // Read on to the end, so that the process never waits for us.
-                let mut words = words;
-                let _ = words.by_ref().take(MAX_WORDS).read_to_end(&mut text);
-                let _ = io::copy(&mut words, &mut io::sink());
-                String::from_utf8_lossy(&text).into_owned()
-            });
-            let answer = read_answer(&mut answer, max_code);
-            let ended = match answer {
-                Ok(answer) => Ended::Answered(answer),
-                Err(_) => Ended::Silent {
-                    words: listener.join().unwrap_or_default(),
-                },
-            };
-            // Whoever waited may have gone.
-            let _ = sender.send(ended);
-        });
-    reader.map_err(|error| Error::thread(&error))?;
+    spawn(move || {
+        let answer = read_answer(&mut answer, max_code);
+        let ended = match answer {
+            Ok(answer) => Ended::Answered(answer),
+            Err(_) => Ended::Silent {
+                words: listener.join().unwrap_or_default(),
+            },
+        };
+        // Whoever waited may have gone.
+        let _ = sender.send(ended);
+    })?;
     thread_runtime()?.block_on(async {
         tokio::select! {
             ended = receiver => {
@@ -166,17 +165,30 @@ fn wait(
     })
 }
 
+fn spawn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>> {
+    let named = thread::Builder::new().name("ampoule-compile".to_owned());
+    named.spawn(work).map_err(|error| Error::thread(&error))
+}
+
 /// Why a process ended without an answer.
 fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
     const SIGXCPU: i32 = 24;
+    const SIGXFSZ: i32 = 25;
     const SIGKILL: i32 = 9;
     if words.contains(ALLOCATION_FAILED) {
         return Error::CompileLimit {
             reason: format!("it needed more memory than {}", limits.memory),
         };
     }
+    if words.contains(NO_THREAD) {
+        return Error::Thread {
+            reason: "the compiler got none (see TasksMax=, pids limits and ulimit -u)".to_owned(),
+        };
+    }
     match status.signal() {
-        Some(SIGXCPU | SIGKILL) => Error::CompileLimit {
+        Some(SIGXCPU | SIGXFSZ | SIGKILL) => Error::CompileLimit {
             reason: "the system ended it: it needed more processor time or memory than there is"
                 .to_owned(),
         },

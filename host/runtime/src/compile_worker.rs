@@ -55,6 +55,9 @@ fn limits(arguments: impl IntoIterator<Item = OsString>) -> Option<(ByteSize, Du
 /// From here on the process gets no more than this, and dies with the thread that started it.
 fn confine(memory: ByteSize, time: Duration) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Where memory runs out, this process is what the system ends, and not the host. Without /proc it
+    // chooses by itself.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let seconds = time.as_secs().saturating_add(1);
     for (resource, limit) in [
         // Writable memory of its own. Not addresses: each memory of a guest reserves 4 GiB of them.

@@ -13,6 +13,7 @@ use crate::limits::{
     MAX_TABLES, MAX_WASM_STACK,
 };
 use crate::memory::TABLE_ELEMENT_BYTES;
+use crate::system_refusal::system_refusal;
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
@@ -95,7 +96,12 @@ impl BuildEngines {
 }
 
 fn finish(config: &Config) -> Result<Engine> {
-    Engine::new(config).map_err(|error| Error::internal(format!("the engine: {error:#}")))
+    Engine::new(config).map_err(|error| match system_refusal(&error) {
+        Some(refusal) => Error::Addresses {
+            reason: refusal.to_string(),
+        },
+        None => Error::internal(format!("the engine: {error:#}")),
+    })
 }
 
 /// Everything that decides what code a component becomes, and what it may use.
@@ -192,20 +198,55 @@ const MAX_POOLED_ELEMENTS: usize = 128 << 20;
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use wasmtime::component::Component;
+    use wasmtime::wasmparser::{Validator, WasmFeatures};
 
     use super::*;
 
     #[test]
     fn what_no_model_needs_is_switched_off() {
         let engines = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1)).unwrap();
-        for guest in ["exceptions", "gc", "memory64", "shared_memory"] {
+        for guest in [
+            "async",
+            "custom_page_sizes",
+            "exceptions",
+            "function_references",
+            "gc",
+            "memory64",
+            "shared_memory",
+            "stack_switching",
+            "tail_calls",
+            "wide_arithmetic",
+        ] {
             let path = format!(
                 "{}/../../tests/guests/wat/uses_{guest}.wat",
                 env!("CARGO_MANIFEST_DIR")
             );
             let bytes = wat::parse_file(path).unwrap();
+            // With everything on it would be a component.
+            let valid = Validator::new_with_features(WasmFeatures::all()).validate_all(&bytes);
+            assert!(valid.is_ok(), "{guest}: {:?}", valid.err());
             for engine in [&engines.init, &engines.code] {
                 assert!(Component::from_binary(engine, &bytes).is_err(), "{guest}");
+            }
+        }
+    }
+
+    /// Native code says in its metadata what it was compiled with.
+    #[test]
+    fn guards_against_speculative_reads_are_compiled_in() {
+        // A flag is its name and its value, which is tagged: 2 for a boolean, and 1 for true.
+        const ON: &[u8] = &[2, 1];
+        let engines = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1)).unwrap();
+        let component = wat::parse_str("(component)").unwrap();
+        for engine in [&engines.init, &engines.code] {
+            let code = engine.precompile_component(&component).unwrap();
+            for flag in [
+                "enable_heap_access_spectre_mitigation",
+                "enable_table_access_spectre_mitigation",
+            ] {
+                let setting = [flag.as_bytes(), ON].concat();
+                let is_on = code.windows(setting.len()).any(|bytes| bytes == setting);
+                assert!(is_on, "{flag}");
             }
         }
     }

@@ -272,6 +272,29 @@ pub enum Error {
         reason: String,
     },
 
+    /// `io.system`: the system reserves no addresses. Each place for a sandbox takes some GiB of them, and no
+    /// memory before it is used.
+    #[error(
+        "the system would not reserve addresses for sandboxes: {reason}; limit the memory that is used, \
+         such as by MemoryMax= or a container's memory, and not addresses or data (ulimit -v, ulimit -d, \
+         LimitAS=, LimitDATA=), or allow fewer sandboxes"
+    )]
+    Addresses {
+        /// The system's own words.
+        reason: String,
+    },
+
+    /// `io.system`: the system lets no memory become executable.
+    #[error(
+        "the system would not make compiled code executable: {reason}; models are compiled on this \
+         machine, so run Ampoule without a setting that forbids that, such as \
+         MemoryDenyWriteExecute= of systemd"
+    )]
+    Executable {
+        /// The system's own words.
+        reason: String,
+    },
+
     /// `internal.*`: a bug of ours.
     #[error("internal error, please report it: {reason}")]
     Internal {
@@ -311,7 +334,7 @@ impl Error {
             Self::GenerationOver => "usage.generation",
             Self::UselessLimit { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
-            Self::System { .. } => "io.system",
+            Self::System { .. } | Self::Addresses { .. } | Self::Executable { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",
         }
     }

@@ -99,10 +99,12 @@ impl Executor {
             shared: Arc::new(Shared::new(capacity)),
         };
         for number in 0..threads.max(1) {
-            let runtime = thread_runtime()?;
+            let runtime = GuestRuntime(Some(thread_runtime()?));
             let shared = Arc::clone(&executor.shared);
             spawn(format!("ampoule-guest-{number}"), move || {
-                work(&shared, &runtime);
+                if let Some(runtime) = &runtime.0 {
+                    work(&shared, runtime);
+                }
             })?;
         }
         let shared = Arc::clone(&executor.shared);
@@ -185,6 +187,18 @@ impl Drop for Executor {
         self.shared.arrived.notify_all();
         self.shared.is_busy.notify_all();
         self.shared.changed.notify_all();
+    }
+}
+
+/// A thread's runtime. Where the system gives no thread it is dropped by whoever builds a host, perhaps
+/// within a runtime of their own, where an ordinary drop panics.
+struct GuestRuntime(Option<Runtime>);
+
+impl Drop for GuestRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

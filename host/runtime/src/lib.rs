@@ -72,6 +72,7 @@ mod state;
 mod stop;
 mod store;
 mod surface;
+mod system_refusal;
 mod text;
 mod ticker;
 mod trust;

@@ -5,6 +5,8 @@
     reason = "deserialising native code is unsafe by its nature; the proof stands at the block"
 )]
 
+use std::io;
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -12,6 +14,7 @@ use crate::compile::CompiledModel;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::sealed_file::SealedFile;
+use crate::system_refusal::system_refusal;
 
 /// Native code that this host has compiled, or had compiled: in a sealed file, so that it stays what it was
 /// when it got in.
@@ -46,8 +49,21 @@ impl NativeCode {
         // name leads to it. What another version of Wasmtime, or another configuration, has written,
         // the engine itself refuses.
         let loaded = unsafe { Component::deserialize_file(engine, self.0.path()) };
-        loaded.map_err(|error| explain(&format!("{error:#}")))
+        loaded.map_err(|error| match system_refusal(&error) {
+            Some(refusal) => refused(&refusal),
+            None => explain(&format!("{error:#}")),
+        })
     }
+}
+
+/// What it means that the system refused to make something of code.
+pub(crate) fn refused(refusal: &io::Error) -> Error {
+    if refusal.kind() == io::ErrorKind::PermissionDenied {
+        return Error::Executable {
+            reason: refusal.to_string(),
+        };
+    }
+    Error::system("map compiled code", refusal)
 }
 
 /// What the engine says of code that it will not take. That it needs more instances, memories or tables

@@ -34,6 +34,16 @@ impl SealedFile {
         &self.0
     }
 
+    /// The same file, opened anew to be read from its beginning.
+    pub(crate) fn reopen(&self) -> io::Result<File> {
+        File::open(self.path()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::other(
+                "/proc is not there, by which a file in memory is opened; mount it",
+            ),
+            _ => error,
+        })
+    }
+
     /// Where this process can open it, for as long as it is alive.
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))

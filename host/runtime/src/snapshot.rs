@@ -6,6 +6,7 @@
 //! does not change.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use crate::limits::{Budget, MAX_MEMORIES};
 use crate::state::{SandboxState, new_linker};
 use crate::stop::{TypeMismatch, explain_guest_error};
 use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel, thread_runtime};
+use crate::system_refusal::system_refusal;
 
 /// What a model's `init` may use, and what it is given.
 pub(crate) struct Init {
@@ -99,6 +101,12 @@ pub(crate) fn take(
     };
     let instrumented = match Component::from_binary(engine, &instrumented) {
         Ok(instrumented) => instrumented,
+        // No code can run then, with a snapshot or without.
+        Err(error) if is_forbidden(&error) => {
+            return Err(Error::Executable {
+                reason: harmless(&format!("{error:#}")),
+            });
+        }
         // Whether it is the component that is wrong, or what was added to it, compiling it as it is
         // will tell.
         Err(error) => {
@@ -112,6 +120,11 @@ pub(crate) fn take(
         let report = initialised.report(init.budget, began.elapsed());
         read_state(&context, initialised, report).await
     })
+}
+
+/// True when the system lets no memory become executable.
+fn is_forbidden(error: &wasmtime::Error) -> bool {
+    system_refusal(error).is_some_and(|refusal| refusal.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// An instance whose `init` has returned.
