@@ -9,12 +9,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ampoule::{Host, Model, TrustStore};
+use ampoule::{CodeCache, Host, Model, TrustStore};
 use ampoule_signing::{
     RevocationList, Revoked, Root, SecretKey, SignedRevocations, SignedRoot, Timestamp,
     VerifiedRoot,
 };
-use ampoule_tests::{Desk, Publisher, assert_fails, block_on, succeeds};
+use ampoule_tests::{
+    CacheDirectory, Desk, Publisher, WrittenBundle, assert_fails, block_on, succeeds,
+};
 use serde_json::json;
 
 const EXPIRES: &str = "2099-01-01T00:00:00Z";
@@ -71,6 +73,19 @@ impl Duty {
         ask(&model).unwrap();
         (host, model)
     }
+}
+
+/// A cache with the code of a bundle in it: loading takes milliseconds then, however busy the machine is,
+/// and what ends in seconds has not ended before it is loaded.
+fn compiled(publisher: &Publisher, bundle: &WrittenBundle) -> CacheDirectory {
+    let cache = CacheDirectory::new();
+    let host = Host::builder()
+        .trust(publisher.trust())
+        .code_cache(CodeCache::in_directory(cache.path()))
+        .build()
+        .unwrap();
+    block_on(host.load(bundle.path())).unwrap();
+    cache
 }
 
 fn ask(model: &Model) -> ampoule::Result<()> {
@@ -209,6 +224,8 @@ fn a_loaded_model_that_asks_for_more_than_it_may_now_gets_no_request() {
 fn a_loaded_model_is_refused_when_its_time_is_over() {
     let duty = Duty::new();
     let id = duty.acme.public_key().clone();
+    let bundle = duty.acme.every_task().write();
+    let cache = compiled(&duty.acme, &bundle);
     let soon = Timestamp::now() + Duration::from_secs(3);
     TrustStore::update(&duty.trust(), |trust| {
         let pattern = "acme/*".parse().unwrap();
@@ -224,9 +241,9 @@ fn a_loaded_model_is_refused_when_its_time_is_over() {
     .unwrap();
     let host = Host::builder()
         .trust_directory(duty.trust())
+        .code_cache(CodeCache::in_directory(cache.path()))
         .build()
         .unwrap();
-    let bundle = duty.acme.every_task().write();
     let model = block_on(host.load(bundle.path())).unwrap();
     within_seconds(&model, "trust.validity");
 }
@@ -235,6 +252,8 @@ fn a_loaded_model_is_refused_when_its_time_is_over() {
 fn a_loaded_model_is_refused_when_the_root_has_expired() {
     let (acme, ann) = (Publisher::new("acme"), SecretKey::generate().unwrap());
     let desk = Desk::new();
+    let bundle = acme.every_task().write();
+    let cache = compiled(&acme, &bundle);
     let soon = Timestamp::now() + Duration::from_secs(3);
     let root = Root::new(
         "fleet",
@@ -249,9 +268,9 @@ fn a_loaded_model_is_refused_when_the_root_has_expired() {
     VerifiedRoot::install(&desk.path("trust"), signed, Timestamp::now()).unwrap();
     let host = Host::builder()
         .trust_directory(desk.path("trust"))
+        .code_cache(CodeCache::in_directory(cache.path()))
         .build()
         .unwrap();
-    let bundle = acme.every_task().write();
     let model = block_on(host.load(bundle.path())).unwrap();
     ask(&model).unwrap();
     within_seconds(&model, "trust.root-expired");
