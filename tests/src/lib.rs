@@ -23,6 +23,7 @@ mod hosts;
 mod operator;
 mod pictures;
 mod process;
+mod restricted;
 mod score_table;
 
 pub use accuracy_bounds::Extent;
@@ -40,5 +41,8 @@ pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::png_header;
 pub use process::{
     ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
+};
+pub use restricted::{
+    Small, assert_classifies, assert_embeds, classify, filtered, sample_picture, under, with_mounts,
 };
 pub use score_table::ScoreTable;
