@@ -65,7 +65,9 @@ fn where_there_may_be_no_files_in_memory_the_command_says_so() {
 
 #[test]
 fn without_proc_the_command_says_so() {
-    let output = with_mounts("mount -t tmpfs none /proc", &Small::new().embed())
+    let mut command = classify();
+    command.arg("--no-cache");
+    let output = with_mounts("mount -t tmpfs none /proc", &command)
         .output()
         .unwrap();
     assert_fails(&output, "io.system", 8);
