@@ -168,6 +168,13 @@ impl Directory {
         self.sync()
     }
 
+    /// The same with a file that is no secret: whoever may read the directory may read it, and its owner
+    /// alone may write to it. Otherwise a service could not read what another user decides for it.
+    pub(crate) fn replace_for_readers(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let readers = self.dir.dir_metadata()?.permissions().mode() & 0o044;
+        self.replace(name, bytes, 0o600 | readers)
+    }
+
     /// Writes a file that must not exist yet.
     pub(crate) fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         // As the user's umask has it.

@@ -24,6 +24,7 @@ mod operator;
 mod pictures;
 mod place;
 mod process;
+mod restricted;
 mod score_table;
 mod snapshot_size;
 
@@ -43,6 +44,9 @@ pub use pictures::png_header;
 pub use place::{Delivery, Place};
 pub use process::{
     ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
+};
+pub use restricted::{
+    Small, assert_classifies, assert_embeds, classify, filtered, sample_picture, under, with_mounts,
 };
 pub use score_table::ScoreTable;
 pub use snapshot_size::largest_snapshot;

@@ -45,7 +45,7 @@ fn test_cache() -> PathBuf {
 }
 
 /// Cargo puts binaries beside the `deps` folder that holds the test.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(2).unwrap();
     target.join(name)

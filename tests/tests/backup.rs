@@ -60,7 +60,6 @@ fn what_is_written_is_the_services_alone_and_a_bundle_stays_as_it_is() {
     // Trust and bundles are read; where they lie nothing is added.
     assert_eq!(backup(operator.trust()), trust_before);
     assert_eq!(backup(bundle.path()), bundle_before);
-    assert_eq!(mode(&operator.trust().join("trust.toml")), 0o600);
     assert_eq!(mode(cache.path()), 0o700);
     let written = [state.path(), cache.path()].map(|directory| fs::read_dir(directory).unwrap());
     let mut names = Vec::new();

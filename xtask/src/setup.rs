@@ -134,11 +134,13 @@ fn python_with_pip() -> Result<()> {
 
 /// Tools that tests run, each by a call that does nothing, and the Debian package that has it: OpenSSL
 /// reads our keys and verifies our signatures, so does minisign, `strace` kills a process at each of its
-/// steps.
-const TOOLS: [(&str, &str, &str); 3] = [
+/// steps, and the rest restricts the command as a service manager would.
+const TOOLS: [(&str, &str, &str); 5] = [
     ("minisign", "-v", "minisign"),
+    ("mount", "--version", "mount"),
     ("openssl", "version", "openssl"),
     ("strace", "--version", "strace"),
+    ("unshare", "--version", "util-linux"),
 ];
 
 /// Makes a tool available.

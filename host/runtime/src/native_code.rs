@@ -57,7 +57,7 @@ impl NativeCode {
 }
 
 /// What it means that the system refused to make something of code.
-pub(crate) fn refused(refusal: &io::Error) -> Error {
+fn refused(refusal: &io::Error) -> Error {
     if refusal.kind() == io::ErrorKind::PermissionDenied {
         return Error::Executable {
             reason: refusal.to_string(),

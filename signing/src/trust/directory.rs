@@ -139,7 +139,7 @@ impl TrustStore {
         let text = readable(&store)?;
         locked
             .directory()
-            .replace(TRUST_FILE, text.as_bytes(), 0o600)
+            .replace_for_readers(TRUST_FILE, text.as_bytes())
             .map_err(Error::io("write trust.toml"))?;
         Ok(answer)
     }
@@ -331,6 +331,6 @@ fn write_document<D: Document>(
     document: &Signed<D>,
 ) -> Result<()> {
     directory
-        .replace(name, &document.envelope().to_bytes()?, 0o600)
+        .replace_for_readers(name, &document.envelope().to_bytes()?)
         .map_err(Error::io(format!("write {name}")))
 }

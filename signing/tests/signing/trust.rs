@@ -298,6 +298,18 @@ fn a_store_written_by_hand_is_read() {
 }
 
 #[test]
+fn whoever_may_read_a_trust_directory_may_read_what_a_command_writes_there() {
+    let (_parent, dir) = store_dir();
+    add(&dir, &public_key(), &["acme"]);
+    for (directory, file) in [(0o755, 0o644), (0o750, 0o640), (0o700, 0o600)] {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(directory)).unwrap();
+        add(&dir, &public_key(), &["acme"]);
+        let mode = fs::metadata(dir.join(TRUST_FILE)).unwrap().mode() & 0o7777;
+        assert_eq!(mode, file, "{directory:o}");
+    }
+}
+
+#[test]
 fn a_store_is_its_owners_alone() {
     let (_parent, dir) = store_dir();
     add(&dir, &public_key(), &["acme"]);
