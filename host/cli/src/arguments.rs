@@ -307,6 +307,7 @@ mod tests {
             ["--timeout", "2s"],
             ["--fuel", "7"],
             ["--output-bytes", "1MiB"],
+            ["--idle-timeout", "2s"],
             ["--init-memory", "64MiB"],
             ["--init-timeout", "2s"],
             ["--init-fuel", "7"],

@@ -40,6 +40,11 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) chunks: Option<u32>,
 
+    /// The longest that a generation waits to be asked for its next chunk.
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) idle_timeout: Option<TimeLimit>,
+
     /// The most memory that loading a model may ask for.
     #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
@@ -139,6 +144,7 @@ impl LimitOptions {
         set(&mut limits.fuel, self.fuel);
         set(&mut limits.output, self.output_bytes);
         set(&mut limits.chunks, self.chunks);
+        set(&mut limits.idle, self.idle_timeout.map(|time| time.0));
         set(&mut limits.init.memory, self.init_memory);
         set(
             &mut limits.init.deadline,

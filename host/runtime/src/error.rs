@@ -173,6 +173,16 @@ pub enum Error {
         allowed: u32,
     },
 
+    /// `limit.idle`: nobody asked a generation for its next chunk for so long that its sandbox went.
+    #[error(
+        "nobody asked for the next chunk for {} ms, which is as long as a generation waits; ask sooner, or \
+         raise the limit on the time between two chunks", .allowed.as_millis()
+    )]
+    Idle {
+        /// The longest that a generation waits between two chunks.
+        allowed: Duration,
+    },
+
     /// `limit.busy`: the queue is full, or as many sandboxes as allowed are alive.
     #[error("the host is busy: {reason}; try again later")]
     Busy {
@@ -300,6 +310,7 @@ impl Error {
             Self::Instances { .. } => "limit.instances",
             Self::Stack { .. } => "limit.stack",
             Self::Output { .. } | Self::Chunks { .. } => "limit.output",
+            Self::Idle { .. } => "limit.idle",
             Self::Busy { .. } => "limit.busy",
             Self::TooLarge { .. } => "input.too-large",
             Self::InvalidInput { .. } => "input.invalid",

@@ -202,6 +202,9 @@ impl HostBuilder {
                 return Err(Error::UselessLimit { name });
             }
         }
+        if self.limits.idle.is_zero() {
+            return Err(Error::UselessLimit { name: "idle" });
+        }
         let trust = HostTrust::open(self.trust)?;
         let threads = self
             .threads

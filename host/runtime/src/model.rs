@@ -13,15 +13,17 @@ use wasmtime::component::Instance;
 use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::chores::Chore;
 use crate::code_store::CodeOrigin;
 use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::executor::Urgency;
 use crate::guest_log::harmless;
+use crate::held_sandbox::HeldSandbox;
 use crate::host::HostInner;
 use crate::limits::Limits;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, SandboxReport};
 use crate::state::SandboxState;
 
 /// What a model says of itself; see `lifecycle.describe` in the contract.
@@ -149,17 +151,34 @@ impl Model {
         .await
     }
 
-    /// Makes a sandbox and runs the first call of a request in it. Returns the sandbox, what the
-    /// call returned, and when the request must be over.
+    /// Makes a sandbox and runs the first call of a request in it. Returns the sandbox, held for the
+    /// next call, what it has cost so far, and what the call returned.
     pub(crate) async fn open_sandbox<T: Send + 'static>(
         &self,
         call: impl Call<T>,
-    ) -> Result<(Sandbox, T, Instant)> {
+    ) -> Result<(Arc<HeldSandbox>, SandboxReport, T)> {
         let request = self.new_request();
+        let model = self.clone();
         self.run(Urgency::New, request.expires, async move |cancelled| {
-            request.begin(cancelled, call).await
+            let (sandbox, output, expires) = request.begin(cancelled, call).await?;
+            let report = sandbox.report();
+            // Here and not where it is waited for: a caller may wait and never look.
+            Ok((model.hold(sandbox, expires), report, output))
         })
         .await
+    }
+
+    /// Keeps a sandbox for its request's next call, for as long as that may take to come.
+    fn hold(&self, sandbox: Sandbox, expires: Instant) -> Arc<HeldSandbox> {
+        let held = Arc::new(HeldSandbox::new(sandbox, expires, self.limits().idle));
+        // One chore for the whole request, however many calls it has; nothing stays for it when the
+        // request is over.
+        let watched = Arc::downgrade(&held);
+        let look = move || watched.upgrade()?.look();
+        if let Some(due) = held.look() {
+            self.add_chore(Chore::repeated(due, look));
+        }
+        held
     }
 
     pub(crate) fn new_request(&self) -> NewRequest {
@@ -228,8 +247,8 @@ impl Model {
     }
 
     /// Has something done on the host's housekeeping thread.
-    pub(crate) fn at(&self, due: Instant, work: impl FnOnce() + Send + 'static) {
-        self.host.executor.at(due, work);
+    pub(crate) fn add_chore(&self, chore: Chore) {
+        self.host.executor.add_chore(chore);
     }
 }
 
