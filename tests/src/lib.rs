@@ -24,6 +24,7 @@ mod operator;
 mod pictures;
 mod process;
 mod score_table;
+mod soak;
 
 pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
@@ -39,6 +40,8 @@ pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::png_header;
 pub use process::{
-    ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
+    ampoule, ampoule_sign, peak_resident_bytes, private_dirty_bytes, proportional_bytes,
+    reset_peak_resident_bytes, resident_bytes,
 };
 pub use score_table::ScoreTable;
+pub use soak::{SoakReport, soak};

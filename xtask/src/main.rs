@@ -32,6 +32,7 @@ mod rust_items;
 mod setup;
 mod signed_bundle;
 mod simd;
+mod soak;
 mod standard_library;
 mod test;
 mod test_report;
@@ -86,6 +87,16 @@ enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         every: u32,
     },
+    /// Ask a host good, bad and hostile requests in random order, while models and trust change; fail if an
+    /// answer is wrong, or anything is lost or leaked
+    Soak {
+        /// For how long, after a minute that is not counted
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+        /// Ask in the order of an earlier soak, which printed its seed
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Look for known vulnerabilities in the dependencies
     Audit,
     /// Check that a test that ran and passed keeps each promise of the documents
@@ -135,6 +146,7 @@ fn run(command: Command) -> Result<()> {
             BundledModel::TinyVlm => built_in::make(&workspace),
         },
         Command::Eval { every } => eval::eval(&workspace, every),
+        Command::Soak { minutes, seed } => soak::soak(&workspace, minutes, seed),
         Command::Audit => audit::audit(&workspace),
         Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),
     }

@@ -266,6 +266,13 @@ pub enum Error {
         name: &'static str,
     },
 
+    /// `usage.limits`: guests' clocks would be finer or coarser than they may be.
+    #[error("guests' clocks cannot be rounded to {found:?}; from 1 µs to 1 s is expected")]
+    ClockResolution {
+        /// What was asked for.
+        found: Duration,
+    },
+
     /// `io.thread`: the system gave no thread.
     #[error("the system gave no thread: {reason}")]
     Thread {
@@ -320,7 +327,7 @@ impl Error {
             Self::Answer { .. } => "guest.answer",
             Self::NoSuchTask { .. } => "usage.task",
             Self::GenerationOver => "usage.generation",
-            Self::UselessLimit { .. } => "usage.limits",
+            Self::UselessLimit { .. } | Self::ClockResolution { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
             Self::System { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",

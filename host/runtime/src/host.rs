@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use ampoule_signing::{
     Bundle, Manifest, ModelReference, PermissionPolicy, ReleaseState, Timestamp, TrustError,
@@ -16,6 +17,7 @@ use crate::admission::{AdmittedModel, admit};
 use crate::aot_cache::CodeCache;
 use crate::artifact::{Artifact, link};
 use crate::assets::AssetFiles;
+use crate::clocks::ClockResolution;
 use crate::code_identity::CodeIdentity;
 use crate::code_store::CodeStore;
 use crate::compile::{CompiledModel, compile};
@@ -41,6 +43,7 @@ pub(crate) struct HostInner {
     /// One permit for each sandbox that may be alive.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) trust: Arc<HostTrust>,
+    pub(crate) clock: ClockResolution,
     engine: Engine,
     profile: EngineProfile,
     code: CodeStore,
@@ -55,6 +58,7 @@ pub struct HostBuilder {
     releases: Option<ReleaseState>,
     limits: Limits,
     profile: EngineProfile,
+    clock: Option<Duration>,
     threads: Option<usize>,
     cache: Option<CodeCache>,
     compiler: Option<CompileProcess>,
@@ -162,6 +166,15 @@ impl HostBuilder {
         self
     }
 
+    /// What the clocks of requests are rounded down to, from 1 µs to 1 s. Without it, 1 ms: the finer a
+    /// clock is, the better a guest can tell from the time that something takes what else this machine
+    /// does. In the deterministic profile the clocks stand still.
+    #[must_use]
+    pub fn clock_resolution(mut self, resolution: Duration) -> Self {
+        self.clock = Some(resolution);
+        self
+    }
+
     /// Where compiled models are kept from one run of the program to the next. Without it, every model is
     /// initialised and compiled when it is loaded.
     #[must_use]
@@ -205,6 +218,10 @@ impl HostBuilder {
         if self.limits.idle.is_zero() {
             return Err(Error::UselessLimit { name: "idle" });
         }
+        let clock = match self.clock {
+            Some(resolution) => ClockResolution::new(resolution)?,
+            None => ClockResolution::default(),
+        };
         let trust = HostTrust::open(self.trust)?;
         let threads = self
             .threads
@@ -224,6 +241,7 @@ impl HostBuilder {
                 code: CodeStore::new(self.cache),
                 compiler: self.compiler,
                 trust,
+                clock,
                 releases: self.releases,
             }),
         })

@@ -86,6 +86,17 @@ pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
 /// How long [`Limits::strict`] has a generation's sandbox wait: strangers do not keep places by stalling.
 pub const STRICT_IDLE: Duration = Duration::from_millis(500);
 
+/// What guests' clocks are rounded down to, unless the operator says otherwise. A cache is told apart from
+/// memory by less than a microsecond; a thousand of them still serve for logging and for giving up.
+pub const DEFAULT_CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
+
+/// The finest clock that an operator may ask for: as fine as it gets without telling one access to memory
+/// from another.
+pub const MIN_CLOCK_RESOLUTION: Duration = Duration::from_micros(1);
+
+/// The coarsest. Programs that wait for a clock to move wait for seconds at most.
+pub const MAX_CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
+
 /// Memories of one sandbox. A component made of several modules has a few.
 pub(crate) const MAX_MEMORIES: usize = 8;
 

@@ -14,6 +14,7 @@ use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::chores::Chore;
+use crate::clocks::ClockResolution;
 use crate::code_store::CodeOrigin;
 use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
@@ -187,6 +188,7 @@ impl Model {
             places: Arc::clone(&self.host.places),
             sandboxes: self.limits().sandboxes,
             log: self.limits().log,
+            clock: self.host.clock,
             expires: Instant::now() + self.deadline(),
         }
     }
@@ -279,6 +281,7 @@ pub(crate) struct NewRequest {
     places: Arc<Semaphore>,
     sandboxes: usize,
     log: ByteSize,
+    clock: ClockResolution,
     expires: Instant,
 }
 
@@ -293,7 +296,8 @@ impl NewRequest {
         let place = places.try_acquire_owned().map_err(|_| Error::Busy {
             reason: format!("{} sandboxes are in use", self.sandboxes),
         })?;
-        Sandbox::start(Arc::clone(&self.artifact), self.log, place, cancelled).await
+        let artifact = Arc::clone(&self.artifact);
+        Sandbox::start(artifact, self.log, self.clock, place, cancelled).await
     }
 
     /// Makes the sandbox and runs the first call. Returns the sandbox, what the call returned, and
