@@ -29,7 +29,7 @@ const KINDS: [(&str, &str, Option<&str>); 19] = [
     ("panics", "", Some("guest.trap")),
     ("exits", "", Some("guest.trap")),
     ("guest_error", "", Some("input.test")),
-    ("invalid_error_code", "long", Some("guest.error")),
+    ("invalid_error_code", "escapes", Some("guest.error")),
     ("opens_files", "", None),
     ("inspects_environment", "", None),
     ("hoards_secrets", "", None),
@@ -86,7 +86,8 @@ impl HostileModels {
                 .tasks(&[task])
                 .set("/limits/deadline_ms", json!(deadline.as_millis()))
                 .set("/limits/init/deadline_ms", json!(LONG.as_millis()))
-                .set("/limits/memory_bytes", json!(32 << 20));
+                .set("/limits/memory_bytes", json!(128 << 20))
+                .set("/limits/output_bytes", json!(2 << 20));
             Hostile {
                 name,
                 text,
@@ -118,6 +119,11 @@ impl HostileModels {
 }
 
 impl World {
+    /// A model that does not offer what the good one offers.
+    pub(super) fn of_one_task(&self) -> &Model {
+        &self.hostile.spinner
+    }
+
     /// A request to a guest that misbehaves.
     pub(super) async fn hostile(&self, chance: &mut Chance) -> Outcome {
         if chance.below(4) == 0 {

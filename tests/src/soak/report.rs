@@ -6,6 +6,9 @@ use std::fmt;
 use super::Outcome;
 use super::curve::Curve;
 
+/// How much of what was wrong is printed: one cause may have thousands of consequences.
+const SHOWN: usize = 20;
+
 /// What a soak found.
 #[derive(Debug)]
 pub struct SoakReport {
@@ -98,7 +101,7 @@ impl fmt::Display for SoakReport {
             self.slope_at_rest(),
             self.slope()
         )?;
-        for wrong in &self.wrong {
+        for wrong in self.wrong.iter().take(SHOWN) {
             writeln!(f, "wrong: {wrong}")?;
         }
         write!(f, "{} wrong", self.wrong.len())

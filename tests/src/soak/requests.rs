@@ -93,8 +93,8 @@ impl World {
                 (model.tokenize(&texts).await.err(), "input.too-large")
             }
             2 => {
-                let ask = async || model.classify_image(rgb8(2, 2, vec![0; 11]), 1).await;
-                (self.patiently(ask).await.err(), "input.image")
+                let cut = rgb8(2, 2, vec![0; 11]);
+                (model.classify_image(cut, 1).await.err(), "input.invalid")
             }
             3 => {
                 let large = rgb8(1_000, 1_000, vec![0; 3_000_000]);
@@ -127,8 +127,8 @@ impl World {
                 (self.patiently(ask).await.err(), "input.option")
             }
             _ => {
-                let labels = self.built_in.tokenize(&["x"]).await;
-                (labels.err(), "usage.task")
+                let tokens = self.of_one_task().tokenize(&["x"]).await;
+                (tokens.err(), "usage.task")
             }
         };
         stopped("a bad request", error, &[code])
