@@ -1,15 +1,16 @@
 //! `embed` answers with the smallest step that it sees of the monotonic and of the wall clock, in
-//! nanoseconds (0 where the clock stands still), with 24 bits of the random source, and with 24 bits
-//! that stem from the insecure seed of `std`'s hash maps.
+//! nanoseconds (0 where the clock stands still), with 24 bits of the random source, with 24 bits that stem
+//! from the insecure seed of `std`'s hash maps, with the resolution that the monotonic clock states, in
+//! nanoseconds, and with what is left of each of the two clocks when it is divided by that.
 //!
 //! Promise: a guest's clocks are too coarse to time a cache with, and no two sandboxes share their
 //! randomness. Expected: an answer with two steps of a millisecond or more, or 0, and a third and a
-//! fourth value that differ from one request to the next.
+//! fourth value that differ from one request to the next; a million or more, and zeros.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
-use ampoule_test_guests::{Embeddings, Error, ordinary, random};
+use ampoule_test_guests::{Embeddings, Error, monotonic_clock, ordinary, random};
 use ampoule_test_guests::{export_lifecycle, export_text_embedding};
 
 export_lifecycle!();
@@ -24,17 +25,30 @@ const BITS: u64 = 0xFF_FFFF;
 fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
     let start = Instant::now();
     let monotonic = smallest_step(|| start.elapsed());
-    let wall = smallest_step(|| {
-        SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-    });
+    let wall = smallest_step(date);
+    let resolution = monotonic_clock::resolution();
+    let monotonic_rest = monotonic_clock::now() % resolution;
+    let wall_rest = date().as_nanos() % u128::from(resolution);
     let random = random::get_random_u64() & BITS;
     let seeded = RandomState::new().hash_one(0_u8) & BITS;
     Ok(ordinary::embeddings(
         &texts,
-        &[monotonic, wall, random as f32, seeded as f32],
+        &[
+            monotonic,
+            wall,
+            random as f32,
+            seeded as f32,
+            resolution as f32,
+            monotonic_rest as f32,
+            wall_rest as f32,
+        ],
     ))
+}
+
+fn date() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 fn smallest_step(read: impl Fn() -> Duration) -> f32 {

@@ -15,16 +15,20 @@ pub fn built_in_folder() -> PathBuf {
     workspace_file("host/cli/builtin/tiny-vlm")
 }
 
-/// The built-in bundle, and a host that trusts its key for this model and for nothing else.
-#[must_use]
-pub fn built_in() -> (Host, Bundle) {
+/// The built-in bundle, and the key that signed it.
+pub(crate) fn built_in_bundle() -> (Bundle, PublicKey) {
     let folder = built_in_folder();
     let bundle = Bundle::open(&folder).unwrap();
     let key = std::fs::read_to_string(folder.join("publisher.pub.pem")).unwrap();
+    (bundle, PublicKey::from_pem(&key).unwrap())
+}
+
+/// The built-in bundle, and a host that trusts its key for this model and for nothing else.
+#[must_use]
+pub fn built_in() -> (Host, Bundle) {
+    let (bundle, key) = built_in_bundle();
     let mut trust = TrustStore::new();
-    trust
-        .insert_model(PublicKey::from_pem(&key).unwrap(), "ampoule", "tiny-vlm")
-        .unwrap();
+    trust.insert_model(key, "ampoule", "tiny-vlm").unwrap();
     (Host::builder().trust(trust).build().unwrap(), bundle)
 }
 

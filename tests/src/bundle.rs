@@ -28,6 +28,12 @@ impl Publisher {
         }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its public key.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {

@@ -27,6 +27,7 @@ mod process;
 mod restricted;
 mod score_table;
 mod snapshot_size;
+mod soak;
 
 pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
@@ -43,10 +44,12 @@ pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::png_header;
 pub use place::{Delivery, Place};
 pub use process::{
-    ampoule, ampoule_sign, peak_resident_bytes, reset_peak_resident_bytes, resident_bytes,
+    ampoule, ampoule_sign, peak_resident_bytes, private_dirty_bytes, proportional_bytes,
+    reset_peak_resident_bytes, resident_bytes,
 };
 pub use restricted::{
     Small, assert_classifies, assert_embeds, classify, filtered, sample_picture, under, with_mounts,
 };
 pub use score_table::ScoreTable;
 pub use snapshot_size::largest_snapshot;
+pub use soak::{SoakReport, soak};

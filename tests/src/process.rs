@@ -61,6 +61,27 @@ pub fn resident_bytes() -> u64 {
     bytes_in("/proc/self/smaps_rollup", "Rss:")
 }
 
+/// The resident memory of this process, in bytes, with each page counted once however often it is mapped here,
+/// and shared out where other processes have it too.
+///
+/// # Panics
+///
+/// If the system does not tell.
+#[must_use]
+pub fn proportional_bytes() -> u64 {
+    bytes_in("/proc/self/smaps_rollup", "Pss:")
+}
+
+/// The memory of this process that it has written to and shares with nobody, in bytes.
+///
+/// # Panics
+///
+/// If the system does not tell.
+#[must_use]
+pub fn private_dirty_bytes() -> u64 {
+    bytes_in("/proc/self/smaps_rollup", "Private_Dirty:")
+}
+
 /// The most resident memory that this process has had since [`reset_peak_resident_bytes`], in bytes.
 ///
 /// # Panics

@@ -176,6 +176,30 @@ fn limits_come_from_flags_variables_and_the_file_in_this_order() {
     long.arg(bundle.path()).arg("--config").arg(&config);
     assert_fails(&long.output().unwrap(), "input.too-large", 7);
 
+    // What waits and what clocks tell has bounds of its own.
+    std::fs::write(
+        &config,
+        "clock-resolution = \"10ms\"\n[limits]\nidle-timeout = \"1s\"\n",
+    )
+    .unwrap();
+    assert!(run(None, None).status.success());
+    for (options, code) in [
+        (["--clock-resolution", "100us"], None),
+        (["--clock-resolution", "2s"], Some("usage.limits")),
+        (["--clock-resolution", "1ns"], Some("usage.arguments")),
+        (["--idle-timeout", "500ms"], None),
+        (["--idle-timeout", "0s"], Some("usage.arguments")),
+    ] {
+        let mut command = operator.ampoule(&["embed", "--json", "x", "--model"]);
+        let output = command.arg(bundle.path()).args(options).output().unwrap();
+        match code {
+            Some(code) => assert_fails(&output, code, 2),
+            None => assert!(output.status.success(), "{output:?}"),
+        }
+    }
+    std::fs::write(&config, "clock-resolution = \"2s\"\n").unwrap();
+    assert_fails(&run(None, None), "usage.limits", 2);
+
     std::fs::write(&config, "[limits]\nmemroy = \"1MiB\"\n").unwrap();
     assert_fails(&run(None, None), "usage.config", 2);
     assert_fails(&run(Some("lots"), None), "usage.arguments", 2);

@@ -34,6 +34,7 @@ mod rust_items;
 mod setup;
 mod signed_bundle;
 mod simd;
+mod soak;
 mod standard_library;
 mod test;
 mod test_report;
@@ -92,6 +93,16 @@ enum Command {
     Bench {
         #[command(subcommand)]
         subject: BenchSubject,
+    },
+    /// Ask a host good, bad and hostile requests in random order, while models and trust change; fail if an
+    /// answer is wrong, or anything is lost or leaked
+    Soak {
+        /// For how long, after a minute that is not counted
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+        /// Ask in the order of an earlier soak, which printed its seed
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Look for known vulnerabilities in the dependencies
     Audit,
@@ -156,6 +167,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench {
             subject: BenchSubject::Sandbox { repeat },
         } => bench_sandbox::bench(&workspace, repeat),
+        Command::Soak { minutes, seed } => soak::soak(&workspace, minutes, seed),
         Command::Audit => audit::audit(&workspace),
         Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),
     }

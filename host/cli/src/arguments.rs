@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::limit_options::LimitOptions;
+use crate::limit_options::{LimitOptions, Resolution};
 use crate::prompt::{AnswerOptions, PromptOptions};
 use crate::trust_arguments::TrustCommand;
 
@@ -56,6 +56,16 @@ pub(crate) struct Arguments {
     /// random numbers are always the same, arithmetic is slower.
     #[arg(long, global = true, env = "AMPOULE_DETERMINISTIC", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) deterministic: bool,
+
+    /// What guests' clocks are rounded down to, from 1us to 1s; by default 1ms. A finer clock tells a guest
+    /// more about what else this machine does.
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        env = "AMPOULE_CLOCK_RESOLUTION"
+    )]
+    pub(crate) clock_resolution: Option<Resolution>,
 
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.
@@ -307,6 +317,7 @@ mod tests {
             ["--timeout", "2s"],
             ["--fuel", "7"],
             ["--output-bytes", "1MiB"],
+            ["--idle-timeout", "2s"],
             ["--init-memory", "64MiB"],
             ["--init-timeout", "2s"],
             ["--init-fuel", "7"],

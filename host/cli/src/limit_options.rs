@@ -40,6 +40,11 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) chunks: Option<u32>,
 
+    /// The longest that a generation waits to be asked for its next chunk.
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) idle_timeout: Option<TimeLimit>,
+
     /// The most memory that loading a model may ask for.
     #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
@@ -139,6 +144,7 @@ impl LimitOptions {
         set(&mut limits.fuel, self.fuel);
         set(&mut limits.output, self.output_bytes);
         set(&mut limits.chunks, self.chunks);
+        set(&mut limits.idle, self.idle_timeout.map(|time| time.0));
         set(&mut limits.init.memory, self.init_memory);
         set(
             &mut limits.init.deadline,
@@ -170,7 +176,7 @@ fn set<T: Copy>(limit: &mut T, given: Option<T>) {
 }
 
 /// Reads a value as it is written on the command line; a bare number need not be quoted.
-fn from_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn from_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
@@ -204,23 +210,41 @@ impl FromStr for TimeLimit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let millis_per_unit: u64 = match unit {
-            "ms" => 1,
-            "" | "s" => 1_000,
-            "m" => 60_000,
-            _ => 0,
-        };
-        number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(millis_per_unit))
-            // A day: longer is a mistake, and far from overflowing any clock.
-            .filter(|millis| (1..=86_400_000).contains(millis))
-            .map(|millis| Self(Duration::from_millis(millis)))
+        span(text)
+            .filter(|span| *span >= Duration::from_millis(1))
+            .map(Self)
             .ok_or_else(|| format!("a time such as 5s, 500ms or 2m is expected, found `{text}`"))
     }
+}
+
+/// What clocks are rounded to, as people write it: `10ms`, `100us`, `1s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resolution(pub(crate) Duration);
+
+impl FromStr for Resolution {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let message = || format!("a time such as 1ms, 10ms or 100us is expected, found `{text}`");
+        span(text).map(Self).ok_or_else(message)
+    }
+}
+
+/// A number with a unit, or of seconds; a day at most. Longer is a mistake, and a day is far from
+/// overflowing any clock.
+fn span(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let micros_per_unit: u64 = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "" | "s" => 1_000_000,
+        "m" => 60_000_000,
+        _ => return None,
+    };
+    let micros = number.parse::<u64>().ok()?.checked_mul(micros_per_unit)?;
+    let span = Duration::from_micros(micros);
+    (span <= Duration::from_hours(24)).then_some(span)
 }
 
 #[cfg(test)]
@@ -239,10 +263,21 @@ mod tests {
             "-1s",
             "1.5s",
             "0s",
+            "10us",
             "99999999999999999999s",
             "90000s",
         ] {
             assert!(text.parse::<TimeLimit>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn resolutions_are_read_with_their_units() {
+        for (text, micros) in [("1us", 1), ("10ms", 10_000), ("1", 1_000_000)] {
+            assert_eq!(text.parse(), Ok(Resolution(Duration::from_micros(micros))));
+        }
+        for text in ["", "us", "1ns", "0.1ms", "-1us"] {
+            assert!(text.parse::<Resolution>().is_err(), "{text}");
         }
     }
 }

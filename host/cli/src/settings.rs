@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::arguments::Arguments;
 use crate::error::Error;
-use crate::limit_options::LimitOptions;
+use crate::limit_options::{LimitOptions, Resolution, from_text};
 
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     cache: Option<PathBuf>,
     /// How guests are compiled and metered.
     pub(crate) profile: EngineProfile,
+    clock: Option<Resolution>,
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
@@ -39,6 +40,8 @@ struct ConfigFile {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
+    #[serde(default, deserialize_with = "from_text")]
+    clock_resolution: Option<Resolution>,
     #[serde(default)]
     limits: LimitOptions,
 }
@@ -65,6 +68,7 @@ impl Settings {
             } else {
                 EngineProfile::default()
             },
+            clock: arguments.clock_resolution.or(file.clock_resolution),
             permissions,
             limits,
         })
@@ -121,6 +125,9 @@ impl Settings {
             .limits(self.limits.clone())
             .profile(self.profile)
             .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
+        if let Some(Resolution(clock)) = self.clock {
+            host = host.clock_resolution(clock);
+        }
         if let Some(releases) = releases {
             host = host.releases(releases);
         }

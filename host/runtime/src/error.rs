@@ -173,6 +173,16 @@ pub enum Error {
         allowed: u32,
     },
 
+    /// `limit.idle`: nobody asked a generation for its next chunk for so long that its sandbox went.
+    #[error(
+        "nobody asked for the next chunk for {} ms, which is as long as a generation waits; ask sooner, or \
+         raise the limit on the time between two chunks", .allowed.as_millis()
+    )]
+    Idle {
+        /// The longest that a generation waits between two chunks.
+        allowed: Duration,
+    },
+
     /// `limit.busy`: the queue is full, or as many sandboxes as allowed are alive.
     #[error("the host is busy: {reason}; try again later")]
     Busy {
@@ -256,6 +266,13 @@ pub enum Error {
         name: &'static str,
     },
 
+    /// `usage.limits`: guests' clocks would be finer or coarser than they may be.
+    #[error("guests' clocks cannot be rounded to {found:?}; from 1 µs to 1 s is expected")]
+    ClockResolution {
+        /// What was asked for.
+        found: Duration,
+    },
+
     /// `io.thread`: the system gave no thread.
     #[error("the system gave no thread: {reason}")]
     Thread {
@@ -323,6 +340,7 @@ impl Error {
             Self::Instances { .. } => "limit.instances",
             Self::Stack { .. } => "limit.stack",
             Self::Output { .. } | Self::Chunks { .. } => "limit.output",
+            Self::Idle { .. } => "limit.idle",
             Self::Busy { .. } => "limit.busy",
             Self::TooLarge { .. } => "input.too-large",
             Self::InvalidInput { .. } => "input.invalid",
@@ -332,7 +350,7 @@ impl Error {
             Self::Answer { .. } => "guest.answer",
             Self::NoSuchTask { .. } => "usage.task",
             Self::GenerationOver => "usage.generation",
-            Self::UselessLimit { .. } => "usage.limits",
+            Self::UselessLimit { .. } | Self::ClockResolution { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
             Self::System { .. } | Self::Addresses { .. } | Self::Executable { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
+use crate::chores::{Chore, Chores};
 use crate::error::{Error, Phase, Result};
 use crate::store::{TICK, thread_runtime};
 
@@ -34,16 +35,10 @@ struct Job {
     work: Box<dyn FnOnce(Turn<'_>) + Send>,
 }
 
-/// Something that the reaper does when its time has come.
-struct Chore {
-    due: Instant,
-    work: Box<dyn FnOnce() + Send>,
-}
-
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    chores: Vec<Chore>,
+    chores: Chores,
     running: usize,
     is_closed: bool,
 }
@@ -116,9 +111,8 @@ impl Executor {
     }
 
     /// Has the reaper do something when its time has come.
-    pub(crate) fn at(&self, due: Instant, work: impl FnOnce() + Send + 'static) {
-        let work = Box::new(work);
-        self.shared.lock().chores.push(Chore { due, work });
+    pub(crate) fn add_chore(&self, chore: Chore) {
+        self.shared.lock().chores.add(chore);
         self.shared.changed.notify_one();
     }
 
@@ -272,26 +266,27 @@ fn tick(shared: &Shared, engine: &Engine) {
 fn reap(shared: &Shared) {
     let mut queue = shared.lock();
     loop {
-        let (jobs, chores) = (take_overdue(&mut queue), take_due(&mut queue));
+        let is_closed = queue.is_closed;
+        let (jobs, chores) = (take_overdue(&mut queue), queue.chores.take_due(is_closed));
         if !jobs.is_empty() || !chores.is_empty() {
             drop(queue);
             for job in jobs {
                 finish(job, Turn::Expired);
             }
-            for chore in chores {
-                let _ = catch_unwind(AssertUnwindSafe(chore.work));
-            }
+            let again: Vec<_> = chores.into_iter().filter_map(Chore::run).collect();
             queue = shared.lock();
+            if !queue.is_closed {
+                again.into_iter().for_each(|chore| queue.chores.add(chore));
+            }
             continue;
         }
         if queue.is_closed {
             return;
         }
-        let due = queue.chores.iter().map(|chore| chore.due).min();
         let patience = if !queue.jobs.is_empty() {
             // A waiting job may be cancelled at any time without a word.
             TICK
-        } else if let Some(due) = due {
+        } else if let Some(due) = queue.chores.next_due() {
             due.saturating_duration_since(Instant::now())
         } else {
             // Whatever happens next wakes it.
@@ -315,14 +310,4 @@ fn take_overdue(queue: &mut Queue) -> VecDeque<Job> {
     let (overdue, waiting) = queue.jobs.drain(..).partition(is_overdue);
     queue.jobs = waiting;
     overdue
-}
-
-/// Takes out the chores that are due; all of them once the queue is closed.
-fn take_due(queue: &mut Queue) -> Vec<Chore> {
-    let now = Instant::now();
-    let is_closed = queue.is_closed;
-    queue
-        .chores
-        .extract_if(.., |chore| is_closed || chore.due <= now)
-        .collect()
 }

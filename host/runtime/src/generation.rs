@@ -1,15 +1,17 @@
 //! Text generation: a sandbox held for one answer, which comes a chunk at a time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::ResourceAny;
 
 use crate::answer::Usage;
 use crate::bindings::exports::ampoule::model::text_generation as wit;
+use crate::chores::Chore;
 use crate::contract::Task;
 use crate::error::{Error, Phase, Result};
 use crate::executor::Urgency;
+use crate::held_sandbox::{End, HeldSandbox};
 use crate::image::Image;
 use crate::model::Model;
 use crate::sandbox::{Sandbox, SandboxReport};
@@ -108,34 +110,16 @@ pub struct Finish {
 /// A generation in progress. Dropping it ends it and frees its sandbox.
 ///
 /// One deadline and one budget of fuel cover the whole generation, the time between two calls
-/// included: at the deadline its sandbox goes, whether or not anybody asks for the next chunk.
+/// included: at the deadline its sandbox goes, whether or not anybody asks for the next chunk. If nobody does
+/// for as long as [`Limits::idle`](crate::Limits) says, it goes before.
 pub struct Generation {
     model: Model,
     indices: wit::GuestIndices,
     resource: ResourceAny,
-    sandbox: Held,
-    expires: Instant,
+    sandbox: Arc<HeldSandbox>,
     chunks: u32,
     is_finished: bool,
     report: SandboxReport,
-}
-
-/// A sandbox between two calls. Empty while a call runs, after one failed, and after the deadline.
-#[derive(Clone)]
-struct Held(Arc<Mutex<Option<Sandbox>>>);
-
-impl Held {
-    fn take(&self) -> Option<Sandbox> {
-        self.lock().take()
-    }
-
-    fn put(&self, sandbox: Sandbox) {
-        *self.lock() = Some(sandbox);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Sandbox>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Model {
@@ -150,22 +134,17 @@ impl Model {
         self.check_generation(&request)?;
         let request: wit::GenerationRequest = request.into();
         let load = indices.clone();
-        let (sandbox, resource, expires) = self
+        let (sandbox, report, resource) = self
             .open_sandbox(async move |store, instance| {
                 let guest = load.load(&mut *store, instance)?;
                 guest.call_generate(store, &request).await
             })
             .await?;
-        let report = sandbox.report();
-        let held = Held(Arc::new(Mutex::new(Some(sandbox))));
-        let forgotten = held.clone();
-        self.at(expires, move || drop(forgotten.take()));
         Ok(Generation {
             model: self.clone(),
             indices,
             resource,
-            sandbox: held,
-            expires,
+            sandbox,
             chunks: 0,
             is_finished: false,
             report,
@@ -212,13 +191,12 @@ impl Generation {
     ///
     /// # Errors
     ///
-    /// `limit.*`, `guest.*`, `input.*`; after one of them, and after a call that was dropped
-    /// half-way, `usage.generation`.
+    /// `limit.*`, `guest.*`, `input.*`; `limit.idle` when nobody has asked for too long; after a call that
+    /// failed or was dropped half-way, `usage.generation`.
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
         if self.is_finished {
             return Ok(None);
         }
-        // Taken out: if this future is dropped half-way, so is the sandbox.
         let Some(sandbox) = self.sandbox.take() else {
             return Err(self.why_over());
         };
@@ -229,45 +207,55 @@ impl Generation {
         }
         self.chunks += 1;
 
-        let indices = self.indices.clone();
-        let resource = self.resource;
-        let (sandbox, report, chunk) = self
-            .model
-            .run(Urgency::Continued, self.expires, async move |cancelled| {
-                let call = sandbox.call(cancelled, async move |store, instance| {
-                    let guest = indices.load(&mut *store, instance)?;
-                    guest.generation().call_next(store, resource).await
-                });
-                let (sandbox, chunk) = call.await?;
-                let chunk = chunk.map(Chunk::from);
-                let report = sandbox.report();
-                let goes_on = chunk.as_ref().is_some_and(|chunk| chunk.finish.is_none());
-                // Dropped here otherwise, on the guests' thread, rather than on the caller's.
-                Ok((goes_on.then_some(sandbox), report, chunk))
-            })
-            .await?;
+        let mut unfinished = Unfinished(Some(self));
+        let result = self.call(sandbox).await;
+        unfinished.0 = None;
+        drop(unfinished);
+        let (report, chunk) = result?;
         self.report = report;
-        if chunk.is_none() {
+        let Some(chunk) = chunk else {
             return Err(Error::Answer {
                 reason: "the generation ended without a last chunk that says how".to_owned(),
             });
-        }
-        match sandbox {
-            Some(sandbox) if Instant::now() < self.expires => self.sandbox.put(sandbox),
-            // The deadline passed just now, and whoever clears up has been here already.
-            Some(sandbox) => self.discard(sandbox),
-            None => self.is_finished = true,
-        }
-        Ok(chunk)
+        };
+        self.is_finished = chunk.finish.is_some();
+        Ok(Some(chunk))
+    }
+
+    /// Asks the guest for the next chunk. If there are more, the sandbox is held for them afterwards.
+    async fn call(&self, sandbox: Sandbox) -> Result<(SandboxReport, Option<Chunk>)> {
+        let indices = self.indices.clone();
+        let resource = self.resource;
+        let held = Arc::clone(&self.sandbox);
+        let expires = held.expires();
+        let work = async move |cancelled| {
+            let call = sandbox.call(cancelled, async move |store, instance| {
+                let guest = indices.load(&mut *store, instance)?;
+                guest.generation().call_next(store, resource).await
+            });
+            let (sandbox, chunk) = call.await?;
+            let chunk = chunk.map(Chunk::from);
+            let report = sandbox.report();
+            // Here and not where it is waited for, which may be never; and what goes, goes on the
+            // guests' thread.
+            if chunk.as_ref().is_some_and(|chunk| chunk.finish.is_none()) {
+                held.put(sandbox);
+            }
+            Ok((report, chunk))
+        };
+        self.model.run(Urgency::Continued, expires, work).await
     }
 
     fn why_over(&self) -> Error {
-        if Instant::now() < self.expires {
-            return Error::GenerationOver;
-        }
-        Error::Deadline {
-            phase: Phase::Request,
-            allowed: self.model.deadline(),
+        match self.sandbox.end() {
+            None | Some(End::Abandoned) => Error::GenerationOver,
+            Some(End::Idle) => Error::Idle {
+                allowed: self.model.limits().idle,
+            },
+            Some(End::Deadline) => Error::Deadline {
+                phase: Phase::Request,
+                allowed: self.model.deadline(),
+            },
         }
     }
 
@@ -275,7 +263,8 @@ impl Generation {
     /// once.
     fn discard(&self, mut sandbox: Sandbox) {
         sandbox.give_up_place();
-        self.model.at(Instant::now(), move || drop(sandbox));
+        let unmap = Chore::once(Instant::now(), move || drop(sandbox));
+        self.model.add_chore(unmap);
     }
 
     /// What the generation has cost so far.
@@ -285,9 +274,23 @@ impl Generation {
     }
 }
 
+/// A call that is being waited for. What it returns is lost if nobody does so to the end, so a generation
+/// without it would have a hole.
+struct Unfinished<'a>(Option<&'a Generation>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(generation) = self.0
+            && let Some(sandbox) = generation.sandbox.finish(End::Abandoned)
+        {
+            generation.discard(sandbox);
+        }
+    }
+}
+
 impl Drop for Generation {
     fn drop(&mut self) {
-        if let Some(sandbox) = self.sandbox.take() {
+        if let Some(sandbox) = self.sandbox.finish(End::Abandoned) {
             self.discard(sandbox);
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use ampoule_signing::{Bundle, Manifest, ReleaseState, Timestamp, TrustStore};
 use tokio::sync::{Semaphore, oneshot};
@@ -13,6 +14,7 @@ use crate::admission::{AdmittedModel, admit};
 use crate::aot_cache::CodeCache;
 use crate::artifact::{Artifact, link};
 use crate::assets::AssetFiles;
+use crate::clocks::ClockResolution;
 use crate::code_identity::CodeIdentity;
 use crate::code_store::CodeStore;
 use crate::compile::{CompiledModel, compile};
@@ -41,6 +43,7 @@ pub(crate) struct HostInner {
     /// One permit for each sandbox that may be alive.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) trust: Arc<HostTrust>,
+    pub(crate) clock: ClockResolution,
     engine: Engine,
     profile: EngineProfile,
     code: CodeStore,
@@ -57,6 +60,7 @@ pub struct HostBuilder {
     releases: Option<ReleaseState>,
     limits: Limits,
     profile: EngineProfile,
+    clock: Option<Duration>,
     threads: Option<usize>,
     cache: Option<CodeCache>,
     compiler: Option<CompileProcess>,
@@ -103,6 +107,15 @@ impl HostBuilder {
         self
     }
 
+    /// What the clocks of requests are rounded down to, from 1 µs to 1 s. Without it, 1 ms: the finer a
+    /// clock is, the better a guest can tell from the time that something takes what else this machine
+    /// does. In the deterministic profile the clocks stand still.
+    #[must_use]
+    pub fn clock_resolution(mut self, resolution: Duration) -> Self {
+        self.clock = Some(resolution);
+        self
+    }
+
     /// Where compiled models are kept from one run of the program to the next. Without it, every model is
     /// initialised and compiled when it is loaded.
     #[must_use]
@@ -143,6 +156,13 @@ impl HostBuilder {
                 return Err(Error::UselessLimit { name });
             }
         }
+        if self.limits.idle.is_zero() {
+            return Err(Error::UselessLimit { name: "idle" });
+        }
+        let clock = match self.clock {
+            Some(resolution) => ClockResolution::new(resolution)?,
+            None => ClockResolution::default(),
+        };
         let trust = HostTrust::open(self.trust)?;
         let threads = self
             .threads
@@ -163,6 +183,7 @@ impl HostBuilder {
                 compiler: self.compiler,
                 _trust_watch: trust.watch()?,
                 trust,
+                clock,
                 releases: self.releases,
             }),
         })

@@ -41,6 +41,11 @@ pub const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(8);
 /// Chunks of one generation: more than any small model's context.
 pub const DEFAULT_CHUNKS: u32 = 16_384;
 
+/// How long a generation's sandbox waits to be asked for the next chunk. A caller who reads at all reads on
+/// within milliseconds; this rides out a network that stalls, and comes before the default deadline, so that
+/// whoever does not read takes a place from others for less time than whoever does.
+pub const DEFAULT_IDLE: Duration = Duration::from_secs(2);
+
 /// Bytes of log, standard output and standard error that are kept of one sandbox. A stack of
 /// messages that a person would read; what is over is counted.
 pub const DEFAULT_LOG: ByteSize = ByteSize::from_bytes(64 * 1024);
@@ -77,6 +82,20 @@ pub const DEFAULT_SANDBOXES: usize = 64;
 
 /// What [`Limits::strict`] lets one sandbox have. The figure of the same policies.
 pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
+
+/// How long [`Limits::strict`] has a generation's sandbox wait: strangers do not keep places by stalling.
+pub const STRICT_IDLE: Duration = Duration::from_millis(500);
+
+/// What guests' clocks are rounded down to, unless the operator says otherwise. A cache is told apart from
+/// memory by less than a microsecond; a thousand of them still serve for logging and for giving up.
+pub const DEFAULT_CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
+
+/// The finest clock that an operator may ask for: as fine as it gets without telling one access to memory
+/// from another.
+pub const MIN_CLOCK_RESOLUTION: Duration = Duration::from_micros(1);
+
+/// The coarsest. Programs that wait for a clock to move wait for seconds at most.
+pub const MAX_CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
 
 /// Memories of one sandbox. A component made of several modules has a few.
 pub(crate) const MAX_MEMORIES: usize = 8;
@@ -196,6 +215,8 @@ pub struct Limits {
     pub output: ByteSize,
     /// Chunks of one generation.
     pub chunks: u32,
+    /// The longest that a generation's sandbox waits for its caller to ask for the next chunk.
+    pub idle: Duration,
     /// The budget of `init`.
     pub init: InitLimits,
     /// The most that compiling may take.
@@ -230,6 +251,7 @@ impl Default for Limits {
             deadline: DEFAULT_DEADLINE,
             output: DEFAULT_OUTPUT,
             chunks: DEFAULT_CHUNKS,
+            idle: DEFAULT_IDLE,
             init: InitLimits {
                 memory: DEFAULT_INIT_MEMORY,
                 fuel: DEFAULT_INIT_FUEL,
@@ -254,13 +276,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults with 100 MiB a sandbox, for `init` too: for hosts that serve strangers' models
-    /// of a few megabytes.
+    /// The defaults with 100 MiB a sandbox, for `init` too, and half a second to ask for the next chunk:
+    /// for hosts that serve strangers' models of a few megabytes.
     #[must_use]
     pub fn strict() -> Self {
         let limits = Self::default();
         Self {
             memory: STRICT_MEMORY,
+            idle: STRICT_IDLE,
             init: InitLimits {
                 memory: STRICT_MEMORY,
                 ..limits.init

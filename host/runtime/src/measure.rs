@@ -9,6 +9,7 @@ use wasmtime::Store;
 
 use crate::artifact::Artifact;
 use crate::assets::Assets;
+use crate::clocks::ClockResolution;
 use crate::error::{Error, Result};
 use crate::executor::Urgency;
 use crate::model::{Model, NewRequest};
@@ -128,7 +129,13 @@ async fn called(
 async fn bare(artifact: &Artifact) -> Result<Duration> {
     let log = ByteSize::default();
     let memory = artifact.model.request_budget().memory;
-    let state = SandboxState::new(artifact.profile, memory, log, Assets::closed());
+    let state = SandboxState::new(
+        artifact.profile,
+        ClockResolution::default(),
+        memory,
+        log,
+        Assets::closed(),
+    );
     let mut store = Store::new(artifact.instance.engine(), state);
     store.set_epoch_deadline(u64::MAX / 2);
     set_fuel(&mut store, Fuel::new(u64::MAX))?;

@@ -13,15 +13,18 @@ use wasmtime::component::Instance;
 use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::chores::Chore;
+use crate::clocks::ClockResolution;
 use crate::code_store::CodeOrigin;
 use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::executor::Urgency;
 use crate::guest_log::harmless;
+use crate::held_sandbox::HeldSandbox;
 use crate::host::HostInner;
 use crate::limits::Limits;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, SandboxReport};
 use crate::state::SandboxState;
 
 /// What a model says of itself; see `lifecycle.describe` in the contract.
@@ -165,17 +168,34 @@ impl Model {
         .await
     }
 
-    /// Makes a sandbox and runs the first call of a request in it. Returns the sandbox, what the
-    /// call returned, and when the request must be over.
+    /// Makes a sandbox and runs the first call of a request in it. Returns the sandbox, held for the
+    /// next call, what it has cost so far, and what the call returned.
     pub(crate) async fn open_sandbox<T: Send + 'static>(
         &self,
         call: impl Call<T>,
-    ) -> Result<(Sandbox, T, Instant)> {
+    ) -> Result<(Arc<HeldSandbox>, SandboxReport, T)> {
         let request = self.new_request();
+        let model = self.clone();
         self.run(Urgency::New, request.expires, async move |cancelled| {
-            request.begin(cancelled, call).await
+            let (sandbox, output, expires) = request.begin(cancelled, call).await?;
+            let report = sandbox.report();
+            // Here and not where it is waited for: a caller may wait and never look.
+            Ok((model.hold(sandbox, expires), report, output))
         })
         .await
+    }
+
+    /// Keeps a sandbox for its request's next call, for as long as that may take to come.
+    fn hold(&self, sandbox: Sandbox, expires: Instant) -> Arc<HeldSandbox> {
+        let held = Arc::new(HeldSandbox::new(sandbox, expires, self.limits().idle));
+        // One chore for the whole request, however many calls it has; nothing stays for it when the
+        // request is over.
+        let watched = Arc::downgrade(&held);
+        let look = move || watched.upgrade()?.look();
+        if let Some(due) = held.look() {
+            self.add_chore(Chore::repeated(due, look));
+        }
+        held
     }
 
     pub(crate) fn new_request(&self) -> NewRequest {
@@ -185,6 +205,7 @@ impl Model {
             place: None,
             sandboxes: self.limits().sandboxes,
             log: self.limits().log,
+            clock: self.host.clock,
             expires: Instant::now() + self.deadline(),
         }
     }
@@ -243,8 +264,8 @@ impl Model {
     }
 
     /// Has something done on the host's housekeeping thread.
-    pub(crate) fn at(&self, due: Instant, work: impl FnOnce() + Send + 'static) {
-        self.host.executor.at(due, work);
+    pub(crate) fn add_chore(&self, chore: Chore) {
+        self.host.executor.add_chore(chore);
     }
 }
 
@@ -277,6 +298,7 @@ pub(crate) struct NewRequest {
     place: Option<OwnedSemaphorePermit>,
     sandboxes: usize,
     log: ByteSize,
+    clock: ClockResolution,
     expires: Instant,
 }
 
@@ -287,8 +309,16 @@ impl NewRequest {
 
     /// Makes a sandbox, if there is a place for one.
     pub(crate) async fn start_sandbox(&self, cancelled: CancellationToken) -> Result<Sandbox> {
-        let place = self.find_place()?;
-        Sandbox::start(Arc::clone(&self.artifact), self.log, place, cancelled).await
+        self.start_sandbox_in(self.find_place()?, cancelled).await
+    }
+
+    async fn start_sandbox_in(
+        &self,
+        place: OwnedSemaphorePermit,
+        cancelled: CancellationToken,
+    ) -> Result<Sandbox> {
+        let artifact = Arc::clone(&self.artifact);
+        Sandbox::start(artifact, self.log, self.clock, place, cancelled).await
     }
 
     fn find_place(&self) -> Result<OwnedSemaphorePermit> {
@@ -309,8 +339,7 @@ impl NewRequest {
             Some(place) => place,
             None => self.find_place()?,
         };
-        let artifact = Arc::clone(&self.artifact);
-        let mut sandbox = Sandbox::start(artifact, self.log, place, cancelled.clone()).await?;
+        let mut sandbox = self.start_sandbox_in(place, cancelled.clone()).await?;
         // Running `init` has a budget of its own: the time that it took is given back.
         let expires = self.expires + sandbox.start_wall();
         sandbox.begin_request(expires)?;

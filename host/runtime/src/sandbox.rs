@@ -12,6 +12,7 @@ use wasmtime::component::Instance;
 use crate::artifact::Artifact;
 use crate::assets::Assets;
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::clocks::ClockResolution;
 use crate::compile::SandboxStart;
 use crate::error::{Error, Phase, Result};
 use crate::guest_log::GuestLog;
@@ -58,6 +59,7 @@ impl Sandbox {
     pub(crate) async fn start(
         artifact: Arc<Artifact>,
         log: ByteSize,
+        clock: ClockResolution,
         place: OwnedSemaphorePermit,
         cancelled: CancellationToken,
     ) -> Result<Self> {
@@ -69,7 +71,7 @@ impl Sandbox {
         } else {
             (artifact.model.request_budget(), Assets::closed())
         };
-        let mut state = SandboxState::new(artifact.profile, budget.memory, log, assets);
+        let mut state = SandboxState::new(artifact.profile, clock, budget.memory, log, assets);
         state.cancelled = cancelled;
         state.deadline = began + budget.deadline;
 

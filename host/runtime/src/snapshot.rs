@@ -19,6 +19,7 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 use crate::assets::{AssetFiles, Assets};
 use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::bindings::exports::ampoule::model::lifecycle;
+use crate::clocks::ClockResolution;
 use crate::compile::InitReport;
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
@@ -155,6 +156,8 @@ async fn initialise(
     let budget = init.budget;
     let mut state = SandboxState::new(
         profile,
+        // What `init` leaves is kept for other hosts as well: it is the same for all of them.
+        ClockResolution::default(),
         budget.memory,
         init.log,
         Assets::open(init.assets.clone()),

@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::assets::Assets;
 use crate::bindings::ampoule::model::{assets, log, types};
+use crate::clocks::ClockResolution;
 use crate::engine::EngineProfile;
 use crate::guest_log::LogSink;
 use crate::limits::MAX_HOST_RESOURCES;
@@ -31,6 +32,7 @@ pub(crate) struct SandboxState {
 impl SandboxState {
     pub(crate) fn new(
         profile: EngineProfile,
+        clock: ClockResolution,
         memory: ByteSize,
         log: ByteSize,
         assets: Assets,
@@ -40,7 +42,7 @@ impl SandboxState {
         let log = LogSink::new(log);
         Self {
             resources,
-            wasi: wasi::new_context(&log, profile),
+            wasi: wasi::new_context(&log, profile, clock),
             profile,
             memory: MemoryBudget::new(memory),
             log,

@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiView};
 
-use crate::clocks::{CoarseMonotonicClock, CoarseWallClock, StoppedClock};
+use crate::clocks::{ClockResolution, CoarseMonotonicClock, CoarseWallClock, StoppedClock};
 use crate::engine::EngineProfile;
 use crate::filesystem;
 use crate::guest_log::LogSink;
@@ -48,14 +48,18 @@ pub(crate) const INERT_INTERFACES: [(&str, &str); 20] = [
 ];
 
 /// The WASI state of one sandbox.
-pub(crate) fn new_context(log: &LogSink, profile: EngineProfile) -> WasiCtx {
+pub(crate) fn new_context(
+    log: &LogSink,
+    profile: EngineProfile,
+    clock: ClockResolution,
+) -> WasiCtx {
     let mut context = WasiCtx::builder();
     context
         .stdin(MemoryInputPipe::new(bytes::Bytes::new()))
         .stdout(log.clone())
         .stderr(log.clone())
-        .monotonic_clock(CoarseMonotonicClock::new())
-        .wall_clock(CoarseWallClock)
+        .monotonic_clock(CoarseMonotonicClock::new(clock))
+        .wall_clock(CoarseWallClock(clock))
         .max_random_size(MAX_RANDOM)
         .allow_tcp(false)
         .allow_udp(false)

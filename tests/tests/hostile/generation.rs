@@ -1,6 +1,24 @@
 //! Generations that do not end, or end badly.
 
+use std::pin::Pin;
+use std::task::Poll;
+
 use super::*;
+
+/// How long a generation may wait here between two chunks.
+const IDLE: Duration = Duration::from_millis(300);
+
+fn host_of_one_sandbox(publisher: &Publisher) -> Host {
+    let mut limits = Limits::default();
+    limits.sandboxes = 1;
+    limits.idle = IDLE;
+    host_with_limits(publisher, limits)
+}
+
+/// Lets a call begin. False when it was over at once, as happens on a machine with other things to do.
+async fn begins(mut call: Pin<&mut impl Future>) -> bool {
+    std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())).await
+}
 
 promises! {
     #[test]
@@ -151,6 +169,67 @@ promises! {
     }
 
     #[test]
+    fn a_generation_that_nobody_asks_for_more_gives_its_place_to_others() => "limit.idle", "limit.busy" {
+        let acme = acme();
+        let host = host_of_one_sandbox(&acme);
+        block_on(async {
+            let model = load(&host, acme.every_task()).await;
+            let request = || GenerationRequest::question("a b c", 10);
+            let mut idle = model.generate(request()).await.unwrap();
+            assert!(idle.next().await.unwrap().is_some());
+            let busy = model.generate(request()).await.err().unwrap();
+            tokio::time::sleep(IDLE + SLACK).await;
+            // Nobody has asked it anything, and its place is free although it is still held.
+            let mut other = model.generate(request()).await.unwrap();
+            let error = idle.next().await.unwrap_err();
+            let Error::Idle { allowed } = &error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(*allowed, IDLE);
+            assert!(error.to_string().contains("300 ms"), "{error}");
+            // It stays that, and the other one is not touched by it.
+            let again = idle.next().await.unwrap_err();
+            drop(idle);
+            assert!(other.next().await.unwrap().is_some());
+            [busy, error, again]
+        })
+    }
+
+    /// Whoever waits for a chunk and never looks whether it has come holds a place no longer than whoever
+    /// does not ask.
+    #[test]
+    fn a_chunk_that_nobody_takes_is_no_way_to_keep_a_place() => "limit.idle" {
+        let acme = acme();
+        let host = host_of_one_sandbox(&acme);
+        block_on(async {
+            let model = load(&host, acme.every_task()).await;
+            let request = || GenerationRequest::question("and ".repeat(100), 1_000);
+            let opening = loop {
+                let mut opening = Box::pin(model.generate(request()));
+                if begins(opening.as_mut()).await {
+                    break opening;
+                }
+            };
+            tokio::time::sleep(IDLE + SLACK).await;
+            let mut generation = model.generate(request()).await.unwrap();
+            let never_asked = opening.await.unwrap().next().await;
+
+            loop {
+                let mut next = Box::pin(generation.next());
+                if !begins(next.as_mut()).await {
+                    continue;
+                }
+                tokio::time::sleep(IDLE + SLACK).await;
+                model.embed_text(&["its place is free"]).await.unwrap();
+                // The chunk had come in time.
+                assert_eq!(next.await.unwrap().unwrap().text, "and ");
+                break;
+            }
+            [never_asked.unwrap_err(), generation.next().await.unwrap_err()]
+        })
+    }
+
+    #[test]
     fn a_generation_goes_on_while_the_queue_is_full() => "limit.busy" {
         let acme = acme();
         let mut limits = Limits::default();
@@ -192,7 +271,50 @@ promises! {
         no_queue.queue = 0;
         let mut no_sandbox = Limits::default();
         no_sandbox.sandboxes = 0;
-        [no_queue, no_sandbox]
+        let mut no_wait = Limits::default();
+        no_wait.idle = Duration::ZERO;
+        [no_queue, no_sandbox, no_wait]
             .map(|limits| Host::builder().limits(limits).build().err().unwrap())
     }
+}
+
+#[test]
+fn a_generation_that_is_read_steadily_outlives_the_idle_time() {
+    let acme = acme();
+    let host = host_of_one_sandbox(&acme);
+    let bundle = acme
+        .bundle(test_guest("endless_generation"))
+        .tasks(&["text-generation"]);
+    block_on(async {
+        let model = load(&host, bundle).await;
+        let request = GenerationRequest::question("x", 1_000_000);
+        let mut generation = model.generate(request).await.unwrap();
+        let began = Instant::now();
+        while began.elapsed() < 4 * IDLE {
+            assert!(generation.next().await.unwrap().is_some());
+            tokio::time::sleep(IDLE / 20).await;
+        }
+    });
+}
+
+#[test]
+fn a_call_that_was_dropped_half_way_leaves_no_hole_in_the_answer() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    block_on(async {
+        let model = load(&host, acme.every_task()).await;
+        let mut dropped = 0;
+        while dropped < 20 {
+            let request = GenerationRequest::question("a b c", 10);
+            let mut generation = model.generate(request).await.unwrap();
+            let mut next = Box::pin(generation.next());
+            if begins(next.as_mut()).await {
+                // Whether or not the chunk has come by now: nobody has seen it.
+                drop(next);
+                let error = generation.next().await.unwrap_err();
+                assert_eq!(error.code(), "usage.generation");
+                dropped += 1;
+            }
+        }
+    });
 }

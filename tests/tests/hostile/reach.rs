@@ -88,4 +88,33 @@ fn a_guests_clock_is_coarse_and_its_randomness_fresh() {
     }
     assert_ne!(first[2], second[2]);
     assert_ne!(first[3], second[3]);
+    assert_eq!(first[4..], [1_000_000.0, 0.0, 0.0]);
+}
+
+#[test]
+fn a_guests_clock_is_as_coarse_as_the_operator_says() {
+    let acme = acme();
+    let bundle = acme.bundle(test_guest("reads_clock_and_random"));
+    let bundle = bundle.set("/limits/deadline_ms", json!(60_000)).write();
+    let mut limits = Limits::default();
+    limits.deadline = Duration::from_secs(60);
+    for resolution in [100_000_u32, 1_000, 1]
+        .map(u64::from)
+        .map(Duration::from_micros)
+    {
+        let host = Host::builder().trust(acme.trust()).limits(limits.clone());
+        let host = host.clock_resolution(resolution).build().unwrap();
+        let model = block_on(host.load(bundle.path())).unwrap();
+        let answer = block_on(model.embed_text(&["x"])).unwrap().output.values;
+        let nanos = resolution.as_nanos() as f32;
+        for step in &answer[..2] {
+            assert!(
+                *step == 0.0 || *step >= nanos,
+                "{resolution:?}: a step of {step} ns"
+            );
+        }
+        assert_eq!(answer[4..], [nanos, 0.0, 0.0]);
+    }
+    let too_fine = Host::builder().clock_resolution(Duration::from_nanos(1));
+    assert_eq!(too_fine.build().err().unwrap().code(), "usage.limits");
 }
