@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ampoule_signing::{Envelope, PublicKey, SecretKey, Sha256Digest, TrustStore};
+use ampoule_signing::{Bundle, Envelope, PublicKey, SecretKey, Sha256Digest, TrustStore};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::guests::test_guest;
+
+/// What the component is called in these bundles.
+const COMPONENT_FILE: &str = "component.wasm";
 
 /// A publisher with a fresh key.
 pub struct Publisher {
@@ -54,6 +57,17 @@ impl Publisher {
         trust
     }
 
+    /// These bytes, which may be no manifest at all, in an envelope with its signature.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be signed.
+    #[must_use]
+    pub fn sign(&self, payload: Vec<u8>) -> Vec<u8> {
+        let envelope = Envelope::sign(payload, &[&self.key]).unwrap();
+        envelope.to_bytes().unwrap()
+    }
+
     /// A bundle of the well-behaved guest that offers every task.
     #[must_use]
     pub fn every_task(&self) -> BundleBuilder<'_> {
@@ -78,7 +92,7 @@ impl Publisher {
             "created": "2026-01-01T00:00:00Z",
             "contract": "ampoule:model@0.1.0",
             "tasks": ["text-embedding"],
-            "component": entry("component.wasm", &component),
+            "component": entry(COMPONENT_FILE, &component),
             "files": [],
             "capabilities": [],
             "limits": {
@@ -121,7 +135,7 @@ impl BundleBuilder<'_> {
     /// Another component in the place of the one there was.
     #[must_use]
     pub fn component(mut self, component: Vec<u8>) -> Self {
-        self.manifest["component"] = entry("component.wasm", &component);
+        self.manifest["component"] = entry(COMPONENT_FILE, &component);
         self.component = component;
         self
     }
@@ -157,28 +171,35 @@ impl BundleBuilder<'_> {
     ///
     /// If the system refuses to write.
     #[must_use]
-    pub fn write(mut self) -> WrittenBundle {
-        let entries: Vec<Value> = self
-            .files
-            .iter()
-            .map(|(name, bytes)| entry(name, bytes))
-            .collect();
-        self.manifest["files"] = Value::Array(entries);
-        let payload = serde_json::to_vec(&self.manifest).unwrap();
-        let envelope = Envelope::sign(payload, &[&self.publisher.key]).unwrap();
-
+    pub fn write(self) -> WrittenBundle {
         let dir = TempDir::new().unwrap();
-        let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes);
-        write(
-            ampoule_signing::ENVELOPE_FILE,
-            &envelope.to_bytes().unwrap(),
-        )
-        .unwrap();
-        write("component.wasm", &self.component).unwrap();
-        for (name, bytes) in &self.files {
-            write(name, bytes).unwrap();
+        let (envelope, files) = self.sign();
+        std::fs::write(dir.path().join(ampoule_signing::ENVELOPE_FILE), envelope).unwrap();
+        for (name, bytes) in files {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
         }
         WrittenBundle { dir }
+    }
+
+    /// Signs the manifest and keeps the bundle in memory.
+    ///
+    /// # Panics
+    ///
+    /// If its envelope is too long to be read.
+    #[must_use]
+    pub fn in_memory(self) -> Bundle {
+        let (envelope, files) = self.sign();
+        Bundle::from_memory(&envelope, files).unwrap()
+    }
+
+    /// The signed envelope, and every file by its path.
+    fn sign(mut self) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
+        let entries = self.files.iter().map(|(name, bytes)| entry(name, bytes));
+        self.manifest["files"] = Value::Array(entries.collect());
+        let payload = serde_json::to_vec(&self.manifest).unwrap();
+        let mut files = self.files;
+        files.push((COMPONENT_FILE.to_owned(), self.component));
+        (self.publisher.sign(payload), files)
     }
 }
 
