@@ -106,7 +106,9 @@ mod tests {
         for late in [2_u64, 1, 3] {
             let sender = sender.clone();
             let due = now.checked_sub(Duration::from_millis(late)).unwrap_or(now);
-            chores.add(Chore::once(due, move || drop(sender.send(late))));
+            chores.add(Chore::once(due, move || {
+                sender.send(late).unwrap_or_default()
+            }));
         }
         let far = now + Duration::from_secs(60);
         chores.add(Chore::once(far, || {}));
