@@ -9,7 +9,7 @@ mod report;
 mod requests;
 mod world;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,9 @@ async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
         })
         .collect();
 
+    let held_up = Rc::new(Cell::new(Duration::ZERO));
+    let heartbeat = tokio::task::spawn_local(beat(held_up.clone()));
+
     let (mut curve, mut at_rest) = (Curve::default(), Curve::default());
     let mut next_rest = began + warm_up;
     while Instant::now() < end {
@@ -88,13 +91,28 @@ async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
         at_rest.add(began.elapsed(), resident_bytes());
         next_rest = now + REST_EVERY;
     }
+    heartbeat.abort();
     for caller in callers {
         caller.await.unwrap();
     }
     let lost = world.what_is_lost().await;
     let mut report = Rc::into_inner(report).unwrap().into_inner();
-    report.finish(curve, at_rest, world.busy(), lost);
+    report.finish(curve, at_rest, lost);
+    report.busy = world.busy();
+    report.held_up = held_up.get();
     report
+}
+
+/// Notices how long the thread that all callers share was held up. Where that is longer than a generation may
+/// wait, it is the machine that made it wait, and the host is right to end it.
+async fn beat(held_up: Rc<Cell<Duration>>) {
+    const BEAT: Duration = Duration::from_millis(10);
+    loop {
+        let began = Instant::now();
+        tokio::time::sleep(BEAT).await;
+        let late = began.elapsed().saturating_sub(BEAT);
+        held_up.set(held_up.get().max(late));
+    }
 }
 
 impl World {

@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::print_stdout,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test may panic, and prints what it measured"
 )]

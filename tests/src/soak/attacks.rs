@@ -172,7 +172,7 @@ impl World {
 
     /// A generation that its caller loses interest in.
     pub(super) async fn abandoned(&self, chance: &mut Chance) -> Outcome {
-        let way = chance.below(4);
+        let way = chance.below(9);
         let model = self.model();
         let text = chance.words(20).join(" ");
         let ask = async || {
@@ -186,21 +186,21 @@ impl World {
             generation.next().await.map_err(wrong("a chunk before"))?;
         }
         match way {
-            0 => Ok("abandoned: between two chunks".to_owned()),
-            1 => {
+            0..3 => Ok("abandoned: between two chunks".to_owned()),
+            3..6 => {
                 let next = generation.next();
                 let patience = Duration::from_micros(chance.below(1_000));
                 let _ = tokio::time::timeout(patience, next).await;
                 Ok("abandoned: while a chunk is made".to_owned())
             }
-            2 => {
+            6..8 => {
                 let asked = model.embed_text(&["nobody waits"]);
                 let patience = Duration::from_micros(chance.below(1_000));
                 let _ = tokio::time::timeout(patience, asked).await;
                 Ok("abandoned: beside another request".to_owned())
             }
             _ => {
-                tokio::time::sleep(IDLE + IDLE / 2).await;
+                tokio::time::sleep(IDLE + IDLE / 4).await;
                 let error = generation.next().await.err();
                 stopped("abandoned: and asked too late", error, &["limit.idle"])
             }

@@ -3,8 +3,38 @@
 use super::Outcome;
 use super::chance::Chance;
 use super::requests::{stopped, wrong};
-use super::world::{World, good_bundle, load};
+use super::world::{World, good_bundle};
+use crate::bundle::{Publisher, WrittenBundle};
 use crate::guests::{test_guest, wat_guest};
+
+/// How many of a kind there are to load, each a model of its own.
+const VARIANTS: u8 = 8;
+
+/// What is loaded while requests come in. Written beforehand, because to write is to wait for a disk, and all
+/// callers would.
+pub(super) struct Bundles {
+    good: Vec<WrittenBundle>,
+    others: Vec<WrittenBundle>,
+    refused: WrittenBundle,
+    failing: WrittenBundle,
+}
+
+impl Bundles {
+    pub(super) fn write(publisher: &Publisher) -> Self {
+        let good = |number| good_bundle(publisher, number).write();
+        let other = |number| {
+            let bundle = publisher.bundle(wat_guest("writes_eight_memories"));
+            bundle.file("number", vec![number]).write()
+        };
+        let guest = |name| publisher.bundle(test_guest(name)).write();
+        Self {
+            good: (1..=VARIANTS).map(good).collect(),
+            others: (1..=VARIANTS).map(other).collect(),
+            refused: guest("imports_sockets"),
+            failing: guest("panics_in_init"),
+        }
+    }
+}
 
 impl World {
     /// Loads another model in the place of the good one, or one that is refused. What is in flight goes on
@@ -13,19 +43,19 @@ impl World {
         let Ok(_turn) = self.changing.try_lock() else {
             return Ok("change: somebody else's turn".to_owned());
         };
+        let load = async |bundle: &WrittenBundle| self.host.load(bundle.path()).await;
         match chance.below(4) {
             0 => {
-                self.loads.set(self.loads.get() + 1);
-                let bundle = good_bundle(&self.acme, self.loads.get());
-                let model = load(&self.host, bundle).await;
-                self.good.replace(model);
+                let bundle = chance.one_of(&self.bundles.good);
+                let model = self.patiently(async || load(bundle).await).await;
+                self.good
+                    .replace(model.map_err(wrong("another good model"))?);
                 Ok("change: the good model is another one".to_owned())
             }
             1 => {
-                self.loads.set(self.loads.get() + 1);
-                let bundle = self.acme.bundle(wat_guest("writes_eight_memories"));
-                let number = self.loads.get().to_le_bytes().to_vec();
-                let model = load(&self.host, bundle.file("number", number)).await;
+                let bundle = chance.one_of(&self.bundles.others);
+                let model = self.patiently(async || load(bundle).await).await;
+                let model = model.map_err(wrong("a model that comes and goes"))?;
                 let ask = async || model.embed_text(&["x"]).await;
                 let answer = self.patiently(ask).await.map_err(wrong("a new model"))?;
                 match answer.output.values[..] {
@@ -34,22 +64,14 @@ impl World {
                 }
             }
             2 => {
-                let bundle = self.acme.bundle(test_guest("imports_sockets")).write();
-                let error = self.host.load(bundle.path()).await.err();
-                stopped(
-                    "change: a model that is refused",
-                    error,
-                    &["admission.import"],
-                )
+                let error = load(&self.bundles.refused).await.err();
+                let what = "change: a model that is refused";
+                stopped(what, error, &["admission.import"])
             }
             _ => {
-                let bundle = self.acme.bundle(test_guest("panics_in_init")).write();
-                let error = self.host.load(bundle.path()).await.err();
-                stopped(
-                    "change: a model that does not start",
-                    error,
-                    &["guest.trap"],
-                )
+                let error = load(&self.bundles.failing).await.err();
+                let what = "change: a model that does not start";
+                stopped(what, error, &["guest.trap"])
             }
         }
     }

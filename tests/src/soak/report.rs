@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::Outcome;
 use super::curve::Curve;
@@ -14,7 +15,8 @@ const SHOWN: usize = 20;
 pub struct SoakReport {
     seed: u64,
     counts: BTreeMap<String, u64>,
-    busy: u64,
+    pub(super) busy: u64,
+    pub(super) held_up: Duration,
     curve: Curve,
     at_rest: Curve,
     /// What was wrong: answers, codes, places or threads that are gone. Empty when all is well.
@@ -27,6 +29,7 @@ impl SoakReport {
             seed,
             counts: BTreeMap::new(),
             busy: 0,
+            held_up: Duration::ZERO,
             curve: Curve::default(),
             at_rest: Curve::default(),
             wrong: Vec::new(),
@@ -40,10 +43,9 @@ impl SoakReport {
         }
     }
 
-    pub(super) fn finish(&mut self, curve: Curve, at_rest: Curve, busy: u64, lost: Vec<String>) {
+    pub(super) fn finish(&mut self, curve: Curve, at_rest: Curve, lost: Vec<String>) {
         self.curve = curve;
         self.at_rest = at_rest;
-        self.busy = busy;
         self.wrong.extend(lost);
     }
 
@@ -91,6 +93,8 @@ impl fmt::Display for SoakReport {
             "{:8}  times the host was busy, and was asked again",
             self.busy
         )?;
+        let held_up = self.held_up.as_millis();
+        writeln!(f, "{held_up:8}  ms that the callers were held up at most")?;
         write!(f, "MiB at rest:")?;
         for size in self.at_rest.sizes() {
             write!(f, " {size:.0}")?;

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::attacks::HostileModels;
+use super::changes::Bundles;
 use crate::built_in::built_in_bundle;
 use crate::bundle::{BundleBuilder, Publisher};
 use crate::evaluation::{Question, evaluation_sample};
@@ -19,16 +20,16 @@ const QUEUE: usize = 32;
 const THREADS: usize = 2;
 
 /// Long enough for a caller that a busy machine delays, and short enough to wait for it often.
-pub(super) const IDLE: Duration = Duration::from_secs(1);
+pub(super) const IDLE: Duration = Duration::from_secs(2);
 
 /// A good request is never stopped by the time, however busy the machine is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct World {
     pub(super) host: Host,
-    pub(super) acme: Publisher,
+    acme: Publisher,
     /// Trusted most of the time.
-    pub(super) beta: Publisher,
+    beta: Publisher,
     built_in_key: PublicKey,
     /// Offers every task. Replaced now and then.
     pub(super) good: RefCell<Model>,
@@ -39,7 +40,7 @@ pub(super) struct World {
     pub(super) hostile: HostileModels,
     /// Held by whoever loads a model or changes the trust: one at a time.
     pub(super) changing: Mutex<()>,
-    pub(super) loads: Cell<u64>,
+    pub(super) bundles: Bundles,
     busy: Cell<u64>,
 }
 
@@ -65,6 +66,7 @@ impl World {
             let answer = question.ask(&built_in).await.unwrap();
             questions.push((question, answer));
         }
+        let bundles = Bundles::write(&acme);
         let hostile = HostileModels::load(&host, &acme).await;
         Self {
             host,
@@ -77,7 +79,7 @@ impl World {
             questions,
             hostile,
             changing: Mutex::new(()),
-            loads: Cell::new(0),
+            bundles,
             busy: Cell::new(0),
         }
     }
@@ -177,10 +179,10 @@ fn trust(publishers: &[&Publisher], built_in_key: &PublicKey) -> TrustStore {
 }
 
 /// A model that offers every task. Each number makes another one of it.
-pub(super) fn good_bundle(publisher: &Publisher, number: u64) -> BundleBuilder<'_> {
+pub(super) fn good_bundle(publisher: &Publisher, number: u8) -> BundleBuilder<'_> {
     publisher
         .every_task()
-        .file("number", number.to_le_bytes().to_vec())
+        .file("number", vec![number])
         .set("/limits/deadline_ms", json!(PATIENCE.as_millis()))
         .set("/limits/init/deadline_ms", json!(PATIENCE.as_millis()))
 }
