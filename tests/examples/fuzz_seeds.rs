@@ -17,6 +17,7 @@ fn main() {
     let out = Path::new(&out);
     write(out, "component", &components());
     write(out, "bundle", &bundles());
+    write(out, "description", &descriptions());
     write(out, "lifting", &answers());
 }
 
@@ -165,280 +166,237 @@ fn answers() -> Vec<(String, Vec<u8>)> {
     const EMBED_IMAGES: u8 = 2;
     const CLASSIFY: u8 = 3;
     const GENERATE: u8 = 4;
-    const LOAD: u8 = 5;
-    let one = 1.0_f32.to_bits();
-    let nan = f32::NAN.to_bits();
-    let text = |text: &[u8; 4]| u32::from_le_bytes(*text);
-    let answer = |task, count, words: &[u32]| {
-        let memory = [&[32, 0, 0, 0, 0, 0, 0, 0], words].concat();
-        guest(task, count, &memory)
-    };
-    let described = |words: &[u32]| guest(LOAD, 0, words);
-    // Where the description begins, and its own first two words.
-    let at = |word: u32| 8192 + 4 * word;
-    let chunk = |words: &[u32]| {
-        let memory = [&[32, 0, 0, 0, 40, 72, 0, 0, 0, 1], words].concat();
-        guest(GENERATE, 0, &memory)
-    };
+    const AT_32: &str = "32 0 0 0 0 0 0 0 ";
+    const CHUNKS: &str = "32 0 0 0 40 72 0 0 0 1 ";
     [
-        ("tokens", answer(TOKENIZE, 1, &[0, 44, 1, 56, 2, 1, 7, 8])),
+        (TOKENIZE, 1, "tokens", AT_32, "0 44 1 56 2 1 7 8"),
         (
+            TOKENIZE,
+            2,
             "tokens_of_two",
-            answer(TOKENIZE, 2, &[0, 44, 2, 68, 1, 0, 68, 2, 1, 7, 8]),
+            AT_32,
+            "0 44 2 68 1 0 68 2 1 7 8",
         ),
+        (TOKENIZE, 1, "tokens_without_end", AT_32, "0 44 0x20000000"),
         (
-            "tokens_without_end",
-            answer(TOKENIZE, 1, &[0, 44, 0x2000_0000]),
-        ),
-        (
+            TOKENIZE,
+            3,
             "tokens_of_the_same_bytes",
-            answer(TOKENIZE, 3, &[0, 44, 3, 0, 40, 0, 0, 40, 0, 0, 40, 0]),
+            AT_32,
+            "0 44 3 0 40 0 0 40 0 0 40 0",
         ),
+        (TOKENIZE, 1, "no_such_case", AT_32, "2"),
+        (TOKENIZE, 1, "answer_beyond_memory", "0x30000", ""),
+        (TOKENIZE, 1, "answer_unaligned", "3", ""),
+        (EMBED_TEXTS, 1, "vector", AT_32, "0 2 64 2 4 1 3 0 1.0 1.0"),
         (
-            "vector",
-            answer(EMBED_TEXTS, 1, &[0, 2, 64, 2, 4, 1, 3, 0, one, one]),
-        ),
-        (
+            EMBED_TEXTS,
+            3,
             "vectors",
-            answer(EMBED_TEXTS, 3, &[0, 1, 64, 3, 4, 3, 3, 0, one, one, one]),
+            AT_32,
+            "0 1 64 3 4 3 3 0 1.0 1.0 1.0",
         ),
         (
+            EMBED_TEXTS,
+            1,
             "vector_that_is_no_number",
-            answer(EMBED_TEXTS, 1, &[0, 1, 64, 1, 4, 1, 3, 0, nan]),
+            AT_32,
+            "0 1 64 1 4 1 3 0 NaN",
         ),
         (
+            EMBED_TEXTS,
+            1,
             "vector_of_no_dimensions",
-            answer(EMBED_TEXTS, 1, &[0, 0, 64, 0, 4, 1, 3, 0]),
+            AT_32,
+            "0 0 64 0 4 1 3 0",
         ),
         (
+            EMBED_TEXTS,
+            1,
             "vector_unaligned",
-            answer(EMBED_TEXTS, 1, &[0, 1, 65, 1, 4, 1, 3, 0]),
+            AT_32,
+            "0 1 65 1 4 1 3 0",
         ),
         (
-            "vector_of_too_many_dimensions",
-            answer(EMBED_TEXTS, 2, &[0, u32::MAX, 64, 2, 4, 2, 3, 0]),
+            EMBED_TEXTS,
+            2,
+            "vector_of_many_dimensions",
+            AT_32,
+            "0 0xffffffff 64 2 4 2 3 0",
         ),
         (
+            EMBED_TEXTS,
+            1,
             "vector_too_large",
-            answer(EMBED_TEXTS, 1, &[0, 0x6000, 64, 0x6000, 4, 1, 3, 0]),
+            AT_32,
+            "0 0x6000 64 0x6000 4 1 3 0",
         ),
         (
+            EMBED_TEXTS,
+            1,
             "flag_that_is_neither",
-            answer(EMBED_TEXTS, 1, &[0, 1, 64, 1, 68, 1, 3, 0, one, 7]),
+            AT_32,
+            "0 1 64 1 68 1 3 0 1.0 7",
         ),
         (
-            "vector_of_a_picture",
-            answer(EMBED_IMAGES, 1, &[0, 1, 56, 1, 3, 0, one]),
-        ),
-        (
-            "vectors_of_pictures",
-            answer(EMBED_IMAGES, 2, &[0, 1, 56, 2, 3, 0, one, one]),
-        ),
-        (
-            "labels",
-            answer(
-                CLASSIFY,
-                2,
-                &[0, 44, 2, 68, 3, one, 69, 2, one, text(b"cat\0")],
-            ),
-        ),
-        (
-            "too_many_labels",
-            answer(
-                CLASSIFY,
-                1,
-                &[0, 44, 2, 68, 3, one, 69, 2, one, text(b"cat\0")],
-            ),
-        ),
-        (
-            "label_that_is_no_text",
-            answer(
-                CLASSIFY,
-                1,
-                &[0, 44, 1, 56, 3, one, text(b"\xff\xfe\xed\xa0")],
-            ),
-        ),
-        (
-            "label_without_score",
-            answer(CLASSIFY, 1, &[0, 44, 1, 56, 3, nan, text(b"cat\0")]),
-        ),
-        (
+            EMBED_TEXTS,
+            1,
             "refusal",
-            answer(
-                EMBED_TEXTS,
-                1,
-                &[
-                    1,
-                    56,
-                    9,
-                    52,
-                    4,
-                    text(b"\x1b[2J"),
-                    text(b"inpu"),
-                    text(b"t.ab"),
-                    text(b"c\0\0\0"),
-                ],
-            ),
+            AT_32,
+            "1 56 9 52 4 '\x1b[2J 'inpu 't.ab 'c",
         ),
         (
-            "failure",
-            answer(
-                CLASSIFY,
-                1,
-                &[1, 52, 7, 52, 4, text(b"mode"), text(b"l.ab")],
-            ),
-        ),
-        (
-            "failure_beyond_memory",
-            answer(CLASSIFY, 1, &[1, 52, 7, 0x2_ffff, 4]),
-        ),
-        ("no_such_case", answer(TOKENIZE, 1, &[2])),
-        ("answer_beyond_memory", guest(TOKENIZE, 1, &[0x3_0000])),
-        ("answer_unaligned", guest(TOKENIZE, 1, &[3])),
-        (
+            EMBED_TEXTS,
+            1,
             "message",
-            guest(
-                EMBED_TEXTS,
-                1,
-                &[
-                    32,
-                    2,
-                    64,
-                    4,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    4,
-                    1,
-                    0,
-                    0,
-                    text(b"\x1b\n\ta"),
-                ],
-            ),
+            "32 2 64 4 0 0 0 0 ",
+            "0 0 0 0 4 1 0 0 '\x1b\n\ta",
         ),
-        ("message_of_no_level", guest(CLASSIFY, 1, &[32, 9, 64, 4])),
         (
+            EMBED_IMAGES,
+            1,
+            "vector_of_a_picture",
+            AT_32,
+            "0 1 56 1 3 0 1.0",
+        ),
+        (
+            EMBED_IMAGES,
+            2,
+            "vectors_of_pictures",
+            AT_32,
+            "0 1 56 2 3 0 1.0 1.0",
+        ),
+        (
+            CLASSIFY,
+            2,
+            "labels",
+            AT_32,
+            "0 44 2 68 3 1.0 69 2 1.0 'cat",
+        ),
+        (
+            CLASSIFY,
+            1,
+            "too_many_labels",
+            AT_32,
+            "0 44 2 68 3 1.0 69 2 1.0 'cat",
+        ),
+        (
+            CLASSIFY,
+            1,
+            "label_that_is_no_text",
+            AT_32,
+            "0 44 1 56 3 1.0 0xa0edfeff",
+        ),
+        (
+            CLASSIFY,
+            1,
+            "label_without_score",
+            AT_32,
+            "0 44 1 56 3 NaN 'cat",
+        ),
+        (CLASSIFY, 1, "failure", AT_32, "1 52 7 52 4 'mode 'l.ab"),
+        (
+            CLASSIFY,
+            1,
+            "failure_beyond_memory",
+            AT_32,
+            "1 52 7 0x2ffff 4",
+        ),
+        (CLASSIFY, 1, "message_of_no_level", "32 9 64 4", ""),
+        (
+            CLASSIFY,
+            1,
             "message_too_long",
-            guest(CLASSIFY, 1, &[32, 1, 0, 0x1_8000, 0, 0, 0, 0, 0, 0, 0]),
+            "32 1 0 0x18000 0 0 0 0 ",
+            "0 0 0",
         ),
         (
+            CLASSIFY,
+            1,
             "message_beyond_memory",
-            guest(CLASSIFY, 1, &[32, 1, u32::MAX, 4]),
+            "32 1 0xffffffff 4",
+            "",
         ),
         (
+            GENERATE,
+            0,
             "chunks",
-            chunk(&[
-                0,
-                1,
-                104,
-                4,
-                0,
-                0,
-                0,
-                0,
-                0,
-                1,
-                104,
-                3,
-                1,
-                105,
-                2,
-                9,
-                text(b"cats"),
-            ]),
+            CHUNKS,
+            "0 1 104 4 0 0 0 0 0 1 104 3 1 105 2 9 'cats",
         ),
         (
-            "chunk_without_end",
-            guest(
-                GENERATE,
-                0,
-                &[32, 0, 0, 0, 40, 40, 40, 40, 0, 1, 0, 1, 36, 1, 0, 0, 0, 0],
-            ),
+            GENERATE,
+            0,
+            "chunks_without_end",
+            "32 0 0 0 40 40 40 40 ",
+            "0 1 0 1 36 1 0 0 0 0",
         ),
-        ("no_chunk", chunk(&[0, 0])),
-        ("chunk_failure", chunk(&[1, 60, 3, 60, 3, text(b"a.b\0")])),
+        (GENERATE, 0, "no_chunk", CHUNKS, "0 0"),
+        (GENERATE, 0, "chunk_failure", CHUNKS, "1 60 3 60 3 'a.b"),
+        (GENERATE, 0, "no_such_handle", AT_32, "0 7"),
         (
-            "no_such_handle",
-            guest(GENERATE, 0, &[32, 0, 0, 0, 0, 0, 0, 0, 0, 7]),
-        ),
-        (
+            GENERATE,
+            0,
             "no_generation",
-            guest(
-                GENERATE,
-                0,
-                &[
-                    32,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    1,
-                    52,
-                    7,
-                    52,
-                    4,
-                    text(b"mode"),
-                    text(b"l.ab"),
-                ],
-            ),
+            AT_32,
+            "1 52 7 52 4 'mode 'l.ab",
         ),
-        (
-            "description",
-            described(&[
-                0,
-                at(2),
-                at(10),
-                4,
-                at(6),
-                1,
-                at(10),
-                2,
-                at(10),
-                4,
-                text(b"bert"),
-            ]),
-        ),
-        (
-            "description_of_wild_properties",
-            described(&[
-                0,
-                at(2),
-                at(10),
-                4,
-                at(6),
-                2,
-                at(4),
-                2,
-                at(10),
-                4,
-                text(b"bert"),
-            ]),
-        ),
-        (
-            "description_of_control_characters",
-            described(&[0, at(2), at(6), 4, 0, 0, text(b"\x1b[2J")]),
-        ),
-        (
-            "init_fails",
-            described(&[at(2), 0, 1, at(7), 4, at(7), 4, text(b"mode")]),
-        ),
-        ("init_of_no_case", described(&[at(2), 0, 3])),
-        ("description_beyond_memory", described(&[0, 0x2_fffc])),
     ]
     .into_iter()
-    .map(|(name, bytes)| (name.to_owned(), bytes))
+    .map(|(task, count, name, header, answer)| {
+        let memory = memory(&format!("{header}{answer}"));
+        (name.to_owned(), [&[task, count][..], &memory].concat())
+    })
     .collect()
 }
 
-fn guest(task: u8, count: u8, words: &[u32]) -> Vec<u8> {
-    let memory = words.iter().flat_map(|word| word.to_le_bytes());
-    [task, count].into_iter().chain(memory).collect()
+/// Where the answers to `init` and `describe` are, and what they consist of.
+fn descriptions() -> Vec<(String, Vec<u8>)> {
+    [
+        ("description", "0 @2 @10 4 @6 1 @10 2 @10 4 'bert"),
+        (
+            "two_properties",
+            "0 @2 @14 4 @6 2 @14 2 @15 4 @15 2 @14 4 'bert 'text",
+        ),
+        (
+            "properties_beyond_memory",
+            "0 @2 @10 4 @6 2 @4 2 @10 4 'bert",
+        ),
+        (
+            "properties_without_end",
+            "0 @2 @10 4 @6 0x20000000 @4 2 @10 4 'bert",
+        ),
+        ("control_characters", "0 @2 @6 4 0 0 '\x1b[2J"),
+        ("no_text", "0 @2 @6 4 0 0 0xa0edfeff"),
+        ("too_much", "0 @2 0 0x18000 0 0"),
+        ("beyond_memory", "0 0x2fffc"),
+        ("init_fails", "@2 0 1 @7 4 @7 4 'mode"),
+        ("init_poses_as_a_limit", "@2 0 1 @7 8 @7 8 'limi 't.ab"),
+        ("init_of_no_case", "@2 0 3"),
+        ("init_unaligned", "1 0"),
+    ]
+    .map(|(name, words)| (name.to_owned(), memory(words)))
+    .into()
+}
+
+/// Words of four bytes: numbers, `'` before four characters, `@` before a word's place in the description.
+fn memory(words: &str) -> Vec<u8> {
+    const DESCRIPTION: u32 = 8192;
+    let word = |word: &str| -> [u8; 4] {
+        if let Some(text) = word.strip_prefix('\'') {
+            let mut bytes = [0; 4];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            bytes
+        } else if let Some(place) = word.strip_prefix('@') {
+            (DESCRIPTION + 4 * place.parse::<u32>().unwrap()).to_le_bytes()
+        } else if let Some(digits) = word.strip_prefix("0x") {
+            u32::from_str_radix(digits, 16).unwrap().to_le_bytes()
+        } else if let Ok(number) = word.parse::<u32>() {
+            number.to_le_bytes()
+        } else {
+            word.parse::<f32>().unwrap().to_le_bytes()
+        }
+    };
+    let words = words.split(' ').filter(|word| !word.is_empty());
+    words.flat_map(word).collect()
 }

@@ -37,6 +37,11 @@ fn whatever_a_guest_hands_over_is_an_answer_or_its_failure() {
 }
 
 #[test]
+fn whatever_a_guest_says_of_itself_is_harmless_text_or_its_failure() {
+    replay("description");
+}
+
+#[test]
 fn whatever_bytes_a_component_has_it_is_admitted_within_the_contract_or_refused() {
     replay("component");
 }

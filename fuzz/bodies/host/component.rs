@@ -2,9 +2,10 @@
 //! what it imports and exports and whether it may run. One that may gets in nothing but the contract and
 //! the inert base, and does what its manifest says.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use ampoule::{ComponentSurface, Inspection, Limits, Task, inspect_bundle};
+use ampoule::{ComponentSurface, Inspection, Limits, Task, TrustStore, inspect_bundle};
 
 use super::{acme, assert_fails_as, assert_harmless};
 
@@ -40,7 +41,7 @@ pub(super) fn check(bytes: &[u8]) {
         [] => bundle,
         tasks => bundle.tasks(tasks),
     };
-    let found = inspect_bundle(bundle.in_memory(), &acme().trust(), &Limits::default()).unwrap();
+    let found = inspect_bundle(bundle.in_memory(), trust(), &Limits::default()).unwrap();
     if let Some(obstacle) = &found.snapshot_obstacle {
         assert_harmless(obstacle, 10_000);
     }
@@ -81,4 +82,9 @@ fn assert_within_the_contract(found: &Inspection, tasks: &[&str]) {
     assert!(exports.any(|name| name.starts_with("ampoule:model/lifecycle@0.1.")));
     assert_eq!(found.manifest.tasks(), tasks);
     assert!(!tasks.is_empty());
+}
+
+fn trust() -> &'static TrustStore {
+    static TRUST: OnceLock<TrustStore> = OnceLock::new();
+    TRUST.get_or_init(|| acme().trust())
 }

@@ -1,29 +1,14 @@
-//! Any bytes as what a guest hands to the host: its answers, its errors, its messages, and what it says of
-//! itself when it is loaded. The host gets an answer of the contract's shape and within the limits, or says
-//! that the guest failed; and the model serves on.
+//! Any bytes as what a guest hands to the host: its answers, its errors, its messages. The caller gets an answer
+//! of the contract's shape and within the limits, or that the guest failed; and the model serves on.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use ampoule::{
-    Answer, Bundle, Content, Error, Finish, GenerationRequest, GuestLog, Host, Image, Limits,
-    Message, Model, SandboxReport, Task,
+use ampoule::{Answer, Content, Error, Finish, GenerationRequest, Image, Message, Model};
+use ampoule_tests::block_on;
+
+use super::answering_guest::{
+    CHUNKS, LONGEST, assert_failed, assert_handed_over, assert_report, bundle, host,
 };
-use ampoule_tests::{block_on, wat_guest};
-use serde_json::json;
-
-use super::{acme, assert_fails_as, assert_harmless};
-
-/// The guest that answers with its input, where it has room for what it says of itself.
-const GUEST: &str = "answers_with_its_input";
-const DESCRIPTION: &[u8] = &[b'_'; 256];
-
-/// What the guest may hand over in one call.
-const OUTPUT_BYTES: usize = 1 << 16;
-const LOG_BYTES: usize = 1 << 12;
-const CHUNKS: u32 = 6;
-
-/// What the guest has a place for.
-const LONGEST: usize = 1 << 14;
 
 /// An answer to `embed` of one text: the vector [1.0], and a text that is not truncated.
 const GOOD: [u32; 16] = [
@@ -53,13 +38,12 @@ pub(super) fn check(bytes: &[u8]) {
     let answer = answer.get(..LONGEST).unwrap_or(answer);
     let count = usize::from(*count % 4);
     let model = model();
-    match task % 6 {
+    match task % 5 {
         0 => tokenize(model, answer, count),
         1 => embed_texts(model, answer, count),
         2 => embed_images(model, answer, count),
         3 => classify(model, answer, count),
-        4 => generate(model, answer),
-        _ => load(answer),
+        _ => generate(model, answer),
     }
     let good: Vec<u8> = GOOD.iter().flat_map(|word| word.to_le_bytes()).collect();
     let vector = block_on(model.embed_text(&texts(&good, 1))).unwrap();
@@ -151,23 +135,6 @@ fn no_finish() -> Finish {
     }
 }
 
-/// What the guest answers to `init` and `describe`.
-fn load(description: &[u8]) {
-    match block_on(host().load_bundle(bundle(description))) {
-        Ok(model) => {
-            let info = model.info();
-            let said = info.properties.iter().flat_map(|(key, value)| [key, value]);
-            let said = said.chain([&info.architecture]);
-            // A character that is replaced may become three bytes.
-            said.for_each(|text| assert_harmless(text, 3 * OUTPUT_BYTES));
-            if let Some(init) = model.init_report() {
-                assert_log(&init.log);
-            }
-        }
-        Err(error) => assert_failed(&error),
-    }
-}
-
 /// What came back, unless the guest failed, in one of the ways in which it may.
 fn checked<T>(result: Result<Answer<T>, Error>) -> Option<T> {
     match result {
@@ -180,24 +147,6 @@ fn checked<T>(result: Result<Answer<T>, Error>) -> Option<T> {
             None
         }
     }
-}
-
-fn assert_failed(error: &Error) {
-    assert_fails_as(error, &["guest.", "input.", "limit.output"]);
-}
-
-fn assert_handed_over(bytes: usize) {
-    assert!(bytes <= OUTPUT_BYTES, "{bytes} bytes");
-}
-
-fn assert_report(report: &SandboxReport) {
-    assert!(report.peak_memory <= host().limits().memory);
-    assert_log(&report.log);
-}
-
-fn assert_log(log: &GuestLog) {
-    let texts = log.messages.iter().map(|message| &message.text);
-    texts.for_each(|text| assert_harmless(text, 3 * LOG_BYTES));
 }
 
 /// The bytes as a text of as many characters, and more texts up to that many.
@@ -219,49 +168,8 @@ fn image(answer: &[u8]) -> Image {
     }
 }
 
-fn host() -> &'static Host {
-    static HOST: OnceLock<Host> = OnceLock::new();
-    HOST.get_or_init(|| {
-        let mut limits = Limits::default();
-        limits.text_chars = LONGEST;
-        limits.chunks = CHUNKS;
-        limits.log = ampoule::ByteSize::from_bytes(LOG_BYTES as u64);
-        // Compiled code and sandboxes of no more than the one guest.
-        limits.memory = ampoule::ByteSize::from_mib(1);
-        limits.init.memory = limits.memory;
-        Host::builder()
-            .trust(acme().trust())
-            .limits(limits)
-            .threads(1)
-            .build()
-            .unwrap()
-    })
-}
-
 /// The model that is loaded once, and answers nothing wrong of itself.
 fn model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| block_on(host().load_bundle(bundle(&[]))).unwrap())
-}
-
-/// The guest with this in the place for what it says of itself.
-fn bundle(description: &[u8]) -> Bundle {
-    static COMPONENT: OnceLock<Arc<[u8]>> = OnceLock::new();
-    let component = COMPONENT.get_or_init(|| wat_guest(GUEST).into());
-    let at = component
-        .windows(DESCRIPTION.len())
-        .position(|window| window == DESCRIPTION)
-        .unwrap();
-    let mut said = description.to_vec();
-    said.resize(DESCRIPTION.len(), 0);
-    let mut component = component.to_vec();
-    component.splice(at..at + said.len(), said);
-    let tasks = Task::ALL.map(Task::name);
-    acme()
-        .bundle(component)
-        .tasks(&tasks)
-        .set("/limits/output_bytes", json!(OUTPUT_BYTES))
-        .set("/limits/memory_bytes", json!(1 << 20))
-        .set("/limits/init/memory_bytes", json!(1 << 20))
-        .in_memory()
 }

@@ -8,8 +8,10 @@
     reason = "a check fails by panicking"
 )]
 
+mod answering_guest;
 mod bundle;
 mod component;
+mod description;
 mod lifting;
 
 use std::sync::OnceLock;
@@ -21,9 +23,10 @@ use ampoule_tests::Publisher;
 type Check = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus's, and what is checked.
-pub(crate) const TARGETS: [(&str, Check); 3] = [
+pub(crate) const TARGETS: [(&str, Check); 4] = [
     ("bundle", bundle::check),
     ("component", component::check),
+    ("description", description::check),
     ("lifting", lifting::check),
 ];
 

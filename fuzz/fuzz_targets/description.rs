@@ -1,0 +1,11 @@
+//! What must hold is in `bodies/host/description.rs`, where the end-to-end tests find it too.
+#![no_main]
+
+#[path = "../bodies/host/mod.rs"]
+mod host;
+#[path = "../bodies/survived_panics.rs"]
+mod survived_panics;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: survived_panics::allow(), |bytes: &[u8]| host::check("description", bytes));
