@@ -3,10 +3,10 @@
 
 use std::sync::OnceLock;
 
-use ampoule::{Answer, Content, Error, Finish, GenerationRequest, Image, Message, Model};
-use ampoule_tests::block_on;
+use ampoule::{Answer, Content, Error, Finish, GenerationRequest, Image, Message, Model, Task};
+use ampoule_tests::{block_on, wat_guest};
 
-use super::answering_guest::{
+use super::answering_guests::{
     CHUNKS, LONGEST, assert_failed, assert_handed_over, assert_report, bundle, host,
 };
 
@@ -168,8 +168,12 @@ fn image(answer: &[u8]) -> Image {
     }
 }
 
-/// The model that is loaded once, and answers nothing wrong of itself.
+/// The guest that answers with its input, compiled once.
 fn model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL.get_or_init(|| block_on(host().load_bundle(bundle(&[]))).unwrap())
+    MODEL.get_or_init(|| {
+        let component = wat_guest("answers_with_its_input");
+        let bundle = bundle(component, &Task::ALL.map(Task::name));
+        block_on(host().load_bundle(bundle)).unwrap()
+    })
 }

@@ -8,7 +8,7 @@
     reason = "a check fails by panicking"
 )]
 
-mod answering_guest;
+mod answering_guests;
 mod bundle;
 mod component;
 mod description;

@@ -1,16 +1,11 @@
-//! The guest that answers with bytes of the fuzzer's, a host for it, and what holds for all that comes of it.
+//! A host for guests that answer with bytes of the fuzzer's, and what holds for all that comes of it.
 
 use std::sync::OnceLock;
 
-use ampoule::{Bundle, ByteSize, Error, GuestLog, Host, Limits, SandboxReport, Task};
-use ampoule_tests::wat_guest;
+use ampoule::{Bundle, ByteSize, Error, GuestLog, Host, Limits, SandboxReport};
 use serde_json::json;
 
 use super::{acme, assert_fails_as, assert_harmless};
-
-/// The guest that answers with its input, where it has room for what it says of itself.
-const GUEST: &str = "answers_with_its_input";
-const DESCRIPTION: &[u8] = &[b'_'; 256];
 
 /// What the guest may hand over in one call.
 pub(super) const OUTPUT_BYTES: usize = 1 << 16;
@@ -27,7 +22,7 @@ pub(super) fn host() -> &'static Host {
         limits.text_chars = LONGEST;
         limits.chunks = CHUNKS;
         limits.log = ByteSize::from_bytes(LOG_BYTES as u64);
-        // Compiled code and sandboxes of no more than the one guest.
+        // Compiled code and sandboxes of no more than these guests.
         limits.memory = ByteSize::from_mib(1);
         limits.init.memory = limits.memory;
         Host::builder()
@@ -39,22 +34,11 @@ pub(super) fn host() -> &'static Host {
     })
 }
 
-/// The guest with this in the place for what it says of itself.
-pub(super) fn bundle(description: &[u8]) -> Bundle {
-    static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
-    let component = COMPONENT.get_or_init(|| wat_guest(GUEST));
-    let at = component
-        .windows(DESCRIPTION.len())
-        .position(|window| window == DESCRIPTION)
-        .unwrap();
-    let mut said = description.to_vec();
-    said.resize(DESCRIPTION.len(), 0);
-    let mut component = component.clone();
-    component.splice(at..at + said.len(), said);
-    let tasks = Task::ALL.map(Task::name);
+/// The bundle of a component with these tasks.
+pub(super) fn bundle(component: Vec<u8>, tasks: &[&str]) -> Bundle {
     acme()
         .bundle(component)
-        .tasks(&tasks)
+        .tasks(tasks)
         .set("/limits/output_bytes", json!(OUTPUT_BYTES))
         .set("/limits/memory_bytes", json!(1 << 20))
         .set("/limits/init/memory_bytes", json!(1 << 20))
