@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::code_identity::CodeIdentity;
-use crate::compile::{CompiledFacts, CompiledModel};
+use crate::compile::CompiledFacts;
 use crate::error::{Error, Result};
 use crate::native_code::NativeCode;
 use crate::sealed_file::SealedFile;
@@ -255,14 +255,17 @@ impl OpenCache {
         &self,
         identity: &CodeIdentity,
         model: &str,
-        compiled: &CompiledModel,
+        code: &NativeCode,
+        facts: &CompiledFacts,
     ) -> io::Result<()> {
+        let code = code.file();
+        let code_bytes = code.file().metadata()?.len();
         let header = Header {
             identity: identity.to_string(),
             model: model.to_owned(),
             created: Timestamp::now(),
-            facts: compiled.facts.clone(),
-            code_bytes: compiled.code.len() as u64,
+            facts: facts.clone(),
+            code_bytes,
         };
         let header = serde_json::to_vec(&header)?;
         let length = u32::try_from(header.len())
@@ -270,19 +273,13 @@ impl OpenCache {
             .filter(|length| *length <= MAX_HEADER_BYTES)
             .ok_or_else(|| io::Error::other("the header is too long"))?;
         let preface = [&MAGIC[..], &length.to_le_bytes(), &header].concat();
-        let digests: Vec<_> = (0..compiled.code.len().div_ceil(CHUNK))
-            .into_par_iter()
-            .map(|index| {
-                let end = compiled.code.len().min((index + 1) * CHUNK);
-                digest(&compiled.code[index * CHUNK..end])
-            })
-            .collect();
+        let digests = digests(code, code_bytes)?;
         let mac = self.authenticate(&preface, &digests).finalize();
         self.directory
             .put(&format!("{identity}{ENTRY_SUFFIX}"), |file| {
                 file.write_all(&preface)?;
                 file.write_all(&mac.into_bytes())?;
-                file.write_all(&compiled.code)
+                io::copy(&mut code.reopen()?, file).map(drop)
             })
     }
 

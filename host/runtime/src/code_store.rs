@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 
 use crate::aot_cache::{CodeCache, Lookup, OpenCache};
 use crate::code_identity::CodeIdentity;
-use crate::compile::{CompiledFacts, CompiledModel};
+use crate::compile::CompiledFacts;
 use crate::error::Result;
 use crate::native_code::NativeCode;
 
@@ -54,7 +54,7 @@ impl CodeStore {
         engine: &Engine,
         identity: &CodeIdentity,
         model: &str,
-        compile: impl FnOnce() -> Result<CompiledModel>,
+        compile: impl FnOnce() -> Result<(NativeCode, CompiledFacts)>,
     ) -> Result<(Arc<LoadedCode>, CodeOrigin)> {
         let slot = self.slot(identity);
         let mut code = slot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +88,7 @@ impl CodeStore {
         &self,
         identity: &CodeIdentity,
         model: &str,
-        compile: impl FnOnce() -> Result<CompiledModel>,
+        compile: impl FnOnce() -> Result<(NativeCode, CompiledFacts)>,
     ) -> Result<(NativeCode, CompiledFacts, CodeOrigin)> {
         let cache = self.open_cache();
         let cached = || look_up(cache.as_ref()?, identity, model);
@@ -105,14 +105,13 @@ impl CodeStore {
         if let Some((code, facts)) = cached() {
             return Ok((code, facts, CodeOrigin::Cached));
         }
-        let compiled = compile()?;
+        let (code, facts) = compile()?;
         if let Some(cache) = &cache
-            && let Err(error) = cache.put(identity, model, &compiled)
+            && let Err(error) = cache.put(identity, model, &code, &facts)
         {
             warn(model, "the code cannot be kept", &error);
         }
-        let code = NativeCode::compiled(&compiled)?;
-        Ok((code, compiled.facts, CodeOrigin::Compiled))
+        Ok((code, facts, CodeOrigin::Compiled))
     }
 
     /// A cache that cannot be used costs time, and nothing else.

@@ -18,6 +18,7 @@ use crate::compile::{CompiledFacts, CompiledModel};
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
 use crate::limits::Budget;
+use crate::sealed_file::SealedFile;
 use crate::snapshot::Init;
 
 /// The longest head: names of files, or what a guest has logged.
@@ -99,10 +100,23 @@ impl CompileRequest {
     }
 }
 
+/// What came of a request. The code follows, so many bytes of it.
+#[derive(Serialize, Deserialize)]
+struct AnswerHead {
+    facts: CompiledFacts,
+    code: u64,
+}
+
 /// Says what came of a request. The code follows, if there is any.
 pub(crate) fn write_answer(to: &mut impl Write, answer: Result<CompiledModel>) -> io::Result<()> {
     let (head, code) = match answer {
-        Ok(model) => (Ok(model.facts), model.code),
+        Ok(CompiledModel { facts, code }) => {
+            let head = AnswerHead {
+                facts,
+                code: code.len() as u64,
+            };
+            (Ok(head), code)
+        }
         Err(error) => (Err(Failure::from(error)), Vec::new()),
     };
     write_head(to, &head)?;
@@ -110,22 +124,28 @@ pub(crate) fn write_answer(to: &mut impl Write, answer: Result<CompiledModel>) -
     to.flush()
 }
 
-/// Reads what came of a request. A system error means that there is no answer, or one that is over
-/// `max_code` bytes.
+/// Reads what came of a request, the code into a sealed file. A system error means that there is no answer,
+/// a part of one, or one that is over `max_code` bytes.
 pub(crate) fn read_answer(
     from: &mut impl Read,
     max_code: u64,
-) -> io::Result<Result<CompiledModel>> {
-    let head: Result<CompiledFacts, Failure> = read_head(from)?;
+) -> io::Result<Result<(SealedFile, CompiledFacts)>> {
+    let head: Result<AnswerHead, Failure> = read_head(from)?;
     Ok(match head {
-        Ok(facts) => {
-            let mut code = Vec::new();
-            from.take(max_code.saturating_add(1))
-                .read_to_end(&mut code)?;
-            if code.len() as u64 > max_code {
+        Ok(AnswerHead {
+            facts,
+            code: length,
+        }) => {
+            if length > max_code {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
-            Ok(CompiledModel { facts, code })
+            let code = SealedFile::new(|file| {
+                if io::copy(&mut from.take(length), file)? < length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(())
+            })?;
+            Ok((code, facts))
         }
         Err(failure) => Err(failure.into()),
     })

@@ -10,18 +10,24 @@ use std::thread;
 use std::time::Duration;
 
 use ampoule_signing::ByteSize;
+use rustix::pipe::fcntl_setpipe_size;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::compile::CompiledModel;
+use crate::compile::CompiledFacts;
 use crate::compile_message::{CompileRequest, read_answer};
 use crate::error::{Error, Result};
 use crate::limits::CompileLimits;
+use crate::native_code::NativeCode;
 use crate::sealed_file::SealedFile;
 use crate::store::thread_runtime;
 
 /// What is kept of what the process says on standard error.
 const MAX_WORDS: u64 = 16 * 1024;
+
+/// How much of its answer the process can be ahead of us: what an ordinary user may ask for. A sixteenth of it,
+/// which a pipe has by itself, makes for a thousand turns with a large model.
+const PIPE_BYTES: usize = 1 << 20;
 
 /// What the standard library says when an allocation fails, before it aborts.
 const ALLOCATION_FAILED: &str = "memory allocation of";
@@ -64,7 +70,7 @@ impl CompileProcess {
         request: &CompileRequest,
         limits: &CompileLimits,
         cancelled: &CancellationToken,
-    ) -> Result<CompiledModel> {
+    ) -> Result<(NativeCode, CompiledFacts)> {
         // In memory rather than through a pipe: nobody has to feed it.
         let input = SealedFile::new(|file| request.write(file))
             .and_then(|input| input.reopen())
@@ -79,13 +85,21 @@ impl CompileProcess {
         let ended = wait(&mut child, max_code(request), time, cancelled);
         // However it ended: nothing is left behind. One that has ended cannot be killed, which is fine.
         let _ = child.kill();
+        let words = match ended {
+            Ok(Ended::Answered(answer)) => {
+                // It gives back hundreds of megabytes, for which nobody has to wait. Without a thread for
+                // that, the system keeps its status until this process ends.
+                let _ = spawn(move || child.wait());
+                let (code, facts) = answer?;
+                return Ok((NativeCode::compiled_elsewhere(code), facts));
+            }
+            Ok(Ended::Silent { words }) => Ok(words),
+            Err(error) => Err(error),
+        };
         let status = child
             .wait()
             .map_err(|error| Error::system("wait for the process that compiles", &error))?;
-        match ended? {
-            Ended::Answered(answer) => answer,
-            Ended::Silent { words } => Err(explain(status, &words, limits)),
-        }
+        Err(explain(status, &words?, limits))
     }
 
     fn command(&self, memory: ByteSize, time: Duration) -> Command {
@@ -115,7 +129,7 @@ fn max_code(request: &CompileRequest) -> u64 {
 }
 
 enum Ended {
-    Answered(Result<CompiledModel>),
+    Answered(Result<(SealedFile, CompiledFacts)>),
     /// It said nothing that could be understood, but perhaps why.
     Silent {
         words: String,
@@ -132,6 +146,8 @@ fn wait(
     let (Some(mut answer), Some(words)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Error::internal("the process that compiles has no streams"));
     };
+    // It works with less, in more turns.
+    let _ = fcntl_setpipe_size(&answer, PIPE_BYTES);
     let listener = spawn(move || {
         let mut text = Vec::new();
         // Read on to the end, so that the process never waits for us.

@@ -17,7 +17,7 @@ use crate::assets::AssetFiles;
 use crate::clocks::ClockResolution;
 use crate::code_identity::CodeIdentity;
 use crate::code_store::CodeStore;
-use crate::compile::{CompiledModel, compile};
+use crate::compile::{CompiledFacts, compile};
 use crate::compile_message::CompileRequest;
 use crate::compile_process::CompileProcess;
 use crate::engine::{BuildEngines, EngineProfile, new_engine};
@@ -26,6 +26,7 @@ use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::load_options::{LoadOptions, RollbackProtection};
 use crate::model::Model;
+use crate::native_code::NativeCode;
 use crate::release_rule::ReleaseRule;
 use crate::snapshot::Init;
 use crate::trust::{HostTrust, ModelTrust, TrustSource};
@@ -342,7 +343,7 @@ impl HostInner {
         &self,
         model: &mut AdmittedModel,
         cancelled: CancellationToken,
-    ) -> Result<CompiledModel> {
+    ) -> Result<(NativeCode, CompiledFacts)> {
         model.read_files()?;
         let request = CompileRequest {
             profile: self.profile,
@@ -359,7 +360,8 @@ impl HostInner {
             Some(process) => process.compile(&request, &self.limits.compile, &cancelled),
             None => {
                 let engines = BuildEngines::new(request.profile, request.image)?;
-                compile(&engines, &request.component, request.init, cancelled)
+                let model = compile(&engines, &request.component, request.init, cancelled)?;
+                Ok((NativeCode::compiled(&model.code)?, model.facts))
             }
         }
     }

@@ -10,7 +10,6 @@ use std::io;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::compile::CompiledModel;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::sealed_file::SealedFile;
@@ -19,22 +18,32 @@ use crate::system_refusal::system_refusal;
 /// Native code that this host has compiled, or had compiled: in a sealed file, so that it stays what it was
 /// when it got in.
 ///
-/// It is only made of a [`CompiledModel`], or of an entry of the cache whose message authentication code
-/// was right.
+/// It is only made of what our compiler has returned, here or in a process that this host started, and of an
+/// entry of the cache whose message authentication code was right.
 #[derive(Debug)]
 pub(crate) struct NativeCode(SealedFile);
 
 impl NativeCode {
-    /// Of what was just compiled.
-    pub(crate) fn compiled(model: &CompiledModel) -> Result<Self> {
-        SealedFile::holding(&model.code)
+    /// Of what was just compiled in this process.
+    pub(crate) fn compiled(code: &[u8]) -> Result<Self> {
+        SealedFile::holding(code)
             .map(Self)
             .map_err(|error| Error::system("keep compiled code in memory", &error))
+    }
+
+    /// Of what the process that compiles for this host has answered with.
+    pub(crate) fn compiled_elsewhere(code: SealedFile) -> Self {
+        Self(code)
     }
 
     /// Of what the cache has found to be authentic.
     pub(crate) fn authenticated(code: SealedFile) -> Self {
         Self(code)
+    }
+
+    /// The code, to be kept.
+    pub(crate) fn file(&self) -> &SealedFile {
+        &self.0
     }
 
     /// Gives it to the engine. The mapping is of the file, so that sandboxes and processes share its
