@@ -270,19 +270,25 @@ fn is_gone(process: u32) -> bool {
 fn a_program_that_is_no_worker_is_an_error_and_no_more() {
     let publisher = Publisher::new("acme");
     let bundle = publisher.every_task().write();
-    for (program, code) in [
-        ("/bin/false", "compile.failed"),
-        ("/bin/true", "compile.failed"),
-        ("/nowhere", "io.system"),
+    // It answers with more than a pipe holds, and none of it is an answer; and it does not go by itself.
+    let babble = &["-c", "head -c 3000000 /dev/zero; sleep 100"][..];
+    let began = Instant::now();
+    for (program, arguments, code) in [
+        ("/bin/false", &["x"][..], "compile.failed"),
+        ("/bin/true", &["x"], "compile.failed"),
+        ("/bin/sh", babble, "compile.failed"),
+        ("/nowhere", &["x"], "io.system"),
     ] {
         let host = Host::builder()
             .trust(publisher.trust())
-            .compile_with(CompileProcess::new(program, ["x"]))
+            .compile_with(CompileProcess::new(program, arguments))
             .build()
             .unwrap();
         let error = block_on(host.load(bundle.path())).err().unwrap();
         assert_eq!(error.code(), code, "{program}: {error}");
     }
+    // Nobody has waited for it to go.
+    assert!(began.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) chunks: Option<u32>,
 
-    /// The longest that a generation waits to be asked for its next chunk.
+    /// The longest that a generation waits for its text to be taken [default: as long as the request may
+    /// take].
     #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) idle_timeout: Option<TimeLimit>,

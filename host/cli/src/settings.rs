@@ -57,6 +57,11 @@ impl Settings {
         let mut limits = Limits::default();
         file.limits.apply(&mut limits);
         arguments.limits.apply(&mut limits);
+        let idle = arguments.limits.idle_timeout.or(file.limits.idle_timeout);
+        if idle.is_none() {
+            // Nobody else wants the place of who stops reading their own terminal.
+            limits.idle = limits.deadline;
+        }
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),

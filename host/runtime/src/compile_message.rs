@@ -124,26 +124,44 @@ pub(crate) fn write_answer(to: &mut impl Write, answer: Result<CompiledModel>) -
     to.flush()
 }
 
-/// Reads what came of a request, the code into a sealed file. A system error means that there is no answer,
-/// a part of one, or one that is over `max_code` bytes.
+/// Why an answer could not be taken.
+#[derive(Debug)]
+pub(crate) enum AnswerError {
+    /// There is none, or a part of one: whoever should have given it ended before.
+    Cut,
+    /// It is none, or one that is over the bound.
+    Garbled,
+    /// This process could not keep it.
+    Unkept(io::Error),
+}
+
+/// Reads what came of a request, the code into a sealed file; no more than `max_code` bytes of it.
 pub(crate) fn read_answer(
     from: &mut impl Read,
     max_code: u64,
-) -> io::Result<Result<(SealedFile, CompiledFacts)>> {
-    let head: Result<AnswerHead, Failure> = read_head(from)?;
+) -> Result<Result<(SealedFile, CompiledFacts)>, AnswerError> {
+    let head: Result<AnswerHead, Failure> =
+        read_head(from).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => AnswerError::Cut,
+            _ => AnswerError::Garbled,
+        })?;
     Ok(match head {
         Ok(AnswerHead {
             facts,
             code: length,
         }) => {
             if length > max_code {
-                return Err(io::ErrorKind::FileTooLarge.into());
+                return Err(AnswerError::Garbled);
             }
             let code = SealedFile::new(|file| {
                 if io::copy(&mut from.take(length), file)? < length {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
                 Ok(())
+            });
+            let code = code.map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => AnswerError::Cut,
+                _ => AnswerError::Unkept(error),
             })?;
             Ok((code, facts))
         }
@@ -167,7 +185,8 @@ fn read_head<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     }
     let mut head = vec![0; length as usize];
     from.read_exact(&mut head)?;
-    Ok(serde_json::from_slice(&head)?)
+    // A head that ends too early is not a message that does.
+    serde_json::from_slice(&head).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 fn read_bytes(from: &mut impl Read, length: u64) -> io::Result<Bytes> {
@@ -222,4 +241,51 @@ failures! {
     Thread { reason: String },
     Executable { reason: String },
     Internal { reason: String },
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::compile::SandboxStart;
+
+    const CODE: &[u8] = b"native code";
+
+    fn answer() -> Vec<u8> {
+        let facts = CompiledFacts {
+            start: SandboxStart::Cold {
+                reason: "a test".to_owned(),
+            },
+            init: None,
+        };
+        let mut answer = Vec::new();
+        let code = CODE.to_vec();
+        write_answer(&mut answer, Ok(CompiledModel { facts, code })).unwrap();
+        answer
+    }
+
+    #[test]
+    fn an_answer_is_taken_whole_and_within_the_bound_or_not_at_all() {
+        let answer = answer();
+        let read = |mut bytes: &[u8], most| read_answer(&mut bytes, most);
+        let (code, _) = read(&answer, CODE.len() as u64).unwrap().unwrap();
+        assert_eq!(std::fs::read(code.path()).unwrap(), CODE);
+        // What comes behind it is not read.
+        let longer = [&answer[..], b"more"].concat();
+        let (code, _) = read(&longer, 1_000).unwrap().unwrap();
+        assert_eq!(std::fs::read(code.path()).unwrap(), CODE);
+
+        for length in 0..answer.len() {
+            let cut = read(&answer[..length], 1_000);
+            assert!(matches!(cut, Err(AnswerError::Cut)), "{length}");
+        }
+        let too_long = read(&answer, CODE.len() as u64 - 1);
+        assert!(matches!(too_long, Err(AnswerError::Garbled)));
+        let giant_head = [&u32::MAX.to_le_bytes()[..], &answer].concat();
+        let zeros = vec![0; 1_000];
+        for garbled in [giant_head, zeros] {
+            let read = read(&garbled, 1_000);
+            assert!(matches!(read, Err(AnswerError::Garbled)));
+        }
+    }
 }

@@ -3,19 +3,21 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use ampoule_signing::ByteSize;
 use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::compile::CompiledFacts;
-use crate::compile_message::{CompileRequest, read_answer};
+use crate::compile_message::{AnswerError, CompileRequest, read_answer};
 use crate::error::{Error, Result};
 use crate::limits::CompileLimits;
 use crate::native_code::NativeCode;
@@ -24,6 +26,9 @@ use crate::store::thread_runtime;
 
 /// What is kept of what the process says on standard error.
 const MAX_WORDS: u64 = 16 * 1024;
+
+/// How long what a process has said may take to be read once it is gone.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How much of its answer the process can be ahead of us: what an ordinary user may ask for. A sixteenth of it,
 /// which a pipe has by itself, makes for a thousand turns with a large model.
@@ -82,24 +87,25 @@ impl CompileProcess {
             .stdin(input)
             .spawn()
             .map_err(|error| Error::system("start the process that compiles", &error))?;
-        let ended = wait(&mut child, max_code(request), time, cancelled);
-        // However it ended: nothing is left behind. One that has ended cannot be killed, which is fine.
-        let _ = child.kill();
-        let words = match ended {
-            Ok(Ended::Answered(answer)) => {
-                // It gives back hundreds of megabytes, for which nobody has to wait. Without a thread for
-                // that, the system keeps its status until this process ends.
-                let _ = spawn(move || child.wait());
-                let (code, facts) = answer?;
-                return Ok((NativeCode::compiled_elsewhere(code), facts));
-            }
-            Ok(Ended::Silent { words }) => Ok(words),
-            Err(error) => Err(error),
-        };
+        let max_code = max_code(request).min(limits.memory.bytes());
+        let ended = wait(&mut child, max_code, time, cancelled);
+        // However it ended: nothing is left behind, and nothing that it may have started itself. One that
+        // has ended cannot be killed, which is fine.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
         let status = child
             .wait()
             .map_err(|error| Error::system("wait for the process that compiles", &error))?;
-        Err(explain(status, &words?, limits))
+        match ended? {
+            Ended::Answered(answer) => {
+                let (code, facts) = answer?;
+                Ok((NativeCode::compiled_elsewhere(code), facts))
+            }
+            Ended::Silent { words } => {
+                // They end with the process.
+                let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
+                Err(explain(status, &words, limits))
+            }
+        }
     }
 
     fn command(&self, memory: ByteSize, time: Duration) -> Command {
@@ -111,6 +117,7 @@ impl CompileProcess {
             .arg(memory.to_string())
             .arg(format!("{}s", processor.as_secs().saturating_add(1)))
             .env_clear()
+            .process_group(0)
             .current_dir("/")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -130,9 +137,9 @@ fn max_code(request: &CompileRequest) -> u64 {
 
 enum Ended {
     Answered(Result<(SealedFile, CompiledFacts)>),
-    /// It said nothing that could be understood, but perhaps why.
+    /// It ended without an answer, and perhaps said why on standard error.
     Silent {
-        words: String,
+        words: mpsc::Receiver<String>,
     },
 }
 
@@ -148,22 +155,27 @@ fn wait(
     };
     // It works with less, in more turns.
     let _ = fcntl_setpipe_size(&answer, PIPE_BYTES);
-    let listener = spawn(move || {
+    let (heard, listened) = mpsc::channel();
+    spawn(move || {
         let mut text = Vec::new();
         // Read on to the end, so that the process never waits for us.
         let mut words = words;
         let _ = words.by_ref().take(MAX_WORDS).read_to_end(&mut text);
         let _ = io::copy(&mut words, &mut io::sink());
-        String::from_utf8_lossy(&text).into_owned()
+        // Only where there is no answer does somebody want to know.
+        let _ = heard.send(String::from_utf8_lossy(&text).into_owned());
     })?;
     let (sender, receiver) = oneshot::channel();
     spawn(move || {
-        let answer = read_answer(&mut answer, max_code);
-        let ended = match answer {
+        let ended = match read_answer(&mut answer, max_code) {
             Ok(answer) => Ended::Answered(answer),
-            Err(_) => Ended::Silent {
-                words: listener.join().unwrap_or_default(),
-            },
+            Err(AnswerError::Unkept(error)) => {
+                Ended::Answered(Err(Error::system("keep compiled code in memory", &error)))
+            }
+            Err(AnswerError::Garbled) => Ended::Answered(Err(Error::Compile {
+                reason: "what should compile it answered with something else".to_owned(),
+            })),
+            Err(AnswerError::Cut) => Ended::Silent { words: listened },
         };
         // Whoever waited may have gone.
         let _ = sender.send(ended);
@@ -181,11 +193,10 @@ fn wait(
     })
 }
 
-fn spawn<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>> {
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     let named = thread::Builder::new().name("ampoule-compile".to_owned());
-    named.spawn(work).map_err(|error| Error::thread(&error))
+    let spawned = named.spawn(work).map(drop);
+    spawned.map_err(|error| Error::thread(&error))
 }
 
 /// Why a process ended without an answer.

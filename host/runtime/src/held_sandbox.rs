@@ -81,7 +81,7 @@ impl HeldSandbox {
     /// Drops the sandbox if its time is up, and otherwise says when to look again.
     pub(crate) fn look(&self) -> Option<Instant> {
         let now = Instant::now();
-        let place = self.lock();
+        let mut place = self.lock();
         // While a call runs, the wait for the one after it has not even begun.
         let since = place.sandbox.as_ref().map_or(now, |_| place.since);
         let idle_at = since.checked_add(self.idle).unwrap_or(self.expires);
@@ -92,9 +92,11 @@ impl HeldSandbox {
         } else {
             return Some(idle_at.min(self.expires));
         };
+        place.end.get_or_insert(end);
+        let held = place.sandbox.take();
         drop(place);
         // Unmapping gigabytes must keep nobody waiting, neither for the lock nor for the place.
-        if let Some(mut sandbox) = self.finish(end) {
+        if let Some(mut sandbox) = held {
             sandbox.give_up_place();
         }
         None

@@ -146,7 +146,7 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// `usage.limits`, `io.thread`, `internal.bug`; for a trust directory, what [`TrustStore::open`]
+    /// `usage.limits`, `io.thread`, `io.system`, `internal.bug`; for a trust directory, what [`TrustStore::open`]
     /// refuses.
     pub fn build(self) -> Result<Host> {
         for (name, limit) in [

@@ -36,6 +36,9 @@ pub struct ModelInfo {
     pub properties: Vec<(String, String)>,
 }
 
+/// How long a load that is all but done waits for its turn: longer than any queue of requests is.
+const LOAD_PATIENCE: Duration = Duration::from_secs(3600);
+
 /// A verified, admitted and compiled model. Clones are the same model; requests may run on several
 /// at once, each in a sandbox of its own.
 #[derive(Clone)]
@@ -58,19 +61,21 @@ impl Model {
         let place = Arc::clone(&model.host.places).acquire_owned().await;
         let place = place.map_err(|_| Error::internal("there are no places for sandboxes"))?;
         model.check_trust()?;
-        let request = NewRequest {
-            place: Some(place),
-            ..model.new_request()
-        };
         let artifact = Arc::clone(&model.artifact);
         let describe = async move |store: &mut Store<_>, instance: &Instance| {
             artifact.exports.check_types(store, instance)?;
             let guest = artifact.exports.load_lifecycle(store, instance)?;
             Ok(Ok(guest.call_describe(store).await?))
         };
-        let expires = request.expires;
+        let asked = model.clone();
+        let patience = Instant::now() + LOAD_PATIENCE;
         let described = model
-            .run(Urgency::Continued, expires, async move |cancelled| {
+            .run(Urgency::Continued, patience, async move |cancelled| {
+                // Its time begins now, and not while it waited behind others.
+                let request = NewRequest {
+                    place: Some(place),
+                    ..asked.new_request()
+                };
                 let (_, described, _) = request.begin(cancelled, describe).await?;
                 Ok(described)
             })

@@ -1,5 +1,6 @@
 //! A thread that looks at something every second, and whenever it is told to.
 
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -49,17 +50,27 @@ impl Watch {
 
 fn watch(asked: &Receiver<oneshot::Sender<()>>, mut look: impl FnMut(Occasion)) {
     loop {
-        let (occasion, asker) = match asked.recv_timeout(LOOK_EVERY) {
-            Ok(asker) => (Occasion::Asked, Some(asker)),
-            Err(RecvTimeoutError::Timeout) => (Occasion::Second, None),
+        let (occasion, askers) = match asked.recv_timeout(LOOK_EVERY) {
+            Ok(first) => {
+                // One look is for all who have asked by now, and none for those who have gone.
+                let askers = iter::once(first).chain(asked.try_iter());
+                let waiting: Vec<_> = askers.filter(|asker| !asker.is_closed()).collect();
+                if waiting.is_empty() {
+                    continue;
+                }
+                (Occasion::Asked, waiting)
+            }
+            Err(RecvTimeoutError::Timeout) => (Occasion::Second, Vec::new()),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         // A bug in one look must not be the end of looking.
         if catch_unwind(AssertUnwindSafe(|| look(occasion))).is_err() {
             tracing::error!(target: "ampoule::bug", code = "internal.bug", "a look for changes panicked");
-        } else if let Some(asker) = asker {
-            // Who asked may have stopped waiting.
-            let _ = asker.send(());
+        } else {
+            for asker in askers {
+                // Who asked may have stopped waiting.
+                let _ = asker.send(());
+            }
         }
     }
 }

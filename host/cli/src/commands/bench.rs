@@ -135,11 +135,20 @@ async fn measure(
         None => None,
     };
     // The other profiles differ from the unmetered one in more than metering.
+    let is_default = request.is_none();
     let metering = match Work::for_model(&model, request) {
         Some(work) if settings.profile == EngineProfile::Metered => {
             let unmetered = settings.with_profile(EngineProfile::Unmetered);
             let unmetered = choice.load(&unmetered).await?;
-            Some(bench_metering::measure(&work, &model, &unmetered, runs).await?)
+            match bench_metering::measure(&work, &model, &unmetered, runs).await {
+                Ok(metering) => Some(metering),
+                // What was not asked for may well not suit the model, or this host's limits.
+                Err(error) if is_default => {
+                    tracing::warn!(target: "ampoule::bench", %error, "metering was not measured");
+                    None
+                }
+                Err(error) => return Err(error),
+            }
         }
         _ => None,
     };
