@@ -9,7 +9,7 @@ mod report;
 mod requests;
 mod world;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,16 @@ const REST_EVERY: Duration = Duration::from_secs(5);
 
 /// What the host's threads need to unmap what the last requests had.
 const REST: Duration = Duration::from_millis(200);
+
+/// How often memory has to be looked at while nobody asks. What is seen once shows no growth at all, and what
+/// is seen twice shows no slope.
+fn least_rests(duration: Duration) -> usize {
+    if duration < Duration::from_secs(60) {
+        2
+    } else {
+        5
+    }
+}
 
 /// What one step of a caller's came to: what it is counted as, or what was wrong.
 type Outcome = Result<String, String>;
@@ -71,9 +81,6 @@ async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
         })
         .collect();
 
-    let held_up = Rc::new(Cell::new(Duration::ZERO));
-    let heartbeat = tokio::task::spawn_local(beat(held_up.clone()));
-
     let (mut curve, mut at_rest) = (Curve::default(), Curve::default());
     let mut next_rest = began + warm_up;
     while Instant::now() < end {
@@ -87,32 +94,24 @@ async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
         }
         curve.add(began.elapsed(), resident_bytes());
         let _nobody_asks = asking.write().await;
+        if Instant::now() >= end {
+            // The last rest comes below; nothing would be asked between the two.
+            break;
+        }
         tokio::time::sleep(REST).await;
         at_rest.add(began.elapsed(), resident_bytes());
         next_rest = now + REST_EVERY;
     }
-    heartbeat.abort();
     for caller in callers {
         caller.await.unwrap();
     }
+    tokio::time::sleep(REST).await;
+    at_rest.add(began.elapsed(), resident_bytes());
     let lost = world.what_is_lost().await;
     let mut report = Rc::into_inner(report).unwrap().into_inner();
-    report.finish(curve, at_rest, lost);
+    report.finish(curve, at_rest, lost, least_rests(duration));
     report.busy = world.busy();
-    report.held_up = held_up.get();
     report
-}
-
-/// Notices how long the thread that all callers share was held up. Where that is longer than a generation may
-/// wait, it is the machine that made it wait, and the host is right to end it.
-async fn beat(held_up: Rc<Cell<Duration>>) {
-    const BEAT: Duration = Duration::from_millis(10);
-    loop {
-        let began = Instant::now();
-        tokio::time::sleep(BEAT).await;
-        let late = began.elapsed().saturating_sub(BEAT);
-        held_up.set(held_up.get().max(late));
-    }
 }
 
 impl World {

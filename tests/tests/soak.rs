@@ -32,5 +32,7 @@ fn a_soak_of_good_bad_and_hostile_requests_finds_nothing_wrong_leaked_or_lost() 
     ] {
         assert!(report.count_of(kind) > 0, "{kind}");
     }
+    // From one moment of rest to itself nothing grows.
+    assert!(report.rests() >= 2);
     assert!(report.growth_at_rest() <= ALLOWED_GROWTH);
 }

@@ -12,6 +12,10 @@ impl Curve {
         self.0.push((minutes, bytes as f64 / f64::from(1 << 20)));
     }
 
+    pub(super) fn points(&self) -> usize {
+        self.0.len()
+    }
+
     /// MiB a minute, by the method of least squares; 0 for fewer than two points.
     pub(super) fn slope(&self) -> f64 {
         let count = self.0.len() as f64;
@@ -29,7 +33,7 @@ impl Curve {
         }
     }
 
-    /// MiB from the first point to the last.
+    /// MiB from the first point to the last; 0 for fewer than two points.
     pub(super) fn growth(&self) -> f64 {
         match (self.0.first(), self.0.last()) {
             (Some(first), Some(last)) => last.1 - first.1,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use super::Outcome;
 use super::curve::Curve;
@@ -16,10 +15,10 @@ pub struct SoakReport {
     seed: u64,
     counts: BTreeMap<String, u64>,
     pub(super) busy: u64,
-    pub(super) held_up: Duration,
     curve: Curve,
     at_rest: Curve,
-    /// What was wrong: answers, codes, places or threads that are gone. Empty when all is well.
+    /// What was wrong: answers, codes, places or threads that are gone, too few looks at the memory to tell
+    /// whether it leaks. Empty when all is well.
     pub wrong: Vec<String>,
 }
 
@@ -29,7 +28,6 @@ impl SoakReport {
             seed,
             counts: BTreeMap::new(),
             busy: 0,
-            held_up: Duration::ZERO,
             curve: Curve::default(),
             at_rest: Curve::default(),
             wrong: Vec::new(),
@@ -43,10 +41,28 @@ impl SoakReport {
         }
     }
 
-    pub(super) fn finish(&mut self, curve: Curve, at_rest: Curve, lost: Vec<String>) {
+    pub(super) fn finish(
+        &mut self,
+        curve: Curve,
+        at_rest: Curve,
+        lost: Vec<String>,
+        least_rests: usize,
+    ) {
         self.curve = curve;
         self.at_rest = at_rest;
         self.wrong.extend(lost);
+        if self.rests() < least_rests {
+            self.wrong.push(format!(
+                "memory was looked at {} times at rest, and it takes {least_rests} to see a leak",
+                self.rests()
+            ));
+        }
+    }
+
+    /// How often the resident memory was looked at while nobody asked anything.
+    #[must_use]
+    pub fn rests(&self) -> usize {
+        self.at_rest.points()
     }
 
     /// Steps that went as they should.
@@ -93,8 +109,6 @@ impl fmt::Display for SoakReport {
             "{:8}  times the host was busy, and was asked again",
             self.busy
         )?;
-        let held_up = self.held_up.as_millis();
-        writeln!(f, "{held_up:8}  ms that the callers were held up at most")?;
         write!(f, "MiB at rest:")?;
         for size in self.at_rest.sizes() {
             write!(f, " {size:.0}")?;
