@@ -1,6 +1,7 @@
 //! A host for guests that answer with bytes of the fuzzer's, and what holds for all that comes of it.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use ampoule::{Bundle, ByteSize, Error, GuestLog, Host, Limits, SandboxReport};
 use serde_json::json;
@@ -12,6 +13,9 @@ pub(super) const OUTPUT_BYTES: usize = 1 << 16;
 const LOG_BYTES: usize = 1 << 12;
 pub(super) const CHUNKS: u32 = 6;
 
+/// None of these guests computes for long; a machine with other things to do may take long to let them.
+const DEADLINE: Duration = Duration::from_secs(60);
+
 /// What the guest has a place for.
 pub(super) const LONGEST: usize = 1 << 14;
 
@@ -22,6 +26,8 @@ pub(super) fn host() -> &'static Host {
         limits.text_chars = LONGEST;
         limits.chunks = CHUNKS;
         limits.log = ByteSize::from_bytes(LOG_BYTES as u64);
+        limits.deadline = DEADLINE;
+        limits.idle = DEADLINE;
         // Compiled code and sandboxes of no more than these guests.
         limits.memory = ByteSize::from_mib(1);
         limits.init.memory = limits.memory;
@@ -39,6 +45,8 @@ pub(super) fn bundle(component: Vec<u8>, tasks: &[&str]) -> Bundle {
     acme()
         .bundle(component)
         .tasks(tasks)
+        .set("/limits/deadline_ms", json!(DEADLINE.as_millis()))
+        .set("/limits/init/deadline_ms", json!(DEADLINE.as_millis()))
         .set("/limits/output_bytes", json!(OUTPUT_BYTES))
         .set("/limits/memory_bytes", json!(1 << 20))
         .set("/limits/init/memory_bytes", json!(1 << 20))
