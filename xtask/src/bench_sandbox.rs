@@ -60,6 +60,7 @@ const fn encoder(name: &'static str) -> Recipe {
         description: "An encoder with random weights",
         source: "cargo xtask bench sandbox",
         limits: &["--timeout", "60s", "--fuel", "1000000000000"],
+        capabilities: &[],
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) const TINY_VLM: Recipe = Recipe {
     // 4,096 pixels, an animated WebP whose first frame is lossy and see-through, 221 MiB. The rest is for
     // what those have less of than others may: tables of codes, and fifteen more files in the request.
     limits: &["--memory", "320MiB", "--init-memory", "64MiB"],
+    capabilities: &[],
 };
 
 /// Where its weights lie, by their names in the bundle too.

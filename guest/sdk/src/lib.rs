@@ -48,6 +48,9 @@
 //! * Randomness drawn in `load` is shared by all requests: sampling must draw its own.
 //! * A panic is a trap, and ends the sandbox; its message goes to the host's log.
 //!
+//! With the feature `host-kernels` a model can have the host compute its linear layers, where that is
+//! granted: see the module `host_kernels`.
+//!
 //! On other targets than `wasm32` the same crate builds and a model can be tested as ordinary
 //! Rust: [`Assets::from_source`] reads from a directory or from a map, and logging goes to the
 //! standard error.
@@ -65,6 +68,8 @@ mod assets;
 mod bindings;
 mod error;
 mod export;
+#[cfg(feature = "host-kernels")]
+pub mod host_kernels;
 pub mod log;
 mod model;
 mod panic_hook;

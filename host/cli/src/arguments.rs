@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use ampoule::ModelReference;
+use ampoule::{Capability, ModelReference};
 use ampoule_manual::{CompletionsOptions, ManOptions};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -66,6 +66,22 @@ pub(crate) struct Arguments {
         env = "AMPOULE_CLOCK_RESOLUTION"
     )]
     pub(crate) clock_resolution: Option<Resolution>,
+
+    /// Let models have a capability that name it in their signed manifest; may be repeated. host-kernels:
+    /// this program multiplies matrices for them, outside the sandbox, which is faster.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "AMPOULE_ALLOW",
+        value_delimiter = ','
+    )]
+    pub(crate) allow: Vec<Capability>,
+
+    /// How many threads multiply for models that have host-kernels, all together [default: each guest's
+    /// own].
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_KERNEL_THREADS")]
+    pub(crate) kernel_threads: Option<usize>,
 
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use ampoule::{
-    CodeCache, CompileProcess, EngineProfile, Host, Limits, Location, PermissionPolicy,
+    Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location, PermissionPolicy,
     ReleaseState, TrustStore,
 };
 use ampoule_signing::read_trusted_text;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::Arguments;
 use crate::error::Error;
@@ -28,6 +28,9 @@ pub(crate) struct Settings {
     /// How guests are compiled and metered.
     pub(crate) profile: EngineProfile,
     clock: Option<Resolution>,
+    /// What models may have that ask for it.
+    pub(crate) allowed: Vec<Capability>,
+    kernel_threads: Option<usize>,
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
@@ -42,8 +45,21 @@ struct ConfigFile {
     cache: Option<PathBuf>,
     #[serde(default, deserialize_with = "from_text")]
     clock_resolution: Option<Resolution>,
+    #[serde(default, deserialize_with = "capabilities")]
+    allow: Vec<Capability>,
+    #[serde(default, deserialize_with = "from_text")]
+    kernel_threads: Option<usize>,
     #[serde(default)]
     limits: LimitOptions,
+}
+
+/// Capabilities by their names.
+fn capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Capability>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let parsed = names
+        .iter()
+        .map(|name| name.parse().map_err(de::Error::custom));
+    parsed.collect()
 }
 
 impl Settings {
@@ -74,6 +90,12 @@ impl Settings {
                 EngineProfile::default()
             },
             clock: arguments.clock_resolution.or(file.clock_resolution),
+            allowed: if arguments.allow.is_empty() {
+                file.allow
+            } else {
+                arguments.allow.clone()
+            },
+            kernel_threads: arguments.kernel_threads.or(file.kernel_threads),
             permissions,
             limits,
         })
@@ -132,6 +154,12 @@ impl Settings {
             .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
         if let Some(Resolution(clock)) = self.clock {
             host = host.clock_resolution(clock);
+        }
+        for capability in &self.allowed {
+            host = host.allow(*capability);
+        }
+        if let Some(threads) = self.kernel_threads {
+            host = host.kernel_threads(threads);
         }
         if let Some(releases) = releases {
             host = host.releases(releases);

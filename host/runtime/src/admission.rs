@@ -7,6 +7,7 @@ use ampoule_signing::{ByteSize, Caps, Fuel, InitCaps, Manifest, ManifestLimits, 
 use crate::contract::{CONTRACT, InterfaceName, Task};
 use crate::error::{Error, Phase, Result};
 use crate::guest_log::harmless;
+use crate::host_kernels::{Capability, Grants};
 use crate::limits::{Budget, Limits};
 use crate::surface::ComponentSurface;
 
@@ -23,6 +24,7 @@ pub(crate) struct AdmittedModel {
     request: Budget,
     init: Budget,
     output: usize,
+    host_kernels: bool,
 }
 
 impl AdmittedModel {
@@ -59,10 +61,19 @@ impl AdmittedModel {
     pub(crate) fn output_bytes(&self) -> usize {
         self.output
     }
+
+    /// Whether the host computes linear layers for it, if it has a snapshot.
+    pub(crate) fn is_granted_host_kernels(&self) -> bool {
+        self.host_kernels
+    }
 }
 
 /// Checks a trusted bundle against the host's policy, before anything of it is compiled.
-pub(crate) fn admit(bundle: VerifiedBundle, limits: &Limits) -> Result<AdmittedModel> {
+pub(crate) fn admit(
+    bundle: VerifiedBundle,
+    limits: &Limits,
+    grants: &Grants,
+) -> Result<AdmittedModel> {
     let manifest = bundle.manifest();
     check_contract(manifest)?;
     check_caps(manifest, limits)?;
@@ -86,6 +97,7 @@ pub(crate) fn admit(bundle: VerifiedBundle, limits: &Limits) -> Result<AdmittedM
             deadline: asked.init.deadline,
         },
         output: usize::try_from(asked.output.bytes()).unwrap_or(usize::MAX),
+        host_kernels: grants.grant(Capability::HostKernels, manifest),
         bundle,
     })
 }
@@ -117,8 +129,9 @@ fn check_capabilities(manifest: &Manifest, caps: &Caps) -> Result<()> {
             },
         });
     }
-    // Version 1 knows no capability, so asking for any is asking for what cannot be given.
-    match manifest.capabilities().first() {
+    // One that is known and not allowed is no reason to refuse: the model does without.
+    let unknown = |name: &&String| Capability::from_name(name).is_none();
+    match manifest.capabilities().iter().find(unknown) {
         None => Ok(()),
         Some(name) => Err(Error::Capability { name: name.clone() }),
     }

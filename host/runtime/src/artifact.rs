@@ -17,6 +17,7 @@ use crate::contract::Task;
 use crate::engine::EngineProfile;
 use crate::error::{Error, Result};
 use crate::guest_log::harmless;
+use crate::host_kernels::{KernelThreads, Kernels};
 use crate::state::{SandboxState, new_linker};
 use crate::stop::TypeMismatch;
 use crate::trust::ModelTrust;
@@ -30,6 +31,7 @@ pub(crate) struct Artifact {
     pub(crate) code: Arc<LoadedCode>,
     pub(crate) origin: CodeOrigin,
     pub(crate) profile: EngineProfile,
+    pub(crate) threads: Arc<KernelThreads>,
     pub(crate) instance: InstancePre<SandboxState>,
     pub(crate) exports: Exports,
 }
@@ -91,6 +93,7 @@ pub(crate) fn link(
     mut model: AdmittedModel,
     trust: ModelTrust,
     profile: EngineProfile,
+    threads: Arc<KernelThreads>,
 ) -> Result<Arc<Artifact>> {
     let instance = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
@@ -119,7 +122,23 @@ pub(crate) fn link(
         code,
         origin,
         profile,
+        threads,
     }))
+}
+
+impl Artifact {
+    /// What a sandbox of it has of the host's kernels. One that starts cold has none: what its `init` asks
+    /// for would have to be packed for it alone.
+    pub(crate) fn kernels(&self) -> Kernels {
+        let is_cold = matches!(self.code.facts.start, SandboxStart::Cold { .. });
+        if is_cold || !self.model.is_granted_host_kernels() {
+            return Kernels::NotGranted;
+        }
+        Kernels::Packed {
+            layers: Arc::clone(&self.code.layers),
+            threads: Arc::clone(&self.threads),
+        }
+    }
 }
 
 fn find_exports(instance: &InstancePre<SandboxState>, tasks: &[Task]) -> Result<Exports> {

@@ -26,6 +26,17 @@ impl AssetFiles {
         self.0.iter().map(|(name, bytes)| (name.as_str(), bytes))
     }
 
+    /// The file of this name. Error: `asset.not-found`.
+    pub(crate) fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
+        self.0.get(name).ok_or_else(|| {
+            let name: String = harmless(name).chars().take(80).collect();
+            error(
+                "asset.not-found",
+                format!("the manifest lists no file `{name}`"),
+            )
+        })
+    }
+
     /// Every file of the bundle but the component: it is code, not data for itself.
     pub(crate) fn of(bundle: &VerifiedBundle) -> Self {
         let component = bundle.manifest().component().path();
@@ -85,20 +96,18 @@ impl Assets {
         Ok(rest[..len].to_vec())
     }
 
-    fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
-        let files = self.files.as_ref().ok_or_else(|| {
+    /// The files, while they are open. Error: `asset.closed`.
+    pub(crate) fn files(&self) -> Result<&AssetFiles, GuestError> {
+        self.files.as_ref().ok_or_else(|| {
             error(
                 "asset.closed",
                 "assets can be read only while `init` runs".to_owned(),
             )
-        })?;
-        files.0.get(name).ok_or_else(|| {
-            let name: String = harmless(name).chars().take(80).collect();
-            error(
-                "asset.not-found",
-                format!("the manifest lists no file `{name}`"),
-            )
         })
+    }
+
+    fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
+        self.files()?.find(name)
     }
 }
 

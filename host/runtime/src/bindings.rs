@@ -9,6 +9,10 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "everything",
-    imports: { default: trappable },
+    imports: {
+        // It takes fuel from the store.
+        "ampoule:model/host-kernels.linear": store | trappable,
+        default: trappable,
+    },
     exports: { default: async },
 });

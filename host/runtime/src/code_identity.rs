@@ -15,7 +15,7 @@ use crate::limits::Limits;
 
 /// To be raised whenever the same component would become other code, or code with other facts, by a
 /// change of ours.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// A digest over everything that the code depends on: the bytes of the component and of the files that
 /// `init` reads, by their signed digests; what `init` may use; Wasmtime's version and configuration; the
@@ -35,6 +35,7 @@ struct Parts<'a> {
     output: usize,
     log: ByteSize,
     image: ByteSize,
+    host_kernels: bool,
 }
 
 impl CodeIdentity {
@@ -66,6 +67,7 @@ impl CodeIdentity {
             output: model.output_bytes(),
             log: limits.log,
             image: limits.init.memory,
+            host_kernels: model.is_granted_host_kernels(),
         };
         let parts = serde_json::to_vec(&parts)
             .map_err(|error| Error::internal(format!("the code's identity: {error}")))?;

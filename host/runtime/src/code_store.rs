@@ -10,12 +10,15 @@ use crate::aot_cache::{CodeCache, Lookup, OpenCache};
 use crate::code_identity::CodeIdentity;
 use crate::compile::CompiledFacts;
 use crate::error::Result;
+use crate::host_kernels::PackedLayers;
 use crate::native_code::NativeCode;
 
 /// Code that the engine has, and what is known of it. Models that are loaded twice share it.
 pub(crate) struct LoadedCode {
     pub(crate) component: Component,
     pub(crate) facts: CompiledFacts,
+    /// What the host has packed for it.
+    pub(crate) layers: Arc<PackedLayers>,
 }
 
 /// Where a model's code came from.
@@ -47,24 +50,30 @@ impl CodeStore {
         }
     }
 
-    /// The code of this identity: what is loaded, what is in the cache, or what `compile` makes. Whoever
-    /// asks for it meanwhile waits. `model` names it for people.
-    pub(crate) fn get(
+    /// The code of this identity: what is loaded, what is in the cache, or what `compile` makes of
+    /// `source`; with what `pack` makes of it. Whoever asks for it meanwhile waits. `model` names it for
+    /// people.
+    pub(crate) fn get<S>(
         &self,
         engine: &Engine,
         identity: &CodeIdentity,
         model: &str,
-        compile: impl FnOnce() -> Result<(NativeCode, CompiledFacts)>,
+        source: &mut S,
+        compile: impl FnOnce(&mut S) -> Result<(NativeCode, CompiledFacts)>,
+        pack: impl FnOnce(&mut S, &CompiledFacts) -> Result<PackedLayers>,
     ) -> Result<(Arc<LoadedCode>, CodeOrigin)> {
         let slot = self.slot(identity);
         let mut code = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(code) = code.upgrade() {
             return Ok((code, CodeOrigin::Shared));
         }
-        let (native, facts, origin) = self.find_or_compile(identity, model, compile)?;
+        let made = self.find_or_compile(identity, model, || compile(source));
+        let (native, facts, origin) = made?;
+        let layers = Arc::new(pack(source, &facts)?);
         let loaded = Arc::new(LoadedCode {
             component: native.load(engine)?,
             facts,
+            layers,
         });
         *code = Arc::downgrade(&loaded);
         Ok((loaded, origin))

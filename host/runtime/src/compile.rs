@@ -10,6 +10,7 @@ use wasmtime::Engine;
 use crate::engine::BuildEngines;
 use crate::error::{Error, Result};
 use crate::guest_log::{GuestLog, harmless};
+use crate::host_kernels::LayerSpec;
 use crate::snapshot::{self, Init, Snapshot};
 use crate::ticker::Ticker;
 
@@ -58,6 +59,8 @@ pub(crate) struct CompiledFacts {
     pub(crate) start: SandboxStart,
     /// Of the `init` before the snapshot, where there is one.
     pub(crate) init: Option<InitReport>,
+    /// What that `init` has asked the host to pack; nothing without a snapshot.
+    pub(crate) layers: Vec<LayerSpec>,
 }
 
 /// Runs `init`, takes the snapshot, and compiles what came of it, or the component as it is. The
@@ -76,11 +79,13 @@ pub(crate) fn compile(
             component,
             memory,
             init,
+            layers,
         } => Ok(CompiledModel {
             code: precompile(&engines.code, &component)?,
             facts: CompiledFacts {
                 start: SandboxStart::Snapshot { memory },
                 init: Some(init),
+                layers,
             },
         }),
         Snapshot::Impossible { reason } => Ok(CompiledModel {
@@ -88,6 +93,7 @@ pub(crate) fn compile(
             facts: CompiledFacts {
                 start: SandboxStart::Cold { reason },
                 init: None,
+                layers: Vec::new(),
             },
         }),
     }

@@ -34,6 +34,7 @@ struct RequestHead {
     deadline: Duration,
     output: usize,
     log: ByteSize,
+    host_kernels: bool,
     component: u64,
     files: Vec<(String, u64)>,
 }
@@ -54,6 +55,7 @@ impl CompileRequest {
             budget,
             output,
             log,
+            host_kernels,
         } = &self.init;
         let head = RequestHead {
             profile: self.profile,
@@ -63,6 +65,7 @@ impl CompileRequest {
             deadline: budget.deadline,
             output: *output,
             log: *log,
+            host_kernels: *host_kernels,
             component: self.component.len() as u64,
             files: assets
                 .iter()
@@ -95,6 +98,7 @@ impl CompileRequest {
                 },
                 output: head.output,
                 log: head.log,
+                host_kernels: head.host_kernels,
             },
         })
     }
@@ -257,6 +261,7 @@ mod tests {
                 reason: "a test".to_owned(),
             },
             init: None,
+            layers: Vec::new(),
         };
         let mut answer = Vec::new();
         let code = CODE.to_vec();

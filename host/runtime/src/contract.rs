@@ -106,14 +106,18 @@ impl<'a> InterfaceName<'a> {
             .then_some(self.interface)
     }
 
-    /// Whether the inert WASI base, or the contract's own imports, hold it.
+    /// Whether the inert WASI base, or the contract's own imports, hold it. To import `host-kernels` is
+    /// nobody's privilege: who is not granted it is told so by its functions.
     pub(crate) fn is_in_base(&self) -> bool {
-        matches!(self.in_contract(), Some("types" | "assets" | "log"))
-            || crate::wasi::INERT_INTERFACES
-                .iter()
-                .any(|(package, interface)| {
-                    self.is_compatible(package, interface, &crate::wasi::WASI_VERSION)
-                })
+        let in_contract = self.in_contract();
+        matches!(
+            in_contract,
+            Some("types" | "assets" | "log" | "host-kernels")
+        ) || crate::wasi::INERT_INTERFACES
+            .iter()
+            .any(|(package, interface)| {
+                self.is_compatible(package, interface, &crate::wasi::WASI_VERSION)
+            })
     }
 }
 

@@ -34,10 +34,8 @@ pub enum Error {
         name: String,
     },
 
-    /// `admission.capability`: the manifest asks for a capability that this host does not grant.
-    #[error(
-        "the manifest asks for the capability `{name}`, which this host does not know or grant"
-    )]
+    /// `admission.capability`: the manifest asks for a capability that this host does not know.
+    #[error("the manifest asks for the capability `{name}`, which this host does not know")]
     Capability {
         /// The capability, as the manifest spells it.
         name: String,

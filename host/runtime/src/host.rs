@@ -23,6 +23,7 @@ use crate::compile_process::CompileProcess;
 use crate::engine::{BuildEngines, EngineProfile, new_engine};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
+use crate::host_kernels::{Capability, Grants, KernelThreads, PackedLayers};
 use crate::limits::Limits;
 use crate::load_options::{LoadOptions, RollbackProtection};
 use crate::model::Model;
@@ -49,6 +50,8 @@ pub(crate) struct HostInner {
     profile: EngineProfile,
     code: CodeStore,
     compiler: Option<CompileProcess>,
+    grants: Grants,
+    kernel_threads: Arc<KernelThreads>,
     releases: Option<ReleaseState>,
     /// Looks at the trust directory for as long as there is a host.
     _trust_watch: Option<Watch>,
@@ -63,6 +66,8 @@ pub struct HostBuilder {
     profile: EngineProfile,
     clock: Option<Duration>,
     threads: Option<usize>,
+    allowed: Vec<Capability>,
+    kernel_threads: Option<usize>,
     cache: Option<CodeCache>,
     compiler: Option<CompileProcess>,
 }
@@ -142,6 +147,26 @@ impl HostBuilder {
         self
     }
 
+    /// Lets models have a capability that name it in their signed manifest. Without it, none is granted:
+    /// such a model runs all the same, and does what it can without. In the deterministic profile none is
+    /// granted either.
+    ///
+    /// `host-kernels` makes what a model can reach of this process larger than the sandbox: see
+    /// `SECURITY.md`.
+    #[must_use]
+    pub fn allow(mut self, capability: Capability) -> Self {
+        self.allowed.push(capability);
+        self
+    }
+
+    /// How many threads multiply for the models that were granted `host-kernels`, all of them together.
+    /// Without it, or with 1, each guest's own thread does.
+    #[must_use]
+    pub fn kernel_threads(mut self, threads: usize) -> Self {
+        self.kernel_threads = Some(threads);
+        self
+    }
+
     /// Starts the host's threads.
     ///
     /// # Errors
@@ -169,6 +194,7 @@ impl HostBuilder {
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let engine = new_engine(self.profile, &self.limits, threads)?;
+        let kernel_threads = Arc::new(KernelThreads::new(self.kernel_threads.unwrap_or(1))?);
         let executor = Executor::new(&engine, threads, self.limits.queue)?;
         let places = Arc::new(Semaphore::new(
             self.limits.sandboxes.min(Semaphore::MAX_PERMITS),
@@ -182,6 +208,8 @@ impl HostBuilder {
                 profile: self.profile,
                 code: CodeStore::new(self.cache),
                 compiler: self.compiler,
+                grants: Grants::new(&self.allowed, self.profile),
+                kernel_threads,
                 _trust_watch: trust.watch()?,
                 trust,
                 clock,
@@ -330,13 +358,27 @@ impl HostInner {
             .verify_component(store, now)?;
         rule.check(self.releases.as_ref(), &bundle)?;
         let model_trust = ModelTrust::new(bundle.decision(), &trust);
-        let mut model = admit(bundle, &self.limits)?;
+        let mut model = admit(bundle, &self.limits, &self.grants)?;
         let identity = CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?;
         let name = display_name(model.bundle().manifest());
-        let (code, origin) = self.code.get(&self.engine, &identity, &name, || {
-            self.compile(&mut model, cancelled)
-        })?;
-        link(&self.engine, code, origin, model, model_trust, self.profile)
+        let (code, origin) = self.code.get(
+            &self.engine,
+            &identity,
+            &name,
+            &mut model,
+            |model| self.compile(model, cancelled),
+            pack,
+        )?;
+        let threads = Arc::clone(&self.kernel_threads);
+        link(
+            &self.engine,
+            code,
+            origin,
+            model,
+            model_trust,
+            self.profile,
+            threads,
+        )
     }
 
     fn compile(
@@ -354,6 +396,7 @@ impl HostInner {
                 budget: model.init_budget(),
                 output: model.output_bytes(),
                 log: self.limits.log,
+                host_kernels: model.is_granted_host_kernels(),
             },
         };
         match &self.compiler {
@@ -365,6 +408,14 @@ impl HostInner {
             }
         }
     }
+}
+
+/// Packs what `init` has asked for. Where it has, the files are needed though its code was in the cache.
+fn pack(model: &mut AdmittedModel, facts: &CompiledFacts) -> Result<PackedLayers> {
+    if !facts.layers.is_empty() {
+        model.read_files()?;
+    }
+    PackedLayers::pack(&facts.layers, &AssetFiles::of(model.bundle()))
 }
 
 /// What a person calls the model.

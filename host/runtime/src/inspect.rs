@@ -6,6 +6,7 @@ use ampoule_signing::{Bundle, KeyId, Manifest, Timestamp, TrustStore};
 
 use crate::admission::admit;
 use crate::error::Result;
+use crate::host_kernels::Grants;
 use crate::limits::Limits;
 use crate::snapshot;
 use crate::surface::ComponentSurface;
@@ -65,7 +66,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         .verify_component(trust, Timestamp::now())
         .and_then(|bundle| bundle.check_files().map(|()| bundle))
         .map_err(Into::into)
-        .and_then(|bundle| admit(bundle, limits).map(drop));
+        .and_then(|bundle| admit(bundle, limits, &Grants::default()).map(drop));
     Ok(Inspection {
         manifest,
         signatures,

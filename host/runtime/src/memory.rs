@@ -66,6 +66,20 @@ impl MemoryBudget {
         Ok(())
     }
 
+    /// Counts memory that the host holds on the sandbox's behalf as the sandbox's own. False, and
+    /// remembered, when that is more than it may have.
+    pub(crate) fn hold(&mut self, memory: ByteSize) -> bool {
+        self.request(0, memory.bytes())
+    }
+
+    /// Whether the sandbox may have so much more. If not, that is remembered.
+    pub(crate) fn has_room_for(&mut self, memory: ByteSize) -> bool {
+        let (used, peak) = (self.used, self.peak);
+        let has_room = self.request(0, memory.bytes());
+        (self.used, self.peak) = (used, peak);
+        has_room
+    }
+
     /// The most that the sandbox held at any time.
     pub(crate) fn peak(&self) -> ByteSize {
         ByteSize::from_bytes(self.peak)

@@ -23,6 +23,7 @@ use crate::executor::Urgency;
 use crate::guest_log::harmless;
 use crate::held_sandbox::HeldSandbox;
 use crate::host::HostInner;
+use crate::host_kernels::Kernels;
 use crate::limits::Limits;
 use crate::sandbox::{Sandbox, SandboxReport};
 use crate::state::SandboxState;
@@ -142,6 +143,19 @@ impl Model {
     #[must_use]
     pub fn init_report(&self) -> Option<&InitReport> {
         self.artifact.code.facts.init.as_ref()
+    }
+
+    /// Whether the host multiplies for it: it asked for `host-kernels`, and was granted it.
+    #[must_use]
+    pub fn uses_host_kernels(&self) -> bool {
+        !matches!(self.artifact.kernels(), Kernels::NotGranted)
+    }
+
+    /// The memory that the matrices take which the host has packed for it. All of its sandboxes share them,
+    /// and each counts them as its own.
+    #[must_use]
+    pub fn packed_bytes(&self) -> ByteSize {
+        self.artifact.code.layers.bytes()
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -26,7 +26,8 @@ use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
 pub struct SandboxReport {
     /// WebAssembly operators that the request executed.
     pub fuel: Fuel,
-    /// The most linear memory and tables that the sandbox held, from its beginning on.
+    /// The most linear memory and tables that the sandbox held, from its beginning on, with what the host
+    /// has packed for the model.
     pub peak_memory: ByteSize,
     /// Wall-clock time of the request: without the wait in the queue, without making the sandbox.
     pub wall: Duration,
@@ -74,6 +75,16 @@ impl Sandbox {
         let mut state = SandboxState::new(artifact.profile, clock, budget.memory, log, assets);
         state.cancelled = cancelled;
         state.deadline = began + budget.deadline;
+        state.kernels = artifact.kernels();
+        // What the host has packed counts like memory of the sandbox's own, in which it would lie else.
+        let packed = artifact.code.layers.bytes();
+        if !state.memory.hold(packed) {
+            return Err(Error::Memory {
+                phase: Phase::Init,
+                asked: packed,
+                allowed: budget.memory,
+            });
+        }
 
         let output = artifact.model.output_bytes();
         let mut store = new_store(artifact.instance.engine(), state, output);

@@ -6,9 +6,9 @@
 //! does not change.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
+use std::{io, mem};
 
 use ampoule_signing::{ByteSize, Fuel};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use crate::compile::InitReport;
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
 use crate::guest_log::harmless;
+use crate::host_kernels::{Kernels, LayerSpec, PackList};
 use crate::limits::{Budget, MAX_MEMORIES};
 use crate::state::{SandboxState, new_linker};
 use crate::stop::{TypeMismatch, explain_guest_error};
@@ -38,6 +39,8 @@ pub(crate) struct Init {
     pub(crate) output: usize,
     /// Bytes of log that are kept.
     pub(crate) log: ByteSize,
+    /// Whether the model is granted `host-kernels`.
+    pub(crate) host_kernels: bool,
 }
 
 /// What came of it. An `init` that fails is an error; this is about one that returned.
@@ -48,6 +51,8 @@ pub(crate) enum Snapshot {
         /// The bytes of all its memories.
         memory: ByteSize,
         init: InitReport,
+        /// What it has asked the host to pack.
+        layers: Vec<LayerSpec>,
     },
     /// There is none, for this reason: sandboxes of the model run `init` each.
     Impossible { reason: String },
@@ -164,6 +169,9 @@ async fn initialise(
     );
     state.cancelled = cancelled;
     state.deadline = Instant::now() + budget.deadline;
+    if init.host_kernels {
+        state.kernels = Kernels::Packing(PackList::default());
+    }
     // The accessors are an instance more than the model has.
     state.memory.allow_one_more_instance();
     let mut store = new_store(engine, state, init.output);
@@ -215,6 +223,10 @@ async fn read_state(
     }
     let state = store.data_mut();
     state.assets.close();
+    let layers = match mem::take(&mut state.kernels) {
+        Kernels::Packing(list) => list.into_layers(),
+        Kernels::NotGranted | Kernels::Packed { .. } => Vec::new(),
+    };
     state.deadline = Instant::now() + ACCESS_DEADLINE;
     state.memory.allow_more(ACCESS_MEMORY);
     set_fuel(&mut store, ACCESS_FUEL)?;
@@ -237,6 +249,7 @@ async fn read_state(
             component,
             memory: ByteSize::from_bytes(accessors.memories.values().sum()),
             init,
+            layers,
         }),
         Some(Err(error)) => impossible(&harmless(&format!("{error:#}"))),
         None => impossible("the snapshotter gave up"),

@@ -8,10 +8,11 @@ use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::assets::Assets;
-use crate::bindings::ampoule::model::{assets, log, types};
+use crate::bindings::ampoule::model::{assets, host_kernels, log, types};
 use crate::clocks::ClockResolution;
 use crate::engine::EngineProfile;
 use crate::guest_log::LogSink;
+use crate::host_kernels::Kernels;
 use crate::limits::MAX_HOST_RESOURCES;
 use crate::memory::MemoryBudget;
 use crate::stop::Stop;
@@ -25,6 +26,7 @@ pub(crate) struct SandboxState {
     pub(crate) memory: MemoryBudget,
     pub(crate) log: LogSink,
     pub(crate) assets: Assets,
+    pub(crate) kernels: Kernels,
     pub(crate) deadline: Instant,
     pub(crate) cancelled: CancellationToken,
 }
@@ -47,6 +49,7 @@ impl SandboxState {
             memory: MemoryBudget::new(memory),
             log,
             assets,
+            kernels: Kernels::NotGranted,
             // Every phase sets its own before guest code runs.
             deadline: Instant::now(),
             cancelled: CancellationToken::new(),
@@ -105,7 +108,8 @@ impl assets::Host for SandboxState {
     }
 }
 
-struct State;
+/// Of the traits that the bindings ask for: what they reach is the whole of a sandbox's state.
+pub(crate) struct State;
 
 impl HasData for State {
     type Data<'a> = &'a mut SandboxState;
@@ -118,5 +122,6 @@ pub(crate) fn new_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<S
     types::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
     log::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
     assets::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
+    host_kernels::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
     Ok(linker)
 }

@@ -1,8 +1,9 @@
 //! `ampoule inspect`: what a bundle is, whether this host trusts it or not.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ampoule::{Inspection, KeyId, Manifest};
+use ampoule::{Capability, Inspection, KeyId, Manifest};
 use ampoule_signing::TrustStore;
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ struct Document<'a> {
     manifest: &'a Manifest,
     /// The keys that the signatures name.
     signatures: &'a [KeyId],
+    /// What it asks for beyond the inert base, and whether this host grants it once it is admitted.
+    capabilities: BTreeMap<&'a str, bool>,
     /// What the component really imports and exports.
     imports: &'a [String],
     exports: &'a [String],
@@ -46,14 +49,19 @@ pub(crate) fn run(command: BundleCommand, settings: &Settings, json: bool) -> Re
         other => other?,
     };
     let inspection = ampoule::inspect_bundle(bundle, &trust, &settings.limits)?;
-    let document = describe(&inspection);
+    let document = describe(&inspection, settings);
     if json {
         return output::json(&document);
     }
     output::write(&to_text(&document))
 }
 
-fn describe(inspection: &Inspection) -> Document<'_> {
+fn describe<'a>(inspection: &'a Inspection, settings: &Settings) -> Document<'a> {
+    let manifest = &inspection.manifest;
+    let is_granted = |name: &str| {
+        let known = Capability::from_name(name);
+        known.is_some_and(|known| known.is_granted(manifest, &settings.allowed, settings.profile))
+    };
     let error = inspection.verdict.as_ref().err();
     let (imports, exports) = match &inspection.surface {
         Ok(surface) => (surface.imports(), surface.exports()),
@@ -65,8 +73,13 @@ fn describe(inspection: &Inspection) -> Document<'_> {
             code: error.map(|error| error.code().to_owned()),
             message: error.map(ToString::to_string),
         },
-        manifest: &inspection.manifest,
+        manifest,
         signatures: &inspection.signatures,
+        capabilities: manifest
+            .capabilities()
+            .iter()
+            .map(|name| (name.as_str(), is_granted(name)))
+            .collect(),
         imports,
         exports,
         start: match inspection.snapshot_obstacle {
@@ -107,7 +120,7 @@ fn to_text(document: &Document<'_>) -> String {
     }
     line("contract", manifest.contract());
     line("tasks", &manifest.tasks().join(", "));
-    line("capabilities", &join_or_none(manifest.capabilities()));
+    line("capabilities", &capabilities(&document.capabilities));
     line(
         "request",
         &format!(
@@ -144,10 +157,13 @@ fn to_text(document: &Document<'_>) -> String {
     text
 }
 
-fn join_or_none(names: &[String]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
+fn capabilities(asked: &BTreeMap<&str, bool>) -> String {
+    if asked.is_empty() {
+        return "none".to_owned();
     }
+    let shown = asked.iter().map(|(name, is_granted)| match is_granted {
+        true => format!("{name} (granted by this host)"),
+        false => format!("{name} (not granted by this host; see --allow)"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }

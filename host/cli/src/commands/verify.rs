@@ -15,9 +15,13 @@ pub(crate) async fn run(
     // Loading is the only honest answer: it compiles the component, checks the types of its exports
     // and initialises it, within the limits.
     let loaded = ModelChoice::from(command).load(settings);
-    progress::show("verifying", loaded).await?;
+    let model = progress::show("verifying", loaded).await?;
     if json {
-        return output::json(&serde_json::json!({ "verified": true }));
+        return output::json(&serde_json::json!({
+            "verified": true,
+            "host_kernels": model.uses_host_kernels(),
+            "packed_bytes": model.packed_bytes().bytes(),
+        }));
     }
     output::write("verified: this host would run the bundle\n")
 }

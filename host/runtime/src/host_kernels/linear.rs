@@ -1,0 +1,108 @@
+//! Rows through layers, a block after another, with a look at the deadline between two.
+
+use rten_simd::SimdUnaryOp as _;
+use rten_vecmath::{Gelu, Silu};
+
+use super::packed_layer::PackedLayer;
+use super::pool::KernelThreads;
+use super::rows::Rows;
+
+/// Rows of one block, for each thread.
+const BLOCK_ROWS: usize = 64;
+
+/// Numbers of the widest row of a block, times its rows, at most: what is held between two layers.
+const BLOCK_NUMBERS: usize = 1 << 20;
+
+/// What is done to each output of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    None,
+    Relu,
+    Gelu,
+    Silu,
+}
+
+impl Activation {
+    fn apply(self, values: &mut [f32]) {
+        match self {
+            Self::None => {}
+            // Not `max`, which takes 0 for what is no number.
+            Self::Relu => values
+                .iter_mut()
+                .filter(|x| **x < 0.0)
+                .for_each(|x| *x = 0.0),
+            Self::Gelu => Gelu {}.map_mut(values),
+            Self::Silu => Silu {}.map_mut(values),
+        }
+    }
+}
+
+/// A layer and what is done to its outputs.
+pub(crate) struct Step<'a> {
+    pub(crate) layer: &'a PackedLayer,
+    pub(crate) activation: Activation,
+}
+
+/// The rows `x` through the steps, of which there is at least one and each fits the one before it. `go_on`
+/// is asked before each piece of work.
+pub(crate) fn linear(
+    steps: &[Step<'_>],
+    x: Rows<'_>,
+    threads: &KernelThreads,
+    go_on: impl Fn() -> wasmtime::Result<()>,
+) -> wasmtime::Result<Vec<f32>> {
+    let widest = steps.iter().map(|step| step.layer.outputs()).max();
+    let outputs = steps.last().map_or(0, |step| step.layer.outputs());
+    let rows = (BLOCK_ROWS * threads.count())
+        .min(BLOCK_NUMBERS / widest.unwrap_or(1).max(1))
+        .max(1);
+    let mut answer = Vec::with_capacity(x.count() * outputs);
+    for block in x.values().chunks(rows * x.length()) {
+        let mut current = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let input = if index == 0 { block } else { &current };
+            let input = Rows::new(input, step.layer.inputs());
+            current = apply(step, input, threads, &go_on)?;
+        }
+        answer.extend_from_slice(&current);
+    }
+    Ok(answer)
+}
+
+/// One layer, panel by panel.
+fn apply(
+    step: &Step<'_>,
+    x: Rows<'_>,
+    threads: &KernelThreads,
+    go_on: impl Fn() -> wasmtime::Result<()>,
+) -> wasmtime::Result<Vec<f32>> {
+    let Step { layer, activation } = step;
+    let outputs = layer.outputs();
+    let mut y = vec![0.0; x.count() * outputs];
+    let mut part = Vec::new();
+    for panel in 0..layer.panels() {
+        go_on()?;
+        if layer.panels() == 1 {
+            threads.run(|| {
+                layer.multiply(panel, x, &mut y)?;
+                activation.apply(&mut y);
+                wasmtime::Result::Ok(())
+            })?;
+            continue;
+        }
+        let columns = layer.outputs_of(panel);
+        part.resize(x.count() * columns.len(), 0.0);
+        threads.run(|| {
+            layer.multiply(panel, x, &mut part)?;
+            activation.apply(&mut part);
+            wasmtime::Result::Ok(())
+        })?;
+        for (row, part) in y
+            .chunks_exact_mut(outputs)
+            .zip(part.chunks_exact(columns.len()))
+        {
+            row[columns.clone()].copy_from_slice(part);
+        }
+    }
+    Ok(y)
+}

@@ -1,0 +1,205 @@
+//! The `host-kernels` import: linear layers that the host computes for a model that was granted it.
+//!
+//! `init` only says what is to be packed (`pack_list.rs`). The list stays with the compiled code, and the
+//! matrices are packed when that is loaded (`packed_layers.rs`), once for all sandboxes of the model.
+
+mod f16_matrix;
+mod f32_matrix;
+mod grant;
+mod int4_matrix;
+mod int8_matrix;
+mod layer_spec;
+mod linear;
+mod pack_list;
+mod packed_layer;
+mod packed_layers;
+mod pool;
+mod rows;
+mod weights;
+
+use std::sync::Arc;
+
+use ampoule_signing::ByteSize;
+use wasmtime::component::Access;
+use wasmtime::{AsContextMut as _, StoreContextMut, Trap};
+
+pub use grant::Capability;
+pub(crate) use grant::Grants;
+pub(crate) use layer_spec::LayerSpec;
+pub(crate) use pack_list::{PackList, packed_bytes};
+pub(crate) use packed_layers::PackedLayers;
+pub(crate) use pool::KernelThreads;
+
+use crate::bindings::ampoule::model::host_kernels as wit;
+use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::state::{SandboxState, State};
+use linear::{Activation, Step, linear};
+use rows::Rows;
+
+/// Multiplications with an addition that one unit of fuel pays for. In the sandbox a tile of 32 of them
+/// takes some 20 operators, so that a model needs somewhat less fuel with the host's kernels than
+/// without, and the limits of one manifest do for both.
+const MULTIPLICATIONS_PER_FUEL: u64 = 2;
+
+/// What one sandbox has of the host's kernels.
+#[derive(Default)]
+pub(crate) enum Kernels {
+    /// Nothing.
+    #[default]
+    NotGranted,
+    /// `init` runs, and says what to pack.
+    Packing(PackList),
+    /// What was packed.
+    Packed {
+        layers: Arc<PackedLayers>,
+        threads: Arc<KernelThreads>,
+    },
+}
+
+impl wit::Host for SandboxState {
+    fn granted(&mut self) -> wasmtime::Result<bool> {
+        Ok(!matches!(self.kernels, Kernels::NotGranted))
+    }
+
+    fn pack(&mut self, layer: wit::Layer) -> wasmtime::Result<Result<u32, GuestError>> {
+        // Checking a layer costs more than calling; a guest that does nothing else is stopped here.
+        self.check()?;
+        let list = match &mut self.kernels {
+            Kernels::Packing(list) => list,
+            Kernels::NotGranted => return Ok(Err(not_granted())),
+            Kernels::Packed { .. } => {
+                return Ok(Err(closed("layers are packed while `init` runs")));
+            }
+        };
+        let checked = match self.assets.files() {
+            Ok(files) => list.check(layer, files),
+            Err(error) => Err(error),
+        };
+        let spec = match checked {
+            Ok(spec) => spec,
+            Err(error) => return Ok(Err(error)),
+        };
+        // A refusal is remembered, and told as `limit.memory`.
+        if !self.memory.hold(spec.packed_bytes()) {
+            return Err(wasmtime::Error::msg("packed layers over the memory limit"));
+        }
+        Ok(Ok(list.add(spec)))
+    }
+}
+
+impl wit::HostWithStore<SandboxState> for State {
+    fn linear(
+        mut host: Access<'_, SandboxState, Self>,
+        steps: Vec<wit::Step>,
+        x: Vec<f32>,
+    ) -> wasmtime::Result<Result<Vec<f32>, GuestError>> {
+        let mut store = host.as_context_mut();
+        let (layers, threads) = match &store.data().kernels {
+            Kernels::Packed { layers, threads } => (Arc::clone(layers), Arc::clone(threads)),
+            Kernels::NotGranted => return Ok(Err(not_granted())),
+            Kernels::Packing(_) => return Ok(Err(closed("nothing is packed while `init` runs"))),
+        };
+        let steps = match find(&layers, &steps) {
+            Ok(steps) => steps,
+            Err(error) => return Ok(Err(error)),
+        };
+        let inputs = steps.first().map_or(1, |step| step.layer.inputs());
+        if !x.len().is_multiple_of(inputs) {
+            return Ok(Err(GuestError {
+                code: "kernels.rows".to_owned(),
+                message: format!("{} numbers are no rows of {inputs}", x.len()),
+            }));
+        }
+        let x = Rows::new(&x, inputs);
+        charge(&mut store, &steps, x.count())?;
+        let outputs = steps.last().map_or(0, |step| step.layer.outputs());
+        let state = store.data_mut();
+        // The guest has to find room for the answer. If it cannot, the host does not look for it either.
+        let bytes = ByteSize::from_bytes((x.count() as u64 * outputs as u64).saturating_mul(4));
+        if !state.memory.has_room_for(bytes) {
+            return Err(wasmtime::Error::msg("rows over the memory limit"));
+        }
+        let state = store.data();
+        linear(&steps, x, &threads, || Ok(state.check()?)).map(Ok)
+    }
+}
+
+/// The layers of these numbers, each of which has to fit the one before it.
+fn find<'a>(layers: &'a PackedLayers, steps: &[wit::Step]) -> Result<Vec<Step<'a>>, GuestError> {
+    let wrong = |message: String| GuestError {
+        code: "kernels.step".to_owned(),
+        message,
+    };
+    if steps.is_empty() || steps.len() > MAX_STEPS {
+        return Err(wrong(format!(
+            "expected from 1 to {MAX_STEPS} steps, found {}",
+            steps.len()
+        )));
+    }
+    let mut found: Vec<Step<'_>> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let layer = layers
+            .get(step.layer)
+            .ok_or_else(|| wrong(format!("there is no layer {}", step.layer)))?;
+        if let Some(before) = found.last()
+            && before.layer.outputs() != layer.inputs()
+        {
+            return Err(wrong(format!(
+                "layer {} has {} inputs, and {} come to it",
+                step.layer,
+                layer.inputs(),
+                before.layer.outputs()
+            )));
+        }
+        found.push(Step {
+            layer,
+            activation: match step.activation {
+                wit::Activation::None => Activation::None,
+                wit::Activation::Relu => Activation::Relu,
+                wit::Activation::Gelu => Activation::Gelu,
+                wit::Activation::Silu => Activation::Silu,
+            },
+        });
+    }
+    Ok(found)
+}
+
+/// Steps of one call. A feed-forward network has two.
+const MAX_STEPS: usize = 16;
+
+/// Takes the fuel for the whole call, so that what cannot be paid for is not begun.
+fn charge(
+    store: &mut StoreContextMut<'_, SandboxState>,
+    steps: &[Step<'_>],
+    rows: usize,
+) -> wasmtime::Result<()> {
+    if !store.data().profile.is_metered() {
+        return Ok(());
+    }
+    let multiplications = steps.iter().fold(0_u64, |sum, step| {
+        let weights = (step.layer.inputs() as u64).saturating_mul(step.layer.outputs() as u64);
+        sum.saturating_add(weights.saturating_mul(rows as u64))
+    });
+    let fuel = store.get_fuel()?;
+    match fuel.checked_sub(multiplications / MULTIPLICATIONS_PER_FUEL) {
+        Some(left) => store.set_fuel(left),
+        None => {
+            store.set_fuel(0)?;
+            Err(Trap::OutOfFuel.into())
+        }
+    }
+}
+
+fn not_granted() -> GuestError {
+    GuestError {
+        code: "kernels.not-granted".to_owned(),
+        message: "this host computes nothing for this model; `granted` says so".to_owned(),
+    }
+}
+
+fn closed(message: &str) -> GuestError {
+    GuestError {
+        code: "kernels.closed".to_owned(),
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,99 @@
+//! A layer as the host keeps it: its bias, and its matrix in panels of outputs.
+
+use std::ops::Range;
+
+use super::f16_matrix::F16Panel;
+use super::f32_matrix::F32Panel;
+use super::int4_matrix::Int4Panel;
+use super::int8_matrix::Int8Panel;
+use super::layer_spec::{Format, LayerSpec};
+use super::rows::Rows;
+use super::weights::Weights;
+use crate::assets::AssetFiles;
+use crate::bindings::ampoule::model::types::Error as GuestError;
+
+/// Numbers of one panel at most. With 64 rows that is 2²⁶ multiplications, a millisecond or two: what
+/// happens between two looks at the deadline.
+const PANEL_NUMBERS: usize = 1 << 20;
+
+/// Outputs of a panel are a multiple of this, the widest that a kernel computes at once.
+const PANEL_STEP: usize = 64;
+
+/// A layer, packed.
+pub(crate) struct PackedLayer {
+    inputs: usize,
+    /// `[outputs]`.
+    bias: Vec<f32>,
+    /// How many outputs each panel has, but for the last.
+    width: usize,
+    panels: Vec<Panel>,
+}
+
+enum Panel {
+    F32(F32Panel),
+    F16(F16Panel),
+    Int8(Int8Panel),
+    Int4(Int4Panel),
+}
+
+impl PackedLayer {
+    /// Packs what the description says out of the files. Errors: `kernels.layer`, `asset.*`.
+    pub(crate) fn pack(spec: &LayerSpec, files: &AssetFiles) -> Result<Self, GuestError> {
+        let weights = Weights::open(spec, files)?;
+        let (inputs, outputs) = (spec.inputs(), spec.outputs());
+        let width = (PANEL_NUMBERS / inputs / PANEL_STEP * PANEL_STEP)
+            .clamp(PANEL_STEP, outputs.next_multiple_of(PANEL_STEP));
+        let panels = (0..outputs)
+            .step_by(width)
+            .map(|first| {
+                let outputs = first..(first + width).min(outputs);
+                match spec.format() {
+                    Format::F32 => Panel::F32(F32Panel::pack(&weights, outputs, inputs)),
+                    Format::F16 => Panel::F16(F16Panel::pack(&weights, outputs)),
+                    Format::Int8 => Panel::Int8(Int8Panel::pack(&weights, outputs, inputs)),
+                    Format::Int4 => Panel::Int4(Int4Panel::pack(&weights, outputs, inputs)),
+                }
+            })
+            .collect();
+        Ok(Self {
+            inputs,
+            bias: weights.bias,
+            width,
+            panels,
+        })
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    pub(super) fn panels(&self) -> usize {
+        self.panels.len()
+    }
+
+    /// Which outputs a panel has.
+    pub(super) fn outputs_of(&self, panel: usize) -> Range<usize> {
+        let first = panel * self.width;
+        first..(first + self.width).min(self.outputs())
+    }
+
+    /// The outputs of one panel, `[rows, outputs]`.
+    pub(super) fn multiply(
+        &self,
+        panel: usize,
+        x: Rows<'_>,
+        y: &mut [f32],
+    ) -> wasmtime::Result<()> {
+        let bias = &self.bias[self.outputs_of(panel)];
+        match &self.panels[panel] {
+            Panel::F32(matrix) => matrix.multiply(x, bias, y),
+            Panel::F16(matrix) => matrix.multiply(x, bias, y),
+            Panel::Int8(matrix) => matrix.multiply(x, bias, y),
+            Panel::Int4(matrix) => matrix.multiply(x, bias, y),
+        }
+    }
+}

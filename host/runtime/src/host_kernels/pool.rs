@@ -1,0 +1,83 @@
+//! The threads that multiply.
+
+use std::cell::OnceCell;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::{Error, Result};
+
+/// One pool for all guests of a host; or none, and each guest's own thread multiplies.
+#[derive(Debug)]
+pub(crate) struct KernelThreads(Option<ThreadPool>);
+
+impl KernelThreads {
+    /// `threads` of them. One is the guest's own.
+    pub(crate) fn new(threads: usize) -> Result<Self> {
+        if threads <= 1 {
+            return Ok(Self(None));
+        }
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("ampoule-kernel-{index}"))
+            .build();
+        match pool {
+            Ok(pool) => Ok(Self(Some(pool))),
+            Err(error) => Err(Error::Thread {
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.as_ref().map_or(1, ThreadPool::current_num_threads)
+    }
+
+    /// Does a piece of work on them, and waits for it.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.0 {
+            Some(pool) => pool.install(work),
+            None => {
+                stay_on_this_thread();
+                work()
+            }
+        }
+    }
+}
+
+/// The kernels spread over the pool of the thread that calls them, which for a thread in none is the
+/// process's own, as large as the machine. So this thread becomes a pool, of itself.
+fn stay_on_this_thread() {
+    thread_local! {
+        static ALONE: OnceCell<()> = const { OnceCell::new() };
+    }
+    ALONE.with(|alone| {
+        alone.get_or_init(|| {
+            // It cannot where it is in a pool already. That one computes then, and the answer is the same.
+            let _ = ThreadPoolBuilder::new()
+                .num_threads(1)
+                .use_current_thread()
+                .build();
+        });
+    });
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thread_is_the_callers_own_and_more_are_a_pools() {
+        let here = std::thread::current().id();
+        let one = KernelThreads::new(1).unwrap();
+        let (threads, there) =
+            one.run(|| (rayon::current_num_threads(), std::thread::current().id()));
+        assert_eq!((threads, there == here, one.count()), (1, true, 1));
+
+        let two = KernelThreads::new(2).unwrap();
+        let (threads, there) =
+            two.run(|| (rayon::current_num_threads(), std::thread::current().id()));
+        assert_eq!((threads, there == here, two.count()), (2, false, 2));
+    }
+}

@@ -1,0 +1,32 @@
+//! Rows to be multiplied.
+
+/// `[count, length]`, one row after another.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    values: &'a [f32],
+    length: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows in `values`, whose number is a multiple of `length`, which is not 0.
+    pub(super) fn new(values: &'a [f32], length: usize) -> Self {
+        debug_assert!(values.len().is_multiple_of(length));
+        Self { values, length }
+    }
+
+    pub(super) fn count(self) -> usize {
+        self.values.len() / self.length
+    }
+
+    pub(super) fn length(self) -> usize {
+        self.length
+    }
+
+    pub(super) fn values(self) -> &'a [f32] {
+        self.values
+    }
+
+    pub(super) fn iter(self) -> impl ExactSizeIterator<Item = &'a [f32]> {
+        self.values.chunks_exact(self.length)
+    }
+}
