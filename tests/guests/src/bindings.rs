@@ -25,6 +25,7 @@ macro_rules! worlds {
 
 worlds! {
     model = "model" {},
+    host_kernels_user = "host-kernels-user" { "ampoule:model/types@0.1.0": crate::types },
     text_tokenizer = "text-tokenizer" { "ampoule:model/types@0.1.0": crate::types },
     text_embedder = "text-embedder" { "ampoule:model/types@0.1.0": crate::types },
     image_embedder = "image-embedder" { "ampoule:model/types@0.1.0": crate::types },

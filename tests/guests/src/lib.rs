@@ -17,6 +17,7 @@ pub use bindings::{
 
 pub use bindings::clock_source::wasi::clocks::monotonic_clock;
 pub use bindings::clock_source::wasi::io::poll::Pollable;
+pub use bindings::host_kernels_user::ampoule::model::host_kernels;
 pub use bindings::random_source::wasi::random::random;
 pub use model::ampoule::model::{assets, log, types};
 pub use model::exports::ampoule::model::lifecycle;

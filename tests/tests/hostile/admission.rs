@@ -111,11 +111,11 @@ promises! {
     }
 
     #[test]
-    fn a_capability_that_the_host_does_not_grant_is_refused() => "admission.capability" {
+    fn a_capability_that_the_host_does_not_know_is_refused() => "admission.capability" {
         let acme = acme();
         let bundle = acme
             .every_task()
-            .set("/capabilities", json!(["host-kernels"]));
+            .set("/capabilities", json!(["host-kernels", "host-files"]));
         [stopped(&acme, bundle)]
     }
 

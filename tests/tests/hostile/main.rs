@@ -17,6 +17,7 @@ mod failures;
 mod generation;
 mod handing_over;
 mod handles;
+mod host_kernels;
 mod memory;
 mod reach;
 mod shape;

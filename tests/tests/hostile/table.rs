@@ -67,13 +67,14 @@ pub(crate) use promises;
 
 #[test]
 fn at_least_forty_pairs_of_a_promise_and_a_code_are_held() {
-    let files: [&[Row]; 10] = [
+    let files: [&[Row]; 11] = [
         crate::admission::PROMISES,
         crate::canonical_abi::PROMISES,
         crate::failures::PROMISES,
         crate::generation::PROMISES,
         crate::handing_over::PROMISES,
         crate::handles::PROMISES,
+        crate::host_kernels::PROMISES,
         crate::memory::PROMISES,
         crate::reach::PROMISES,
         crate::shape::PROMISES,

@@ -15,6 +15,13 @@ mod packed_layer;
 mod packed_layers;
 mod pool;
 mod rows;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+mod tests;
 mod weights;
 
 use std::sync::Arc;

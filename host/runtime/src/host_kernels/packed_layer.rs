@@ -81,6 +81,18 @@ impl PackedLayer {
         first..(first + self.width).min(self.outputs())
     }
 
+    /// The memory that it takes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let panels = self.panels.iter().map(|panel| match panel {
+            Panel::F32(matrix) => matrix.bytes(),
+            Panel::F16(matrix) => matrix.bytes(),
+            Panel::Int8(matrix) => matrix.bytes(),
+            Panel::Int4(matrix) => matrix.bytes(),
+        });
+        panels.sum::<usize>() + self.bias.len() * 4
+    }
+
     /// The outputs of one panel, `[rows, outputs]`.
     pub(super) fn multiply(
         &self,

@@ -1,0 +1,345 @@
+//! Every format against naive loops in binary64, over odd shapes.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::linear::{Activation, Step, linear};
+use super::packed_layer::PackedLayer;
+use super::rows::Rows;
+use super::{KernelThreads, LayerSpec};
+use crate::assets::AssetFiles;
+use crate::bindings::ampoule::model::host_kernels as wit;
+use crate::stop::Stop;
+
+/// Rows, inputs and the outputs of each part.
+const SHAPES: &[(usize, usize, &[usize])] = &[
+    (1, 1, &[1]),
+    (1, 32, &[1, 1]),
+    (2, 31, &[33]),
+    (3, 33, &[5, 7]),
+    (4, 100, &[64]),
+    (5, 7, &[100]),
+    (7, 257, &[63, 66]),
+    (16, 384, &[384]),
+    (65, 96, &[129]),
+    (130, 300, &[96, 96, 96]),
+    // More than one panel, and more than one block of rows.
+    (67, 5_000, &[260]),
+    (1, 3_000, &[1_000]),
+    (9, 40_000, &[70]),
+];
+
+const FORMATS: [wit::Format; 4] = [
+    wit::Format::F32,
+    wit::Format::F16,
+    wit::Format::Int8,
+    wit::Format::Int4,
+];
+
+/// From -1 to 1, the same ones for the same seed (Marsaglia's xorshift).
+fn numbers(seed: u32, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+fn bytes_of(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+}
+
+/// A layer of these weights and this bias, out of one file in which something else comes first.
+fn pack(
+    format: wit::Format,
+    inputs: usize,
+    parts: &[usize],
+    weights: &[f32],
+    bias: &[f32],
+) -> (LayerSpec, PackedLayer) {
+    let mut file = bytes_of(bias);
+    let mut at = file.len() as u64;
+    file.extend(bytes_of(weights));
+    let tensor = |offset| wit::Tensor {
+        file: "x".to_owned(),
+        offset,
+        element: wit::ElementType::F32,
+    };
+    let mut bias_at = 0;
+    let parts = parts
+        .iter()
+        .map(|&outputs| {
+            let part = wit::Part {
+                outputs: outputs as u32,
+                weights: tensor(at),
+                bias: Some(tensor(bias_at)),
+            };
+            at += (outputs * inputs * 4) as u64;
+            bias_at += (outputs * 4) as u64;
+            part
+        })
+        .collect();
+    let layer = wit::Layer {
+        inputs: inputs as u32,
+        parts,
+        format,
+    };
+    let files = AssetFiles::from(BTreeMap::from([("x".to_owned(), Bytes::from(file))]));
+    let spec = LayerSpec::new(layer, &files).unwrap();
+    let packed = PackedLayer::pack(&spec, &files).unwrap();
+    (spec, packed)
+}
+
+/// What a format makes of a weight is off by so much of the largest in its block.
+fn rounding(format: wit::Format) -> f64 {
+    match format {
+        wit::Format::F32 => 0.0,
+        wit::Format::F16 => 1.0 / 2048.0,
+        wit::Format::Int8 => 0.5 / 127.0,
+        // A whole step at the end that has no counterpart, and the scale's own rounding.
+        wit::Format::Int4 => 1.0 / 8.0 + 1.0 / 1024.0,
+    }
+}
+
+fn multiply(layers: &[(&PackedLayer, Activation)], x: &[f32], threads: usize) -> Vec<f32> {
+    let steps: Vec<_> = layers
+        .iter()
+        .map(|&(layer, activation)| Step { layer, activation })
+        .collect();
+    let x = Rows::new(x, steps[0].layer.inputs());
+    let threads = KernelThreads::new(threads).unwrap();
+    linear(&steps, x, &threads, || Ok(())).unwrap()
+}
+
+#[test]
+fn every_format_multiplies_as_naive_loops_do_and_takes_no_more_memory_than_is_counted() {
+    for (index, &(rows, inputs, parts)) in SHAPES.iter().enumerate() {
+        let outputs: usize = parts.iter().sum();
+        let seed = index as u32 * 3;
+        let x = numbers(seed + 1, rows * inputs);
+        let weights = numbers(seed + 2, outputs * inputs);
+        let bias = numbers(seed + 3, outputs);
+        for format in FORMATS {
+            let (spec, layer) = pack(format, inputs, parts, &weights, &bias);
+            let (held, counted) = (layer.bytes() as u64, spec.packed_bytes().bytes());
+            assert!(
+                held <= counted,
+                "{format:?} {inputs} {outputs}: {held} {counted}"
+            );
+            for threads in [1, 2] {
+                let y = multiply(&[(&layer, Activation::None)], &x, threads);
+                assert_eq!(y.len(), rows * outputs);
+                for (row, (x, y)) in x.chunks(inputs).zip(y.chunks(outputs)).enumerate() {
+                    for (output, &y) in y.iter().enumerate() {
+                        let w = &weights[output * inputs..][..inputs];
+                        let products = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                        let expected = products.sum::<f64>() + f64::from(bias[output]);
+                        let size: f64 = x.iter().map(|x| f64::from(x.abs())).sum();
+                        // Both sides of the product are rounded in bytes.
+                        let x_rounding = match format {
+                            wit::Format::Int8 => inputs as f64 * 0.5 / 63.0,
+                            _ => 0.0,
+                        };
+                        let allowed = size * (rounding(format) + 1e-6) + x_rounding + 1e-5;
+                        let off = (f64::from(y) - expected).abs();
+                        assert!(
+                            off <= allowed,
+                            "{format:?} {rows}x{inputs}x{outputs} [{row}, {output}]: {y} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The bounds above are of the worst case. What rounding does on the whole is much less.
+#[test]
+fn the_error_of_each_format_is_what_its_bits_allow() {
+    let (rows, inputs, outputs) = (20, 512, 128);
+    let (x, weights) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+    let bias = vec![0.0; outputs];
+    let (_, exact) = pack(wit::Format::F32, inputs, &[outputs], &weights, &bias);
+    let exact = multiply(&[(&exact, Activation::None)], &x, 1);
+    let squares = |numbers: &[f32]| numbers.iter().map(|n| f64::from(*n).powi(2)).sum::<f64>();
+    for (format, allowed) in FORMATS.into_iter().zip([1e-7, 5e-4, 1.5e-2, 1.2e-1]) {
+        let (_, layer) = pack(format, inputs, &[outputs], &weights, &bias);
+        // One row at a time goes another way than many.
+        let together = multiply(&[(&layer, Activation::None)], &x, 1);
+        let alone: Vec<f32> = x
+            .chunks(inputs)
+            .flat_map(|x| multiply(&[(&layer, Activation::None)], x, 1))
+            .collect();
+        for y in [together, alone] {
+            let off: Vec<f32> = y.iter().zip(&exact).map(|(y, e)| y - e).collect();
+            let share = (squares(&off) / squares(&exact)).sqrt();
+            assert!(share <= allowed, "{format:?}: {share}");
+        }
+    }
+}
+
+#[test]
+fn steps_follow_one_another_with_their_activations() {
+    let (rows, inner, middle) = (70, 48, 200);
+    let x = numbers(1, rows * inner);
+    let (up, down) = (numbers(2, middle * inner), numbers(3, middle * inner));
+    let (up_bias, down_bias) = (numbers(4, middle), numbers(5, inner));
+    let (_, first) = pack(wit::Format::F32, inner, &[middle], &up, &up_bias);
+    let (_, second) = pack(wit::Format::F32, middle, &[inner], &down, &down_bias);
+    for activation in [
+        Activation::None,
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::Silu,
+    ] {
+        let one = multiply(&[(&first, activation), (&second, Activation::None)], &x, 1);
+        let plain = multiply(&[(&first, Activation::None)], &x, 1);
+        let active: Vec<f32> = plain.iter().map(|&x| expected(activation, x)).collect();
+        let two = multiply(&[(&second, Activation::None)], &active, 1);
+        for (one, two) in one.iter().zip(&two) {
+            assert!((one - two).abs() < 1e-4, "{activation:?}: {one} {two}");
+        }
+    }
+}
+
+/// The activations as their definitions have them, in binary64. The error function is its series
+/// (Abramowitz and Stegun, 7.1.6).
+fn expected(activation: Activation, x: f32) -> f32 {
+    let wide = f64::from(x);
+    let value = match activation {
+        Activation::None => wide,
+        Activation::Relu => wide.max(0.0),
+        Activation::Silu => wide / (1.0 + (-wide).exp()),
+        Activation::Gelu => wide / 2.0 * (1.0 + erf(wide / std::f64::consts::SQRT_2)),
+    };
+    value as f32
+}
+
+fn erf(x: f64) -> f64 {
+    if x.abs() > 5.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= 2.0 * x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    sum * (-x * x).exp() * 2.0 / std::f64::consts::PI.sqrt()
+}
+
+#[test]
+fn activations_are_right_and_pass_on_what_is_no_number() {
+    let (_, identity) = pack(wit::Format::F32, 1, &[1], &[1.0], &[0.0]);
+    let values: Vec<f32> = (-1_200..=1_200).map(|i| i as f32 / 100.0).collect();
+    for activation in [Activation::Relu, Activation::Gelu, Activation::Silu] {
+        let found = multiply(&[(&identity, activation)], &values, 1);
+        for (found, &x) in found.iter().zip(&values) {
+            let right = expected(activation, x);
+            let off = (found - right).abs();
+            assert!(
+                off <= 1e-6 * x.abs().max(1.0),
+                "{activation:?} {x}: {found} {right}"
+            );
+        }
+        let found = multiply(&[(&identity, activation)], &[f32::NAN, f32::INFINITY], 1);
+        assert!(found[0].is_nan(), "{activation:?}");
+        assert_eq!(found[1], f32::INFINITY, "{activation:?}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_make_none_of_their_own_outputs_only() {
+    let (inputs, outputs) = (64, 3);
+    let x = numbers(1, 6 * inputs);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut weights = numbers(2, outputs * inputs);
+        weights[inputs + 5] = bad;
+        for format in FORMATS {
+            let (_, layer) = pack(format, inputs, &[outputs], &weights, &[0.0; 3]);
+            for rows in [1, 6] {
+                let y = multiply(&[(&layer, Activation::None)], &x[..rows * inputs], 1);
+                for y in y.chunks(outputs) {
+                    let finite = [0, 1, 2].map(|output| y[output].is_finite());
+                    assert_eq!(finite, [true, false, true], "{format:?} {bad}: {y:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn halves_in_the_files_are_read_as_what_they_are() {
+    // 1.5, -2 and the largest, in binary16 and as the upper half of binary32.
+    let halves: [(wit::ElementType, [u16; 3]); 2] = [
+        (wit::ElementType::F16, [0x3e00, 0xc000, 0x7bff]),
+        (wit::ElementType::Bf16, [0x3fc0, 0xc000, 0x477f]),
+    ];
+    for (element, bits) in halves {
+        let file: Vec<u8> = bits.iter().flat_map(|b| b.to_le_bytes()).collect();
+        let files = AssetFiles::from(BTreeMap::from([("x".to_owned(), Bytes::from(file))]));
+        let tensor = |offset| wit::Tensor {
+            file: "x".to_owned(),
+            offset,
+            element,
+        };
+        let layer = wit::Layer {
+            inputs: 1,
+            parts: vec![wit::Part {
+                outputs: 2,
+                weights: tensor(0),
+                bias: Some(tensor(2)),
+            }],
+            format: wit::Format::F32,
+        };
+        let spec = LayerSpec::new(layer, &files).unwrap();
+        let layer = PackedLayer::pack(&spec, &files).unwrap();
+        let y = multiply(&[(&layer, Activation::None)], &[2.0], 1);
+        assert_eq!(y[0], 1.5 * 2.0 - 2.0, "{element:?}");
+        assert!(y[1] > 60_000.0, "{element:?}: {y:?}");
+    }
+}
+
+#[test]
+fn a_call_stops_before_its_next_block() {
+    let (rows, inputs, outputs) = (640, 64, 64);
+    let weights = numbers(1, outputs * inputs);
+    let (_, layer) = pack(wit::Format::F32, inputs, &[outputs], &weights, &[0.0; 64]);
+    let x = numbers(2, rows * inputs);
+    let steps = [Step {
+        layer: &layer,
+        activation: Activation::None,
+    }];
+    let threads = KernelThreads::new(1).unwrap();
+    let asked = Cell::new(0);
+    let stopped = linear(&steps, Rows::new(&x, inputs), &threads, || {
+        asked.set(asked.get() + 1);
+        if asked.get() == 3 {
+            return Err(Stop::Deadline.into());
+        }
+        Ok(())
+    });
+    let stopped = stopped.unwrap_err();
+    assert_eq!(stopped.downcast_ref::<Stop>(), Some(&Stop::Deadline));
+    assert_eq!(asked.get(), 3);
+}
+
+/// The list comes from a process that has worked on a stranger's bytes, or out of the cache.
+#[test]
+fn a_description_that_does_not_fit_the_files_is_not_packed() {
+    let (spec, _) = pack(wit::Format::F32, 8, &[8], &numbers(1, 64), &[0.0; 8]);
+    let smaller = AssetFiles::from(BTreeMap::from([(
+        "x".to_owned(),
+        Bytes::from(vec![0; 287]),
+    )]));
+    assert!(PackedLayer::pack(&spec, &smaller).is_err());
+    let others = AssetFiles::from(BTreeMap::from([(
+        "y".to_owned(),
+        Bytes::from(vec![0; 288]),
+    )]));
+    assert!(PackedLayer::pack(&spec, &others).is_err());
+}
