@@ -12,7 +12,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ampoule::{ByteSize, Host, Limits, Model, SandboxStart};
+use ampoule::{ByteSize, Capability, Host, Limits, Model, SandboxStart};
 use ampoule_signing::TrustStore;
 use ampoule_tests::{
     BundleBuilder, Publisher, WrittenBundle, ampoule, block_on, host_with_limits, largest_snapshot,
@@ -177,6 +177,79 @@ fn embeddings_are_those_of_the_reference() {
         check(sentence, &embedding, answer.output.truncated[0]);
     }
     println!("{} sentences, lowest cosine {lowest:.9}", sentences.len());
+}
+
+/// The same model, its linear layers computed by the host.
+static HOSTED: LazyLock<(Model, Host)> = LazyLock::new(|| {
+    let publisher = Publisher::new("acme");
+    let bundle = bundle(&publisher, |_, bytes| bytes)
+        .set("/capabilities", json!(["host-kernels"]))
+        .write();
+    let host = Host::builder()
+        .trust(publisher.trust())
+        .limits(limits())
+        .allow(Capability::HostKernels)
+        .build()
+        .unwrap();
+    let model = block_on(host.load(bundle.path())).unwrap();
+    (model, host)
+});
+
+#[test]
+fn embeddings_by_the_hosts_kernels_are_those_of_the_reference_and_of_the_sandbox() {
+    let hosted = &HOSTED.0;
+    assert!(hosted.uses_host_kernels());
+    let sentences = sentences();
+    let texts: Vec<&str> = sentences
+        .iter()
+        .map(|sentence| &sentence.text[..])
+        .collect();
+    let by_host = block_on(hosted.embed_text(&texts)).unwrap();
+    let by_guest = block_on(MODEL.model.embed_text(&texts)).unwrap();
+    let (mut lowest, mut farthest) = (f64::INFINITY, 0.0_f32);
+    for (index, sentence) in sentences.iter().enumerate() {
+        let vector =
+            |output: &ampoule::TextEmbeddings| output.vectors().nth(index).unwrap().to_vec();
+        let (host, guest) = (vector(&by_host.output), vector(&by_guest.output));
+        let wide: Vec<f64> = host.iter().map(|value| f64::from(*value)).collect();
+        let cosine = cosine(&wide, &sentence.expected.embedding);
+        assert!(cosine >= 0.9999, "{}: {cosine}", sentence.name);
+        lowest = lowest.min(cosine);
+        for (host, guest) in host.iter().zip(&guest) {
+            farthest = farthest.max((host - guest).abs());
+        }
+    }
+    assert!(farthest <= 1e-4, "{farthest}");
+    let (host, guest) = (by_host.sandbox.fuel.get(), by_guest.sandbox.fuel.get());
+    println!(
+        "lowest cosine {lowest:.9}, farthest {farthest:.2e}; fuel {host}, in the sandbox {guest}"
+    );
+    // One manifest's limits do for both.
+    assert!(host <= guest, "{host} {guest}");
+}
+
+#[test]
+fn matrices_that_the_host_has_packed_are_not_in_the_sandboxes_memory_and_count_all_the_same() {
+    let hosted = &HOSTED.0;
+    let (SandboxStart::Snapshot { memory: with }, SandboxStart::Snapshot { memory: without }) =
+        (hosted.start(), MODEL.model.start())
+    else {
+        panic!("{:?}", hosted.start());
+    };
+    let packed = hosted.packed_bytes().bytes();
+    // Six layers of 12 · 384² weights; the word embeddings stay.
+    assert!(
+        (6 * 12 * 384 * 384 * 4..48 << 20).contains(&packed),
+        "{packed}"
+    );
+    assert!(
+        with.bytes() + (40 << 20) < without.bytes(),
+        "{with} {without}"
+    );
+    let answer = block_on(hosted.embed_text(&["a cat sat"])).unwrap();
+    let peak = answer.sandbox.peak_memory.bytes();
+    assert!(peak >= packed + with.bytes(), "{peak}");
+    assert_eq!(MODEL.model.packed_bytes(), ByteSize::default());
 }
 
 #[test]

@@ -115,6 +115,7 @@ promises! {
         let acme = acme();
         let mut limits = Limits::default();
         limits.fuel = ampoule::Fuel::new(1_000_000_000_000_000);
+        limits.output = ByteSize::from_mib(32);
         let mut errors = Vec::new();
         for threads in [1, 2] {
             let host = allowing(&acme).limits(limits.clone()).kernel_threads(threads);
@@ -124,6 +125,7 @@ promises! {
             for text in [one, "multiply 0 1 256 0 1000000000"] {
                 let bundle = multiplying(&acme, "f32 256 256 0")
                     .set("/limits/fuel", json!(1_000_000_000_000_000_u64))
+                    .set("/limits/output_bytes", json!(32 << 20))
                     .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
                 let model = block_on(load(&host, bundle));
                 let began = Instant::now();
@@ -150,7 +152,7 @@ fn a_call_that_nobody_waits_for_any_more_ends() {
         .set("/limits/deadline_ms", json!(600_000));
     let model = block_on(load(&host, bundle));
     block_on(async {
-        let call = model.embed_text(&["multiply 0 20000 256 0 1000000000"]);
+        let call = model.embed_text(&["multiply 0 1000 256 0 1000000000"]);
         let given_up = tokio::time::timeout(Duration::from_millis(200), call).await;
         assert!(given_up.is_err());
         // The one thread is free again for this.
@@ -250,7 +252,7 @@ fn a_thousand_sandboxes_at_once_multiply_rightly() {
             .map(|number| {
                 let model = model.clone();
                 std::thread::Builder::new()
-                    .stack_size(128 << 10)
+                    .stack_size(512 << 10)
                     .spawn(move || {
                         let text = format!("multiply {} {} 256 1", number % 2, number % 7 + 1);
                         block_on(model.embed_text(&[&text])).unwrap().output.values

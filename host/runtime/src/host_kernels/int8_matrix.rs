@@ -102,7 +102,7 @@ impl RoundedRows {
             let zero = f32::from(zero);
             values.extend(
                 row.iter()
-                    .map(|x| (x * inverse).round_ties_even().mul_add(1.0, zero) as u8),
+                    .map(|x| ((x * inverse).round_ties_even() + zero) as u8),
             );
             scales.push(scale);
         }
