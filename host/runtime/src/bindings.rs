@@ -9,10 +9,6 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "everything",
-    imports: {
-        // It takes fuel from the store.
-        "ampoule:model/host-kernels.linear": store | trappable,
-        default: trappable,
-    },
+    imports: { default: trappable },
     exports: { default: async },
 });

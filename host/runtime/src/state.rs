@@ -8,11 +8,11 @@ use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::assets::Assets;
-use crate::bindings::ampoule::model::{assets, host_kernels, log, types};
+use crate::bindings::ampoule::model::{assets, log, types};
 use crate::clocks::ClockResolution;
 use crate::engine::EngineProfile;
 use crate::guest_log::LogSink;
-use crate::host_kernels::Kernels;
+use crate::host_kernels::{self, Kernels};
 use crate::limits::MAX_HOST_RESOURCES;
 use crate::memory::MemoryBudget;
 use crate::stop::Stop;
@@ -108,8 +108,7 @@ impl assets::Host for SandboxState {
     }
 }
 
-/// Of the traits that the bindings ask for: what they reach is the whole of a sandbox's state.
-pub(crate) struct State;
+struct State;
 
 impl HasData for State {
     type Data<'a> = &'a mut SandboxState;
@@ -122,6 +121,6 @@ pub(crate) fn new_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<S
     types::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
     log::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
     assets::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
-    host_kernels::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
+    host_kernels::add_to_linker(&mut linker)?;
     Ok(linker)
 }

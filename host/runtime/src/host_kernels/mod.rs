@@ -27,19 +27,19 @@ mod weights;
 use std::sync::Arc;
 
 use ampoule_signing::ByteSize;
-use wasmtime::component::Access;
-use wasmtime::{AsContextMut as _, StoreContextMut, Trap};
+use wasmtime::component::Linker;
+use wasmtime::{StoreContextMut, Trap};
 
 pub use grant::Capability;
 pub(crate) use grant::Grants;
 pub(crate) use layer_spec::LayerSpec;
-pub(crate) use pack_list::{PackList, packed_bytes};
+pub(crate) use pack_list::PackList;
 pub(crate) use packed_layers::PackedLayers;
 pub(crate) use pool::KernelThreads;
 
 use crate::bindings::ampoule::model::host_kernels as wit;
 use crate::bindings::ampoule::model::types::Error as GuestError;
-use crate::state::{SandboxState, State};
+use crate::state::SandboxState;
 use linear::{Activation, Step, linear};
 use rows::Rows;
 
@@ -63,72 +63,80 @@ pub(crate) enum Kernels {
     },
 }
 
-impl wit::Host for SandboxState {
-    fn granted(&mut self) -> wasmtime::Result<bool> {
-        Ok(!matches!(self.kernels, Kernels::NotGranted))
-    }
-
-    fn pack(&mut self, layer: wit::Layer) -> wasmtime::Result<Result<u32, GuestError>> {
-        // Checking a layer costs more than calling; a guest that does nothing else is stopped here.
-        self.check()?;
-        let list = match &mut self.kernels {
-            Kernels::Packing(list) => list,
-            Kernels::NotGranted => return Ok(Err(not_granted())),
-            Kernels::Packed { .. } => {
-                return Ok(Err(closed("layers are packed while `init` runs")));
-            }
-        };
-        let checked = match self.assets.files() {
-            Ok(files) => list.check(layer, files),
-            Err(error) => Err(error),
-        };
-        let spec = match checked {
-            Ok(spec) => spec,
-            Err(error) => return Ok(Err(error)),
-        };
-        // A refusal is remembered, and told as `limit.memory`.
-        if !self.memory.hold(spec.packed_bytes()) {
-            return Err(wasmtime::Error::msg("packed layers over the memory limit"));
-        }
-        Ok(Ok(list.add(spec)))
-    }
+/// Adds the interface to a linker. By hand: to take fuel, a function needs the store, which the bindings give
+/// only where asynchronous components are compiled in.
+pub(crate) fn add_to_linker(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("ampoule:model/host-kernels@0.1.0")?;
+    interface.func_wrap("granted", |store: Store<'_>, (): ()| {
+        Ok((!matches!(store.data().kernels, Kernels::NotGranted),))
+    })?;
+    interface.func_wrap("pack", |mut store: Store<'_>, (layer,): (wit::Layer,)| {
+        Ok((pack(store.data_mut(), layer)?,))
+    })?;
+    interface.func_wrap(
+        "linear",
+        |store: Store<'_>, (steps, x): (Vec<wit::Step>, Vec<f32>)| {
+            Ok((multiply(store, &steps, &x)?,))
+        },
+    )
 }
 
-impl wit::HostWithStore<SandboxState> for State {
-    fn linear(
-        mut host: Access<'_, SandboxState, Self>,
-        steps: Vec<wit::Step>,
-        x: Vec<f32>,
-    ) -> wasmtime::Result<Result<Vec<f32>, GuestError>> {
-        let mut store = host.as_context_mut();
-        let (layers, threads) = match &store.data().kernels {
-            Kernels::Packed { layers, threads } => (Arc::clone(layers), Arc::clone(threads)),
-            Kernels::NotGranted => return Ok(Err(not_granted())),
-            Kernels::Packing(_) => return Ok(Err(closed("nothing is packed while `init` runs"))),
-        };
-        let steps = match find(&layers, &steps) {
-            Ok(steps) => steps,
-            Err(error) => return Ok(Err(error)),
-        };
-        let inputs = steps.first().map_or(1, |step| step.layer.inputs());
-        if !x.len().is_multiple_of(inputs) {
-            return Ok(Err(GuestError {
-                code: "kernels.rows".to_owned(),
-                message: format!("{} numbers are no rows of {inputs}", x.len()),
-            }));
-        }
-        let x = Rows::new(&x, inputs);
-        charge(&mut store, &steps, x.count())?;
-        let outputs = steps.last().map_or(0, |step| step.layer.outputs());
-        let state = store.data_mut();
-        // The guest has to find room for the answer. If it cannot, the host does not look for it either.
-        let bytes = ByteSize::from_bytes((x.count() as u64 * outputs as u64).saturating_mul(4));
-        if !state.memory.has_room_for(bytes) {
-            return Err(wasmtime::Error::msg("rows over the memory limit"));
-        }
-        let state = store.data();
-        linear(&steps, x, &threads, || Ok(state.check()?)).map(Ok)
+type Store<'a> = StoreContextMut<'a, SandboxState>;
+
+fn pack(state: &mut SandboxState, layer: wit::Layer) -> wasmtime::Result<Result<u32, GuestError>> {
+    // Checking a layer costs more than calling; a guest that does nothing else is stopped here.
+    state.check()?;
+    let list = match &mut state.kernels {
+        Kernels::Packing(list) => list,
+        Kernels::NotGranted => return Ok(Err(not_granted())),
+        Kernels::Packed { .. } => return Ok(Err(closed("layers are packed while `init` runs"))),
+    };
+    let checked = match state.assets.files() {
+        Ok(files) => list.check(layer, files),
+        Err(error) => Err(error),
+    };
+    let spec = match checked {
+        Ok(spec) => spec,
+        Err(error) => return Ok(Err(error)),
+    };
+    // A refusal is remembered, and told as `limit.memory`.
+    if !state.memory.hold(spec.packed_bytes()) {
+        return Err(wasmtime::Error::msg("packed layers over the memory limit"));
     }
+    Ok(Ok(list.add(spec)))
+}
+
+fn multiply(
+    mut store: Store<'_>,
+    steps: &[wit::Step],
+    x: &[f32],
+) -> wasmtime::Result<Result<Vec<f32>, GuestError>> {
+    let (layers, threads) = match &store.data().kernels {
+        Kernels::Packed { layers, threads } => (Arc::clone(layers), Arc::clone(threads)),
+        Kernels::NotGranted => return Ok(Err(not_granted())),
+        Kernels::Packing(_) => return Ok(Err(closed("nothing is packed while `init` runs"))),
+    };
+    let steps = match find(&layers, steps) {
+        Ok(steps) => steps,
+        Err(error) => return Ok(Err(error)),
+    };
+    let inputs = steps.first().map_or(1, |step| step.layer.inputs());
+    if !x.len().is_multiple_of(inputs) {
+        return Ok(Err(GuestError {
+            code: "kernels.rows".to_owned(),
+            message: format!("{} numbers are no rows of {inputs}", x.len()),
+        }));
+    }
+    let x = Rows::new(x, inputs);
+    charge(&mut store, &steps, x.count())?;
+    let outputs = steps.last().map_or(0, |step| step.layer.outputs());
+    // The guest has to find room for the answer. If it cannot, the host does not look for it either.
+    let bytes = ByteSize::from_bytes((x.count() as u64 * outputs as u64).saturating_mul(4));
+    if !store.data_mut().memory.has_room_for(bytes) {
+        return Err(wasmtime::Error::msg("rows over the memory limit"));
+    }
+    let state = store.data();
+    linear(&steps, x, &threads, || Ok(state.check()?)).map(Ok)
 }
 
 /// The layers of these numbers, each of which has to fit the one before it.
@@ -175,11 +183,7 @@ fn find<'a>(layers: &'a PackedLayers, steps: &[wit::Step]) -> Result<Vec<Step<'a
 const MAX_STEPS: usize = 16;
 
 /// Takes the fuel for the whole call, so that what cannot be paid for is not begun.
-fn charge(
-    store: &mut StoreContextMut<'_, SandboxState>,
-    steps: &[Step<'_>],
-    rows: usize,
-) -> wasmtime::Result<()> {
+fn charge(store: &mut Store<'_>, steps: &[Step<'_>], rows: usize) -> wasmtime::Result<()> {
     if !store.data().profile.is_metered() {
         return Ok(());
     }
