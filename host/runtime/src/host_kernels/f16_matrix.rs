@@ -7,7 +7,6 @@ use rten_gemm::GemmInputB;
 use rten_simd::ops::{BitOps as _, Extend as _, NumOps as _};
 use rten_simd::{Isa, SimdOp, f16};
 use rten_tensor::NdTensorView;
-use rten_tensor::prelude::*;
 use rten_vecmath::F16ToF32;
 
 use super::f32_matrix;

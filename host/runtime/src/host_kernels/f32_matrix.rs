@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
-use rten_tensor::prelude::*;
 
 use super::rows::Rows;
 use super::weights::Weights;

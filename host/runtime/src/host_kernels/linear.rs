@@ -82,24 +82,23 @@ fn apply(
     let Step { layer, activation } = step;
     let outputs = layer.outputs();
     let mut y = vec![0.0; x.count() * outputs];
+    let compute = |panel: usize, y: &mut [f32]| -> wasmtime::Result<()> {
+        threads.run(|| {
+            let done = layer.multiply(panel, x, y);
+            activation.apply(y);
+            done
+        })
+    };
     let mut part = Vec::new();
     for panel in 0..layer.panels() {
         go_on()?;
         if layer.panels() == 1 {
-            threads.run(|| {
-                layer.multiply(panel, x, &mut y)?;
-                activation.apply(&mut y);
-                wasmtime::Result::Ok(())
-            })?;
+            compute(panel, &mut y)?;
             continue;
         }
         let columns = layer.outputs_of(panel);
         part.resize(x.count() * columns.len(), 0.0);
-        threads.run(|| {
-            layer.multiply(panel, x, &mut part)?;
-            activation.apply(&mut part);
-            wasmtime::Result::Ok(())
-        })?;
+        compute(panel, &mut part)?;
         for (row, part) in y
             .chunks_exact_mut(outputs)
             .zip(part.chunks_exact(columns.len()))
