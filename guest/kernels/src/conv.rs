@@ -4,9 +4,10 @@
 //! Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006),
 //! so that the product does nearly all of the work and memory does not grow with the picture.
 
+use crate::epilogue::Epilogue;
 use crate::gemm::{Scratch, linear};
 use crate::matrix::{MatrixMut, MatrixRef};
-use crate::pack::PackedMatrix;
+use crate::packed_matrix::PackedMatrix;
 
 /// The side of a patch.
 const SIDE: usize = 3;
@@ -66,12 +67,13 @@ impl PlaneShape {
 }
 
 /// A convolution of 3×3 pixels over `x`, with one pixel of zeros around it:
-/// `y[i, j, n] = bias[n] + Σ x[i·stride + u − 1, j·stride + v − 1, c] · weights[n, u, v, c]` over the
+/// `y[i, j, n] = epilogue(bias[n] + Σ x[i·stride + u − 1, j·stride + v − 1, c] · weights[n, u, v, c])` over the
 /// rows `u` and columns `v` of the patch and the channels `c`.
 ///
 /// Shapes: `x` `[height, width, channels]`; `weights` `[outputs, 3, 3, channels]`, packed as a matrix
 /// `[outputs, 9 · channels]`; `bias` `[outputs]`; `y`, whose length is made to fit,
-/// `[⌈height / stride⌉, ⌈width / stride⌉, outputs]`, which is also the answer. The sums are those of
+/// `[⌈height / stride⌉, ⌈width / stride⌉, outputs]`, which is also the answer. With [`Epilogue::Add`] it has that
+/// length already. The sums are those of
 /// [`linear`].
 ///
 /// # Panics
@@ -83,6 +85,7 @@ pub fn conv2d(
     weights: &PackedMatrix,
     bias: &[f32],
     stride: usize,
+    epilogue: Epilogue,
     y: &mut Vec<f32>,
     scratch: &mut ConvScratch,
 ) -> PlaneShape {
@@ -91,6 +94,9 @@ pub fn conv2d(
     assert_eq!(weights.inputs(), columns, "numbers in a patch of {shape:?}");
     let outputs = shape.after(stride, weights.outputs());
     let pixels = outputs.height * outputs.width;
+    if epilogue == Epilogue::Add {
+        assert_eq!(y.len(), outputs.len(), "numbers in {outputs:?}");
+    }
     y.resize(outputs.len(), 0.0);
     for first in (0..pixels).step_by(BLOCK_PATCHES) {
         let block = first..pixels.min(first + BLOCK_PATCHES);
@@ -108,6 +114,7 @@ pub fn conv2d(
             MatrixRef::new(&scratch.patches, block.len(), columns),
             weights,
             Some(bias),
+            epilogue,
             &mut MatrixMut::new(
                 &mut y[first * outputs.channels..],
                 block.len(),

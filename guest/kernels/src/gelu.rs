@@ -29,17 +29,20 @@ const Q: [f32; 6] = [
 ///
 /// Off by at most 2.5·10⁻⁷·max(1, |x|): the rounding of f32. Exact, `0` or `x`, beyond ±5.6.
 pub fn gelu(values: &mut [f32]) {
-    map(values, |x: Native| {
-        let clamped = x.min(Native::splat(CLAMP)).max(Native::splat(-CLAMP));
-        let square = clamped.mul(clamped);
-        let erf = clamped
-            .mul(horner(&P, square))
-            .div(horner(&Q, square))
-            .min(Native::splat(1.0))
-            .max(Native::splat(-1.0));
-        let half = x.mul(Native::splat(0.5));
-        half.mul(erf.add(Native::splat(1.0)))
-    });
+    map(values, gelu_of::<Native>);
+}
+
+#[inline(always)]
+pub(crate) fn gelu_of<V: Vector>(x: V) -> V {
+    let clamped = x.min(V::splat(CLAMP)).max(V::splat(-CLAMP));
+    let square = clamped.mul(clamped);
+    let erf = clamped
+        .mul(horner(&P, square))
+        .div(horner(&Q, square))
+        .min(V::splat(1.0))
+        .max(V::splat(-1.0));
+    let half = x.mul(V::splat(0.5));
+    half.mul(erf.add(V::splat(1.0)))
 }
 
 /// The polynomial with these coefficients, the constant one first.

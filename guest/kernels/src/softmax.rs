@@ -72,7 +72,7 @@ fn sum(row: &[f32]) -> f32 {
 
 /// `e^x` for `x` up to 0 (or a little above); what is below −87.3 is taken for that.
 #[inline(always)]
-fn exp<V: Vector>(x: V) -> V {
+pub(crate) fn exp<V: Vector>(x: V) -> V {
     let x = x.max(V::splat(EXP_LEAST));
     let whole = x.mul(V::splat(LOG2_E)).round();
     let rest = whole.mul_add(V::splat(-LN_2_HIGH), x);

@@ -1,6 +1,6 @@
 //! The functions beside the matrix product, against f64.
 
-use ampoule_kernels::{MatrixMut, add, add_scaled, dot, gelu, layer_norm, relu, softmax};
+use ampoule_kernels::{MatrixMut, add, add_scaled, dot, gelu, layer_norm, relu, silu, softmax};
 
 /// `Φ(x)` by its series (Marsaglia, "Evaluating the Normal Distribution", 2004): exact to f64 for
 /// the `x` used here.
@@ -31,6 +31,29 @@ fn gelu_of_what_is_far_out_is_zero_or_itself() {
     let mut values = [-1e30, -50.0, -6.0, 0.0, 6.0, 50.0, 1e30];
     gelu(&mut values);
     assert_eq!(values, [0.0, 0.0, 0.0, 0.0, 6.0, 50.0, 1e30]);
+}
+
+#[test]
+fn silu_is_as_exact_as_it_says() {
+    let x: Vec<f32> = (-100_003..100_000).map(|i| i as f32 * 1e-3).collect();
+    let mut y = x.clone();
+    silu(&mut y);
+    for (&x, &y) in x.iter().zip(&y) {
+        let exact = f64::from(x) / (1.0 + (-f64::from(x)).exp());
+        let error = (f64::from(y) - exact).abs();
+        assert!(
+            error < 1e-6 * exact.abs() + 1e-35,
+            "silu({x}) = {y}, off by {error}"
+        );
+    }
+    let mut values = [f32::NEG_INFINITY, -1e30, 0.0, f32::INFINITY, f32::NAN];
+    silu(&mut values);
+    assert!(
+        values[0].abs() < 1e-35 && values[1].abs() < 1e-35,
+        "{values:?}"
+    );
+    assert_eq!(values[2..4], [0.0, f32::INFINITY]);
+    assert!(values[4].is_nan());
 }
 
 #[test]

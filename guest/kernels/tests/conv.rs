@@ -1,7 +1,15 @@
 //! The convolution against a naive loop in f64, over many odd shapes.
 
 use ampoule_guest_testing::numbers;
-use ampoule_kernels::{ConvScratch, PackedMatrix, PlaneShape, conv2d};
+use ampoule_kernels::{
+    Activation, ConvScratch, Epilogue, PackedMatrix, PlaneShape, Precision, conv2d, relu,
+};
+
+fn packed(outputs: usize, inputs: usize, w: &[f32]) -> PackedMatrix {
+    let mut packer = PackedMatrix::packer(Precision::F32, outputs, inputs);
+    packer.push(w);
+    packer.finish()
+}
 
 /// Each output pixel by pixel, as the sum is written down, with zeros for what lies outside.
 fn naive(
@@ -53,15 +61,22 @@ fn every_small_shape_agrees_with_the_naive_sum() {
                         let x = numbers(height * width * channels, 1);
                         let w = numbers(outputs * 9 * channels, 2);
                         let bias = numbers(outputs, 3);
-                        let mut weights = PackedMatrix::zeros(outputs, 9 * channels);
-                        weights.fill(0, &w);
+                        let weights = packed(outputs, 9 * channels, &w);
                         let shape = PlaneShape {
                             height,
                             width,
                             channels,
                         };
-                        let found =
-                            conv2d(&x, shape, &weights, &bias, stride, &mut y, &mut scratch);
+                        let found = conv2d(
+                            &x,
+                            shape,
+                            &weights,
+                            &bias,
+                            stride,
+                            Epilogue::STORE,
+                            &mut y,
+                            &mut scratch,
+                        );
                         let exact = naive(&x, [height, width, channels], &w, &bias, stride);
                         assert_eq!(found.channels, outputs);
                         assert_eq!(found.len(), exact.len());
@@ -81,6 +96,41 @@ fn every_small_shape_agrees_with_the_naive_sum() {
 }
 
 #[test]
+fn an_epilogue_does_what_its_function_does_to_the_pixels() {
+    let shape = PlaneShape {
+        height: 5,
+        width: 13,
+        channels: 3,
+    };
+    let (x, w, bias) = (numbers(shape.len(), 4), numbers(9 * 27, 5), numbers(9, 6));
+    let convolve = |epilogue, mut y: Vec<f32>| {
+        conv2d(
+            &x,
+            shape,
+            &packed(9, 27, &w),
+            &bias,
+            1,
+            epilogue,
+            &mut y,
+            &mut ConvScratch::default(),
+        );
+        y
+    };
+    let plain = convolve(Epilogue::STORE, Vec::new());
+    let mut expected = plain.clone();
+    relu(&mut expected);
+    assert_eq!(
+        convolve(Epilogue::Store(Activation::Relu), Vec::new()),
+        expected
+    );
+    let before = numbers(plain.len(), 7);
+    let added = convolve(Epilogue::Add, before.clone());
+    for ((added, before), plain) in added.iter().zip(before).zip(plain) {
+        assert!((added - (before + plain)).abs() < 1e-5);
+    }
+}
+
+#[test]
 #[should_panic(expected = "numbers in a patch")]
 fn weights_of_another_depth_are_refused() {
     conv2d(
@@ -90,9 +140,10 @@ fn weights_of_another_depth_are_refused() {
             width: 2,
             channels: 3,
         },
-        &PackedMatrix::zeros(2, 18),
+        &packed(2, 18, &[0.0; 36]),
         &[0.0; 2],
         1,
+        Epilogue::STORE,
         &mut Vec::new(),
         &mut ConvScratch::default(),
     );

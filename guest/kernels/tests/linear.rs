@@ -1,7 +1,10 @@
 //! The matrix product against a naive loop in f64, over many odd shapes.
 
 use ampoule_guest_testing::numbers;
-use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
+use ampoule_kernels::{
+    Activation, Epilogue, MatrixMut, MatrixRef, PackedMatrix, Precision, Scratch, gelu, linear,
+    relu, silu,
+};
 
 /// The product in f64, and next to each element the sum of the magnitudes that went into it.
 fn naive(x: &[f32], w: &[f32], bias: Option<&[f32]>, [m, n, k]: [usize; 3]) -> Vec<(f64, f64)> {
@@ -34,9 +37,13 @@ fn assert_near(y: &[f32], exact: &[(f64, f64)], [m, n, k]: [usize; 3]) {
 }
 
 fn packed(w: &[f32], n: usize, k: usize) -> PackedMatrix {
-    let mut packed = PackedMatrix::zeros(n, k);
-    packed.fill(0, w);
-    packed
+    packed_as(Precision::F32, w, n, k)
+}
+
+fn packed_as(precision: Precision, w: &[f32], n: usize, k: usize) -> PackedMatrix {
+    let mut packer = PackedMatrix::packer(precision, n, k);
+    packer.push(w);
+    packer.finish()
 }
 
 fn check(shape: [usize; 3], with_bias: bool, scratch: &mut Scratch) {
@@ -48,6 +55,7 @@ fn check(shape: [usize; 3], with_bias: bool, scratch: &mut Scratch) {
         MatrixRef::new(&x, m, k),
         &packed(&w, n, k),
         bias,
+        Epilogue::STORE,
         &mut MatrixMut::new(&mut y, m, n),
         scratch,
     );
@@ -88,8 +96,9 @@ fn a_product_of_nothing_is_the_bias() {
     let mut y = [9.0; 6];
     linear(
         MatrixRef::new(&[], 2, 0),
-        &PackedMatrix::zeros(3, 0),
+        &packed(&[], 3, 0),
         Some(&[1.0, 2.0, 3.0]),
+        Epilogue::STORE,
         &mut MatrixMut::new(&mut y, 2, 3),
         &mut Scratch::default(),
     );
@@ -98,60 +107,222 @@ fn a_product_of_nothing_is_the_bias() {
 
 #[test]
 fn packing_piece_by_piece_is_packing_at_once() {
-    let (n, k) = (19, 13);
+    let (n, k) = (19, 45);
     let w = numbers(n * k, 4);
-    let whole = packed(&w, n, k);
-    for piece in [1, 5, 13, 40, 200] {
-        let mut pieces = PackedMatrix::zeros(n, k);
-        for (i, piece_of_w) in w.chunks(piece).enumerate() {
-            pieces.fill(i * piece, piece_of_w);
+    for precision in PRECISIONS {
+        let whole = packed_as(precision, &w, n, k);
+        for piece in [1, 5, 13, 45, 64, 200] {
+            let mut packer = PackedMatrix::packer(precision, n, k);
+            for piece in w.chunks(piece) {
+                packer.push(piece);
+            }
+            assert_eq!(packer.finish(), whole, "{precision:?}, pieces of {piece}");
         }
-        assert_eq!(
-            format!("{pieces:?}"),
-            format!("{whole:?}"),
-            "pieces of {piece}"
-        );
     }
 }
 
 #[test]
-fn a_row_comes_out_of_a_packed_matrix_as_it_went_in() {
-    let (n, k) = (19, 13);
+fn a_row_comes_out_of_a_packed_matrix_as_near_to_what_went_in_as_it_is_kept() {
+    let (n, k) = (19, 77);
     let w = numbers(n * k, 9);
-    let whole = packed(&w, n, k);
-    for (output, expected) in w.chunks(k).enumerate() {
-        let mut row = vec![0.0; k];
-        whole.unpack(output, &mut row);
-        assert_eq!(row, expected);
+    for precision in PRECISIONS {
+        let packed = packed_as(precision, &w, n, k);
+        for (output, expected) in w.chunks(k).enumerate() {
+            let mut row = vec![0.0; k];
+            packed.unpack(output, &mut row);
+            let largest = expected
+                .iter()
+                .fold(0.0_f32, |largest, x| largest.max(x.abs()));
+            let off = match precision {
+                Precision::F32 => 0.0,
+                Precision::F16 => largest / 2048.0,
+                Precision::Int8 => largest / 63.0 * 0.501,
+                Precision::Int4 => largest / 8.0 * 1.01,
+            };
+            for (found, expected) in row.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() <= off,
+                    "{precision:?}: {found} for {expected}"
+                );
+            }
+        }
+    }
+}
+
+const PRECISIONS: [Precision; 4] = [
+    Precision::F32,
+    Precision::F16,
+    Precision::Int8,
+    Precision::Int4,
+];
+
+/// What a row of activations is computed with.
+fn rounded(x: &[f32], block: usize) -> Vec<f32> {
+    let round = |block: &[f32]| -> Vec<f32> {
+        let largest = block
+            .iter()
+            .fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let scale = largest / 127.0;
+        let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
+        block
+            .iter()
+            .map(|x| (x * inverse).round_ties_even() * scale)
+            .collect()
+    };
+    x.chunks(block).flat_map(round).collect()
+}
+
+#[test]
+fn narrower_weights_give_the_product_of_what_they_are_kept_as() {
+    let mut scratch = Scratch::default();
+    for precision in PRECISIONS {
+        for [m, n, k] in [
+            [1, 8, 32],
+            [1, 1, 1],
+            [1, 9, 33],
+            [1, 40, 300],
+            [2, 7, 31],
+            [3, 17, 64],
+            [4, 8, 4],
+            [5, 24, 129],
+            [6, 13, 1000],
+            [129, 33, 65],
+        ] {
+            let (x, w, b) = (numbers(m * k, 11), numbers(n * k, 12), numbers(n, 13));
+            let packed = packed_as(precision, &w, n, k);
+            let mut kept = vec![0.0; n * k];
+            for (output, row) in kept.chunks_mut(k).enumerate() {
+                packed.unpack(output, row);
+            }
+            let block = match precision {
+                Precision::Int8 => Some(k),
+                Precision::Int4 if m == 1 => Some(32),
+                _ => None,
+            };
+            let x_kept: Vec<f32> = match block {
+                Some(block) => x.chunks(k).flat_map(|row| rounded(row, block)).collect(),
+                None => x.clone(),
+            };
+            let mut y = vec![f32::NAN; m * n];
+            linear(
+                MatrixRef::new(&x, m, k),
+                &packed,
+                Some(&b),
+                Epilogue::STORE,
+                &mut MatrixMut::new(&mut y, m, n),
+                &mut scratch,
+            );
+            // The scales are multiplied once more than here.
+            assert_near(
+                &y,
+                &naive(&x_kept, &kept, Some(&b), [m, n, k]),
+                [m, n, k + 8],
+            );
+        }
     }
 }
 
 #[test]
-fn a_matrix_is_packed_from_columns_of_a_wider_one_and_either_way_round() {
-    let (rows, columns, stride) = (11, 6, 20);
-    let wide = numbers(rows * stride, 5);
-    let part = MatrixRef::with_stride(&wide[7..], rows, columns, stride);
-    let mut tight = Vec::new();
-    let mut turned = vec![0.0; rows * columns];
-    for row in 0..rows {
-        for column in 0..columns {
-            let value = wide[7 + row * stride + column];
-            tight.push(value);
-            turned[column * rows + row] = value;
+fn an_epilogue_does_what_its_function_does_to_the_product() {
+    let mut scratch = Scratch::default();
+    for precision in PRECISIONS {
+        for [m, n, k] in [[1, 11, 40], [6, 19, 50], [3, 9, 800]] {
+            let (x, w, b) = (numbers(m * k, 14), numbers(n * k, 15), numbers(n, 16));
+            let packed = packed_as(precision, &w, n, k);
+            let mut product = |epilogue, mut y: Vec<f32>| {
+                linear(
+                    MatrixRef::new(&x, m, k),
+                    &packed,
+                    Some(&b),
+                    epilogue,
+                    &mut MatrixMut::new(&mut y, m, n),
+                    &mut scratch,
+                );
+                y
+            };
+            let plain = product(Epilogue::STORE, vec![f32::NAN; m * n]);
+            for (activation, function) in [
+                (Activation::Relu, relu as fn(&mut [f32])),
+                (Activation::Gelu, gelu),
+                (Activation::Silu, silu),
+            ] {
+                let mut expected = plain.clone();
+                function(&mut expected);
+                let found = product(Epilogue::Store(activation), vec![f32::NAN; m * n]);
+                assert_eq!(found, expected, "{activation:?}, {precision:?}");
+            }
+            let before = numbers(m * n, 17);
+            let added = product(Epilogue::Add, before.clone());
+            for ((found, before), plain) in added.iter().zip(&before).zip(&plain) {
+                assert!((found - (before + plain)).abs() <= 1e-4, "{precision:?}");
+            }
         }
     }
-    // It was something larger before: nothing of that may shine through.
-    let mut reused = packed(&numbers(40 * 40, 6), 40, 40);
-    reused.pack(part);
-    assert_eq!(
-        format!("{reused:?}"),
-        format!("{:?}", packed(&tight, rows, columns))
+}
+
+#[test]
+fn infinities_and_what_is_no_number_are_not_lost() {
+    let (m, n, k) = (5, 9, 70);
+    let w = numbers(n * k, 18);
+    for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        for precision in PRECISIONS {
+            let mut x = numbers(m * k, 19);
+            x[2 * k + 33] = bad;
+            let (y, one) = (
+                product_of(precision, &x, &w, [m, n, k]),
+                product_of(precision, &x[2 * k..3 * k], &w, [1, n, k]),
+            );
+            for (i, row) in y.chunks(n).enumerate() {
+                assert!(
+                    row.iter().all(|y| y.is_finite() == (i != 2)),
+                    "{bad} in x, {precision:?}, row {i}: {row:?}"
+                );
+            }
+            assert!(one.iter().all(|y| !y.is_finite()), "{bad}, {precision:?}");
+
+            let mut w = w.clone();
+            w[3 * k + 40] = bad;
+            for m in [1, m] {
+                let y = product_of(precision, &numbers(m * k, 20), &w, [m, n, k]);
+                for (i, y) in y.iter().enumerate() {
+                    assert_eq!(
+                        y.is_finite(),
+                        i % n != 3,
+                        "{bad} in w, {precision:?}, {i}: {y}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn product_of(precision: Precision, x: &[f32], w: &[f32], [m, n, k]: [usize; 3]) -> Vec<f32> {
+    let mut y = vec![0.0; m * n];
+    linear(
+        MatrixRef::new(x, m, k),
+        &packed_as(precision, w, n, k),
+        None,
+        Epilogue::STORE,
+        &mut MatrixMut::new(&mut y, m, n),
+        &mut Scratch::default(),
     );
-    reused.pack_transposed(part);
-    assert_eq!(
-        format!("{reused:?}"),
-        format!("{:?}", packed(&turned, columns, rows))
-    );
+    y
+}
+
+#[test]
+#[should_panic(expected = "weights of 2 × 3")]
+fn a_matrix_with_weights_missing_is_refused() {
+    let mut packer = PackedMatrix::packer(Precision::Int8, 2, 3);
+    packer.push(&[1.0; 5]);
+    packer.finish();
+}
+
+#[test]
+#[should_panic(expected = "elements from 5 on")]
+fn more_weights_than_a_matrix_has_are_refused() {
+    let mut packer = PackedMatrix::packer(Precision::F16, 2, 3);
+    packer.push(&[1.0; 5]);
+    packer.push(&[1.0; 2]);
 }
 
 #[test]
@@ -163,6 +334,7 @@ fn only_the_columns_that_were_asked_for_are_written() {
         MatrixRef::with_stride(&x[2..], m, k, 7),
         &packed(&w, n, k),
         None,
+        Epilogue::STORE,
         &mut MatrixMut::with_stride(&mut y[3..], m, n, stride),
         &mut Scratch::default(),
     );
@@ -185,8 +357,9 @@ fn only_the_columns_that_were_asked_for_are_written() {
 fn shapes_that_do_not_fit_are_refused() {
     linear(
         MatrixRef::new(&[0.0; 6], 2, 3),
-        &PackedMatrix::zeros(2, 4),
+        &packed(&[0.0; 8], 2, 4),
         None,
+        Epilogue::STORE,
         &mut MatrixMut::new(&mut [0.0; 4], 2, 2),
         &mut Scratch::default(),
     );

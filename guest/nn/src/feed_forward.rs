@@ -2,12 +2,12 @@
 //! 2017), with GELU in its middle.
 
 use ampoule_guest::Error;
-use ampoule_kernels::{Scratch, gelu};
+use ampoule_kernels::{Activation, Scratch};
 
 use crate::linear::Linear;
 use crate::weights::Weights;
 
-/// The memory that [`FeedForward::apply`] works in.
+/// The memory that a [`FeedForward`] works in.
 #[derive(Default)]
 pub struct FeedForwardWorkspace {
     /// The middle, `[rows, intermediate]`.
@@ -47,8 +47,33 @@ impl FeedForward {
         scratch: &mut Scratch,
     ) {
         let middle = &mut workspace.intermediate;
-        self.up.apply(x, middle, scratch);
-        gelu(middle);
+        self.up.activate(x, Activation::Gelu, middle, scratch);
         self.down.apply(middle, y, scratch);
+    }
+
+    /// Applies it to the rows `x` `[rows, hidden]` and adds what comes of that to `y` of the same shape: a
+    /// residual connection.
+    pub fn add(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        workspace: &mut FeedForwardWorkspace,
+        scratch: &mut Scratch,
+    ) {
+        let middle = &mut workspace.intermediate;
+        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.down.add(middle, y, scratch);
+    }
+
+    /// As [`add`](FeedForward::add), to the rows themselves.
+    pub fn add_to_itself(
+        &self,
+        x: &mut [f32],
+        workspace: &mut FeedForwardWorkspace,
+        scratch: &mut Scratch,
+    ) {
+        let middle = &mut workspace.intermediate;
+        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.down.add(middle, x, scratch);
     }
 }

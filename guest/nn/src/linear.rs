@@ -1,7 +1,7 @@
 //! Linear layers.
 
 use ampoule_guest::Error;
-use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
+use ampoule_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
 
 use crate::weights::Weights;
 
@@ -37,12 +37,36 @@ impl Linear {
 
     /// Applies it to the rows `x` `[rows, inputs]`, into `y` `[rows, outputs]`.
     pub fn apply(&self, x: &[f32], y: &mut Vec<f32>, scratch: &mut Scratch) {
+        self.activate(x, Activation::Identity, y, scratch);
+    }
+
+    /// Applies it to the rows `x` `[rows, inputs]`, and `activation` to what comes of that, into `y`
+    /// `[rows, outputs]`.
+    pub fn activate(
+        &self,
+        x: &[f32],
+        activation: Activation,
+        y: &mut Vec<f32>,
+        scratch: &mut Scratch,
+    ) {
         let rows = x.len() / self.weights.inputs();
         y.resize(rows * self.weights.outputs(), 0.0);
+        self.product(x, Epilogue::Store(activation), y, scratch);
+    }
+
+    /// Applies it to the rows `x` `[rows, inputs]` and adds what comes of that to `y` `[rows, outputs]`:
+    /// a residual connection.
+    pub fn add(&self, x: &[f32], y: &mut [f32], scratch: &mut Scratch) {
+        self.product(x, Epilogue::Add, y, scratch);
+    }
+
+    fn product(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32], scratch: &mut Scratch) {
+        let rows = x.len() / self.weights.inputs();
         linear(
             MatrixRef::new(x, rows, self.weights.inputs()),
             &self.weights,
             Some(&self.bias),
+            epilogue,
             &mut MatrixMut::new(y, rows, self.weights.outputs()),
             scratch,
         );
