@@ -57,7 +57,7 @@ impl PlaneShape {
 
     /// What a convolution of `outputs` channels makes of it: one pixel for every `stride` in a row,
     /// and one row for every `stride` rows, the first of each counted.
-    fn after(self, stride: usize, outputs: usize) -> Self {
+    pub(crate) fn after(self, stride: usize, outputs: usize) -> Self {
         PlaneShape {
             height: self.height.div_ceil(stride),
             width: self.width.div_ceil(stride),

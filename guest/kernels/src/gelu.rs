@@ -1,7 +1,8 @@
 //! The Gaussian error linear unit of Hendrycks and Gimpel (2016), `x·Φ(x)`, by the error function
 //! (BERT's `gelu`), not by its approximation with tanh (`gelu_new`).
 
-use crate::simd::{Native, Vector, map};
+use crate::rows;
+use crate::simd::Vector;
 
 /// Beyond this `erf(x/√2)` is 1 in f32.
 const CLAMP: f32 = 5.6;
@@ -29,7 +30,7 @@ const Q: [f32; 6] = [
 ///
 /// Off by at most 2.5·10⁻⁷·max(1, |x|): the rounding of f32. Exact, `0` or `x`, beyond ±5.6.
 pub fn gelu(values: &mut [f32]) {
-    map(values, gelu_of::<Native>);
+    rows::map(values, gelu_of);
 }
 
 #[inline(always)]

@@ -8,7 +8,9 @@
 //! | [`conv2d`] | a convolution of 3×3 pixels, as such a product |
 //! | [`gelu`], [`silu`], [`relu`] | activations; [`linear`] applies them as it stores |
 //! | [`softmax`] | rows that sum to one |
-//! | [`layer_norm`] | rows of mean 0 and variance 1, then scaled and shifted |
+//! | [`depthwise_conv2d`] | a convolution of each channel by itself; a pointwise one is a [`linear`] over pixels |
+//! | [`layer_norm`], [`rms_norm`] | rows of mean 0 and variance 1, then scaled and shifted; or of mean square 1 |
+//! | [`RotaryTable`] | positions, by turning pairs of numbers |
 //! | [`add`], [`add_scaled`], [`dot`] | of two rows |
 //!
 //! Matrices are row-major. Wrong shapes panic, as an index out of range would: they are bugs of the
@@ -20,6 +22,7 @@
 
 mod attention;
 mod conv;
+mod depthwise;
 mod elementwise;
 mod epilogue;
 mod gelu;
@@ -32,6 +35,9 @@ mod matrix;
 mod packed_matrix;
 mod packed_rows;
 mod panels;
+mod rms_norm;
+mod rotary;
+mod rows;
 mod silu;
 mod simd;
 mod softmax;
@@ -40,6 +46,7 @@ mod tile;
 
 pub use attention::{AttentionInputs, AttentionScratch, Visibility, attention};
 pub use conv::{ConvScratch, PlaneShape, conv2d};
+pub use depthwise::{DepthwiseWeights, depthwise_conv2d};
 pub use elementwise::{add, add_scaled, dot, relu};
 pub use epilogue::{Activation, Epilogue};
 pub use gelu::gelu;
@@ -47,5 +54,7 @@ pub use gemm::{Scratch, linear};
 pub use layer_norm::layer_norm;
 pub use matrix::{MatrixMut, MatrixRef};
 pub use packed_matrix::{MatrixPacker, PackedMatrix, Precision};
+pub use rms_norm::rms_norm;
+pub use rotary::RotaryTable;
 pub use silu::silu;
 pub use softmax::softmax;

@@ -1,6 +1,7 @@
 //! The sigmoid linear unit of Elfwing, Uchibe and Doya (2017), `x / (1 + e⁻ˣ)`.
 
-use crate::simd::{Native, Vector, map};
+use crate::rows;
+use crate::simd::Vector;
 use crate::softmax::exp;
 
 /// Below this the answer is as good as 0; `e⁻ˣ` is still a number in f32.
@@ -11,7 +12,7 @@ const LEAST: f32 = -87.0;
 /// Off by at most some 10⁻⁶ of its value, or below −87 by at most 10⁻³⁵: −∞ too gives such a small
 /// number. ∞ gives ∞, and what is not a number stays that.
 pub fn silu(values: &mut [f32]) {
-    map(values, silu_of::<Native>);
+    rows::map(values, silu_of);
 }
 
 #[inline(always)]

@@ -117,18 +117,3 @@ pub(crate) trait Kernels {
     /// Widens f16 to f32, infinities and what is no number included.
     fn widen(from: &HalfStep, to: &mut ColumnStep);
 }
-
-/// Replaces each number by `f` of it, a vector at a time.
-#[inline(always)]
-pub(crate) fn map<V: Vector>(values: &mut [f32], mut f: impl FnMut(V) -> V) {
-    let (vectors, rest) = values.as_chunks_mut::<LANES>();
-    for vector in vectors {
-        f(V::load(vector)).store(vector);
-    }
-    if !rest.is_empty() {
-        let mut last = [0.0; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        f(V::load(&last)).store(&mut last);
-        rest.copy_from_slice(&last[..rest.len()]);
-    }
-}

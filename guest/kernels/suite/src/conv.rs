@@ -2,7 +2,8 @@
 
 use ampoule_guest_testing::numbers;
 use ampoule_kernels::{
-    Activation, ConvScratch, Epilogue, PackedMatrix, PlaneShape, Precision, conv2d, relu,
+    Activation, ConvScratch, DepthwiseWeights, Epilogue, PackedMatrix, PlaneShape, Precision,
+    conv2d, depthwise_conv2d, relu,
 };
 
 fn packed(outputs: usize, inputs: usize, w: &[f32]) -> PackedMatrix {
@@ -48,8 +49,8 @@ fn naive(
     y
 }
 
-#[test]
-fn every_small_shape_agrees_with_the_naive_sum() {
+/// As its name says.
+pub fn every_small_shape_agrees_with_the_naive_sum() {
     let mut scratch = ConvScratch::default();
     // It was something larger before: nothing of that may shine through.
     let mut y = vec![9.0; 100_000];
@@ -95,8 +96,8 @@ fn every_small_shape_agrees_with_the_naive_sum() {
     }
 }
 
-#[test]
-fn an_epilogue_does_what_its_function_does_to_the_pixels() {
+/// As its name says.
+pub fn an_epilogue_does_what_its_function_does_to_the_pixels() {
     let shape = PlaneShape {
         height: 5,
         width: 13,
@@ -130,32 +131,49 @@ fn an_epilogue_does_what_its_function_does_to_the_pixels() {
     }
 }
 
-#[test]
-#[should_panic(expected = "numbers in a patch")]
-fn weights_of_another_depth_are_refused() {
-    conv2d(
-        &[0.0; 12],
-        PlaneShape {
-            height: 2,
-            width: 2,
-            channels: 3,
-        },
-        &packed(2, 18, &[0.0; 36]),
-        &[0.0; 2],
-        1,
-        Epilogue::STORE,
-        &mut Vec::new(),
-        &mut ConvScratch::default(),
-    );
-}
-
-#[test]
-#[should_panic(expected = "too large")]
-fn a_shape_whose_size_overflows_is_refused() {
-    let _ = PlaneShape {
-        height: usize::MAX,
-        width: usize::MAX,
-        channels: 1,
+/// As its name says.
+pub fn a_depthwise_convolution_is_a_convolution_of_each_channel() {
+    for (height, width, channels) in [(1, 1, 1), (2, 3, 5), (7, 4, 8), (5, 9, 17)] {
+        for stride in [1, 2, 3] {
+            let shape = PlaneShape {
+                height,
+                width,
+                channels,
+            };
+            let x = numbers(shape.len(), 8);
+            let (w, bias) = (numbers(9 * channels, 9), numbers(channels, 10));
+            // As a convolution, the weights from other channels are zeros.
+            let mut wide = vec![0.0; channels * 9 * channels];
+            for channel in 0..channels {
+                for place in 0..9 {
+                    wide[(channel * 9 + place) * channels + channel] =
+                        w[place * channels + channel];
+                }
+            }
+            let exact = naive(&x, [height, width, channels], &wide, &bias, stride);
+            let weights = DepthwiseWeights {
+                weights: &w,
+                bias: &bias,
+            };
+            let mut y = Vec::new();
+            let found = depthwise_conv2d(&x, shape, weights, stride, Epilogue::STORE, &mut y);
+            assert_eq!((found.len(), found.channels), (exact.len(), channels));
+            for (&found, &exact) in y.iter().zip(&exact) {
+                assert!(
+                    (f64::from(found) - exact).abs() < 1e-5,
+                    "{found} for {exact}"
+                );
+            }
+            let plain = y.clone();
+            depthwise_conv2d(&x, shape, weights, stride, Epilogue::Add, &mut y);
+            for (twice, once) in y.iter().zip(&plain) {
+                assert!((twice - 2.0 * once).abs() < 1e-5);
+            }
+            let activated = Epilogue::Store(Activation::Relu);
+            depthwise_conv2d(&x, shape, weights, stride, activated, &mut y);
+            let mut expected = plain;
+            relu(&mut expected);
+            assert_eq!(y, expected);
+        }
     }
-    .len();
 }

