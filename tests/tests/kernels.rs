@@ -36,7 +36,7 @@ fn load(component: &str) -> Model {
 fn run(model: &Model, check: &str) {
     let answer = block_on(model.tokenize(&[check]));
     let answer = answer.unwrap_or_else(|error| panic!("{check}: {error}"));
-    let ids = &answer.value[0].ids;
+    let ids = &answer.output[0].ids;
     assert_eq!(
         ids,
         &[ampoule_kernels_suite::CHECKS.len() as u32],

@@ -59,8 +59,8 @@ pub fn linear(
 ) {
     check_shapes(&x, [weights.outputs(), weights.inputs()], bias, y);
     match &weights.0 {
-        Weights::F32(panels) => panels_product(x, panels, bias, epilogue, y, scratch),
-        Weights::F16(panels) => product(x, panels, bias, epilogue, y, scratch),
+        Weights::F32(panels) => any_rows(x, panels, bias, epilogue, y, scratch),
+        Weights::F16(panels) => any_rows(x, panels, bias, epilogue, y, scratch),
         Weights::Int8(panels) => {
             int8::product(x, panels, bias, epilogue, y, &mut scratch.int8_rows);
         }
@@ -84,22 +84,6 @@ fn check_shapes(
     assert_eq!(x.rows(), y.rows(), "rows of x and of y");
     if let Some(bias) = bias {
         assert_eq!(bias.len(), outputs, "biases and outputs");
-    }
-}
-
-/// The product with weights in f32; also of what attention has packed.
-pub(crate) fn panels_product(
-    x: MatrixRef<'_>,
-    weights: &Panels,
-    bias: Option<&[f32]>,
-    epilogue: Epilogue,
-    y: &mut MatrixMut<'_>,
-    scratch: &mut Scratch,
-) {
-    if x.rows() == 1 {
-        row_product(x.row(0), weights, bias, epilogue, y, &mut scratch.row);
-    } else {
-        product(x, weights, bias, epilogue, y, scratch);
     }
 }
 
@@ -193,6 +177,21 @@ macro_rules! widened_source {
 widened_source!(HalfPanels);
 widened_source!(Int4Panels);
 
+fn any_rows<W: PanelSource>(
+    x: MatrixRef<'_>,
+    weights: &W,
+    bias: Option<&[f32]>,
+    epilogue: Epilogue,
+    y: &mut MatrixMut<'_>,
+    scratch: &mut Scratch,
+) {
+    if x.rows() == 1 {
+        row_product(x.row(0), weights, bias, epilogue, y, scratch);
+    } else {
+        product(x, weights, bias, epilogue, y, scratch);
+    }
+}
+
 fn product<W: PanelSource>(
     x: MatrixRef<'_>,
     weights: &W,
@@ -250,32 +249,43 @@ fn product<W: PanelSource>(
 }
 
 /// The product with one row, which is as fast as memory is.
-fn row_product(
+fn row_product<W: PanelSource>(
     x: &[f32],
-    weights: &Panels,
+    weights: &W,
     bias: Option<&[f32]>,
     epilogue: Epilogue,
     y: &mut MatrixMut<'_>,
-    row: &mut SpreadRow,
+    scratch: &mut Scratch,
 ) {
-    row.pack(x);
+    scratch.row.pack(x);
     let panels = weights.outputs().div_ceil(TILE_COLUMNS);
-    for first in (0..panels).step_by(STRIP_PANELS) {
-        // The last strip may lack panels; it then takes the last one again, and what comes of that is
-        // left out.
-        let strip_panels: [usize; STRIP_PANELS] =
-            std::array::from_fn(|i| (first + i).min(panels - 1));
+    for panel in (0..panels).step_by(STRIP_PANELS) {
+        let count = STRIP_PANELS.min(panels - panel);
         let mut sums: Strip = [ColumnStep::ZERO; STRIP_PANELS];
-        for step in (0..x.len()).step_by(STEPS) {
-            Native::accumulate_strip(
-                STEPS.min(x.len() - step),
-                row.steps(step),
-                strip_panels.map(|panel| weights.steps(panel, step)),
-                &mut sums,
-            );
+        for input in (0..x.len()).step_by(BLOCK_INPUTS) {
+            let columns = input..x.len().min(input + BLOCK_INPUTS);
+            let block = Block {
+                panel,
+                input,
+                inputs: columns.len(),
+            };
+            weights.prepare(panel..panel + count, columns.clone(), &mut scratch.widened);
+            for step in (0..columns.len()).step_by(STEPS) {
+                // The last strip may lack panels; it then takes its last one again, and what comes of
+                // that is left out.
+                let panels: [_; STRIP_PANELS] = std::array::from_fn(|i| {
+                    weights.steps(&scratch.widened, &block, i.min(count - 1), step)
+                });
+                Native::accumulate_strip(
+                    STEPS.min(columns.len() - step),
+                    scratch.row.steps(input + step),
+                    panels,
+                    &mut sums,
+                );
+            }
         }
-        for (i, &sums) in sums.iter().enumerate().take(panels - first) {
-            store_row(first + i, sums, bias, epilogue, y);
+        for (i, &sums) in sums.iter().enumerate().take(count) {
+            store_row(panel + i, sums, bias, epilogue, y);
         }
     }
 }

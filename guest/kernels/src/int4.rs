@@ -25,5 +25,5 @@ pub(crate) const WEIGHT_OFFSET: i32 = 8;
 /// Blocks of inputs that one call of the inner loop does at most.
 pub(crate) const BLOCKS: usize = 8;
 
-/// The sums of a panel's outputs, four parts of each.
-pub(crate) type Int4Sums = [[f32; 4]; crate::tile::TILE_COLUMNS];
+/// The sums of a panel's outputs, in two fours, four parts of each.
+pub(crate) type Int4Sums = [[[f32; 4]; 4]; 2];

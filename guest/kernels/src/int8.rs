@@ -33,6 +33,9 @@ pub(crate) type Activation8 = i16;
 /// What is added to a weight, so that it has no sign.
 pub(crate) const WEIGHT_OFFSET: i32 = 64;
 
+/// The most inputs of a matrix: so that sums of 32 bits hold whatever comes.
+pub const MAX_INT8_INPUTS: usize = 1 << 16;
+
 /// The largest weight.
 const MOST_WEIGHT: f32 = 63.0;
 

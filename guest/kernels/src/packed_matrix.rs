@@ -52,7 +52,8 @@ impl PackedMatrix {
     ///
     /// # Panics
     ///
-    /// When it is too large to be addressed.
+    /// When it is too large to be addressed, or has more than [`MAX_INT8_INPUTS`](crate::MAX_INT8_INPUTS) in
+    /// int8.
     pub fn packer(precision: Precision, outputs: usize, inputs: usize) -> MatrixPacker {
         let weights = match precision {
             Precision::F32 => Weights::F32(Panels::zeros(outputs, inputs)),

@@ -60,19 +60,28 @@ pub(crate) fn window<T>(steps: &[T], start: usize) -> &[T; STEPS] {
 
 /// The body of [`Kernels::accumulate`](crate::simd::Kernels::accumulate) and its like: `$sum` is the
 /// type of an accumulator, `$row` and `$column` are those of what is loaded of A and B, and `$madd`
-/// takes one of each. It is a macro because a function compiled for more features than its caller is
+/// takes one of each, and `$constant` where there is one. It is a macro because a function compiled for more features than its caller is
 /// not inlined into it, so the multiply-add must stand here by name.
 macro_rules! accumulate_steps {
-    ($sum:ty, $row:ty, $column:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident) => {
+    (# $madd:path, (), $a:ident, $b:ident, $c:ident) => {
+        $madd($a, $b, $c)
+    };
+    (# $madd:path, ($constant:ident), $a:ident, $b:ident, $c:ident) => {
+        $madd($a, $b, $c, $constant)
+    };
+    (
+        $sum:ty, $row:ty, $column:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident
+        $(, $constant:ident)?
+    ) => {
         accumulate_steps!(
-            @ $sum, $row, $column, $madd, $steps, $a, $b, $tile,
+            @ $sum, $row, $column, $madd, $steps, $a, $b, $tile, ($($constant)?),
             0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
             24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47
         )
     };
     (
         @ $sum:ty, $row:ty, $column:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident,
-        $($step:literal)*
+        $constant:tt, $($step:literal)*
     ) => {
         let mut c00 = <$sum>::load(&$tile[0].0[0]);
         let mut c01 = <$sum>::load(&$tile[0].0[1]);
@@ -90,17 +99,17 @@ macro_rules! accumulate_steps {
                 let b0 = <$column>::load(&$b[$step].0[0]);
                 let b1 = <$column>::load(&$b[$step].0[1]);
                 let a0 = <$row>::load(&$a[$step].0[0]);
-                c00 = $madd(a0, b0, c00);
-                c01 = $madd(a0, b1, c01);
+                c00 = accumulate_steps!(# $madd, $constant, a0, b0, c00);
+                c01 = accumulate_steps!(# $madd, $constant, a0, b1, c01);
                 let a1 = <$row>::load(&$a[$step].0[1]);
-                c10 = $madd(a1, b0, c10);
-                c11 = $madd(a1, b1, c11);
+                c10 = accumulate_steps!(# $madd, $constant, a1, b0, c10);
+                c11 = accumulate_steps!(# $madd, $constant, a1, b1, c11);
                 let a2 = <$row>::load(&$a[$step].0[2]);
-                c20 = $madd(a2, b0, c20);
-                c21 = $madd(a2, b1, c21);
+                c20 = accumulate_steps!(# $madd, $constant, a2, b0, c20);
+                c21 = accumulate_steps!(# $madd, $constant, a2, b1, c21);
                 let a3 = <$row>::load(&$a[$step].0[3]);
-                c30 = $madd(a3, b0, c30);
-                c31 = $madd(a3, b1, c31);
+                c30 = accumulate_steps!(# $madd, $constant, a3, b0, c30);
+                c31 = accumulate_steps!(# $madd, $constant, a3, b1, c31);
             )*
         }
         c00.store(&mut $tile[0].0[0]);

@@ -11,20 +11,20 @@ use crate::tile::{ColumnStep, TILE_COLUMNS};
 #[repr(C, align(16))]
 pub(crate) struct Int4Block {
     pub(crate) scales: HalfStep,
-    /// For each output the inputs 0 to 15 in the low halves, 16 to 31 in the high ones, each with
+    /// For each output, in two fours, the inputs 0 to 15 in the low halves, 16 to 31 in the high ones, each with
     /// [`WEIGHT_OFFSET`] added.
-    pub(crate) weights: [[u8; HALF_BLOCK]; TILE_COLUMNS],
+    pub(crate) weights: [[[u8; HALF_BLOCK]; TILE_COLUMNS / 2]; 2],
 }
 
 impl Int4Block {
     const ZERO: Int4Block = Int4Block {
         scales: HalfStep([0; TILE_COLUMNS]),
-        weights: [[(WEIGHT_OFFSET << 4 | WEIGHT_OFFSET) as u8; HALF_BLOCK]; TILE_COLUMNS],
+        weights: [[[(WEIGHT_OFFSET << 4 | WEIGHT_OFFSET) as u8; HALF_BLOCK]; TILE_COLUMNS / 2]; 2],
     };
 
     /// The weight of an output and an input.
     fn weight(&self, output: usize, input: usize) -> f32 {
-        let byte = self.weights[output][input % HALF_BLOCK];
+        let byte = self.weights.as_flattened()[output][input % HALF_BLOCK];
         let half = byte >> (input / HALF_BLOCK * 4) & 15;
         (i32::from(half) - WEIGHT_OFFSET) as f32
     }
@@ -87,7 +87,7 @@ impl Int4Panels {
             for (input, value) in values.iter().enumerate() {
                 let rounded = (value * inverse).round_ties_even() as i32;
                 let weight = (rounded + WEIGHT_OFFSET).clamp(0, 15) as u8;
-                let byte = &mut block.weights[lane][input % HALF_BLOCK];
+                let byte = &mut block.weights.as_flattened_mut()[lane][input % HALF_BLOCK];
                 let shift = input / HALF_BLOCK * 4;
                 *byte = *byte & !(15 << shift) | weight << shift;
             }
@@ -121,11 +121,15 @@ impl Int4Panels {
     pub(crate) fn widen(&self, panel: usize, first: usize, to: &mut [ColumnStep]) {
         let blocks = &self.blocks[panel * self.depth + first / BLOCK_INPUTS..];
         for (to, block) in to.chunks_mut(BLOCK_INPUTS).zip(blocks) {
-            let scales: [f32; TILE_COLUMNS] = std::array::from_fn(|output| block.scale(output));
-            for (input, step) in to.iter_mut().enumerate() {
-                let lanes = step.0.as_flattened_mut().iter_mut().zip(scales);
-                for (output, (lane, scale)) in lanes.enumerate() {
-                    *lane = block.weight(output, input) * scale;
+            let (low, high) = to.split_at_mut(to.len().min(HALF_BLOCK));
+            for (output, weights) in block.weights.as_flattened().iter().enumerate() {
+                let scale = block.scale(output);
+                let number = |half: u8| (i32::from(half) - WEIGHT_OFFSET) as f32 * scale;
+                for (step, byte) in low.iter_mut().zip(weights) {
+                    step.0[output / 4][output % 4] = number(byte & 15);
+                }
+                for (step, byte) in high.iter_mut().zip(weights) {
+                    step.0[output / 4][output % 4] = number(byte >> 4);
                 }
             }
         }

@@ -13,7 +13,7 @@ pub(crate) fn row_product(
 ) {
     inputs.pack(x);
     for panel in 0..weights.outputs().div_ceil(TILE_COLUMNS) {
-        let mut sums: Int4Sums = [[0.0; 4]; TILE_COLUMNS];
+        let mut sums: Int4Sums = [[[0.0; 4]; 4]; 2];
         for block in (0..weights.depth()).step_by(BLOCKS) {
             Native::accumulate_int4(
                 BLOCKS.min(weights.depth() - block),
@@ -23,7 +23,7 @@ pub(crate) fn row_product(
             );
         }
         let mut row = ColumnStep::ZERO;
-        for (y, parts) in row.0.as_flattened_mut().iter_mut().zip(sums) {
+        for (y, parts) in row.0.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
             *y = (parts[0] + parts[2]) + (parts[1] + parts[3]);
         }
         take(panel, row);

@@ -1,6 +1,6 @@
 //! Weights in bytes, in the order in which the inner loop reads them.
 
-use super::{DEPTH, MOST_WEIGHT, WEIGHT_OFFSET, scale_of};
+use super::{DEPTH, MAX_INT8_INPUTS, MOST_WEIGHT, WEIGHT_OFFSET, scale_of};
 use crate::tile::{STEPS, TILE_COLUMNS, window};
 
 /// One step's share: [`DEPTH`] inputs of [`TILE_COLUMNS`] outputs, each with [`WEIGHT_OFFSET`] added.
@@ -27,8 +27,7 @@ pub(crate) struct Int8Panels {
 
 impl Int8Panels {
     pub(crate) fn zeros(outputs: usize, inputs: usize) -> Self {
-        // So that the sums of 32 bits hold whatever comes.
-        assert!(inputs <= 1 << 16, "{inputs} inputs in int8");
+        assert!(inputs <= MAX_INT8_INPUTS, "{inputs} inputs in int8");
         let (panels, depth) = (outputs.div_ceil(TILE_COLUMNS), inputs.div_ceil(DEPTH));
         let steps = panels
             .checked_mul(depth)

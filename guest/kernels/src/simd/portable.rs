@@ -124,7 +124,8 @@ impl Kernels for Portable {
         panels: [&[ColumnStep; STEPS]; 4],
         strip: &mut Strip,
     ) {
-        accumulate_strip_steps!(Portable, mul_add, steps, x, panels, strip);
+        let panel_steps = 4 * steps;
+        accumulate_strip_steps!(Portable, mul_add, panel_steps, x, panels, strip);
     }
 
     fn accumulate_int8(
@@ -145,8 +146,12 @@ impl Kernels for Portable {
         for (x, block) in x.iter().zip(weights).take(blocks) {
             let mut scales = ColumnStep::ZERO;
             Self::widen(&block.scales, &mut scales);
-            let outputs = block.weights.iter().zip(scales.0.as_flattened());
-            for ((weights, scale), sum) in outputs.zip(sums.iter_mut()) {
+            let outputs = block
+                .weights
+                .as_flattened()
+                .iter()
+                .zip(scales.0.as_flattened());
+            for ((weights, scale), sum) in outputs.zip(sums.as_flattened_mut()) {
                 let mut parts = x.correction;
                 for (i, &byte) in weights.iter().enumerate() {
                     parts[i / 4] += i32::from(x.values[0][i]) * i32::from(byte & 15)

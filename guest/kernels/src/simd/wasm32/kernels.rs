@@ -2,10 +2,12 @@
 
 use core::arch::wasm32::{
     f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_ge, f32x4_mul, f32x4_splat,
-    i8x16_narrow_i16x8, i16x8_narrow_i32x4, i32x4_add, i32x4_extend_high_i16x8,
-    i32x4_extend_low_i16x8, i32x4_max, i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub,
-    u8x16_splat, u16x8_shr, v128, v128_and, v128_load, v128_or, v128_store,
+    i16x8_narrow_i32x4, i32x4_add, i32x4_extend_high_i16x8, i32x4_extend_low_i16x8, i32x4_max,
+    i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub, u8x16_splat, u16x8_shr, v128, v128_and,
+    v128_load, v128_or, v128_store,
 };
+
+use std::hint::black_box;
 
 use super::Simd128;
 use crate::half_panels::HalfStep;
@@ -32,7 +34,7 @@ impl Kernels for Simd128 {
         strip: &mut Strip,
     ) {
         let [p0, p1, p2, p3] = panels;
-        accumulate_strip(steps, x, p0, p1, p2, p3, strip);
+        accumulate_strip(black_box(4 * steps), x, p0, p1, p2, p3, strip);
     }
 
     #[inline(always)]
@@ -42,7 +44,7 @@ impl Kernels for Simd128 {
         b: &[Int8ColumnStep; STEPS],
         tile: &mut Int8Tile,
     ) {
-        accumulate_int8(steps, a, b, tile);
+        accumulate_int8(steps, a, b, tile, black_box(&ONES));
     }
 
     #[inline(always)]
@@ -52,7 +54,12 @@ impl Kernels for Simd128 {
         weights: &[Int4Block; BLOCKS],
         sums: &mut Int4Sums,
     ) {
-        accumulate_int4(blocks, x, weights, sums);
+        let mut scales = [[[0.0; LANES]; 2]; BLOCKS];
+        scale_blocks(blocks, x, weights, &mut scales);
+        let [left, right] = sums;
+        let steps = black_box(LANES * blocks);
+        accumulate_int4::<0>(steps, x, weights, &scales, left, black_box(&ONES));
+        accumulate_int4::<1>(steps, x, weights, &scales, right, black_box(&ONES));
     }
 
     fn spread(row: &[f32], steps: &mut [RowStep], lane: usize) {
@@ -130,7 +137,10 @@ fn round(x: &[f32; LANES], inverse: v128) -> v128 {
 #[cfg(feature = "relaxed-simd")]
 #[inline(always)]
 fn push_steps([x0, x1, x2, x3]: [v128; TILE_ROWS], steps: &mut Vec<Int8RowStep>) {
-    let x = i8x16_narrow_i16x8(i16x8_narrow_i32x4(x0, x1), i16x8_narrow_i32x4(x2, x3));
+    let x = core::arch::wasm32::i8x16_narrow_i16x8(
+        i16x8_narrow_i32x4(x0, x1),
+        i16x8_narrow_i32x4(x2, x3),
+    );
     let mut step = Int8RowStep::ZERO;
     Activations(i32x4_shuffle::<0, 0, 0, 0>(x, x)).store(&mut step.0[0]);
     Activations(i32x4_shuffle::<1, 1, 1, 1>(x, x)).store(&mut step.0[1]);
@@ -193,6 +203,22 @@ impl Ints {
     }
 }
 
+/// Eight numbers of 16 bits. Without relaxed SIMD nothing needs them.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "relaxed-simd"), expect(dead_code))]
+struct Shorts(v128);
+
+impl Shorts {
+    #[inline(always)]
+    fn load(from: &[i16; 8]) -> Self {
+        // SAFETY: `from` is a reference to exactly the 16 bytes that are read.
+        Shorts(unsafe { v128_load(from.as_ptr().cast()) })
+    }
+}
+
+/// What adds up pairs when they are multiplied with it.
+static ONES: [i16; 8] = [1; 8];
+
 /// The inputs of a row in a step, in every lane.
 #[derive(Debug, Clone, Copy)]
 struct Activations(v128);
@@ -235,10 +261,10 @@ impl WeightBytes {
 
 #[cfg(feature = "relaxed-simd")]
 mod relaxed {
-    use super::{Activations, Ints, Simd128, WeightBytes};
+    use super::{Activations, Ints, Shorts, Simd128, WeightBytes};
     use core::arch::wasm32::{
-        f32x4_relaxed_madd, i16x8_add, i16x8_relaxed_dot_i8x16_i7x16, i32x4_add,
-        i32x4_extadd_pairwise_i16x8, i32x4_relaxed_dot_i8x16_i7x16_add, v128,
+        f32x4_relaxed_madd, i16x8_add, i16x8_relaxed_dot_i8x16_i7x16, i32x4_add, i32x4_dot_i16x8,
+        v128,
     };
 
     #[inline]
@@ -249,19 +275,22 @@ mod relaxed {
 
     #[inline]
     #[target_feature(enable = "relaxed-simd")]
-    pub(super) fn dot(a: Activations, b: WeightBytes, sums: Ints) -> Ints {
-        Ints(i32x4_relaxed_dot_i8x16_i7x16_add(a.0, b.0, sums.0))
+    pub(super) fn dot(a: Activations, b: WeightBytes, sums: Ints, ones: Shorts) -> Ints {
+        // In two steps, with ones from a register: for the instruction that does both, the compiler
+        // reads them from memory, from another place each time.
+        let pairs = i16x8_relaxed_dot_i8x16_i7x16(a.0, b.0);
+        Ints(i32x4_add(sums.0, i32x4_dot_i16x8(pairs, ones.0)))
     }
 
     /// The products of 32 inputs, in four parts. A pair's sum is at most 2·2·15·127: it fits 16 bits.
     #[inline]
     #[target_feature(enable = "relaxed-simd")]
-    pub(super) fn block_dot([x0, x1]: [v128; 2], [w0, w1]: [v128; 2], sums: v128) -> v128 {
+    pub(super) fn block_dot(x: [v128; 2], weights: [v128; 2], sums: v128, ones: Shorts) -> v128 {
         let pairs = i16x8_add(
-            i16x8_relaxed_dot_i8x16_i7x16(x0, w0),
-            i16x8_relaxed_dot_i8x16_i7x16(x1, w1),
+            i16x8_relaxed_dot_i8x16_i7x16(x[0], weights[0]),
+            i16x8_relaxed_dot_i8x16_i7x16(x[1], weights[1]),
         );
-        i32x4_add(sums, i32x4_extadd_pairwise_i16x8(pairs))
+        i32x4_add(sums, i32x4_dot_i16x8(pairs, ones.0))
     }
 }
 #[cfg(feature = "relaxed-simd")]
@@ -269,7 +298,7 @@ use relaxed::{block_dot, dot, mul_add};
 
 #[cfg(not(feature = "relaxed-simd"))]
 mod plain {
-    use super::{Activations, Ints, Simd128, WeightBytes};
+    use super::{Activations, Ints, Shorts, Simd128, WeightBytes};
     use crate::simd::Vector;
     use core::arch::wasm32::{
         i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_dot_i16x8, v128,
@@ -281,13 +310,13 @@ mod plain {
     }
 
     #[inline(always)]
-    pub(super) fn dot(a: Activations, b: WeightBytes, sums: Ints) -> Ints {
+    pub(super) fn dot(a: Activations, b: WeightBytes, sums: Ints, _: Shorts) -> Ints {
         Ints(i32x4_add(sums.0, i32x4_dot_i16x8(a.0, b.0)))
     }
 
     /// The products of 32 inputs, in four parts.
     #[inline(always)]
-    pub(super) fn block_dot(x: [v128; 2], weights: [v128; 2], sums: v128) -> v128 {
+    pub(super) fn block_dot(x: [v128; 2], weights: [v128; 2], sums: v128, _: Shorts) -> v128 {
         x.into_iter().zip(weights).fold(sums, |sums, (x, w)| {
             let low = i32x4_dot_i16x8(i16x8_extend_low_i8x16(x), i16x8_extend_low_i8x16(w));
             let high = i32x4_dot_i16x8(i16x8_extend_high_i8x16(x), i16x8_extend_high_i8x16(w));
@@ -309,7 +338,7 @@ fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile:
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn accumulate_strip(
-    steps: usize,
+    panel_steps: usize,
     x: &[SpreadNumber; STEPS],
     p0: &[ColumnStep; STEPS],
     p1: &[ColumnStep; STEPS],
@@ -318,7 +347,7 @@ fn accumulate_strip(
     strip: &mut Strip,
 ) {
     let panels = [p0, p1, p2, p3];
-    accumulate_strip_steps!(Simd128, mul_add, steps, x, panels, strip);
+    accumulate_strip_steps!(Simd128, mul_add, panel_steps, x, panels, strip);
 }
 
 #[inline(never)]
@@ -328,53 +357,88 @@ fn accumulate_int8(
     a: &[Int8RowStep; STEPS],
     b: &[Int8ColumnStep; STEPS],
     tile: &mut Int8Tile,
+    ones: &[i16; 8],
 ) {
-    accumulate_steps!(Ints, Activations, WeightBytes, dot, steps, a, b, tile);
+    let ones = Shorts::load(ones);
+    accumulate_steps!(Ints, Activations, WeightBytes, dot, steps, a, b, tile, ones);
 }
 
-/// A block of weights with a block of activations, output by output; an exit after each, as in
-/// [`tile`](crate::tile).
+/// The scales of blocks of weights times those of activations.
+#[inline(never)]
+fn scale_blocks(
+    blocks: usize,
+    x: &[Int4Input; BLOCKS],
+    weights: &[Int4Block; BLOCKS],
+    scales: &mut [[[f32; LANES]; 2]; BLOCKS],
+) {
+    for ((x, block), scales) in x.iter().zip(weights).zip(scales).take(blocks) {
+        let scale = Simd128::load(&x.scale);
+        // SAFETY: exactly the 16 bytes of the scales are read.
+        let halves = unsafe { v128_load(block.scales.0.as_ptr().cast()) };
+        let [left, right] = scales;
+        widen(i32x4_extend_low_i16x8(halves)).mul(scale).store(left);
+        widen(i32x4_extend_high_i16x8(halves))
+            .mul(scale)
+            .store(right);
+    }
+}
+
+/// Blocks of weights of four outputs with blocks of activations, output by output; `$steps` is four times the
+/// number of blocks, and there is a way out after each output, as in [`tile`](crate::tile).
 macro_rules! accumulate_blocks {
-    ($count:ident, $x:ident, $weights:ident, $sums:ident, $($block:literal)*) => {
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7] =
-            $sums.each_ref().map(Simd128::load);
+    ($half:ident, $steps:ident, $x:ident, $weights:ident, $scales:ident, $sums:ident, $ones:ident, $($block:literal)*) => {
+        let mut c0 = Simd128::load(&$sums[0]);
+        let mut c1 = Simd128::load(&$sums[1]);
+        let mut c2 = Simd128::load(&$sums[2]);
+        let mut c3 = Simd128::load(&$sums[3]);
         'done: {
             $(
-                if $count == $block {
+                if $steps == 4 * $block {
                     break 'done;
                 }
                 let x = $x[$block].values.each_ref().map(load_signed);
                 let correction = Ints::load(&$x[$block].correction).0;
-                let scale = Simd128::load(&$x[$block].scale).0;
-                let block = &$weights[$block];
-                // SAFETY: exactly the 16 bytes of the scales are read.
-                let halves = unsafe { v128_load(block.scales.0.as_ptr().cast()) };
-                let scales = f32x4_mul(widen(i32x4_extend_low_i16x8(halves)).0, scale);
-                accumulate_blocks!(@ 0 c0 scales x correction block);
-                accumulate_blocks!(@ 1 c1 scales x correction block);
-                accumulate_blocks!(@ 2 c2 scales x correction block);
-                accumulate_blocks!(@ 3 c3 scales x correction block);
-                let scales = f32x4_mul(widen(i32x4_extend_high_i16x8(halves)).0, scale);
-                accumulate_blocks!(@ 4 c4 scales x correction block);
-                accumulate_blocks!(@ 5 c5 scales x correction block);
-                accumulate_blocks!(@ 6 c6 scales x correction block);
-                accumulate_blocks!(@ 7 c7 scales x correction block);
+                let scales = Simd128::load(&$scales[$block][$half]).0;
+                let outputs = &$weights[$block].weights[$half];
+                c0 = output_dot::<0>(x, &outputs[0], correction, scales, $ones, c0);
+                if $steps == 4 * $block + 1 {
+                    break 'done;
+                }
+                c1 = output_dot::<1>(x, &outputs[1], correction, scales, $ones, c1);
+                if $steps == 4 * $block + 2 {
+                    break 'done;
+                }
+                c2 = output_dot::<2>(x, &outputs[2], correction, scales, $ones, c2);
+                if $steps == 4 * $block + 3 {
+                    break 'done;
+                }
+                c3 = output_dot::<3>(x, &outputs[3], correction, scales, $ones, c3);
             )*
         }
-        for (sums, c) in $sums.iter_mut().zip([c0, c1, c2, c3, c4, c5, c6, c7]) {
-            c.store(sums);
-        }
+        c0.store(&mut $sums[0]);
+        c1.store(&mut $sums[1]);
+        c2.store(&mut $sums[2]);
+        c3.store(&mut $sums[3]);
     };
-    (@ $output:literal $c:ident $scales:ident $x:ident $correction:ident $block:ident) => {
-        let weights = load_unsigned(&$block.weights[$output]);
-        let low = v128_and(weights, u8x16_splat(15));
-        let high = v128_and(u16x8_shr(weights, 4), u8x16_splat(15));
-        let parts = f32x4_convert_i32x4(block_dot($x, [low, high], $correction));
-        let scale = i32x4_shuffle::<{ $output % 4 }, { $output % 4 }, { $output % 4 }, { $output % 4 }>(
-            $scales, $scales,
-        );
-        $c = mul_add(Simd128(parts), Simd128(scale), $c);
-    };
+}
+
+/// A block's share of one output's sum, whose scale is in lane `OUTPUT`.
+#[inline]
+#[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+fn output_dot<const OUTPUT: usize>(
+    x: [v128; 2],
+    weights: &[u8; 16],
+    correction: v128,
+    scales: v128,
+    ones: Shorts,
+    sums: Simd128,
+) -> Simd128 {
+    let weights = load_unsigned(weights);
+    let low = v128_and(weights, u8x16_splat(15));
+    let high = v128_and(u16x8_shr(weights, 4), u8x16_splat(15));
+    let parts = f32x4_convert_i32x4(block_dot(x, [low, high], correction, ones));
+    let scale = i32x4_shuffle::<OUTPUT, OUTPUT, OUTPUT, OUTPUT>(scales, scales);
+    mul_add(Simd128(parts), Simd128(scale), sums)
 }
 
 #[inline(always)]
@@ -391,11 +455,14 @@ fn load_unsigned(from: &[u8; 16]) -> v128 {
 
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn accumulate_int4(
-    blocks: usize,
+fn accumulate_int4<const HALF: usize>(
+    steps: usize,
     x: &[Int4Input; BLOCKS],
     weights: &[Int4Block; BLOCKS],
-    sums: &mut Int4Sums,
+    scales: &[[[f32; LANES]; 2]; BLOCKS],
+    sums: &mut [[f32; LANES]; LANES],
+    ones: &[i16; 8],
 ) {
-    accumulate_blocks!(blocks, x, weights, sums, 0 1 2 3 4 5 6 7);
+    let ones = Shorts::load(ones);
+    accumulate_blocks!(HALF, steps, x, weights, scales, sums, ones, 0 1 2 3 4 5 6 7);
 }
