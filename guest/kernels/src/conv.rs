@@ -66,12 +66,22 @@ impl PlaneShape {
     }
 }
 
+/// What a convolution of 3×3 pixels is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Convolution<'a> {
+    /// `[outputs, 3, 3, channels]`, packed as a matrix `[outputs, 9 · channels]`.
+    pub weights: &'a PackedMatrix,
+    /// `[outputs]`.
+    pub bias: &'a [f32],
+    /// Pixels from one patch to the next, in both directions.
+    pub stride: usize,
+}
+
 /// A convolution of 3×3 pixels over `x`, with one pixel of zeros around it:
 /// `y[i, j, n] = epilogue(bias[n] + Σ x[i·stride + u − 1, j·stride + v − 1, c] · weights[n, u, v, c])` over the
 /// rows `u` and columns `v` of the patch and the channels `c`.
 ///
-/// Shapes: `x` `[height, width, channels]`; `weights` `[outputs, 3, 3, channels]`, packed as a matrix
-/// `[outputs, 9 · channels]`; `bias` `[outputs]`; `y`, whose length is made to fit,
+/// Shapes: `x` `[height, width, channels]`; those of [`Convolution`]; `y`, whose length is made to fit,
 /// `[⌈height / stride⌉, ⌈width / stride⌉, outputs]`, which is also the answer. With [`Epilogue::Add`] it has that
 /// length already. The sums are those of
 /// [`linear`].
@@ -82,9 +92,11 @@ impl PlaneShape {
 pub fn conv2d(
     x: &[f32],
     shape: PlaneShape,
-    weights: &PackedMatrix,
-    bias: &[f32],
-    stride: usize,
+    Convolution {
+        weights,
+        bias,
+        stride,
+    }: Convolution<'_>,
     epilogue: Epilogue,
     y: &mut Vec<f32>,
     scratch: &mut ConvScratch,

@@ -12,13 +12,15 @@ use crate::silu::silu;
 /// The side of a patch.
 const SIDE: usize = 3;
 
-/// The weights of a depthwise convolution of 3×3 pixels.
+/// What a depthwise convolution of 3×3 pixels is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct DepthwiseWeights<'a> {
+pub struct DepthwiseConvolution<'a> {
     /// `[3, 3, channels]`.
     pub weights: &'a [f32],
     /// `[channels]`.
     pub bias: &'a [f32],
+    /// Pixels from one patch to the next, in both directions.
+    pub stride: usize,
 }
 
 /// `y[i, j, c] = epilogue(bias[c] + Σ x[i·stride + u − 1, j·stride + v − 1, c] · weights[u, v, c])` over the rows `u`
@@ -33,8 +35,11 @@ pub struct DepthwiseWeights<'a> {
 pub fn depthwise_conv2d(
     x: &[f32],
     shape: PlaneShape,
-    DepthwiseWeights { weights, bias }: DepthwiseWeights<'_>,
-    stride: usize,
+    DepthwiseConvolution {
+        weights,
+        bias,
+        stride,
+    }: DepthwiseConvolution<'_>,
     epilogue: Epilogue,
     y: &mut Vec<f32>,
 ) -> PlaneShape {

@@ -45,8 +45,8 @@ mod strip;
 mod tile;
 
 pub use attention::{AttentionInputs, AttentionScratch, Visibility, attention};
-pub use conv::{ConvScratch, PlaneShape, conv2d};
-pub use depthwise::{DepthwiseWeights, depthwise_conv2d};
+pub use conv::{ConvScratch, Convolution, PlaneShape, conv2d};
+pub use depthwise::{DepthwiseConvolution, depthwise_conv2d};
 pub use elementwise::{add, add_scaled, dot, relu};
 pub use epilogue::{Activation, Epilogue};
 pub use gelu::gelu;

@@ -1,8 +1,8 @@
 //! Wrong shapes are bugs of the caller, and are refused.
 
 use ampoule_kernels::{
-    AttentionInputs, AttentionScratch, ConvScratch, Epilogue, MatrixMut, MatrixRef, PackedMatrix,
-    PlaneShape, Precision, Scratch, Visibility, attention, conv2d, linear,
+    AttentionInputs, AttentionScratch, ConvScratch, Convolution, Epilogue, MatrixMut, MatrixRef,
+    PackedMatrix, PlaneShape, Precision, Scratch, Visibility, attention, conv2d, linear,
 };
 
 /// A matrix of zeros.
@@ -39,9 +39,11 @@ fn weights_of_another_depth_are_refused() {
             width: 2,
             channels: 3,
         },
-        &packed(2, 18),
-        &[0.0; 2],
-        1,
+        Convolution {
+            weights: &packed(2, 18),
+            bias: &[0.0; 2],
+            stride: 1,
+        },
         Epilogue::STORE,
         &mut Vec::new(),
         &mut ConvScratch::default(),

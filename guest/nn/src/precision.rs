@@ -82,7 +82,7 @@ mod tests {
     fn what_is_not_known_is_refused() {
         for text in [
             "",
-            "[]",
+            "null",
             "{\"weights\": \"int2\"}",
             "{\"weight\": \"int8\"}",
         ] {

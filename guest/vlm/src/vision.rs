@@ -39,9 +39,11 @@ impl Convolution {
         y.shape = conv2d(
             &x.values,
             x.shape,
-            &self.weights,
-            &self.bias,
-            self.stride,
+            ampoule_kernels::Convolution {
+                weights: &self.weights,
+                bias: &self.bias,
+                stride: self.stride,
+            },
             epilogue,
             &mut y.values,
             scratch,

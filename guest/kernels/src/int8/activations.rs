@@ -43,9 +43,8 @@ impl Int8Rows {
         let whole = x.columns() / CHUNK * CHUNK;
         for first in rows.clone().step_by(TILE_ROWS) {
             let row = |i| {
-                (first + i < rows.end)
-                    .then(|| x.row(first + i))
-                    .unwrap_or_default()
+                let row = first + i;
+                if row < rows.end { x.row(row) } else { &[] }
             };
             let group: [&[f32]; TILE_ROWS] = std::array::from_fn(row);
             let scales = group.map(|row| scale_of(row, MOST_ACTIVATION));

@@ -2,8 +2,8 @@
 
 use ampoule_guest_testing::numbers;
 use ampoule_kernels::{
-    Activation, ConvScratch, DepthwiseWeights, Epilogue, PackedMatrix, PlaneShape, Precision,
-    conv2d, depthwise_conv2d, relu,
+    Activation, ConvScratch, Convolution, DepthwiseConvolution, Epilogue, PackedMatrix, PlaneShape,
+    Precision, conv2d, depthwise_conv2d, relu,
 };
 
 fn packed(outputs: usize, inputs: usize, w: &[f32]) -> PackedMatrix {
@@ -71,9 +71,11 @@ pub fn every_small_shape_agrees_with_the_naive_sum() {
                         let found = conv2d(
                             &x,
                             shape,
-                            &weights,
-                            &bias,
-                            stride,
+                            Convolution {
+                                weights: &weights,
+                                bias: &bias,
+                                stride,
+                            },
                             Epilogue::STORE,
                             &mut y,
                             &mut scratch,
@@ -108,9 +110,11 @@ pub fn an_epilogue_does_what_its_function_does_to_the_pixels() {
         conv2d(
             &x,
             shape,
-            &packed(9, 27, &w),
-            &bias,
-            1,
+            Convolution {
+                weights: &packed(9, 27, &w),
+                bias: &bias,
+                stride: 1,
+            },
             epilogue,
             &mut y,
             &mut ConvScratch::default(),
@@ -151,12 +155,13 @@ pub fn a_depthwise_convolution_is_a_convolution_of_each_channel() {
                 }
             }
             let exact = naive(&x, [height, width, channels], &wide, &bias, stride);
-            let weights = DepthwiseWeights {
+            let weights = DepthwiseConvolution {
                 weights: &w,
                 bias: &bias,
+                stride,
             };
             let mut y = Vec::new();
-            let found = depthwise_conv2d(&x, shape, weights, stride, Epilogue::STORE, &mut y);
+            let found = depthwise_conv2d(&x, shape, weights, Epilogue::STORE, &mut y);
             assert_eq!((found.len(), found.channels), (exact.len(), channels));
             for (&found, &exact) in y.iter().zip(&exact) {
                 assert!(
@@ -165,12 +170,12 @@ pub fn a_depthwise_convolution_is_a_convolution_of_each_channel() {
                 );
             }
             let plain = y.clone();
-            depthwise_conv2d(&x, shape, weights, stride, Epilogue::Add, &mut y);
+            depthwise_conv2d(&x, shape, weights, Epilogue::Add, &mut y);
             for (twice, once) in y.iter().zip(&plain) {
                 assert!((twice - 2.0 * once).abs() < 1e-5);
             }
             let activated = Epilogue::Store(Activation::Relu);
-            depthwise_conv2d(&x, shape, weights, stride, activated, &mut y);
+            depthwise_conv2d(&x, shape, weights, activated, &mut y);
             let mut expected = plain;
             relu(&mut expected);
             assert_eq!(y, expected);
