@@ -175,7 +175,7 @@ impl Workload {
             Self::Minilm {
                 numbers: Numbers::Int8,
                 ..
-            } => 0.98,
+            } => 0.99,
             _ => 0.999,
         }
     }

@@ -39,7 +39,9 @@ impl Engine for Rten {
         if job.threads > 1 && cfg!(target_family = "wasm") {
             return Err(NoFigure::missing("a component has one thread"));
         }
-        let model = Model::load(std::fs::read(&embed.onnx).context("the model")?)?;
+        let onnx = std::fs::read(&embed.onnx).context("the model")?;
+        let model = Model::load(onnx)
+            .map_err(|error| NoFigure::missing(&format!("does not load this graph: {error}")))?;
         let shape = [embed.ids.len(), embed.ids.first().map_or(0, Vec::len)];
         let ids = embed.ids.into_iter().flatten().map(i32::try_from);
         let ids = NdTensor::from_data(shape, ids.collect::<Result<Vec<_>, _>>()?);

@@ -43,11 +43,15 @@ impl Engine for Tract {
         let ids: Vec<i64> = embed.ids.into_iter().flatten().collect();
         let ids = Tensor::from_shape(&shape, &ids)?.into_tvalue();
         let onnx = std::fs::read(&embed.onnx).context("the model")?;
-        let model = tract_onnx::onnx()
-            .model_for_read(&mut onnx.as_slice())?
-            .with_input_fact(0, i64::fact(shape).into())?
-            .into_optimized()?
-            .into_runnable()?;
+        let load = || {
+            tract_onnx::onnx()
+                .model_for_read(&mut onnx.as_slice())?
+                .with_input_fact(0, i64::fact(shape).into())?
+                .into_optimized()?
+                .into_runnable()
+        };
+        let model = load()
+            .map_err(|error| NoFigure::missing(&format!("does not load this graph: {error}")))?;
         let encoder = self.0.insert(Encoder { model, ids });
         Ok(Ready {
             about: "tract 0.23.9".to_owned(),
