@@ -226,8 +226,28 @@ impl Words {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// As for all workloads, with files that nobody opens.
+    pub(crate) fn inputs() -> Inputs {
+        let signed = || Signed {
+            path: "bundle".into(),
+            trust: "trust".into(),
+        };
+        Inputs {
+            encoder: Some(Encoder {
+                words: words(),
+                references: BTreeMap::new(),
+                weights: "weights".into(),
+                f32: "minilm-f32.onnx".into(),
+                int8: Ok("minilm-int8.onnx".into()),
+                bundle: signed(),
+            }),
+            multiplier: Some(signed()),
+            root: "root".into(),
+        }
+    }
 
     fn words() -> Words {
         Words {

@@ -106,7 +106,41 @@ fn matrix_value(index: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use bench_engine::{Job, Work};
+
+    use super::super::workload;
     use super::*;
+
+    #[test]
+    fn engines_understand_every_job() {
+        let inputs = super::super::inputs::tests::inputs();
+        for workload in workload::all() {
+            let job = job(&workload, 2, &inputs).unwrap();
+            let understood: Job = serde_json::from_value(job).unwrap();
+            assert_eq!(understood.threads, 2);
+            if let (Workload::Minilm { tokens, texts, .. }, Work::Embed(embed)) =
+                (workload, understood.work)
+            {
+                assert_eq!((embed.texts.len(), embed.ids.len()), (texts, texts));
+                assert!(embed.ids.iter().all(|ids| ids.len() == tokens));
+            }
+        }
+    }
+
+    #[test]
+    fn engines_multiply_the_same_matrices() {
+        for index in [0, 1, 2, 589_823] {
+            assert_eq!(
+                f64::from(bench_engine::matrix_value(index)),
+                matrix_value(index)
+            );
+        }
+        let y: Vec<f32> = (0..64_u8).map(f32::from).collect();
+        assert_eq!(
+            bench_engine::gemm_sample(&y).len(),
+            product_sample(4, 1, 16).len()
+        );
+    }
 
     #[test]
     fn the_sample_of_a_product_is_of_its_first_row_and_its_last() {
