@@ -13,6 +13,12 @@ use super::{folder, machine};
 use crate::process;
 use crate::workspace::{GUEST_TARGET, Workspace};
 
+/// The engine that is Ampoule.
+const AMPOULE: &str = "bench-ampoule";
+
+/// What runs a peer that is a component.
+const WASM_HOST: &str = "bench-wasm";
+
 /// How each engine is started.
 pub(crate) struct Programs(BTreeMap<Engine, Result<Program, String>>);
 
@@ -79,7 +85,7 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
         let component = build_component(workspace, package)?;
         let models = folder(workspace).join("models");
         Ok(Program {
-            path: build(workspace, "bench-wasm")?,
+            path: build(workspace, WASM_HOST)?,
             arguments: vec![component.into(), models.into()],
         })
     };
@@ -92,7 +98,7 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
     };
     match engine {
         Engine::Ampoule | Engine::AmpouleHostKernels | Engine::AmpouleUnmetered => Ok(Program {
-            path: build(workspace, "bench-ampoule")?,
+            path: build(workspace, AMPOULE)?,
             arguments: vec![engine.name().into(), folder(workspace).join("cache").into()],
         }),
         Engine::OnnxruntimeNative => {
@@ -128,20 +134,17 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
 fn build(workspace: &Workspace, package: &str) -> Result<PathBuf> {
     // The workspace's target folder: what Ampoule depends on is there already.
     let target = workspace.host_target();
-    process::run(
-        process::cargo()
-            .current_dir(workspace.peers())
-            .args([
-                "build",
-                "--locked",
-                "--quiet",
-                "--release",
-                "--package",
-                package,
-                "--target-dir",
-            ])
-            .arg(target),
-    )?;
+    let mut build = process::cargo();
+    build
+        .current_dir(workspace.peers())
+        .args(["build", "--locked", "--quiet", "--release"])
+        .args(["--package", package, "--target-dir"])
+        .arg(target);
+    if package == WASM_HOST {
+        // Built together they have one Wasmtime, and it is compiled once.
+        build.args(["--package", AMPOULE]);
+    }
+    process::run(&mut build)?;
     Ok(target.join("release").join(package))
 }
 

@@ -11,9 +11,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm, Store, Strategy, UpdateDeadline};
+use wasmtime::{
+    Config, Engine, OptLevel, RegallocAlgorithm, Result, Store, Strategy, UpdateDeadline, bail,
+};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
@@ -42,7 +43,7 @@ fn main() -> Result<()> {
     let [component, directory] = arguments.as_slice() else {
         bail!("usage: bench-wasm COMPONENT DIRECTORY");
     };
-    let engine = Engine::new(&config()).map_err(anyhow::Error::from)?;
+    let engine = Engine::new(&config())?;
     let component = Component::from_file(&engine, component)?;
     let ticking = engine.clone();
     std::thread::spawn(move || {
@@ -53,8 +54,7 @@ fn main() -> Result<()> {
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
-        .build()
-        .context("a runtime")?;
+        .build()?;
     runtime.block_on(run(&engine, &component, directory))
 }
 
