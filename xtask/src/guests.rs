@@ -125,6 +125,12 @@ fn build_test_guests(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Builds one of the test guests, and says where it is.
+pub(crate) fn build_test_guest(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    process::run(cargo_build(workspace)?.args(["--package", TEST_GUESTS, "--example", name]))?;
+    Ok(artifacts(workspace).join(format!("examples/{name}.wasm")))
+}
+
 /// Where the hostile guests are, once they are built.
 fn test_guests(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let package = workspace.package(TEST_GUESTS)?;
