@@ -6,7 +6,7 @@
 //! the same numbers as anywhere.
 
 use ampoule_guest::{Assets, Embeddings, Error, Model, ModelInfo, TextEmbedding, Usage};
-use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
+use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, Precision, Scratch, linear};
 
 /// How many numbers of either end of a product are returned.
 const SAMPLE: usize = 16;
@@ -54,8 +54,9 @@ fn product(asked: &str) -> Result<Vec<f32>, Error> {
     })?;
     let x: Vec<f32> = (0..m * k).map(value).collect();
     let weights: Vec<f32> = (0..n * k).map(value).collect();
-    let mut packed = PackedMatrix::zeros(n, k);
-    packed.fill(0, &weights);
+    let mut packer = PackedMatrix::packer(Precision::F32, n, k);
+    packer.push(&weights);
+    let packed = packer.finish();
     let mut y = vec![0.0; m * n];
     let mut scratch = Scratch::default();
     for _ in 0..times {
@@ -63,6 +64,7 @@ fn product(asked: &str) -> Result<Vec<f32>, Error> {
             MatrixRef::new(&x, m, k),
             &packed,
             None,
+            Epilogue::STORE,
             &mut MatrixMut::new(&mut y, m, n),
             &mut scratch,
         );
