@@ -23,6 +23,16 @@ pub fn test_guest(name: &str) -> Vec<u8> {
     ))
 }
 
+/// The component of the package whose library is `name`, as `cargo xtask guests` built it.
+///
+/// # Panics
+///
+/// If it is not built: a test that skips proves nothing.
+#[must_use]
+pub fn package_guest(name: &str) -> Vec<u8> {
+    read(&format!("target/guests/wasm32-wasip2/guest/{name}.wasm"))
+}
+
 /// The component of the text-format guest `name`.
 ///
 /// # Panics

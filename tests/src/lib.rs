@@ -37,7 +37,8 @@ pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};
 pub use guests::{
-    minilm, minilm_weights, test_guest, tiny_vlm, wat_guest, wat_guest_with, workspace_file,
+    minilm, minilm_weights, package_guest, test_guest, tiny_vlm, wat_guest, wat_guest_with,
+    workspace_file,
 };
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};

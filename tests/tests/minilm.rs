@@ -253,6 +253,37 @@ fn matrices_that_the_host_has_packed_are_not_in_the_sandboxes_memory_and_count_a
 }
 
 #[test]
+fn weights_of_fewer_bits_give_nearly_the_same_embeddings() {
+    let publisher = Publisher::new("acme");
+    for (weights, least) in [("f16", 0.99999), ("int8", 0.97), ("int4", 0.8)] {
+        let settings = json!({ "weights": weights }).to_string();
+        let bundle = bundle(&publisher, |_, bytes| bytes)
+            .file("ampoule.json", settings.into_bytes())
+            .write();
+        let host = host_with_limits(&publisher, limits());
+        let model = block_on(host.load(bundle.path())).unwrap();
+        let sentences = sentences();
+        let texts: Vec<&str> = sentences.iter().map(|s| s.text.as_str()).collect();
+        let answer = block_on(model.embed_text(&texts)).unwrap();
+        let nearest = sentences
+            .iter()
+            .zip(
+                answer
+                    .output
+                    .values
+                    .chunks(answer.output.dimensions as usize),
+            )
+            .map(|(sentence, found)| {
+                let found: Vec<f64> = found.iter().map(|&x| f64::from(x)).collect();
+                cosine(&found, &sentence.expected.embedding)
+            })
+            .fold(1.0, f64::min);
+        println!("{weights}: the least cosine is {nearest:.6}");
+        assert!(nearest >= least, "{weights}: {nearest}");
+    }
+}
+
+#[test]
 fn token_ids_are_those_of_the_reference() {
     let sentences = sentences();
     let texts: Vec<&str> = sentences

@@ -19,6 +19,7 @@ const STEPS: &[(&str, Step)] = &[
     ("clippy of the host", clippy_host),
     ("clippy of the guests", clippy_guests),
     ("clippy of the fuzz targets", clippy_fuzz_targets),
+    ("clippy of the benchmark", clippy_bench),
     ("documentation", documentation),
     ("tests", |workspace| test::test(workspace, &[])),
 ];
@@ -108,6 +109,20 @@ fn clippy_fuzz_targets(workspace: &Workspace) -> Result<()> {
             .arg(workspace.host_target())
             .args(["--", "-Dwarnings"]),
     )
+}
+
+/// Of the benchmark's engines those that hold code of this repository's and build quickly: the peers
+/// themselves would take minutes. Their lock file has to be in order all the same.
+fn clippy_bench(workspace: &Workspace) -> Result<()> {
+    let mut clippy = process::cargo();
+    clippy
+        .current_dir(workspace.peers())
+        .args(["clippy", "--locked", "--target-dir"])
+        .arg(workspace.host_target());
+    for package in ["bench-engine", "bench-native", "bench-ampoule"] {
+        clippy.args(["--package", package]);
+    }
+    process::run(clippy.args(["--", "-Dwarnings"]))
 }
 
 /// Programs before libraries: `ampoule` is the name of both, and the library's pages are to stay.

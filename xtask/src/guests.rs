@@ -16,7 +16,7 @@ pub(crate) const TEST_GUESTS: &str = "ampoule-test-guests";
 /// Each component is built with this profile, written down in the root `Cargo.toml`.
 const PROFILE: &str = "guest";
 
-/// A model guest: a member of the workspace under `guest/models`.
+/// A guest that is a package: a member of the workspace under `guest/models` or `tests/kernel-guests`.
 #[derive(Debug)]
 pub(crate) struct ModelGuest<'a> {
     pub(crate) package: &'a Package,
@@ -26,7 +26,16 @@ pub(crate) struct ModelGuest<'a> {
 
 /// Every model guest of the workspace.
 pub(crate) fn models(workspace: &Workspace) -> Result<Vec<ModelGuest<'_>>> {
-    let folder = workspace.root().join("guest/models");
+    guests_in(workspace, "guest/models")
+}
+
+/// The suite of the kernels, as the guests that are compiled with other features.
+fn kernel_suites(workspace: &Workspace) -> Result<Vec<ModelGuest<'_>>> {
+    guests_in(workspace, "tests/kernel-guests")
+}
+
+fn guests_in<'a>(workspace: &'a Workspace, folder: &str) -> Result<Vec<ModelGuest<'a>>> {
+    let folder = workspace.root().join(folder);
     workspace
         .packages
         .iter()
@@ -42,7 +51,10 @@ pub(crate) fn model<'a>(workspace: &'a Workspace, name: &str) -> Result<ModelGue
 
 /// Builds everything and says where it is.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
-    for guest in models(workspace)? {
+    for guest in models(workspace)?
+        .into_iter()
+        .chain(kernel_suites(workspace)?)
+    {
         build_model(workspace, &guest)?;
     }
     build_test_guests(workspace)
@@ -113,6 +125,12 @@ fn build_test_guests(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Builds one of the test guests, and says where it is.
+pub(crate) fn build_test_guest(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    process::run(cargo_build(workspace)?.args(["--package", TEST_GUESTS, "--example", name]))?;
+    Ok(artifacts(workspace).join(format!("examples/{name}.wasm")))
+}
+
 /// Where the hostile guests are, once they are built.
 fn test_guests(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let package = workspace.package(TEST_GUESTS)?;
@@ -129,7 +147,10 @@ fn test_guests(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 pub(crate) fn built_components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut components = test_guests(workspace)?;
-    components.extend(models(workspace)?.into_iter().map(|model| model.component));
+    let packages = models(workspace)?
+        .into_iter()
+        .chain(kernel_suites(workspace)?);
+    components.extend(packages.map(|guest| guest.component));
     Ok(components)
 }
 

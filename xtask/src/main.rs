@@ -15,6 +15,7 @@
 )]
 
 mod audit;
+mod bench_peers;
 mod bench_sandbox;
 mod built_in;
 mod cargo_test;
@@ -48,6 +49,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::bench_peers::PeersArguments;
 use crate::minilm_bundle::Destination;
 use crate::workspace::Workspace;
 
@@ -89,10 +91,13 @@ enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         every: u32,
     },
-    /// Measure, beside a peer
+    /// Measure Ampoule and its peers side by side: writes report.json, a table and a plot into target/bench
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        #[command(flatten)]
+        peers: PeersArguments,
         #[command(subcommand)]
-        subject: BenchSubject,
+        subject: Option<BenchSubject>,
     },
     /// Ask a host good, bad and hostile requests in random order, while models and trust change; fail if an
     /// answer is wrong, or anything is lost or leaked
@@ -164,9 +169,10 @@ fn run(command: Command) -> Result<()> {
             BundledModel::TinyVlm => built_in::make(&workspace),
         },
         Command::Eval { every } => eval::eval(&workspace, every),
-        Command::Bench {
-            subject: BenchSubject::Sandbox { repeat },
-        } => bench_sandbox::bench(&workspace, repeat),
+        Command::Bench { peers, subject } => match subject {
+            None => bench_peers::bench(&workspace, &peers),
+            Some(BenchSubject::Sandbox { repeat }) => bench_sandbox::bench(&workspace, repeat),
+        },
         Command::Soak { minutes, seed } => soak::soak(&workspace, minutes, seed),
         Command::Audit => audit::audit(&workspace),
         Command::Promises => promises::check(&workspace, &test::last_report(&workspace)?),

@@ -102,11 +102,17 @@ impl Workspace {
     }
 
     /// The folders of the packages that are no members of the workspace: those of
-    /// [`example_packages`](Self::example_packages), and the fuzz targets.
+    /// [`example_packages`](Self::example_packages), the fuzz targets, and the benchmark's engines.
     pub(crate) fn outside_packages(&self) -> Result<Vec<PathBuf>> {
         let mut folders = self.example_packages()?;
         folders.push(self.fuzz_package());
+        folders.push(self.peers());
         Ok(folders)
+    }
+
+    /// The folder of the engines that the benchmark runs.
+    pub(crate) fn peers(&self) -> PathBuf {
+        self.root.join("bench/peers")
     }
 
     /// The folder of the fuzz targets.

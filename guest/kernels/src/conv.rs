@@ -4,9 +4,10 @@
 //! Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006),
 //! so that the product does nearly all of the work and memory does not grow with the picture.
 
+use crate::epilogue::Epilogue;
 use crate::gemm::{Scratch, linear};
 use crate::matrix::{MatrixMut, MatrixRef};
-use crate::pack::PackedMatrix;
+use crate::packed_matrix::PackedMatrix;
 
 /// The side of a patch.
 const SIDE: usize = 3;
@@ -56,7 +57,7 @@ impl PlaneShape {
 
     /// What a convolution of `outputs` channels makes of it: one pixel for every `stride` in a row,
     /// and one row for every `stride` rows, the first of each counted.
-    fn after(self, stride: usize, outputs: usize) -> Self {
+    pub(crate) fn after(self, stride: usize, outputs: usize) -> Self {
         PlaneShape {
             height: self.height.div_ceil(stride),
             width: self.width.div_ceil(stride),
@@ -65,13 +66,24 @@ impl PlaneShape {
     }
 }
 
+/// What a convolution of 3×3 pixels is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Convolution<'a> {
+    /// `[outputs, 3, 3, channels]`, packed as a matrix `[outputs, 9 · channels]`.
+    pub weights: &'a PackedMatrix,
+    /// `[outputs]`.
+    pub bias: &'a [f32],
+    /// Pixels from one patch to the next, in both directions.
+    pub stride: usize,
+}
+
 /// A convolution of 3×3 pixels over `x`, with one pixel of zeros around it:
-/// `y[i, j, n] = bias[n] + Σ x[i·stride + u − 1, j·stride + v − 1, c] · weights[n, u, v, c]` over the
+/// `y[i, j, n] = epilogue(bias[n] + Σ x[i·stride + u − 1, j·stride + v − 1, c] · weights[n, u, v, c])` over the
 /// rows `u` and columns `v` of the patch and the channels `c`.
 ///
-/// Shapes: `x` `[height, width, channels]`; `weights` `[outputs, 3, 3, channels]`, packed as a matrix
-/// `[outputs, 9 · channels]`; `bias` `[outputs]`; `y`, whose length is made to fit,
-/// `[⌈height / stride⌉, ⌈width / stride⌉, outputs]`, which is also the answer. The sums are those of
+/// Shapes: `x` `[height, width, channels]`; those of [`Convolution`]; `y`, whose length is made to fit,
+/// `[⌈height / stride⌉, ⌈width / stride⌉, outputs]`, which is also the answer. With [`Epilogue::Add`] it has that
+/// length already. The sums are those of
 /// [`linear`].
 ///
 /// # Panics
@@ -80,9 +92,12 @@ impl PlaneShape {
 pub fn conv2d(
     x: &[f32],
     shape: PlaneShape,
-    weights: &PackedMatrix,
-    bias: &[f32],
-    stride: usize,
+    Convolution {
+        weights,
+        bias,
+        stride,
+    }: Convolution<'_>,
+    epilogue: Epilogue,
     y: &mut Vec<f32>,
     scratch: &mut ConvScratch,
 ) -> PlaneShape {
@@ -91,6 +106,9 @@ pub fn conv2d(
     assert_eq!(weights.inputs(), columns, "numbers in a patch of {shape:?}");
     let outputs = shape.after(stride, weights.outputs());
     let pixels = outputs.height * outputs.width;
+    if epilogue == Epilogue::Add {
+        assert_eq!(y.len(), outputs.len(), "numbers in {outputs:?}");
+    }
     y.resize(outputs.len(), 0.0);
     for first in (0..pixels).step_by(BLOCK_PATCHES) {
         let block = first..pixels.min(first + BLOCK_PATCHES);
@@ -108,6 +126,7 @@ pub fn conv2d(
             MatrixRef::new(&scratch.patches, block.len(), columns),
             weights,
             Some(bias),
+            epilogue,
             &mut MatrixMut::new(
                 &mut y[first * outputs.channels..],
                 block.len(),

@@ -1,6 +1,7 @@
 //! What goes number by number, in one row or two.
 
-use crate::simd::{LANES, Native, Vector, map};
+use crate::rows;
+use crate::simd::{LANES, Native, Vector};
 
 /// `x[i] += y[i]`.
 ///
@@ -55,5 +56,5 @@ pub fn dot(x: &[f32], y: &[f32]) -> f32 {
 
 /// Replaces each `x` by the larger of it and 0.
 pub fn relu(values: &mut [f32]) {
-    map(values, |x: Native| x.max(Native::splat(0.0)));
+    rows::map(values, |x| x.max(Native::splat(0.0)));
 }

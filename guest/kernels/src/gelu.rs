@@ -1,7 +1,8 @@
 //! The Gaussian error linear unit of Hendrycks and Gimpel (2016), `x·Φ(x)`, by the error function
 //! (BERT's `gelu`), not by its approximation with tanh (`gelu_new`).
 
-use crate::simd::{Native, Vector, map};
+use crate::rows;
+use crate::simd::Vector;
 
 /// Beyond this `erf(x/√2)` is 1 in f32.
 const CLAMP: f32 = 5.6;
@@ -29,17 +30,20 @@ const Q: [f32; 6] = [
 ///
 /// Off by at most 2.5·10⁻⁷·max(1, |x|): the rounding of f32. Exact, `0` or `x`, beyond ±5.6.
 pub fn gelu(values: &mut [f32]) {
-    map(values, |x: Native| {
-        let clamped = x.min(Native::splat(CLAMP)).max(Native::splat(-CLAMP));
-        let square = clamped.mul(clamped);
-        let erf = clamped
-            .mul(horner(&P, square))
-            .div(horner(&Q, square))
-            .min(Native::splat(1.0))
-            .max(Native::splat(-1.0));
-        let half = x.mul(Native::splat(0.5));
-        half.mul(erf.add(Native::splat(1.0)))
-    });
+    rows::map(values, gelu_of);
+}
+
+#[inline(always)]
+pub(crate) fn gelu_of<V: Vector>(x: V) -> V {
+    let clamped = x.min(V::splat(CLAMP)).max(V::splat(-CLAMP));
+    let square = clamped.mul(clamped);
+    let erf = clamped
+        .mul(horner(&P, square))
+        .div(horner(&Q, square))
+        .min(V::splat(1.0))
+        .max(V::splat(-1.0));
+    let half = x.mul(V::splat(0.5));
+    half.mul(erf.add(V::splat(1.0)))
 }
 
 /// The polynomial with these coefficients, the constant one first.

@@ -1,5 +1,7 @@
 //! Views of row-major matrices whose rows may lie apart, such as one head's columns.
 
+use std::ops::Range;
+
 /// A matrix to read: `rows × columns`, the rows `stride` elements apart.
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixRef<'a> {
@@ -52,6 +54,31 @@ impl<'a> MatrixRef<'a> {
     pub fn row(&self, row: usize) -> &'a [f32] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         &self.data[row * self.stride..][..self.columns]
+    }
+
+    /// The rows and columns in these ranges.
+    ///
+    /// # Panics
+    ///
+    /// When they are not all there.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        assert!(
+            rows.start <= rows.end && rows.end <= self.rows,
+            "rows {rows:?} of {}",
+            self.rows
+        );
+        assert!(
+            columns.start <= columns.end && columns.end <= self.columns,
+            "columns {columns:?} of {}",
+            self.columns
+        );
+        let data = if rows.is_empty() {
+            &[]
+        } else {
+            &self.data[rows.start * self.stride + columns.start..]
+        };
+        Self::with_stride(data, rows.len(), columns.len(), self.stride)
     }
 }
 

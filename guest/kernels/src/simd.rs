@@ -1,4 +1,4 @@
-//! Four f32 numbers at once: what the algorithms need of an architecture.
+//! Four f32 numbers at once, and the inner loops: what the algorithms need of an architecture.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod portable;
@@ -10,12 +10,16 @@ pub(crate) use portable::Portable as Native;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm32::Simd128 as Native;
 
-use crate::tile::{ColumnStep, RowStep, STEPS, Tile};
+use crate::half_panels::HalfStep;
+use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
+use crate::int8::{Int8ColumnStep, Int8RowStep, Int8Tile};
+use crate::strip::{SpreadNumber, Strip};
+use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile};
 
 /// How many numbers a vector holds.
 pub(crate) const LANES: usize = 4;
 
-/// A vector of [`LANES`] numbers, and the inner loop of the matrix product on it.
+/// A vector of [`LANES`] numbers.
 ///
 /// The functions are always inlined: under Cranelift a call that remains costs more than the
 /// arithmetic in it.
@@ -26,8 +30,6 @@ pub(crate) trait Vector: Copy {
     fn load(from: &[f32; LANES]) -> Self;
     /// The lanes to memory.
     fn store(self, to: &mut [f32; LANES]);
-    /// Lane `LANE` in every lane.
-    fn broadcast<const LANE: usize>(self) -> Self;
     /// `self + other`.
     fn add(self, other: Self) -> Self;
     /// `self − other`.
@@ -44,9 +46,6 @@ pub(crate) trait Vector: Copy {
     fn round(self) -> Self;
     /// 2 to the power of lanes that hold whole numbers from −126 to 127.
     fn exp2_of_whole(self) -> Self;
-
-    /// `tile += a·b` over the first `steps` of the given steps; see [`crate::tile`].
-    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile);
 
     /// `self · factor + addend`, rounded twice.
     #[inline(always)]
@@ -71,17 +70,50 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// Replaces each number by `f` of it, a vector at a time.
-#[inline(always)]
-pub(crate) fn map<V: Vector>(values: &mut [f32], mut f: impl FnMut(V) -> V) {
-    let (vectors, rest) = values.as_chunks_mut::<LANES>();
-    for vector in vectors {
-        f(V::load(vector)).store(vector);
-    }
-    if !rest.is_empty() {
-        let mut last = [0.0; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        f(V::load(&last)).store(&mut last);
-        rest.copy_from_slice(&last[..rest.len()]);
-    }
+/// The inner loops, and the loops over much that is to be packed.
+pub(crate) trait Kernels {
+    /// `tile += a·b` over the first `steps` of the given steps; see [`crate::tile`].
+    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile);
+
+    /// `strip += x·b` over the first `steps` of the given steps; see [`crate::strip`].
+    fn accumulate_strip(
+        steps: usize,
+        x: &[SpreadNumber; STEPS],
+        panels: [&[ColumnStep; STEPS]; 4],
+        strip: &mut Strip,
+    );
+
+    /// `tile += a·b` in whole numbers, over the first `steps` of the given steps; see [`crate::int8`].
+    fn accumulate_int8(
+        steps: usize,
+        a: &[Int8RowStep; STEPS],
+        b: &[Int8ColumnStep; STEPS],
+        tile: &mut Int8Tile,
+    );
+
+    /// `sums += x·w` over the first `blocks` of the given blocks; see [`crate::int4`].
+    fn accumulate_int4(
+        blocks: usize,
+        x: &[Int4Input; BLOCKS],
+        weights: &[Int4Block; BLOCKS],
+        sums: &mut Int4Sums,
+    );
+
+    /// Puts each number of a row into every lane of its place in its step.
+    fn spread(row: &[f32], steps: &mut [RowStep], lane: usize);
+
+    /// Appends the rows, each `inverses` times as large and rounded, step by step, and adds what they
+    /// became to the sums. All are as long, a multiple of [`LANES`].
+    fn round_rows(
+        rows: [&[f32]; TILE_ROWS],
+        inverses: [f32; TILE_ROWS],
+        steps: &mut Vec<Int8RowStep>,
+        sums: &mut [i32; TILE_ROWS],
+    );
+
+    /// The largest magnitude. Infinite or no number, where there is one that is.
+    fn largest_magnitude(row: &[f32]) -> f32;
+
+    /// Widens f16 to f32, infinities and what is no number included.
+    fn widen(from: &HalfStep, to: &mut ColumnStep);
 }

@@ -4,7 +4,8 @@ use std::f32::consts::LOG2_E;
 
 use crate::gelu::horner;
 use crate::matrix::MatrixMut;
-use crate::simd::{LANES, Native, Vector, map};
+use crate::rows;
+use crate::simd::{Native, Vector};
 
 /// `e^r ≈ Σ cᵢ·rⁱ` for |r| ≤ ln 2 / 2, off by at most 3.1·10⁻⁹ of the value in exact arithmetic.
 /// A fit of our own: `fit/coefficients.py`.
@@ -30,49 +31,23 @@ const EXP_LEAST: f32 = -87.3;
 ///
 /// Each element is off by at most some 10⁻⁶ of its value or, below that, by `2⁻¹²⁶`. A row without
 /// elements stays so.
-pub fn softmax(rows: &mut MatrixMut<'_>, scale: f32) {
-    for row in 0..rows.rows() {
-        softmax_row(rows.row_mut(row), scale);
+pub fn softmax(matrix: &mut MatrixMut<'_>, scale: f32) {
+    for row in 0..matrix.rows() {
+        softmax_row(matrix.row_mut(row), scale);
     }
 }
 
 fn softmax_row(row: &mut [f32], scale: f32) {
-    let largest = largest(row, scale);
-    map(row, |x: Native| {
-        exp(x.mul_add(Native::splat(scale), Native::splat(-largest)))
-    });
-    let factor = Native::splat(1.0 / sum(row));
-    map(row, |x: Native| x.mul(factor));
-}
-
-/// The largest of `scale · x`.
-fn largest(row: &[f32], scale: f32) -> f32 {
-    let (vectors, rest) = row.as_chunks::<LANES>();
-    let scale_of_all = Native::splat(scale);
-    let largest = vectors
-        .iter()
-        .fold(Native::splat(f32::NEG_INFINITY), |largest, vector| {
-            largest.max(Native::load(vector).mul(scale_of_all))
-        })
-        .largest();
-    rest.iter()
-        .fold(largest, |largest, x| largest.max(x * scale))
-}
-
-fn sum(row: &[f32]) -> f32 {
-    let (vectors, rest) = row.as_chunks::<LANES>();
-    let sum = vectors
-        .iter()
-        .fold(Native::splat(0.0), |sum, vector| {
-            sum.add(Native::load(vector))
-        })
-        .sum();
-    rest.iter().fold(sum, |sum, x| sum + x)
+    let scale = Native::splat(scale);
+    let largest = Native::splat(rows::largest(row, |x| x.mul(scale)));
+    rows::map(row, |x| exp(x.mul(scale).sub(largest)));
+    let factor = Native::splat(1.0 / rows::sum(row, |x| x));
+    rows::map(row, |x| x.mul(factor));
 }
 
 /// `e^x` for `x` up to 0 (or a little above); what is below −87.3 is taken for that.
 #[inline(always)]
-fn exp<V: Vector>(x: V) -> V {
+pub(crate) fn exp<V: Vector>(x: V) -> V {
     let x = x.max(V::splat(EXP_LEAST));
     let whole = x.mul(V::splat(LOG2_E)).round();
     let rest = whole.mul_add(V::splat(-LN_2_HIGH), x);

@@ -3,13 +3,13 @@
 
 use ampoule_guest::Error;
 #[cfg(feature = "host-kernels")]
-use ampoule_guest::host_kernels::{self, Activation};
-use ampoule_kernels::{Scratch, gelu};
+use ampoule_guest::host_kernels;
+use ampoule_kernels::{Activation, Scratch};
 
 use crate::linear::Linear;
 use crate::weights::Weights;
 
-/// The memory that [`FeedForward::apply`] works in.
+/// The memory that a [`FeedForward`] works in.
 #[derive(Default)]
 pub struct FeedForwardWorkspace {
     /// The middle, `[rows, intermediate]`.
@@ -49,15 +49,60 @@ impl FeedForward {
         scratch: &mut Scratch,
     ) {
         #[cfg(feature = "host-kernels")]
-        if let (Some(up), Some(down)) = (self.up.on_host(), self.down.on_host()) {
-            // One call: the middle, which is the widest, never comes into the sandbox.
-            let steps = [up.then(Activation::Gelu), down.then(Activation::None)];
-            *y = host_kernels::linear(&steps, x);
+        if let Some(all) = self.by_host(x) {
+            *y = all;
             return;
         }
         let middle = &mut workspace.intermediate;
-        self.up.apply(x, middle, scratch);
-        gelu(middle);
+        self.up.activate(x, Activation::Gelu, middle, scratch);
         self.down.apply(middle, y, scratch);
+    }
+
+    /// Applies it to the rows `x` `[rows, hidden]` and adds what comes of that to `y` of the same shape: a
+    /// residual connection.
+    pub fn add(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        workspace: &mut FeedForwardWorkspace,
+        scratch: &mut Scratch,
+    ) {
+        #[cfg(feature = "host-kernels")]
+        if let Some(update) = self.by_host(x) {
+            ampoule_kernels::add(y, &update);
+            return;
+        }
+        let middle = &mut workspace.intermediate;
+        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.down.add(middle, y, scratch);
+    }
+
+    /// As [`add`](FeedForward::add), to the rows themselves.
+    pub fn add_to_itself(
+        &self,
+        x: &mut [f32],
+        workspace: &mut FeedForwardWorkspace,
+        scratch: &mut Scratch,
+    ) {
+        #[cfg(feature = "host-kernels")]
+        if let Some(update) = self.by_host(x) {
+            ampoule_kernels::add(x, &update);
+            return;
+        }
+        let middle = &mut workspace.intermediate;
+        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.down.add(middle, x, scratch);
+    }
+
+    /// What comes of the rows `x`, where the host has both layers: in one call, so that the middle, which
+    /// is the widest, never comes into the sandbox.
+    #[cfg(feature = "host-kernels")]
+    fn by_host(&self, x: &[f32]) -> Option<Vec<f32>> {
+        let (up, down) = (self.up.on_host()?, self.down.on_host()?);
+        let steps = [
+            up.then(host_kernels::Activation::Gelu),
+            down.then(host_kernels::Activation::None),
+        ];
+        Some(host_kernels::linear(&steps, x))
     }
 }

@@ -4,6 +4,7 @@
 //! | type | what it is |
 //! | --- | --- |
 //! | [`Weights`] | `model.safetensors`, a tensor at a time |
+//! | [`precision`] | `ampoule.json`: whether weights are computed with as f32, f16, int8 or 4 bits |
 //! | [`Linear`] | `y = x·wᵀ + b` |
 //! | [`LayerNorm`] | rows of mean 0 and variance 1, scaled and shifted |
 //! | [`Attention`] | queries, keys and values, and what the heads gather; with a [`KeyValueCache`] where tokens come one after another |
@@ -23,6 +24,7 @@ mod feed_forward;
 mod finite;
 mod layer_norm;
 mod linear;
+mod precision;
 mod sigmoid;
 mod weights;
 
@@ -31,6 +33,7 @@ pub use feed_forward::{FeedForward, FeedForwardWorkspace};
 pub use finite::finite;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use precision::precision;
 pub use sigmoid::sigmoid;
 pub use weights::Weights;
 

@@ -2,8 +2,8 @@
 
 use ampoule_guest::Error;
 #[cfg(feature = "host-kernels")]
-use ampoule_guest::host_kernels::{self, Activation, HostLayer};
-use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
+use ampoule_guest::host_kernels::{self, HostLayer};
+use ampoule_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
 
 use crate::weights::Weights;
 
@@ -15,12 +15,15 @@ pub struct Linear {
 
 /// Where a layer is.
 enum Place {
-    Sandbox {
-        weights: PackedMatrix,
-        bias: Vec<f32>,
-    },
+    Sandbox(SandboxLayer),
     #[cfg(feature = "host-kernels")]
     Host(HostLayer),
+}
+
+/// A layer in the sandbox's own memory.
+struct SandboxLayer {
+    weights: PackedMatrix,
+    bias: Vec<f32>,
 }
 
 impl Linear {
@@ -49,26 +52,47 @@ impl Linear {
         }
         let weights = source.packed(&weights, &[outputs, inputs])?;
         Ok(Linear {
-            place: Place::Sandbox { weights, bias },
+            place: Place::Sandbox(SandboxLayer { weights, bias }),
         })
     }
 
     /// Applies it to the rows `x` `[rows, inputs]`, into `y` `[rows, outputs]`.
     pub fn apply(&self, x: &[f32], y: &mut Vec<f32>, scratch: &mut Scratch) {
+        self.activate(x, Activation::Identity, y, scratch);
+    }
+
+    /// Applies it to the rows `x` `[rows, inputs]`, and `activation` to what comes of that, into `y`
+    /// `[rows, outputs]`.
+    pub fn activate(
+        &self,
+        x: &[f32],
+        activation: Activation,
+        y: &mut Vec<f32>,
+        scratch: &mut Scratch,
+    ) {
         match &self.place {
-            Place::Sandbox { weights, bias } => {
-                let rows = x.len() / weights.inputs();
-                y.resize(rows * weights.outputs(), 0.0);
-                linear(
-                    MatrixRef::new(x, rows, weights.inputs()),
-                    weights,
-                    Some(bias),
-                    &mut MatrixMut::new(y, rows, weights.outputs()),
-                    scratch,
-                );
+            Place::Sandbox(layer) => {
+                let rows = x.len() / layer.weights.inputs();
+                y.resize(rows * layer.weights.outputs(), 0.0);
+                layer.product(x, Epilogue::Store(activation), y, scratch);
             }
             #[cfg(feature = "host-kernels")]
-            Place::Host(layer) => *y = host_kernels::linear(&[layer.then(Activation::None)], x),
+            Place::Host(layer) => {
+                *y = host_kernels::linear(&[layer.then(by_host(activation))], x);
+            }
+        }
+    }
+
+    /// Applies it to the rows `x` `[rows, inputs]` and adds what comes of that to `y` `[rows, outputs]`:
+    /// a residual connection.
+    pub fn add(&self, x: &[f32], y: &mut [f32], scratch: &mut Scratch) {
+        match &self.place {
+            Place::Sandbox(layer) => layer.product(x, Epilogue::Add, y, scratch),
+            #[cfg(feature = "host-kernels")]
+            Place::Host(layer) => {
+                let update = host_kernels::linear(&[layer.then(by_host(Activation::Identity))], x);
+                ampoule_kernels::add(y, &update);
+            }
         }
     }
 
@@ -76,8 +100,33 @@ impl Linear {
     #[cfg(feature = "host-kernels")]
     pub(crate) fn on_host(&self) -> Option<&HostLayer> {
         match &self.place {
-            Place::Sandbox { .. } => None,
+            Place::Sandbox(_) => None,
             Place::Host(layer) => Some(layer),
         }
+    }
+}
+
+impl SandboxLayer {
+    fn product(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32], scratch: &mut Scratch) {
+        let rows = x.len() / self.weights.inputs();
+        linear(
+            MatrixRef::new(x, rows, self.weights.inputs()),
+            &self.weights,
+            Some(&self.bias),
+            epilogue,
+            &mut MatrixMut::new(y, rows, self.weights.outputs()),
+            scratch,
+        );
+    }
+}
+
+/// The activation as the host knows it.
+#[cfg(feature = "host-kernels")]
+pub(crate) fn by_host(activation: Activation) -> host_kernels::Activation {
+    match activation {
+        Activation::Identity => host_kernels::Activation::None,
+        Activation::Relu => host_kernels::Activation::Relu,
+        Activation::Gelu => host_kernels::Activation::Gelu,
+        Activation::Silu => host_kernels::Activation::Silu,
     }
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 #[cfg(feature = "host-kernels")]
 use ampoule_guest::host_kernels::{ElementType, Format, Layer, Part, Tensor};
 use ampoule_guest::{Assets, Error};
-use ampoule_kernels::PackedMatrix;
+use ampoule_kernels::{MAX_INT8_INPUTS, PackedMatrix, Precision};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -29,6 +29,8 @@ pub struct Weights<'a> {
     data_offset: u64,
     /// In front of every name.
     prefix: String,
+    /// How matrices are packed.
+    precision: Precision,
     /// What was read so far, as it lies in memory.
     bytes: Cell<usize>,
 }
@@ -76,6 +78,7 @@ impl<'a> Weights<'a> {
             tensors,
             data_offset,
             prefix: String::new(),
+            precision: Precision::F32,
             bytes: Cell::new(0),
         })
     }
@@ -85,6 +88,13 @@ impl<'a> Weights<'a> {
     #[must_use]
     pub fn within(mut self, prefix: &str) -> Self {
         self.prefix.push_str(prefix);
+        self
+    }
+
+    /// The same file, its matrices packed with this precision from now on. Without it, as f32.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -131,14 +141,16 @@ impl<'a> Weights<'a> {
             Some((&outputs, inputs)) => (outputs, inputs.iter().product()),
             None => (1, 1),
         };
-        let mut packed = PackedMatrix::zeros(names.len() * outputs, inputs);
-        let mut filled = 0;
-        for (name, info) in tensors {
-            self.read(&name, info, |piece| {
-                packed.fill(filled, piece);
-                filled += piece.len();
-            })?;
+        if self.precision == Precision::Int8 && inputs > MAX_INT8_INPUTS {
+            return Err(error::weights(format!(
+                "expected at most {MAX_INT8_INPUTS} inputs in int8, found {inputs}"
+            )));
         }
+        let mut packer = PackedMatrix::packer(self.precision, names.len() * outputs, inputs);
+        for (name, info) in tensors {
+            self.read(&name, info, |piece| packer.push(piece))?;
+        }
+        let packed = packer.finish();
         self.count(packed.bytes());
         Ok(packed)
     }

@@ -5,7 +5,7 @@
 //! so a colour and a shape stay two things until a question joins them.
 
 use ampoule_guest::Error;
-use ampoule_kernels::{MatrixMut, MatrixRef, PackedMatrix, add, linear};
+use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, add, linear};
 use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, error, finite};
 
 use crate::config::Config;
@@ -144,6 +144,7 @@ impl Decoder {
             MatrixRef::new(&rows, count, self.hidden),
             &self.embedding,
             None,
+            Epilogue::STORE,
             &mut MatrixMut::new(&mut logits, count, self.vocabulary()),
             &mut workspace.scratch,
         );

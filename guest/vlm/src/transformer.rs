@@ -3,7 +3,7 @@
 //! Architecture", 2020).
 
 use ampoule_guest::Error;
-use ampoule_kernels::{Scratch, add};
+use ampoule_kernels::Scratch;
 use ampoule_nn::{
     Attention, AttentionWorkspace, FeedForward, FeedForwardWorkspace, KeyValueCache, LayerNorm,
     Linear, Weights,
@@ -19,8 +19,6 @@ pub(crate) struct LayerWorkspace {
     pub(crate) feed_forward: FeedForwardWorkspace,
     /// The rows, normalised, `[rows, hidden]`.
     normal: Vec<f32>,
-    /// What is added to the rows, `[rows, hidden]`.
-    update: Vec<f32>,
 }
 
 /// One layer.
@@ -94,7 +92,6 @@ impl Layer {
             attention,
             feed_forward,
             normal,
-            update,
         } = workspace;
         replace(normal, x);
         self.attention_norm.apply(normal);
@@ -105,15 +102,11 @@ impl Layer {
                     .gather_causally(normal, cache, attention, scratch);
             }
         }
-        self.attention_output
-            .apply(&attention.context, update, scratch);
-        add(x, update);
+        self.attention_output.add(&attention.context, x, scratch);
 
         replace(normal, x);
         self.feed_forward_norm.apply(normal);
-        self.feed_forward
-            .apply(normal, update, feed_forward, scratch);
-        add(x, update);
+        self.feed_forward.add(normal, x, feed_forward, scratch);
     }
 }
 

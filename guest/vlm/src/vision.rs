@@ -3,11 +3,15 @@
 //! Models", 2024), so that the expensive part works on few tokens.
 
 use ampoule_guest::Error;
-use ampoule_kernels::{ConvScratch, PackedMatrix, PlaneShape, add, conv2d, relu};
+use ampoule_kernels::{
+    Activation, ConvScratch, Epilogue, PackedMatrix, PlaneShape, add, conv2d, relu,
+};
 use ampoule_nn::{LayerNorm, Weights};
 
 use crate::config::Config;
 use crate::transformer::{Layer, LayerWorkspace, Sight};
+
+const RELU: Epilogue = Epilogue::Store(Activation::Relu);
 
 /// A convolution of 3×3 pixels. Its batch normalisation is folded into the weights.
 struct Convolution {
@@ -31,13 +35,16 @@ impl Convolution {
         })
     }
 
-    fn apply(&self, x: &Plane, y: &mut Plane, scratch: &mut ConvScratch) {
+    fn apply(&self, x: &Plane, epilogue: Epilogue, y: &mut Plane, scratch: &mut ConvScratch) {
         y.shape = conv2d(
             &x.values,
             x.shape,
-            &self.weights,
-            &self.bias,
-            self.stride,
+            ampoule_kernels::Convolution {
+                weights: &self.weights,
+                bias: &self.bias,
+                stride: self.stride,
+            },
+            epilogue,
             &mut y.values,
             scratch,
         );
@@ -166,7 +173,7 @@ impl VisionEncoder {
     /// The convolutions: a pixel of what comes out is a visual token.
     fn convolve(&self, pixels: &[u8]) -> Plane {
         let mut scratch = ConvScratch::default();
-        let (mut y, mut z) = (Plane::empty(), Plane::empty());
+        let mut y = Plane::empty();
         let mut x = Plane {
             shape: PlaneShape {
                 height: self.image_size,
@@ -180,23 +187,19 @@ impl VisionEncoder {
                 .collect(),
         };
         for stem in &self.stem {
-            stem.apply(&x, &mut y, &mut scratch);
-            relu(&mut y.values);
+            stem.apply(&x, RELU, &mut y, &mut scratch);
             std::mem::swap(&mut x, &mut y);
         }
         for (index, stage) in self.stages.iter().enumerate() {
             for block in &stage.blocks {
-                block.first.apply(&x, &mut y, &mut scratch);
-                relu(&mut y.values);
-                block.second.apply(&y, &mut z, &mut scratch);
-                add(&mut x.values, &z.values);
+                block.first.apply(&x, RELU, &mut y, &mut scratch);
+                block.second.apply(&y, Epilogue::Add, &mut x, &mut scratch);
                 relu(&mut x.values);
             }
-            stage.down.apply(&x, &mut y, &mut scratch);
             // What comes after the last stage goes into the transformer as it is.
-            if index + 1 < self.stages.len() {
-                relu(&mut y.values);
-            }
+            let is_last = index + 1 == self.stages.len();
+            let epilogue = if is_last { Epilogue::STORE } else { RELU };
+            stage.down.apply(&x, epilogue, &mut y, &mut scratch);
             std::mem::swap(&mut x, &mut y);
         }
         x

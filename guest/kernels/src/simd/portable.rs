@@ -1,7 +1,13 @@
 //! Plain arrays, for targets other than `wasm32`.
 
-use super::{LANES, Vector};
-use crate::tile::{ColumnStep, RowStep, STEPS, Tile, accumulate_steps};
+use half::f16;
+
+use super::{Kernels, LANES, Vector};
+use crate::half_panels::HalfStep;
+use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
+use crate::int8::{DEPTH, Int8ColumnStep, Int8RowStep, Int8Tile};
+use crate::strip::{SpreadNumber, Strip, accumulate_strip_steps};
+use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile, accumulate_steps};
 
 /// Four numbers in an array.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +34,6 @@ impl Vector for Portable {
     #[inline(always)]
     fn store(self, to: &mut [f32; LANES]) {
         *to = self.0;
-    }
-
-    #[inline(always)]
-    fn broadcast<const LANE: usize>(self) -> Self {
-        Portable([self.0[LANE]; LANES])
     }
 
     #[inline(always)]
@@ -78,8 +79,129 @@ impl Vector for Portable {
                 .map(|whole| f32::from_bits(((whole as i32).wrapping_add(127) << 23) as u32)),
         )
     }
+}
 
-    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-        accumulate_steps!(Portable, Portable::mul_add, steps, a, b, tile);
+/// The same for whole numbers.
+#[derive(Debug, Clone, Copy)]
+struct Sums([i32; LANES]);
+
+impl Sums {
+    fn load(from: &[i32; LANES]) -> Self {
+        Sums(*from)
     }
+
+    fn store(self, to: &mut [i32; LANES]) {
+        *to = self.0;
+    }
+}
+
+/// Four bytes for each of four sums.
+#[derive(Debug, Clone, Copy)]
+struct Bytes<T>([[T; DEPTH]; LANES]);
+
+impl<T: Copy> Bytes<T> {
+    fn load(from: &[[T; DEPTH]; LANES]) -> Self {
+        Bytes(*from)
+    }
+}
+
+fn dot(a: Bytes<i8>, b: Bytes<u8>, sums: Sums) -> Sums {
+    Sums(std::array::from_fn(|lane| {
+        let products = a.0[lane].iter().zip(b.0[lane]);
+        let products = products.map(|(&a, b)| i32::from(a) * i32::from(b));
+        sums.0[lane] + products.sum::<i32>()
+    }))
+}
+
+impl Kernels for Portable {
+    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
+        accumulate_steps!(Portable, Portable, Portable, mul_add, steps, a, b, tile);
+    }
+
+    fn accumulate_strip(
+        steps: usize,
+        x: &[SpreadNumber; STEPS],
+        panels: [&[ColumnStep; STEPS]; 4],
+        strip: &mut Strip,
+    ) {
+        let panel_steps = 4 * steps;
+        accumulate_strip_steps!(Portable, mul_add, panel_steps, x, panels, strip);
+    }
+
+    fn accumulate_int8(
+        steps: usize,
+        a: &[Int8RowStep; STEPS],
+        b: &[Int8ColumnStep; STEPS],
+        tile: &mut Int8Tile,
+    ) {
+        accumulate_steps!(Sums, Bytes<i8>, Bytes<u8>, dot, steps, a, b, tile);
+    }
+
+    fn accumulate_int4(
+        blocks: usize,
+        x: &[Int4Input; BLOCKS],
+        weights: &[Int4Block; BLOCKS],
+        sums: &mut Int4Sums,
+    ) {
+        for (x, block) in x.iter().zip(weights).take(blocks) {
+            let mut scales = ColumnStep::ZERO;
+            Self::widen(&block.scales, &mut scales);
+            let outputs = block
+                .weights
+                .as_flattened()
+                .iter()
+                .zip(scales.0.as_flattened());
+            for ((weights, scale), sum) in outputs.zip(sums.as_flattened_mut()) {
+                let mut parts = x.correction;
+                for (i, &byte) in weights.iter().enumerate() {
+                    parts[i / 4] += i32::from(x.values[0][i]) * i32::from(byte & 15)
+                        + i32::from(x.values[1][i]) * i32::from(byte >> 4);
+                }
+                for ((sum, part), x_scale) in sum.iter_mut().zip(parts).zip(x.scale) {
+                    *sum += part as f32 * (scale * x_scale);
+                }
+            }
+        }
+    }
+
+    fn spread(row: &[f32], steps: &mut [RowStep], lane: usize) {
+        for (&x, step) in row.iter().zip(steps) {
+            step.0[lane] = [x; LANES];
+        }
+    }
+
+    fn round_rows(
+        rows: [&[f32]; TILE_ROWS],
+        inverses: [f32; TILE_ROWS],
+        steps: &mut Vec<Int8RowStep>,
+        sums: &mut [i32; TILE_ROWS],
+    ) {
+        for first in (0..rows[0].len()).step_by(DEPTH) {
+            let mut step = Int8RowStep::ZERO;
+            for (row, lanes) in step.0.iter_mut().enumerate() {
+                let rounded: [i8; DEPTH] = std::array::from_fn(|i| {
+                    (rows[row][first + i] * inverses[row]).round_ties_even() as i8
+                });
+                sums[row] += rounded.iter().map(|&x| i32::from(x)).sum::<i32>();
+                *lanes = [rounded; LANES];
+            }
+            steps.push(step);
+        }
+    }
+
+    fn largest_magnitude(row: &[f32]) -> f32 {
+        // As bits, what is no number is the largest of all.
+        let bits = row.iter().map(|x| x.abs().to_bits());
+        f32::from_bits(bits.max().unwrap_or(0))
+    }
+
+    fn widen(from: &HalfStep, to: &mut ColumnStep) {
+        for (to, &bits) in to.0.as_flattened_mut().iter_mut().zip(&from.0) {
+            *to = f16::from_bits(bits).to_f32();
+        }
+    }
+}
+
+fn mul_add(a: Portable, b: Portable, addend: Portable) -> Portable {
+    a.mul_add(b, addend)
 }

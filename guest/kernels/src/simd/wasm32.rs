@@ -1,20 +1,20 @@
-//! WebAssembly's 128-bit vectors.
+//! WebAssembly's 128-bit vectors of four f32 numbers.
+
+mod kernels;
 
 use core::arch::wasm32::{
     f32x4_add, f32x4_div, f32x4_mul, f32x4_nearest, f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub,
-    i32x4_add, i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_trunc_sat_f32x4, v128, v128_load,
-    v128_store,
+    i32x4_add, i32x4_shl, i32x4_splat, i32x4_trunc_sat_f32x4, v128, v128_load, v128_store,
 };
 
 use super::{LANES, Vector};
-use crate::tile::{ColumnStep, RowStep, STEPS, Tile, accumulate_steps};
 
 #[cfg(not(target_feature = "simd128"))]
 compile_error!("ampoule-kernels needs `-Ctarget-feature=+simd128` on wasm32");
 
 /// Four numbers in a vector register.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Simd128(v128);
+pub(crate) struct Simd128(pub(super) v128);
 
 impl Vector for Simd128 {
     #[inline(always)]
@@ -34,11 +34,6 @@ impl Vector for Simd128 {
         // SAFETY: `to` is a unique reference to exactly the 16 bytes that are written, and any
         // bits are valid f32 numbers. `v128_store` asks for no alignment.
         unsafe { v128_store(to.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn broadcast<const LANE: usize>(self) -> Self {
-        Simd128(i32x4_shuffle::<LANE, LANE, LANE, LANE>(self.0, self.0))
     }
 
     #[inline(always)]
@@ -82,30 +77,4 @@ impl Vector for Simd128 {
         let exponent = i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127));
         Simd128(i32x4_shl(exponent, 23))
     }
-
-    #[inline(always)]
-    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-        accumulate(steps, a, b, tile);
-    }
-}
-
-#[cfg(feature = "relaxed-simd")]
-#[inline]
-#[target_feature(enable = "relaxed-simd")]
-fn mul_add(a: Simd128, b: Simd128, addend: Simd128) -> Simd128 {
-    Simd128(core::arch::wasm32::f32x4_relaxed_madd(a.0, b.0, addend.0))
-}
-
-#[cfg(not(feature = "relaxed-simd"))]
-#[inline(always)]
-fn mul_add(a: Simd128, b: Simd128, addend: Simd128) -> Simd128 {
-    a.mul_add(b, addend)
-}
-
-// A function of its own, never inlined: inside a loop the registers that a caller needs would push
-// accumulators onto the stack.
-#[inline(never)]
-#[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-    accumulate_steps!(Simd128, mul_add, steps, a, b, tile);
 }

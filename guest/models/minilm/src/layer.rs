@@ -3,7 +3,7 @@
 //! et al., "BERT", 2018).
 
 use ampoule_guest::Error;
-use ampoule_kernels::{Scratch, add};
+use ampoule_kernels::Scratch;
 use ampoule_nn::{
     Attention, AttentionWorkspace, BLOCK_ROWS, FeedForward, FeedForwardWorkspace, LayerNorm,
     Linear, Weights,
@@ -17,8 +17,6 @@ pub(crate) struct LayerWorkspace {
     scratch: Scratch,
     attention: AttentionWorkspace,
     feed_forward: FeedForwardWorkspace,
-    /// A block of what is added to the residual, `[block, hidden]`.
-    update: Vec<f32>,
 }
 
 /// One layer.
@@ -71,17 +69,14 @@ impl Layer {
             scratch,
             attention,
             feed_forward,
-            update,
         } = workspace;
         self.attention.gather(x, attention, scratch);
         let block = BLOCK_ROWS * self.hidden;
         for (x, context) in x.chunks_mut(block).zip(attention.context.chunks(block)) {
-            self.attention_output.apply(context, update, scratch);
-            add(x, update);
+            self.attention_output.add(context, x, scratch);
             self.attention_norm.apply(x);
 
-            self.feed_forward.apply(x, update, feed_forward, scratch);
-            add(x, update);
+            self.feed_forward.add_to_itself(x, feed_forward, scratch);
             self.output_norm.apply(x);
         }
     }

@@ -5,6 +5,9 @@
 //! the one that it is shipped with. A text's vector is the mean of the last layer's rows, one a
 //! token, scaled to length 1 (Reimers and Gurevych, "Sentence-BERT", 2019).
 //!
+//! With `{"weights": "int8"}` in a file `ampoule.json` the layers' matrices are computed with in int8; `f16` and
+//! `int4` are there as well ([`ampoule_nn::precision`]).
+//!
 //! Errors are `model.config`, `model.tokenizer` and `model.weights` when a file is wrong, and
 //! `asset.*` when one is missing.
 //!
@@ -22,7 +25,7 @@ use ampoule_guest::{
     Assets, Embeddings, Error, Model, ModelInfo, Property, TextEmbedding, TextTokenization, Tokens,
     Usage,
 };
-use ampoule_nn::Weights;
+use ampoule_nn::{Weights, precision};
 
 use crate::config::Config;
 use crate::encoder::{Encoder, Workspace};
@@ -40,7 +43,8 @@ impl Model for BertEmbedder {
         // The tokenizer first: parsing it leaves a good deal of freed memory behind, which the
         // weights then fill.
         let tokenization = Tokenization::load(assets, &config)?;
-        let encoder = Encoder::load(Weights::open(assets)?, &config)?;
+        let weights = Weights::open(assets)?.with_precision(precision(assets)?);
+        let encoder = Encoder::load(weights, &config)?;
         Ok(BertEmbedder {
             tokenization,
             encoder,

@@ -1,6 +1,9 @@
 //! The functions beside the matrix product, against f64.
 
-use ampoule_kernels::{MatrixMut, add, add_scaled, dot, gelu, layer_norm, relu, softmax};
+use ampoule_guest_testing::numbers;
+use ampoule_kernels::{
+    MatrixMut, RotaryTable, add, add_scaled, dot, gelu, layer_norm, relu, rms_norm, silu, softmax,
+};
 
 /// `Φ(x)` by its series (Marsaglia, "Evaluating the Normal Distribution", 2004): exact to f64 for
 /// the `x` used here.
@@ -14,8 +17,8 @@ fn normal_distribution(x: f64) -> f64 {
     0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
-#[test]
-fn gelu_is_exact_to_the_rounding_of_f32() {
+/// As its name says.
+pub fn gelu_is_exact_to_the_rounding_of_f32() {
     let x: Vec<f32> = (-70_003..70_000).map(|i| i as f32 * 1e-4).collect();
     let mut y = x.clone();
     gelu(&mut y);
@@ -26,15 +29,38 @@ fn gelu_is_exact_to_the_rounding_of_f32() {
     }
 }
 
-#[test]
-fn gelu_of_what_is_far_out_is_zero_or_itself() {
+/// As its name says.
+pub fn gelu_of_what_is_far_out_is_zero_or_itself() {
     let mut values = [-1e30, -50.0, -6.0, 0.0, 6.0, 50.0, 1e30];
     gelu(&mut values);
     assert_eq!(values, [0.0, 0.0, 0.0, 0.0, 6.0, 50.0, 1e30]);
 }
 
-#[test]
-fn softmax_agrees_with_f64_at_every_length() {
+/// As its name says.
+pub fn silu_is_as_exact_as_it_says() {
+    let x: Vec<f32> = (-100_003..100_000).map(|i| i as f32 * 1e-3).collect();
+    let mut y = x.clone();
+    silu(&mut y);
+    for (&x, &y) in x.iter().zip(&y) {
+        let exact = f64::from(x) / (1.0 + (-f64::from(x)).exp());
+        let error = (f64::from(y) - exact).abs();
+        assert!(
+            error < 1e-6 * exact.abs() + 1e-35,
+            "silu({x}) = {y}, off by {error}"
+        );
+    }
+    let mut values = [f32::NEG_INFINITY, -1e30, 0.0, f32::INFINITY, f32::NAN];
+    silu(&mut values);
+    assert!(
+        values[0].abs() < 1e-35 && values[1].abs() < 1e-35,
+        "{values:?}"
+    );
+    assert_eq!(values[2..4], [0.0, f32::INFINITY]);
+    assert!(values[4].is_nan());
+}
+
+/// As its name says.
+pub fn softmax_agrees_with_f64_at_every_length() {
     for columns in (1..40).chain([127, 512]) {
         let rows = 3;
         let scale = 0.177;
@@ -57,8 +83,8 @@ fn softmax_agrees_with_f64_at_every_length() {
     }
 }
 
-#[test]
-fn softmax_neither_overflows_nor_divides_by_zero() {
+/// As its name says.
+pub fn softmax_neither_overflows_nor_divides_by_zero() {
     let mut row = [3e38, -3e38, 3e38, 0.0, -1e4];
     softmax(&mut MatrixMut::new(&mut row, 1, 5), 1.0);
     assert_eq!(row[0], 0.5);
@@ -75,8 +101,8 @@ fn softmax_neither_overflows_nor_divides_by_zero() {
     }
 }
 
-#[test]
-fn layer_norm_agrees_with_f64_at_every_width() {
+/// As its name says.
+pub fn layer_norm_agrees_with_f64_at_every_width() {
     for width in (1..30).chain([384, 1001]) {
         let value = |i: usize| ((i * 104_729) % 997) as f32 / 100.0 - 3.0;
         let rows: Vec<f32> = (0..2 * width).map(value).collect();
@@ -106,15 +132,15 @@ fn layer_norm_agrees_with_f64_at_every_width() {
     }
 }
 
-#[test]
-fn add_adds() {
+/// As its name says.
+pub fn add_adds() {
     let mut x = [1.0, 2.0, 3.0, 4.0, 5.0];
     add(&mut x, &[10.0, 20.0, 30.0, 40.0, 50.0]);
     assert_eq!(x, [11.0, 22.0, 33.0, 44.0, 55.0]);
 }
 
-#[test]
-fn dot_and_add_scaled_agree_with_f64_at_every_length() {
+/// As its name says.
+pub fn dot_and_add_scaled_agree_with_f64_at_every_length() {
     for length in 0..70 {
         let value = |i: usize| ((i * 7919) % 613) as f32 / 100.0 - 3.0;
         let x: Vec<f32> = (0..length).map(value).collect();
@@ -138,9 +164,62 @@ fn dot_and_add_scaled_agree_with_f64_at_every_length() {
     }
 }
 
-#[test]
-fn relu_keeps_what_is_positive() {
+/// As its name says.
+pub fn relu_keeps_what_is_positive() {
     let mut x = [-1.0, 0.0, 2.0, f32::MIN_POSITIVE, -1e30, 1e30, -0.5];
     relu(&mut x);
     assert_eq!(x, [0.0, 0.0, 2.0, f32::MIN_POSITIVE, 0.0, 1e30, 0.0]);
+}
+
+/// As its name says.
+pub fn rms_norm_agrees_with_f64_at_every_width() {
+    for width in (1..40).chain([384]) {
+        let rows = 3;
+        let (x, weight) = (numbers(rows * width, 21), numbers(width, 22));
+        let mut y = x.clone();
+        rms_norm(&mut y, &weight, 1e-5);
+        for (x, y) in x.chunks(width).zip(y.chunks(width)) {
+            let mean_square = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / width as f64;
+            let factor = 1.0 / (mean_square + 1e-5).sqrt();
+            for ((&x, &y), &weight) in x.iter().zip(y).zip(&weight) {
+                let exact = f64::from(x) * factor * f64::from(weight);
+                let off = (f64::from(y) - exact).abs();
+                assert!(
+                    off < 1e-6 * exact.abs().max(1.0),
+                    "width {width}: {y} for {exact}"
+                );
+            }
+        }
+    }
+}
+
+/// As its name says.
+pub fn rotary_embedding_turns_pairs_by_their_position() {
+    let (heads, width, first) = (3, 10, 5);
+    let table = RotaryTable::new(width, 12, 10_000.0);
+    assert_eq!(table.positions(), 12);
+    let rows = 7;
+    let x = numbers(rows * heads * width, 23);
+    let mut y = x.clone();
+    table.apply(&mut MatrixMut::new(&mut y, rows, heads * width), first);
+    for row in 0..rows {
+        for head in 0..heads {
+            for i in 0..width / 2 {
+                let angle =
+                    (first + row) as f64 * 10_000.0_f64.powf(-2.0 * i as f64 / width as f64);
+                let at = (row * heads + head) * width + i;
+                let (a, b) = (f64::from(x[at]), f64::from(x[at + width / 2]));
+                let exact = [
+                    a * angle.cos() - b * angle.sin(),
+                    b * angle.cos() + a * angle.sin(),
+                ];
+                for (found, exact) in [y[at], y[at + width / 2]].into_iter().zip(exact) {
+                    assert!(
+                        (f64::from(found) - exact).abs() < 1e-6,
+                        "{found} for {exact}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -1,29 +1,29 @@
-//! Matrices in the order in which the inner loop reads them.
+//! Weights in f32, in the order in which the inner loop reads them.
 
 use crate::matrix::MatrixRef;
-use crate::tile::{ColumnStep, RowStep, STEPS, TILE_COLUMNS, TILE_ROWS};
+use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, window};
 
-/// A matrix of weights `[outputs, inputs]`, packed for [`linear`](crate::linear).
+/// A matrix `[outputs, inputs]`.
 ///
 /// Panels of eight outputs lie one after another; a panel holds, input by input, the weights of its
 /// eight outputs. The last panel is filled up with zeros. In memory that is
 /// `4 · inputs · (outputs rounded up to 8)` bytes and one KiB.
-#[derive(Debug, Clone, Default)]
-pub struct PackedMatrix {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Panels {
     outputs: usize,
     inputs: usize,
     /// Panel by panel, and after them enough room that [`STEPS`] steps can be lent from any on.
     steps: Vec<ColumnStep>,
 }
 
-impl PackedMatrix {
-    /// A matrix of zeros, to be [filled](PackedMatrix::fill).
+impl Panels {
+    /// A matrix of zeros, to be [filled](Panels::fill).
     ///
     /// # Panics
     ///
     /// When it is too large to be addressed.
-    pub fn zeros(outputs: usize, inputs: usize) -> Self {
-        let mut packed = PackedMatrix::default();
+    pub(crate) fn zeros(outputs: usize, inputs: usize) -> Self {
+        let mut packed = Panels::default();
         packed.clear(outputs, inputs);
         packed
     }
@@ -42,17 +42,17 @@ impl PackedMatrix {
     }
 
     /// How many outputs it has: rows as the weights are usually stored.
-    pub fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// How many inputs it has: columns as the weights are usually stored.
-    pub fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
 
     /// How many bytes of memory it takes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         size_of_val(self.steps.as_slice())
     }
 
@@ -63,7 +63,7 @@ impl PackedMatrix {
     /// # Panics
     ///
     /// When there are not that many elements.
-    pub fn fill(&mut self, start: usize, mut values: &[f32]) {
+    pub(crate) fn fill(&mut self, start: usize, mut values: &[f32]) {
         // The product fits: that much memory was there to be cleared.
         let elements = self.outputs * self.inputs;
         assert!(
@@ -93,7 +93,7 @@ impl PackedMatrix {
     /// # Panics
     ///
     /// When there is no such output, or `row` has another length.
-    pub fn unpack(&self, output: usize, row: &mut [f32]) {
+    pub(crate) fn unpack(&self, output: usize, row: &mut [f32]) {
         assert!(output < self.outputs, "output {output} of {}", self.outputs);
         assert_eq!(row.len(), self.inputs, "inputs");
         let (panel, lane) = (output / TILE_COLUMNS, output % TILE_COLUMNS);
@@ -103,22 +103,10 @@ impl PackedMatrix {
     }
 
     /// Packs `weights`, given as `[outputs, inputs]`, in place of what it was before.
-    pub fn pack(&mut self, weights: MatrixRef<'_>) {
+    pub(crate) fn pack(&mut self, weights: MatrixRef<'_>) {
         self.clear(weights.rows(), weights.columns());
         for output in 0..weights.rows() {
             self.fill(output * weights.columns(), weights.row(output));
-        }
-    }
-
-    /// Packs `weights`, given as `[inputs, outputs]`, in place of what it was before.
-    pub fn pack_transposed(&mut self, weights: MatrixRef<'_>) {
-        self.clear(weights.columns(), weights.rows());
-        for input in 0..weights.rows() {
-            let row = weights.row(input).chunks(TILE_COLUMNS);
-            for (panel, outputs) in row.enumerate() {
-                let step = &mut self.steps[panel * self.inputs + input];
-                step.0.as_flattened_mut()[..outputs.len()].copy_from_slice(outputs);
-            }
         }
     }
 
@@ -127,65 +115,4 @@ impl PackedMatrix {
     pub(crate) fn steps(&self, panel: usize, input: usize) -> &[ColumnStep; STEPS] {
         window(&self.steps, panel * self.inputs + input)
     }
-}
-
-/// A block of activations: rows in groups of four, and a group column by column.
-#[derive(Debug, Default)]
-pub(crate) struct PackedRows {
-    columns: usize,
-    /// Group by group, and after them enough room that [`STEPS`] steps can be lent from any on.
-    steps: Vec<RowStep>,
-}
-
-impl PackedRows {
-    /// Packs these rows and columns of `x`. The last group is filled up with rows of zeros.
-    pub(crate) fn pack(
-        &mut self,
-        x: MatrixRef<'_>,
-        rows: std::ops::Range<usize>,
-        columns: std::ops::Range<usize>,
-    ) {
-        self.columns = columns.len();
-        let groups = rows.len().div_ceil(TILE_ROWS);
-        self.steps.clear();
-        for group in 0..groups {
-            let first = rows.start + group * TILE_ROWS;
-            let row = |i| {
-                let row = first + i;
-                (row < rows.end).then(|| &x.row(row)[columns.clone()])
-            };
-            if let [Some(r0), Some(r1), Some(r2), Some(r3)] = std::array::from_fn(row) {
-                let together = r0.iter().zip(r1).zip(r2).zip(r3);
-                self.steps
-                    .extend(together.map(|(((&v0, &v1), &v2), &v3)| RowStep([v0, v1, v2, v3])));
-            } else {
-                let start = self.steps.len();
-                self.steps.resize(start + columns.len(), RowStep::ZERO);
-                for (i, row) in (0..TILE_ROWS).filter_map(|i| Some((i, row(i)?))) {
-                    for (step, &value) in self.steps[start..].iter_mut().zip(row) {
-                        step.0[i] = value;
-                    }
-                }
-            }
-        }
-        self.steps
-            .resize(self.steps.len() + STEPS - 1, RowStep::ZERO);
-    }
-
-    /// [`STEPS`] steps of the group from column `column` on. Those beyond its last are not its.
-    #[inline(always)]
-    pub(crate) fn steps(&self, group: usize, column: usize) -> &[RowStep; STEPS] {
-        window(&self.steps, group * self.columns + column)
-    }
-}
-
-#[inline(always)]
-#[expect(
-    clippy::expect_used,
-    reason = "the packed matrices end with room for this, whatever step is asked for"
-)]
-fn window<T>(steps: &[T], start: usize) -> &[T; STEPS] {
-    steps[start..]
-        .first_chunk()
-        .expect("room after the last step")
 }

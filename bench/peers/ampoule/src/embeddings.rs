@@ -1,0 +1,78 @@
+//! Sentence vectors, a request each time.
+
+use std::time::Instant;
+
+use ampoule::Model;
+use anyhow::{Result, ensure};
+use bench_engine::Embed;
+use tokio::runtime::Runtime;
+
+use crate::milliseconds;
+
+/// An encoder, and what it is asked.
+pub(crate) struct Embeddings {
+    model: Model,
+    texts: Vec<String>,
+    /// Of all texts.
+    tokens: usize,
+}
+
+impl Embeddings {
+    pub(crate) fn new(model: Model, embed: Embed) -> Self {
+        Self {
+            model,
+            tokens: embed.ids.iter().map(Vec::len).sum(),
+            texts: embed.texts,
+        }
+    }
+
+    /// The vectors, when they are of as many tokens as every other engine gets.
+    pub(crate) fn checked(&self, runtime: &Runtime) -> Result<Vec<f32>> {
+        let answer = runtime.block_on(self.model.embed_text(&self.texts))?.output;
+        let tokens = answer.usage.input_tokens as usize;
+        ensure!(
+            tokens == self.tokens,
+            "expected texts of {} tokens in all, found {tokens}",
+            self.tokens
+        );
+        Ok(answer.values)
+    }
+
+    /// Asks once; milliseconds.
+    pub(crate) fn run(&self, runtime: &Runtime) -> Result<f64> {
+        let began = Instant::now();
+        runtime.block_on(self.model.embed_text(&self.texts))?;
+        Ok(milliseconds(began.elapsed()))
+    }
+
+    /// Asks `times` times, `at_once` requests at once; milliseconds in all.
+    pub(crate) fn together(&self, runtime: &Runtime, times: usize, at_once: usize) -> Result<f64> {
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let callers: Vec<_> = (1..at_once)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+                        self.ask(&runtime, times)
+                    })
+                })
+                .collect();
+            self.ask(runtime, times)?;
+            for caller in callers {
+                match caller.join() {
+                    Ok(asked) => asked?,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(milliseconds(began.elapsed()))
+    }
+
+    fn ask(&self, runtime: &Runtime, times: usize) -> Result<()> {
+        for _ in 0..times {
+            runtime.block_on(self.model.embed_text(&self.texts))?;
+        }
+        Ok(())
+    }
+}

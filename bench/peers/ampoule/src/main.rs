@@ -1,0 +1,193 @@
+//! Ampoule as an engine of the benchmark, through its library: what a caller waits for, a fresh sandbox
+//! for each request included.
+//!
+//! ```text
+//! bench-ampoule ENGINE CACHE_DIRECTORY
+//! ```
+#![forbid(unsafe_code)]
+
+mod answers;
+mod embeddings;
+mod memory;
+mod products;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ampoule::{CodeCache, EngineProfile, Host, HostBuilder, Model};
+use anyhow::{Result, anyhow, bail};
+use bench_engine::{Engine, Job, NoFigure, Numbers, Ready, Signed, Work, serve};
+use tokio::runtime::Runtime;
+
+use crate::answers::Answers;
+use crate::embeddings::Embeddings;
+use crate::products::Products;
+
+/// What is ready.
+#[derive(Default)]
+enum Prepared {
+    #[default]
+    Nothing,
+    Embeddings(Embeddings),
+    Products(Products),
+    Answers(Answers),
+}
+
+/// How Ampoule computes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// As it does by default: all in the guest, with fuel and deadline.
+    Guest,
+    /// The same without fuel and interruption.
+    Unmetered,
+    /// With products computed by the host.
+    HostKernels,
+}
+
+struct Ampoule {
+    kind: Kind,
+    cache: PathBuf,
+    runtime: Runtime,
+    prepared: Prepared,
+}
+
+impl Ampoule {
+    /// What every host here has in common.
+    fn host(&self, threads: usize) -> HostBuilder {
+        let profile = match self.kind {
+            Kind::Unmetered => EngineProfile::Unmetered,
+            Kind::Guest | Kind::HostKernels => EngineProfile::Metered,
+        };
+        Host::builder()
+            .profile(profile)
+            .threads(threads)
+            .code_cache(CodeCache::in_directory(&self.cache))
+    }
+
+    fn load(&self, bundle: &Signed, threads: usize) -> Result<Model> {
+        let host = self.host(threads).trust_directory(&bundle.trust).build()?;
+        self.load_on(&host, &bundle.path)
+    }
+
+    fn load_on(&self, host: &Host, path: &Path) -> Result<Model> {
+        Ok(self.runtime.block_on(host.load(path))?)
+    }
+}
+
+impl Engine for Ampoule {
+    fn prepare(&mut self, job: Job) -> Result<Ready, NoFigure> {
+        self.prepared = Prepared::Nothing;
+        if self.kind == Kind::HostKernels {
+            return Err(NoFigure::missing("this Ampoule has no host kernels"));
+        }
+        let ready;
+        (self.prepared, ready) = match job.work {
+            Work::Embed(embed) if embed.numbers == Numbers::F32 => {
+                let model = self.load(&embed.bundle, job.threads)?;
+                let embeddings = Embeddings::new(model, embed);
+                let output = embeddings.checked(&self.runtime)?;
+                (Prepared::Embeddings(embeddings), output)
+            }
+            Work::Embed(_) => {
+                return Err(NoFigure::missing("this Ampoule has no encoder in integers"));
+            }
+            Work::Gemm(shape) => {
+                let model = self.load(&shape.bundle, job.threads)?;
+                let products = Products::new(model, &shape);
+                let output = products.sample(&self.runtime)?;
+                (Prepared::Products(products), output)
+            }
+            Work::Generate(generate) => {
+                let host = self.host(job.threads);
+                let host = host.trust(answers::trust(&generate.bundle)?).build()?;
+                let model = self.load_on(&host, &generate.bundle.path)?;
+                let answers = Answers::new(model, &generate)?;
+                answers.run(&self.runtime)?;
+                (Prepared::Answers(answers), Vec::new())
+            }
+            Work::GemvQ4 => {
+                return Err(NoFigure::missing(
+                    "this Ampoule has no weights of four bits",
+                ));
+            }
+            Work::ReadBandwidth { .. } => {
+                return Err(NoFigure::missing("measured without a sandbox"));
+            }
+        };
+        Ok(Ready {
+            about: format!("this checkout, {}", self.kind.name()),
+            output: ready,
+        })
+    }
+
+    fn run(&mut self, times: usize) -> Result<Vec<f64>, NoFigure> {
+        let runtime = &self.runtime;
+        let one = |_| match &self.prepared {
+            Prepared::Nothing => Err(anyhow!("nothing is prepared")),
+            Prepared::Embeddings(embeddings) => embeddings.run(runtime),
+            Prepared::Products(products) => products.run(runtime),
+            Prepared::Answers(answers) => answers.run(runtime),
+        };
+        Ok((0..times).map(one).collect::<Result<_>>()?)
+    }
+
+    fn together(&mut self, times: usize, at_once: usize) -> Result<f64, NoFigure> {
+        Ok(self.embeddings()?.together(&self.runtime, times, at_once)?)
+    }
+
+    fn private_bytes(&mut self, times: usize) -> Result<u64, NoFigure> {
+        let embeddings = self.embeddings()?;
+        Ok(memory::highest_while(|| {
+            (0..times).try_for_each(|_| embeddings.run(&self.runtime).map(drop))
+        })?)
+    }
+}
+
+impl Ampoule {
+    fn embeddings(&self) -> Result<&Embeddings> {
+        match &self.prepared {
+            Prepared::Embeddings(embeddings) => Ok(embeddings),
+            _ => bail!("no encoder is prepared"),
+        }
+    }
+}
+
+impl Kind {
+    fn of(name: &str) -> Result<Self> {
+        Ok(match name {
+            "ampoule" => Kind::Guest,
+            "ampoule-unmetered" => Kind::Unmetered,
+            "ampoule-host-kernels" => Kind::HostKernels,
+            _ => bail!("`{name}` is no engine of this program"),
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Guest => "fuel and deadline on",
+            Kind::Unmetered => "without fuel and deadline",
+            Kind::HostKernels => "fuel and deadline on, host kernels",
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [kind, cache] = arguments.as_slice() else {
+        bail!("usage: bench-ampoule ENGINE CACHE_DIRECTORY");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    serve(&mut Ampoule {
+        kind: Kind::of(kind)?,
+        cache: cache.into(),
+        runtime,
+        prepared: Prepared::Nothing,
+    })?;
+    Ok(())
+}

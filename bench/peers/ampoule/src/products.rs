@@ -1,0 +1,56 @@
+//! Matrix products in a guest. Its clock is coarse, so the time of one is told from outside: by how much
+//! longer a request for many takes than a request for none.
+
+use std::time::Instant;
+
+use ampoule::Model;
+use anyhow::{Result, ensure};
+use bench_engine::Gemm;
+use tokio::runtime::Runtime;
+
+use crate::milliseconds;
+
+/// A guest that multiplies, and what it is asked.
+pub(crate) struct Products {
+    model: Model,
+    shape: String,
+    /// Products in a request.
+    count: u32,
+}
+
+/// Multiplications and additions of one request, about: 20 ms and more, beside which what differs
+/// between two sandboxes is small.
+const WORK: usize = 1_000_000_000;
+
+impl Products {
+    pub(crate) fn new(model: Model, &Gemm { m, k, n, .. }: &Gemm) -> Self {
+        let flops = (2 * m * k * n).max(1);
+        Self {
+            model,
+            shape: format!("{m}x{k}x{n}"),
+            count: u32::try_from(WORK.div_ceil(flops)).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// What of a product is compared with other engines'.
+    pub(crate) fn sample(&self, runtime: &Runtime) -> Result<Vec<f32>> {
+        let text = format!("{} 1", self.shape);
+        Ok(runtime
+            .block_on(self.model.embed_text(&[text]))?
+            .output
+            .values)
+    }
+
+    /// The milliseconds that one product takes.
+    pub(crate) fn run(&self, runtime: &Runtime) -> Result<f64> {
+        let time = |count: u32| {
+            let text = format!("{} {count}", self.shape);
+            let began = Instant::now();
+            runtime.block_on(self.model.embed_text(&[text]))?;
+            anyhow::Ok(milliseconds(began.elapsed()))
+        };
+        let (without, with) = (time(0)?, time(self.count)?);
+        ensure!(with > without, "no time was spent on products");
+        Ok((with - without) / f64::from(self.count))
+    }
+}

@@ -1,0 +1,81 @@
+//! The inner loop of the product of one row with a matrix: four panels, 32 columns, at a time.
+//!
+//! With one row there is nothing to use a weight for twice, so this is as fast as memory is. Four
+//! panels give eight sums that do not wait for one another, and the processor four places to fetch
+//! ahead from. The shape of the code is that of [`tile`](crate::tile), and for the same reason.
+
+use crate::tile::ColumnStep;
+
+/// One step's share of the row: its number in every lane.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+pub(crate) struct SpreadNumber(pub(crate) [f32; 4]);
+
+/// Panels that are taken together.
+pub(crate) const STRIP_PANELS: usize = 4;
+
+/// The sums of a strip: for each panel its eight columns.
+pub(crate) type Strip = [ColumnStep; STRIP_PANELS];
+
+/// The body of [`Kernels::accumulate_strip`](crate::simd::Kernels::accumulate_strip): `$v` is a vector,
+/// `$madd` its multiply-add. `$panel_steps` is four times the number of steps: there is a way out after
+/// each panel, never taken but after the last, without which eight vectors of weights would be loaded before the
+/// first is used.
+macro_rules! accumulate_strip_steps {
+    ($v:ty, $madd:path, $panel_steps:ident, $x:ident, $panels:ident, $strip:ident) => {
+        accumulate_strip_steps!(
+            @ $v, $madd, $panel_steps, $x, $panels, $strip,
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
+            24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47
+        )
+    };
+    (
+        @ $v:ty, $madd:path, $panel_steps:ident, $x:ident, $panels:ident, $strip:ident,
+        $($step:literal)*
+    ) => {
+        let [p0, p1, p2, p3] = $panels;
+        let mut c00 = <$v>::load(&$strip[0].0[0]);
+        let mut c01 = <$v>::load(&$strip[0].0[1]);
+        let mut c10 = <$v>::load(&$strip[1].0[0]);
+        let mut c11 = <$v>::load(&$strip[1].0[1]);
+        let mut c20 = <$v>::load(&$strip[2].0[0]);
+        let mut c21 = <$v>::load(&$strip[2].0[1]);
+        let mut c30 = <$v>::load(&$strip[3].0[0]);
+        let mut c31 = <$v>::load(&$strip[3].0[1]);
+        'done: {
+            $(
+                if $panel_steps == 4 * $step {
+                    break 'done;
+                }
+                let a = <$v>::load(&$x[$step].0);
+                c00 = $madd(a, <$v>::load(&p0[$step].0[0]), c00);
+                c01 = $madd(a, <$v>::load(&p0[$step].0[1]), c01);
+                if $panel_steps == 4 * $step + 1 {
+                    break 'done;
+                }
+                c10 = $madd(a, <$v>::load(&p1[$step].0[0]), c10);
+                c11 = $madd(a, <$v>::load(&p1[$step].0[1]), c11);
+                if $panel_steps == 4 * $step + 2 {
+                    break 'done;
+                }
+                c20 = $madd(a, <$v>::load(&p2[$step].0[0]), c20);
+                c21 = $madd(a, <$v>::load(&p2[$step].0[1]), c21);
+                if $panel_steps == 4 * $step + 3 {
+                    break 'done;
+                }
+                c30 = $madd(a, <$v>::load(&p3[$step].0[0]), c30);
+                c31 = $madd(a, <$v>::load(&p3[$step].0[1]), c31);
+            )*
+        }
+        c00.store(&mut $strip[0].0[0]);
+        c01.store(&mut $strip[0].0[1]);
+        c10.store(&mut $strip[1].0[0]);
+        c11.store(&mut $strip[1].0[1]);
+        c20.store(&mut $strip[2].0[0]);
+        c21.store(&mut $strip[2].0[1]);
+        c30.store(&mut $strip[3].0[0]);
+        c31.store(&mut $strip[3].0[1]);
+    };
+}
+
+pub(crate) use accumulate_strip_steps;

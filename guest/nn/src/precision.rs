@@ -1,0 +1,94 @@
+//! `ampoule.json`: how a model's publisher wants its weights computed with.
+
+use ampoule_guest::{Assets, Error};
+use ampoule_kernels::Precision;
+use serde::Deserialize;
+
+use crate::error;
+
+const FILE: &str = "ampoule.json";
+
+/// The file says one thing.
+const MAX_BYTES: usize = 1 << 12;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default)]
+    weights: Weights,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Weights {
+    #[default]
+    F32,
+    F16,
+    Int8,
+    Int4,
+}
+
+/// How matrices are to be packed: what `ampoule.json` says, such as `{"weights": "int8"}`, or f32 where there
+/// is no such file. It is a file of the bundle, so the publisher answers for it, and for how near the answers
+/// then are.
+///
+/// # Errors
+///
+/// `model.config` when the file does not say `f32`, `f16`, `int8` or `int4`; `asset.*`; `model.file-size`.
+pub fn precision(assets: &Assets) -> Result<Precision, Error> {
+    match assets.size(FILE) {
+        Err(missing) if missing.code == "asset.not-found" => return Ok(Precision::F32),
+        size => size?,
+    };
+    let text = assets.read_to_vec(FILE, MAX_BYTES)?;
+    let settings: Settings = serde_json::from_slice(&text)
+        .map_err(|found| error::config(format!("cannot read `{FILE}`: {found}")))?;
+    Ok(match settings.weights {
+        Weights::F32 => Precision::F32,
+        Weights::F16 => Precision::F16,
+        Weights::Int8 => Precision::Int8,
+        Weights::Int4 => Precision::Int4,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn found(text: Option<&str>) -> Result<Precision, String> {
+        let files = text.map(|text| (FILE.to_owned(), text.as_bytes().to_vec()));
+        let assets = Assets::from_source(files.into_iter().collect::<BTreeMap<_, _>>());
+        precision(&assets).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_bundle_says_how_its_weights_are_computed_with() {
+        assert_eq!(found(None), Ok(Precision::F32));
+        assert_eq!(found(Some("{}")), Ok(Precision::F32));
+        for (name, precision) in [
+            ("f32", Precision::F32),
+            ("f16", Precision::F16),
+            ("int8", Precision::Int8),
+            ("int4", Precision::Int4),
+        ] {
+            let text = format!("{{\"weights\": \"{name}\"}}");
+            assert_eq!(found(Some(&text)), Ok(precision));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for text in [
+            "",
+            "null",
+            "{\"weights\": \"int2\"}",
+            "{\"weight\": \"int8\"}",
+        ] {
+            assert_eq!(found(Some(text)), Err("model.config".to_owned()), "{text}");
+        }
+        let long = " ".repeat(MAX_BYTES) + "{}";
+        assert_eq!(found(Some(&long)), Err("model.file-size".to_owned()));
+    }
+}

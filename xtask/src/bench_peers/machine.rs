@@ -1,0 +1,109 @@
+//! The machine that is measured on.
+
+use std::process::Command;
+
+use serde::Serialize;
+
+use crate::process;
+
+/// What a reader of the figures should know of the machine.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    /// Of the last level, in bytes.
+    pub(crate) cache_bytes: usize,
+    pub(crate) system: String,
+    pub(crate) rust: String,
+    pub(crate) pinning: String,
+}
+
+/// A cache as large as any: where the system says nothing, memory that is read should still be in none.
+const LARGE_CACHE: usize = 64 << 20;
+
+/// Asks the system.
+pub(crate) fn facts() -> Machine {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    Machine {
+        processor: field(&cpuinfo, "model name")
+            .unwrap_or("unknown")
+            .to_owned(),
+        cores: cores(),
+        cache_bytes: last_level_cache(),
+        system: first_line(Command::new("uname").args(["-sr"])),
+        rust: first_line(Command::new("rustc").arg("--version")),
+        pinning: match pinned("true") {
+            Some(_) => format!(
+                "with one thread, an engine's process is bound to core {} (taskset); with two it has all cores",
+                cores() - 1
+            ),
+            None => "engines are not bound to cores: there is no taskset".to_owned(),
+        },
+    }
+}
+
+/// How many cores there are.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A command that runs a program on the last core alone; `None` where the machine has no `taskset`. The
+/// first core is the one that systems interrupt most.
+pub(crate) fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Option<Command> {
+    process::is_there("taskset").then(|| {
+        let mut command = Command::new("taskset");
+        command
+            .args(["--cpu-list", &(cores() - 1).to_string()])
+            .arg(program);
+        command
+    })
+}
+
+/// Bytes of the last level of cache.
+pub(crate) fn last_level_cache() -> usize {
+    let size = |index: usize| {
+        let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
+        bytes(std::fs::read_to_string(path).ok()?.trim())
+    };
+    (0..8).filter_map(size).max().unwrap_or(LARGE_CACHE)
+}
+
+/// `32768K` → 33554432.
+fn bytes(size: &str) -> Option<usize> {
+    let (number, unit) = match size.strip_suffix('K') {
+        Some(number) => (number, 1 << 10),
+        None => (size.strip_suffix('M')?, 1 << 20),
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+fn field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| Some(line.strip_prefix(name)?.split_once(':')?.1.trim());
+    cpuinfo.lines().find_map(value)
+}
+
+fn first_line(command: &mut Command) -> String {
+    let output = process::output(command).unwrap_or_default();
+    output.lines().next().unwrap_or("unknown").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_caches_are_read_as_linux_writes_them() {
+        assert_eq!(bytes("32768K"), Some(32 << 20));
+        assert_eq!(bytes("32M"), Some(32 << 20));
+        assert_eq!(bytes("32"), None);
+        assert!(last_level_cache() >= 1 << 18);
+    }
+
+    #[test]
+    fn the_processor_is_named_once() {
+        let cpuinfo =
+            "processor\t: 0\nmodel name\t: Some CPU\nprocessor\t: 1\nmodel name\t: Some CPU\n";
+        assert_eq!(field(cpuinfo, "model name"), Some("Some CPU"));
+        assert_eq!(field(cpuinfo, "cpu MHz"), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! What the figures must show.
+
+use serde::Serialize;
+
+use super::engine::Engine;
+use super::figures::Row;
+use super::measure::Measured;
+use super::together::Together;
+use super::workload::Workload;
+
+/// A bound on a figure.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Target {
+    pub(crate) what: &'static str,
+    #[serde(flatten)]
+    pub(crate) bound: Bound,
+    /// `null` where it was not measured.
+    pub(crate) figure: Option<f64>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Which way a figure is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// Whether a figure is what it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    Pass,
+    Miss,
+    NotMeasured,
+}
+
+impl Bound {
+    fn verdict(self, figure: Option<f64>) -> Verdict {
+        match (self, figure) {
+            (_, None) => Verdict::NotMeasured,
+            (Self::AtLeast(bound), Some(figure)) if figure >= bound => Verdict::Pass,
+            (Self::AtMost(bound), Some(figure)) if figure <= bound => Verdict::Pass,
+            _ => Verdict::Miss,
+        }
+    }
+}
+
+/// Bytes of four-bit weights that a product with one vector reads: half a byte each, and two for every 32
+/// of them, their scale.
+const GEMV_BYTES: f64 = (4096 * 4096 / 2 + 4096 * 4096 / 32 * 2) as f64;
+
+const MAIN_INT8: &str = "minilm-int8-128";
+
+/// Every target, with what was measured.
+pub(crate) fn targets(measured: &Measured) -> Vec<Target> {
+    let figures = Figures(&measured.rows);
+    let main = Workload::MAIN.name();
+    let gemm = Workload::MAIN_GEMM.name();
+    let ampoule_over = |engine| figures.ratio(&main, Engine::Ampoule, engine, 1);
+    let host_kernels_over_native = |threads| {
+        figures.ratio(
+            &main,
+            Engine::AmpouleHostKernels,
+            Engine::OnnxruntimeNative,
+            threads,
+        )
+    };
+    let int8 = figures.median(MAIN_INT8, Engine::Ampoule, 1);
+    let int8_over_f32 = int8.zip(figures.median(&main, Engine::Ampoule, 1));
+    let private_mib = measured
+        .private_bytes
+        .map(|bytes| bytes as f64 / f64::from(1 << 20));
+    let target = |what, bound: Bound, figure| Target {
+        what,
+        bound,
+        figure,
+        verdict: bound.verdict(figure),
+    };
+    use Bound::{AtLeast, AtMost};
+    vec![
+        target(
+            "product 128×384×1536 in the guest, share of native AVX2",
+            AtLeast(0.38),
+            figures
+                .row(&gemm, Engine::Ampoule, 1)
+                .and_then(|row| row.share_of_native_avx2),
+        ),
+        target(
+            "MiniLM at 128 tokens, metered over unmetered",
+            AtMost(1.06),
+            ampoule_over(Engine::AmpouleUnmetered),
+        ),
+        target(
+            "MiniLM at 128 tokens over onnxruntime-web",
+            AtMost(0.70),
+            ampoule_over(Engine::OnnxruntimeWeb),
+        ),
+        target(
+            "MiniLM at 128 tokens over rten-wasm, metered as well",
+            AtMost(0.45),
+            ampoule_over(Engine::RtenWasm),
+        ),
+        target(
+            "MiniLM at 128 tokens over onnxruntime-native",
+            AtMost(2.6),
+            ampoule_over(Engine::OnnxruntimeNative),
+        ),
+        target(
+            "MiniLM at 128 tokens, int8 over f32",
+            AtMost(0.75),
+            int8_over_f32.map(|(int8, f32)| int8 / f32),
+        ),
+        target(
+            "MiniLM at 128 tokens, cosine of int8",
+            AtLeast(0.995),
+            figures
+                .row(MAIN_INT8, Engine::Ampoule, 1)
+                .and_then(|row| row.cosine),
+        ),
+        target(
+            "host kernels over onnxruntime-native, one thread each",
+            AtMost(1.15),
+            host_kernels_over_native(1),
+        ),
+        target(
+            "host kernels over onnxruntime-native, two threads each",
+            AtMost(1.15),
+            host_kernels_over_native(2),
+        ),
+        target(
+            "two sandboxes on two cores over one, beside two native processes",
+            AtLeast(0.95),
+            measured.together.as_ref().map(Together::normalised),
+        ),
+        target(
+            "4-bit weights times a vector in the guest, share of one core's bandwidth",
+            AtLeast(0.35),
+            figures.bandwidth_share(Engine::Ampoule),
+        ),
+        target(
+            "the same by host kernels",
+            AtLeast(0.6),
+            figures.bandwidth_share(Engine::AmpouleHostKernels),
+        ),
+        target(
+            "memory of its own of a sandbox at 128 tokens, MiB",
+            AtMost(12.0),
+            private_mib,
+        ),
+    ]
+}
+
+/// The rows, to be asked.
+struct Figures<'a>(&'a [Row]);
+
+impl Figures<'_> {
+    fn row(&self, workload: &str, engine: Engine, threads: usize) -> Option<&Row> {
+        let name = engine.name();
+        self.0
+            .iter()
+            .find(|row| row.workload == workload && row.engine == name && row.threads == threads)
+    }
+
+    fn median(&self, workload: &str, engine: Engine, threads: usize) -> Option<f64> {
+        self.row(workload, engine, threads)?.median_ms
+    }
+
+    fn ratio(&self, workload: &str, ours: Engine, theirs: Engine, threads: usize) -> Option<f64> {
+        let median = |engine| self.median(workload, engine, threads);
+        Some(median(ours)? / median(theirs)?)
+    }
+
+    fn bandwidth_share(&self, engine: Engine) -> Option<f64> {
+        let ms = self.median(&Workload::GemvQ4.name(), engine, 1)?;
+        let bandwidth = self.row(&Workload::ReadBandwidth.name(), Engine::MemoryNative, 1)?;
+        Some(GEMV_BYTES / ms / 1e6 / bandwidth.gb_per_s?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::figures::{self, Found, tests::times};
+    use super::*;
+
+    fn found_of(rows: &[Target], what: &str) -> (Option<f64>, Verdict) {
+        let target = rows
+            .iter()
+            .find(|target| target.what.contains(what))
+            .unwrap();
+        (target.figure, target.verdict)
+    }
+
+    #[test]
+    fn what_was_not_measured_is_neither_passed_nor_missed() {
+        for target in targets(&Measured::default()) {
+            assert_eq!(
+                (target.figure, target.verdict),
+                (None, Verdict::NotMeasured),
+                "{}",
+                target.what
+            );
+        }
+    }
+
+    #[test]
+    fn a_target_is_passed_at_its_bound_and_missed_beyond_it() {
+        let found: BTreeMap<(usize, Engine), Found> = BTreeMap::from([
+            ((1, Engine::Ampoule), times(&[100.0])),
+            ((1, Engine::AmpouleUnmetered), times(&[90.0])),
+            ((1, Engine::OnnxruntimeWeb), times(&[200.0])),
+            (
+                (1, Engine::AmpouleHostKernels),
+                Found::Missing("not built".to_owned()),
+            ),
+            ((1, Engine::OnnxruntimeNative), times(&[40.0])),
+        ]);
+        let measured = Measured {
+            rows: figures::rows(&Workload::MAIN, &found),
+            private_bytes: Some(12 << 20),
+            ..Measured::default()
+        };
+        let targets = targets(&measured);
+        assert_eq!(
+            found_of(&targets, "onnxruntime-web"),
+            (Some(0.5), Verdict::Pass)
+        );
+        assert_eq!(
+            found_of(&targets, "over onnxruntime-native"),
+            (Some(2.5), Verdict::Pass)
+        );
+        assert_eq!(
+            found_of(&targets, "unmetered"),
+            (Some(100.0 / 90.0), Verdict::Miss)
+        );
+        assert_eq!(
+            found_of(&targets, "host kernels over"),
+            (None, Verdict::NotMeasured)
+        );
+        assert_eq!(found_of(&targets, "MiB"), (Some(12.0), Verdict::Pass));
+        assert_eq!(Bound::AtLeast(0.38).verdict(Some(0.379)), Verdict::Miss);
+        assert_eq!(Bound::AtMost(1.0).verdict(Some(f64::NAN)), Verdict::Miss);
+    }
+}
