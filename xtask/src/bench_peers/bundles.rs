@@ -20,6 +20,7 @@ const PROFILE: HostProfile = HostProfile::Release;
 
 /// The guest that does nothing but products.
 const MULTIPLIER: Recipe = Recipe {
+    capabilities: &[],
     publisher: "bench",
     name: "multiplier",
     package: guests::TEST_GUESTS,

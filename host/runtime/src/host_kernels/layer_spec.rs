@@ -137,12 +137,13 @@ impl LayerSpec {
         let row = match self.format {
             Format::F32 => inputs * 4,
             Format::F16 => inputs * 2,
-            // And a scale, and the sum that a kernel keeps of a row.
-            Format::Int8 => inputs.next_multiple_of(4) + 8,
+            // And a scale, and the sums that a kernel keeps of a row.
+            Format::Int8 => inputs.next_multiple_of(4) + 16,
             Format::Int4 => blocks * (INT4_BLOCK as u64 / 2 + 4),
         };
         let bias = 4;
-        ByteSize::from_bytes(outputs * (row + bias))
+        // And what a kernel writes in front of a matrix.
+        ByteSize::from_bytes(outputs * (row + bias) + 64)
     }
 
     /// The memory that its description takes.
