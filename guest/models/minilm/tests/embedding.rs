@@ -274,10 +274,10 @@ fn the_model_says_what_it_is() {
     let (&(key, bytes), properties) = properties.split_last().unwrap();
     assert_eq!(key, "weights.bytes");
     let numbers: usize = tiny.tensors.values().map(|(_, values)| values.len()).sum();
-    // The pooler's are in the file and of no use; a packed matrix is padded.
+    // The pooler's are in the file and of no use; a packed matrix is padded, which shows in one so small.
     let bytes: usize = bytes.parse().unwrap();
     assert!(
-        (2 * numbers..16 * numbers).contains(&bytes),
+        (2 * numbers..32 * numbers).contains(&bytes),
         "{bytes} {numbers}"
     );
     assert_eq!(
