@@ -3,6 +3,7 @@
 //! The suite is that which runs natively as well (`guest/kernels/suite`), as a guest of each kind.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test may panic, and prints what it measured"
 )]

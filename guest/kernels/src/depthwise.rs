@@ -1,6 +1,6 @@
 //! Depthwise convolution (Howard et al., "MobileNets", 2017): each channel by itself.
 //!
-//! There is no product of matrices in it: each output takes nine numbers, so it is as fast as memory is. It goes
+//! There is no product of matrices in it: each output takes nine numbers, too few to pack anything for. It goes
 //! over the channels of a pixel, which lie one after another.
 
 use crate::conv::PlaneShape;

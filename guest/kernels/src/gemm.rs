@@ -19,7 +19,7 @@ use crate::simd::{Kernels, Native};
 use crate::strip::{STRIP_PANELS, Strip};
 use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile, window};
 
-/// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 512 KiB of scratch memory.
+/// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 768 KiB of scratch memory.
 const BLOCK_ROWS: usize = 128;
 
 /// Inputs in a block: a group of rows of that many is 24 KiB, which a first-level cache of 32 KiB holds.

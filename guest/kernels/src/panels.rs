@@ -7,7 +7,7 @@ use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, window};
 ///
 /// Panels of eight outputs lie one after another; a panel holds, input by input, the weights of its
 /// eight outputs. The last panel is filled up with zeros. In memory that is
-/// `4 · inputs · (outputs rounded up to 8)` bytes and one KiB.
+/// `4 · inputs · (outputs rounded up to 8)` bytes and 1.5 KiB.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Panels {
     outputs: usize,

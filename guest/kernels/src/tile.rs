@@ -12,7 +12,7 @@
 //! basic block and serves the remainder besides.
 //!
 //! Tile and steps are what was fastest. The inner loop alone, on 384 inputs, with metering on, as a share of the
-//! native AVX2 product of the crate `gemm` (0.5 is what vectors of half the width can reach), in one run:
+//! native AVX2 product of the crate `gemm` (0.5 is what vectors of half the width can reach), in a few runs:
 //!
 //! | tile | numbers of A | steps a call | share |
 //! | --- | --- | ---: | ---: |

@@ -5,6 +5,7 @@
 mod tiny_model;
 
 use ampoule_guest::{ImageClassification as _, ImageEmbedding as _, Model as _};
+use ampoule_guest_testing::normal_distribution;
 use tiny_model::{
     ASSISTANT, BLOCKS, DIMENSIONS, EPSILON, Format, HEADS, HIDDEN, IMAGE_SIZE, LABELS, LAYERS,
     STAGES, STEM, Tensors, TinyModel, USER, VISUAL_TOKENS, VOCABULARY, image, pixels,
@@ -211,17 +212,6 @@ fn gelu(mut x: Rows) -> Rows {
         *value *= normal_distribution(*value);
     }
     x
-}
-
-/// Φ(x) by its series (Marsaglia, "Evaluating the Normal Distribution", 2004).
-fn normal_distribution(x: f64) -> f64 {
-    let (mut term, mut sum, mut i) = (x, x, 1.0);
-    while term.abs() > 1e-20 {
-        i += 2.0;
-        term *= x * x / i;
-        sum += term;
-    }
-    0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
 #[track_caller]

@@ -8,7 +8,7 @@ use crate::matrix::{MatrixMut, MatrixRef};
 use crate::simd::{Kernels, Native};
 use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile};
 
-/// Rows of activations in a block: with 1536 inputs 192 KiB, which a second-level cache holds beside the
+/// Rows of activations in a block: with 1536 inputs 768 KiB, which a second-level cache of one MiB holds beside the
 /// panel that passes.
 const BLOCK_ROWS: usize = 128;
 

@@ -1,21 +1,9 @@
 //! The functions beside the matrix product, against f64.
 
-use ampoule_guest_testing::numbers;
+use ampoule_guest_testing::{normal_distribution, numbers};
 use ampoule_kernels::{
     MatrixMut, RotaryTable, add, add_scaled, dot, gelu, layer_norm, relu, rms_norm, silu, softmax,
 };
-
-/// `Φ(x)` by its series (Marsaglia, "Evaluating the Normal Distribution", 2004): exact to f64 for
-/// the `x` used here.
-fn normal_distribution(x: f64) -> f64 {
-    let (mut term, mut sum, mut i) = (x, x, 1.0);
-    while term.abs() > 1e-20 {
-        i += 2.0;
-        term *= x * x / i;
-        sum += term;
-    }
-    0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
-}
 
 /// As its name says.
 pub fn gelu_is_exact_to_the_rounding_of_f32() {

@@ -12,7 +12,7 @@
 //! `asset.*` when one is missing.
 //!
 //! Memory, for all-MiniLM-L6-v2 in a sandbox: 97 MB once `init` is done, of which 90 MB are weights
-//! in f32 (reading them takes half a megabyte more for a moment); 102 MB at most while a text of 512
+//! in f32 (reading them takes half a megabyte more for a moment); 103 MB at most while a text of 512
 //! tokens is embedded.
 #![forbid(unsafe_code)]
 
