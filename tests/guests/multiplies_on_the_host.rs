@@ -1,14 +1,14 @@
 //! `init` packs the layers that `plan.txt` says, one a line: `FORMAT INPUTS OUTPUTS OFFSET [TIMES]`, of
 //! binary32 weights in `data.bin`; a line `multiply` multiplies there and then. `embed` does what the first
-//! text says: `granted`; `pack`; `multiply LAYERS ROWS WIDTH VALUE [TIMES]`, the layers by their numbers with
-//! commas between; and answers with whether it was granted the host's kernels, how many numbers came of it,
+//! text says: `granted`; `pack`; `multiply STEPS ROWS WIDTH VALUE [TIMES]`, the steps with commas between,
+//! layers by their numbers and attention by `h` and the number of heads; and answers with whether it was granted the host's kernels, how many numbers came of it,
 //! how many of them are none, how many are infinite, and the first and the last of them.
 //!
 //! Promise: the host multiplies what was packed and nothing else, within the limits of who asks. Expected: an
 //! answer; `guest.error` with the host's own code for what it refuses; `limit.*`.
 
 use ampoule_test_guests::host_kernels::{
-    self, Activation, ElementType, Format, Layer, Part, Step, Tensor,
+    self, Activation, ElementType, Format, Layer, LinearStep, Part, Step, Tensor,
 };
 use ampoule_test_guests::{Embeddings, Error, assets};
 use ampoule_test_guests::{export_lifecycle, export_text_embedding, ordinary};
@@ -22,7 +22,7 @@ fn init() -> Result<(), Error> {
     for line in String::from_utf8_lossy(&plan).lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words == ["multiply"] {
-            host_kernels::linear(&[step(0)], &[0.0])?;
+            host_kernels::apply(&[step(0)], &[0.0])?;
             continue;
         }
         if !host_kernels::granted() && words.first() != Some(&"always") {
@@ -66,9 +66,16 @@ fn number(words: &[&str], index: usize) -> Option<u64> {
 }
 
 fn step(layer: u32) -> Step {
-    Step {
+    Step::Linear(LinearStep {
         layer,
         activation: Activation::None,
+    })
+}
+
+fn parsed(word: &str) -> Option<Step> {
+    match word.strip_prefix('h') {
+        Some(heads) => heads.parse().ok().map(Step::Attention),
+        None => word.parse().ok().map(step),
     }
 }
 
@@ -81,16 +88,13 @@ fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
             host_kernels::pack(&layer(&["f32", "1", "1", "0"])?)?;
         }
         Some(&"multiply") => {
-            let layers = words.get(1).unwrap_or(&"").split(',');
-            let steps: Vec<Step> = layers
-                .filter_map(|layer| layer.parse().ok())
-                .map(step)
-                .collect();
+            let steps = words.get(1).unwrap_or(&"").split(',');
+            let steps: Vec<Step> = steps.filter_map(parsed).collect();
             let count = |index| number(&words, index).unwrap_or(1) as usize;
             let value = words.get(4).and_then(|word| word.parse().ok());
             let x = vec![value.unwrap_or(1.0_f32); count(2) * count(3)];
             for _ in 0..number(&words, 5).unwrap_or(1) {
-                numbers = host_kernels::linear(&steps, &x)?;
+                numbers = host_kernels::apply(&steps, &x)?;
             }
         }
         _ => {}

@@ -2,6 +2,8 @@
 //! row, as in an encoder, or to the rows before it, as in a decoder.
 
 use ampoule_guest::Error;
+#[cfg(feature = "host-kernels")]
+use ampoule_guest::host_kernels::{self, Step};
 use ampoule_kernels::{
     AttentionInputs, AttentionScratch, MatrixMut, MatrixRef, Scratch, Visibility, attention,
 };
@@ -67,6 +69,13 @@ impl Attention {
             context,
             heads,
         } = workspace;
+        // In one call, so that queries, keys and values never come into the sandbox.
+        #[cfg(feature = "host-kernels")]
+        if let Some(layer) = self.queries_keys_values.on_host() {
+            let layer = layer.then(host_kernels::Activation::None);
+            *context = host_kernels::apply(&[layer, Step::attention(self.heads)], x);
+            return;
+        }
         self.queries_keys_values
             .apply(x, queries_keys_values, scratch);
         let hidden = self.hidden;

@@ -103,6 +103,6 @@ impl FeedForward {
             up.then(host_kernels::Activation::Gelu),
             down.then(host_kernels::Activation::None),
         ];
-        Some(host_kernels::linear(&steps, x))
+        Some(host_kernels::apply(&steps, x))
     }
 }

@@ -78,7 +78,7 @@ impl Linear {
             }
             #[cfg(feature = "host-kernels")]
             Place::Host(layer) => {
-                *y = host_kernels::linear(&[layer.then(by_host(activation))], x);
+                *y = host_kernels::apply(&[layer.then(by_host(activation))], x);
             }
         }
     }
@@ -90,7 +90,7 @@ impl Linear {
             Place::Sandbox(layer) => layer.product(x, Epilogue::Add, y, scratch),
             #[cfg(feature = "host-kernels")]
             Place::Host(layer) => {
-                let update = host_kernels::linear(&[layer.then(by_host(Activation::Identity))], x);
+                let update = host_kernels::apply(&[layer.then(by_host(Activation::Identity))], x);
                 ampoule_kernels::add(y, &update);
             }
         }

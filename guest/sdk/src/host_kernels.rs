@@ -1,4 +1,4 @@
-//! Linear layers that the host computes, where it grants that (the interface `host-kernels` in `wit/`).
+//! Layers that the host computes, where it grants that (the interface `host-kernels` in `wit/`).
 //!
 //! A model asks [`granted`] while it loads, and then either packs its layers here or keeps their weights
 //! itself. On other targets than `wasm32` nothing is granted.
@@ -50,39 +50,52 @@ impl HostLayer {
         self.outputs
     }
 
-    /// This layer, and what is done to its outputs, as a step of [`linear`].
+    /// This layer, and what is done to its outputs, as a step of [`apply`].
     #[must_use]
     pub fn then(&self, activation: Activation) -> Step<'_> {
-        Step {
-            layer: self,
-            activation,
-        }
+        Step(Kind::Linear(self, activation))
     }
 }
 
-/// A layer and what is done to its outputs; made by [`HostLayer::then`].
+/// One thing that is done to all rows: made by [`HostLayer::then`] and [`Step::attention`].
 #[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    layer: &'a HostLayer,
-    activation: Activation,
+pub struct Step<'a>(Kind<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Kind<'a> {
+    Linear(&'a HostLayer, Activation),
+    Attention(u32),
+}
+
+impl Step<'_> {
+    /// Attention of so many heads, of all rows to all rows: of rows `[3 · heads · width]`, queries, keys and
+    /// values, it makes rows `[heads · width]`. It follows a layer.
+    #[must_use]
+    pub fn attention(heads: usize) -> Self {
+        // More than fit are refused as too many.
+        Step(Kind::Attention(u32::try_from(heads).unwrap_or(u32::MAX)))
+    }
 }
 
 /// The rows `x` `[rows, inputs]` through one step after another: `[rows, outputs]` of the last.
 ///
 /// # Panics
 ///
-/// When there is no step, `x` is not a whole number of rows, or a layer has other inputs than the one
-/// before it has outputs.
+/// When there is no step, `x` is not a whole number of rows, a layer has other inputs than the one
+/// before it has outputs, or heads cannot share their rows evenly.
 #[must_use]
-pub fn linear(steps: &[Step<'_>], x: &[f32]) -> Vec<f32> {
+pub fn apply(steps: &[Step<'_>], x: &[f32]) -> Vec<f32> {
     let steps: Vec<_> = steps
         .iter()
-        .map(|step| host_kernels::Step {
-            layer: step.layer.number,
-            activation: step.activation,
+        .map(|step| match step.0 {
+            Kind::Linear(layer, activation) => {
+                let layer = layer.number;
+                host_kernels::Step::Linear(host_kernels::LinearStep { layer, activation })
+            }
+            Kind::Attention(heads) => host_kernels::Step::Attention(heads),
         })
         .collect();
-    match host_kernels::linear(&steps, x) {
+    match host_kernels::apply(&steps, x) {
         Ok(y) => y,
         Err(error) => refused(&error),
     }

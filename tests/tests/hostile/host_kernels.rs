@@ -37,14 +37,20 @@ promises! {
     fn only_what_was_packed_is_multiplied() => "guest.error" {
         let acme = acme();
         let host = allowing(&acme).build().unwrap();
-        let plan = "f32 256 256 0\nf32 256 100 0";
+        let plan = "f32 256 256 0\nf32 256 100 0\nf32 1 3 0";
         let errors = [
-            ("multiply 2 1 256 1", "kernels.step"),
+            ("multiply 3 1 256 1", "kernels.step"),
             ("multiply 4294967295 1 256 1", "kernels.step"),
             ("multiply , 1 256 1", "kernels.step"),
             ("multiply 0,1,0 1 256 1", "kernels.step"),
             ("multiply 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0 1 256 1", "kernels.step"),
+            ("multiply h1 1 256 1", "kernels.step"),
+            ("multiply 0,h0 1 256 1", "kernels.step"),
+            ("multiply 0,h3 1 256 1", "kernels.step"),
+            ("multiply 2,h4294967295 1 1 1", "kernels.step"),
+            ("multiply 2,h1,h1 1 1 1", "kernels.step"),
             ("multiply 0 1 255 1", "kernels.rows"),
+            ("multiply 2,h1 65537 1 1", "kernels.rows"),
             ("pack", "kernels.closed"),
         ]
         .map(|(text, code)| refused_with(&host, multiplying(&acme, plan), text, code));
@@ -106,8 +112,11 @@ promises! {
         let answer = block_on(ask_with(&host, bundle(), &["multiply 0 500 256 1"])).unwrap();
         let fuel = answer.sandbox.fuel.get();
         assert!((16_384_000..30_000_000).contains(&fuel), "{fuel}");
+        // And attention of 2,000 rows to one another 36 million.
+        let attending = multiplying(&acme, "f32 1 3 0").set("/limits/fuel", json!(30_000_000));
+        let attention = block_on(ask_with(&host, attending, &["multiply 0,h1 2000 1 1"])).unwrap_err();
         assert_serves(&acme, &host);
-        [error]
+        [error, attention]
     }
 
     #[test]
@@ -122,8 +131,9 @@ promises! {
             let host = host.build().unwrap();
             // One call that takes much longer than the deadline, and many short ones.
             let one = "multiply 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0 20000 256 0";
-            for text in [one, "multiply 0 1 256 0 1000000000"] {
-                let bundle = multiplying(&acme, "f32 256 256 0")
+            let attention = "multiply 1,h1,2,h1,2,h1,2,h1,2,h1 65536 1 0";
+            for text in [one, attention, "multiply 0 1 256 0 1000000000"] {
+                let bundle = multiplying(&acme, "f32 256 256 0\nf32 1 3 0\nf32 1 3 0")
                     .set("/limits/fuel", json!(1_000_000_000_000_000_u64))
                     .set("/limits/output_bytes", json!(32 << 20))
                     .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
@@ -184,6 +194,26 @@ fn numbers_that_are_none_are_multiplied_as_is_documented() {
         let found = ask(format!("multiply {layer} 3 256 inf"));
         assert_eq!(found[..4], [1.0, 768.0, none, infinite], "{layer}");
     }
+    // What is no number comes to all that see it.
+    let attending = block_on(load(&host, multiplying(&acme, "f32 2 6 0")));
+    let ask_attending = |text: &str| {
+        block_on(attending.embed_text(&[text]))
+            .unwrap()
+            .output
+            .values
+    };
+    assert_eq!(
+        ask_attending("multiply 0,h2 5 2 0.5"),
+        [1.0, 10.0, 0.0, 0.0, 1.0, 1.0]
+    );
+    assert_eq!(
+        ask_attending("multiply 0,h2 5 2 NaN")[..3],
+        [1.0, 10.0, 10.0]
+    );
+    assert_eq!(
+        ask_attending("multiply 0,h2 5 2 inf")[..3],
+        [1.0, 10.0, 10.0]
+    );
     // No rows are none.
     assert_eq!(ask("multiply 0 0 256 1".to_owned())[..2], [1.0, 0.0]);
 }

@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_gemm::{BiasVector, GemmInputB, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
+use super::f32_product::{self, Options};
 use super::rows::Rows;
 use super::weights::Weights;
-
-thread_local! {
-    /// What was found to be the best that this processor can do.
-    static EXECUTOR: GemmExecutor<f32, f32, f32> = GemmExecutor::default();
-}
 
 /// One panel: some outputs with all of their inputs.
 pub(super) struct F32Panel(PackedBMatrix<f32>);
@@ -20,7 +16,7 @@ impl F32Panel {
     pub(super) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
         let rows = weights.rows(outputs.clone());
         let matrix = NdTensorView::from_data([outputs.len(), inputs], &rows[..]);
-        Self(EXECUTOR.with(|executor| executor.prepack_b(matrix.transposed())))
+        Self(f32_product::pack(matrix.transposed()))
     }
 
     /// `y = x·wᵀ + b`, `[rows, outputs]`.
@@ -46,12 +42,9 @@ pub(super) fn multiply(
     bias: &[f32],
     y: &mut [f32],
 ) -> wasmtime::Result<()> {
-    let a = NdTensorView::from_data([x.count(), x.length()], x.values());
-    let options = GemmOptions {
+    let options = Options {
         bias: Some(BiasVector::Row(bias)),
-        ..GemmOptions::default()
+        ..Options::default()
     };
-    EXECUTOR
-        .with(|executor| executor.gemm(y, GemmInputA::Unpacked(a), w, options))
-        .map_err(|error| wasmtime::Error::msg(format!("the kernel: {error}")))
+    f32_product::product(x.view(), w, options, y)
 }

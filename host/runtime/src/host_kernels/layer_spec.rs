@@ -137,8 +137,8 @@ impl LayerSpec {
         let row = match self.format {
             Format::F32 => inputs * 4,
             Format::F16 => inputs * 2,
-            // And a scale, and the sums that a kernel keeps of a row.
-            Format::Int8 => inputs.next_multiple_of(4) + 16,
+            // And a scale, and what a kernel keeps of the sums of 1,024 inputs each.
+            Format::Int8 => inputs.next_multiple_of(4) + inputs.div_ceil(1024) * 16 + 16,
             Format::Int4 => blocks * (INT4_BLOCK as u64 / 2 + 4),
         };
         let bias = 4;

@@ -15,7 +15,7 @@ const BLOCK_NUMBERS: usize = 1 << 20;
 
 /// What is done to each output of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
+pub(super) enum Activation {
     None,
     Relu,
     Gelu,
@@ -38,15 +38,15 @@ impl Activation {
 }
 
 /// A layer and what is done to its outputs.
-pub(crate) struct Step<'a> {
-    pub(crate) layer: &'a PackedLayer,
-    pub(crate) activation: Activation,
+pub(super) struct LinearStep<'a> {
+    pub(super) layer: &'a PackedLayer,
+    pub(super) activation: Activation,
 }
 
 /// The rows `x` through the steps, of which there is at least one and each fits the one before it. `go_on`
 /// is asked before each piece of work.
-pub(crate) fn linear(
-    steps: &[Step<'_>],
+pub(super) fn linear(
+    steps: &[LinearStep<'_>],
     x: Rows<'_>,
     threads: &KernelThreads,
     go_on: impl Fn() -> wasmtime::Result<()>,
@@ -74,12 +74,12 @@ pub(crate) fn linear(
 
 /// One layer, panel by panel.
 fn apply(
-    step: &Step<'_>,
+    step: &LinearStep<'_>,
     x: Rows<'_>,
     threads: &KernelThreads,
     go_on: impl Fn() -> wasmtime::Result<()>,
 ) -> wasmtime::Result<Vec<f32>> {
-    let Step { layer, activation } = step;
+    let LinearStep { layer, activation } = step;
     let outputs = layer.outputs();
     let mut y = vec![0.0; x.count() * outputs];
     let compute = |panel: usize, y: &mut [f32]| -> wasmtime::Result<()> {

@@ -1,10 +1,12 @@
-//! The `host-kernels` import: linear layers that the host computes for a model that was granted it.
+//! The `host-kernels` import: layers that the host computes for a model that was granted it.
 //!
 //! `init` only says what is to be packed (`pack_list.rs`). The list stays with the compiled code, and the
 //! matrices are packed when that is loaded (`packed_layers.rs`), once for all sandboxes of the model.
 
+mod attention;
 mod f16_matrix;
 mod f32_matrix;
+mod f32_product;
 mod grant;
 mod int4_matrix;
 mod int8_matrix;
@@ -15,6 +17,7 @@ mod packed_layer;
 mod packed_layers;
 mod pool;
 mod rows;
+mod stages;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -40,8 +43,7 @@ pub(crate) use pool::KernelThreads;
 use crate::bindings::ampoule::model::host_kernels as wit;
 use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::state::SandboxState;
-use linear::{Activation, Step, linear};
-use rows::Rows;
+use stages::Stages;
 
 /// Multiplications with an addition that one unit of fuel pays for. In the sandbox a tile of 32 of them
 /// takes some 20 operators, so that a model needs somewhat less fuel with the host's kernels than
@@ -74,10 +76,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<SandboxState>) -> wasmtime::Resu
         Ok((pack(store.data_mut(), layer)?,))
     })?;
     interface.func_wrap(
-        "linear",
-        |store: Store<'_>, (steps, x): (Vec<wit::Step>, Vec<f32>)| {
-            Ok((multiply(store, &steps, &x)?,))
-        },
+        "apply",
+        |store: Store<'_>, (steps, x): (Vec<wit::Step>, Vec<f32>)| Ok((apply(store, &steps, &x)?,)),
     )
 }
 
@@ -106,7 +106,7 @@ fn pack(state: &mut SandboxState, layer: wit::Layer) -> wasmtime::Result<Result<
     Ok(Ok(list.add(spec)))
 }
 
-fn multiply(
+fn apply(
     mut store: Store<'_>,
     steps: &[wit::Step],
     x: &[f32],
@@ -116,81 +116,28 @@ fn multiply(
         Kernels::NotGranted => return Ok(Err(not_granted())),
         Kernels::Packing(_) => return Ok(Err(closed("nothing is packed while `init` runs"))),
     };
-    let steps = match find(&layers, steps) {
-        Ok(steps) => steps,
+    let found = Stages::find(&layers, steps).and_then(|stages| Ok((stages.rows(x)?, stages)));
+    let (x, stages) = match found {
+        Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
-    let inputs = steps.first().map_or(1, |step| step.layer.inputs());
-    if !x.len().is_multiple_of(inputs) {
-        return Ok(Err(GuestError {
-            code: "kernels.rows".to_owned(),
-            message: format!("{} numbers are no rows of {inputs}", x.len()),
-        }));
-    }
-    let x = Rows::new(x, inputs);
-    charge(&mut store, &steps, x.count())?;
-    let outputs = steps.last().map_or(0, |step| step.layer.outputs());
-    // The guest has to find room for the answer. If it cannot, the host does not look for it either.
-    let bytes = ByteSize::from_bytes((x.count() as u64 * outputs as u64).saturating_mul(4));
-    if !store.data_mut().memory.has_room_for(bytes) {
+    charge(&mut store, stages.multiplications(x.count()))?;
+    // The guest has to find room for the answer, and what comes before it is gone by then. If there is
+    // none, the host does not look for it either.
+    let bytes = (x.count() as u64 * stages.longest() as u64).saturating_mul(4);
+    let state = store.data_mut();
+    if !state.memory.has_room_for(ByteSize::from_bytes(bytes)) {
         return Err(wasmtime::Error::msg("rows over the memory limit"));
     }
     let state = store.data();
-    linear(&steps, x, &threads, || Ok(state.check()?)).map(Ok)
+    stages.run(x, &threads, || Ok(state.check()?)).map(Ok)
 }
-
-/// The layers of these numbers, each of which has to fit the one before it.
-fn find<'a>(layers: &'a PackedLayers, steps: &[wit::Step]) -> Result<Vec<Step<'a>>, GuestError> {
-    let wrong = |message: String| GuestError {
-        code: "kernels.step".to_owned(),
-        message,
-    };
-    if steps.is_empty() || steps.len() > MAX_STEPS {
-        return Err(wrong(format!(
-            "expected from 1 to {MAX_STEPS} steps, found {}",
-            steps.len()
-        )));
-    }
-    let mut found: Vec<Step<'_>> = Vec::with_capacity(steps.len());
-    for step in steps {
-        let layer = layers
-            .get(step.layer)
-            .ok_or_else(|| wrong(format!("there is no layer {}", step.layer)))?;
-        if let Some(before) = found.last()
-            && before.layer.outputs() != layer.inputs()
-        {
-            return Err(wrong(format!(
-                "layer {} has {} inputs, and {} come to it",
-                step.layer,
-                layer.inputs(),
-                before.layer.outputs()
-            )));
-        }
-        found.push(Step {
-            layer,
-            activation: match step.activation {
-                wit::Activation::None => Activation::None,
-                wit::Activation::Relu => Activation::Relu,
-                wit::Activation::Gelu => Activation::Gelu,
-                wit::Activation::Silu => Activation::Silu,
-            },
-        });
-    }
-    Ok(found)
-}
-
-/// Steps of one call. A feed-forward network has two.
-const MAX_STEPS: usize = 16;
 
 /// Takes the fuel for the whole call, so that what cannot be paid for is not begun.
-fn charge(store: &mut Store<'_>, steps: &[Step<'_>], rows: usize) -> wasmtime::Result<()> {
+fn charge(store: &mut Store<'_>, multiplications: u64) -> wasmtime::Result<()> {
     if !store.data().profile.is_metered() {
         return Ok(());
     }
-    let multiplications = steps.iter().fold(0_u64, |sum, step| {
-        let weights = (step.layer.inputs() as u64).saturating_mul(step.layer.outputs() as u64);
-        sum.saturating_add(weights.saturating_mul(rows as u64))
-    });
     let fuel = store.get_fuel()?;
     match fuel.checked_sub(multiplications / MULTIPLICATIONS_PER_FUEL) {
         Some(left) => store.set_fuel(left),

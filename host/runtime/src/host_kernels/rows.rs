@@ -1,5 +1,7 @@
 //! Rows to be multiplied.
 
+use rten_tensor::NdTensorView;
+
 /// `[count, length]`, one row after another.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
@@ -24,6 +26,11 @@ impl<'a> Rows<'a> {
 
     pub(super) fn values(self) -> &'a [f32] {
         self.values
+    }
+
+    /// The same as the kernels take it, `[count, length]`.
+    pub(super) fn view(self) -> NdTensorView<'a, f32, 2> {
+        NdTensorView::from_data([self.count(), self.length], self.values)
     }
 
     pub(super) fn iter(self) -> impl ExactSizeIterator<Item = &'a [f32]> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::linear::{Activation, Step, linear};
+use super::attention::Heads;
+use super::linear::{Activation, LinearStep, linear};
 use super::packed_layer::PackedLayer;
 use super::rows::Rows;
 use super::{KernelThreads, LayerSpec};
@@ -26,9 +27,9 @@ const SHAPES: &[(usize, usize, &[usize])] = &[
     (65, 96, &[129]),
     (130, 300, &[96, 96, 96]),
     // More than one panel, and more than one block of rows.
-    (67, 5_000, &[260]),
+    (67, 5_000, &[230]),
     (1, 3_000, &[1_000]),
-    (9, 40_000, &[70]),
+    (5, 40_000, &[70]),
 ];
 
 const FORMATS: [wit::Format; 4] = [
@@ -109,7 +110,7 @@ fn rounding(format: wit::Format) -> f64 {
 fn multiply(layers: &[(&PackedLayer, Activation)], x: &[f32], threads: usize) -> Vec<f32> {
     let steps: Vec<_> = layers
         .iter()
-        .map(|&(layer, activation)| Step { layer, activation })
+        .map(|&(layer, activation)| LinearStep { layer, activation })
         .collect();
     let x = Rows::new(x, steps[0].layer.inputs());
     let threads = KernelThreads::new(threads).unwrap();
@@ -124,6 +125,8 @@ fn every_format_multiplies_as_naive_loops_do_and_takes_no_more_memory_than_is_co
         let x = numbers(seed + 1, rows * inputs);
         let weights = numbers(seed + 2, outputs * inputs);
         let bias = numbers(seed + 3, outputs);
+        let expected = products(&x, &weights, &bias, inputs);
+        let sizes: Vec<f64> = x.chunks(inputs).map(size).collect();
         for format in FORMATS {
             let (spec, layer) = pack(format, inputs, parts, &weights, &bias);
             let (held, counted) = (layer.bytes() as u64, spec.packed_bytes().bytes());
@@ -131,31 +134,44 @@ fn every_format_multiplies_as_naive_loops_do_and_takes_no_more_memory_than_is_co
                 held <= counted,
                 "{format:?} {inputs} {outputs}: {held} {counted}"
             );
+            // Both sides of the product are rounded in bytes.
+            let x_rounding = match format {
+                wit::Format::Int8 => inputs as f64 * 0.5 / 63.0,
+                _ => 0.0,
+            };
             for threads in [1, 2] {
                 let y = multiply(&[(&layer, Activation::None)], &x, threads);
-                assert_eq!(y.len(), rows * outputs);
-                for (row, (x, y)) in x.chunks(inputs).zip(y.chunks(outputs)).enumerate() {
-                    for (output, &y) in y.iter().enumerate() {
-                        let w = &weights[output * inputs..][..inputs];
-                        let products = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w));
-                        let expected = products.sum::<f64>() + f64::from(bias[output]);
-                        let size: f64 = x.iter().map(|x| f64::from(x.abs())).sum();
-                        // Both sides of the product are rounded in bytes.
-                        let x_rounding = match format {
-                            wit::Format::Int8 => inputs as f64 * 0.5 / 63.0,
-                            _ => 0.0,
-                        };
-                        let allowed = size * (rounding(format) + 1e-6) + x_rounding + 1e-5;
-                        let off = (f64::from(y) - expected).abs();
-                        assert!(
-                            off <= allowed,
-                            "{format:?} {rows}x{inputs}x{outputs} [{row}, {output}]: {y} {expected}"
-                        );
-                    }
+                assert_eq!(y.len(), expected.len());
+                for (at, (&y, expected)) in y.iter().zip(&expected).enumerate() {
+                    let size = sizes[at / outputs];
+                    let allowed = size * (rounding(format) + 1e-6) + x_rounding + 1e-5;
+                    let off = (f64::from(y) - expected).abs();
+                    assert!(
+                        off <= allowed,
+                        "{format:?} {rows}x{inputs}x{outputs} [{at}]: {y} {expected}"
+                    );
                 }
             }
         }
     }
+}
+
+/// `x·wᵀ + b` in binary64.
+fn products(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
+    let wide = |numbers: &[f32]| numbers.iter().map(|n| f64::from(*n)).collect::<Vec<_>>();
+    let (x, weights) = (wide(x), wide(weights));
+    let row = |x: &[f64]| {
+        let products = weights.chunks(inputs).zip(bias);
+        products
+            .map(|(w, bias)| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>() + f64::from(*bias))
+            .collect::<Vec<_>>()
+    };
+    x.chunks(inputs).flat_map(row).collect()
+}
+
+/// The sum of the absolute values.
+fn size(numbers: &[f32]) -> f64 {
+    numbers.iter().map(|n| f64::from(n.abs())).sum()
 }
 
 /// The bounds above are of the worst case. What rounding does on the whole is much less.
@@ -310,7 +326,7 @@ fn a_call_stops_before_its_next_block() {
     let weights = numbers(1, outputs * inputs);
     let (_, layer) = pack(wit::Format::F32, inputs, &[outputs], &weights, &[0.0; 64]);
     let x = numbers(2, rows * inputs);
-    let steps = [Step {
+    let steps = [LinearStep {
         layer: &layer,
         activation: Activation::None,
     }];
@@ -326,6 +342,108 @@ fn a_call_stops_before_its_next_block() {
     let stopped = stopped.unwrap_err();
     assert_eq!(stopped.downcast_ref::<Stop>(), Some(&Stop::Deadline));
     assert_eq!(asked.get(), 3);
+}
+
+/// `softmax(q·kᵀ / √width)·v` of one head in binary64, from rows of queries, keys and values.
+fn attended(x: &[f32], count: usize, width: usize, head: usize) -> Vec<f64> {
+    let rows: Vec<&[f32]> = x.chunks(3 * count * width).collect();
+    let part = |row: &[f32], of: usize| -> Vec<f64> {
+        let first = (of * count + head) * width;
+        row[first..first + width]
+            .iter()
+            .map(|&x| x.into())
+            .collect()
+    };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut y = Vec::new();
+    for row in &rows {
+        let query = part(row, 0);
+        let scores = rows.iter().map(|row| dot(&query, &part(row, 1)));
+        let powers: Vec<f64> = scores
+            .map(|score| (score / (width as f64).sqrt()).exp())
+            .collect();
+        let sum: f64 = powers.iter().sum();
+        let mut found = vec![0.0; width];
+        for (power, row) in powers.iter().zip(&rows) {
+            for (found, value) in found.iter_mut().zip(part(row, 2)) {
+                *found += power / sum * value;
+            }
+        }
+        y.extend(found);
+    }
+    y
+}
+
+#[test]
+fn attention_is_that_of_naive_loops() {
+    for (rows, count, width) in [
+        (1, 1, 1),
+        (2, 3, 5),
+        (7, 12, 32),
+        (33, 4, 64),
+        (130, 5, 24),
+        // More than one block.
+        (600, 3, 32),
+    ] {
+        let length = 3 * count * width;
+        let x: Vec<f32> = numbers(rows as u32, rows * length)
+            .iter()
+            .map(|x| x * 3.0)
+            .collect();
+        let heads = Heads::new(count, length).unwrap();
+        assert_eq!(heads.outputs(), count * width);
+        for threads in [1, 2] {
+            let threads = KernelThreads::new(threads).unwrap();
+            let y = heads.attend(Rows::new(&x, length), &threads, || Ok(()));
+            let y = y.unwrap();
+            assert_eq!(y.len(), rows * count * width);
+            for head in 0..count {
+                let expected = attended(&x, count, width, head);
+                for (row, expected) in expected.chunks(width).enumerate() {
+                    let found = &y[row * count * width + head * width..][..width];
+                    for (found, expected) in found.iter().zip(expected) {
+                        let off = (f64::from(*found) - expected).abs();
+                        assert!(off < 2e-5, "{rows} {count} {width}: {found} {expected}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn heads_share_their_rows_evenly_and_are_not_too_wide() {
+    assert!(Heads::new(12, 1_152).is_some());
+    assert!(Heads::new(1, 3 * 1_024).is_some());
+    for (count, row) in [
+        (0, 1_152),
+        (12, 1_153),
+        (12, 0),
+        (1, 3 * 1_025),
+        (385, 1_152),
+        (usize::MAX, 3),
+        (usize::MAX / 3 + 1, 3),
+    ] {
+        assert!(Heads::new(count, row).is_none(), "{count} {row}");
+    }
+}
+
+#[test]
+fn attention_stops_before_its_next_block() {
+    let heads = Heads::new(2, 6).unwrap();
+    let x = numbers(1, 1_000 * 6);
+    let threads = KernelThreads::new(1).unwrap();
+    let asked = Cell::new(0);
+    let stopped = heads.attend(Rows::new(&x, 6), &threads, || {
+        asked.set(asked.get() + 1);
+        if asked.get() == 4 {
+            return Err(Stop::Deadline.into());
+        }
+        Ok(())
+    });
+    let stopped = stopped.unwrap_err();
+    assert_eq!(stopped.downcast_ref::<Stop>(), Some(&Stop::Deadline));
+    assert_eq!(asked.get(), 4);
 }
 
 /// The list comes from a process that has worked on a stranger's bytes, or out of the cache.

@@ -1,0 +1,174 @@
+//! Attention of several heads, of all rows to all rows, as in an encoder (Vaswani et al., "Attention Is All
+//! You Need", 2017).
+//!
+//! As many heads at once as there are threads, a block of rows after another, with a look at the deadline
+//! between two. So there are never more scores than those of a few blocks.
+
+use std::ops::Range;
+
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    ParallelIterator as _,
+};
+use rten_gemm::{GemmInputB, PackedBMatrix};
+use rten_simd::SimdOp as _;
+use rten_tensor::NdTensorView;
+use rten_tensor::prelude::*;
+use rten_vecmath::Softmax;
+
+use super::f32_product::{self, Options};
+use super::pool::KernelThreads;
+use super::rows::Rows;
+
+/// The most rows: with as many keys, the scores of one row are well within a block.
+pub(super) const MAX_ROWS: usize = 1 << 16;
+
+/// The widest head. Its keys are then at most 2²⁶ numbers, which are packed in a tenth of a second.
+const MAX_WIDTH: usize = 1 << 10;
+
+/// Multiplications of one block of one head, at most: a millisecond or two.
+const BLOCK_MULTIPLICATIONS: usize = 1 << 26;
+
+/// Scores of one block of one head, at most: what a second-level cache holds.
+const BLOCK_SCORES: usize = 1 << 17;
+
+/// What a score's exponential costs, in multiplications.
+const EXPONENTIAL: u64 = 16;
+
+/// Heads that share the columns evenly: all queries, then all keys, then all values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heads {
+    count: usize,
+    width: usize,
+}
+
+impl Heads {
+    /// So many heads in rows of this length, where they share it evenly and are not too wide.
+    pub(super) fn new(count: usize, row: usize) -> Option<Self> {
+        let width = row.checked_div(count.checked_mul(3)?)?;
+        let fits = (1..=MAX_WIDTH).contains(&width) && row == 3 * count * width;
+        fits.then_some(Self { count, width })
+    }
+
+    /// The length of a row that goes in.
+    pub(super) fn inputs(self) -> usize {
+        3 * self.outputs()
+    }
+
+    /// The length of a row that comes out.
+    pub(super) fn outputs(self) -> usize {
+        self.count * self.width
+    }
+
+    /// The work that so many rows are, in multiplications with an addition.
+    pub(super) fn multiplications(self, rows: usize) -> u64 {
+        let scores = (rows as u64).saturating_mul(rows as u64);
+        let each = 2 * self.width as u64 + EXPONENTIAL;
+        scores
+            .saturating_mul(each)
+            .saturating_mul(self.count as u64)
+    }
+
+    /// `softmax(q·kᵀ / √width)·v` of each head, `[rows, heads · width]`. `go_on` is asked before each piece
+    /// of work.
+    pub(super) fn attend(
+        self,
+        x: Rows<'_>,
+        threads: &KernelThreads,
+        go_on: impl Fn() -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<Vec<f32>> {
+        let rows = x.count();
+        let block = (BLOCK_MULTIPLICATIONS / (2 * rows * self.width).max(1))
+            .min(BLOCK_SCORES / rows.max(1))
+            .clamp(1, rows.max(1));
+        let mut y = vec![0.0; rows * self.outputs()];
+        let mut work: Vec<Work> = Vec::new();
+        work.resize_with(threads.count().min(self.count), Work::default);
+        for first in (0..self.count).step_by(work.len()) {
+            go_on()?;
+            let group = first..(first + work.len()).min(self.count);
+            let heads = || {
+                group
+                    .clone()
+                    .into_par_iter()
+                    .map(|index| Head::pack(self, index, x))
+            };
+            let heads: Vec<Head<'_>> = threads.run(|| heads().collect());
+            for start in (0..rows).step_by(block) {
+                go_on()?;
+                let block = start..(start + block).min(rows);
+                threads.run(|| {
+                    let pairs = heads.par_iter().zip(&mut work);
+                    pairs.try_for_each(|(head, work)| head.attend(block.clone(), work))
+                })?;
+                for (head, work) in heads.iter().zip(&work) {
+                    let columns = head.column..head.column + self.width;
+                    let y = y[block.start * self.outputs()..].chunks_exact_mut(self.outputs());
+                    for (y, found) in y.zip(work.found.chunks_exact(self.width)) {
+                        y[columns.clone()].copy_from_slice(found);
+                    }
+                }
+            }
+        }
+        Ok(y)
+    }
+}
+
+/// What one head works in for a block.
+#[derive(Default)]
+struct Work {
+    /// `[rows of the block, rows]`.
+    scores: Vec<f32>,
+    /// `[rows of the block, width]`.
+    found: Vec<f32>,
+}
+
+/// One head, its keys and values packed.
+struct Head<'a> {
+    /// The first of its columns, in the queries and in what comes out.
+    column: usize,
+    /// `[rows, width]`.
+    queries: NdTensorView<'a, f32, 2>,
+    /// `[width, rows]`.
+    keys: PackedBMatrix<f32>,
+    /// `[rows, width]`.
+    values: PackedBMatrix<f32>,
+    scale: f32,
+}
+
+impl<'a> Head<'a> {
+    fn pack(heads: Heads, index: usize, x: Rows<'a>) -> Self {
+        let all = x.view();
+        let column = index * heads.width;
+        let part = |of: usize| {
+            let first = of * heads.outputs() + column;
+            all.slice((.., first..first + heads.width))
+        };
+        Self {
+            column,
+            queries: part(0),
+            keys: f32_product::pack(part(1).transposed()),
+            values: f32_product::pack(part(2)),
+            scale: 1.0 / (heads.width as f32).sqrt(),
+        }
+    }
+
+    fn attend(&self, rows: Range<usize>, work: &mut Work) -> wasmtime::Result<()> {
+        let [tokens, width] = self.queries.shape();
+        let Work { scores, found } = work;
+        scores.resize(rows.len() * tokens, 0.0);
+        found.resize(rows.len() * width, 0.0);
+        let queries = self.queries.slice((rows.clone(), ..));
+        let scaled = Options {
+            alpha: self.scale,
+            ..Options::default()
+        };
+        f32_product::product(queries, GemmInputB::Packed(&self.keys), scaled, scores)?;
+        for row in scores.chunks_exact_mut(tokens) {
+            Softmax::new_mut(row).dispatch();
+        }
+        let scores = NdTensorView::from_data([rows.len(), tokens], &scores[..]);
+        let values = GemmInputB::Packed(&self.values);
+        f32_product::product(scores, values, Options::default(), found)
+    }
+}

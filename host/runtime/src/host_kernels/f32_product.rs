@@ -1,0 +1,28 @@
+//! Products of matrices of binary32.
+
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_tensor::{Matrix, NdTensorView};
+
+thread_local! {
+    /// What was found to be the best that this processor can do.
+    static EXECUTOR: GemmExecutor<f32, f32, f32> = GemmExecutor::default();
+}
+
+pub(super) type Options<'a> = GemmOptions<'a, f32, f32, f32>;
+
+/// The matrix in the order in which the kernels read it.
+pub(super) fn pack(matrix: Matrix<'_, f32>) -> PackedBMatrix<f32> {
+    EXECUTOR.with(|executor| executor.prepack_b(matrix))
+}
+
+/// `y = a·b`, and what the options say, whatever form `b` has.
+pub(super) fn product(
+    a: NdTensorView<'_, f32, 2>,
+    b: GemmInputB<'_, f32>,
+    options: Options<'_>,
+    y: &mut [f32],
+) -> wasmtime::Result<()> {
+    EXECUTOR
+        .with(|executor| executor.gemm(y, GemmInputA::Unpacked(a), b, options))
+        .map_err(|error| wasmtime::Error::msg(format!("the kernel: {error}")))
+}
