@@ -7,9 +7,13 @@ use crate::matrix::{MatrixMut, MatrixRef};
 use crate::simd::{Kernels, Native};
 use crate::tile::{TILE_COLUMNS, TILE_ROWS};
 
-/// Rows of activations in a block: with 1536 inputs 864 KiB, which a second-level cache of one MiB holds beside the
-/// panel that passes.
+/// Rows of activations in a block: with 1536 inputs 864 KiB of scratch memory. A group of them is 27 KiB, which a
+/// first-level cache of 32 KiB holds.
 const BLOCK_ROWS: usize = 128;
+
+/// Panels in a block: with 1536 inputs 408 KiB, which a second-level cache holds. They pass by a group of rows, which
+/// is the larger piece here, too.
+const BLOCK_PANELS: usize = 32;
 
 /// `y = epilogue(x · weightsᵀ + bias)`; the shapes have been checked.
 pub(crate) fn product(
@@ -21,28 +25,31 @@ pub(crate) fn product(
     rows_of_x: &mut Int8Rows,
 ) {
     let depth = weights.depth();
+    let panels = weights.outputs().div_ceil(TILE_COLUMNS);
     // Steps in the last block of a row.
     let last_steps = (weights.inputs() - depth.saturating_sub(1) * BLOCK_INPUTS).div_ceil(DEPTH);
     for first_row in (0..x.rows()).step_by(BLOCK_ROWS) {
         let rows = first_row..x.rows().min(first_row + BLOCK_ROWS);
         rows_of_x.pack(x, rows.clone());
-        for panel in 0..weights.outputs().div_ceil(TILE_COLUMNS) {
+        for first_panel in (0..panels).step_by(BLOCK_PANELS) {
             for group in 0..rows.len().div_ceil(TILE_ROWS) {
-                let place = Place {
-                    row: rows.start + group * TILE_ROWS,
-                    column: panel * TILE_COLUMNS,
-                };
-                let mut tile = place.start(bias, epilogue, y);
-                let blocks = rows_of_x.group(group, depth).iter();
-                for (i, (a, b)) in blocks.zip(weights.panel(panel)).enumerate() {
-                    let steps = if i + 1 == depth {
-                        last_steps
-                    } else {
-                        BLOCK_STEPS
+                for panel in first_panel..panels.min(first_panel + BLOCK_PANELS) {
+                    let place = Place {
+                        row: rows.start + group * TILE_ROWS,
+                        column: panel * TILE_COLUMNS,
                     };
-                    Native::accumulate_int8(steps, a, b, &mut tile);
+                    let mut tile = place.start(bias, epilogue, y);
+                    let blocks = rows_of_x.group(group, depth).iter();
+                    for (i, (a, b)) in blocks.zip(weights.panel(panel)).enumerate() {
+                        let steps = if i + 1 == depth {
+                            last_steps
+                        } else {
+                            BLOCK_STEPS
+                        };
+                        Native::accumulate_int8(steps, a, b, &mut tile);
+                    }
+                    place.finish(tile, epilogue, y);
                 }
-                place.finish(tile, epilogue, y);
             }
         }
     }
