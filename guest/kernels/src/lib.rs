@@ -51,7 +51,6 @@ pub use elementwise::{add, add_scaled, dot, relu};
 pub use epilogue::{Activation, Epilogue};
 pub use gelu::gelu;
 pub use gemm::{Scratch, linear};
-pub use int8::MAX_INT8_INPUTS;
 pub use layer_norm::layer_norm;
 pub use matrix::{MatrixMut, MatrixRef};
 pub use packed_matrix::{MatrixPacker, PackedMatrix, Precision};

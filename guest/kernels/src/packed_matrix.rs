@@ -14,8 +14,9 @@ pub enum Precision {
     /// 16 bits a weight, widened to f32 where they are multiplied with. Beyond ±65,504 a weight
     /// becomes infinite, below 6·10⁻⁸ zero.
     F16,
-    /// 7 bits a weight in a byte, from −63 to 63, and a scale for each output. Activations are rounded
-    /// to 8 bits, −127 to 127, with a scale for each row, when they are multiplied with.
+    /// 7 bits a weight in a byte, from −63 to 63, and a scale for each 64 inputs of an output: 8.5 bits in memory.
+    /// Activations are rounded to 8 bits, −127 to 127, with a scale for each 64 inputs of a row, when they are
+    /// multiplied with.
     Int8,
     /// 4 bits a weight, from −8 to 7, and a scale in f16 for each 32 inputs of an output: 4.5 bits.
     /// With one row of activations these are rounded to 8 bits, with a scale for each 32 inputs; with
@@ -52,8 +53,7 @@ impl PackedMatrix {
     ///
     /// # Panics
     ///
-    /// When it is too large to be addressed, or has more than [`MAX_INT8_INPUTS`](crate::MAX_INT8_INPUTS) in
-    /// int8.
+    /// When it is too large to be addressed.
     pub fn packer(precision: Precision, outputs: usize, inputs: usize) -> MatrixPacker {
         let weights = match precision {
             Precision::F32 => Weights::F32(Panels::zeros(outputs, inputs)),

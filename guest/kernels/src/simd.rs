@@ -12,7 +12,7 @@ pub(crate) use wasm32::Simd128 as Native;
 
 use crate::half_panels::HalfStep;
 use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
-use crate::int8::{Int8ColumnStep, Int8RowStep, Int8Tile};
+use crate::int8::{BLOCK_INPUTS, Int8ColumnBlock, Int8RowBlock};
 use crate::strip::{SpreadNumber, Strip};
 use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile};
 
@@ -83,13 +83,8 @@ pub(crate) trait Kernels {
         strip: &mut Strip,
     );
 
-    /// `tile += a·b` in whole numbers, over the first `steps` of the given steps; see [`crate::int8`].
-    fn accumulate_int8(
-        steps: usize,
-        a: &[Int8RowStep; STEPS],
-        b: &[Int8ColumnStep; STEPS],
-        tile: &mut Int8Tile,
-    );
+    /// `tile += a·b` over the first `steps` steps of a block; see [`crate::int8`].
+    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: &mut Tile);
 
     /// `sums += x·w` over the first `blocks` of the given blocks; see [`crate::int4`].
     fn accumulate_int4(
@@ -102,14 +97,8 @@ pub(crate) trait Kernels {
     /// Puts each number of a row into every lane of its place in its step.
     fn spread(row: &[f32], steps: &mut [RowStep], lane: usize);
 
-    /// Appends the rows, each `inverses` times as large and rounded, step by step, and adds what they
-    /// became to the sums. All are as long, a multiple of [`LANES`].
-    fn round_rows(
-        rows: [&[f32]; TILE_ROWS],
-        inverses: [f32; TILE_ROWS],
-        steps: &mut Vec<Int8RowStep>,
-        sums: &mut [i32; TILE_ROWS],
-    );
+    /// Rounds a block of activations to bytes.
+    fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock);
 
     /// The largest magnitude. Infinite or no number, where there is one that is.
     fn largest_magnitude(row: &[f32]) -> f32;

@@ -29,7 +29,7 @@
 //!
 //! That none of the hot loops spills is held by `tests/tests/kernel_code.rs`.
 //!
-//! The same shape serves f32, where a step is one input, and int8, where it is [`DEPTH`] of them.
+//! The same shape serves f32, where a step is one input, and [int8](crate::int8), where it is [`DEPTH`] of them.
 //!
 //! [`DEPTH`]: crate::int8::DEPTH
 
@@ -76,11 +76,11 @@ pub(crate) fn window<T>(steps: &[T], start: usize) -> &[T; STEPS] {
         .expect("room after the last step")
 }
 
-/// The body of [`Kernels::accumulate`](crate::simd::Kernels::accumulate) and its like: `$sum` is the
-/// type of an accumulator, `$row` and `$column` are those of what is loaded of A and B, and `$madd`
-/// takes one of each, and `$constant` where there is one. It is a macro because a function compiled for more features than its caller is
-/// not inlined into it, so the multiply-add must stand here by name.
-macro_rules! accumulate_steps {
+/// Outer products added to the eight accumulators `$c`, up to as many as there are numbers `$step`, with a way out
+/// after each: `$row` and `$column` are the types of what is loaded of A and B, and `$madd` takes one of
+/// each, an accumulator and `$constant` where there is one. It is a macro because a function compiled for more
+/// features than its caller is not inlined into it, so the multiply-add must stand here by name.
+macro_rules! outer_products {
     (# $madd:path, (), $a:ident, $b:ident, $c:ident) => {
         $madd($a, $b, $c)
     };
@@ -88,27 +88,10 @@ macro_rules! accumulate_steps {
         $madd($a, $b, $c, $constant)
     };
     (
-        $sum:ty, $row:ty, $column:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident
-        $(, $constant:ident)?
+        $row:ty, $column:ty, $madd:path, $constant:tt, $steps:ident, $a:expr, $b:expr,
+        [$c00:ident $c01:ident $c10:ident $c11:ident $c20:ident $c21:ident $c30:ident $c31:ident],
+        $($step:literal)*
     ) => {
-        accumulate_steps!(
-            @ $sum, $row, $column, $madd, $steps, $a, $b, $tile, ($($constant)?),
-            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
-            24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47
-        )
-    };
-    (
-        @ $sum:ty, $row:ty, $column:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident,
-        $constant:tt, $($step:literal)*
-    ) => {
-        let mut c00 = <$sum>::load(&$tile[0].0[0]);
-        let mut c01 = <$sum>::load(&$tile[0].0[1]);
-        let mut c10 = <$sum>::load(&$tile[1].0[0]);
-        let mut c11 = <$sum>::load(&$tile[1].0[1]);
-        let mut c20 = <$sum>::load(&$tile[2].0[0]);
-        let mut c21 = <$sum>::load(&$tile[2].0[1]);
-        let mut c30 = <$sum>::load(&$tile[3].0[0]);
-        let mut c31 = <$sum>::load(&$tile[3].0[1]);
         'done: {
             $(
                 if $steps == $step {
@@ -117,19 +100,39 @@ macro_rules! accumulate_steps {
                 let b0 = <$column>::load(&$b[$step].0[0]);
                 let b1 = <$column>::load(&$b[$step].0[1]);
                 let a0 = <$row>::load(&$a[$step].0[0]);
-                c00 = accumulate_steps!(# $madd, $constant, a0, b0, c00);
-                c01 = accumulate_steps!(# $madd, $constant, a0, b1, c01);
+                $c00 = crate::tile::outer_products!(# $madd, $constant, a0, b0, $c00);
+                $c01 = crate::tile::outer_products!(# $madd, $constant, a0, b1, $c01);
                 let a1 = <$row>::load(&$a[$step].0[1]);
-                c10 = accumulate_steps!(# $madd, $constant, a1, b0, c10);
-                c11 = accumulate_steps!(# $madd, $constant, a1, b1, c11);
+                $c10 = crate::tile::outer_products!(# $madd, $constant, a1, b0, $c10);
+                $c11 = crate::tile::outer_products!(# $madd, $constant, a1, b1, $c11);
                 let a2 = <$row>::load(&$a[$step].0[2]);
-                c20 = accumulate_steps!(# $madd, $constant, a2, b0, c20);
-                c21 = accumulate_steps!(# $madd, $constant, a2, b1, c21);
+                $c20 = crate::tile::outer_products!(# $madd, $constant, a2, b0, $c20);
+                $c21 = crate::tile::outer_products!(# $madd, $constant, a2, b1, $c21);
                 let a3 = <$row>::load(&$a[$step].0[3]);
-                c30 = accumulate_steps!(# $madd, $constant, a3, b0, c30);
-                c31 = accumulate_steps!(# $madd, $constant, a3, b1, c31);
+                $c30 = crate::tile::outer_products!(# $madd, $constant, a3, b0, $c30);
+                $c31 = crate::tile::outer_products!(# $madd, $constant, a3, b1, $c31);
             )*
         }
+    };
+}
+
+/// The body of [`Kernels::accumulate`](crate::simd::Kernels::accumulate): `$v` is a vector, `$madd` its multiply-add.
+macro_rules! accumulate_steps {
+    ($v:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $tile:ident) => {
+        let mut c00 = <$v>::load(&$tile[0].0[0]);
+        let mut c01 = <$v>::load(&$tile[0].0[1]);
+        let mut c10 = <$v>::load(&$tile[1].0[0]);
+        let mut c11 = <$v>::load(&$tile[1].0[1]);
+        let mut c20 = <$v>::load(&$tile[2].0[0]);
+        let mut c21 = <$v>::load(&$tile[2].0[1]);
+        let mut c30 = <$v>::load(&$tile[3].0[0]);
+        let mut c31 = <$v>::load(&$tile[3].0[1]);
+        crate::tile::outer_products!(
+            $v, $v, $madd, (), $steps, $a, $b,
+            [c00 c01 c10 c11 c20 c21 c30 c31],
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
+            24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47
+        );
         c00.store(&mut $tile[0].0[0]);
         c01.store(&mut $tile[0].0[1]);
         c10.store(&mut $tile[1].0[0]);
@@ -141,4 +144,4 @@ macro_rules! accumulate_steps {
     };
 }
 
-pub(crate) use accumulate_steps;
+pub(crate) use {accumulate_steps, outer_products};

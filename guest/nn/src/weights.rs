@@ -6,7 +6,7 @@ use std::cell::Cell;
 #[cfg(feature = "host-kernels")]
 use ampoule_guest::host_kernels::{ElementType, Format, Layer, Part, Tensor};
 use ampoule_guest::{Assets, Error};
-use ampoule_kernels::{MAX_INT8_INPUTS, PackedMatrix, Precision};
+use ampoule_kernels::{PackedMatrix, Precision};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -141,11 +141,6 @@ impl<'a> Weights<'a> {
             Some((&outputs, inputs)) => (outputs, inputs.iter().product()),
             None => (1, 1),
         };
-        if self.precision == Precision::Int8 && inputs > MAX_INT8_INPUTS {
-            return Err(error::weights(format!(
-                "expected at most {MAX_INT8_INPUTS} inputs in int8, found {inputs}"
-            )));
-        }
         let mut packer = PackedMatrix::packer(self.precision, names.len() * outputs, inputs);
         for (name, info) in tensors {
             self.read(&name, info, |piece| packer.push(piece))?;

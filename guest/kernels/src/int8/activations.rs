@@ -1,98 +1,75 @@
 //! Activations rounded to bytes, in the order in which the inner loop reads them.
 
-use super::{Activation8, DEPTH, MOST_ACTIVATION, scale_of};
+use super::{Activation8, BLOCK_INPUTS, BLOCK_STEPS, DEPTH};
 use crate::matrix::MatrixRef;
 use crate::simd::{Kernels, Native};
-use crate::tile::{STEPS, TILE_ROWS, window};
-
-/// Inputs that are rounded at a time.
-const CHUNK: usize = 4;
+use crate::tile::TILE_ROWS;
 
 /// One step's share: [`DEPTH`] inputs of [`TILE_ROWS`] rows, those of a row in every lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct Int8RowStep(pub(crate) [[[Activation8; DEPTH]; 4]; TILE_ROWS]);
 
-impl Int8RowStep {
-    pub(crate) const ZERO: Int8RowStep = Int8RowStep([[[0; DEPTH]; 4]; TILE_ROWS]);
+/// [`BLOCK_INPUTS`] inputs of [`TILE_ROWS`] rows.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Int8RowBlock {
+    pub(crate) steps: [Int8RowStep; BLOCK_STEPS],
+    /// Each row's scale, in every lane.
+    pub(crate) scales: [[f32; 4]; TILE_ROWS],
+    /// What each row's sums begin with, because weights have [`WEIGHT_OFFSET`](super::WEIGHT_OFFSET) added: in every
+    /// lane.
+    pub(crate) corrections: [[i32; 4]; TILE_ROWS],
 }
 
-/// A group of rows' scales, and the sums of what they became.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct GroupFacts {
-    pub(crate) scales: [f32; TILE_ROWS],
-    pub(crate) sums: [i32; TILE_ROWS],
+impl Int8RowBlock {
+    const ZERO: Int8RowBlock = Int8RowBlock {
+        steps: [Int8RowStep([[[0; DEPTH]; 4]; TILE_ROWS]); BLOCK_STEPS],
+        scales: [[0.0; 4]; TILE_ROWS],
+        corrections: [[0; 4]; TILE_ROWS],
+    };
 }
 
-/// A block of activations: rows in groups of four, and a group step by step.
+/// Activations: rows in groups of four, and a group block by block.
 #[derive(Debug, Default)]
 pub(crate) struct Int8Rows {
-    depth: usize,
-    steps: Vec<Int8RowStep>,
-    groups: Vec<GroupFacts>,
-    /// A group's rows, padded with zeros to whole steps.
-    padded: [Vec<f32>; TILE_ROWS],
+    blocks: Vec<Int8RowBlock>,
 }
 
 impl Int8Rows {
-    /// Rounds and packs these rows of `x`. The last group is filled up with rows of zeros.
+    /// Rounds and packs these rows of `x`. What is missing of the last group and of last blocks is filled up with
+    /// zeros.
     pub(crate) fn pack(&mut self, x: MatrixRef<'_>, rows: std::ops::Range<usize>) {
-        self.depth = x.columns().div_ceil(DEPTH);
-        self.steps.clear();
-        self.groups.clear();
-        let whole = x.columns() / CHUNK * CHUNK;
+        let depth = x.columns().div_ceil(BLOCK_INPUTS);
+        let groups = rows.len().div_ceil(TILE_ROWS);
+        self.blocks.resize(groups * depth, Int8RowBlock::ZERO);
+        let mut padded = [[0.0; BLOCK_INPUTS]; TILE_ROWS];
+        let mut blocks = self.blocks.iter_mut();
         for first in rows.clone().step_by(TILE_ROWS) {
-            let row = |i| {
+            let group: [&[f32]; TILE_ROWS] = std::array::from_fn(|i| {
                 let row = first + i;
                 if row < rows.end { x.row(row) } else { &[] }
-            };
-            let group: [&[f32]; TILE_ROWS] = std::array::from_fn(row);
-            let scales = group.map(|row| scale_of(row, MOST_ACTIVATION));
-            let inverses = scales.map(|(_, inverse)| inverse);
-            let mut facts = GroupFacts {
-                scales: scales.map(|(scale, _)| scale),
-                sums: [0; TILE_ROWS],
-            };
-            let start = self.steps.len();
-            if rows.end - first >= TILE_ROWS {
-                let whole_rows = group.map(|row| &row[..whole]);
-                Native::round_rows(whole_rows, inverses, &mut self.steps, &mut facts.sums);
-                let rest = group.map(|row| &row[whole..]);
-                self.round_rest(rest, inverses, &mut facts.sums);
-            } else {
-                self.round_rest(group, inverses, &mut facts.sums);
+            });
+            for (start, block) in (0..x.columns()).step_by(BLOCK_INPUTS).zip(&mut blocks) {
+                let whole = group.map(|row| row.get(start..).and_then(|row| row.first_chunk()));
+                if let [Some(r0), Some(r1), Some(r2), Some(r3)] = whole {
+                    Native::round_block([r0, r1, r2, r3], block);
+                    continue;
+                }
+                for (padded, row) in padded.iter_mut().zip(group) {
+                    padded.fill(0.0);
+                    for (to, from) in padded.iter_mut().zip(row.iter().skip(start)) {
+                        *to = *from;
+                    }
+                }
+                Native::round_block(padded.each_ref(), block);
             }
-            self.steps.resize(start + self.depth, Int8RowStep::ZERO);
-            self.groups.push(facts);
         }
-        self.steps
-            .resize(self.steps.len() + STEPS - 1, Int8RowStep::ZERO);
     }
 
-    /// Rounds what is not whole: rows that end within a chunk, or are missing.
-    fn round_rest(
-        &mut self,
-        rows: [&[f32]; TILE_ROWS],
-        inverses: [f32; TILE_ROWS],
-        sums: &mut [i32; TILE_ROWS],
-    ) {
-        let columns = rows[0].len();
-        for (padded, row) in self.padded.iter_mut().zip(rows) {
-            padded.clear();
-            padded.extend_from_slice(row);
-            padded.resize(columns.next_multiple_of(CHUNK), 0.0);
-        }
-        let padded = self.padded.each_ref().map(Vec::as_slice);
-        Native::round_rows(padded, inverses, &mut self.steps, sums);
-    }
-
-    /// [`STEPS`] steps of the group from step `step` on. Those beyond its last are not its.
+    /// The blocks of a group, of which each has `depth`.
     #[inline(always)]
-    pub(crate) fn steps(&self, group: usize, step: usize) -> &[Int8RowStep; STEPS] {
-        window(&self.steps, group * self.depth + step)
-    }
-
-    pub(crate) fn group(&self, group: usize) -> &GroupFacts {
-        &self.groups[group]
+    pub(crate) fn group(&self, group: usize, depth: usize) -> &[Int8RowBlock] {
+        &self.blocks[group * depth..][..depth]
     }
 }

@@ -5,7 +5,10 @@ use half::f16;
 use super::{Kernels, LANES, Vector};
 use crate::half_panels::HalfStep;
 use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
-use crate::int8::{DEPTH, Int8ColumnStep, Int8RowStep, Int8Tile};
+use crate::int8::{
+    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET,
+    accumulate_block, scale_of,
+};
 use crate::strip::{SpreadNumber, Strip, accumulate_strip_steps};
 use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile, accumulate_steps};
 
@@ -90,8 +93,8 @@ impl Sums {
         Sums(*from)
     }
 
-    fn store(self, to: &mut [i32; LANES]) {
-        *to = self.0;
+    fn to_floats(self) -> Portable {
+        Portable(self.0.map(|sum| sum as f32))
     }
 }
 
@@ -115,7 +118,7 @@ fn dot(a: Bytes<i8>, b: Bytes<u8>, sums: Sums) -> Sums {
 
 impl Kernels for Portable {
     fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-        accumulate_steps!(Portable, Portable, Portable, mul_add, steps, a, b, tile);
+        accumulate_steps!(Portable, mul_add, steps, a, b, tile);
     }
 
     fn accumulate_strip(
@@ -128,13 +131,19 @@ impl Kernels for Portable {
         accumulate_strip_steps!(Portable, mul_add, panel_steps, x, panels, strip);
     }
 
-    fn accumulate_int8(
-        steps: usize,
-        a: &[Int8RowStep; STEPS],
-        b: &[Int8ColumnStep; STEPS],
-        tile: &mut Int8Tile,
-    ) {
-        accumulate_steps!(Sums, Bytes<i8>, Bytes<u8>, dot, steps, a, b, tile);
+    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: &mut Tile) {
+        accumulate_block!(
+            Portable,
+            Sums,
+            Bytes<i8>,
+            Bytes<u8>,
+            dot,
+            (),
+            steps,
+            a,
+            b,
+            tile
+        );
     }
 
     fn accumulate_int4(
@@ -170,22 +179,17 @@ impl Kernels for Portable {
         }
     }
 
-    fn round_rows(
-        rows: [&[f32]; TILE_ROWS],
-        inverses: [f32; TILE_ROWS],
-        steps: &mut Vec<Int8RowStep>,
-        sums: &mut [i32; TILE_ROWS],
-    ) {
-        for first in (0..rows[0].len()).step_by(DEPTH) {
-            let mut step = Int8RowStep::ZERO;
-            for (row, lanes) in step.0.iter_mut().enumerate() {
-                let rounded: [i8; DEPTH] = std::array::from_fn(|i| {
-                    (rows[row][first + i] * inverses[row]).round_ties_even() as i8
-                });
-                sums[row] += rounded.iter().map(|&x| i32::from(x)).sum::<i32>();
-                *lanes = [rounded; LANES];
+    fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock) {
+        for (i, row) in rows.into_iter().enumerate() {
+            let (scale, inverse) = scale_of(row, MOST_ACTIVATION);
+            let mut sum = 0;
+            for (step, values) in to.steps.iter_mut().zip(row.as_chunks::<DEPTH>().0) {
+                let rounded = values.map(|x| (x * inverse).round_ties_even() as i8);
+                sum += rounded.iter().map(|&x| i32::from(x)).sum::<i32>();
+                step.0[i] = [rounded; LANES];
             }
-            steps.push(step);
+            to.scales[i] = [scale; LANES];
+            to.corrections[i] = [-WEIGHT_OFFSET * sum; LANES];
         }
     }
 

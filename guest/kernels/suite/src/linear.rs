@@ -182,7 +182,7 @@ fn check_as_kept(precision: Precision, [m, n, k]: [usize; 3], seed: u64, scratch
         packed.unpack(output, row);
     }
     let block = match precision {
-        Precision::Int8 => Some(k),
+        Precision::Int8 => Some(64),
         Precision::Int4 if m == 1 => Some(32),
         _ => None,
     };

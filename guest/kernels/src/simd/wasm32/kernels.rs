@@ -1,10 +1,10 @@
 //! The inner loops in WebAssembly's vector instructions.
 
 use core::arch::wasm32::{
-    f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_ge, f32x4_mul, f32x4_splat,
-    i16x8_narrow_i32x4, i32x4_add, i32x4_extend_high_i16x8, i32x4_extend_low_i16x8, i32x4_max,
-    i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub, u8x16_splat, u16x8_shr, v128, v128_and,
-    v128_load, v128_or, v128_store,
+    f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_ge, f32x4_lt, f32x4_mul, f32x4_ne,
+    f32x4_splat, i16x8_narrow_i32x4, i32x4_add, i32x4_extend_high_i16x8, i32x4_extend_low_i16x8,
+    i32x4_max, i32x4_mul, i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub, u8x16_splat, u16x8_shr,
+    v128, v128_and, v128_bitselect, v128_load, v128_or, v128_store,
 };
 
 use std::hint::black_box;
@@ -12,7 +12,10 @@ use std::hint::black_box;
 use super::Simd128;
 use crate::half_panels::HalfStep;
 use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
-use crate::int8::{DEPTH, Int8ColumnStep, Int8RowStep, Int8Tile};
+use crate::int8::{
+    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, Int8RowStep, MOST_ACTIVATION,
+    WEIGHT_OFFSET, accumulate_block,
+};
 use crate::simd::{Kernels, LANES, Vector};
 use crate::strip::{SpreadNumber, Strip, accumulate_strip_steps};
 use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile, accumulate_steps};
@@ -38,12 +41,7 @@ impl Kernels for Simd128 {
     }
 
     #[inline(always)]
-    fn accumulate_int8(
-        steps: usize,
-        a: &[Int8RowStep; STEPS],
-        b: &[Int8ColumnStep; STEPS],
-        tile: &mut Int8Tile,
-    ) {
+    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: &mut Tile) {
         accumulate_int8(steps, a, b, tile, black_box(&ONES));
     }
 
@@ -78,16 +76,21 @@ impl Kernels for Simd128 {
         }
     }
 
-    fn round_rows(
-        rows: [&[f32]; TILE_ROWS],
-        inverses: [f32; TILE_ROWS],
-        steps: &mut Vec<Int8RowStep>,
-        sums: &mut [i32; TILE_ROWS],
-    ) {
-        let inverses = inverses.map(|inverse| f32x4_splat(inverse));
-        let mut totals = [i32x4_splat(0); TILE_ROWS];
+    fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock) {
         let [r0, r1, r2, r3] = rows.map(|row| row.as_chunks::<LANES>().0);
+        // As bits, what is no number is the largest of all.
+        let magnitude = i32x4_splat(i32::MAX);
+        let mut largest = [i32x4_splat(0); TILE_ROWS];
         for (((x0, x1), x2), x3) in r0.iter().zip(r1).zip(r2).zip(r3) {
+            for (largest, x) in largest.iter_mut().zip([x0, x1, x2, x3]) {
+                *largest = i32x4_max(*largest, v128_and(Simd128::load(x).0, magnitude));
+            }
+        }
+        let (scales, inverses) = scales_of(across(largest, |a, b| i32x4_max(a, b)));
+        let inverses = spread(inverses);
+        let mut totals = [i32x4_splat(0); TILE_ROWS];
+        let steps = to.steps.as_chunks_mut().0.iter_mut();
+        for ((((x0, x1), x2), x3), steps) in r0.iter().zip(r1).zip(r2).zip(r3).zip(steps) {
             let rounded = [
                 round(x0, inverses[0]),
                 round(x1, inverses[1]),
@@ -97,11 +100,15 @@ impl Kernels for Simd128 {
             for (total, rounded) in totals.iter_mut().zip(rounded) {
                 *total = i32x4_add(*total, rounded);
             }
-            push_steps(rounded, steps);
+            store_steps(rounded, steps);
         }
-        for (sum, total) in sums.iter_mut().zip(totals) {
-            let parts = Ints(total).lanes();
-            *sum = parts.iter().fold(*sum, |sum, part| sum.wrapping_add(*part));
+        let sums = across(totals, |a, b| i32x4_add(a, b));
+        let corrections = i32x4_mul(sums, i32x4_splat(-WEIGHT_OFFSET));
+        for (to, scale) in to.scales.iter_mut().zip(spread(scales)) {
+            Simd128(scale).store(to);
+        }
+        for (to, correction) in to.corrections.iter_mut().zip(spread(corrections)) {
+            Ints(correction).store(to);
         }
     }
 
@@ -133,36 +140,67 @@ fn round(x: &[f32; LANES], inverse: v128) -> v128 {
     i32x4_sub(pushed, i32x4_splat(ROUND.to_bits() as i32))
 }
 
-/// Appends four inputs of four rows.
+/// What `f` makes of all lanes of each row, in the row's lane.
+#[inline(always)]
+fn across([x0, x1, x2, x3]: [v128; TILE_ROWS], f: impl Fn(v128, v128) -> v128) -> v128 {
+    let left = f(
+        i32x4_shuffle::<0, 1, 4, 5>(x0, x1),
+        i32x4_shuffle::<2, 3, 6, 7>(x0, x1),
+    );
+    let right = f(
+        i32x4_shuffle::<0, 1, 4, 5>(x2, x3),
+        i32x4_shuffle::<2, 3, 6, 7>(x2, x3),
+    );
+    f(
+        i32x4_shuffle::<0, 2, 4, 6>(left, right),
+        i32x4_shuffle::<1, 3, 5, 7>(left, right),
+    )
+}
+
+/// Each lane in all lanes.
+#[inline(always)]
+fn spread(x: v128) -> [v128; LANES] {
+    [
+        i32x4_shuffle::<0, 0, 0, 0>(x, x),
+        i32x4_shuffle::<1, 1, 1, 1>(x, x),
+        i32x4_shuffle::<2, 2, 2, 2>(x, x),
+        i32x4_shuffle::<3, 3, 3, 3>(x, x),
+    ]
+}
+
+/// What [`scale_of`](crate::int8::scale_of) says of four rows of activations with these largest magnitudes.
+#[inline(always)]
+fn scales_of(largest: v128) -> (v128, v128) {
+    let most = f32x4_splat(MOST_ACTIVATION);
+    let is_finite = f32x4_lt(largest, f32x4_splat(f32::INFINITY));
+    let is_usable = v128_and(is_finite, f32x4_ne(largest, f32x4_splat(0.0)));
+    let scales = v128_bitselect(f32x4_div(largest, most), f32x4_splat(f32::NAN), is_finite);
+    (scales, v128_and(f32x4_div(most, largest), is_usable))
+}
+
+/// Stores four inputs of four rows.
 #[cfg(feature = "relaxed-simd")]
 #[inline(always)]
-fn push_steps([x0, x1, x2, x3]: [v128; TILE_ROWS], steps: &mut Vec<Int8RowStep>) {
+fn store_steps([x0, x1, x2, x3]: [v128; TILE_ROWS], [to]: &mut [Int8RowStep; LANES / DEPTH]) {
     let x = core::arch::wasm32::i8x16_narrow_i16x8(
         i16x8_narrow_i32x4(x0, x1),
         i16x8_narrow_i32x4(x2, x3),
     );
-    let mut step = Int8RowStep::ZERO;
-    Activations(i32x4_shuffle::<0, 0, 0, 0>(x, x)).store(&mut step.0[0]);
-    Activations(i32x4_shuffle::<1, 1, 1, 1>(x, x)).store(&mut step.0[1]);
-    Activations(i32x4_shuffle::<2, 2, 2, 2>(x, x)).store(&mut step.0[2]);
-    Activations(i32x4_shuffle::<3, 3, 3, 3>(x, x)).store(&mut step.0[3]);
-    steps.push(step);
+    for (to, x) in to.0.iter_mut().zip(spread(x)) {
+        Activations(x).store(to);
+    }
 }
 
 #[cfg(not(feature = "relaxed-simd"))]
 #[inline(always)]
-fn push_steps([x0, x1, x2, x3]: [v128; TILE_ROWS], steps: &mut Vec<Int8RowStep>) {
-    let (x, y) = (i16x8_narrow_i32x4(x0, x1), i16x8_narrow_i32x4(x2, x3));
-    let (mut first, mut second) = (Int8RowStep::ZERO, Int8RowStep::ZERO);
-    Activations(i32x4_shuffle::<0, 0, 0, 0>(x, x)).store(&mut first.0[0]);
-    Activations(i32x4_shuffle::<2, 2, 2, 2>(x, x)).store(&mut first.0[1]);
-    Activations(i32x4_shuffle::<0, 0, 0, 0>(y, y)).store(&mut first.0[2]);
-    Activations(i32x4_shuffle::<2, 2, 2, 2>(y, y)).store(&mut first.0[3]);
-    Activations(i32x4_shuffle::<1, 1, 1, 1>(x, x)).store(&mut second.0[0]);
-    Activations(i32x4_shuffle::<3, 3, 3, 3>(x, x)).store(&mut second.0[1]);
-    Activations(i32x4_shuffle::<1, 1, 1, 1>(y, y)).store(&mut second.0[2]);
-    Activations(i32x4_shuffle::<3, 3, 3, 3>(y, y)).store(&mut second.0[3]);
-    steps.extend([first, second]);
+fn store_steps([x0, x1, x2, x3]: [v128; TILE_ROWS], to: &mut [Int8RowStep; LANES / DEPTH]) {
+    let x = spread(i16x8_narrow_i32x4(x0, x1));
+    let y = spread(i16x8_narrow_i32x4(x2, x3));
+    for (i, to) in to.iter_mut().enumerate() {
+        for (to, x) in to.0.iter_mut().zip([x[i], x[2 + i], y[i], y[2 + i]]) {
+            Activations(x).store(to);
+        }
+    }
 }
 
 /// Widens four f16, each with its sign in all higher bits.
@@ -193,6 +231,11 @@ impl Ints {
         // SAFETY: `to` is a unique reference to exactly the 16 bytes that are written, and any bits are
         // whole numbers.
         unsafe { v128_store(to.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn to_floats(self) -> Simd128 {
+        Simd128(f32x4_convert_i32x4(self.0))
     }
 
     #[inline(always)]
@@ -332,7 +375,7 @@ use plain::{block_dot, dot, mul_add};
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-    accumulate_steps!(Simd128, Simd128, Simd128, mul_add, steps, a, b, tile);
+    accumulate_steps!(Simd128, mul_add, steps, a, b, tile);
 }
 
 #[inline(never)]
@@ -354,13 +397,24 @@ fn accumulate_strip(
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn accumulate_int8(
     steps: usize,
-    a: &[Int8RowStep; STEPS],
-    b: &[Int8ColumnStep; STEPS],
-    tile: &mut Int8Tile,
+    a: &Int8RowBlock,
+    b: &Int8ColumnBlock,
+    tile: &mut Tile,
     ones: &[i16; 8],
 ) {
     let ones = Shorts::load(ones);
-    accumulate_steps!(Ints, Activations, WeightBytes, dot, steps, a, b, tile, ones);
+    accumulate_block!(
+        Simd128,
+        Ints,
+        Activations,
+        WeightBytes,
+        dot,
+        (ones),
+        steps,
+        a,
+        b,
+        tile
+    );
 }
 
 /// The scales of blocks of weights times those of activations.
