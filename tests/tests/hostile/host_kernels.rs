@@ -106,14 +106,14 @@ promises! {
     fn multiplying_uses_up_fuel() => "limit.fuel" {
         let acme = acme();
         let host = allowing(&acme).build().unwrap();
-        // 1,000 rows are 65 million multiplications, which are 33 million of fuel.
-        let bundle = || multiplying(&acme, "f32 256 256 0").set("/limits/fuel", json!(30_000_000));
+        // 1,000 rows are 65 million multiplications, and so much fuel.
+        let bundle = || multiplying(&acme, "f32 256 256 0").set("/limits/fuel", json!(60_000_000));
         let error = block_on(ask_with(&host, bundle(), &["multiply 0 1000 256 1"])).unwrap_err();
         let answer = block_on(ask_with(&host, bundle(), &["multiply 0 500 256 1"])).unwrap();
         let fuel = answer.sandbox.fuel.get();
-        assert!((16_384_000..30_000_000).contains(&fuel), "{fuel}");
-        // And attention of 2,000 rows to one another 36 million.
-        let attending = multiplying(&acme, "f32 1 3 0").set("/limits/fuel", json!(30_000_000));
+        assert!((32_768_000..60_000_000).contains(&fuel), "{fuel}");
+        // And attention of 2,000 rows to one another 72 million.
+        let attending = multiplying(&acme, "f32 1 3 0").set("/limits/fuel", json!(60_000_000));
         let attention = block_on(ask_with(&host, attending, &["multiply 0,h1 2000 1 1"])).unwrap_err();
         assert_serves(&acme, &host);
         [error, attention]

@@ -8,7 +8,7 @@ use super::pool::KernelThreads;
 use super::rows::Rows;
 
 /// Rows of one block, for each thread.
-const BLOCK_ROWS: usize = 64;
+const BLOCK_ROWS: usize = 128;
 
 /// Numbers of the widest row of a block, times its rows, at most: what is held between two layers.
 const BLOCK_NUMBERS: usize = 1 << 20;

@@ -12,7 +12,7 @@ use super::weights::Weights;
 use crate::assets::AssetFiles;
 use crate::bindings::ampoule::model::types::Error as GuestError;
 
-/// Numbers of one panel at most. With 64 rows that is 2²⁶ multiplications, a millisecond or two: what
+/// Numbers of one panel at most. With 128 rows that is 2²⁷ multiplications, two or three milliseconds: what
 /// happens between two looks at the deadline.
 const PANEL_NUMBERS: usize = 1 << 20;
 
