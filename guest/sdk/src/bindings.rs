@@ -21,7 +21,7 @@ pub mod model {
 
 /// A model that has the host compute its linear layers.
 #[cfg(feature = "host-kernels")]
-pub mod host_kernels_user {
+pub(crate) mod host_kernels_user {
     wit_bindgen::generate!({
         path: "../../wit",
         world: "host-kernels-user",
