@@ -1,6 +1,9 @@
-//! A good guest that does nothing but matrix products, for `cargo xtask bench`: each text asks for one
-//! of `rows × inputs × outputs`, so and so often: `128x384x1536 20`. Its vector is the beginning of
-//! the product's first row and the end of its last, sixteen numbers each.
+//! A good guest that does nothing but matrix products, for `cargo xtask bench`. A text asks for one of
+//! `rows × inputs × outputs` in f32, so and so often: `128x384x1536 20`. Or, as `rotate 20`, for products of one
+//! row with the matrices of four bits that its bundle asks for: `matrix.f32` holds one, `matrices.txt`
+//! says its outputs, its inputs and how many copies there are. They are taken by turns, after each of them
+//! once that does not count, so that it takes no longer to ask for the first time. The vector is the beginning
+//! of the product's first row and the end of its last, sixteen numbers each.
 //!
 //! Promise: none; what a product takes is told by how much longer a request for many takes. Expected:
 //! the same numbers as anywhere.
@@ -11,11 +14,21 @@ use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, Precision, S
 /// How many numbers of either end of a product are returned.
 const SAMPLE: usize = 16;
 
-struct Multiplier;
+struct Multiplier {
+    /// Copies of one matrix: more than caches hold.
+    copies: Vec<PackedMatrix>,
+}
 
 impl Model for Multiplier {
-    fn load(_assets: &Assets) -> Result<Self, Error> {
-        Ok(Multiplier)
+    fn load(assets: &Assets) -> Result<Self, Error> {
+        let copies = match assets.size("matrices.txt") {
+            Err(missing) if missing.code == "asset.not-found" => Vec::new(),
+            size => {
+                size?;
+                copies(assets)?
+            }
+        };
+        Ok(Multiplier { copies })
     }
 
     fn describe(&self) -> ModelInfo {
@@ -30,7 +43,19 @@ impl TextEmbedding for Multiplier {
     fn embed(&self, texts: &[String]) -> Result<Embeddings, Error> {
         let mut values = Vec::new();
         for text in texts {
-            values.extend(product(text)?);
+            let asked = text.split_once(' ').and_then(|(what, times)| {
+                let times = times.parse().ok()?;
+                match what {
+                    "rotate" => rotate(&self.copies, times),
+                    _ => Some(product(shape(what)?, times)),
+                }
+            });
+            values.extend(asked.ok_or_else(|| {
+                Error::new(
+                    "input.text",
+                    "expected a product such as `128x384x1536 20`, of sixteen outputs at least, or `rotate 20`",
+                )
+            })?);
         }
         Ok(Embeddings {
             dimensions: 2 * SAMPLE as u32,
@@ -44,40 +69,70 @@ impl TextEmbedding for Multiplier {
     }
 }
 
-/// Both ends of what is asked for, zeros where it is asked for no times.
-fn product(asked: &str) -> Result<Vec<f32>, Error> {
-    let (m, k, n, times) = parse(asked).ok_or_else(|| {
-        Error::new(
-            "input.text",
-            "expected a product such as `128x384x1536 20`, of sixteen outputs at least",
-        )
-    })?;
+/// Both ends of a product in f32, zeros where it is asked for no times.
+fn product([m, k, n]: [usize; 3], times: usize) -> Vec<f32> {
     let x: Vec<f32> = (0..m * k).map(value).collect();
     let weights: Vec<f32> = (0..n * k).map(value).collect();
     let mut packer = PackedMatrix::packer(Precision::F32, n, k);
     packer.push(&weights);
-    let packed = packer.finish();
+    multiply([m, k, n], &x, &[packer.finish()], times)
+}
+
+/// Both ends of a row's product; `None` where there are no matrices.
+fn rotate(copies: &[PackedMatrix], times: usize) -> Option<Vec<f32>> {
+    let (inputs, outputs) = (copies.first()?.inputs(), copies.first()?.outputs());
+    let x: Vec<f32> = (0..inputs).map(value).collect();
+    Some(multiply(
+        [1, inputs, outputs],
+        &x,
+        copies,
+        copies.len() + times,
+    ))
+}
+
+/// Multiplies so and so often, with one matrix after another.
+fn multiply([m, k, n]: [usize; 3], x: &[f32], by: &[PackedMatrix], times: usize) -> Vec<f32> {
     let mut y = vec![0.0; m * n];
     let mut scratch = Scratch::default();
-    for _ in 0..times {
+    for matrix in by.iter().cycle().take(times) {
         linear(
-            MatrixRef::new(&x, m, k),
-            &packed,
+            MatrixRef::new(x, m, k),
+            matrix,
             None,
             Epilogue::STORE,
             &mut MatrixMut::new(&mut y, m, n),
             &mut scratch,
         );
     }
-    Ok([&y[..SAMPLE], &y[y.len() - SAMPLE..]].concat())
+    [&y[..SAMPLE], &y[y.len() - SAMPLE..]].concat()
 }
 
-fn parse(asked: &str) -> Option<(usize, usize, usize, u32)> {
-    let (shape, times) = asked.split_once(' ')?;
-    let mut sides = shape.split('x').map(|side| side.parse().ok());
-    let (m, k, n) = (sides.next()??, sides.next()??, sides.next()??);
-    let is_whole = sides.next().is_none() && m > 0 && k > 0 && n >= SAMPLE;
-    is_whole.then_some((m, k, n, times.parse().ok()?))
+/// The matrices that the bundle asks for.
+fn copies(assets: &Assets) -> Result<Vec<PackedMatrix>, Error> {
+    let config = || Error::new("model.config", "expected `OUTPUTS INPUTS COPIES`");
+    let text = assets.read_to_string("matrices.txt", 100)?;
+    let numbers = text.split_whitespace().map(|word| word.parse().ok());
+    let numbers: Option<Vec<usize>> = numbers.collect();
+    let numbers = numbers.ok_or_else(config)?;
+    let [outputs, inputs, count] = numbers[..] else {
+        return Err(config());
+    };
+    let mut packer = PackedMatrix::packer(Precision::Int4, outputs, inputs);
+    let bytes = 4 * outputs * inputs;
+    assets.read_pieces("matrix.f32", 0, bytes as u64, |piece| {
+        let (values, _) = piece.as_chunks();
+        let values: Vec<f32> = values.iter().copied().map(f32::from_le_bytes).collect();
+        packer.push(&values);
+        Ok(())
+    })?;
+    Ok(vec![packer.finish(); count])
+}
+
+fn shape(asked: &str) -> Option<[usize; 3]> {
+    let sides: Option<Vec<usize>> = asked.split('x').map(|side| side.parse().ok()).collect();
+    let shape: [usize; 3] = sides?.try_into().ok()?;
+    let [m, k, n] = shape;
+    (m > 0 && k > 0 && n >= SAMPLE).then_some(shape)
 }
 
 /// The element at `index` of a matrix, in [-0.5, 0.5): the same as in the other engines.

@@ -15,7 +15,7 @@ use crate::signed_bundle::{self, Recipe, Release};
 use crate::weights;
 use crate::workspace::{HostProfile, Workspace};
 
-const MINILM: Recipe = Recipe {
+pub(crate) const MINILM: Recipe = Recipe {
     publisher: PUBLISHER,
     name: "minilm",
     package: "ampoule-minilm",

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::bundles;
 use super::engine::Engine;
 use super::jobs;
 use super::statistics::median;
-use super::workload::Workload;
+use super::workload::{GEMV_SIDE, Workload};
 
 /// What an engine took for a workload, or why there is no such figure.
 #[derive(Debug, Clone, Serialize)]
@@ -25,7 +26,7 @@ pub(crate) struct Row {
     pub(crate) gflops: Option<f64>,
     /// How fast that is beside the native product with AVX2 on one thread.
     pub(crate) share_of_native_avx2: Option<f64>,
-    /// Of a read of memory.
+    /// Of a read of memory, or of a matrix that no cache holds.
     pub(crate) gb_per_s: Option<f64>,
     /// With the reference, of what the engine computes.
     pub(crate) cosine: Option<f64>,
@@ -75,15 +76,22 @@ pub(crate) fn rows(workload: &Workload, found: &BTreeMap<(usize, Engine), Found>
             row.share_of_native_avx2 =
                 median_of(Engine::GemmNative, 1).and_then(|gemm| Some(gemm / own?));
         }
-        if *workload == Workload::ReadBandwidth {
-            // Far below 2^53.
-            row.gb_per_s = own.map(|own| jobs::bandwidth_bytes() as f64 / own / 1e6);
-        }
+        // Far below 2^53.
+        row.gb_per_s = bytes_read(workload).and_then(|bytes| Some(bytes as f64 / own? / 1e6));
         row.cosine = times.cosine;
         row.about = Some(times.about.clone());
         row
     };
     found.iter().map(row).collect()
+}
+
+/// Where what a workload reads of memory is what it waits for.
+fn bytes_read(workload: &Workload) -> Option<usize> {
+    match workload {
+        Workload::ReadBandwidth => Some(jobs::bandwidth_bytes()),
+        Workload::GemvQ4 => Some(bundles::four_bit_bytes(GEMV_SIDE)),
+        _ => None,
+    }
 }
 
 impl Row {

@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::bundles::{self, Signed};
+use super::bundles::{self, Rotation, Signed};
 use super::fetch::{self, Packages};
-use super::folder;
 use super::workload::{Numbers, Workload};
+use super::{folder, jobs};
 use crate::workspace::Workspace;
 use crate::{process, setup, weights};
 
@@ -21,6 +21,8 @@ pub(crate) struct Inputs {
     pub(crate) encoder: Option<Encoder>,
     /// A guest that multiplies.
     pub(crate) multiplier: Option<Signed>,
+    /// One that has matrices of four bits.
+    pub(crate) rotation: Option<Rotation>,
     /// The repository's root, in which the built-in model lies.
     pub(crate) root: PathBuf,
 }
@@ -31,9 +33,14 @@ pub(crate) struct Encoder {
     /// What lengths and numbers of texts should give.
     references: BTreeMap<String, Vec<f64>>,
     pub(crate) weights: PathBuf,
-    pub(crate) f32: PathBuf,
-    /// Why not, where there is no graph in integers.
-    pub(crate) int8: Result<PathBuf, String>,
+    pub(crate) f32: Form,
+    pub(crate) int8: Option<Form>,
+}
+
+/// The encoder in some kind of numbers.
+pub(crate) struct Form {
+    /// As a graph; why not, where there is none.
+    pub(crate) onnx: Result<PathBuf, String>,
     pub(crate) bundle: Signed,
 }
 
@@ -68,6 +75,7 @@ pub(crate) fn prepare(workspace: &Workspace, workloads: &[Workload]) -> Result<I
     let products = workloads
         .iter()
         .any(|workload| matches!(workload, Workload::Gemm { .. }));
+    let rotates = workloads.contains(&Workload::GemvQ4);
     setup::setup(workspace)?;
     Ok(Inputs {
         encoder: if minilm.is_empty() {
@@ -77,6 +85,11 @@ pub(crate) fn prepare(workspace: &Workspace, workloads: &[Workload]) -> Result<I
         },
         multiplier: if products {
             Some(bundles::multiplier(workspace)?)
+        } else {
+            None
+        },
+        rotation: if rotates {
+            Some(bundles::rotation(workspace, jobs::bandwidth_bytes())?)
         } else {
             None
         },
@@ -110,18 +123,23 @@ impl Encoder {
         });
         let f32 = models.join("minilm-f32.onnx");
         let int8 = if in_integers {
-            quantize(workspace, &f32, &models.join("minilm-int8.onnx"))
-                .map_err(|error| format!("there is no graph in integers: {error:#}"))
+            Some(Form {
+                onnx: quantize(workspace, &f32, &models.join("minilm-int8.onnx"))
+                    .map_err(|error| format!("there is no graph in integers: {error:#}")),
+                bundle: bundles::encoder_in_int8(workspace)?,
+            })
         } else {
-            Err("not asked for".to_owned())
+            None
         };
         Ok(Self {
             words,
             references: serde_json::from_slice(&references)?,
             weights,
-            f32,
+            f32: Form {
+                onnx: Ok(f32),
+                bundle,
+            },
             int8,
-            bundle,
         })
     }
 
@@ -235,16 +253,23 @@ pub(crate) mod tests {
             path: "bundle".into(),
             trust: "trust".into(),
         };
+        let form = |onnx: &str| Form {
+            onnx: Ok(onnx.into()),
+            bundle: signed(),
+        };
         Inputs {
             encoder: Some(Encoder {
                 words: words(),
                 references: BTreeMap::new(),
                 weights: "weights".into(),
-                f32: "minilm-f32.onnx".into(),
-                int8: Ok("minilm-int8.onnx".into()),
-                bundle: signed(),
+                f32: form("minilm-f32.onnx"),
+                int8: Some(form("minilm-int8.onnx")),
             }),
             multiplier: Some(signed()),
+            rotation: Some(Rotation {
+                bundle: signed(),
+                memory: 1 << 30,
+            }),
             root: "root".into(),
         }
     }

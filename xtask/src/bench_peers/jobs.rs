@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::bundles::Signed;
 use super::inputs::Inputs;
 use super::machine;
-use super::workload::{Numbers, Timed, Workload};
+use super::workload::{GEMV_SIDE, Numbers, Timed, Workload};
 
 /// How many times the last level of cache is read.
 const TIMES_THE_CACHE: usize = 4;
@@ -24,6 +24,7 @@ pub(crate) fn reference(workload: &Workload, inputs: &Inputs) -> Option<Vec<f64>
             Some(inputs.encoder.as_ref()?.reference(tokens, texts)?.to_vec())
         }
         Workload::Gemm { m, k, n } => Some(product_sample(m, k, n)),
+        Workload::GemvQ4 => Some(product_sample(1, GEMV_SIDE, GEMV_SIDE)),
         _ => None,
     }
 }
@@ -36,9 +37,9 @@ fn work(workload: &Workload, inputs: &Inputs) -> Result<Value, String> {
             texts,
         } => {
             let encoder = inputs.encoder.as_ref().ok_or("there is no encoder")?;
-            let onnx = match numbers {
+            let form = match numbers {
                 Numbers::F32 => &encoder.f32,
-                Numbers::Int8 => encoder.int8.as_ref().map_err(String::clone)?,
+                Numbers::Int8 => encoder.int8.as_ref().ok_or("there is none in integers")?,
             };
             let texts = encoder.texts(tokens, texts);
             json!({
@@ -46,9 +47,9 @@ fn work(workload: &Workload, inputs: &Inputs) -> Result<Value, String> {
                 "numbers": numbers.name(),
                 "ids": texts.ids,
                 "texts": texts.texts,
-                "onnx": onnx,
+                "onnx": form.onnx.as_ref().map_err(String::clone)?,
                 "weights": encoder.weights,
-                "bundle": signed(&encoder.bundle),
+                "bundle": signed(&form.bundle),
             })
         }
         Workload::TinyVlm(timed) => json!({
@@ -68,7 +69,15 @@ fn work(workload: &Workload, inputs: &Inputs) -> Result<Value, String> {
             let bundle = inputs.multiplier.as_ref().ok_or("there is no multiplier")?;
             json!({ "kind": "gemm", "m": m, "k": k, "n": n, "bundle": signed(bundle) })
         }
-        Workload::GemvQ4 => json!({ "kind": "gemv-q4" }),
+        Workload::GemvQ4 => {
+            let rotation = inputs.rotation.as_ref().ok_or("there is no rotation")?;
+            json!({
+                "kind": "gemv-q4",
+                "side": GEMV_SIDE,
+                "bundle": signed(&rotation.bundle),
+                "memory": rotation.memory,
+            })
+        }
         Workload::ReadBandwidth => {
             json!({ "kind": "read-bandwidth", "bytes": bandwidth_bytes() })
         }
@@ -98,7 +107,7 @@ fn product_sample(m: usize, k: usize, n: usize) -> Vec<f64> {
 }
 
 /// The element at `index` of a matrix to multiply: the same as in the engines.
-fn matrix_value(index: usize) -> f64 {
+pub(crate) fn matrix_value(index: usize) -> f64 {
     // Wraps as their indices do; the products here have fewer elements.
     let bits = (index as u32).wrapping_mul(2_654_435_769) >> 8;
     f64::from(bits) / 16_777_216.0 - 0.5

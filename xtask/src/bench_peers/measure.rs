@@ -83,7 +83,10 @@ impl<'a> Measurement<'a> {
                     Err(NoFigure::Missing(why)) => {
                         found.insert((threads, engine), Found::Missing(why));
                     }
-                    Err(NoFigure::Failed(error)) => self.fail(workload, engine, &error),
+                    Err(NoFigure::Failed(error)) => {
+                        self.workers.remove(&(threads, engine));
+                        self.fail(workload, engine, &error);
+                    }
                 }
             }
         }

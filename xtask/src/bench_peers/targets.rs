@@ -47,10 +47,6 @@ impl Bound {
     }
 }
 
-/// Bytes of four-bit weights that a product with one vector reads: half a byte each, and two for every 32
-/// of them, their scale.
-const GEMV_BYTES: f64 = (4096 * 4096 / 2 + 4096 * 4096 / 32 * 2) as f64;
-
 const MAIN_INT8: &str = "minilm-int8-128";
 
 /// Every target, with what was measured.
@@ -173,9 +169,9 @@ impl Figures<'_> {
     }
 
     fn bandwidth_share(&self, engine: Engine) -> Option<f64> {
-        let ms = self.median(&Workload::GemvQ4.name(), engine, 1)?;
-        let bandwidth = self.row(&Workload::ReadBandwidth.name(), Engine::MemoryNative, 1)?;
-        Some(GEMV_BYTES / ms / 1e6 / bandwidth.gb_per_s?)
+        let gb_per_s = |workload: Workload, engine| self.row(&workload.name(), engine, 1)?.gb_per_s;
+        let all = gb_per_s(Workload::ReadBandwidth, Engine::MemoryNative)?;
+        Some(gb_per_s(Workload::GemvQ4, engine)? / all)
     }
 }
 

@@ -175,7 +175,8 @@ impl Workload {
             Self::Minilm {
                 numbers: Numbers::Int8,
                 ..
-            } => 0.99,
+            }
+            | Self::GemvQ4 => 0.99,
             _ => 0.999,
         }
     }

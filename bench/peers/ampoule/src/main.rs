@@ -14,9 +14,9 @@ mod products;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ampoule::{CodeCache, EngineProfile, Host, HostBuilder, Model};
+use ampoule::{ByteSize, CodeCache, EngineProfile, Host, HostBuilder, Limits, Model};
 use anyhow::{Result, anyhow, bail};
-use bench_engine::{Engine, Job, NoFigure, Numbers, Ready, Signed, Work, serve};
+use bench_engine::{Engine, Job, NoFigure, Ready, Signed, Work, serve};
 use tokio::runtime::Runtime;
 
 use crate::answers::Answers;
@@ -82,14 +82,11 @@ impl Engine for Ampoule {
         }
         let ready;
         (self.prepared, ready) = match job.work {
-            Work::Embed(embed) if embed.numbers == Numbers::F32 => {
+            Work::Embed(embed) => {
                 let model = self.load(&embed.bundle, job.threads)?;
                 let embeddings = Embeddings::new(model, embed);
                 let output = embeddings.checked(&self.runtime)?;
                 (Prepared::Embeddings(embeddings), output)
-            }
-            Work::Embed(_) => {
-                return Err(NoFigure::missing("this Ampoule has no encoder in integers"));
             }
             Work::Gemm(shape) => {
                 let model = self.load(&shape.bundle, job.threads)?;
@@ -105,10 +102,16 @@ impl Engine for Ampoule {
                 answers.run(&self.runtime)?;
                 (Prepared::Answers(answers), Vec::new())
             }
-            Work::GemvQ4 => {
-                return Err(NoFigure::missing(
-                    "this Ampoule has no weights of four bits",
-                ));
+            Work::GemvQ4(rotation) => {
+                let mut limits = Limits::default();
+                limits.memory = ByteSize::from_bytes(rotation.memory);
+                limits.init.memory = limits.memory;
+                let host = self.host(job.threads).limits(limits);
+                let host = host.trust_directory(&rotation.bundle.trust).build()?;
+                let model = self.load_on(&host, &rotation.bundle.path)?;
+                let products = Products::rotating(model, &rotation);
+                let output = products.sample(&self.runtime)?;
+                (Prepared::Products(products), output)
             }
             Work::ReadBandwidth { .. } => {
                 return Err(NoFigure::missing("measured without a sandbox"));

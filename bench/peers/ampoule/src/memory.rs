@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// By how much the memory that this process shares with nobody was above what it is before, at most, while
-/// `work` ran. What of a snapshot is only read is not in it: that is a file's.
+/// By how much the memory that is this process's alone was above what it is before, at most, while `work` ran:
+/// what a sandbox has written to. What of a snapshot is only read is not in it: that is a file's, though
+/// the system calls it dirty and private while no other process has that file.
 pub(crate) fn highest_while(work: impl FnOnce() -> Result<()>) -> Result<u64> {
     let is_over = AtomicBool::new(false);
     let before = private_bytes()?;
@@ -36,10 +37,10 @@ pub(crate) fn highest_while(work: impl FnOnce() -> Result<()>) -> Result<u64> {
 fn private_bytes() -> Result<u64> {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup");
     let rollup = rollup.context("the system does not say how much memory this process has")?;
-    let dirty = rollup
+    let anonymous = rollup
         .lines()
-        .find_map(|line| line.strip_prefix("Private_Dirty:"));
-    let kib: u64 = dirty
+        .find_map(|line| line.strip_prefix("Anonymous:"));
+    let kib: u64 = anonymous
         .and_then(|rest| rest.split_whitespace().next())
         .context("the system says nothing of private memory")?
         .parse()?;

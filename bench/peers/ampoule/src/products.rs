@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ampoule::Model;
 use anyhow::{Result, ensure};
-use bench_engine::Gemm;
+use bench_engine::{Gemm, Rotation};
 use tokio::runtime::Runtime;
 
 use crate::milliseconds;
@@ -13,7 +13,8 @@ use crate::milliseconds;
 /// A guest that multiplies, and what it is asked.
 pub(crate) struct Products {
     model: Model,
-    shape: String,
+    /// What the guest knows the product by.
+    name: String,
     /// Products in a request.
     count: u32,
 }
@@ -23,18 +24,27 @@ pub(crate) struct Products {
 const WORK: usize = 1_000_000_000;
 
 impl Products {
+    /// Of matrices in f32.
     pub(crate) fn new(model: Model, &Gemm { m, k, n, .. }: &Gemm) -> Self {
-        let flops = (2 * m * k * n).max(1);
+        Self::of(model, format!("{m}x{k}x{n}"), 2 * m * k * n)
+    }
+
+    /// Of a row with matrices of four bits.
+    pub(crate) fn rotating(model: Model, &Rotation { side, .. }: &Rotation) -> Self {
+        Self::of(model, "rotate".to_owned(), 2 * side * side)
+    }
+
+    fn of(model: Model, name: String, flops: usize) -> Self {
         Self {
             model,
-            shape: format!("{m}x{k}x{n}"),
-            count: u32::try_from(WORK.div_ceil(flops)).unwrap_or(u32::MAX),
+            name,
+            count: u32::try_from(WORK.div_ceil(flops.max(1))).unwrap_or(u32::MAX),
         }
     }
 
     /// What of a product is compared with other engines'.
     pub(crate) fn sample(&self, runtime: &Runtime) -> Result<Vec<f32>> {
-        let text = format!("{} 1", self.shape);
+        let text = format!("{} 1", self.name);
         Ok(runtime
             .block_on(self.model.embed_text(&[text]))?
             .output
@@ -44,7 +54,7 @@ impl Products {
     /// The milliseconds that one product takes.
     pub(crate) fn run(&self, runtime: &Runtime) -> Result<f64> {
         let time = |count: u32| {
-            let text = format!("{} {count}", self.shape);
+            let text = format!("{} {count}", self.name);
             let began = Instant::now();
             runtime.block_on(self.model.embed_text(&[text]))?;
             anyhow::Ok(milliseconds(began.elapsed()))

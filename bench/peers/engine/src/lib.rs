@@ -13,12 +13,14 @@
 //! times, around the work alone.
 #![forbid(unsafe_code)]
 
+mod encoder;
 mod serve;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use encoder::{Encoder, serve_encoder};
 pub use serve::serve;
 
 /// A workload and the files of it.
@@ -41,8 +43,8 @@ pub enum Work {
     Gemm(Gemm),
     /// An answer about a picture.
     Generate(Generate),
-    /// A matrix of numbers of four bits times a vector.
-    GemvQ4,
+    /// A row times a matrix of numbers of four bits.
+    GemvQ4(Rotation),
     /// Reading memory.
     ReadBandwidth {
         /// How much of it; several times what the caches hold.
@@ -67,6 +69,18 @@ pub struct Embed {
     pub bundle: Signed,
 }
 
+impl Embed {
+    /// `[texts, tokens]`.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.ids.len(), self.ids.first().map_or(0, Vec::len)]
+    }
+
+    /// The token ids, one text after another.
+    pub fn flat_ids(&self) -> Vec<i64> {
+        self.ids.concat()
+    }
+}
+
 /// What the products of a network are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,6 +102,17 @@ pub struct Gemm {
     pub n: usize,
     /// A guest that multiplies.
     pub bundle: Signed,
+}
+
+/// Products of one row with matrices `[side, side]`, one after another, so that each comes from memory.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rotation {
+    /// Inputs and outputs.
+    pub side: usize,
+    /// A guest that has so many of them that no cache holds them.
+    pub bundle: Signed,
+    /// What one of its sandboxes needs, in bytes: a host allows less by default.
+    pub memory: u64,
 }
 
 /// A question about a picture.
