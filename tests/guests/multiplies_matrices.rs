@@ -1,13 +1,17 @@
 //! A good guest that does nothing but matrix products, for `cargo xtask bench`. A text asks for one of
 //! `rows × inputs × outputs` in f32, so and so often: `128x384x1536 20`. Or, as `rotate 20`, for products of one
 //! row with the matrices of four bits that its bundle asks for: `matrix.f32` holds one, `matrices.txt`
-//! says its outputs, its inputs and how many copies there are. They are taken by turns, after each of them
-//! once that does not count, so that it takes no longer to ask for the first time. The vector is the beginning
-//! of the product's first row and the end of its last, sixteen numbers each.
+//! says its outputs, its inputs and how many copies there are, which the host keeps and multiplies with where
+//! it grants that. They are taken by turns, after each of them once that does not count, so that it takes no
+//! longer to ask for the first time. The vector is the beginning of the product's first row and the end of its
+//! last, sixteen numbers each.
 //!
 //! Promise: none; what a product takes is told by how much longer a request for many takes. Expected:
 //! the same numbers as anywhere.
 
+use ampoule_guest::host_kernels::{
+    self, Activation, ElementType, Format, HostLayer, Layer, Part, Tensor,
+};
 use ampoule_guest::{Assets, Embeddings, Error, Model, ModelInfo, TextEmbedding, Usage};
 use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, Precision, Scratch, linear};
 
@@ -15,14 +19,19 @@ use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, Precision, S
 const SAMPLE: usize = 16;
 
 struct Multiplier {
-    /// Copies of one matrix: more than caches hold.
-    copies: Vec<PackedMatrix>,
+    copies: Copies,
+}
+
+/// Copies of one matrix: more than caches hold.
+enum Copies {
+    Sandbox(Vec<PackedMatrix>),
+    Host(Vec<HostLayer>),
 }
 
 impl Model for Multiplier {
     fn load(assets: &Assets) -> Result<Self, Error> {
         let copies = match assets.size("matrices.txt") {
-            Err(missing) if missing.code == "asset.not-found" => Vec::new(),
+            Err(missing) if missing.code == "asset.not-found" => Copies::Sandbox(Vec::new()),
             size => {
                 size?;
                 copies(assets)?
@@ -79,15 +88,24 @@ fn product([m, k, n]: [usize; 3], times: usize) -> Vec<f32> {
 }
 
 /// Both ends of a row's product; `None` where there are no matrices.
-fn rotate(copies: &[PackedMatrix], times: usize) -> Option<Vec<f32>> {
-    let (inputs, outputs) = (copies.first()?.inputs(), copies.first()?.outputs());
-    let x: Vec<f32> = (0..inputs).map(value).collect();
-    Some(multiply(
-        [1, inputs, outputs],
-        &x,
-        copies,
-        copies.len() + times,
-    ))
+fn rotate(copies: &Copies, times: usize) -> Option<Vec<f32>> {
+    let row = |inputs| (0..inputs).map(value).collect::<Vec<_>>();
+    match copies {
+        Copies::Sandbox(matrices) => {
+            let (inputs, outputs) = (matrices.first()?.inputs(), matrices.first()?.outputs());
+            let shape = [1, inputs, outputs];
+            let times = matrices.len() + times;
+            Some(multiply(shape, &row(inputs), matrices, times))
+        }
+        Copies::Host(layers) => {
+            let x = row(layers.first()?.inputs());
+            let mut y = Vec::new();
+            for layer in layers.iter().cycle().take(layers.len() + times) {
+                y = host_kernels::apply(&[layer.then(Activation::None)], &x);
+            }
+            Some(ends(&y))
+        }
+    }
 }
 
 /// Multiplies so and so often, with one matrix after another.
@@ -104,11 +122,15 @@ fn multiply([m, k, n]: [usize; 3], x: &[f32], by: &[PackedMatrix], times: usize)
             &mut scratch,
         );
     }
+    ends(&y)
+}
+
+fn ends(y: &[f32]) -> Vec<f32> {
     [&y[..SAMPLE], &y[y.len() - SAMPLE..]].concat()
 }
 
 /// The matrices that the bundle asks for.
-fn copies(assets: &Assets) -> Result<Vec<PackedMatrix>, Error> {
+fn copies(assets: &Assets) -> Result<Copies, Error> {
     let config = || Error::new("model.config", "expected `OUTPUTS INPUTS COPIES`");
     let text = assets.read_to_string("matrices.txt", 100)?;
     let numbers = text.split_whitespace().map(|word| word.parse().ok());
@@ -117,6 +139,11 @@ fn copies(assets: &Assets) -> Result<Vec<PackedMatrix>, Error> {
     let [outputs, inputs, count] = numbers[..] else {
         return Err(config());
     };
+    if host_kernels::granted() {
+        let layer = host_layer(outputs, inputs);
+        let layers = (0..count).map(|_| HostLayer::pack(&layer));
+        return Ok(Copies::Host(layers.collect::<Result<_, _>>()?));
+    }
     let mut packer = PackedMatrix::packer(Precision::Int4, outputs, inputs);
     let bytes = 4 * outputs * inputs;
     assets.read_pieces("matrix.f32", 0, bytes as u64, |piece| {
@@ -125,7 +152,24 @@ fn copies(assets: &Assets) -> Result<Vec<PackedMatrix>, Error> {
         packer.push(&values);
         Ok(())
     })?;
-    Ok(vec![packer.finish(); count])
+    Ok(Copies::Sandbox(vec![packer.finish(); count]))
+}
+
+fn host_layer(outputs: usize, inputs: usize) -> Layer {
+    let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    Layer {
+        inputs: length(inputs),
+        parts: vec![Part {
+            outputs: length(outputs),
+            weights: Tensor {
+                file: "matrix.f32".to_owned(),
+                offset: 0,
+                element: ElementType::F32,
+            },
+            bias: None,
+        }],
+        format: Format::Int4,
+    }
 }
 
 fn shape(asked: &str) -> Option<[usize; 3]> {

@@ -12,13 +12,14 @@ mod export;
 pub mod ordinary;
 
 pub use bindings::{
-    image_classifier, image_embedder, model, text_embedder, text_generator, text_tokenizer,
+    host_kernels_user, image_classifier, image_embedder, model, text_embedder, text_generator,
+    text_tokenizer,
 };
 
 pub use bindings::clock_source::wasi::clocks::monotonic_clock;
 pub use bindings::clock_source::wasi::io::poll::Pollable;
-pub use bindings::host_kernels_user::ampoule::model::host_kernels;
 pub use bindings::random_source::wasi::random::random;
+pub use host_kernels_user::ampoule::model::host_kernels;
 pub use model::ampoule::model::{assets, log, types};
 pub use model::exports::ampoule::model::lifecycle;
 

@@ -46,6 +46,7 @@ const ROTATION: Recipe = Recipe {
     name: "rotation",
     description: "Matrices of four bits by turns",
     limits: &["--memory", "4095MiB", "--init-memory", "4095MiB"],
+    capabilities: &["host-kernels"],
     ..MULTIPLIER
 };
 
@@ -59,6 +60,11 @@ const MOST_MATRICES: usize = 3 << 30;
 /// for every 32 of them, their scale.
 pub(crate) const fn four_bit_bytes(side: usize) -> usize {
     side * side / 2 + side * side / 32 * 2
+}
+
+/// The same of a matrix that the host keeps, whose scales are wider.
+pub(crate) const fn four_bit_bytes_on_the_host(side: usize) -> usize {
+    side * side / 2 + side * side / 32 * 4
 }
 
 /// The bundle of the demo, made anew where its parts have changed.

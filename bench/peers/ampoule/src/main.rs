@@ -14,7 +14,7 @@ mod products;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ampoule::{ByteSize, CodeCache, EngineProfile, Host, HostBuilder, Limits, Model};
+use ampoule::{ByteSize, Capability, CodeCache, EngineProfile, Host, HostBuilder, Limits, Model};
 use anyhow::{Result, anyhow, bail};
 use bench_engine::{Engine, Job, NoFigure, Ready, Signed, Work, serve};
 use tokio::runtime::Runtime;
@@ -58,10 +58,17 @@ impl Ampoule {
             Kind::Unmetered => EngineProfile::Unmetered,
             Kind::Guest | Kind::HostKernels => EngineProfile::Metered,
         };
-        Host::builder()
+        let host = Host::builder()
             .profile(profile)
-            .threads(threads)
-            .code_cache(CodeCache::in_directory(&self.cache))
+            .code_cache(CodeCache::in_directory(&self.cache));
+        match self.kind {
+            Kind::Guest | Kind::Unmetered => host.threads(threads),
+            // One request at a time, whose products are computed by so many.
+            Kind::HostKernels => host
+                .threads(1)
+                .allow(Capability::HostKernels)
+                .kernel_threads(threads),
+        }
     }
 
     fn load(&self, bundle: &Signed, threads: usize) -> Result<Model> {
@@ -77,8 +84,9 @@ impl Ampoule {
 impl Engine for Ampoule {
     fn prepare(&mut self, job: Job) -> Result<Ready, NoFigure> {
         self.prepared = Prepared::Nothing;
-        if self.kind == Kind::HostKernels {
-            return Err(NoFigure::missing("this Ampoule has no host kernels"));
+        if self.kind == Kind::HostKernels && matches!(job.work, Work::Gemm(_) | Work::Generate(_)) {
+            let reason = "its guest does not ask for the host's kernels";
+            return Err(NoFigure::missing(reason));
         }
         let ready;
         (self.prepared, ready) = match job.work {
