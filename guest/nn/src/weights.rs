@@ -130,7 +130,8 @@ impl<'a> Weights<'a> {
     /// As for [`tensor`](Weights::tensor).
     pub fn packed(&self, names: &[String], shape: &[usize]) -> Result<PackedMatrix, Error> {
         // All of them before the memory is taken, so that what the file holds bounds it: twice that for
-        // halves, which become f32, and up to eight times that for fewer outputs than a panel has.
+        // halves, which become f32, up to eight times that for fewer outputs than a panel has, and more where
+        // there are fewer inputs than a block has.
         let tensors = names
             .iter()
             .map(|name| self.find(name, shape))
