@@ -1,11 +1,12 @@
 //! The engines' programs: built, fetched, or missing for a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::engine::Engine;
 use super::fetch::{self, Packages};
@@ -34,11 +35,14 @@ impl Programs {
         workspace: &Workspace,
         is_wanted: impl Fn(Engine) -> bool,
     ) -> Result<Self> {
+        let wanted: Vec<Engine> = Engine::all()
+            .iter()
+            .copied()
+            .filter(|engine| is_wanted(*engine))
+            .collect();
+        build(workspace, &wanted)?;
         let mut programs = BTreeMap::new();
-        for engine in Engine::all() {
-            if !is_wanted(*engine) {
-                continue;
-            }
+        for engine in &wanted {
             let made = make(workspace, *engine);
             // Without Ampoule there is nothing to compare peers with.
             let made = if engine.is_ampoule() { Ok(made?) } else { made };
@@ -74,20 +78,70 @@ impl Programs {
     }
 }
 
+/// The program of `bench/peers` that an engine is, or that runs it.
+fn package(engine: Engine) -> Option<&'static str> {
+    Some(match engine {
+        Engine::Ampoule | Engine::AmpouleHostKernels | Engine::AmpouleUnmetered => AMPOULE,
+        Engine::RtenNative => "bench-rten",
+        Engine::TractNative => "bench-tract",
+        Engine::CandleNative => "bench-candle",
+        Engine::GemmNative | Engine::MemoryNative => "bench-native",
+        Engine::RtenWasm | Engine::TractWasm => WASM_HOST,
+        Engine::OnnxruntimeNative | Engine::OnnxruntimeWeb | Engine::Pytorch => return None,
+    })
+}
+
+/// Builds those programs as their users build them. In one go: one after another, each would have what they
+/// share compiled anew, with the features that it alone wants. One that does not build is not there after.
+fn build(workspace: &Workspace, engines: &[Engine]) -> Result<()> {
+    // The workspace's target folder: what Ampoule depends on is there already.
+    let target = workspace.host_target();
+    let mut build = process::cargo();
+    build
+        .current_dir(workspace.peers())
+        .args(["build", "--locked", "--quiet", "--release", "--keep-going"])
+        .arg("--target-dir")
+        .arg(target);
+    let packages: BTreeSet<&str> = engines.iter().copied().filter_map(package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    for package in packages {
+        build.args(["--package", package]);
+        match std::fs::remove_file(program(workspace, package)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    if let Err(error) = process::run(&mut build) {
+        eprintln!("{error:#}");
+    }
+    Ok(())
+}
+
+/// Where a program of `bench/peers` is built.
+fn program(workspace: &Workspace, package: &str) -> PathBuf {
+    workspace.host_target().join("release").join(package)
+}
+
+fn built(workspace: &Workspace, package: &str) -> Result<PathBuf> {
+    let path = program(workspace, package);
+    ensure!(path.exists(), "{package} does not build");
+    Ok(path)
+}
+
 fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
-    let native = |package: &str| {
+    let native = |arguments: Vec<OsString>| {
+        let package = package(engine).context("a program of its own")?;
         Ok(Program {
-            path: build(workspace, package)?,
-            arguments: Vec::new(),
+            path: built(workspace, package)?,
+            arguments,
         })
     };
     let wasm = |package: &str| {
         let component = build_component(workspace, package)?;
         let models = folder(workspace).join("models");
-        Ok(Program {
-            path: build(workspace, WASM_HOST)?,
-            arguments: vec![component.into(), models.into()],
-        })
+        native(vec![component.into(), models.into()])
     };
     let python = |packages: Packages, script: &str, arguments: Vec<OsString>| {
         let script = fetch::scripts(workspace, "python").join(script);
@@ -97,10 +151,10 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
         })
     };
     match engine {
-        Engine::Ampoule | Engine::AmpouleHostKernels | Engine::AmpouleUnmetered => Ok(Program {
-            path: build(workspace, AMPOULE)?,
-            arguments: vec![engine.name().into(), folder(workspace).join("cache").into()],
-        }),
+        Engine::Ampoule | Engine::AmpouleHostKernels | Engine::AmpouleUnmetered => {
+            let cache = folder(workspace).join("cache");
+            native(vec![engine.name().into(), cache.into()])
+        }
         Engine::OnnxruntimeNative => {
             python(Packages::Onnxruntime, "onnxruntime_engine.py", Vec::new())
         }
@@ -121,31 +175,14 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
                 arguments: vec![script.into(), modules.into()],
             })
         }
-        Engine::RtenNative => native("bench-rten"),
         Engine::RtenWasm => wasm("bench-rten"),
-        Engine::TractNative => native("bench-tract"),
         Engine::TractWasm => wasm("bench-tract"),
-        Engine::CandleNative => native("bench-candle"),
-        Engine::GemmNative | Engine::MemoryNative => native("bench-native"),
+        Engine::RtenNative
+        | Engine::TractNative
+        | Engine::CandleNative
+        | Engine::GemmNative
+        | Engine::MemoryNative => native(Vec::new()),
     }
-}
-
-/// Builds a program of `bench/peers` as its users build it.
-fn build(workspace: &Workspace, package: &str) -> Result<PathBuf> {
-    // The workspace's target folder: what Ampoule depends on is there already.
-    let target = workspace.host_target();
-    let mut build = process::cargo();
-    build
-        .current_dir(workspace.peers())
-        .args(["build", "--locked", "--quiet", "--release"])
-        .args(["--package", package, "--target-dir"])
-        .arg(target);
-    if package == WASM_HOST {
-        // Built together they have one Wasmtime, and it is compiled once.
-        build.args(["--package", AMPOULE]);
-    }
-    process::run(&mut build)?;
-    Ok(target.join("release").join(package))
 }
 
 /// Builds a program of `bench/peers` as a component, with all vector instructions that it knows to use.
