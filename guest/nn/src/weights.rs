@@ -175,7 +175,7 @@ impl<'a> Weights<'a> {
         Ok(Layer {
             inputs: size(inputs)?,
             parts: names.iter().map(part).collect::<Result<_, Error>>()?,
-            format: Format::F32,
+            format: format(self.precision),
         })
     }
 
@@ -269,4 +269,15 @@ fn elements(info: &TensorInfo) -> Result<usize, Error> {
         .iter()
         .try_fold(1usize, |product, &dimension| product.checked_mul(dimension))
         .ok_or_else(|| error::weights(format!("{:?} is too large a shape", info.shape)))
+}
+
+/// The precision as the host knows it.
+#[cfg(feature = "host-kernels")]
+fn format(precision: Precision) -> Format {
+    match precision {
+        Precision::F32 => Format::F32,
+        Precision::F16 => Format::F16,
+        Precision::Int8 => Format::Int8,
+        Precision::Int4 => Format::Int4,
+    }
 }

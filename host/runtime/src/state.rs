@@ -63,13 +63,23 @@ impl SandboxState {
 
     /// Whether the guest may go on. Asked at every tick of the epoch.
     pub(crate) fn check(&self) -> Result<(), Stop> {
-        if self.cancelled.is_cancelled() {
-            Err(Stop::Cancelled)
-        } else if Instant::now() >= self.deadline {
-            Err(Stop::Deadline)
-        } else {
-            Ok(())
-        }
+        check(self.deadline, &self.cancelled)
+    }
+
+    /// The same question, to be asked on other threads for as long as one call of the guest takes.
+    pub(crate) fn checker(&self) -> impl Fn() -> Result<(), Stop> + Send + Sync + use<> {
+        let (deadline, cancelled) = (self.deadline, self.cancelled.clone());
+        move || check(deadline, &cancelled)
+    }
+}
+
+fn check(deadline: Instant, cancelled: &CancellationToken) -> Result<(), Stop> {
+    if cancelled.is_cancelled() {
+        Err(Stop::Cancelled)
+    } else if Instant::now() >= deadline {
+        Err(Stop::Deadline)
+    } else {
+        Ok(())
     }
 }
 

@@ -17,7 +17,6 @@ use rten_tensor::prelude::*;
 use rten_vecmath::Softmax;
 
 use super::f32_product::{self, Options};
-use super::pool::KernelThreads;
 use super::rows::Rows;
 
 /// The most rows: with as many keys, the scores of one row are well within a block.
@@ -74,7 +73,7 @@ impl Heads {
     pub(super) fn attend(
         self,
         x: Rows<'_>,
-        threads: &KernelThreads,
+        threads: usize,
         go_on: impl Fn() -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Vec<f32>> {
         let rows = x.count();
@@ -83,7 +82,7 @@ impl Heads {
             .clamp(1, rows.max(1));
         let mut y = vec![0.0; rows * self.outputs()];
         let mut work: Vec<Work> = Vec::new();
-        work.resize_with(threads.count().min(self.count), Work::default);
+        work.resize_with(threads.min(self.count), Work::default);
         for first in (0..self.count).step_by(work.len()) {
             go_on()?;
             let group = first..(first + work.len()).min(self.count);
@@ -93,14 +92,12 @@ impl Heads {
                     .into_par_iter()
                     .map(|index| Head::pack(self, index, x))
             };
-            let heads: Vec<Head<'_>> = threads.run(|| heads().collect());
+            let heads: Vec<Head<'_>> = heads().collect();
             for start in (0..rows).step_by(block) {
                 go_on()?;
                 let block = start..(start + block).min(rows);
-                threads.run(|| {
-                    let pairs = heads.par_iter().zip(&mut work);
-                    pairs.try_for_each(|(head, work)| head.attend(block.clone(), work))
-                })?;
+                let pairs = heads.par_iter().zip(&mut work);
+                pairs.try_for_each(|(head, work)| head.attend(block.clone(), work))?;
                 for (head, work) in heads.iter().zip(&work) {
                     let columns = head.column..head.column + self.width;
                     let y = y[block.start * self.outputs()..].chunks_exact_mut(self.outputs());

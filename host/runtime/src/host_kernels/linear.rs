@@ -4,11 +4,7 @@ use rten_simd::SimdUnaryOp as _;
 use rten_vecmath::{Gelu, Silu};
 
 use super::packed_layer::PackedLayer;
-use super::pool::KernelThreads;
 use super::rows::Rows;
-
-/// Rows of one block, for each thread.
-const BLOCK_ROWS: usize = 128;
 
 /// Numbers of the widest row of a block, times its rows, at most: what is held between two layers.
 const BLOCK_NUMBERS: usize = 1 << 20;
@@ -48,12 +44,13 @@ pub(super) struct LinearStep<'a> {
 pub(super) fn linear(
     steps: &[LinearStep<'_>],
     x: Rows<'_>,
-    threads: &KernelThreads,
+    threads: usize,
     go_on: impl Fn() -> wasmtime::Result<()>,
 ) -> wasmtime::Result<Vec<f32>> {
     let widest = steps.iter().map(|step| step.layer.outputs()).max();
     let outputs = steps.last().map_or(0, |step| step.layer.outputs());
-    let rows = (BLOCK_ROWS * threads.count())
+    let block_rows = steps.iter().map(|step| step.layer.block_rows()).min();
+    let rows = (block_rows.unwrap_or(1) * threads)
         .min(BLOCK_NUMBERS / widest.unwrap_or(1).max(1))
         .max(1);
     let mut answer = Vec::with_capacity(x.count() * outputs);
@@ -62,7 +59,7 @@ pub(super) fn linear(
         for (index, step) in steps.iter().enumerate() {
             let input = if index == 0 { block } else { &current };
             let input = Rows::new(input, step.layer.inputs());
-            current = apply(step, input, threads, &go_on)?;
+            current = apply(step, input, &go_on)?;
         }
         if block.len() == x.values().len() {
             return Ok(current);
@@ -76,18 +73,15 @@ pub(super) fn linear(
 fn apply(
     step: &LinearStep<'_>,
     x: Rows<'_>,
-    threads: &KernelThreads,
     go_on: impl Fn() -> wasmtime::Result<()>,
 ) -> wasmtime::Result<Vec<f32>> {
     let LinearStep { layer, activation } = step;
     let outputs = layer.outputs();
     let mut y = vec![0.0; x.count() * outputs];
     let compute = |panel: usize, y: &mut [f32]| -> wasmtime::Result<()> {
-        threads.run(|| {
-            let done = layer.multiply(panel, x, y);
-            activation.apply(y);
-            done
-        })
+        let done = layer.multiply(panel, x, y);
+        activation.apply(y);
+        done
     };
     let mut part = Vec::new();
     for panel in 0..layer.panels() {

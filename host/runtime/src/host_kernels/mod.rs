@@ -128,8 +128,10 @@ fn apply(
     if !state.memory.has_room_for(ByteSize::from_bytes(bytes)) {
         return Err(wasmtime::Error::msg("rows over the memory limit"));
     }
-    let state = store.data();
-    stages.run(x, &threads, || Ok(state.check()?)).map(Ok)
+    let check = state.checker();
+    // One change of threads for the whole call: a product is shorter than a few of them.
+    let y = threads.run(|| stages.run(x, threads.count(), || Ok(check()?)));
+    y.map(Ok)
 }
 
 /// Takes the fuel for the whole call, so that what cannot be paid for is not begun.

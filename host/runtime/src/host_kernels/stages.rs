@@ -3,7 +3,6 @@
 use super::attention::{Heads, MAX_ROWS};
 use super::linear::{Activation, LinearStep, linear};
 use super::packed_layers::PackedLayers;
-use super::pool::KernelThreads;
 use super::rows::Rows;
 use crate::bindings::ampoule::model::host_kernels as wit;
 use crate::bindings::ampoule::model::types::Error as GuestError;
@@ -153,7 +152,7 @@ impl<'a> Stages<'a> {
     pub(super) fn run(
         &self,
         x: Rows<'_>,
-        threads: &KernelThreads,
+        threads: usize,
         go_on: impl Fn() -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Vec<f32>> {
         let mut current: Option<Vec<f32>> = None;

@@ -120,7 +120,8 @@ fn multiply(layers: &[(&PackedLayer, Activation)], x: &[f32], threads: usize) ->
         .collect();
     let x = Rows::new(x, steps[0].layer.inputs());
     let threads = KernelThreads::new(threads).unwrap();
-    linear(&steps, x, &threads, || Ok(())).unwrap()
+    let y = threads.run(|| linear(&steps, x, threads.count(), || Ok(())));
+    y.unwrap()
 }
 
 #[test]
@@ -359,9 +360,8 @@ fn a_call_stops_before_its_next_block() {
         layer: &layer,
         activation: Activation::None,
     }];
-    let threads = KernelThreads::new(1).unwrap();
     let asked = Cell::new(0);
-    let stopped = linear(&steps, Rows::new(&x, inputs), &threads, || {
+    let stopped = linear(&steps, Rows::new(&x, inputs), 1, || {
         asked.set(asked.get() + 1);
         if asked.get() == 3 {
             return Err(Stop::Deadline.into());
@@ -425,7 +425,8 @@ fn attention_is_that_of_naive_loops() {
         assert_eq!(heads.outputs(), count * width);
         for threads in [1, 2] {
             let threads = KernelThreads::new(threads).unwrap();
-            let y = heads.attend(Rows::new(&x, length), &threads, || Ok(()));
+            let rows_of_x = Rows::new(&x, length);
+            let y = threads.run(|| heads.attend(rows_of_x, threads.count(), || Ok(())));
             let y = y.unwrap();
             assert_eq!(y.len(), rows * count * width);
             for head in 0..count {
@@ -463,9 +464,8 @@ fn heads_share_their_rows_evenly_and_are_not_too_wide() {
 fn attention_stops_before_its_next_block() {
     let heads = Heads::new(2, 6).unwrap();
     let x = numbers(1, 1_000 * 6);
-    let threads = KernelThreads::new(1).unwrap();
     let asked = Cell::new(0);
-    let stopped = heads.attend(Rows::new(&x, 6), &threads, || {
+    let stopped = heads.attend(Rows::new(&x, 6), 1, || {
         asked.set(asked.get() + 1);
         if asked.get() == 4 {
             return Err(Stop::Deadline.into());
