@@ -1,6 +1,8 @@
 //! What must hold for the guest's kernels, whatever the shapes and numbers, target by target: the fuzzer tries it on
 //! bytes of its own, and the kernels' tests on the corpus that fuzzing left.
 
+#![allow(clippy::expect_used, reason = "a check fails by panicking")]
+
 mod attention;
 mod input;
 mod product;

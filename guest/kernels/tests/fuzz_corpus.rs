@@ -1,4 +1,9 @@
 //! What fuzzing kept, and bytes that look random, through the same checks as in the fuzzer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says of which bytes"
+)]
 
 use std::fs;
 use std::path::Path;
