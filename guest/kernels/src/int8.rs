@@ -48,6 +48,9 @@ const MOST_WEIGHT: f32 = 63.0;
 /// The largest activation.
 pub(crate) const MOST_ACTIVATION: f32 = 127.0;
 
+/// Below this a block's largest magnitude is taken for 0: what to multiply with would soon be infinite.
+pub(crate) const LEAST_MAGNITUDE: f32 = 1e-36;
+
 /// The scale that makes the row's largest magnitude `most`, and what to multiply with for it. Where there
 /// is something infinite, or no number, the scale is no number either, and so is all that comes of it.
 pub(crate) fn scale_of(row: &[f32], most: f32) -> (f32, f32) {
@@ -56,7 +59,7 @@ pub(crate) fn scale_of(row: &[f32], most: f32) -> (f32, f32) {
     let largest = Native::largest_magnitude(row);
     if !largest.is_finite() {
         (f32::NAN, 0.0)
-    } else if largest == 0.0 {
+    } else if largest < LEAST_MAGNITUDE {
         (0.0, 0.0)
     } else {
         (largest / most, most / largest)

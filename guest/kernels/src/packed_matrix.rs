@@ -16,7 +16,7 @@ pub enum Precision {
     F16,
     /// 7 bits a weight in a byte, from −63 to 63, and a scale for each 64 inputs of an output: 8.5 bits in memory.
     /// Activations are rounded to 8 bits, −127 to 127, with a scale for each 64 inputs of a row, when they are
-    /// multiplied with.
+    /// multiplied with. On both sides 64 numbers that are all below 10⁻³⁶ count as zeros.
     Int8,
     /// 4 bits a weight, from −8 to 7, and a scale in f16 for each 32 inputs of an output: 4.5 bits.
     /// With one row of activations these are rounded to 8 bits, with a scale for each 32 inputs; with

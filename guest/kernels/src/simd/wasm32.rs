@@ -1,13 +1,20 @@
 //! WebAssembly's 128-bit vectors of four f32 numbers.
 
+#[cfg(miri)]
+mod interpreted;
 mod kernels;
 
 use core::arch::wasm32::{
-    f32x4_add, f32x4_div, f32x4_mul, f32x4_nearest, f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub,
-    i32x4_add, i32x4_shl, i32x4_splat, i32x4_trunc_sat_f32x4, v128, v128_load, v128_store,
+    f32x4_add, f32x4_div, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub, i32x4_add,
+    i32x4_shl, i32x4_splat, i32x4_trunc_sat_f32x4, v128, v128_load, v128_store,
 };
 
+#[cfg(not(miri))]
+use core::arch::wasm32::f32x4_nearest;
+
 use super::{LANES, Vector};
+#[cfg(miri)]
+use interpreted::f32x4_nearest;
 
 #[cfg(not(target_feature = "simd128"))]
 compile_error!("ampoule-kernels needs `-Ctarget-feature=+simd128` on wasm32");

@@ -52,6 +52,7 @@ macro_rules! for_each_check {
             linear::random_shapes_give_the_product_of_what_weights_are_kept_as,
             linear::an_epilogue_does_what_its_function_does_to_the_product,
             linear::infinities_and_what_is_no_number_are_not_lost,
+            linear::a_block_of_int8_next_to_zero_counts_as_zeros,
             linear::only_the_columns_that_were_asked_for_are_written,
         }
     };

@@ -315,6 +315,23 @@ pub fn infinities_and_what_is_no_number_are_not_lost() {
     }
 }
 
+/// As its name says.
+pub fn a_block_of_int8_next_to_zero_counts_as_zeros() {
+    let (m, n, k) = (5, 9, 130);
+    let scaled = |seed, count, factor: f32| -> Vec<f32> {
+        let numbers = numbers(count, seed);
+        numbers.into_iter().map(|number| number * factor).collect()
+    };
+    for least in [9e-37, 1e-37, 1e-40] {
+        // Were they no zeros, they would show.
+        for [x, w] in [[1e30, least], [least, 1e30]] {
+            let (x, w) = (scaled(21, m * k, x), scaled(22, n * k, w));
+            let y = product_of(Precision::Int8, &x, &w, [m, n, k]);
+            assert!(y.iter().all(|&y| y == 0.0), "{least}: {y:?}");
+        }
+    }
+}
+
 fn product_of(precision: Precision, x: &[f32], w: &[f32], [m, n, k]: [usize; 3]) -> Vec<f32> {
     let mut y = vec![0.0; m * n];
     linear(

@@ -1,20 +1,24 @@
 //! The inner loops in WebAssembly's vector instructions.
 
 use core::arch::wasm32::{
-    f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_ge, f32x4_lt, f32x4_mul, f32x4_ne,
+    f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_ge, f32x4_lt, f32x4_mul,
     f32x4_splat, i16x8_narrow_i32x4, i32x4_add, i32x4_extend_high_i16x8, i32x4_extend_low_i16x8,
     i32x4_max, i32x4_mul, i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub, u8x16_splat, u16x8_shr,
-    v128, v128_and, v128_bitselect, v128_load, v128_or, v128_store,
+    v128, v128_and, v128_load, v128_or, v128_store,
 };
+#[cfg(not(miri))]
+use core::arch::wasm32::{i32x4_dot_i16x8, v128_bitselect};
 
 use std::hint::black_box;
 
 use super::Simd128;
+#[cfg(miri)]
+use super::interpreted::{i32x4_dot_i16x8, v128_bitselect};
 use crate::half_panels::HalfStep;
 use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
 use crate::int8::{
-    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, Int8RowStep, MOST_ACTIVATION,
-    WEIGHT_OFFSET, accumulate_block,
+    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, Int8RowStep, LEAST_MAGNITUDE,
+    MOST_ACTIVATION, WEIGHT_OFFSET, accumulate_block,
 };
 use crate::simd::{Kernels, LANES, Vector};
 use crate::strip::{SpreadNumber, Strip, accumulate_strip_steps};
@@ -173,7 +177,7 @@ fn spread(x: v128) -> [v128; LANES] {
 fn scales_of(largest: v128) -> (v128, v128) {
     let most = f32x4_splat(MOST_ACTIVATION);
     let is_finite = f32x4_lt(largest, f32x4_splat(f32::INFINITY));
-    let is_usable = v128_and(is_finite, f32x4_ne(largest, f32x4_splat(0.0)));
+    let is_usable = v128_and(is_finite, f32x4_ge(largest, f32x4_splat(LEAST_MAGNITUDE)));
     let scales = v128_bitselect(f32x4_div(largest, most), f32x4_splat(f32::NAN), is_finite);
     (scales, v128_and(f32x4_div(most, largest), is_usable))
 }
@@ -304,10 +308,9 @@ impl WeightBytes {
 
 #[cfg(feature = "relaxed-simd")]
 mod relaxed {
-    use super::{Activations, Ints, Shorts, Simd128, WeightBytes};
+    use super::{Activations, Ints, Shorts, Simd128, WeightBytes, i32x4_dot_i16x8};
     use core::arch::wasm32::{
-        f32x4_relaxed_madd, i16x8_add, i16x8_relaxed_dot_i8x16_i7x16, i32x4_add, i32x4_dot_i16x8,
-        v128,
+        f32x4_relaxed_madd, i16x8_add, i16x8_relaxed_dot_i8x16_i7x16, i32x4_add, v128,
     };
 
     #[inline]
@@ -341,11 +344,9 @@ use relaxed::{block_dot, dot, mul_add};
 
 #[cfg(not(feature = "relaxed-simd"))]
 mod plain {
-    use super::{Activations, Ints, Shorts, Simd128, WeightBytes};
+    use super::{Activations, Ints, Shorts, Simd128, WeightBytes, i32x4_dot_i16x8};
     use crate::simd::Vector;
-    use core::arch::wasm32::{
-        i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_dot_i16x8, v128,
-    };
+    use core::arch::wasm32::{i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, v128};
 
     #[inline(always)]
     pub(super) fn mul_add(a: Simd128, b: Simd128, addend: Simd128) -> Simd128 {
