@@ -1,4 +1,4 @@
-//! The inner loop of the matrix product: a tile of 4 rows by 8 columns, up to 32 steps at a time.
+//! The inner loop of the matrix product: a tile of 4 rows by 8 columns, up to 48 steps at a time.
 //!
 //! A step adds the outer product of one column of A (four rows) and one row of B (eight columns) to
 //! the tile: two loads of B, four of A, whose numbers are packed four times over so that none has to be
