@@ -1,8 +1,8 @@
 //! Attention of several heads, of all rows to all rows, as in an encoder (Vaswani et al., "Attention Is All
 //! You Need", 2017).
 //!
-//! As many heads at once as there are threads, a block of rows after another, with a look at the deadline
-//! between two. So there are never more scores than those of a few blocks.
+//! As many heads at once as are little work together, and at least one for each thread; a block of rows after
+//! another, with a look at the deadline between two. So there are never more scores than those of a few blocks.
 
 use std::ops::Range;
 
@@ -30,6 +30,9 @@ const BLOCK_MULTIPLICATIONS: usize = 1 << 26;
 
 /// Scores of one block of one head, at most: what a second-level cache holds.
 const BLOCK_SCORES: usize = 1 << 17;
+
+/// Heads at once, at most, if there are no more threads: narrow ones take more memory packed than they have.
+const HEADS_AT_ONCE: usize = 32;
 
 /// What a score's exponential costs, in multiplications.
 const EXPONENTIAL: u64 = 16;
@@ -81,8 +84,10 @@ impl Heads {
             .min(BLOCK_SCORES / rows.max(1))
             .clamp(1, rows.max(1));
         let mut y = vec![0.0; rows * self.outputs()];
+        let all_rows = (2 * rows * self.width).saturating_mul(rows).max(1);
+        let at_once = (BLOCK_MULTIPLICATIONS / all_rows).min(HEADS_AT_ONCE);
         let mut work: Vec<Work> = Vec::new();
-        work.resize_with(threads.min(self.count), Work::default);
+        work.resize_with(at_once.max(threads).min(self.count), Work::default);
         for first in (0..self.count).step_by(work.len()) {
             go_on()?;
             let group = first..(first + work.len()).min(self.count);

@@ -1,10 +1,15 @@
 //! Rows through layers, a block after another, with a look at the deadline between two.
 
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSliceMut as _;
 use rten_simd::SimdUnaryOp as _;
 use rten_vecmath::{Gelu, Silu};
 
 use super::packed_layer::PackedLayer;
 use super::rows::Rows;
+
+/// Numbers that a thread takes through an activation at once: some microseconds.
+const ACTIVATION_CHUNK: usize = 1 << 14;
 
 /// Numbers of the widest row of a block, times its rows, at most: what is held between two layers.
 const BLOCK_NUMBERS: usize = 1 << 20;
@@ -80,7 +85,8 @@ fn apply(
     let mut y = vec![0.0; x.count() * outputs];
     let compute = |panel: usize, y: &mut [f32]| -> wasmtime::Result<()> {
         let done = layer.multiply(panel, x, y);
-        activation.apply(y);
+        y.par_chunks_mut(ACTIVATION_CHUNK)
+            .for_each(|part| activation.apply(part));
         done
     };
     let mut part = Vec::new();
