@@ -14,7 +14,7 @@ use crate::packed_rows::PackedRows;
 use crate::panels::Panels;
 use crate::simd::{Kernels, Native, Vector};
 use crate::softmax::{exp, softmax};
-use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile};
+use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, Tile, rows_of};
 
 /// Keys in a block, a multiple of [`TILE_ROWS`].
 const BLOCK_KEYS: usize = 128;
@@ -241,14 +241,11 @@ impl Head<'_> {
                     return;
                 };
                 *tile = [ColumnStep::ZERO; TILE_ROWS];
-                for step in (0..width).step_by(STEPS) {
-                    Native::accumulate(
-                        STEPS.min(width - step),
-                        keys.steps(first_key / TILE_ROWS + group, step),
-                        queries.steps(first_panel + panel, step),
-                        tile,
-                    );
-                }
+                Native::accumulate(
+                    keys.steps(first_key / TILE_ROWS + group, 0..width),
+                    queries.steps(first_panel + panel, 0..width),
+                    rows_of(tile),
+                );
             }
         }
     }
@@ -263,19 +260,8 @@ impl Head<'_> {
         gathered: &mut [Tile],
     ) {
         for (group, tile) in gathered.iter_mut().enumerate() {
-            for step in (0..count).step_by(STEPS) {
-                let steps = STEPS.min(count - step);
-                let values = values.steps(group, first_key + step);
-                match scores[step..].first_chunk() {
-                    Some(scores) => Native::accumulate(steps, values, scores, tile),
-                    // The end of a block that STEPS does not divide.
-                    None => {
-                        let mut padded = [ColumnStep::ZERO; STEPS];
-                        padded[..steps].copy_from_slice(&scores[step..step + steps]);
-                        Native::accumulate(steps, values, &padded, tile);
-                    }
-                }
-            }
+            let values = values.steps(group, first_key..first_key + count);
+            Native::accumulate(values, &scores[..count], rows_of(tile));
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::gelu::gelu_of;
 use crate::silu::silu_of;
 use crate::simd::{Native, Vector};
-use crate::tile::Tile;
+use crate::tile::TileRow;
 
 /// A function that each number of a product goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,35 +35,35 @@ impl Epilogue {
 }
 
 impl Activation {
-    /// Replaces each number of a tile.
+    /// Replaces each number of these rows of a tile.
     #[inline(always)]
-    pub(crate) fn apply(self, tile: &mut Tile) {
+    pub(crate) fn apply<const N: usize>(self, rows: [&mut TileRow; N]) {
         match self {
             Activation::Identity => {}
-            Activation::Relu => each(tile, |x| x.max(Native::splat(0.0))),
-            Activation::Gelu => gelu_tile(tile),
-            Activation::Silu => silu_tile(tile),
+            Activation::Relu => each(rows, |x| x.max(Native::splat(0.0))),
+            Activation::Gelu => gelu_rows(rows),
+            Activation::Silu => silu_rows(rows),
         }
     }
 }
 
 // Functions of their own: inlined into the loops over tiles, their constants would take the registers.
 #[inline(never)]
-fn gelu_tile(tile: &mut Tile) {
-    each(tile, gelu_of);
+fn gelu_rows<const N: usize>(rows: [&mut TileRow; N]) {
+    each(rows, gelu_of);
 }
 
 #[inline(never)]
-fn silu_tile(tile: &mut Tile) {
-    each(tile, silu_of);
+fn silu_rows<const N: usize>(rows: [&mut TileRow; N]) {
+    each(rows, silu_of);
 }
 
 /// A row of a tile at a time: two vectors do not wait for each other.
 #[inline(always)]
-fn each(tile: &mut Tile, f: impl Fn(Native) -> Native) {
-    for row in tile {
-        let [left, right] = row.0.each_ref().map(Native::load).map(&f);
-        left.store(&mut row.0[0]);
-        right.store(&mut row.0[1]);
+fn each<const N: usize>(rows: [&mut TileRow; N], f: impl Fn(Native) -> Native) {
+    for row in rows {
+        let [left, right] = row.each_ref().map(Native::load).map(&f);
+        left.store(&mut row[0]);
+        right.store(&mut row[1]);
     }
 }

@@ -32,6 +32,7 @@ mod int4;
 mod int8;
 mod layer_norm;
 mod matrix;
+mod output;
 mod packed_matrix;
 mod packed_rows;
 mod panels;

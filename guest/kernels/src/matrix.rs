@@ -135,6 +135,23 @@ impl<'a> MatrixMut<'a> {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         &mut self.data[row * self.stride..][..self.columns]
     }
+
+    /// `N` rows from `first` on, if there are that many.
+    #[inline(always)]
+    pub(crate) fn group_mut<const N: usize>(&mut self, first: usize) -> Option<[&mut [f32]; N]> {
+        let mut rows = self
+            .data
+            .get_mut(first * self.stride..)?
+            .chunks_mut(self.stride.max(1));
+        if self.rows - first < N {
+            return None;
+        }
+        let mut group = [const { None }; N];
+        for row in &mut group {
+            *row = Some(rows.next()?.get_mut(..self.columns)?);
+        }
+        Some(group.map(|row| row.unwrap_or_default()))
+    }
 }
 
 fn check(len: usize, rows: usize, columns: usize, stride: usize) {

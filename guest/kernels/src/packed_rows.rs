@@ -5,13 +5,13 @@ use std::ops::Range;
 use crate::matrix::MatrixRef;
 use crate::simd::{Kernels, Native};
 use crate::strip::SpreadNumber;
-use crate::tile::{RowStep, STEPS, TILE_ROWS, window};
+use crate::tile::{RowStep, TILE_ROWS};
 
 /// A block of activations: rows in groups of four, and a group column by column.
 #[derive(Debug, Default)]
 pub(crate) struct PackedRows {
     columns: usize,
-    /// Group by group, and after them enough room that [`STEPS`] steps can be lent from any on.
+    /// Group by group.
     steps: Vec<RowStep>,
 }
 
@@ -20,15 +20,12 @@ impl PackedRows {
     pub(crate) fn pack(&mut self, x: MatrixRef<'_>, rows: Range<usize>, columns: Range<usize>) {
         self.columns = columns.len();
         let groups = rows.len().div_ceil(TILE_ROWS);
-        self.steps
-            .resize(groups * columns.len() + STEPS - 1, RowStep::ZERO);
+        self.steps.resize(groups * columns.len(), RowStep::ZERO);
         if columns.is_empty() {
             return;
         }
-        for (group, steps) in self.steps[..groups * columns.len()]
-            .chunks_exact_mut(columns.len())
-            .enumerate()
-        {
+        let groups = self.steps.chunks_exact_mut(columns.len());
+        for (group, steps) in groups.enumerate() {
             for lane in 0..TILE_ROWS {
                 let row = rows.start + group * TILE_ROWS + lane;
                 if row < rows.end {
@@ -46,8 +43,7 @@ impl PackedRows {
     pub(crate) fn pack_transposed(&mut self, x: MatrixRef<'_>) {
         self.columns = x.rows();
         let groups = x.columns().div_ceil(TILE_ROWS);
-        self.steps
-            .resize(groups * self.columns + STEPS - 1, RowStep::ZERO);
+        self.steps.resize(groups * self.columns, RowStep::ZERO);
         for column in 0..x.rows() {
             for (group, numbers) in x.row(column).chunks(TILE_ROWS).enumerate() {
                 let step = &mut self.steps[group * self.columns + column];
@@ -61,17 +57,17 @@ impl PackedRows {
         }
     }
 
-    /// [`STEPS`] steps of the group from column `column` on. Those beyond its last are not its.
+    /// These columns of the group.
     #[inline(always)]
-    pub(crate) fn steps(&self, group: usize, column: usize) -> &[RowStep; STEPS] {
-        window(&self.steps, group * self.columns + column)
+    pub(crate) fn steps(&self, group: usize, columns: Range<usize>) -> &[RowStep] {
+        &self.steps[group * self.columns..][..self.columns][columns]
     }
 }
 
 /// One row.
 #[derive(Debug, Default)]
 pub(crate) struct SpreadRow {
-    /// Number by number, and after them enough room that [`STEPS`] can be lent from any on.
+    /// Number by number.
     numbers: Vec<SpreadNumber>,
 }
 
@@ -80,13 +76,11 @@ impl SpreadRow {
     pub(crate) fn pack(&mut self, x: &[f32]) {
         self.numbers.clear();
         self.numbers.extend(x.iter().map(|&x| SpreadNumber([x; 4])));
-        self.numbers
-            .resize(x.len() + STEPS - 1, SpreadNumber([0.0; 4]));
     }
 
-    /// [`STEPS`] numbers from column `column` on. Those beyond the last are not its.
+    /// These columns.
     #[inline(always)]
-    pub(crate) fn steps(&self, column: usize) -> &[SpreadNumber; STEPS] {
-        window(&self.numbers, column)
+    pub(crate) fn steps(&self, columns: Range<usize>) -> &[SpreadNumber] {
+        &self.numbers[columns]
     }
 }

@@ -1,18 +1,20 @@
 //! Weights in f32, in the order in which the inner loop reads them.
 
+use std::ops::Range;
+
 use crate::matrix::MatrixRef;
-use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, window};
+use crate::tile::{ColumnStep, TILE_COLUMNS};
 
 /// A matrix `[outputs, inputs]`.
 ///
 /// Panels of eight outputs lie one after another; a panel holds, input by input, the weights of its
 /// eight outputs. The last panel is filled up with zeros. In memory that is
-/// `4 · inputs · (outputs rounded up to 8)` bytes and 1.5 KiB.
+/// `4 · inputs · (outputs rounded up to 8)` bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Panels {
     outputs: usize,
     inputs: usize,
-    /// Panel by panel, and after them enough room that [`STEPS`] steps can be lent from any on.
+    /// Panel by panel.
     steps: Vec<ColumnStep>,
 }
 
@@ -30,10 +32,7 @@ impl Panels {
 
     /// Makes this a matrix of zeros of another shape, in the memory that it has.
     fn clear(&mut self, outputs: usize, inputs: usize) {
-        let steps = outputs
-            .div_ceil(TILE_COLUMNS)
-            .checked_mul(inputs)
-            .and_then(|steps| steps.checked_add(STEPS - 1));
+        let steps = outputs.div_ceil(TILE_COLUMNS).checked_mul(inputs);
         assert!(steps.is_some(), "a matrix of {outputs} × {inputs}");
         self.outputs = outputs;
         self.inputs = inputs;
@@ -110,9 +109,9 @@ impl Panels {
         }
     }
 
-    /// [`STEPS`] steps of the panel from input `input` on. Those beyond its last input are not its.
+    /// These inputs of the panel.
     #[inline(always)]
-    pub(crate) fn steps(&self, panel: usize, input: usize) -> &[ColumnStep; STEPS] {
-        window(&self.steps, panel * self.inputs + input)
+    pub(crate) fn steps(&self, panel: usize, inputs: Range<usize>) -> &[ColumnStep] {
+        &self.steps[panel * self.inputs..][..self.inputs][inputs]
     }
 }

@@ -14,7 +14,7 @@ use crate::half_panels::HalfStep;
 use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
 use crate::int8::{BLOCK_INPUTS, Int8ColumnBlock, Int8RowBlock};
 use crate::strip::{SpreadNumber, Strip};
-use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile};
+use crate::tile::{ColumnStep, RowStep, TILE_ROWS, TileRows};
 
 /// How many numbers a vector holds.
 pub(crate) const LANES: usize = 4;
@@ -72,19 +72,14 @@ pub(crate) trait Vector: Copy {
 
 /// The inner loops, and the loops over much that is to be packed.
 pub(crate) trait Kernels {
-    /// `tile += a·b` over the first `steps` of the given steps; see [`crate::tile`].
-    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile);
+    /// `tile += a·b` over as many steps as both have; see [`crate::tile`].
+    fn accumulate(a: &[RowStep], b: &[ColumnStep], tile: TileRows<'_>);
 
-    /// `strip += x·b` over the first `steps` of the given steps; see [`crate::strip`].
-    fn accumulate_strip(
-        steps: usize,
-        x: &[SpreadNumber; STEPS],
-        panels: [&[ColumnStep; STEPS]; 4],
-        strip: &mut Strip,
-    );
+    /// `strip += x·b` over as many steps as all have; see [`crate::strip`].
+    fn accumulate_strip(x: &[SpreadNumber], panels: [&[ColumnStep]; 4], strip: &mut Strip);
 
     /// `tile += a·b` over the first `steps` steps of a block; see [`crate::int8`].
-    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: &mut Tile);
+    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: TileRows<'_>);
 
     /// `sums += x·w` over the first `blocks` of the given blocks; see [`crate::int4`].
     fn accumulate_int4(

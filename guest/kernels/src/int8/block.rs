@@ -10,7 +10,7 @@
 macro_rules! accumulate_block {
     (
         $v:ty, $sum:ty, $row:ty, $column:ty, $dot:path, $constant:tt,
-        $steps:ident, $a:ident, $b:ident, $tile:ident
+        $steps:ident, $a:ident, $b:ident, $rows:ident
     ) => {
         let mut c00 = <$sum>::load(&$a.corrections[0]);
         let mut c01 = c00;
@@ -20,13 +20,14 @@ macro_rules! accumulate_block {
         let mut c21 = c20;
         let mut c30 = <$sum>::load(&$a.corrections[3]);
         let mut c31 = c30;
+        let (a, b) = (|step: usize| &$a.steps[step], |step: usize| &$b.steps[step]);
         crate::int8::block_steps!(
-            $row, $column, $dot, $constant, $steps, $a.steps, $b.steps,
+            $row, $column, $dot, $constant, $steps, a, b,
             [c00 c01 c10 c11 c20 c21 c30 c31]
         );
         let s0 = <$v>::load(&$b.scales.0[0]);
         let s1 = <$v>::load(&$b.scales.0[1]);
-        let [row0, row1, row2, row3] = $tile;
+        let [row0, row1, row2, row3] = $rows;
         crate::int8::accumulate_block!(# $v, row0, $a.scales[0], s0, s1, c00, c01);
         crate::int8::accumulate_block!(# $v, row1, $a.scales[1], s0, s1, c10, c11);
         crate::int8::accumulate_block!(# $v, row2, $a.scales[2], s0, s1, c20, c21);
@@ -34,10 +35,10 @@ macro_rules! accumulate_block {
     };
     (# $v:ty, $row:ident, $scale:expr, $s0:ident, $s1:ident, $c0:ident, $c1:ident) => {
         let scale = <$v>::load(&$scale);
-        let y0 = <$v>::load(&$row.0[0]);
-        y0.add($c0.to_floats().mul($s0.mul(scale))).store(&mut $row.0[0]);
-        let y1 = <$v>::load(&$row.0[1]);
-        y1.add($c1.to_floats().mul($s1.mul(scale))).store(&mut $row.0[1]);
+        let y0 = <$v>::load(&$row[0]);
+        y0.add($c0.to_floats().mul($s0.mul(scale))).store(&mut $row[0]);
+        let y1 = <$v>::load(&$row[1]);
+        y1.add($c1.to_floats().mul($s1.mul(scale))).store(&mut $row[1]);
     };
 }
 

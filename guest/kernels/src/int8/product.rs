@@ -1,9 +1,8 @@
 //! The product of rounded activations with rounded weights.
 
 use super::{BLOCK_INPUTS, BLOCK_STEPS, DEPTH, Int8Panels, Int8Rows};
-use crate::epilogue::Epilogue;
-use crate::gemm::Place;
-use crate::matrix::{MatrixMut, MatrixRef};
+use crate::matrix::MatrixRef;
+use crate::output::{Output, Pass};
 use crate::simd::{Kernels, Native};
 use crate::tile::{TILE_COLUMNS, TILE_ROWS};
 
@@ -15,13 +14,11 @@ const BLOCK_ROWS: usize = 128;
 /// is the larger piece here, too.
 const BLOCK_PANELS: usize = 32;
 
-/// `y = epilogue(x · weightsᵀ + bias)`; the shapes have been checked.
+/// Puts `x · weightsᵀ` into the output; the shapes have been checked.
 pub(crate) fn product(
     x: MatrixRef<'_>,
     weights: &Int8Panels,
-    bias: Option<&[f32]>,
-    epilogue: Epilogue,
-    y: &mut MatrixMut<'_>,
+    output: &mut Output<'_, '_>,
     rows_of_x: &mut Int8Rows,
 ) {
     let depth = weights.depth();
@@ -32,24 +29,20 @@ pub(crate) fn product(
         let rows = first_row..x.rows().min(first_row + BLOCK_ROWS);
         rows_of_x.pack(x, rows.clone());
         for first_panel in (0..panels).step_by(BLOCK_PANELS) {
-            for group in 0..rows.len().div_ceil(TILE_ROWS) {
-                for panel in first_panel..panels.min(first_panel + BLOCK_PANELS) {
-                    let place = Place {
-                        row: rows.start + group * TILE_ROWS,
-                        column: panel * TILE_COLUMNS,
-                    };
-                    let mut tile = place.start(bias, epilogue, y);
-                    let blocks = rows_of_x.group(group, depth).iter();
-                    for (i, (a, b)) in blocks.zip(weights.panel(panel)).enumerate() {
+            let block = first_panel..panels.min(first_panel + BLOCK_PANELS);
+            for (row, group) in rows.clone().step_by(TILE_ROWS).zip(0..) {
+                let group = rows_of_x.group(group, depth);
+                output.each_tile(row, block.clone(), Pass::WHOLE, |panel, mut tile| {
+                    for (i, (a, b)) in group.iter().zip(weights.panel(panel)).enumerate() {
                         let steps = if i + 1 == depth {
                             last_steps
                         } else {
                             BLOCK_STEPS
                         };
-                        Native::accumulate_int8(steps, a, b, &mut tile);
+                        let tile = tile.each_mut().map(|row| &mut **row);
+                        Native::accumulate_int8(steps, a, b, tile);
                     }
-                    place.finish(tile, epilogue, y);
-                }
+                });
             }
         }
     }

@@ -9,8 +9,8 @@ use crate::int8::{
     BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET,
     accumulate_block, scale_of,
 };
-use crate::strip::{SpreadNumber, Strip, accumulate_strip_steps};
-use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile, accumulate_steps};
+use crate::strip::{STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, steps_of_all};
+use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, TileRows, accumulate_steps};
 
 /// Four numbers in an array.
 #[derive(Debug, Clone, Copy)]
@@ -117,21 +117,27 @@ fn dot(a: Bytes<i8>, b: Bytes<u8>, sums: Sums) -> Sums {
 }
 
 impl Kernels for Portable {
-    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-        accumulate_steps!(Portable, mul_add, steps, a, b, tile);
+    fn accumulate(a: &[RowStep], b: &[ColumnStep], mut tile: TileRows<'_>) {
+        let steps = a.len().min(b.len());
+        for first in (0..steps).step_by(STEPS) {
+            let left = steps - first;
+            let a = |step: usize| &a[first + step];
+            let b = |step: usize| &b[first + step];
+            accumulate_steps!(Portable, mul_add, left, a, b, tile);
+        }
     }
 
-    fn accumulate_strip(
-        steps: usize,
-        x: &[SpreadNumber; STEPS],
-        panels: [&[ColumnStep; STEPS]; 4],
-        strip: &mut Strip,
-    ) {
-        let panel_steps = 4 * steps;
-        accumulate_strip_steps!(Portable, mul_add, panel_steps, x, panels, strip);
+    fn accumulate_strip(x: &[SpreadNumber], panels: [&[ColumnStep]; 4], strip: &mut Strip) {
+        let steps = steps_of_all(x, panels);
+        for first in (0..steps).step_by(STRIP_STEPS) {
+            let left = steps - first;
+            let x = |step: usize| &x[first + step];
+            let panels = panels.map(|panel| move |step: usize| &panel[first + step]);
+            accumulate_strip_steps!(Portable, mul_add, left, x, panels, strip);
+        }
     }
 
-    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: &mut Tile) {
+    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: TileRows<'_>) {
         accumulate_block!(
             Portable,
             Sums,

@@ -21,32 +21,32 @@ use crate::int8::{
     MOST_ACTIVATION, WEIGHT_OFFSET, accumulate_block,
 };
 use crate::simd::{Kernels, LANES, Vector};
-use crate::strip::{SpreadNumber, Strip, accumulate_strip_steps};
-use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, Tile, accumulate_steps};
+use crate::strip::{STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, steps_of_all};
+use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, accumulate_steps};
 
 /// What pushes the whole part of a number below 2²² into the low bits of its representation.
 const ROUND: f32 = 12_582_912.0;
 
 impl Kernels for Simd128 {
     #[inline(always)]
-    fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-        accumulate(steps, a, b, tile);
+    fn accumulate(a: &[RowStep], b: &[ColumnStep], [r0, r1, r2, r3]: TileRows<'_>) {
+        accumulate(a, b, r0, r1, r2, r3);
     }
 
     #[inline(always)]
-    fn accumulate_strip(
-        steps: usize,
-        x: &[SpreadNumber; STEPS],
-        panels: [&[ColumnStep; STEPS]; 4],
-        strip: &mut Strip,
-    ) {
+    fn accumulate_strip(x: &[SpreadNumber], panels: [&[ColumnStep]; 4], strip: &mut Strip) {
         let [p0, p1, p2, p3] = panels;
-        accumulate_strip(black_box(4 * steps), x, p0, p1, p2, p3, strip);
+        accumulate_strip(x, p0, p1, p2, p3, strip);
     }
 
     #[inline(always)]
-    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: &mut Tile) {
-        accumulate_int8(steps, a, b, tile, black_box(&ONES));
+    fn accumulate_int8(
+        steps: usize,
+        a: &Int8RowBlock,
+        b: &Int8ColumnBlock,
+        [r0, r1, r2, r3]: TileRows<'_>,
+    ) {
+        accumulate_int8(steps, a, b, r0, r1, r2, r3, black_box(&ONES));
     }
 
     #[inline(always)]
@@ -375,34 +375,75 @@ use plain::{block_dot, dot, mul_add};
 // accumulators onto the stack.
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn accumulate(steps: usize, a: &[RowStep; STEPS], b: &[ColumnStep; STEPS], tile: &mut Tile) {
-    accumulate_steps!(Simd128, mul_add, steps, a, b, tile);
+fn accumulate(
+    a: &[RowStep],
+    b: &[ColumnStep],
+    r0: &mut TileRow,
+    r1: &mut TileRow,
+    r2: &mut TileRow,
+    r3: &mut TileRow,
+) {
+    let mut left = a.len().min(b.len());
+    let (mut a_left, mut b_left) = (a, b);
+    let mut rows = [r0, r1, r2, r3];
+    loop {
+        // SAFETY: there is a way out before each step that is not below `left`, so both have one at this index.
+        let a = |step: usize| unsafe { a_left.get_unchecked(step) };
+        // SAFETY: as above.
+        let b = |step: usize| unsafe { b_left.get_unchecked(step) };
+        accumulate_steps!(Simd128, mul_add, left, a, b, rows);
+        if left <= STEPS {
+            break;
+        }
+        left -= STEPS;
+        // SAFETY: both have more than `STEPS`.
+        (a_left, b_left) =
+            unsafe { (a_left.get_unchecked(STEPS..), b_left.get_unchecked(STEPS..)) };
+    }
 }
 
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn accumulate_strip(
-    panel_steps: usize,
-    x: &[SpreadNumber; STEPS],
-    p0: &[ColumnStep; STEPS],
-    p1: &[ColumnStep; STEPS],
-    p2: &[ColumnStep; STEPS],
-    p3: &[ColumnStep; STEPS],
+    x: &[SpreadNumber],
+    p0: &[ColumnStep],
+    p1: &[ColumnStep],
+    p2: &[ColumnStep],
+    p3: &[ColumnStep],
     strip: &mut Strip,
 ) {
     let panels = [p0, p1, p2, p3];
-    accumulate_strip_steps!(Simd128, mul_add, panel_steps, x, panels, strip);
+    let steps = steps_of_all(x, panels);
+    for first in (0..steps).step_by(STRIP_STEPS) {
+        let (x, left) = (&x[first..], steps - first);
+        // SAFETY: there is a way out before each step that is not below `left`, so all have one at this index.
+        let x = |step: usize| unsafe { x.get_unchecked(step) };
+        let panels = panels.map(|panel| {
+            let panel = &panel[first..];
+            // SAFETY: as above.
+            move |step: usize| unsafe { panel.get_unchecked(step) }
+        });
+        accumulate_strip_steps!(Simd128, mul_add, left, x, panels, strip);
+    }
 }
 
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "an array of rows would go through memory"
+)]
 fn accumulate_int8(
     steps: usize,
     a: &Int8RowBlock,
     b: &Int8ColumnBlock,
-    tile: &mut Tile,
+    r0: &mut TileRow,
+    r1: &mut TileRow,
+    r2: &mut TileRow,
+    r3: &mut TileRow,
     ones: &[i16; 8],
 ) {
+    let rows = [r0, r1, r2, r3];
     let ones = Shorts::load(ones);
     accumulate_block!(
         Simd128,
@@ -414,7 +455,7 @@ fn accumulate_int8(
         steps,
         a,
         b,
-        tile
+        rows
     );
 }
 
