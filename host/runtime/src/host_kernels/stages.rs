@@ -153,7 +153,7 @@ impl<'a> Stages<'a> {
         &self,
         x: Rows<'_>,
         threads: usize,
-        go_on: impl Fn() -> wasmtime::Result<()>,
+        go_on: impl Fn() -> wasmtime::Result<()> + Sync,
     ) -> wasmtime::Result<Vec<f32>> {
         let mut current: Option<Vec<f32>> = None;
         for stage in &self.stages {
