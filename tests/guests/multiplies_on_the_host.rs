@@ -1,14 +1,16 @@
 //! `init` packs the layers that `plan.txt` says, one a line: `FORMAT INPUTS OUTPUTS OFFSET [TIMES]`, of
 //! binary32 weights in `data.bin`; a line `multiply` multiplies there and then. `embed` does what the first
-//! text says: `granted`; `pack`; `multiply STEPS ROWS WIDTH VALUE [TIMES]`, the steps with commas between,
-//! layers by their numbers and attention by `h` and the number of heads; and answers with whether it was granted the host's kernels, how many numbers came of it,
-//! how many of them are none, how many are infinite, and the first and the last of them.
+//! text says: `granted`; `pack`; `multiply STEPS ROWS WIDTH VALUE [TIMES]`. Steps have commas between: layers by their
+//! numbers, attention by `h` and the number of heads, `keep`, `add`, and a normalisation by `n` and the numbers of its
+//! weights and biases, any of them as often as a number behind `*` says. It answers with whether it was granted the
+//! host's kernels, how many numbers came of it, how many of them are none, how many are infinite, and the first and
+//! the last of them.
 //!
 //! Promise: the host multiplies what was packed and nothing else, within the limits of who asks. Expected: an
 //! answer; `guest.error` with the host's own code for what it refuses; `limit.*`.
 
 use ampoule_test_guests::host_kernels::{
-    self, Activation, ElementType, Format, Layer, LinearStep, Part, Step, Tensor,
+    self, Activation, ElementType, Format, Layer, LinearStep, Normalization, Part, Step, Tensor,
 };
 use ampoule_test_guests::{Embeddings, Error, assets};
 use ampoule_test_guests::{export_lifecycle, export_text_embedding, ordinary};
@@ -72,11 +74,30 @@ fn step(layer: u32) -> Step {
     })
 }
 
+fn repeated(word: &str) -> Vec<Step> {
+    let (word, times) = word.split_once('*').unwrap_or((word, "1"));
+    let times = times.parse().unwrap_or(1);
+    (0..times).filter_map(|_| parsed(word)).collect()
+}
+
 fn parsed(word: &str) -> Option<Step> {
-    match word.strip_prefix('h') {
-        Some(heads) => heads.parse().ok().map(Step::Attention),
-        None => word.parse().ok().map(step),
+    let ones = |count: &str| Some(vec![1.0; count.parse().ok()?]);
+    match word {
+        "keep" => return Some(Step::Keep),
+        "add" => return Some(Step::AddKept),
+        _ => {}
     }
+    if let Some(heads) = word.strip_prefix('h') {
+        return heads.parse().ok().map(Step::Attention);
+    }
+    if let Some((weights, biases)) = word.strip_prefix('n').and_then(|n| n.split_once(':')) {
+        return Some(Step::Normalize(Normalization {
+            weight: ones(weights)?,
+            bias: ones(biases)?,
+            epsilon: 1.0,
+        }));
+    }
+    word.parse().ok().map(step)
 }
 
 fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
@@ -89,7 +110,7 @@ fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
         }
         Some(&"multiply") => {
             let steps = words.get(1).unwrap_or(&"").split(',');
-            let steps: Vec<Step> = steps.filter_map(parsed).collect();
+            let steps: Vec<Step> = steps.flat_map(repeated).collect();
             let count = |index| number(&words, index).unwrap_or(1) as usize;
             let value = words.get(4).and_then(|word| word.parse().ok());
             let x = vec![value.unwrap_or(1.0_f32); count(2) * count(3)];

@@ -4,6 +4,8 @@
 use ampoule_guest::Error;
 #[cfg(feature = "host-kernels")]
 use ampoule_guest::host_kernels::{self, Step};
+#[cfg(feature = "host-kernels")]
+use ampoule_kernels::Activation;
 use ampoule_kernels::{
     AttentionInputs, AttentionScratch, MatrixMut, MatrixRef, Scratch, Visibility, attention,
 };
@@ -71,9 +73,8 @@ impl Attention {
         } = workspace;
         // In one call, so that queries, keys and values never come into the sandbox.
         #[cfg(feature = "host-kernels")]
-        if let Some(layer) = self.queries_keys_values.on_host() {
-            let layer = layer.then(host_kernels::Activation::None);
-            *context = host_kernels::apply(&[layer, Step::attention(self.heads)], x);
+        if let Some(steps) = self.host_steps() {
+            *context = host_kernels::apply(&steps, x);
             return;
         }
         self.queries_keys_values
@@ -94,6 +95,13 @@ impl Attention {
             &mut MatrixMut::new(context, rows, hidden),
             heads,
         );
+    }
+
+    /// What [`gather`](Attention::gather) does, as steps of the host, where that has the layer.
+    #[cfg(feature = "host-kernels")]
+    pub fn host_steps(&self) -> Option<[Step<'_>; 2]> {
+        let layer = self.queries_keys_values.host_step(Activation::Identity)?;
+        Some([layer, Step::attention(self.heads)])
     }
 
     /// Adds the rows `x` `[rows, hidden]` to the cache: they are seen, and see nothing themselves.

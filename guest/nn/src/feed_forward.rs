@@ -3,7 +3,7 @@
 
 use ampoule_guest::Error;
 #[cfg(feature = "host-kernels")]
-use ampoule_guest::host_kernels;
+use ampoule_guest::host_kernels::{self, Step};
 use ampoule_kernels::{Activation, Scratch};
 
 use crate::linear::Linear;
@@ -94,15 +94,18 @@ impl FeedForward {
         self.down.add(middle, x, scratch);
     }
 
+    /// What [`apply`](FeedForward::apply) does, as steps of the host, where that has both layers.
+    #[cfg(feature = "host-kernels")]
+    pub fn host_steps(&self) -> Option<[Step<'_>; 2]> {
+        let up = self.up.host_step(Activation::Gelu)?;
+        let down = self.down.host_step(Activation::Identity)?;
+        Some([up, down])
+    }
+
     /// What comes of the rows `x`, where the host has both layers: in one call, so that the middle, which
     /// is the widest, never comes into the sandbox.
     #[cfg(feature = "host-kernels")]
     fn by_host(&self, x: &[f32]) -> Option<Vec<f32>> {
-        let (up, down) = (self.up.on_host()?, self.down.on_host()?);
-        let steps = [
-            up.then(host_kernels::Activation::Gelu),
-            down.then(host_kernels::Activation::None),
-        ];
-        Some(host_kernels::apply(&steps, x))
+        Some(host_kernels::apply(&self.host_steps()?, x))
     }
 }

@@ -1,6 +1,8 @@
 //! Layer normalisation with the weights of a file.
 
 use ampoule_guest::Error;
+#[cfg(feature = "host-kernels")]
+use ampoule_guest::host_kernels::Step;
 use ampoule_kernels::layer_norm;
 
 use crate::weights::Weights;
@@ -34,5 +36,11 @@ impl LayerNorm {
     /// Replaces each of the rows `[rows, width]` by its normalisation.
     pub fn apply(&self, rows: &mut [f32]) {
         layer_norm(rows, &self.weight, &self.bias, self.epsilon);
+    }
+
+    /// The same, as a step of the host.
+    #[cfg(feature = "host-kernels")]
+    pub fn host_step(&self) -> Step<'_> {
+        Step::normalize(&self.weight, &self.bias, self.epsilon)
     }
 }

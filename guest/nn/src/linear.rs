@@ -2,7 +2,7 @@
 
 use ampoule_guest::Error;
 #[cfg(feature = "host-kernels")]
-use ampoule_guest::host_kernels::{self, HostLayer};
+use ampoule_guest::host_kernels::{self, HostLayer, Step};
 use ampoule_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, PackedMatrix, Scratch, linear};
 
 use crate::weights::Weights;
@@ -96,12 +96,12 @@ impl Linear {
         }
     }
 
-    /// The layer, where the host keeps it.
+    /// It and `activation`, as a step of the host, where that keeps it.
     #[cfg(feature = "host-kernels")]
-    pub(crate) fn on_host(&self) -> Option<&HostLayer> {
+    pub fn host_step(&self, activation: Activation) -> Option<Step<'_>> {
         match &self.place {
             Place::Sandbox(_) => None,
-            Place::Host(layer) => Some(layer),
+            Place::Host(layer) => Some(layer.then(by_host(activation))),
         }
     }
 }
@@ -122,7 +122,7 @@ impl SandboxLayer {
 
 /// The activation as the host knows it.
 #[cfg(feature = "host-kernels")]
-pub(crate) fn by_host(activation: Activation) -> host_kernels::Activation {
+fn by_host(activation: Activation) -> host_kernels::Activation {
     match activation {
         Activation::Identity => host_kernels::Activation::None,
         Activation::Relu => host_kernels::Activation::Relu,

@@ -57,7 +57,7 @@ impl HostLayer {
     }
 }
 
-/// One thing that is done to all rows: made by [`HostLayer::then`] and [`Step::attention`].
+/// One thing that is done to all rows: made by [`HostLayer::then`] and the functions here.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a>(Kind<'a>);
 
@@ -65,15 +65,61 @@ pub struct Step<'a>(Kind<'a>);
 enum Kind<'a> {
     Linear(&'a HostLayer, Activation),
     Attention(u32),
+    Keep,
+    AddKept,
+    Normalize {
+        weight: &'a [f32],
+        bias: &'a [f32],
+        epsilon: f32,
+    },
 }
 
-impl Step<'_> {
+impl<'a> Step<'a> {
+    /// The rows are kept as they are here, in place of what was kept before.
+    pub const KEEP: Self = Step(Kind::Keep);
+
+    /// What was kept is added, and is no longer kept: a residual connection.
+    pub const ADD_KEPT: Self = Step(Kind::AddKept);
+
     /// Attention of so many heads, of all rows to all rows: of rows `[3 · heads · width]`, queries, keys and
-    /// values, it makes rows `[heads · width]`. It follows a layer.
+    /// values, it makes rows `[heads · width]`.
     #[must_use]
     pub fn attention(heads: usize) -> Self {
         // More than fit are refused as too many.
         Step(Kind::Attention(u32::try_from(heads).unwrap_or(u32::MAX)))
+    }
+
+    /// Layer normalisation: `(x − mean) / √(variance + epsilon) · weight + bias` of each row, `weight` and `bias`
+    /// as long as it.
+    #[must_use]
+    pub fn normalize(weight: &'a [f32], bias: &'a [f32], epsilon: f32) -> Self {
+        Step(Kind::Normalize {
+            weight,
+            bias,
+            epsilon,
+        })
+    }
+
+    /// As it crosses.
+    fn lowered(self) -> host_kernels::Step {
+        match self.0 {
+            Kind::Linear(layer, activation) => {
+                let layer = layer.number;
+                host_kernels::Step::Linear(host_kernels::LinearStep { layer, activation })
+            }
+            Kind::Attention(heads) => host_kernels::Step::Attention(heads),
+            Kind::Keep => host_kernels::Step::Keep,
+            Kind::AddKept => host_kernels::Step::AddKept,
+            Kind::Normalize {
+                weight,
+                bias,
+                epsilon,
+            } => host_kernels::Step::Normalize(host_kernels::Normalization {
+                weight: weight.to_vec(),
+                bias: bias.to_vec(),
+                epsilon,
+            }),
+        }
     }
 }
 
@@ -81,20 +127,12 @@ impl Step<'_> {
 ///
 /// # Panics
 ///
-/// When there is no step, `x` is not a whole number of rows, a layer has other inputs than the one
-/// before it has outputs, or heads cannot share their rows evenly.
+/// When there is no step, `x` is not a whole number of rows, the first step but for [`Step::KEEP`] is neither a
+/// layer nor a normalisation, one of these is of other rows than come to it, heads cannot share their rows
+/// evenly, or nothing is kept of the length that is added.
 #[must_use]
 pub fn apply(steps: &[Step<'_>], x: &[f32]) -> Vec<f32> {
-    let steps: Vec<_> = steps
-        .iter()
-        .map(|step| match step.0 {
-            Kind::Linear(layer, activation) => {
-                let layer = layer.number;
-                host_kernels::Step::Linear(host_kernels::LinearStep { layer, activation })
-            }
-            Kind::Attention(heads) => host_kernels::Step::Attention(heads),
-        })
-        .collect();
+    let steps: Vec<_> = steps.iter().map(|step| step.lowered()).collect();
     match host_kernels::apply(&steps, x) {
         Ok(y) => y,
         Err(error) => refused(&error),

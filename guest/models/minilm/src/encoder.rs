@@ -1,11 +1,15 @@
 //! The network: embeddings, layers, and the mean of what comes out.
 
 use ampoule_guest::Error;
+use ampoule_guest::host_kernels;
 use ampoule_kernels::add;
 use ampoule_nn::{LayerNorm, Weights, error, finite};
 
 use crate::config::Config;
 use crate::layer::{Layer, LayerWorkspace};
+
+/// Layers that the host takes rows through before they come back, at most. What goes along with a call is limited.
+const LAYERS_A_CALL: usize = 8;
 
 /// The memory that [`Encoder::embed`] works in, to be used again for the next text.
 #[derive(Default)]
@@ -97,10 +101,18 @@ impl Encoder {
             ));
         }
         self.start(ids, &mut workspace.x)?;
-        for layer in &self.layers {
-            layer.apply(&mut workspace.x, &mut workspace.layer);
+        let Workspace { x, layer: memory } = workspace;
+        let steps: Option<Vec<_>> = self.layers.iter().map(Layer::host_steps).collect();
+        if let Some(steps) = steps {
+            for steps in steps.chunks(LAYERS_A_CALL) {
+                *x = host_kernels::apply(&steps.concat(), x);
+            }
+        } else {
+            for layer in &self.layers {
+                layer.apply(x, memory);
+            }
         }
-        self.mean(&workspace.x)
+        self.mean(x)
     }
 
     /// The rows that the first layer gets.

@@ -3,7 +3,8 @@
 //! et al., "BERT", 2018).
 
 use ampoule_guest::Error;
-use ampoule_kernels::Scratch;
+use ampoule_guest::host_kernels::Step;
+use ampoule_kernels::{Activation, Scratch};
 use ampoule_nn::{
     Attention, AttentionWorkspace, BLOCK_ROWS, FeedForward, FeedForwardWorkspace, LayerNorm,
     Linear, Weights,
@@ -61,6 +62,17 @@ impl Layer {
             )?,
             output_norm: norm("output.LayerNorm")?,
         })
+    }
+
+    /// What [`apply`](Layer::apply) does, as steps of the host, where that keeps the weights.
+    pub(crate) fn host_steps(&self) -> Option<Vec<Step<'_>>> {
+        let mut steps = vec![Step::KEEP];
+        steps.extend(self.attention.host_steps()?);
+        steps.push(self.attention_output.host_step(Activation::Identity)?);
+        steps.extend([Step::ADD_KEPT, self.attention_norm.host_step(), Step::KEEP]);
+        steps.extend(self.feed_forward.host_steps()?);
+        steps.extend([Step::ADD_KEPT, self.output_norm.host_step()]);
+        Some(steps)
     }
 
     /// Replaces the rows `x` `[tokens, hidden]` by what the layer makes of them.

@@ -11,11 +11,12 @@ mod grant;
 mod int4_matrix;
 mod int8_matrix;
 mod layer_spec;
-mod linear;
+mod normalization;
 mod pack_list;
 mod packed_layer;
 mod packed_layers;
 mod pool;
+mod row_stage;
 mod rows;
 mod stages;
 #[cfg(test)]

@@ -1,47 +1,61 @@
 //! The steps of one call: checked against the layers that there are, and done one after another.
 
 use super::attention::{Heads, MAX_ROWS};
-use super::linear::{Activation, LinearStep, linear};
+use super::normalization::Normalization;
+use super::packed_layer::PackedLayer;
 use super::packed_layers::PackedLayers;
+use super::row_stage::{Activation, RowStage, RowStep};
 use super::rows::Rows;
 use crate::bindings::ampoule::model::host_kernels as wit;
 use crate::bindings::ampoule::model::types::Error as GuestError;
 
-/// Steps of one call. A layer of an encoder has five.
-const MAX_STEPS: usize = 16;
+/// Steps of one call. A layer of an encoder has eleven.
+const MAX_STEPS: usize = 256;
 
 /// Steps that were found right, each fitting the one before it.
 pub(super) struct Stages<'a> {
     stages: Vec<Stage<'a>>,
     inputs: usize,
     outputs: usize,
+    /// The length of the rows that are kept, if any are.
+    kept: Option<usize>,
+    /// The length of the longest rows that are ever kept.
+    longest_kept: usize,
 }
 
 /// What is done to all rows before the next is begun.
 enum Stage<'a> {
-    /// Layers one after another, through which rows go in blocks. At least one.
-    Linear(Vec<LinearStep<'a>>),
+    Rows(RowStage<'a>),
     Attention(Heads),
 }
 
 impl<'a> Stages<'a> {
     /// The steps with the layers of their numbers. Errors: `kernels.step`.
-    pub(super) fn find(layers: &'a PackedLayers, steps: &[wit::Step]) -> Result<Self, GuestError> {
+    pub(super) fn find(
+        layers: &'a PackedLayers,
+        steps: &'a [wit::Step],
+    ) -> Result<Self, GuestError> {
         if steps.is_empty() || steps.len() > MAX_STEPS {
             return Err(wrong(format!(
                 "expected from 1 to {MAX_STEPS} steps, found {}",
                 steps.len()
             )));
         }
+        let inputs = first_length(layers, steps)?;
         let mut found = Self {
             stages: Vec::new(),
-            inputs: 0,
-            outputs: 0,
+            inputs,
+            outputs: inputs,
+            kept: None,
+            longest_kept: 0,
         };
         for step in steps {
             match step {
                 wit::Step::Linear(step) => found.add_linear(layers, step)?,
                 wit::Step::Attention(heads) => found.add_attention(*heads)?,
+                wit::Step::Keep => found.keep(),
+                wit::Step::AddKept => found.add_kept()?,
+                wit::Step::Normalize(step) => found.add_normalization(step)?,
             }
         }
         Ok(found)
@@ -52,12 +66,8 @@ impl<'a> Stages<'a> {
         layers: &'a PackedLayers,
         step: &wit::LinearStep,
     ) -> Result<(), GuestError> {
-        let layer = layers
-            .get(step.layer)
-            .ok_or_else(|| wrong(format!("there is no layer {}", step.layer)))?;
-        if self.stages.is_empty() {
-            self.inputs = layer.inputs();
-        } else if self.outputs != layer.inputs() {
+        let layer = layer(layers, step.layer)?;
+        if self.outputs != layer.inputs() {
             return Err(wrong(format!(
                 "layer {} has {} inputs, and {} come to it",
                 step.layer,
@@ -65,27 +75,18 @@ impl<'a> Stages<'a> {
                 self.outputs
             )));
         }
-        self.outputs = layer.outputs();
-        let step = LinearStep {
-            layer,
-            activation: match step.activation {
-                wit::Activation::None => Activation::None,
-                wit::Activation::Relu => Activation::Relu,
-                wit::Activation::Gelu => Activation::Gelu,
-                wit::Activation::Silu => Activation::Silu,
-            },
+        let activation = match step.activation {
+            wit::Activation::None => Activation::None,
+            wit::Activation::Relu => Activation::Relu,
+            wit::Activation::Gelu => Activation::Gelu,
+            wit::Activation::Silu => Activation::Silu,
         };
-        match self.stages.last_mut() {
-            Some(Stage::Linear(steps)) => steps.push(step),
-            _ => self.stages.push(Stage::Linear(vec![step])),
-        }
+        self.push(RowStep::Linear(layer, activation));
+        self.outputs = layer.outputs();
         Ok(())
     }
 
     fn add_attention(&mut self, heads: u32) -> Result<(), GuestError> {
-        if self.stages.is_empty() {
-            return Err(wrong("the first step is a layer".to_owned()));
-        }
         let found = Heads::new(heads as usize, self.outputs).ok_or_else(|| {
             wrong(format!(
                 "{heads} heads cannot share rows of {}",
@@ -95,6 +96,47 @@ impl<'a> Stages<'a> {
         self.outputs = found.outputs();
         self.stages.push(Stage::Attention(found));
         Ok(())
+    }
+
+    fn keep(&mut self) {
+        self.push(RowStep::Keep);
+        self.kept = Some(self.outputs);
+        self.longest_kept = self.longest_kept.max(self.outputs);
+    }
+
+    fn add_kept(&mut self) -> Result<(), GuestError> {
+        if self.kept != Some(self.outputs) {
+            return Err(wrong(match self.kept {
+                None => "no rows are kept".to_owned(),
+                Some(kept) => format!("rows of {kept} are kept, and rows of {} come", self.outputs),
+            }));
+        }
+        self.push(RowStep::AddKept);
+        self.kept = None;
+        Ok(())
+    }
+
+    fn add_normalization(&mut self, step: &'a wit::Normalization) -> Result<(), GuestError> {
+        let found = normalization(step)?;
+        if self.outputs != found.length() {
+            return Err(wrong(format!(
+                "a normalisation is of rows of {}, and rows of {} come to it",
+                found.length(),
+                self.outputs
+            )));
+        }
+        self.push(RowStep::Normalize(found));
+        Ok(())
+    }
+
+    fn push(&mut self, step: RowStep<'a>) {
+        if let Some(Stage::Rows(stage)) = self.stages.last_mut() {
+            stage.push(step);
+            return;
+        }
+        let mut stage = RowStage::new(self.outputs, self.kept.unwrap_or(0));
+        stage.push(step);
+        self.stages.push(Stage::Rows(stage));
     }
 
     /// The rows in `x`. Errors: `kernels.rows`.
@@ -127,25 +169,20 @@ impl<'a> Stages<'a> {
     /// The work that so many rows are, in multiplications with an addition.
     pub(super) fn multiplications(&self, rows: usize) -> u64 {
         let each = self.stages.iter().map(|stage| match stage {
-            Stage::Linear(steps) => steps
-                .iter()
-                .map(|step| {
-                    let weights = step.layer.inputs() as u64 * step.layer.outputs() as u64;
-                    weights.saturating_mul(rows as u64)
-                })
-                .fold(0, u64::saturating_add),
+            Stage::Rows(stage) => stage.multiplications(rows),
             Stage::Attention(heads) => heads.multiplications(rows),
         });
         each.fold(0, u64::saturating_add)
     }
 
-    /// The length of the longest row that is held of all rows at once, beside what goes in.
+    /// How many numbers a row is at most that are held of all rows at once, beside what goes in: what goes on, and
+    /// what is kept, before and after.
     pub(super) fn longest(&self) -> usize {
         let lengths = self.stages.iter().map(|stage| match stage {
-            Stage::Linear(steps) => steps.last().map_or(0, |step| step.layer.outputs()),
+            Stage::Rows(stage) => stage.outputs(),
             Stage::Attention(heads) => heads.outputs(),
         });
-        lengths.max().unwrap_or(0)
+        lengths.max().unwrap_or(0) + 2 * self.longest_kept
     }
 
     /// The rows `x` through all of them. `go_on` is asked before each piece of work.
@@ -156,22 +193,49 @@ impl<'a> Stages<'a> {
         go_on: impl Fn() -> wasmtime::Result<()> + Sync,
     ) -> wasmtime::Result<Vec<f32>> {
         let mut current: Option<Vec<f32>> = None;
+        let mut kept = Vec::new();
         for stage in &self.stages {
             let x = |length: usize| match &current {
                 None => x,
                 Some(current) => Rows::new(current, length),
             };
             let next = match stage {
-                Stage::Linear(steps) => {
-                    let inputs = steps.first().map_or(1, |step| step.layer.inputs());
-                    linear(steps, x(inputs), threads, &go_on)?
-                }
+                Stage::Rows(stage) => stage.run(x(stage.inputs()), &mut kept, threads, &go_on)?,
                 Stage::Attention(heads) => heads.attend(x(heads.inputs()), threads, &go_on)?,
             };
             current = Some(next);
         }
         Ok(current.unwrap_or_default())
     }
+}
+
+/// The length of a row that goes in, as the first step has it that says. Errors: `kernels.step`.
+fn first_length(layers: &PackedLayers, steps: &[wit::Step]) -> Result<usize, GuestError> {
+    let mut steps = steps
+        .iter()
+        .skip_while(|step| matches!(step, wit::Step::Keep));
+    match steps.next() {
+        Some(wit::Step::Linear(step)) => Ok(layer(layers, step.layer)?.inputs()),
+        Some(wit::Step::Normalize(step)) => Ok(normalization(step)?.length()),
+        _ => Err(wrong(
+            "the first step, but for `keep`, is a layer or a normalisation".to_owned(),
+        )),
+    }
+}
+
+fn layer(layers: &PackedLayers, number: u32) -> Result<&PackedLayer, GuestError> {
+    let layer = layers.get(number);
+    layer.ok_or_else(|| wrong(format!("there is no layer {number}")))
+}
+
+fn normalization(step: &wit::Normalization) -> Result<Normalization<'_>, GuestError> {
+    Normalization::new(&step.weight, &step.bias, step.epsilon).ok_or_else(|| {
+        wrong(format!(
+            "a normalisation has {} weights and {} biases",
+            step.weight.len(),
+            step.bias.len()
+        ))
+    })
 }
 
 fn wrong(message: String) -> GuestError {

@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
 use super::attention::Heads;
-use super::linear::{Activation, LinearStep, linear};
+use super::normalization::Normalization;
 use super::packed_layer::PackedLayer;
+use super::row_stage::{Activation, RowStage, RowStep};
 use super::rows::Rows;
 use super::{KernelThreads, LayerSpec};
 use crate::assets::AssetFiles;
@@ -114,14 +116,26 @@ fn rounding(format: wit::Format) -> f64 {
 }
 
 fn multiply(layers: &[(&PackedLayer, Activation)], x: &[f32], threads: usize) -> Vec<f32> {
-    let steps: Vec<_> = layers
-        .iter()
-        .map(|&(layer, activation)| LinearStep { layer, activation })
-        .collect();
-    let x = Rows::new(x, steps[0].layer.inputs());
+    let steps = layers.iter();
+    let steps = steps.map(|&(layer, activation)| RowStep::Linear(layer, activation));
+    run(layers[0].0.inputs(), steps, x, &[], threads).0
+}
+
+/// What comes of rows of so many numbers, and what is kept of them. As many numbers of each are kept before.
+fn run<'a>(
+    inputs: usize,
+    steps: impl IntoIterator<Item = RowStep<'a>>,
+    x: &[f32],
+    kept: &[f32],
+    threads: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let x = Rows::new(x, inputs);
+    let mut stage = RowStage::new(inputs, kept.len() / x.count().max(1));
+    steps.into_iter().for_each(|step| stage.push(step));
     let threads = KernelThreads::new(threads).unwrap();
-    let y = threads.run(|| linear(&steps, x, threads.count(), || Ok(())));
-    y.unwrap()
+    let mut kept = kept.to_vec();
+    let y = threads.run(|| stage.run(x, &mut kept, threads.count(), || Ok(())));
+    (y.unwrap(), kept)
 }
 
 #[test]
@@ -356,21 +370,108 @@ fn a_call_stops_before_its_next_block() {
     let weights = numbers(1, outputs * inputs);
     let (_, layer) = pack(wit::Format::F32, inputs, &[outputs], &weights, &[0.0; 64]);
     let x = numbers(2, rows * inputs);
-    let steps = [LinearStep {
-        layer: &layer,
-        activation: Activation::None,
-    }];
-    let asked = Cell::new(0);
-    let stopped = linear(&steps, Rows::new(&x, inputs), 1, || {
-        asked.set(asked.get() + 1);
-        if asked.get() == 3 {
+    let mut stage = RowStage::new(inputs, 0);
+    stage.push(RowStep::Linear(&layer, Activation::None));
+    let asked = AtomicUsize::new(0);
+    let stopped = stage.run(Rows::new(&x, inputs), &mut Vec::new(), 1, || {
+        if asked.fetch_add(1, Ordering::Relaxed) == 2 {
             return Err(Stop::Deadline.into());
         }
         Ok(())
     });
     let stopped = stopped.unwrap_err();
     assert_eq!(stopped.downcast_ref::<Stop>(), Some(&Stop::Deadline));
-    assert_eq!(asked.get(), 3);
+    assert_eq!(asked.into_inner(), 3);
+}
+
+/// The normalisation of each row in binary64.
+fn normalized(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) -> Vec<f64> {
+    let length = weight.len() as f64;
+    let row = |row: &[f32]| {
+        let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / length;
+        let squares = row.iter().map(|&x| (f64::from(x) - mean).powi(2));
+        let deviation = (squares.sum::<f64>() / length + f64::from(epsilon)).sqrt();
+        let parameters = weight.iter().zip(bias);
+        row.iter()
+            .zip(parameters)
+            .map(|(&x, (&w, &b))| (f64::from(x) - mean) / deviation * f64::from(w) + f64::from(b))
+            .collect::<Vec<_>>()
+    };
+    x.chunks(weight.len()).flat_map(row).collect()
+}
+
+#[test]
+fn rows_are_kept_added_and_normalised_as_naive_loops_do() {
+    let given = [
+        (1, 1, 1),
+        (2, 5, 3),
+        (33, 64, 17),
+        (70, 48, 200),
+        (300, 5_000, 2),
+    ];
+    let drawn = (0..16).map(|seed| drawn(seed, [90, 120, 90]).into());
+    for (rows, length, middle) in given.into_iter().chain(drawn) {
+        let x = numbers(rows as u32, rows * length);
+        let before = numbers(rows as u32 + 1, rows * length);
+        let (weight, bias) = (numbers(2, length), numbers(3, length));
+        let (up, down) = (numbers(4, middle * length), numbers(5, middle * length));
+        let (up_bias, down_bias) = (numbers(6, middle), numbers(7, length));
+        let (_, first) = pack(wit::Format::F32, length, &[middle], &up, &up_bias);
+        let (_, second) = pack(wit::Format::F32, middle, &[length], &down, &down_bias);
+        let epsilon = 1e-2;
+        let normalize = || RowStep::Normalize(Normalization::new(&weight, &bias, epsilon).unwrap());
+        let none = Activation::None;
+
+        // Step by step, each rounded once.
+        let narrow = |wide: Vec<f64>| wide.iter().map(|&x| x as f32).collect::<Vec<_>>();
+        let sum = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
+        let added = sum(&x, &before);
+        let even = narrow(normalized(&added, &weight, &bias, epsilon));
+        let through = narrow(products(&even, &up, &up_bias, length));
+        let through = narrow(products(&through, &down, &down_bias, middle));
+        let expected = sum(&through, &added);
+
+        for threads in [1, 3] {
+            let steps = [
+                RowStep::AddKept,
+                RowStep::Keep,
+                normalize(),
+                RowStep::Linear(&first, none),
+                RowStep::Linear(&second, none),
+                RowStep::AddKept,
+                RowStep::Keep,
+            ];
+            let (y, kept) = run(length, steps, &x, &before, threads);
+            let most = (size(&up) / length as f64).max(1.0) * size(&down) / length as f64 + 10.0;
+            for (y, expected) in y.iter().zip(&expected) {
+                let off = f64::from((y - expected).abs());
+                assert!(
+                    off < 1e-5 * most,
+                    "{rows} {length} {middle}: {y} {expected}"
+                );
+            }
+            assert_eq!(y.len(), expected.len());
+            assert_eq!(kept, y);
+            // What nothing is done to stays as it was; what was added is gone.
+            let (_, kept) = run(length, [normalize()], &x, &before, threads);
+            assert_eq!(kept, before);
+            let (_, kept) = run(length, [RowStep::AddKept], &x, &before, threads);
+            assert_eq!(kept, Vec::<f32>::new());
+        }
+    }
+}
+
+#[test]
+fn a_normalisation_has_as_many_biases_as_weights_and_passes_on_what_is_no_number() {
+    assert!(Normalization::new(&[], &[], 0.0).is_none());
+    assert!(Normalization::new(&[1.0, 2.0], &[1.0], 0.0).is_none());
+    let normalization = Normalization::new(&[1.0; 9], &[0.0; 9], 1e-5).unwrap();
+    for odd in [f32::NAN, f32::INFINITY] {
+        let mut rows = numbers(1, 18);
+        rows[4] = odd;
+        normalization.apply(&mut rows);
+        assert!(rows[4].is_nan() && rows[9..].iter().all(|x| x.is_finite()));
+    }
 }
 
 /// `softmax(q·kᵀ / √width)·v` of one head in binary64, from rows of queries, keys and values.
