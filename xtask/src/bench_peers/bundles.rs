@@ -62,11 +62,6 @@ pub(crate) const fn four_bit_bytes(side: usize) -> usize {
     side * side / 2 + side * side / 32 * 2
 }
 
-/// The same of a matrix that the host keeps, whose scales are wider.
-pub(crate) const fn four_bit_bytes_on_the_host(side: usize) -> usize {
-    side * side / 2 + side * side / 32 * 4
-}
-
 /// The bundle of the demo, made anew where its parts have changed.
 pub(crate) fn encoder(workspace: &Workspace) -> Result<Signed> {
     guests::build_model(workspace, &guests::model(workspace, MINILM.package)?)?;

@@ -77,8 +77,7 @@ pub(crate) fn rows(workload: &Workload, found: &BTreeMap<(usize, Engine), Found>
                 median_of(Engine::GemmNative, 1).and_then(|gemm| Some(gemm / own?));
         }
         // Far below 2^53.
-        row.gb_per_s =
-            bytes_read(workload, engine).and_then(|bytes| Some(bytes as f64 / own? / 1e6));
+        row.gb_per_s = bytes_read(workload).and_then(|bytes| Some(bytes as f64 / own? / 1e6));
         row.cosine = times.cosine;
         row.about = Some(times.about.clone());
         row
@@ -87,13 +86,10 @@ pub(crate) fn rows(workload: &Workload, found: &BTreeMap<(usize, Engine), Found>
 }
 
 /// Where what a workload reads of memory is what it waits for.
-fn bytes_read(workload: &Workload, engine: Engine) -> Option<usize> {
-    match (workload, engine) {
-        (Workload::ReadBandwidth, _) => Some(jobs::bandwidth_bytes()),
-        (Workload::GemvQ4, Engine::AmpouleHostKernels) => {
-            Some(bundles::four_bit_bytes_on_the_host(GEMV_SIDE))
-        }
-        (Workload::GemvQ4, _) => Some(bundles::four_bit_bytes(GEMV_SIDE)),
+fn bytes_read(workload: &Workload) -> Option<usize> {
+    match workload {
+        Workload::ReadBandwidth => Some(jobs::bandwidth_bytes()),
+        Workload::GemvQ4 => Some(bundles::four_bit_bytes(GEMV_SIDE)),
         _ => None,
     }
 }

@@ -3,45 +3,47 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use rten_gemm::{BlockQuantizedGemm, BlockQuantizedMatrix, ComputeMode, GemmInputB};
-use rten_simd::f16;
-use rten_tensor::{Contiguous, NdTensorView};
+use rten_gemm::GemmInputB;
+use rten_simd::{SimdOp as _, f16};
+use rten_tensor::NdTensorView;
+use rten_vecmath::F16ToF32;
 
 use super::f32_matrix;
+use super::int4_product::{
+    BLOCK_WORDS, GROUP, Int4Product, OFFSET, RoundedRow, WEIGHT, WORD_WEIGHTS,
+};
 use super::layer_spec::INT4_BLOCK;
 use super::rows::Rows;
 use super::weights::Weights;
 
-/// What stands for 0.
-const ZERO: f32 = 8.0;
-
-/// Up to so many rows are multiplied one by one; for more of them a panel is widened once.
+/// Up to so many rows are multiplied one by one, as bytes; for more of them a panel is widened once.
 const FEW_ROWS: usize = 4;
 
-/// One panel.
+/// One panel, its outputs filled up to groups and its inputs to blocks.
 pub(super) struct Int4Panel {
+    inputs: usize,
     outputs: usize,
     /// Of each output.
     blocks: usize,
-    /// `[outputs, blocks, 16]`, the lower half of a byte first.
-    weights: Vec<u8>,
-    /// What one step of a weight is worth, `[outputs, blocks]`: binary16, as the format has it, and widened
-    /// as the kernels want it.
-    scales: Vec<f32>,
+    /// `[groups, blocks, BLOCK_WORDS, GROUP]`, the first input of a word in its lowest bits.
+    words: Vec<i16>,
+    /// What one step of a weight is worth, `[groups, blocks, GROUP]`.
+    scales: Vec<f16>,
 }
 
 impl Int4Panel {
     pub(super) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
-        let blocks = inputs.div_ceil(INT4_BLOCK);
+        let (blocks, groups) = (inputs.div_ceil(INT4_BLOCK), outputs.len().div_ceil(GROUP));
         let mut panel = Self {
+            inputs,
             outputs: outputs.len(),
             blocks,
-            weights: Vec::with_capacity(outputs.len() * blocks * INT4_BLOCK / 2),
-            scales: Vec::with_capacity(outputs.len() * blocks),
+            words: vec![0; groups * blocks * BLOCK_WORDS * GROUP],
+            scales: vec![f16::from_f32(0.0); groups * blocks * GROUP],
         };
-        for row in weights.rows(outputs).chunks_exact(inputs) {
-            for block in row.chunks(INT4_BLOCK) {
-                panel.add(block);
+        for (output, row) in weights.rows(outputs).chunks_exact(inputs).enumerate() {
+            for (block, weights) in row.chunks(INT4_BLOCK).enumerate() {
+                panel.set(output, block, weights);
             }
         }
         panel
@@ -49,105 +51,96 @@ impl Int4Panel {
 
     /// The weight that is farthest from 0 becomes -8, the one end that has no counterpart, whatever its
     /// sign: the scale has the other.
-    fn add(&mut self, block: &[f32]) {
-        let farthest = block.iter().copied().fold(0.0_f32, |farthest, w| {
+    fn set(&mut self, output: usize, block: usize, weights: &[f32]) {
+        let farthest = weights.iter().copied().fold(0.0_f32, |farthest, w| {
             if w.abs() > farthest.abs() {
                 w
             } else {
                 farthest
             }
         });
-        let poison: f32 = block.iter().map(|w| w * 0.0).sum();
-        let scale = f16::from_f32(farthest / -ZERO + poison).to_f32();
-        let inverse = if scale == 0.0 { 0.0 } else { scale.recip() };
+        let poison: f32 = weights.iter().map(|w| w * 0.0).sum();
+        let scale = f16::from_f32(farthest / -8.0 + poison);
+        let step = scale.to_f32();
+        let inverse = if step == 0.0 { 0.0 } else { step.recip() };
         // What is not finite becomes 0 here, and no number by its scale.
-        let rounded = |w: f32| ((w * inverse).round() + ZERO).clamp(0.0, 15.0) as u8;
+        let rounded = |w: f32| ((w * inverse).round() as i16 + OFFSET).clamp(0, WEIGHT);
         let mut padded = [0.0; INT4_BLOCK];
-        padded[..block.len()].copy_from_slice(block);
-        let pairs = padded.as_chunks().0.iter();
-        self.weights
-            .extend(pairs.map(|[low, high]| rounded(*low) | rounded(*high) << 4));
-        self.scales.push(scale);
+        padded[..weights.len()].copy_from_slice(weights);
+
+        let place = output / GROUP * self.blocks + block;
+        let lane = output % GROUP;
+        self.scales[place * GROUP + lane] = scale;
+        let words = self.words[place * BLOCK_WORDS * GROUP + lane..].iter_mut();
+        for (word, weights) in words.step_by(GROUP).zip(padded.as_chunks().0) {
+            let [first, second, third, last] = weights.map(rounded);
+            *word = first | second << 4 | third << 8 | last << 12;
+        }
     }
 
-    /// `y = x·wᵀ + b`, `[rows, outputs]`.
+    /// `y = x·wᵀ + b`, `[rows, outputs]`. Of few rows, each block becomes bytes: half as long as with the row as
+    /// it is, and what is lost is a twentieth of what four bits lose.
     pub(super) fn multiply(
         &self,
         x: Rows<'_>,
         bias: &[f32],
         y: &mut [f32],
     ) -> wasmtime::Result<()> {
-        let padded;
-        let x = match x.length().is_multiple_of(INT4_BLOCK) {
-            true => x,
-            false => {
-                padded = pad(x, self.blocks * INT4_BLOCK);
-                Rows::new(&padded, self.blocks * INT4_BLOCK)
-            }
-        };
         if x.count() > FEW_ROWS {
-            let w = GemmInputB::BlockQuantized(self.matrix()?);
-            return f32_matrix::multiply(x, w, bias, y);
+            return self.multiply_widened(x, bias, y);
         }
-        let mode = compute_mode(x);
-        // One row a product: only so are its numbers rounded.
-        let x = NdTensorView::from_data([x.count(), 1, x.length()], x.values());
-        let mut products = vec![MaybeUninit::new(0.0); y.len()];
-        let products = BlockQuantizedGemm::new()
-            .with_compute(mode)
-            .batched_gemm_uninit(&mut products, x, self.matrix()?)
-            .map_err(failed)?;
-        for (y, product) in y
-            .chunks_exact_mut(bias.len())
-            .zip(products.chunks_exact(bias.len()))
-        {
-            for ((y, product), bias) in y.iter_mut().zip(product).zip(bias) {
-                *y = product + bias;
+        for (x, y) in x.iter().zip(y.chunks_exact_mut(bias.len())) {
+            match RoundedRow::new(x) {
+                Some(row) => Int4Product {
+                    row: &row,
+                    words: &self.words,
+                    scales: &self.scales,
+                    bias,
+                    y,
+                }
+                .dispatch(),
+                None => self.multiply_widened(Rows::new(x, x.len()), bias, y)?,
             }
         }
         Ok(())
     }
 
-    fn matrix(&self) -> wasmtime::Result<BlockQuantizedMatrix<'_, f32>> {
-        let weights = [self.outputs, self.blocks, INT4_BLOCK / 2];
-        let weights = Contiguous::new(NdTensorView::from_data(weights, &self.weights[..]));
-        let scales = [self.outputs, self.blocks];
-        let scales = Contiguous::new(NdTensorView::from_data(scales, &self.scales[..]));
-        match (weights, scales) {
-            (Some(weights), Some(scales)) => {
-                BlockQuantizedMatrix::new(weights, scales, 4).map_err(failed)
+    fn multiply_widened(&self, x: Rows<'_>, bias: &[f32], y: &mut [f32]) -> wasmtime::Result<()> {
+        let widened = self.widened();
+        let width = self.outputs.next_multiple_of(GROUP);
+        let w = NdTensorView::from_data([self.inputs, width], &widened[..]);
+        let w = w.slice((.., ..self.outputs));
+        f32_matrix::multiply(x, GemmInputB::Unpacked(w), bias, y)
+    }
+
+    /// `[inputs, outputs]`, the outputs filled up to groups.
+    fn widened(&self) -> Vec<f32> {
+        let mut scales = vec![MaybeUninit::new(0.0); self.scales.len()];
+        let scales = &*F16ToF32::new(&self.scales, &mut scales).dispatch();
+        let width = self.outputs.next_multiple_of(GROUP);
+        let mut widened = vec![0.0; self.inputs * width];
+        let groups = self.words.chunks_exact(self.blocks * BLOCK_WORDS * GROUP);
+        let scales = scales.chunks_exact(self.blocks * GROUP);
+        for (group, (words, scales)) in groups.zip(scales).enumerate() {
+            let words = words.as_chunks::<GROUP>().0.iter();
+            let scales = scales.as_chunks::<GROUP>().0.iter();
+            let scales = scales.flat_map(|scales| std::iter::repeat_n(scales, BLOCK_WORDS));
+            let inputs = widened.chunks_mut(WORD_WEIGHTS * width);
+            for ((words, scales), inputs) in words.zip(scales).zip(inputs) {
+                for (place, input) in inputs.chunks_exact_mut(width).enumerate() {
+                    let weights = input[group * GROUP..].iter_mut().zip(words).zip(scales);
+                    for ((weight, word), scale) in weights {
+                        let steps = (word >> (4 * place) & WEIGHT) - OFFSET;
+                        *weight = f32::from(steps) * scale;
+                    }
+                }
             }
-            _ => Err(wasmtime::Error::msg("a matrix has gaps")),
         }
+        widened
     }
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.weights.len() + self.scales.len() * 4
+        2 * (self.words.len() + self.scales.len())
     }
-}
-
-/// Rounded to bytes where the processor multiplies those: two and a half times as fast, and what is lost is a
-/// twentieth of what four bits lose. What is infinite or no number cannot be rounded.
-fn compute_mode(x: Rows<'_>) -> ComputeMode {
-    let can_round = BlockQuantizedGemm::is_compute_optimized(ComputeMode::Int8)
-        && x.values().iter().all(|x| x.is_finite());
-    match can_round {
-        true => ComputeMode::Int8,
-        false => ComputeMode::Float,
-    }
-}
-
-fn failed(error: impl std::fmt::Debug) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("the kernel: {error:?}"))
-}
-
-/// The rows with zeros behind them.
-fn pad(rows: Rows<'_>, length: usize) -> Vec<f32> {
-    let mut padded = Vec::with_capacity(rows.count() * length);
-    for row in rows.iter() {
-        padded.extend_from_slice(row);
-        padded.resize(padded.len().next_multiple_of(length), 0.0);
-    }
-    padded
 }

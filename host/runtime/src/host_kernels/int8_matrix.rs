@@ -9,6 +9,7 @@ use std::ops::Range;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
 use rten_tensor::NdTensorView;
 
+use super::rounding::{SHIFT, inverse, largest};
 use super::rows::Rows;
 use super::weights::Weights;
 
@@ -118,33 +119,10 @@ impl RoundedRows {
         let scale = largest(row) / f32::from(zero - 1);
         let inverse = inverse(scale);
         self.values.extend(row.iter_mut().map(|x| {
-            // The whole number is in the low bits then, and rounded to the nearest, the even one of two. Unlike
-            // the function for that, all processors do it to several numbers at once.
             let shifted = *x * inverse + SHIFT;
             *x -= (shifted - SHIFT) * scale;
             (shifted.to_bits() as u8).wrapping_add(zero)
         }));
         self.scales.push(scale);
-    }
-}
-
-/// What pushes the whole part of a number below 2²² into the low bits of its representation.
-const SHIFT: f32 = 12_582_912.0;
-
-/// How many steps 1 is; 0 where a step is nothing, next to nothing or no number.
-fn inverse(scale: f32) -> f32 {
-    let inverse = scale.recip();
-    if inverse.is_finite() { inverse } else { 0.0 }
-}
-
-/// The largest absolute value; no number when one of them is infinite or none.
-fn largest(values: &[f32]) -> f32 {
-    // As bits, which are in the order of the numbers, and above them what is infinite and what is none.
-    let bits = values.iter().map(|x| x.to_bits() & 0x7fff_ffff);
-    let largest = f32::from_bits(bits.fold(0, u32::max));
-    if largest.is_finite() {
-        largest
-    } else {
-        f32::NAN
     }
 }

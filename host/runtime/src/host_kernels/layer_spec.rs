@@ -139,7 +139,7 @@ impl LayerSpec {
             Format::F16 => inputs * 2,
             // And a scale, and what a kernel keeps of the sums of 1,024 inputs each.
             Format::Int8 => inputs.next_multiple_of(4) + inputs.div_ceil(1024) * 16 + 16,
-            Format::Int4 => blocks * (INT4_BLOCK as u64 / 2 + 4),
+            Format::Int4 => blocks * (INT4_BLOCK as u64 / 2 + 2),
         };
         let bias = 4;
         // And what a kernel writes in front of a matrix.

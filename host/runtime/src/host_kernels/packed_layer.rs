@@ -12,9 +12,9 @@ use super::weights::Weights;
 use crate::assets::AssetFiles;
 use crate::bindings::ampoule::model::types::Error as GuestError;
 
-/// Multiplications of one panel with a block of rows, at most: two or three milliseconds, which pass between
-/// two looks at the deadline.
-const PANEL_MULTIPLICATIONS: usize = 1 << 27;
+/// Rows that a thread multiplies at once: with a panel two or three milliseconds, which pass between two
+/// looks at the deadline.
+pub(super) const BLOCK_ROWS: usize = 128;
 
 /// Outputs of a panel are a multiple of this, the widest that a kernel computes at once.
 const PANEL_STEP: usize = 64;
@@ -22,8 +22,6 @@ const PANEL_STEP: usize = 64;
 /// A layer, packed.
 pub(crate) struct PackedLayer {
     inputs: usize,
-    /// Rows that are multiplied at once, for each thread.
-    block_rows: usize,
     /// `[outputs]`.
     bias: Vec<f32>,
     /// How many outputs each panel has, but for the last.
@@ -38,21 +36,15 @@ enum Panel {
     Int4(Int4Panel),
 }
 
-/// Numbers of one panel, at most. In four bits more of them: one row is what such a matrix is for, and its
-/// numbers are rounded anew for each panel.
-fn panel_numbers(format: Format) -> usize {
-    match format {
-        Format::F32 | Format::F16 | Format::Int8 => 1 << 20,
-        Format::Int4 => 1 << 22,
-    }
-}
+/// Numbers of one panel, at most.
+const PANEL_NUMBERS: usize = 1 << 20;
 
 impl PackedLayer {
     /// Packs what the description says out of the files. Errors: `kernels.layer`, `asset.*`.
     pub(crate) fn pack(spec: &LayerSpec, files: &AssetFiles) -> Result<Self, GuestError> {
         let weights = Weights::open(spec, files)?;
         let (inputs, outputs) = (spec.inputs(), spec.outputs());
-        let width = (panel_numbers(spec.format()) / inputs / PANEL_STEP * PANEL_STEP)
+        let width = (PANEL_NUMBERS / inputs / PANEL_STEP * PANEL_STEP)
             .clamp(PANEL_STEP, outputs.next_multiple_of(PANEL_STEP));
         let panels = (0..outputs)
             .step_by(width)
@@ -68,7 +60,6 @@ impl PackedLayer {
             .collect();
         Ok(Self {
             inputs,
-            block_rows: PANEL_MULTIPLICATIONS / panel_numbers(spec.format()),
             bias: weights.bias,
             width,
             panels,
@@ -81,10 +72,6 @@ impl PackedLayer {
 
     pub(crate) fn outputs(&self) -> usize {
         self.bias.len()
-    }
-
-    pub(super) fn block_rows(&self) -> usize {
-        self.block_rows
     }
 
     pub(super) fn panels(&self) -> usize {

@@ -9,7 +9,7 @@ use rten_simd::SimdUnaryOp as _;
 use rten_vecmath::{Gelu, Silu};
 
 use super::normalization::Normalization;
-use super::packed_layer::PackedLayer;
+use super::packed_layer::{BLOCK_ROWS, PackedLayer};
 use super::rows::Rows;
 
 /// Numbers that a thread takes through an activation at once: some microseconds.
@@ -67,8 +67,6 @@ pub(super) struct RowStage<'a> {
     multiplications: u64,
     /// The length of the longest row in it.
     widest: usize,
-    /// Rows that are multiplied at once, for each thread.
-    block_rows: usize,
 }
 
 impl<'a> RowStage<'a> {
@@ -81,7 +79,6 @@ impl<'a> RowStage<'a> {
             kept,
             multiplications: 0,
             widest: inputs.max(kept),
-            block_rows: BLOCK_NUMBERS,
         }
     }
 
@@ -91,7 +88,6 @@ impl<'a> RowStage<'a> {
         let multiplications = match &step {
             RowStep::Linear(layer, _) => {
                 self.outputs = layer.outputs();
-                self.block_rows = self.block_rows.min(layer.block_rows());
                 length.saturating_mul(self.outputs as u64)
             }
             RowStep::Keep | RowStep::AddKept => length,
@@ -127,7 +123,7 @@ impl<'a> RowStage<'a> {
         go_on: impl Fn() -> wasmtime::Result<()> + Sync,
     ) -> wasmtime::Result<Vec<f32>> {
         let count = x.count();
-        let rows = (self.block_rows * threads)
+        let rows = (BLOCK_ROWS * threads)
             .min(BLOCK_NUMBERS / self.widest.max(1))
             .max(1);
         // Each thread takes its rows through all steps, and waits for no other in between.

@@ -1,0 +1,158 @@
+//! One row, as bytes, times a matrix in four bits.
+//!
+//! 64 outputs lie together. Of them, four inputs are 64 words of 16 bits, one an output, so that a vector of
+//! words has an output in each lane, whatever its length, and no sum goes across lanes.
+
+use rten_simd::ops::{BitOps as _, Extend as _, IntOps as _, NumOps as _, ToFloat as _};
+use rten_simd::{Isa, Simd as _, SimdOp, f16};
+
+use super::layer_spec::INT4_BLOCK;
+use super::rounding::{SHIFT, inverse, largest};
+
+/// Outputs that lie together.
+pub(super) const GROUP: usize = 64;
+
+/// Weights in a word.
+pub(super) const WORD_WEIGHTS: usize = 4;
+
+/// Words of a block of an output.
+pub(super) const BLOCK_WORDS: usize = INT4_BLOCK / WORD_WEIGHTS;
+
+/// What is added to a weight, so that it has no sign.
+pub(super) const OFFSET: i16 = 8;
+
+/// The bits of a weight.
+pub(super) const WEIGHT: i16 = 0xf;
+
+/// The largest number of a block becomes this. Then a block's sum, of 32 products with at most eight times as
+/// much, fits 16 bits.
+const LARGEST: f32 = 127.0;
+
+/// How many words ahead of those that are multiplied memory is asked for: a page, because a processor's own
+/// foresight ends with the page.
+const AHEAD: usize = 2048;
+
+/// A row as whole numbers, in blocks with a scale each, filled up with zeros.
+pub(super) struct RoundedRow {
+    /// `[blocks, INT4_BLOCK]`, each number in both halves: the processor then repeats it as it is read.
+    doubled: Vec<i32>,
+    /// What the sum of a block begins with, because weights have [`OFFSET`] added, `[blocks]`.
+    corrections: Vec<i16>,
+    /// What one step is worth, `[blocks]`.
+    steps: Vec<f32>,
+}
+
+impl RoundedRow {
+    /// Nothing, when a number is infinite or none.
+    pub(super) fn new(row: &[f32]) -> Option<Self> {
+        let blocks = row.len().div_ceil(INT4_BLOCK);
+        let mut rounded = Self {
+            doubled: Vec::with_capacity(blocks * INT4_BLOCK),
+            corrections: Vec::with_capacity(blocks),
+            steps: Vec::with_capacity(blocks),
+        };
+        for block in row.chunks(INT4_BLOCK) {
+            let step = largest(block) / LARGEST;
+            if step.is_nan() {
+                return None;
+            }
+            let mut padded = [0.0; INT4_BLOCK];
+            padded[..block.len()].copy_from_slice(block);
+            let inverse = inverse(step);
+            let whole = padded.map(|x| (x * inverse + SHIFT).to_bits() as i16);
+            let sum: i16 = whole.iter().sum();
+            rounded.corrections.push(-OFFSET * sum);
+            rounded.doubled.extend(whole.map(doubled));
+            rounded.steps.push(step);
+        }
+        Some(rounded)
+    }
+}
+
+fn doubled(x: i16) -> i32 {
+    i32::from(x) << 16 | i32::from(x as u16)
+}
+
+/// `y[o] = Σ x[i]·w[o, i] + b[o]`.
+pub(super) struct Int4Product<'a> {
+    pub(super) row: &'a RoundedRow,
+    /// `[groups, blocks, BLOCK_WORDS, GROUP]`, as a panel keeps them.
+    pub(super) words: &'a [i16],
+    /// `[groups, blocks, GROUP]`.
+    pub(super) scales: &'a [f16],
+    pub(super) bias: &'a [f32],
+    pub(super) y: &'a mut [f32],
+}
+
+impl SimdOp for Int4Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        match GROUP / isa.i16().len() {
+            1 => self.multiply::<I, 1>(isa),
+            2 => self.multiply::<I, 2>(isa),
+            4 => self.multiply::<I, 4>(isa),
+            8 => self.multiply::<I, 8>(isa),
+            _ => unreachable!("vectors of words have 8 to 64 of them"),
+        }
+    }
+}
+
+impl Int4Product<'_> {
+    /// With a group as so many vectors.
+    #[inline(always)]
+    fn multiply<I: Isa, const VECTORS: usize>(self, isa: I) {
+        let (halves, floats) = (isa.f16(), isa.f32());
+        let (shorts, wholes) = (isa.i16(), isa.i32());
+        let weight = shorts.splat(WEIGHT);
+        let (length, lanes) = (shorts.len(), floats.len());
+        let blocks = self.row.steps.len();
+        let groups = self.words.chunks_exact(blocks * BLOCK_WORDS * GROUP);
+        let groups = groups.zip(self.scales.chunks_exact(blocks * GROUP));
+        let outputs = self.y.chunks_mut(GROUP).zip(self.bias.chunks(GROUP));
+        for ((words, scales), (y, bias)) in groups.zip(outputs) {
+            let mut sums = [[floats.zero(); 2]; VECTORS];
+            let words = words.as_chunks::<GROUP>().0.chunks_exact(BLOCK_WORDS);
+            let scales = scales.as_chunks::<GROUP>().0.iter();
+            let xs = self.row.doubled.as_chunks::<INT4_BLOCK>().0.iter();
+            let steps = self.row.steps.iter().zip(&self.row.corrections);
+            for ((words, scales), (x, (step, correction))) in words.zip(scales).zip(xs.zip(steps)) {
+                // What is too large for 16 bits on the way comes back with the end.
+                let mut block = [shorts.splat(*correction); VECTORS];
+                for (words, x) in words.iter().zip(x.as_chunks::<WORD_WEIGHTS>().0) {
+                    let x = x.map(|x| shorts.from_bits(wholes.splat(x).to_bits()));
+                    for (vector, block) in block.iter_mut().enumerate() {
+                        let words = &words[vector * length..];
+                        shorts.prefetch(words.as_ptr().wrapping_add(AHEAD));
+                        let words = shorts.load(words);
+                        let first = shorts.and(words, weight);
+                        let second = shorts.and(shorts.shift_right::<4>(words), weight);
+                        let third = shorts.and(shorts.shift_right::<8>(words), weight);
+                        let last = shorts.and(shorts.shift_right::<12>(words), weight);
+                        let low = shorts.add(shorts.mul(first, x[0]), shorts.mul(second, x[1]));
+                        let high = shorts.add(shorts.mul(third, x[2]), shorts.mul(last, x[3]));
+                        *block = shorts.add(*block, shorts.add(low, high));
+                    }
+                }
+                let step = floats.splat(*step);
+                for (vector, (block, [low, high])) in block.into_iter().zip(&mut sums).enumerate() {
+                    let scales = halves.load(&scales[vector * length..]);
+                    let add = |sum, block, scale| {
+                        floats.mul_add(wholes.to_float(block), floats.mul(scale, step), sum)
+                    };
+                    *low = add(*low, shorts.extend_low(block), halves.extend_low(scales));
+                    *high = add(*high, shorts.extend_high(block), halves.extend_high(scales));
+                }
+            }
+            let mut products = [0.0; GROUP];
+            for (vector, [low, high]) in sums.into_iter().enumerate() {
+                floats.store(low, &mut products[vector * length..]);
+                floats.store(high, &mut products[vector * length + lanes..]);
+            }
+            for ((y, product), bias) in y.iter_mut().zip(products).zip(bias) {
+                *y = product + bias;
+            }
+        }
+    }
+}
