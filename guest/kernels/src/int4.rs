@@ -4,6 +4,12 @@
 //! sixteen values are used, is that of llama.cpp's `Q4_0`; the order in memory is ours. One row of
 //! activations is rounded to bytes in the same blocks, so that a block's share of a sum is in whole
 //! numbers; for several rows, weights are widened to f32 instead, once for all of them.
+//!
+//! One vector has four inputs of four outputs, and another four in its high halves of bytes. So all that a
+//! block does not need per input, the scale and what makes f32 of a whole number, is done for four outputs at
+//! once, and nothing is summed across lanes. 4096 × 4096 took 1.06 ms with an output in a vector and takes
+//! 0.55 from the cache; out of memory 1.08 and 0.65, of which 0.10 are because four panels that are far apart
+//! are taken together.
 
 mod activations;
 mod panels;
@@ -16,14 +22,14 @@ pub(crate) use row_product::row_product;
 /// Inputs that share a scale.
 pub(crate) const BLOCK_INPUTS: usize = 32;
 
-/// Half of them: those in the low halves of bytes, and those in the high halves.
-pub(crate) const HALF_BLOCK: usize = BLOCK_INPUTS / 2;
+/// Inputs of an output that lie together.
+pub(crate) const QUAD: usize = 4;
+
+/// Quads of a block. In a byte, a weight of an even one is in the low half, one of the next in the high half.
+pub(crate) const QUADS: usize = BLOCK_INPUTS / QUAD;
 
 /// What is added to a weight, so that it has no sign.
-pub(crate) const WEIGHT_OFFSET: i32 = 8;
+pub(crate) const WEIGHT_OFFSET: i16 = 8;
 
-/// Blocks of inputs that one call of the inner loop does at most.
-pub(crate) const BLOCKS: usize = 8;
-
-/// The sums of a panel's outputs, in two fours, four parts of each.
-pub(crate) type Int4Sums = [[[f32; 4]; 4]; 2];
+/// Pairs of quads of a block.
+pub(crate) const PAIRS: usize = QUADS / 2;

@@ -11,7 +11,7 @@ pub(crate) use portable::Portable as Native;
 pub(crate) use wasm32::Simd128 as Native;
 
 use crate::half_panels::HalfStep;
-use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
+use crate::int4::{Int4Block, Int4Input};
 use crate::int8::{BLOCK_INPUTS, Int8ColumnBlock, Int8RowBlock};
 use crate::strip::{SpreadNumber, Strip};
 use crate::tile::{ColumnStep, RowStep, TILE_ROWS, TileRows};
@@ -81,13 +81,8 @@ pub(crate) trait Kernels {
     /// `tile += a·b` over the first `steps` steps of a block; see [`crate::int8`].
     fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: TileRows<'_>);
 
-    /// `sums += x·w` over the first `blocks` of the given blocks; see [`crate::int4`].
-    fn accumulate_int4(
-        blocks: usize,
-        x: &[Int4Input; BLOCKS],
-        weights: &[Int4Block; BLOCKS],
-        sums: &mut Int4Sums,
-    );
+    /// `strip += x·b` over as many blocks as all have, whose scales are finite; see [`crate::int4`].
+    fn accumulate_int4(x: &[Int4Input], panels: [&[Int4Block]; 4], strip: &mut Strip);
 
     /// Puts each number of a row into every lane of its place in its step.
     fn spread(row: &[f32], steps: &mut [RowStep], lane: usize);

@@ -1,31 +1,23 @@
 //! One row of activations, rounded to bytes in blocks.
 
-use super::{BLOCK_INPUTS, BLOCKS, WEIGHT_OFFSET};
+use super::{BLOCK_INPUTS, QUAD, QUADS, WEIGHT_OFFSET};
 use crate::int8::{MOST_ACTIVATION, scale_of};
+use crate::simd::LANES;
 
-/// A block of activations.
+/// A block of activations, everything in every lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(16))]
 pub(crate) struct Int4Input {
-    pub(crate) values: [[i8; BLOCK_INPUTS / 2]; 2],
-    /// What the sum begins with, because weights have [`WEIGHT_OFFSET`] added: in one lane.
-    pub(crate) correction: [i32; 4],
-    /// The scale, in every lane.
-    pub(crate) scale: [f32; 4],
-}
-
-impl Int4Input {
-    const ZERO: Int4Input = Int4Input {
-        values: [[0; BLOCK_INPUTS / 2]; 2],
-        correction: [0; 4],
-        scale: [0.0; 4],
-    };
+    pub(crate) values: [[[i8; QUAD]; LANES]; QUADS],
+    /// What the sums of the first two and of the last two of each quad begin with, by turns, because weights
+    /// have [`WEIGHT_OFFSET`] added.
+    pub(crate) correction: [i16; 2 * LANES],
+    pub(crate) scale: [f32; LANES],
 }
 
 /// A row of activations.
 #[derive(Debug, Default)]
 pub(crate) struct Int4Inputs {
-    /// Block by block, and after them enough room that [`BLOCKS`] can be lent from any on.
     blocks: Vec<Int4Input>,
 }
 
@@ -33,27 +25,29 @@ impl Int4Inputs {
     /// Rounds a row.
     pub(crate) fn pack(&mut self, x: &[f32]) {
         self.blocks.clear();
-        for values in x.chunks(BLOCK_INPUTS) {
+        self.blocks.extend(x.chunks(BLOCK_INPUTS).map(|values| {
             let (scale, inverse) = scale_of(values, MOST_ACTIVATION);
-            let mut block = Int4Input::ZERO;
-            block.scale = [scale; 4];
-            let rounded = block.values.as_flattened_mut().iter_mut();
-            for (rounded, value) in rounded.zip(values) {
+            let mut rounded = [0; BLOCK_INPUTS];
+            for (rounded, value) in rounded.iter_mut().zip(values) {
                 *rounded = (value * inverse).round_ties_even() as i8;
-                block.correction[0] -= WEIGHT_OFFSET * i32::from(*rounded);
             }
-            self.blocks.push(block);
-        }
-        self.blocks
-            .resize(self.blocks.len() + BLOCKS - 1, Int4Input::ZERO);
+            let [mut first, mut last] = [0; 2];
+            let mut quads = [[[0; QUAD]; LANES]; QUADS];
+            for (lanes, &quad) in quads.iter_mut().zip(rounded.as_chunks().0) {
+                *lanes = [quad; LANES];
+                let [a, b, c, d] = quad.map(i16::from);
+                first -= WEIGHT_OFFSET * (a + b);
+                last -= WEIGHT_OFFSET * (c + d);
+            }
+            Int4Input {
+                values: quads,
+                correction: [first, last, first, last, first, last, first, last],
+                scale: [scale; LANES],
+            }
+        }));
     }
 
-    /// [`BLOCKS`] blocks from block `block` on. Those beyond the last are zeros.
-    #[inline(always)]
-    #[expect(clippy::expect_used, reason = "the blocks end with room for this")]
-    pub(crate) fn blocks(&self, block: usize) -> &[Int4Input; BLOCKS] {
-        self.blocks[block..]
-            .first_chunk()
-            .expect("room after the last block")
+    pub(crate) fn blocks(&self) -> &[Int4Input] {
+        &self.blocks
     }
 }

@@ -2,8 +2,9 @@
 
 use half::f16;
 
-use super::{BLOCK_INPUTS, BLOCKS, HALF_BLOCK, WEIGHT_OFFSET};
+use super::{BLOCK_INPUTS, Int4Input, PAIRS, QUAD, WEIGHT_OFFSET};
 use crate::half_panels::HalfStep;
+use crate::simd::{Kernels as _, LANES, Native};
 use crate::tile::{ColumnStep, TILE_COLUMNS};
 
 /// 32 inputs of [`TILE_COLUMNS`] outputs.
@@ -11,26 +12,55 @@ use crate::tile::{ColumnStep, TILE_COLUMNS};
 #[repr(C, align(16))]
 pub(crate) struct Int4Block {
     pub(crate) scales: HalfStep,
-    /// For each output, in two fours, the inputs 0 to 15 in the low halves, 16 to 31 in the high ones, each with
-    /// [`WEIGHT_OFFSET`] added.
-    pub(crate) weights: [[[u8; HALF_BLOCK]; TILE_COLUMNS / 2]; 2],
+    /// Of two fours of outputs, two quads of inputs at a time, each weight with [`WEIGHT_OFFSET`] added.
+    pub(crate) weights: [[[[u8; QUAD]; LANES]; PAIRS]; TILE_COLUMNS / LANES],
+}
+
+/// Where a weight of a block lies: its byte, and how far it is shifted there.
+fn place_of(input: usize) -> (usize, usize, usize) {
+    let quad = input / QUAD;
+    (quad / 2, input % QUAD, 4 * (quad % 2))
 }
 
 impl Int4Block {
-    const ZERO: Int4Block = Int4Block {
-        scales: HalfStep([0; TILE_COLUMNS]),
-        weights: [[[(WEIGHT_OFFSET << 4 | WEIGHT_OFFSET) as u8; HALF_BLOCK]; TILE_COLUMNS / 2]; 2],
+    const ZERO: Int4Block = {
+        let byte = (WEIGHT_OFFSET << 4 | WEIGHT_OFFSET) as u8;
+        Int4Block {
+            scales: HalfStep([0; TILE_COLUMNS]),
+            weights: [[[[byte; QUAD]; LANES]; PAIRS]; TILE_COLUMNS / LANES],
+        }
     };
 
     /// The weight of an output and an input.
     fn weight(&self, output: usize, input: usize) -> f32 {
-        let byte = self.weights.as_flattened()[output][input % HALF_BLOCK];
-        let half = byte >> (input / HALF_BLOCK * 4) & 15;
-        (i32::from(half) - WEIGHT_OFFSET) as f32
+        let (pair, place, shift) = place_of(input);
+        let byte = self.weights[output / LANES][pair][output % LANES][place];
+        f32::from(i16::from(byte >> shift & 15) - WEIGHT_OFFSET)
+    }
+
+    fn set(&mut self, output: usize, input: usize, weight: u8) {
+        let (pair, place, shift) = place_of(input);
+        let byte = &mut self.weights[output / LANES][pair][output % LANES][place];
+        *byte = *byte & !(15 << shift) | weight << shift;
     }
 
     fn scale(&self, output: usize) -> f32 {
         f16::from_bits(self.scales.0[output]).to_f32()
+    }
+
+    /// `sums += x·w`, number by number.
+    pub(crate) fn accumulate(&self, x: &Int4Input, sums: &mut ColumnStep) {
+        for (output, sum) in sums.0.as_flattened_mut().iter_mut().enumerate() {
+            let weights = &self.weights[output / LANES];
+            let mut dot = i32::from(x.correction[0]) + i32::from(x.correction[1]);
+            for (x, weights) in x.values.as_chunks::<2>().0.iter().zip(weights) {
+                for (input, byte) in weights[output % LANES].into_iter().enumerate() {
+                    dot += i32::from(x[0][0][input]) * i32::from(byte & 15);
+                    dot += i32::from(x[1][0][input]) * i32::from(byte >> 4);
+                }
+            }
+            *sum += dot as f32 * (self.scale(output) * x.scale[0]);
+        }
     }
 }
 
@@ -41,23 +71,23 @@ pub(crate) struct Int4Panels {
     inputs: usize,
     /// Blocks in a panel.
     depth: usize,
-    /// Panel by panel, and after them enough room that [`BLOCKS`] can be lent from any on.
+    /// Panel by panel.
     blocks: Vec<Int4Block>,
+    /// Whether all scales are.
+    is_finite: bool,
 }
 
 impl Int4Panels {
     pub(crate) fn zeros(outputs: usize, inputs: usize) -> Self {
         let depth = inputs.div_ceil(BLOCK_INPUTS);
-        let blocks = outputs
-            .div_ceil(TILE_COLUMNS)
-            .checked_mul(depth)
-            .and_then(|blocks| blocks.checked_add(BLOCKS - 1));
+        let blocks = outputs.div_ceil(TILE_COLUMNS).checked_mul(depth);
         assert!(blocks.is_some(), "a matrix of {outputs} × {inputs}");
         Int4Panels {
             outputs,
             inputs,
             depth,
             blocks: vec![Int4Block::ZERO; blocks.unwrap_or(0)],
+            is_finite: true,
         }
     }
 
@@ -82,14 +112,13 @@ impl Int4Panels {
         {
             let scale = scale_of(values);
             block.scales.0[lane] = scale.to_bits();
+            self.is_finite &= scale.is_finite();
             let scale = scale.to_f32();
             let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
             for (input, value) in values.iter().enumerate() {
-                let rounded = (value * inverse).round_ties_even() as i32;
+                let rounded = (value * inverse).round_ties_even() as i16;
                 let weight = (rounded + WEIGHT_OFFSET).clamp(0, 15) as u8;
-                let byte = &mut block.weights.as_flattened_mut()[lane][input % HALF_BLOCK];
-                let shift = input / HALF_BLOCK * 4;
-                *byte = *byte & !(15 << shift) | weight << shift;
+                block.set(lane, input, weight);
             }
         }
     }
@@ -103,33 +132,33 @@ impl Int4Panels {
         }
     }
 
-    /// Blocks in a panel.
-    pub(crate) fn depth(&self) -> usize {
-        self.depth
+    /// Whether a panel's scales are finite.
+    pub(crate) fn is_finite(&self, panel: usize) -> bool {
+        let is_finite = |scale: &u16| f16::from_bits(*scale).is_finite();
+        let mut blocks = self.panel(panel).iter();
+        self.is_finite || blocks.all(|block| block.scales.0.iter().all(is_finite))
     }
 
-    /// [`BLOCKS`] blocks of the panel from block `block` on. Those beyond its last are not its.
-    #[inline(always)]
-    #[expect(clippy::expect_used, reason = "the blocks end with room for this")]
-    pub(crate) fn blocks(&self, panel: usize, block: usize) -> &[Int4Block; BLOCKS] {
-        self.blocks[panel * self.depth + block..]
-            .first_chunk()
-            .expect("room after the last block")
+    /// The blocks of a panel.
+    pub(crate) fn panel(&self, panel: usize) -> &[Int4Block] {
+        &self.blocks[panel * self.depth..(panel + 1) * self.depth]
     }
 
     /// Widens the panel's inputs `first..first + to.len()` to f32; `first` begins a block.
     pub(crate) fn widen(&self, panel: usize, first: usize, to: &mut [ColumnStep]) {
-        let blocks = &self.blocks[panel * self.depth + first / BLOCK_INPUTS..];
+        let blocks = &self.panel(panel)[first / BLOCK_INPUTS..];
         for (to, block) in to.chunks_mut(BLOCK_INPUTS).zip(blocks) {
-            let (low, high) = to.split_at_mut(to.len().min(HALF_BLOCK));
-            for (output, weights) in block.weights.as_flattened().iter().enumerate() {
-                let scale = block.scale(output);
-                let number = |half: u8| (i32::from(half) - WEIGHT_OFFSET) as f32 * scale;
-                for (step, byte) in low.iter_mut().zip(weights) {
-                    step.0[output / 4][output % 4] = number(byte & 15);
-                }
-                for (step, byte) in high.iter_mut().zip(weights) {
-                    step.0[output / 4][output % 4] = number(byte >> 4);
+            let mut scales = ColumnStep::ZERO;
+            Native::widen(&block.scales, &mut scales);
+            for (input, step) in to.iter_mut().enumerate() {
+                let (pair, place, shift) = place_of(input);
+                let halves = step.0.iter_mut().zip(&scales.0).zip(&block.weights);
+                for ((step, scales), weights) in halves {
+                    let outputs = step.iter_mut().zip(scales).zip(&weights[pair]);
+                    for ((number, scale), weights) in outputs {
+                        let weight = i16::from(weights[place] >> shift & 15) - WEIGHT_OFFSET;
+                        *number = f32::from(weight) * scale;
+                    }
                 }
             }
         }

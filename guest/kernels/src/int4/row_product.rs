@@ -1,7 +1,8 @@
 //! The product of one row with weights of four bits.
 
-use super::{BLOCKS, Int4Inputs, Int4Panels, Int4Sums};
+use super::{Int4Inputs, Int4Panels};
 use crate::simd::{Kernels, Native};
+use crate::strip::{STRIP_PANELS, Strip};
 use crate::tile::{ColumnStep, TILE_COLUMNS};
 
 /// The row `x · weightsᵀ`, a panel at a time: `take` gets its index and its numbers.
@@ -12,20 +13,23 @@ pub(crate) fn row_product(
     mut take: impl FnMut(usize, ColumnStep),
 ) {
     inputs.pack(x);
-    for panel in 0..weights.outputs().div_ceil(TILE_COLUMNS) {
-        let mut sums: Int4Sums = [[[0.0; 4]; 4]; 2];
-        for block in (0..weights.depth()).step_by(BLOCKS) {
-            Native::accumulate_int4(
-                BLOCKS.min(weights.depth() - block),
-                inputs.blocks(block),
-                weights.blocks(panel, block),
-                &mut sums,
-            );
+    let panels = weights.outputs().div_ceil(TILE_COLUMNS);
+    // Panels that are far apart, as many strips as there are: four streams, for which a processor looks ahead
+    // better than for one, because it waits for memory where a page ends.
+    let strips = panels.div_ceil(STRIP_PANELS);
+    for first in 0..strips {
+        let mut sums: Strip = [ColumnStep::ZERO; STRIP_PANELS];
+        // The last strips may lack panels; they then take the last one, and what comes of that is left out.
+        let strip = std::array::from_fn(|i| weights.panel((first + i * strips).min(panels - 1)));
+        Native::accumulate_int4(inputs.blocks(), strip, &mut sums);
+        for (panel, mut sums) in (first..panels).step_by(strips).zip(sums) {
+            if !weights.is_finite(panel) {
+                sums = ColumnStep::ZERO;
+                for (x, block) in inputs.blocks().iter().zip(weights.panel(panel)) {
+                    block.accumulate(x, &mut sums);
+                }
+            }
+            take(panel, sums);
         }
-        let mut row = ColumnStep::ZERO;
-        for (y, parts) in row.0.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-            *y = (parts[0] + parts[2]) + (parts[1] + parts[3]);
-        }
-        take(panel, row);
     }
 }

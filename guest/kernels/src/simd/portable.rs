@@ -4,7 +4,7 @@ use half::f16;
 
 use super::{Kernels, LANES, Vector};
 use crate::half_panels::HalfStep;
-use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
+use crate::int4::{Int4Block, Int4Input};
 use crate::int8::{
     BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET,
     accumulate_block, scale_of,
@@ -152,29 +152,10 @@ impl Kernels for Portable {
         );
     }
 
-    fn accumulate_int4(
-        blocks: usize,
-        x: &[Int4Input; BLOCKS],
-        weights: &[Int4Block; BLOCKS],
-        sums: &mut Int4Sums,
-    ) {
-        for (x, block) in x.iter().zip(weights).take(blocks) {
-            let mut scales = ColumnStep::ZERO;
-            Self::widen(&block.scales, &mut scales);
-            let outputs = block
-                .weights
-                .as_flattened()
-                .iter()
-                .zip(scales.0.as_flattened());
-            for ((weights, scale), sum) in outputs.zip(sums.as_flattened_mut()) {
-                let mut parts = x.correction;
-                for (i, &byte) in weights.iter().enumerate() {
-                    parts[i / 4] += i32::from(x.values[0][i]) * i32::from(byte & 15)
-                        + i32::from(x.values[1][i]) * i32::from(byte >> 4);
-                }
-                for ((sum, part), x_scale) in sum.iter_mut().zip(parts).zip(x.scale) {
-                    *sum += part as f32 * (scale * x_scale);
-                }
+    fn accumulate_int4(x: &[Int4Input], panels: [&[Int4Block]; 4], strip: &mut Strip) {
+        for (panel, sums) in panels.into_iter().zip(strip) {
+            for (x, block) in x.iter().zip(panel) {
+                block.accumulate(x, sums);
             }
         }
     }

@@ -15,13 +15,15 @@ use super::Simd128;
 #[cfg(miri)]
 use super::interpreted::{i32x4_dot_i16x8, v128_bitselect};
 use crate::half_panels::HalfStep;
-use crate::int4::{BLOCKS, Int4Block, Int4Input, Int4Sums};
+use crate::int4::{Int4Block, Int4Input, PAIRS, QUAD};
 use crate::int8::{
     BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, Int8RowStep, LEAST_MAGNITUDE,
     MOST_ACTIVATION, WEIGHT_OFFSET, accumulate_block,
 };
 use crate::simd::{Kernels, LANES, Vector};
-use crate::strip::{STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, steps_of_all};
+use crate::strip::{
+    STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, steps_of_all,
+};
 use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, accumulate_steps};
 
 /// What pushes the whole part of a number below 2²² into the low bits of its representation.
@@ -50,18 +52,9 @@ impl Kernels for Simd128 {
     }
 
     #[inline(always)]
-    fn accumulate_int4(
-        blocks: usize,
-        x: &[Int4Input; BLOCKS],
-        weights: &[Int4Block; BLOCKS],
-        sums: &mut Int4Sums,
-    ) {
-        let mut scales = [[[0.0; LANES]; 2]; BLOCKS];
-        scale_blocks(blocks, x, weights, &mut scales);
-        let [left, right] = sums;
-        let steps = black_box(LANES * blocks);
-        accumulate_int4::<0>(steps, x, weights, &scales, left, black_box(&ONES));
-        accumulate_int4::<1>(steps, x, weights, &scales, right, black_box(&ONES));
+    fn accumulate_int4(x: &[Int4Input], panels: [&[Int4Block]; 4], strip: &mut Strip) {
+        let [p0, p1, p2, p3] = panels;
+        accumulate_int4(x, p0, p1, p2, p3, strip, black_box(&ONES));
     }
 
     fn spread(row: &[f32], steps: &mut [RowStep], lane: usize) {
@@ -207,12 +200,18 @@ fn store_steps([x0, x1, x2, x3]: [v128; TILE_ROWS], to: &mut [Int8RowStep; LANES
     }
 }
 
-/// Widens four f16, each with its sign in all higher bits.
+/// Widens four f16 that are finite, each with its sign in all higher bits.
 #[inline(always)]
-fn widen(halves: v128) -> Simd128 {
+fn widen_finite(halves: v128) -> Simd128 {
     // With the exponent's bits in place the number is 2¹¹² times too small, subnormal ones included.
     let bits = v128_and(i32x4_shl(halves, 13), i32x4_splat(0x8fff_e000_u32 as i32));
-    let number = f32x4_mul(bits, f32x4_splat(f32::from_bits(0x7780_0000)));
+    Simd128(f32x4_mul(bits, f32x4_splat(f32::from_bits(0x7780_0000))))
+}
+
+/// The same of any.
+#[inline(always)]
+fn widen(halves: v128) -> Simd128 {
+    let number = widen_finite(halves).0;
     // The largest exponent of f16 means what that of f32 does.
     let special = f32x4_ge(f32x4_abs(number), f32x4_splat(65_536.0));
     let exponent = v128_and(special, i32x4_splat(0x7f80_0000));
@@ -250,9 +249,8 @@ impl Ints {
     }
 }
 
-/// Eight numbers of 16 bits. Without relaxed SIMD nothing needs them.
+/// Eight numbers of 16 bits.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "relaxed-simd"), expect(dead_code))]
 struct Shorts(v128);
 
 impl Shorts {
@@ -328,25 +326,42 @@ mod relaxed {
         Ints(i32x4_add(sums.0, i32x4_dot_i16x8(pairs, ones.0)))
     }
 
-    /// The products of 32 inputs, in four parts. A pair's sum is at most 2·2·15·127: it fits 16 bits.
-    #[inline]
-    #[target_feature(enable = "relaxed-simd")]
-    pub(super) fn block_dot(x: [v128; 2], weights: [v128; 2], sums: v128, ones: Shorts) -> v128 {
-        let pairs = i16x8_add(
-            i16x8_relaxed_dot_i8x16_i7x16(x[0], weights[0]),
-            i16x8_relaxed_dot_i8x16_i7x16(x[1], weights[1]),
-        );
-        i32x4_add(sums, i32x4_dot_i16x8(pairs, ones.0))
+    /// The products of a block, each lane two inputs of a quad. On the way they are at most 8·2·15·127, and half of
+    /// that to begin with: all fit 16 bits.
+    #[derive(Clone, Copy)]
+    pub(super) struct BlockDots(v128);
+
+    impl BlockDots {
+        #[inline(always)]
+        pub(super) fn begin(correction: Shorts) -> Self {
+            BlockDots(correction.0)
+        }
+
+        /// And the products of a quad.
+        #[inline]
+        #[target_feature(enable = "relaxed-simd")]
+        pub(super) fn add(self, x: v128, weights: v128) -> Self {
+            BlockDots(i16x8_add(self.0, i16x8_relaxed_dot_i8x16_i7x16(x, weights)))
+        }
+
+        /// All of an output's in its lane.
+        #[inline(always)]
+        pub(super) fn totals(self, ones: Shorts) -> Simd128 {
+            Ints(i32x4_dot_i16x8(self.0, ones.0)).to_floats()
+        }
     }
 }
 #[cfg(feature = "relaxed-simd")]
-use relaxed::{block_dot, dot, mul_add};
+use relaxed::{BlockDots, dot, mul_add};
 
 #[cfg(not(feature = "relaxed-simd"))]
 mod plain {
     use super::{Activations, Ints, Shorts, Simd128, WeightBytes, i32x4_dot_i16x8};
     use crate::simd::Vector;
-    use core::arch::wasm32::{i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, v128};
+    use core::arch::wasm32::{
+        i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_extend_low_i16x8,
+        i32x4_shuffle, v128,
+    };
 
     #[inline(always)]
     pub(super) fn mul_add(a: Simd128, b: Simd128, addend: Simd128) -> Simd128 {
@@ -358,18 +373,41 @@ mod plain {
         Ints(i32x4_add(sums.0, i32x4_dot_i16x8(a.0, b.0)))
     }
 
-    /// The products of 32 inputs, in four parts.
-    #[inline(always)]
-    pub(super) fn block_dot(x: [v128; 2], weights: [v128; 2], sums: v128, _: Shorts) -> v128 {
-        x.into_iter().zip(weights).fold(sums, |sums, (x, w)| {
-            let low = i32x4_dot_i16x8(i16x8_extend_low_i8x16(x), i16x8_extend_low_i8x16(w));
-            let high = i32x4_dot_i16x8(i16x8_extend_high_i8x16(x), i16x8_extend_high_i8x16(w));
-            i32x4_add(sums, i32x4_add(low, high))
-        })
+    /// The products of a block, each lane two inputs of a quad: of the first two outputs and of the last two.
+    #[derive(Clone, Copy)]
+    pub(super) struct BlockDots(v128, v128);
+
+    impl BlockDots {
+        #[inline(always)]
+        pub(super) fn begin(correction: Shorts) -> Self {
+            // It is the same for all outputs.
+            let correction = i32x4_extend_low_i16x8(correction.0);
+            BlockDots(correction, correction)
+        }
+
+        /// And the products of a quad.
+        #[inline(always)]
+        pub(super) fn add(self, x: v128, weights: v128) -> Self {
+            // The quad is in every lane: both halves of it are the same.
+            let x = i16x8_extend_low_i8x16(x);
+            let first = i32x4_dot_i16x8(x, i16x8_extend_low_i8x16(weights));
+            let last = i32x4_dot_i16x8(x, i16x8_extend_high_i8x16(weights));
+            BlockDots(i32x4_add(self.0, first), i32x4_add(self.1, last))
+        }
+
+        /// All of an output's in its lane.
+        #[inline(always)]
+        pub(super) fn totals(self, _: Shorts) -> Simd128 {
+            Ints(i32x4_add(
+                i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1),
+                i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1),
+            ))
+            .to_floats()
+        }
     }
 }
 #[cfg(not(feature = "relaxed-simd"))]
-use plain::{block_dot, dot, mul_add};
+use plain::{BlockDots, dot, mul_add};
 
 // Functions of their own, never inlined: inside a loop the registers that a caller needs would push
 // accumulators onto the stack.
@@ -459,106 +497,115 @@ fn accumulate_int8(
     );
 }
 
-/// The scales of blocks of weights times those of activations.
-#[inline(never)]
-fn scale_blocks(
-    blocks: usize,
-    x: &[Int4Input; BLOCKS],
-    weights: &[Int4Block; BLOCKS],
-    scales: &mut [[[f32; LANES]; 2]; BLOCKS],
-) {
-    for ((x, block), scales) in x.iter().zip(weights).zip(scales).take(blocks) {
-        let scale = Simd128::load(&x.scale);
-        // SAFETY: exactly the 16 bytes of the scales are read.
-        let halves = unsafe { v128_load(block.scales.0.as_ptr().cast()) };
-        let [left, right] = scales;
-        widen(i32x4_extend_low_i16x8(halves)).mul(scale).store(left);
-        widen(i32x4_extend_high_i16x8(halves))
-            .mul(scale)
-            .store(right);
-    }
-}
-
-/// Blocks of weights of four outputs with blocks of activations, output by output; `$steps` is four times the
-/// number of blocks, and there is a way out after each output, as in [`tile`](crate::tile).
+/// A block of inputs times those of four panels. Before each pair of quads there is a way
+/// out, never taken, as in [`tile`](crate::tile): all that is done so far is needed there, so what is loaded is used
+/// before more is. `$left` is how many pairs are left, which are not fewer.
 macro_rules! accumulate_blocks {
-    ($half:ident, $steps:ident, $x:ident, $weights:ident, $scales:ident, $sums:ident, $ones:ident, $($block:literal)*) => {
-        let mut c0 = Simd128::load(&$sums[0]);
-        let mut c1 = Simd128::load(&$sums[1]);
-        let mut c2 = Simd128::load(&$sums[2]);
-        let mut c3 = Simd128::load(&$sums[3]);
+    ($left:ident, $x:ident, $blocks:ident, $ones:ident, $strip:ident, $($panel:literal)*) => {
+        let [mut s0, mut s1] = [Simd128::splat(0.0); 2];
+        let [mut d0, mut d1] = [BlockDots::begin(Shorts(i32x4_splat(0))); 2];
         'done: {
             $(
-                if $steps == 4 * $block {
+                if $left == PAIRS * $panel {
                     break 'done;
                 }
-                let x = $x[$block].values.each_ref().map(load_signed);
-                let correction = Ints::load(&$x[$block].correction).0;
-                let scales = Simd128::load(&$scales[$block][$half]).0;
-                let outputs = &$weights[$block].weights[$half];
-                c0 = output_dot::<0>(x, &outputs[0], correction, scales, $ones, c0);
-                if $steps == 4 * $block + 1 {
+                if $panel > 0 {
+                    let [left, right] = &mut $strip[$panel - 1].0;
+                    mul_add(d0.totals($ones), s0, Simd128::load(left)).store(left);
+                    mul_add(d1.totals($ones), s1, Simd128::load(right)).store(right);
+                }
+                [s0, s1] = block_scales($x, $blocks[$panel]);
+                d0 = BlockDots::begin(Shorts::load(&$x.correction));
+                d1 = d0;
+                [d0, d1] = add_pair::<0>($x, $blocks[$panel], [d0, d1]);
+                if $left == PAIRS * $panel + 1 {
                     break 'done;
                 }
-                c1 = output_dot::<1>(x, &outputs[1], correction, scales, $ones, c1);
-                if $steps == 4 * $block + 2 {
+                [d0, d1] = add_pair::<1>($x, $blocks[$panel], [d0, d1]);
+                if $left == PAIRS * $panel + 2 {
                     break 'done;
                 }
-                c2 = output_dot::<2>(x, &outputs[2], correction, scales, $ones, c2);
-                if $steps == 4 * $block + 3 {
+                [d0, d1] = add_pair::<2>($x, $blocks[$panel], [d0, d1]);
+                if $left == PAIRS * $panel + 3 {
                     break 'done;
                 }
-                c3 = output_dot::<3>(x, &outputs[3], correction, scales, $ones, c3);
+                [d0, d1] = add_pair::<3>($x, $blocks[$panel], [d0, d1]);
             )*
         }
-        c0.store(&mut $sums[0]);
-        c1.store(&mut $sums[1]);
-        c2.store(&mut $sums[2]);
-        c3.store(&mut $sums[3]);
+        let [left, right] = &mut $strip[STRIP_PANELS - 1].0;
+        mul_add(d0.totals($ones), s0, Simd128::load(left)).store(left);
+        mul_add(d1.totals($ones), s1, Simd128::load(right)).store(right);
     };
 }
 
-/// A block's share of one output's sum, whose scale is in lane `OUTPUT`.
-#[inline]
-#[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn output_dot<const OUTPUT: usize>(
-    x: [v128; 2],
-    weights: &[u8; 16],
-    correction: v128,
-    scales: v128,
-    ones: Shorts,
-    sums: Simd128,
-) -> Simd128 {
-    let weights = load_unsigned(weights);
-    let low = v128_and(weights, u8x16_splat(15));
-    let high = v128_and(u16x8_shr(weights, 4), u8x16_splat(15));
-    let parts = f32x4_convert_i32x4(block_dot(x, [low, high], correction, ones));
-    let scale = i32x4_shuffle::<OUTPUT, OUTPUT, OUTPUT, OUTPUT>(scales, scales);
-    mul_add(Simd128(parts), Simd128(scale), sums)
-}
-
-#[inline(always)]
-fn load_signed(from: &[i8; 16]) -> v128 {
-    // SAFETY: `from` is a reference to exactly the 16 bytes that are read.
-    unsafe { v128_load(from.as_ptr().cast()) }
-}
-
-#[inline(always)]
-fn load_unsigned(from: &[u8; 16]) -> v128 {
-    // SAFETY: `from` is a reference to exactly the 16 bytes that are read.
-    unsafe { v128_load(from.as_ptr().cast()) }
-}
-
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn accumulate_int4<const HALF: usize>(
-    steps: usize,
-    x: &[Int4Input; BLOCKS],
-    weights: &[Int4Block; BLOCKS],
-    scales: &[[[f32; LANES]; 2]; BLOCKS],
-    sums: &mut [[f32; LANES]; LANES],
+fn accumulate_int4(
+    x: &[Int4Input],
+    p0: &[Int4Block],
+    p1: &[Int4Block],
+    p2: &[Int4Block],
+    p3: &[Int4Block],
+    strip: &mut Strip,
     ones: &[i16; 8],
 ) {
     let ones = Shorts::load(ones);
-    accumulate_blocks!(HALF, steps, x, weights, scales, sums, ones, 0 1 2 3 4 5 6 7);
+    let blocks = x.iter().zip(p0).zip(p1).zip(p2).zip(p3);
+    // Hidden, because the compiler is not to see that there are only whole blocks.
+    let mut left = black_box(STRIP_PANELS * PAIRS * blocks.len());
+    for ((((x, b0), b1), b2), b3) in blocks {
+        // Hidden, or their addresses would be computed anew for each number that is read.
+        let (x, blocks) = black_box((x, [b0, b1, b2, b3]));
+        let strip = black_box(&mut *strip);
+        accumulate_blocks!(left, x, blocks, ones, strip, 0 1 2 3);
+        left -= STRIP_PANELS * PAIRS;
+    }
+}
+
+/// What one step of a block's sums is worth.
+#[inline(always)]
+fn block_scales(x: &Int4Input, block: &Int4Block) -> [Simd128; 2] {
+    let scale = Simd128::load(&x.scale);
+    // SAFETY: exactly the 16 bytes of the scales are read.
+    let halves = unsafe { v128_load(block.scales.0.as_ptr().cast()) };
+    [
+        widen_finite(i32x4_extend_low_i16x8(halves)).mul(scale),
+        widen_finite(i32x4_extend_high_i16x8(halves)).mul(scale),
+    ]
+}
+
+/// And the products of a pair of quads.
+#[inline]
+#[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+fn add_pair<const PAIR: usize>(
+    x: &Int4Input,
+    block: &Int4Block,
+    [left, right]: [BlockDots; 2],
+) -> [BlockDots; 2] {
+    let low_half = u8x16_splat(15);
+    let first = load_signed(&x.values[2 * PAIR]);
+    let second = load_signed(&x.values[2 * PAIR + 1]);
+    let weights = [
+        load_unsigned(&block.weights[0][PAIR]),
+        load_unsigned(&block.weights[1][PAIR]),
+    ];
+    [
+        left.add(first, v128_and(weights[0], low_half))
+            .add(second, v128_and(u16x8_shr(weights[0], 4), low_half)),
+        right
+            .add(first, v128_and(weights[1], low_half))
+            .add(second, v128_and(u16x8_shr(weights[1], 4), low_half)),
+    ]
+}
+
+#[inline(always)]
+fn load_signed(from: &[[i8; QUAD]; LANES]) -> v128 {
+    // SAFETY: `from` is a reference to exactly the 16 bytes that are read.
+    unsafe { v128_load(from.as_ptr().cast()) }
+}
+
+#[inline(always)]
+fn load_unsigned(from: &[[u8; QUAD]; LANES]) -> v128 {
+    // SAFETY: `from` is a reference to exactly the 16 bytes that are read.
+    unsafe { v128_load(from.as_ptr().cast()) }
 }
