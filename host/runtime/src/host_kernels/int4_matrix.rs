@@ -16,9 +16,6 @@ use super::layer_spec::INT4_BLOCK;
 use super::rows::Rows;
 use super::weights::Weights;
 
-/// Up to so many rows are multiplied one by one, as bytes; for more of them a panel is widened once.
-const FEW_ROWS: usize = 4;
-
 /// One panel, its outputs filled up to groups and its inputs to blocks.
 pub(super) struct Int4Panel {
     inputs: usize,
@@ -78,29 +75,26 @@ impl Int4Panel {
         }
     }
 
-    /// `y = x·wᵀ + b`, `[rows, outputs]`. Of few rows, each block becomes bytes: half as long as with the row as
-    /// it is, and what is lost is a twentieth of what four bits lose.
+    /// `y = x·wᵀ + b`, `[rows, outputs]`, by the rows as bytes if there are any.
     pub(super) fn multiply(
         &self,
         x: Rows<'_>,
+        rounded: &[RoundedRow],
         bias: &[f32],
         y: &mut [f32],
     ) -> wasmtime::Result<()> {
-        if x.count() > FEW_ROWS {
+        if rounded.is_empty() {
             return self.multiply_widened(x, bias, y);
         }
-        for (x, y) in x.iter().zip(y.chunks_exact_mut(bias.len())) {
-            match RoundedRow::new(x) {
-                Some(row) => Int4Product {
-                    row: &row,
-                    words: &self.words,
-                    scales: &self.scales,
-                    bias,
-                    y,
-                }
-                .dispatch(),
-                None => self.multiply_widened(Rows::new(x, x.len()), bias, y)?,
-            }
+        for (row, y) in rounded.iter().zip(y.chunks_exact_mut(bias.len())) {
+            let product = Int4Product {
+                row,
+                words: &self.words,
+                scales: &self.scales,
+                bias,
+                y,
+            };
+            product.dispatch();
         }
         Ok(())
     }

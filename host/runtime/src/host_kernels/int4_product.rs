@@ -3,11 +3,13 @@
 //! 64 outputs lie together. Of them, four inputs are 64 words of 16 bits, one an output, so that a vector of
 //! words has an output in each lane, whatever its length, and no sum goes across lanes.
 
-use rten_simd::ops::{BitOps as _, Extend as _, IntOps as _, NumOps as _, ToFloat as _};
+use rten_simd::ops::{
+    BitOps as _, Extend as _, FloatOps as _, IntOps as _, NumOps as _, ToFloat as _,
+};
 use rten_simd::{Isa, Simd as _, SimdOp, f16};
 
 use super::layer_spec::INT4_BLOCK;
-use super::rounding::{SHIFT, inverse, largest};
+use super::rounding::inverse;
 
 /// Outputs that lie together.
 pub(super) const GROUP: usize = 64;
@@ -45,32 +47,60 @@ pub(super) struct RoundedRow {
 impl RoundedRow {
     /// Nothing, when a number is infinite or none.
     pub(super) fn new(row: &[f32]) -> Option<Self> {
-        let blocks = row.len().div_ceil(INT4_BLOCK);
-        let mut rounded = Self {
-            doubled: Vec::with_capacity(blocks * INT4_BLOCK),
+        Rounding { row }.dispatch()
+    }
+}
+
+struct Rounding<'a> {
+    row: &'a [f32],
+}
+
+impl SimdOp for Rounding<'_> {
+    type Output = Option<RoundedRow>;
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) -> Option<RoundedRow> {
+        let (floats, wholes) = (isa.f32(), isa.i32());
+        let (magnitude, low_half) = (wholes.splat(i32::MAX), wholes.splat(0xffff));
+        let blocks = self.row.len().div_ceil(INT4_BLOCK);
+        let mut rounded = RoundedRow {
+            doubled: vec![0; blocks * INT4_BLOCK],
             corrections: Vec::with_capacity(blocks),
             steps: Vec::with_capacity(blocks),
         };
-        for block in row.chunks(INT4_BLOCK) {
-            let step = largest(block) / LARGEST;
-            if step.is_nan() {
+        let doubled = rounded.doubled.as_chunks_mut::<INT4_BLOCK>().0;
+        for (block, doubled) in self.row.chunks(INT4_BLOCK).zip(doubled) {
+            let mut padded = [0.0; INT4_BLOCK];
+            let block = block.as_array().unwrap_or_else(|| {
+                padded[..block.len()].copy_from_slice(block);
+                &padded
+            });
+            // As bits, which are in the order of the numbers, and above them what is infinite and what is none.
+            let mut largest = wholes.zero();
+            for x in block.chunks_exact(floats.len()) {
+                let bits = wholes.from_bits(floats.load(x).to_bits());
+                largest = wholes.max(largest, wholes.and(bits, magnitude));
+            }
+            let largest = largest.to_array().into_iter().fold(0, i32::max);
+            let largest = f32::from_bits(largest.cast_unsigned());
+            if !largest.is_finite() {
                 return None;
             }
-            let mut padded = [0.0; INT4_BLOCK];
-            padded[..block.len()].copy_from_slice(block);
-            let inverse = inverse(step);
-            let whole = padded.map(|x| (x * inverse + SHIFT).to_bits() as i16);
-            let sum: i16 = whole.iter().sum();
-            rounded.corrections.push(-OFFSET * sum);
-            rounded.doubled.extend(whole.map(doubled));
+            let step = largest / LARGEST;
+            let inverse = floats.splat(inverse(step));
+            let mut sum = wholes.zero();
+            let doubled = doubled.chunks_exact_mut(floats.len());
+            for (x, doubled) in block.chunks_exact(floats.len()).zip(doubled) {
+                let x = floats.to_int_round(floats.mul(floats.load(x), inverse));
+                sum = wholes.add(sum, x);
+                let both = wholes.or(wholes.shift_left::<16>(x), wholes.and(x, low_half));
+                wholes.store(both, doubled);
+            }
+            rounded.corrections.push(-OFFSET * wholes.sum(sum) as i16);
             rounded.steps.push(step);
         }
         Some(rounded)
     }
-}
-
-fn doubled(x: i16) -> i32 {
-    i32::from(x) << 16 | i32::from(x as u16)
 }
 
 /// `y[o] = Σ x[i]·w[o, i] + b[o]`.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::f16_matrix::F16Panel;
 use super::f32_matrix::F32Panel;
 use super::int4_matrix::Int4Panel;
+use super::int4_product::RoundedRow;
 use super::int8_matrix::Int8Panel;
 use super::layer_spec::{Format, LayerSpec};
 use super::rows::Rows;
@@ -18,6 +19,9 @@ pub(super) const BLOCK_ROWS: usize = 128;
 
 /// Outputs of a panel are a multiple of this, the widest that a kernel computes at once.
 const PANEL_STEP: usize = 64;
+
+/// In four bits, up to so many rows are multiplied one by one; for more of them a panel is widened once.
+const FEW_ROWS: usize = 4;
 
 /// A layer, packed.
 pub(crate) struct PackedLayer {
@@ -74,6 +78,11 @@ impl PackedLayer {
         self.bias.len()
     }
 
+    /// How many outputs each panel has, but for the last.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     pub(super) fn panels(&self) -> usize {
         self.panels.len()
     }
@@ -96,11 +105,21 @@ impl PackedLayer {
         panels.sum::<usize>() + self.bias.len() * 4
     }
 
-    /// The outputs of one panel, `[rows, outputs]`.
+    /// Few rows as bytes, where the layer multiplies such: twice as fast as with the rows as they are, and what is
+    /// lost is a twentieth of what four bits lose. Otherwise none.
+    pub(super) fn rounded(&self, x: Rows<'_>) -> Vec<RoundedRow> {
+        let is_wanted =
+            x.count() <= FEW_ROWS && matches!(self.panels.first(), Some(Panel::Int4(_)));
+        let rows = is_wanted.then(|| x.iter().map(RoundedRow::new).collect::<Option<_>>());
+        rows.flatten().unwrap_or_default()
+    }
+
+    /// The outputs of one panel, `[rows, outputs]`; `rounded` are the same rows.
     pub(super) fn multiply(
         &self,
         panel: usize,
         x: Rows<'_>,
+        rounded: &[RoundedRow],
         y: &mut [f32],
     ) -> wasmtime::Result<()> {
         let bias = &self.bias[self.outputs_of(panel)];
@@ -108,7 +127,7 @@ impl PackedLayer {
             Panel::F32(matrix) => matrix.multiply(x, bias, y),
             Panel::F16(matrix) => matrix.multiply(x, bias, y),
             Panel::Int8(matrix) => matrix.multiply(x, bias, y),
-            Panel::Int4(matrix) => matrix.multiply(x, bias, y),
+            Panel::Int4(matrix) => matrix.multiply(x, rounded, bias, y),
         }
     }
 }

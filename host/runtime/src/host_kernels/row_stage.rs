@@ -170,7 +170,7 @@ impl<'a> RowStage<'a> {
         x: &[f32],
         kept: &[f32],
         y: &mut [f32],
-        go_on: &impl Fn() -> wasmtime::Result<()>,
+        go_on: &(impl Fn() -> wasmtime::Result<()> + Sync),
     ) -> wasmtime::Result<Vec<f32>> {
         let mut current = Cow::Borrowed(x);
         let mut kept = Cow::Borrowed(kept);
@@ -204,25 +204,29 @@ fn apply(
     layer: &PackedLayer,
     activation: Activation,
     x: Rows<'_>,
-    go_on: &impl Fn() -> wasmtime::Result<()>,
+    go_on: &(impl Fn() -> wasmtime::Result<()> + Sync),
 ) -> wasmtime::Result<Vec<f32>> {
     let outputs = layer.outputs();
+    let rounded = layer.rounded(x);
     let mut y = vec![0.0; x.count() * outputs];
     let compute = |panel: usize, y: &mut [f32]| -> wasmtime::Result<()> {
-        let done = layer.multiply(panel, x, y);
+        if panel > 0 {
+            go_on()?;
+        }
+        let done = layer.multiply(panel, x, &rounded, y);
         y.par_chunks_mut(ACTIVATION_CHUNK)
             .for_each(|part| activation.apply(part));
         done
     };
+    if x.count() == 1 || layer.panels() == 1 {
+        // Each panel's outputs lie together.
+        y.par_chunks_mut(x.count() * layer.width())
+            .enumerate()
+            .try_for_each(|(panel, y)| compute(panel, y))?;
+        return Ok(y);
+    }
     let mut part = Vec::new();
     for panel in 0..layer.panels() {
-        if panel > 0 {
-            go_on()?;
-        }
-        if layer.panels() == 1 {
-            compute(panel, &mut y)?;
-            continue;
-        }
         let columns = layer.outputs_of(panel);
         part.resize(x.count() * columns.len(), 0.0);
         compute(panel, &mut part)?;
