@@ -67,8 +67,8 @@ pub fn linear(
             int8::product(x, panels, &mut output, &mut scratch.int8_rows);
         }
         Weights::Int4(panels) if x.rows() == 1 => {
-            int4::row_product(x.row(0), panels, &mut scratch.int4_inputs, |panel, sums| {
-                output.put_row(panel, &sums);
+            output.each_panel(|add| {
+                int4::row_product(x.row(0), panels, &mut scratch.int4_inputs, add);
             });
         }
         Weights::Int4(panels) => product(x, panels, &mut output, scratch),
@@ -223,6 +223,15 @@ fn row_product<W: PanelSource>(
     scratch: &mut Scratch,
 ) {
     scratch.row.pack(x);
+    output.each_panel(|add| row_sums(x, weights, scratch, add));
+}
+
+fn row_sums<W: PanelSource>(
+    x: &[f32],
+    weights: &W,
+    scratch: &mut Scratch,
+    mut take: impl FnMut(usize, &ColumnStep),
+) {
     let panels = weights.outputs().div_ceil(TILE_COLUMNS);
     for first in (0..panels).step_by(STRIP_PANELS) {
         let strip = first..panels.min(first + STRIP_PANELS);
@@ -243,7 +252,7 @@ fn row_product<W: PanelSource>(
             Native::accumulate_strip(scratch.row.steps(columns), panels, &mut sums);
         }
         for (panel, sums) in strip.zip(&sums) {
-            output.put_row(panel, sums);
+            take(panel, sums);
         }
     }
 }

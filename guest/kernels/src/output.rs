@@ -1,14 +1,15 @@
-//! Where a product goes: tiles of the answer, which begin with the biases, take in what is summed, and end with
-//! the activation.
+//! Where a product goes: four rows of the answer, which begin with the biases, take in what is summed, a tile
+//! at a time, and end with the activation.
 //!
-//! A tile is worked on where it lies. Only one that reaches over the answer's edge is a copy, of which the part
+//! A tile is summed where it lies. Only one that reaches over the answer's edge is a copy, of which the part
 //! within is put back.
 
 use std::ops::Range;
 
-use crate::epilogue::{Activation, Epilogue};
+use crate::elementwise::add;
+use crate::epilogue::Epilogue;
 use crate::matrix::MatrixMut;
-use crate::simd::{LANES, Native, Vector};
+use crate::simd::LANES;
 use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, TileRow, TileRows, rows_of};
 
 /// The answer, and what becomes of a product on its way there.
@@ -44,76 +45,76 @@ impl Output<'_, '_> {
         pass: Pass,
         sum: impl Fn(usize, TileRows<'_>),
     ) {
-        let (bias, epilogue) = (self.bias, self.epilogue);
-        let work = |panel: usize, mut rows: TileRows<'_>| {
-            if pass.is_first {
-                begin(&mut rows, bias, panel, epilogue);
+        let rows = row..self.y.rows().min(row + TILE_ROWS);
+        let first = panels.start * TILE_COLUMNS;
+        let columns = first..self.y.columns().min(panels.end * TILE_COLUMNS);
+        if pass.is_first {
+            for row in rows.clone() {
+                self.begin(row, columns.clone());
             }
-            sum(panel, rows.each_mut().map(|row| &mut **row));
-            if pass.is_last
-                && let Epilogue::Store(activation) = epilogue
-                && activation != Activation::Identity
-            {
-                activation.apply(rows);
-            }
-        };
+        }
         let mut done = panels.start;
         if let Some(rows) = self.y.group_mut::<TILE_ROWS>(row) {
-            let [y0, y1, y2, y3] = rows.map(|y| tile_rows(&mut y[panels.start * TILE_COLUMNS..]));
-            let tiles = y0.iter_mut().zip(y1).zip(y2).zip(y3);
-            for (((r0, r1), r2), r3) in tiles.take(panels.len()) {
-                work(done, [r0, r1, r2, r3]);
+            let [y0, y1, y2, y3] = rows.map(|y| tile_rows(&mut y[columns.clone()]));
+            for (((r0, r1), r2), r3) in y0.iter_mut().zip(y1).zip(y2).zip(y3) {
+                sum(done, [r0, r1, r2, r3]);
                 done += 1;
             }
         }
         for panel in done..panels.end {
             let mut tile = [ColumnStep::ZERO; TILE_ROWS];
-            let rows = row..self.y.rows().min(row + TILE_ROWS);
             for (row, copy) in rows.clone().zip(&mut tile) {
                 let y = &self.y.row_mut(row)[panel * TILE_COLUMNS..];
                 fit(copy.0.as_flattened_mut(), y);
             }
-            work(panel, rows_of(&mut tile));
-            for (row, copy) in rows.zip(&tile) {
+            sum(panel, rows_of(&mut tile));
+            for (row, copy) in rows.clone().zip(&tile) {
                 let y = &mut self.y.row_mut(row)[panel * TILE_COLUMNS..];
                 fit(y, copy.0.as_flattened());
             }
         }
+        if pass.is_last {
+            for row in rows {
+                self.finish(row, columns.clone());
+            }
+        }
     }
 
-    /// Puts a panel's sums into the only row.
-    pub(crate) fn put_row(&mut self, panel: usize, sums: &ColumnStep) {
-        let y = &mut self.y.row_mut(0)[panel * TILE_COLUMNS..];
-        let mut row = ColumnStep::ZERO.0;
-        fit(row.as_flattened_mut(), y);
-        begin(&mut [&mut row], self.bias, panel, self.epilogue);
-        add(&mut row, &sums.0);
+    /// Has `sum` give the sums of each panel, by its index, for the only row.
+    pub(crate) fn each_panel(&mut self, sum: impl FnOnce(&mut dyn FnMut(usize, &ColumnStep))) {
+        let columns = 0..self.y.columns();
+        self.begin(0, columns.clone());
+        let y = self.y.row_mut(0);
+        sum(&mut |panel, sums| {
+            let y = &mut y[panel * TILE_COLUMNS..];
+            match y.first_chunk_mut::<TILE_COLUMNS>() {
+                // Eight at once.
+                Some(y) => add(y, sums.0.as_flattened()),
+                None => y
+                    .iter_mut()
+                    .zip(sums.0.as_flattened())
+                    .for_each(|(y, sum)| *y += sum),
+            }
+        });
+        self.finish(0, columns);
+    }
+
+    /// Makes of these numbers of a row what sums begin with: the biases, and what is to be added to.
+    fn begin(&mut self, row: usize, columns: Range<usize>) {
+        let y = &mut self.y.row_mut(row)[columns.clone()];
+        match (self.epilogue, self.bias) {
+            (Epilogue::Store(_), Some(bias)) => y.copy_from_slice(&bias[columns]),
+            (Epilogue::Store(_), None) => y.fill(0.0),
+            (Epilogue::Add, Some(bias)) => add(y, &bias[columns]),
+            (Epilogue::Add, None) => {}
+        }
+    }
+
+    /// Makes of sums what is wanted of them.
+    fn finish(&mut self, row: usize, columns: Range<usize>) {
         if let Epilogue::Store(activation) = self.epilogue {
-            activation.apply([&mut row]);
+            activation.apply(&mut self.y.row_mut(row)[columns]);
         }
-        fit(y, row.as_flattened());
-    }
-}
-
-/// What sums begin with: the biases, and what is to be added to.
-#[inline(always)]
-fn begin(rows: &mut [&mut TileRow], bias: Option<&[f32]>, panel: usize, epilogue: Epilogue) {
-    let mut biases = ColumnStep::ZERO.0;
-    if let Some(bias) = bias {
-        fit(biases.as_flattened_mut(), &bias[panel * TILE_COLUMNS..]);
-    }
-    for row in rows {
-        match epilogue {
-            Epilogue::Store(_) => **row = biases,
-            Epilogue::Add => add(row, &biases),
-        }
-    }
-}
-
-#[inline(always)]
-fn add(row: &mut TileRow, other: &TileRow) {
-    for (y, other) in row.iter_mut().zip(other) {
-        Native::load(y).add(Native::load(other)).store(y);
     }
 }
 
@@ -124,17 +125,7 @@ fn tile_rows(y: &mut [f32]) -> &mut [TileRow] {
 }
 
 /// Copies as much as both hold.
-#[inline(always)]
 fn fit(to: &mut [f32], from: &[f32]) {
-    if let (Some(to), Some(from)) = (
-        to.first_chunk_mut::<TILE_COLUMNS>(),
-        from.first_chunk::<TILE_COLUMNS>(),
-    ) {
-        // Eight at once: away from the edges a copy of a length known only at run time would be
-        // a call.
-        *to = *from;
-        return;
-    }
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

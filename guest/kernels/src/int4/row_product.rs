@@ -10,7 +10,7 @@ pub(crate) fn row_product(
     x: &[f32],
     weights: &Int4Panels,
     inputs: &mut Int4Inputs,
-    mut take: impl FnMut(usize, ColumnStep),
+    mut take: impl FnMut(usize, &ColumnStep),
 ) {
     inputs.pack(x);
     let panels = weights.outputs().div_ceil(TILE_COLUMNS);
@@ -29,7 +29,7 @@ pub(crate) fn row_product(
                     block.accumulate(x, &mut sums);
                 }
             }
-            take(panel, sums);
+            take(panel, &sums);
         }
     }
 }
