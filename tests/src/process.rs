@@ -92,6 +92,19 @@ pub fn peak_resident_bytes() -> u64 {
     bytes_in("/proc/self/status", "VmHWM:")
 }
 
+/// How often a page of this process was missing and could be had without reading a disk.
+///
+/// # Panics
+///
+/// If the system does not tell.
+#[must_use]
+pub fn minor_faults() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // The second field, the command's name, may hold spaces.
+    let (_, fields) = text.rsplit_once(')').unwrap();
+    fields.split_whitespace().nth(7).unwrap().parse().unwrap()
+}
+
 /// Begins to look for the peak of the resident memory anew.
 ///
 /// # Panics

@@ -53,7 +53,10 @@ impl<I: Instance> lifecycle::Guest for I {
             }
             panic_hook::install();
             let model = I::Model::load(&Assets::from_host())?;
-            cell.set(model).map_err(|_| initialised())
+            cell.set(model).map_err(|_| initialised())?;
+            #[cfg(target_arch = "wasm32")]
+            crate::heap::fill_holes();
+            Ok(())
         })
     }
 

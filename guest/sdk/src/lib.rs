@@ -68,6 +68,8 @@ mod assets;
 mod bindings;
 mod error;
 mod export;
+#[cfg(target_arch = "wasm32")]
+mod heap;
 #[cfg(feature = "host-kernels")]
 pub mod host_kernels;
 pub mod log;

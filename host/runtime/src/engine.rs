@@ -3,7 +3,7 @@
 use ampoule_signing::ByteSize;
 use serde::{Deserialize, Serialize};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     RegallocAlgorithm, Strategy, WasmBacktraceDetails,
 };
 
@@ -184,12 +184,26 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
         // So many that the memory budget, which counts tables too, is what ends their growth.
         .table_elements(table_elements)
         .max_unused_warm_slots(count(sandboxes));
+    // Without the kernel's help the first bytes would be put back, whether they were written or not.
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        let kept = IDLE_MEMORY / sandboxes.max(1);
+        pool.pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(kept.min(MAX_IDLE_MEMORY_OF_ONE));
+    }
     pool
 }
 
 /// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
 /// has.
 const MAX_POOLED_SANDBOXES: usize = 4_096;
+
+/// What emptied sandboxes keep of memory that was written, all of them: its pages are put back in order by
+/// copying, and the next request finds its memory in place. One of MiniLM meets 1,500 faults less so, and takes a
+/// twelfth less time.
+const IDLE_MEMORY: usize = 512 << 20;
+
+/// The same of one of them: more is given back faster than it is copied.
+const MAX_IDLE_MEMORY_OF_ONE: usize = 16 << 20;
 
 /// The most elements of a table that the pool reserves addresses for: 1 GiB for each table.
 const MAX_POOLED_ELEMENTS: usize = 128 << 20;
