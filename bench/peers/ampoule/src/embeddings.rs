@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ampoule::Model;
 use anyhow::{Result, ensure};
-use bench_engine::Embed;
+use bench_engine::{Embed, Signed};
 use tokio::runtime::Runtime;
 
 use crate::milliseconds;
@@ -12,17 +12,31 @@ use crate::milliseconds;
 /// An encoder, and what it is asked.
 pub(crate) struct Embeddings {
     model: Model,
+    pub(crate) bundle: Signed,
+    pub(crate) threads: usize,
     texts: Vec<String>,
     /// Of all texts.
     tokens: usize,
 }
 
 impl Embeddings {
-    pub(crate) fn new(model: Model, embed: Embed) -> Self {
+    pub(crate) fn new(model: Model, threads: usize, embed: Embed) -> Self {
         Self {
             model,
+            bundle: embed.bundle,
+            threads,
             tokens: embed.ids.iter().map(Vec::len).sum(),
             texts: embed.texts,
+        }
+    }
+
+    /// The same asked of another model.
+    pub(crate) fn of(&self, model: Model) -> Self {
+        Self {
+            model,
+            bundle: self.bundle.clone(),
+            texts: self.texts.clone(),
+            ..*self
         }
     }
 

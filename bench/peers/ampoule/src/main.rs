@@ -92,7 +92,7 @@ impl Engine for Ampoule {
         (self.prepared, ready) = match job.work {
             Work::Embed(embed) => {
                 let model = self.load(&embed.bundle, job.threads)?;
-                let embeddings = Embeddings::new(model, embed);
+                let embeddings = Embeddings::new(model, job.threads, embed);
                 let output = embeddings.checked(&self.runtime)?;
                 (Prepared::Embeddings(embeddings), output)
             }
@@ -148,6 +148,8 @@ impl Engine for Ampoule {
 
     fn private_bytes(&mut self, times: usize) -> Result<u64, NoFigure> {
         let embeddings = self.embeddings()?;
+        // On a host of its own, because the places of the other keep what sandboxes wrote to.
+        let embeddings = embeddings.of(self.load(&embeddings.bundle, embeddings.threads)?);
         Ok(memory::highest_while(|| {
             (0..times).try_for_each(|_| embeddings.run(&self.runtime).map(drop))
         })?)
