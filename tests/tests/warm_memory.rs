@@ -25,10 +25,6 @@ fn kernel() -> [u32; 2] {
 
 #[test]
 fn a_request_after_others_finds_its_memory_in_place() {
-    if kernel() < [6, 7] {
-        println!("this kernel does not tell which pages were written: all memory is mapped anew");
-        return;
-    }
     let acme = Publisher::new("acme");
     let mut bundle = acme
         .bundle(minilm())
@@ -53,8 +49,14 @@ fn a_request_after_others_finds_its_memory_in_place() {
     // More than once, because a sandbox is emptied after its answer is there, and memory of ours settles.
     let later = (0..8).map(|_| faults()).min().unwrap();
     println!("{first} faults of the first request, {later} of a later one");
+    // An older kernel does not tell which pages were written, and all memory is mapped anew.
+    let allowed = if kernel() < [6, 7] {
+        first
+    } else {
+        ALLOWED_FAULTS
+    };
     assert!(
-        later <= ALLOWED_FAULTS,
-        "{later} faults of a request after others"
+        later <= allowed,
+        "{later} faults of a request after others, of which there may be {allowed}"
     );
 }
