@@ -11,8 +11,9 @@
 use ampoule_tests::{Publisher, block_on, host_trusting, minilm, minilm_weights, minor_faults};
 use serde_json::json;
 
-/// Of a request of 128 tokens, which writes to 800 pages and reads 42 MB of weights: 1,500 where nothing is kept.
-const ALLOWED_FAULTS: u64 = 150;
+/// Of a request of 128 tokens, which writes to 660 pages, of which 250 are kept, and reads 42 MB of weights: 1,500
+/// where nothing is kept, and where it writes all over its memory.
+const ALLOWED_FAULTS: u64 = 600;
 
 /// The first two numbers of Linux's version.
 fn kernel() -> [u32; 2] {
@@ -24,7 +25,7 @@ fn kernel() -> [u32; 2] {
 }
 
 #[test]
-fn a_request_after_others_finds_its_memory_in_place() {
+fn a_request_after_others_finds_most_of_its_memory_in_place() {
     let acme = Publisher::new("acme");
     let mut bundle = acme
         .bundle(minilm())
