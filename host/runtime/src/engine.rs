@@ -162,6 +162,9 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
         .saturating_mul(2)
         .saturating_add(threads)
         .min(MAX_POOLED_SANDBOXES);
+    // Nearly every component has one memory and two tables; where many have more, what is over is told that the
+    // host is busy.
+    let memories = sandboxes + MAX_MEMORIES;
     let memory = limits.memory.max(limits.init.memory).bytes();
     let table_elements = usize::try_from(memory / TABLE_ELEMENT_BYTES)
         .unwrap_or(usize::MAX)
@@ -170,9 +173,7 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
     pool.total_component_instances(count(sandboxes))
         .total_core_instances(count(sandboxes * MAX_INSTANCES))
         .total_stacks(count(sandboxes))
-        // Nearly every component has one memory and two tables; where many have more, what is over is
-        // told that the host is busy.
-        .total_memories(count(sandboxes + MAX_MEMORIES))
+        .total_memories(count(memories))
         .total_tables(count(sandboxes * 2 + MAX_TABLES))
         .max_core_instances_per_component(count(MAX_INSTANCES))
         .max_memories_per_component(count(MAX_MEMORIES))
@@ -186,9 +187,9 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
         .max_unused_warm_slots(count(sandboxes));
     // Without the kernel's help the first bytes would be put back, whether they were written or not.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        let kept = IDLE_MEMORY / sandboxes.max(1);
+        let kept = (IDLE_MEMORY / memories).min(MAX_IDLE_MEMORY_OF_ONE);
         pool.pagemap_scan(Enabled::Auto)
-            .linear_memory_keep_resident(kept.min(MAX_IDLE_MEMORY_OF_ONE));
+            .linear_memory_keep_resident(kept);
     }
     pool
 }
@@ -197,11 +198,12 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
 /// has.
 const MAX_POOLED_SANDBOXES: usize = 4_096;
 
-/// What emptied sandboxes keep of memory that was written, all of them: those pages are put back in order by
-/// copying, and what was only read, as weights are, stays mapped. A request to MiniLM meets a thousand faults less so.
+/// What emptied sandboxes keep of memory that was written, in all places together: those pages are put back in
+/// order by copying, and what was only read, as weights are, stays mapped. A request to MiniLM meets a thousand
+/// faults less so.
 const IDLE_MEMORY: usize = 128 << 20;
 
-/// The same of one of them: more is given back faster than it is copied.
+/// The same in one place, where there are few.
 const MAX_IDLE_MEMORY_OF_ONE: usize = 16 << 20;
 
 /// The most elements of a table that the pool reserves addresses for: 1 GiB for each table.

@@ -9,7 +9,7 @@ use rten_simd::ops::{
 use rten_simd::{Isa, Simd as _, SimdOp, f16};
 
 use super::layer_spec::INT4_BLOCK;
-use super::rounding::inverse;
+use super::rounding::{inverse, largest};
 
 /// Outputs that lie together.
 pub(super) const GROUP: usize = 64;
@@ -61,7 +61,7 @@ impl SimdOp for Rounding<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) -> Option<RoundedRow> {
         let (floats, wholes) = (isa.f32(), isa.i32());
-        let (magnitude, low_half) = (wholes.splat(i32::MAX), wholes.splat(0xffff));
+        let low_half = wholes.splat(0xffff);
         let blocks = self.row.len().div_ceil(INT4_BLOCK);
         let mut rounded = RoundedRow {
             doubled: vec![0; blocks * INT4_BLOCK],
@@ -75,18 +75,10 @@ impl SimdOp for Rounding<'_> {
                 padded[..block.len()].copy_from_slice(block);
                 &padded
             });
-            // As bits, which are in the order of the numbers, and above them what is infinite and what is none.
-            let mut largest = wholes.zero();
-            for x in block.chunks_exact(floats.len()) {
-                let bits = wholes.from_bits(floats.load(x).to_bits());
-                largest = wholes.max(largest, wholes.and(bits, magnitude));
-            }
-            let largest = largest.to_array().into_iter().fold(0, i32::max);
-            let largest = f32::from_bits(largest.cast_unsigned());
-            if !largest.is_finite() {
+            let step = largest(block) / LARGEST;
+            if step.is_nan() {
                 return None;
             }
-            let step = largest / LARGEST;
             let inverse = floats.splat(inverse(step));
             let mut sum = wholes.zero();
             let doubled = doubled.chunks_exact_mut(floats.len());
