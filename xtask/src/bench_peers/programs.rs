@@ -141,7 +141,8 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
     let wasm = |package: &str| {
         let component = build_component(workspace, package)?;
         let models = folder(workspace).join("models");
-        native(vec![component.into(), models.into()])
+        let cache = folder(workspace).join("wasm-code");
+        native(vec![component.into(), models.into(), cache.into()])
     };
     let python = |packages: Packages, script: &str, arguments: Vec<OsString>| {
         let script = fetch::scripts(workspace, "python").join(script);

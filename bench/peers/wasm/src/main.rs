@@ -2,18 +2,20 @@
 //! settings, fuel and epochs on.
 //!
 //! ```text
-//! bench-wasm COMPONENT DIRECTORY
+//! bench-wasm COMPONENT DIRECTORY CACHE
 //! ```
 //!
 //! The component is a command. It has this process's standard input and output and may read the
-//! directory, under the same path.
+//! directory, under the same path. What it compiles to is kept in the directory CACHE, which need not exist:
+//! the largest takes minutes.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
 
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{
-    Config, Engine, OptLevel, RegallocAlgorithm, Result, Store, Strategy, UpdateDeadline, bail,
+    Cache, CacheConfig, Config, Engine, OptLevel, RegallocAlgorithm, Result, Store, Strategy,
+    UpdateDeadline, bail,
 };
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
@@ -40,10 +42,14 @@ impl WasiView for State {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [component, directory] = arguments.as_slice() else {
-        bail!("usage: bench-wasm COMPONENT DIRECTORY");
+    let [component, directory, cache] = arguments.as_slice() else {
+        bail!("usage: bench-wasm COMPONENT DIRECTORY CACHE");
     };
-    let engine = Engine::new(&config())?;
+    let mut kept = CacheConfig::new();
+    kept.with_directory(cache);
+    let mut config = config();
+    config.cache(Some(Cache::new(kept)?));
+    let engine = Engine::new(&config)?;
     let component = Component::from_file(&engine, component)?;
     let ticking = engine.clone();
     std::thread::spawn(move || {
