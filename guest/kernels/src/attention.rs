@@ -12,7 +12,7 @@ use crate::elementwise::{add_scaled, dot};
 use crate::matrix::{MatrixMut, MatrixRef};
 use crate::packed_rows::PackedRows;
 use crate::panels::Panels;
-use crate::simd::{Kernels, Native, Vector};
+use crate::simd::{Kernels, LANES, Native, Vector};
 use crate::softmax::{exp, softmax};
 use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, Tile, rows_of};
 
@@ -268,11 +268,18 @@ impl Head<'_> {
     /// Stores what a panel's queries gathered, each in its row.
     fn store(&self, panel: usize, gathered: &[Tile], y: &mut MatrixMut<'_>) {
         let first = panel * TILE_COLUMNS;
-        for lane in 0..TILE_COLUMNS.min(self.queries.rows() - first) {
-            let row = &mut y.row_mut(first + lane)[self.column..][..self.values.columns()];
-            for (numbers, tile) in row.chunks_mut(TILE_ROWS).zip(gathered) {
-                for (y, sums) in numbers.iter_mut().zip(tile) {
-                    *y = sums.0[lane / 4][lane % 4];
+        let columns = self.column..self.column + self.values.columns();
+        for (column, tile) in columns.clone().step_by(TILE_ROWS).zip(gathered) {
+            let columns = column..columns.end.min(column + TILE_ROWS);
+            for half in 0..2 {
+                let numbers = tile.each_ref().map(|sums| Native::load(&sums.0[half]));
+                let rows = first + half * LANES..self.queries.rows();
+                for (row, numbers) in rows.zip(Native::transposed(numbers)) {
+                    let y = &mut y.row_mut(row)[columns.clone()];
+                    match y.first_chunk_mut() {
+                        Some(y) => numbers.store(y),
+                        None => y.copy_from_slice(&numbers.lanes()[..y.len()]),
+                    }
                 }
             }
         }
@@ -287,6 +294,10 @@ impl Running {
 
     /// Replaces a block's scores by their powers, and says by what all that was gathered before is to be
     /// multiplied. `mask` tells of a key of the block which queries do not see it.
+    #[cfg_attr(
+        all(target_arch = "wasm32", feature = "relaxed-simd"),
+        target_feature(enable = "relaxed-simd")
+    )]
     fn soften(
         &mut self,
         scores: &mut [ColumnStep],

@@ -20,6 +20,10 @@ pub fn add(x: &mut [f32], y: &[f32]) {
 /// # Panics
 ///
 /// When the lengths differ.
+#[cfg_attr(
+    all(target_arch = "wasm32", feature = "relaxed-simd"),
+    target_feature(enable = "relaxed-simd")
+)]
 pub fn add_scaled(x: &mut [f32], factor: f32, y: &[f32]) {
     assert_eq!(x.len(), y.len(), "lengths");
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks_mut::<LANES>(), y.as_chunks::<LANES>());
@@ -38,6 +42,10 @@ pub fn add_scaled(x: &mut [f32], factor: f32, y: &[f32]) {
 /// # Panics
 ///
 /// When the lengths differ.
+#[cfg_attr(
+    all(target_arch = "wasm32", feature = "relaxed-simd"),
+    target_feature(enable = "relaxed-simd")
+)]
 pub fn dot(x: &[f32], y: &[f32]) -> f32 {
     assert_eq!(x.len(), y.len(), "lengths");
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());

@@ -2,7 +2,7 @@
 //! (BERT's `gelu`), not by its approximation with tanh (`gelu_new`).
 
 use crate::rows;
-use crate::simd::Vector;
+use crate::simd::{Native, Vector};
 
 /// Beyond this `erf(x/√2)` is 1 in f32.
 const CLAMP: f32 = 5.6;
@@ -29,29 +29,34 @@ const Q: [f32; 6] = [
 /// Replaces each `x` by `x/2 · (1 + erf(x/√2))`.
 ///
 /// Off by at most 2.5·10⁻⁷·max(1, |x|): the rounding of f32. Exact, `0` or `x`, beyond ±5.6.
+#[cfg_attr(
+    all(target_arch = "wasm32", feature = "relaxed-simd"),
+    target_feature(enable = "relaxed-simd")
+)]
 pub fn gelu(values: &mut [f32]) {
-    rows::map(values, gelu_of);
-}
-
-#[inline(always)]
-pub(crate) fn gelu_of<V: Vector>(x: V) -> V {
-    let clamped = x.min(V::splat(CLAMP)).max(V::splat(-CLAMP));
-    let square = clamped.mul(clamped);
-    let erf = clamped
-        .mul(horner(&P, square))
-        .div(horner(&Q, square))
-        .min(V::splat(1.0))
-        .max(V::splat(-1.0));
-    let half = x.mul(V::splat(0.5));
-    half.mul(erf.add(V::splat(1.0)))
+    let one = Native::splat(1.0);
+    rows::map(values, |x| {
+        let clamped = x.min(Native::splat(CLAMP)).max(Native::splat(-CLAMP));
+        let square = clamped.mul(clamped);
+        let erf = clamped
+            .mul(horner(&P, square))
+            .div(horner(&Q, square))
+            .min(one)
+            .max(Native::splat(-1.0));
+        let half = x.mul(Native::splat(0.5));
+        half.mul(erf.add(one))
+    });
 }
 
 /// The polynomial with these coefficients, the constant one first.
 #[inline(always)]
-pub(crate) fn horner<V: Vector, const N: usize>(coefficients: &[f32; N], x: V) -> V {
-    let mut value = V::splat(0.0);
-    for &coefficient in coefficients.iter().rev() {
-        value = value.mul_add(x, V::splat(coefficient));
+pub(crate) fn horner(coefficients: &[f32], x: Native) -> Native {
+    let Some((&highest, lower)) = coefficients.split_last() else {
+        return Native::splat(0.0);
+    };
+    let mut value = Native::splat(highest);
+    for &coefficient in lower.iter().rev() {
+        value = value.mul_add(x, Native::splat(coefficient));
     }
     value
 }

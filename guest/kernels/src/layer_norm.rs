@@ -11,6 +11,10 @@ use crate::simd::{Native, Vector};
 /// # Panics
 ///
 /// When `weight` is empty, `bias` has another length, or `rows` is no whole number of rows.
+#[cfg_attr(
+    all(target_arch = "wasm32", feature = "relaxed-simd"),
+    target_feature(enable = "relaxed-simd")
+)]
 pub fn layer_norm(rows: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
     assert_eq!(weight.len(), bias.len(), "weights and biases");
     assert_eq!(rows.len() % weight.len(), 0, "whole rows");

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::matrix::MatrixRef;
-use crate::simd::{Kernels, Native};
+use crate::rows::{self, padded};
+use crate::simd::{LANES, Native, Vector};
 use crate::strip::SpreadNumber;
 use crate::tile::{RowStep, TILE_ROWS};
 
@@ -16,7 +17,7 @@ pub(crate) struct PackedRows {
 }
 
 impl PackedRows {
-    /// Packs these rows and columns of `x`. The last group is filled up with rows of zeros.
+    /// Packs these rows and columns of `x`. The last group is filled up with its last row.
     pub(crate) fn pack(&mut self, x: MatrixRef<'_>, rows: Range<usize>, columns: Range<usize>) {
         self.columns = columns.len();
         let groups = rows.len().div_ceil(TILE_ROWS);
@@ -25,16 +26,22 @@ impl PackedRows {
             return;
         }
         let groups = self.steps.chunks_exact_mut(columns.len());
-        for (group, steps) in groups.enumerate() {
-            for lane in 0..TILE_ROWS {
-                let row = rows.start + group * TILE_ROWS + lane;
-                if row < rows.end {
-                    Native::spread(&x.row(row)[columns.clone()], steps, lane);
-                } else {
-                    for step in &mut *steps {
-                        step.0[lane] = [0.0; 4];
+        for (first, steps) in rows.clone().step_by(TILE_ROWS).zip(groups) {
+            let group: [_; TILE_ROWS] = std::array::from_fn(|i| {
+                let row = (first + i).min(rows.end - 1);
+                &x.row(row)[columns.clone()]
+            });
+            let (fours, rest) = steps.as_chunks_mut::<LANES>();
+            for (numbers, to) in rows::fours(group).zip(fours) {
+                for (lane, numbers) in numbers.into_iter().enumerate() {
+                    for (x, to) in numbers.spread().into_iter().zip(&mut *to) {
+                        x.store(&mut to.0[lane]);
                     }
                 }
+            }
+            let done = columns.len() - rest.len();
+            for (column, to) in (done..).zip(rest) {
+                to.0 = group.map(|row| [row[column]; LANES]);
             }
         }
     }
@@ -45,13 +52,13 @@ impl PackedRows {
         let groups = x.columns().div_ceil(TILE_ROWS);
         self.steps.resize(groups * self.columns, RowStep::ZERO);
         for column in 0..x.rows() {
-            for (group, numbers) in x.row(column).chunks(TILE_ROWS).enumerate() {
-                let step = &mut self.steps[group * self.columns + column];
-                for (lanes, &x) in step.0.iter_mut().zip(numbers) {
-                    *lanes = [x; 4];
-                }
-                for lanes in &mut step.0[numbers.len()..] {
-                    *lanes = [0.0; 4];
+            let (fours, rest) = x.row(column).as_chunks::<TILE_ROWS>();
+            let last = padded(rest);
+            let fours = fours.iter().chain((!rest.is_empty()).then_some(&last));
+            let steps = self.steps.iter_mut().skip(column).step_by(self.columns);
+            for (numbers, step) in fours.zip(steps) {
+                for (x, to) in Native::load(numbers).spread().into_iter().zip(&mut step.0) {
+                    x.store(to);
                 }
             }
         }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use crate::matrix::MatrixRef;
+use crate::rows;
+use crate::simd::{LANES, Native, Vector};
 use crate::tile::{ColumnStep, TILE_COLUMNS};
 
 /// A matrix `[outputs, inputs]`.
@@ -103,9 +105,25 @@ impl Panels {
 
     /// Packs `weights`, given as `[outputs, inputs]`, in place of what it was before.
     pub(crate) fn pack(&mut self, weights: MatrixRef<'_>) {
-        self.clear(weights.rows(), weights.columns());
-        for output in 0..weights.rows() {
-            self.fill(output * weights.columns(), weights.row(output));
+        let (outputs, inputs) = (weights.rows(), weights.columns());
+        self.clear(outputs, inputs);
+        let whole = outputs - outputs % TILE_COLUMNS;
+        for first in (0..whole).step_by(LANES) {
+            let (panel, half) = (first / TILE_COLUMNS, first / LANES % 2);
+            let rows: [_; LANES] = std::array::from_fn(|i| weights.row(first + i));
+            let steps = &mut self.steps[panel * inputs..][..inputs];
+            let (fours, rest) = steps.as_chunks_mut::<LANES>();
+            for (rows, to) in rows::fours(rows).zip(fours) {
+                for (column, to) in Native::transposed(rows).into_iter().zip(to) {
+                    column.store(&mut to.0[half]);
+                }
+            }
+            for (input, to) in (inputs - rest.len()..).zip(rest) {
+                to.0[half] = rows.map(|row| row[input]);
+            }
+        }
+        for output in whole..outputs {
+            self.fill(output * inputs, weights.row(output));
         }
     }
 

@@ -96,8 +96,16 @@ fn store([left, right]: [Native; 2], pair: &mut [f32; PAIR]) {
 
 /// What is left of a row, filled up with zeros.
 #[inline(always)]
-fn padded(rest: &[f32]) -> [f32; PAIR] {
-    let mut pair = [0.0; PAIR];
-    pair[..rest.len()].copy_from_slice(rest);
-    pair
+pub(crate) fn padded<const N: usize>(rest: &[f32]) -> [f32; N] {
+    let mut numbers = [0.0; N];
+    numbers[..rest.len()].copy_from_slice(rest);
+    numbers
+}
+
+/// The numbers of four rows, four of each at a time, without what is left.
+#[inline(always)]
+pub(crate) fn fours(rows: [&[f32]; 4]) -> impl Iterator<Item = [Native; 4]> {
+    let [x0, x1, x2, x3] = rows.map(|row| row.as_chunks::<LANES>().0);
+    let rows = x0.iter().zip(x1).zip(x2).zip(x3);
+    rows.map(|(((x0, x1), x2), x3)| [x0, x1, x2, x3].map(Native::load))
 }

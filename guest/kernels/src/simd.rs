@@ -42,30 +42,41 @@ pub(crate) trait Vector: Copy {
     fn min(self, other: Self) -> Self;
     /// The larger; either when one is not a number.
     fn max(self, other: Self) -> Self;
-    /// The nearest whole number, ties to even.
-    fn round(self) -> Self;
-    /// 2 to the power of lanes that hold whole numbers from −126 to 127.
-    fn exp2_of_whole(self) -> Self;
+    /// The lowest nine bits, as the sign and the exponent of a number.
+    fn exponent_of_low_bits(self) -> Self;
 
-    /// `self · factor + addend`, rounded twice.
+    /// Each lane in all lanes.
+    fn spread(self) -> [Self; LANES];
+    /// The first lanes of all, the second ones, and so on.
+    fn transposed(rows: [Self; LANES]) -> [Self; LANES];
+
+    /// `self · factor + addend`, rounded twice, or with relaxed SIMD perhaps once. That instruction is inlined only
+    /// into functions that are compiled for it: those that come here must be, with what they pass on in closures
+    /// of their own.
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         self.mul(factor).add(addend)
     }
 
+    /// The lanes.
+    #[inline(always)]
+    fn lanes(self) -> [f32; LANES] {
+        let mut lanes = [0.0; LANES];
+        self.store(&mut lanes);
+        lanes
+    }
+
     /// The sum of the lanes.
     #[inline(always)]
     fn sum(self) -> f32 {
-        let mut lanes = [0.0; LANES];
-        self.store(&mut lanes);
+        let lanes = self.lanes();
         (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
     }
 
     /// The largest lane.
     #[inline(always)]
     fn largest(self) -> f32 {
-        let mut lanes = [0.0; LANES];
-        self.store(&mut lanes);
+        let lanes = self.lanes();
         lanes[0].max(lanes[2]).max(lanes[1].max(lanes[3]))
     }
 }
@@ -83,9 +94,6 @@ pub(crate) trait Kernels {
 
     /// `strip += x·b` over as many blocks as all have, whose scales are finite; see [`crate::int4`].
     fn accumulate_int4(x: &[Int4Input], panels: [&[Int4Block]; 4], strip: &mut Strip);
-
-    /// Puts each number of a row into every lane of its place in its step.
-    fn spread(row: &[f32], steps: &mut [RowStep], lane: usize);
 
     /// Rounds a block of activations to bytes.
     fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock);

@@ -24,6 +24,10 @@ const EXP: [f32; 7] = [
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
+/// What is added to a number of a magnitude below 2²¹ rounds it to a whole one, ties to even, whose exponent's
+/// representation, 127 more, then is in the low bits.
+const PUSH: f32 = 12_582_912.0 + 127.0;
+
 /// A little above the logarithm of the least normal number, 2⁻¹²⁶.
 const EXP_LEAST: f32 = -87.3;
 
@@ -37,6 +41,10 @@ pub fn softmax(matrix: &mut MatrixMut<'_>, scale: f32) {
     }
 }
 
+#[cfg_attr(
+    all(target_arch = "wasm32", feature = "relaxed-simd"),
+    target_feature(enable = "relaxed-simd")
+)]
 fn softmax_row(row: &mut [f32], scale: f32) {
     let scale = Native::splat(scale);
     let largest = Native::splat(rows::largest(row, |x| x.mul(scale)));
@@ -47,10 +55,11 @@ fn softmax_row(row: &mut [f32], scale: f32) {
 
 /// `e^x` for `x` up to 0 (or a little above); what is below −87.3 is taken for that.
 #[inline(always)]
-pub(crate) fn exp<V: Vector>(x: V) -> V {
-    let x = x.max(V::splat(EXP_LEAST));
-    let whole = x.mul(V::splat(LOG2_E)).round();
-    let rest = whole.mul_add(V::splat(-LN_2_HIGH), x);
-    let rest = whole.mul_add(V::splat(-LN_2_LOW), rest);
-    horner(&EXP, rest).mul(whole.exp2_of_whole())
+pub(crate) fn exp(x: Native) -> Native {
+    let x = x.max(Native::splat(EXP_LEAST));
+    let pushed = x.mul_add(Native::splat(LOG2_E), Native::splat(PUSH));
+    let whole = pushed.sub(Native::splat(PUSH));
+    let rest = whole.mul_add(Native::splat(-LN_2_HIGH), x);
+    let rest = whole.mul_add(Native::splat(-LN_2_LOW), rest);
+    horner(&EXP, rest).mul(pushed.exponent_of_low_bits())
 }

@@ -70,17 +70,18 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        Portable(self.0.map(f32::round_ties_even))
+    fn exponent_of_low_bits(self) -> Self {
+        Portable(self.0.map(|x| f32::from_bits(x.to_bits() << 23)))
     }
 
     #[inline(always)]
-    fn exp2_of_whole(self) -> Self {
-        // Wrapping, as vector instructions do: a lane that only fills up a row may hold any number.
-        Portable(
-            self.0
-                .map(|whole| f32::from_bits(((whole as i32).wrapping_add(127) << 23) as u32)),
-        )
+    fn spread(self) -> [Self; LANES] {
+        self.0.map(Portable::splat)
+    }
+
+    #[inline(always)]
+    fn transposed(rows: [Self; LANES]) -> [Self; LANES] {
+        std::array::from_fn(|lane| Portable(rows.map(|row| row.0[lane])))
     }
 }
 
@@ -157,12 +158,6 @@ impl Kernels for Portable {
             for (x, block) in x.iter().zip(panel) {
                 block.accumulate(x, sums);
             }
-        }
-    }
-
-    fn spread(row: &[f32], steps: &mut [RowStep], lane: usize) {
-        for (&x, step) in row.iter().zip(steps) {
-            step.0[lane] = [x; LANES];
         }
     }
 

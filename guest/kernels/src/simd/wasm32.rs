@@ -4,17 +4,14 @@
 mod interpreted;
 mod kernels;
 
+#[cfg(feature = "relaxed-simd")]
+use core::arch::wasm32::f32x4_relaxed_madd;
 use core::arch::wasm32::{
-    f32x4_add, f32x4_div, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub, i32x4_add,
-    i32x4_shl, i32x4_splat, i32x4_trunc_sat_f32x4, v128, v128_load, v128_store,
+    f32x4_add, f32x4_div, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub, i32x4_shl,
+    i32x4_shuffle, v128, v128_load, v128_store,
 };
 
-#[cfg(not(miri))]
-use core::arch::wasm32::f32x4_nearest;
-
 use super::{LANES, Vector};
-#[cfg(miri)]
-use interpreted::f32x4_nearest;
 
 #[cfg(not(target_feature = "simd128"))]
 compile_error!("ampoule-kernels needs `-Ctarget-feature=+simd128` on wasm32");
@@ -75,13 +72,38 @@ impl Vector for Simd128 {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        Simd128(f32x4_nearest(self.0))
+    fn exponent_of_low_bits(self) -> Self {
+        Simd128(i32x4_shl(self.0, 23))
     }
 
     #[inline(always)]
-    fn exp2_of_whole(self) -> Self {
-        let exponent = i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127));
-        Simd128(i32x4_shl(exponent, 23))
+    fn spread(self) -> [Self; LANES] {
+        let x = self.0;
+        [
+            Simd128(i32x4_shuffle::<0, 0, 0, 0>(x, x)),
+            Simd128(i32x4_shuffle::<1, 1, 1, 1>(x, x)),
+            Simd128(i32x4_shuffle::<2, 2, 2, 2>(x, x)),
+            Simd128(i32x4_shuffle::<3, 3, 3, 3>(x, x)),
+        ]
+    }
+
+    #[inline(always)]
+    fn transposed([x0, x1, x2, x3]: [Self; LANES]) -> [Self; LANES] {
+        let low = i32x4_shuffle::<0, 4, 1, 5>(x0.0, x1.0);
+        let high = i32x4_shuffle::<2, 6, 3, 7>(x0.0, x1.0);
+        let next_low = i32x4_shuffle::<0, 4, 1, 5>(x2.0, x3.0);
+        let next_high = i32x4_shuffle::<2, 6, 3, 7>(x2.0, x3.0);
+        [
+            Simd128(i32x4_shuffle::<0, 1, 4, 5>(low, next_low)),
+            Simd128(i32x4_shuffle::<2, 3, 6, 7>(low, next_low)),
+            Simd128(i32x4_shuffle::<0, 1, 4, 5>(high, next_high)),
+            Simd128(i32x4_shuffle::<2, 3, 6, 7>(high, next_high)),
+        ]
+    }
+
+    #[cfg(feature = "relaxed-simd")]
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Simd128(f32x4_relaxed_madd(self.0, factor.0, addend.0))
     }
 }

@@ -1,8 +1,8 @@
 //! Instructions that Miri does not know, made of those that it does.
 
 use core::arch::wasm32::{
-    f32x4, f32x4_extract_lane, i32x4_add, i32x4_extmul_high_i16x8, i32x4_extmul_low_i16x8,
-    i32x4_shuffle, v128, v128_and, v128_andnot, v128_or,
+    i32x4_add, i32x4_extmul_high_i16x8, i32x4_extmul_low_i16x8, i32x4_shuffle, v128, v128_and,
+    v128_andnot, v128_or,
 };
 
 pub(super) fn v128_bitselect(a: v128, b: v128, mask: v128) -> v128 {
@@ -14,14 +14,5 @@ pub(super) fn i32x4_dot_i16x8(a: v128, b: v128) -> v128 {
     i32x4_add(
         i32x4_shuffle::<0, 2, 4, 6>(low, high),
         i32x4_shuffle::<1, 3, 5, 7>(low, high),
-    )
-}
-
-pub(super) fn f32x4_nearest(x: v128) -> v128 {
-    f32x4(
-        f32x4_extract_lane::<0>(x).round_ties_even(),
-        f32x4_extract_lane::<1>(x).round_ties_even(),
-        f32x4_extract_lane::<2>(x).round_ties_even(),
-        f32x4_extract_lane::<3>(x).round_ties_even(),
     )
 }

@@ -57,22 +57,6 @@ impl Kernels for Simd128 {
         accumulate_int4(x, p0, p1, p2, p3, strip, black_box(&ONES));
     }
 
-    fn spread(row: &[f32], steps: &mut [RowStep], lane: usize) {
-        let (vectors, rest) = row.as_chunks::<LANES>();
-        let (fours, last) = steps.as_chunks_mut::<LANES>();
-        for (from, to) in vectors.iter().zip(fours) {
-            let x = Simd128::load(from).0;
-            let [s0, s1, s2, s3] = to;
-            Simd128(i32x4_shuffle::<0, 0, 0, 0>(x, x)).store(&mut s0.0[lane]);
-            Simd128(i32x4_shuffle::<1, 1, 1, 1>(x, x)).store(&mut s1.0[lane]);
-            Simd128(i32x4_shuffle::<2, 2, 2, 2>(x, x)).store(&mut s2.0[lane]);
-            Simd128(i32x4_shuffle::<3, 3, 3, 3>(x, x)).store(&mut s3.0[lane]);
-        }
-        for (&x, step) in rest.iter().zip(last) {
-            step.0[lane] = [x; LANES];
-        }
-    }
-
     fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock) {
         let [r0, r1, r2, r3] = rows.map(|row| row.as_chunks::<LANES>().0);
         // As bits, what is no number is the largest of all.
@@ -157,12 +141,7 @@ fn across([x0, x1, x2, x3]: [v128; TILE_ROWS], f: impl Fn(v128, v128) -> v128) -
 /// Each lane in all lanes.
 #[inline(always)]
 fn spread(x: v128) -> [v128; LANES] {
-    [
-        i32x4_shuffle::<0, 0, 0, 0>(x, x),
-        i32x4_shuffle::<1, 1, 1, 1>(x, x),
-        i32x4_shuffle::<2, 2, 2, 2>(x, x),
-        i32x4_shuffle::<3, 3, 3, 3>(x, x),
-    ]
+    Simd128(x).spread().map(|x| x.0)
 }
 
 /// What [`scale_of`](crate::int8::scale_of) says of four rows of activations with these largest magnitudes.
