@@ -2,17 +2,8 @@
 //! it refused at a first look it does not decode.
 #![no_main]
 
-// The guest's own files, without the network around them.
-#[path = "../../guest/vlm/src/jpeg_end.rs"]
-mod jpeg_end;
-#[path = "../../guest/vlm/src/letterbox.rs"]
-mod letterbox;
-#[path = "../../guest/vlm/src/picture.rs"]
-mod picture;
-#[path = "../../guest/vlm/src/webp_chunks.rs"]
-mod webp_chunks;
-
 use ampoule_guest::Image;
+use ampoule_picture::{check, decode, letterbox};
 use libfuzzer_sys::fuzz_target;
 
 /// The side of the pictures that the built-in model sees.
@@ -20,13 +11,13 @@ const SIDE: usize = 96;
 
 fuzz_target!(|bytes: &[u8]| {
     let image = Image::Encoded(bytes.to_vec());
-    let first_look = picture::check(&image);
-    match picture::decode(&image) {
+    let first_look = check(&image);
+    match decode(&image) {
         Ok(picture) => {
             assert!(first_look.is_ok());
             let pixels = u64::from(picture.width) * u64::from(picture.height);
             assert_eq!(picture.pixels.len() as u64, 3 * pixels);
-            let square = letterbox::letterbox(&picture, SIDE);
+            let square = letterbox(&picture, SIDE);
             assert!(square.is_ok_and(|pixels| pixels.len() == 3 * SIDE * SIDE));
         }
         Err(error) => {

@@ -96,7 +96,7 @@ fn a_png_with_a_wrong_checksum_is_refused() {
 fn a_webp_whose_parts_do_not_go_together_is_refused() {
     let red = || webp::vp8l(96, 96, [220, 20, 20, 255]);
     let metadata = webp::chunk_that_claims(u32::MAX, b"EXIF", b"MM\0*");
-    let lossy = file("guest/vlm/tests/pictures/lossy.webp")[12..].to_vec();
+    let lossy = file("guest/picture/tests/pictures/lossy.webp")[12..].to_vec();
     let transparent = webp::alph(255);
     for chunks in [
         vec![webp::vp8x(webp::EXIF, 96, 96), red(), metadata],

@@ -29,9 +29,14 @@ impl Selection {
     /// The guests' own tests, which run on the host machine too. Apart from the host's, so that neither
     /// side unifies features with the other.
     pub(crate) fn guests(workspace: &Workspace) -> Result<Self> {
-        let mut arguments = ["ampoule-guest", "ampoule-nn", "ampoule-vlm"]
-            .map(|name| format!("--package={name}"))
-            .to_vec();
+        let mut arguments = [
+            "ampoule-guest",
+            "ampoule-nn",
+            "ampoule-picture",
+            "ampoule-vlm",
+        ]
+        .map(|name| format!("--package={name}"))
+        .to_vec();
         for model in guests::models(workspace)? {
             arguments.push(format!("--package={}", model.package.name));
         }

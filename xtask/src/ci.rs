@@ -165,6 +165,7 @@ fn guest_packages(workspace: &Workspace) -> Result<Vec<&Package>> {
         "ampoule-guest",
         "ampoule-kernels",
         "ampoule-nn",
+        "ampoule-picture",
         "ampoule-vlm",
         guests::TEST_GUESTS,
     ] {

@@ -17,9 +17,6 @@
 mod config;
 mod decoder;
 mod generation;
-mod jpeg_end;
-mod letterbox;
-mod picture;
 mod request;
 mod sampling;
 mod scene;
@@ -27,7 +24,6 @@ mod stop_strings;
 mod tokenization;
 mod transformer;
 mod vision;
-mod webp_chunks;
 
 use ampoule_guest::{
     Assets, Chunk, Error, GenerationRequest, Image, ImageClassification, ImageEmbedding,
@@ -91,8 +87,8 @@ impl TinyVlm {
 
     /// The visual features `[visual tokens, hidden]` of a picture.
     fn see(&self, image: &Image, workspace: &mut LayerWorkspace) -> Result<Vec<f32>, Error> {
-        let picture = picture::decode(image)?;
-        let pixels = letterbox::letterbox(&picture, self.vision.image_size())?;
+        let picture = ampoule_picture::decode(image)?;
+        let pixels = ampoule_picture::letterbox(&picture, self.vision.image_size())?;
         drop(picture);
         Ok(self.vision.encode(&pixels, workspace))
     }

@@ -2,7 +2,6 @@
 
 use ampoule_guest::{Content, Error, GenerationRequest, Image};
 
-use crate::picture;
 use crate::sampling::Sampler;
 use crate::stop_strings::StopStrings;
 use crate::tokenization::Tokenization;
@@ -80,7 +79,7 @@ impl Question {
         }
         let count = images.len();
         for (index, image) in images.iter().enumerate() {
-            picture::check(image).map_err(|error| name_image(error, index, count))?;
+            ampoule_picture::check(image).map_err(|error| name_image(error, index, count))?;
         }
         Ok(Question {
             images,

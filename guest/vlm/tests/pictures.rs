@@ -12,12 +12,12 @@ use ampoule_vlm::TinyVlm;
 use image::{DynamicImage, ImageFormat, RgbImage};
 use tiny_model::{TinyModel, ask};
 
-const CMYK: &[u8] = include_bytes!("pictures/cmyk.jpg");
-const PROGRESSIVE: &[u8] = include_bytes!("pictures/progressive.jpg");
-const LOSSY_WEBP: &[u8] = include_bytes!("pictures/lossy.webp");
-const ANIMATED_WEBP: &[u8] = include_bytes!("pictures/animated.webp");
-const ANIMATED_PNG: &[u8] = include_bytes!("pictures/animated.png");
-const TURNED: &[u8] = include_bytes!("pictures/orientation_6.jpg");
+const CMYK: &[u8] = include_bytes!("../../picture/tests/pictures/cmyk.jpg");
+const PROGRESSIVE: &[u8] = include_bytes!("../../picture/tests/pictures/progressive.jpg");
+const LOSSY_WEBP: &[u8] = include_bytes!("../../picture/tests/pictures/lossy.webp");
+const ANIMATED_WEBP: &[u8] = include_bytes!("../../picture/tests/pictures/animated.webp");
+const ANIMATED_PNG: &[u8] = include_bytes!("../../picture/tests/pictures/animated.png");
+const TURNED: &[u8] = include_bytes!("../../picture/tests/pictures/orientation_6.jpg");
 
 fn model() -> TinyVlm {
     TinyModel::new().load().unwrap()

@@ -149,7 +149,5 @@ fn size_at(bytes: &[u8], start: usize) -> Size {
     [start, start + 3].map(|at| little_endian(&bytes[at..at + 3]) as u32 + 1)
 }
 
-// The path is for the fuzz target, which includes this file from elsewhere.
 #[cfg(test)]
-#[path = "webp_chunks/tests.rs"]
 mod tests;

@@ -27,10 +27,13 @@ const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
 
 /// Red, green and blue, a byte each, row by row.
 #[derive(Debug)]
-pub(crate) struct Picture<'a> {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) pixels: Cow<'a, [u8]>,
+pub struct Picture<'a> {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `[height, width, 3]`.
+    pub pixels: Cow<'a, [u8]>,
 }
 
 /// Checks what can be told from the picture's first bytes: so that a request of many pictures is
@@ -40,7 +43,7 @@ pub(crate) struct Picture<'a> {
 ///
 /// `input.image` when it is none that this guest can decode; `input.too-large` when it has too many
 /// pixels.
-pub(crate) fn check(image: &Image) -> Result<(), Error> {
+pub fn check(image: &Image) -> Result<(), Error> {
     match image {
         Image::Encoded(file) => open(file).map(|_| ()),
         Image::Rgb8(_) => decode(image).map(|_| ()),
@@ -53,7 +56,7 @@ pub(crate) fn check(image: &Image) -> Result<(), Error> {
 /// # Errors
 ///
 /// As for [`check`]; `input.image` too when the file is broken or cut short.
-pub(crate) fn decode(image: &Image) -> Result<Picture<'_>, Error> {
+pub fn decode(image: &Image) -> Result<Picture<'_>, Error> {
     let file = match image {
         Image::Encoded(file) => file,
         Image::Rgb8(image) => {
@@ -236,7 +239,5 @@ fn too_large(message: String) -> Error {
     Error::new("input.too-large", message)
 }
 
-// The path is for the fuzz target, which includes this file from elsewhere.
 #[cfg(test)]
-#[path = "picture/tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use ampoule_guest::Error;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::picture::Picture;
+use crate::Picture;
 
 /// What is left and right of the picture, or above and below.
 const GREY: u8 = 128;
@@ -15,7 +15,7 @@ const GREY: u8 = 128;
 /// # Errors
 ///
 /// `input.image` when the picture cannot be scaled.
-pub(crate) fn letterbox(picture: &Picture<'_>, side: usize) -> Result<Vec<u8>, Error> {
+pub fn letterbox(picture: &Picture<'_>, side: usize) -> Result<Vec<u8>, Error> {
     let (width, height) = (picture.width, picture.height);
     let longer = u64::from(width.max(height));
     // Rounded, halves up.

@@ -1,0 +1,16 @@
+//! From a caller's picture, a PNG, JPEG or WebP file or plain pixels, to the pixels that a model sees.
+//!
+//! [`check`] reads a picture's first bytes, [`decode`] gives its pixels as a person would see them, and
+//! [`letterbox`] fits them into a square.
+//!
+//! Errors are `input.image` when there is no picture that can be decoded, and `input.too-large` when a
+//! picture has too many pixels.
+#![forbid(unsafe_code)]
+
+mod decode;
+mod jpeg_end;
+mod letterbox;
+mod webp_chunks;
+
+pub use crate::decode::{Picture, check, decode};
+pub use crate::letterbox::letterbox;
