@@ -156,6 +156,7 @@ mod sign;
 mod signers;
 mod source;
 mod template;
+pub mod text;
 pub mod trust;
 mod units;
 
