@@ -1,5 +1,6 @@
 //! Everything that can go wrong between a bundle on disk and a verified one.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::document_kind::DocumentKind;
@@ -204,12 +205,12 @@ pub enum Error {
     UsagePassword(&'static str),
     /// `usage.private-key`: not an Ed25519 private key that can be read.
     #[error(
-        "not a private key: expected an Ed25519 key in a PEM block `ENCRYPTED PRIVATE KEY` or \
+        "this private key cannot be used: expected an Ed25519 key in a PEM block `ENCRYPTED PRIVATE KEY` or \
          `PRIVATE KEY` (PKCS#8), found {found}"
     )]
     UsagePrivateKey {
         /// What was found; never key material.
-        found: &'static str,
+        found: Cow<'static, str>,
     },
 
     /// `io.exists`: refused to overwrite.

@@ -6,20 +6,24 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ed25519::pkcs8::EncodePrivateKey as _;
 use ed25519::pkcs8::spki::{DecodePublicKey as _, EncodePublicKey as _};
-use ed25519::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ed25519::{KeypairBytes, PublicKeyBytes};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use pkcs8::der::SecretDocument;
 use pkcs8::der::pem::PemLabel as _;
-use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
-use pkcs8::pkcs5::{EncryptionScheme, scrypt};
-use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
+use pkcs8::der::{Decode as _, Document, Reader as _, SecretDocument, SliceReader};
+use pkcs8::pkcs5::pbes2::Parameters;
+use pkcs8::pkcs5::scrypt;
+use pkcs8::spki::AlgorithmIdentifierRef;
+use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::digest::Sha256Digest;
 use crate::error::{Error, ParseError, Result};
+use crate::key_encryption;
+use crate::key_kind::{ED25519, Half, algorithm_kind};
+use crate::pem::{self, Found};
 use crate::trust::TrustError;
 
 /// The longest PEM file that is read as a key. A real one has some 400 bytes.
@@ -31,13 +35,12 @@ const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 1;
 
-/// The most memory that a key file may make scrypt take (128 · N · r bytes). The file names its own
-/// cost, so a hostile one could otherwise ask for all the memory there is.
-const MAX_SCRYPT_BYTES: u64 = 256 << 20;
-/// The most passes that a key file may make scrypt take (p), for the same reason.
-const MAX_SCRYPT_P: u16 = 16;
-/// The most rounds that a key file may make PBKDF2 take (OpenSSL writes such files): some seconds.
-const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
+/// The labels of blocks that keys are read from.
+const PUBLIC_LABEL: &str = "PUBLIC KEY";
+const PRIVATE_LABELS: [&str; 2] = [
+    PrivateKeyInfoRef::PEM_LABEL,
+    EncryptedPrivateKeyInfoRef::PEM_LABEL,
+];
 
 /// A key's name: the SHA-256 of its public half in SPKI DER. A hint for look-up, never authority.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,29 +91,34 @@ impl PublicKey {
     /// order (anybody can then make signatures that plain verification accepts) or has a component of
     /// low order (one key would have several names).
     pub fn from_pem(pem: &str) -> Result<Self> {
-        if pem.len() as u64 > MAX_KEY_FILE_BYTES {
-            return Err(Error::Trust(TrustError::MalformedKey {
-                found: format!("{} bytes", pem.len()),
-            }));
-        }
-        let malformed = |found: &str| {
-            Error::Trust(TrustError::MalformedKey {
-                found: found.to_owned(),
+        Self::from_file(pem.as_bytes())
+    }
+
+    /// Reads what a public key's file holds: one block `PUBLIC KEY`, and whatever else around it
+    /// ([`pem`](crate::pem)).
+    pub(crate) fn from_file(file: &[u8]) -> Result<Self> {
+        Self::point(file)
+            .map_err(|found| {
+                Error::Trust(TrustError::MalformedKey {
+                    found: found.into_owned(),
+                })
             })
-        };
-        let label =
-            pkcs8::der::pem::decode_label(pem.as_bytes()).map_err(|_| malformed("no PEM block"))?;
-        if label != "PUBLIC KEY" {
-            // The label is a stranger's text: say what it is only where it is a known mistake.
-            return Err(malformed(if label.ends_with("PRIVATE KEY") {
-                "a private key"
-            } else {
-                "another kind of PEM block"
-            }));
+            .and_then(|point| Self::from_bytes(&point))
+    }
+
+    fn point(file: &[u8]) -> Result<[u8; 32], Found> {
+        check_length(file)?;
+        let (_, pem) = pem::only_block(file, &[PUBLIC_LABEL], Half::Public)?;
+        let (_, document) =
+            Document::from_pem(&pem).map_err(|_| "a damaged PEM block; copy the file again")?;
+        let info = SubjectPublicKeyInfoRef::try_from(document.as_bytes())
+            .map_err(|_| "a damaged public key")?;
+        if info.algorithm.oid != ED25519 {
+            return Err(algorithm_kind(info.algorithm.oid));
         }
-        let bytes = PublicKeyBytes::from_public_key_pem(pem)
-            .map_err(|_| malformed("a damaged block or another algorithm"))?;
-        Self::from_bytes(&bytes.to_bytes())
+        PublicKeyBytes::from_public_key_der(document.as_bytes())
+            .map(|bytes| bytes.to_bytes())
+            .map_err(|_| "a damaged key of Ed25519".into())
     }
 
     /// Checks the 32 bytes of RFC 8032's public key.
@@ -210,44 +218,62 @@ impl SecretKey {
     /// `usage.private-key` when it is something else or would take too much time or memory to
     /// decrypt, `usage.password` when it is encrypted and the password is missing or wrong.
     pub fn from_pem(pem: &str, password: Option<&str>) -> Result<Self> {
+        Self::from_file(pem.as_bytes(), password)
+    }
+
+    /// Reads what a private key's file holds: one block `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`, and whatever
+    /// else around it ([`pem`](crate::pem)).
+    pub(crate) fn from_file(file: &[u8], password: Option<&str>) -> Result<Self> {
         let refused = |found| Error::UsagePrivateKey { found };
-        if pem.len() as u64 > MAX_KEY_FILE_BYTES {
-            return Err(refused("a file that is too long for a key"));
+        check_length(file).map_err(refused)?;
+        let (label, pem) =
+            pem::only_block(file, &PRIVATE_LABELS, Half::Private).map_err(refused)?;
+        let (_, document) = SecretDocument::from_pem(&pem)
+            .map_err(|_| refused("a damaged PEM block; copy the file again".into()))?;
+        if label == PrivateKeyInfoRef::PEM_LABEL {
+            return signing_key(document.as_bytes())
+                .map_err(refused)
+                .and_then(Self::from_signing);
         }
-        let (label, document) =
-            SecretDocument::from_pem(pem).map_err(|_| refused("no PEM block or a damaged one"))?;
-        match label {
-            PrivateKeyInfoRef::PEM_LABEL => SigningKey::from_pkcs8_der(document.as_bytes())
-                .map_err(|_| refused("a key of another algorithm or a damaged one"))
-                .and_then(Self::from_signing),
-            EncryptedPrivateKeyInfoRef::PEM_LABEL => {
-                let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-                    .map_err(|_| refused("a damaged or unknown encryption"))?;
-                check_cost(&encrypted.encryption_algorithm).map_err(refused)?;
-                let password = password.ok_or(Error::UsagePassword(
-                    "the private key is encrypted; give its password by prompt, --password-file or \
-                     AMPOULE_SIGN_PASSWORD",
-                ))?;
-                // A wrong password shows as bad padding or, once in 256 times, as bad DER.
-                encrypted
-                    .decrypt(password)
-                    .ok()
-                    .and_then(|plain| SigningKey::from_pkcs8_der(plain.as_bytes()).ok())
-                    .ok_or(Error::UsagePassword(
-                        "the password does not open the private key",
-                    ))
-                    .and_then(Self::from_signing)
+        let encrypted = key_encryption::open(document.as_bytes()).map_err(refused)?;
+        let password = password.ok_or(Error::UsagePassword(
+            "the private key is encrypted; give its password by prompt, --password-file or \
+             AMPOULE_SIGN_PASSWORD",
+        ))?;
+        let wrong = Error::UsagePassword("the password does not open the private key");
+        let plain = match encrypted.decrypt(password) {
+            Ok(plain) => plain,
+            // What is left is a derivation and a cipher that do not go together.
+            Err(pkcs8::Error::EncryptedPrivateKey(error))
+                if error != pkcs8::pkcs5::Error::DecryptFailed =>
+            {
+                return Err(refused(
+                    "an encrypted key whose parameters do not fit together".into(),
+                ));
             }
-            "PUBLIC KEY" => Err(refused("a public key")),
-            _ => Err(refused("another kind of PEM block")),
+            // A wrong password shows as bad padding or, once in 256 times, as bad DER.
+            Err(_) => return Err(wrong),
+        };
+        if PrivateKeyInfoRef::try_from(plain.as_bytes()).is_err()
+            && !is_private_key(plain.as_bytes())
+        {
+            return Err(wrong);
         }
+        signing_key(plain.as_bytes())
+            .map_err(refused)
+            .and_then(Self::from_signing)
     }
 
     /// Whether this PEM text is a private key that needs a password.
     #[must_use]
     pub fn is_encrypted_pem(pem: &str) -> bool {
-        pkcs8::der::pem::decode_label(pem.as_bytes())
-            .is_ok_and(|label| label == EncryptedPrivateKeyInfoRef::PEM_LABEL)
+        Self::is_encrypted_file(pem.as_bytes())
+    }
+
+    pub(crate) fn is_encrypted_file(file: &[u8]) -> bool {
+        file.len() as u64 <= MAX_KEY_FILE_BYTES
+            && pem::only_block(file, &PRIVATE_LABELS, Half::Private)
+                .is_ok_and(|(label, _)| label == EncryptedPrivateKeyInfoRef::PEM_LABEL)
     }
 
     /// PKCS#8 PEM under a password: scrypt (N = 2^14, r = 8, p = 1) and AES-256-CBC.
@@ -317,77 +343,52 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// Refuses a key file whose decryption would take too much time or memory.
-fn check_cost(scheme: &EncryptionScheme) -> Result<(), &'static str> {
-    let Some(parameters) = scheme.pbes2() else {
-        return Err("an encryption of PKCS#5 version 1, which is too weak");
-    };
-    let affordable = match &parameters.kdf {
-        Kdf::Scrypt(scrypt) => {
-            let memory = scrypt
-                .cost_parameter
-                .checked_mul(128)
-                .and_then(|bytes| bytes.checked_mul(u64::from(scrypt.block_size)));
-            scrypt.cost_parameter > 1
-                && scrypt.cost_parameter.is_power_of_two()
-                && scrypt.parallelization <= MAX_SCRYPT_P
-                && memory.is_some_and(|bytes| bytes <= MAX_SCRYPT_BYTES)
-        }
-        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= MAX_PBKDF2_ROUNDS,
-        _ => false,
-    };
-    if affordable {
-        Ok(())
-    } else {
-        Err("an encryption whose cost is out of bounds")
+fn check_length(file: &[u8]) -> Result<(), Found> {
+    if file.len() as u64 > MAX_KEY_FILE_BYTES {
+        return Err(format!(
+            "a file of more than the {} KiB of a key",
+            MAX_KEY_FILE_BYTES >> 10
+        )
+        .into());
     }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use pkcs8::pkcs5::pbes2::{EncryptionScheme as Cipher, Pbkdf2Params, Salt, ScryptParams};
+/// The public half as ring wrote it into its private keys before version 0.17: as if it were explicit.
+const RING_PUBLIC_HALF: [u8; 5] = [0xa1, 0x23, 0x03, 0x21, 0x00];
 
-    use super::*;
-
-    fn scheme(kdf: Kdf) -> EncryptionScheme {
-        let encryption = Cipher::Aes256Cbc { iv: [0; 16] };
-        EncryptionScheme::Pbes2(Parameters { kdf, encryption })
-    }
-
-    fn scrypt(cost_parameter: u64, block_size: u16, parallelization: u16) -> EncryptionScheme {
-        scheme(Kdf::Scrypt(ScryptParams {
-            salt: Salt::new([0; 16]).unwrap(),
-            cost_parameter,
-            block_size,
-            parallelization,
-            key_length: None,
-        }))
-    }
-
-    #[test]
-    fn what_a_key_file_may_cost_is_bounded() {
-        for affordable in [
-            scrypt(1 << SCRYPT_LOG_N, 8, 1),
-            scrypt(1 << 18, 8, 16),
-            scheme(Kdf::Pbkdf2(
-                Pbkdf2Params::hmac_sha256(600_000, &[0; 16]).unwrap(),
-            )),
-        ] {
-            assert_eq!(check_cost(&affordable), Ok(()));
+/// Reads PKCS#8, with a public half (version 2, RFC 5958) or without.
+fn signing_key(document: &[u8]) -> Result<SigningKey, Found> {
+    let info = PrivateKeyInfoRef::try_from(document).map_err(|_| {
+        let length = RING_PUBLIC_HALF.len();
+        if document
+            .windows(length)
+            .any(|part| part == RING_PUBLIC_HALF)
+        {
+            "a key with its public half spelled as ring before 0.17 spelled it; write it anew without that \
+             half (PKCS#8 version 1)"
+        } else {
+            "a damaged private key"
         }
-        for too_much in [
-            scrypt(1 << 19, 8, 1),
-            scrypt(1 << 14, u16::MAX, 1),
-            scrypt(1 << 14, 8, 17),
-            scrypt(1 << 63, u16::MAX, 1),
-            scrypt(u64::MAX, 1, 1),
-            scrypt(0, 8, 1),
-            scrypt(1, 8, 1),
-            scheme(Kdf::Pbkdf2(
-                Pbkdf2Params::hmac_sha256(10_000_001, &[0; 16]).unwrap(),
-            )),
-        ] {
-            assert!(check_cost(&too_much).is_err(), "{too_much:?}");
-        }
+    })?;
+    if info.algorithm.oid != ED25519 {
+        return Err(algorithm_kind(info.algorithm.oid));
     }
+    SigningKey::try_from(info)
+        .map_err(|_| "a key of Ed25519 that is damaged, or has another's public half".into())
+}
+
+/// Whether what a password opened begins as PKCS#8 does, with a version and an algorithm: what is wrong then
+/// is not the password.
+fn is_private_key(document: &[u8]) -> bool {
+    SliceReader::new(document)
+        .and_then(|mut reader| {
+            reader.sequence(|reader| {
+                u8::decode(reader)?;
+                AlgorithmIdentifierRef::decode(reader)?;
+                reader.read_slice(reader.remaining_len())?;
+                Ok::<_, pkcs8::der::Error>(())
+            })
+        })
+        .is_ok()
 }

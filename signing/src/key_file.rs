@@ -28,15 +28,15 @@ impl SecretKey {
         location: impl Into<Location<'p>>,
         password: impl FnOnce() -> Result<Zeroizing<String>>,
     ) -> Result<Self> {
-        let pem = read_private_text(location, PRIVATE_KEY, MAX_KEY_FILE_BYTES)?;
-        if Self::is_encrypted_pem(&pem) {
+        let file = read_key(&location.into(), Rule::OwnerReads, PRIVATE_KEY)?;
+        if Self::is_encrypted_file(&file) {
             // Before anybody is asked for a password: is it a key at all?
-            if let Err(error @ Error::UsagePrivateKey { .. }) = Self::from_pem(&pem, None) {
+            if let Err(error @ Error::UsagePrivateKey { .. }) = Self::from_file(&file, None) {
                 return Err(error);
             }
-            return Self::from_pem(&pem, Some(&password()?));
+            return Self::from_file(&file, Some(&password()?));
         }
-        Self::from_pem(&pem, None)
+        Self::from_file(&file, None)
     }
 
     /// Writes a private key to a new file of mode 0600, encrypted if there is a password.
@@ -94,10 +94,8 @@ impl PublicKey {
     /// `trust.owner` and `trust.permissions` when others may change the file or a directory above it,
     /// `file.symlink`, `file.type`, what [`PublicKey::from_pem`] refuses, `io.failed`.
     pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
-        let location = location.into();
-        let rule = Rule::NotWorldWritable;
-        let pem = read_checked_text(&location, rule, PUBLIC_KEY, MAX_KEY_FILE_BYTES)?;
-        Self::from_pem(&pem)
+        let file = read_key(&location.into(), Rule::NotWorldWritable, PUBLIC_KEY)?;
+        Self::from_file(&file)
     }
 
     /// Writes a public key to a new file.
@@ -147,13 +145,43 @@ fn read_checked_text(
     what: &str,
     max_bytes: u64,
 ) -> Result<Zeroizing<String>> {
+    let bytes = read_checked(location, rule, what, max_bytes)?;
+    let reading = || format!("read {what}");
+    if bytes.len() as u64 > max_bytes {
+        let too_long = io::Error::from(io::ErrorKind::FileTooLarge);
+        return Err(Error::io(reading())(too_long));
+    }
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Error::io(reading())(io::ErrorKind::InvalidData.into()))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Reads a key's file, which may be something else: of one that is too long, more than is allowed.
+fn read_key(location: &Location<'_>, rule: Rule, what: &str) -> Result<Zeroizing<Vec<u8>>> {
+    read_checked(location, rule, what, MAX_KEY_FILE_BYTES)
+}
+
+/// Reads a file, but no more than one byte above `max_bytes`.
+fn read_checked(
+    location: &Location<'_>,
+    rule: Rule,
+    what: &str,
+    max_bytes: u64,
+) -> Result<Zeroizing<Vec<u8>>> {
     let file = if is_descriptor(location.path) {
         open_descriptor(location, rule, what)?
     } else {
         let (directory, name) = Directory::open_parent(location, rule, what)?;
         open(&directory, name, what)?
     };
-    read_text(file, what, max_bytes)
+    // Enough from the start: a buffer that grows leaves copies of the secret behind. One byte more lets the
+    // reader see the end without growing.
+    let capacity = usize::try_from(max_bytes + 2).map_err(|_| Error::Internal("a bound"))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(max_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(format!("read {what}")))?;
+    Ok(bytes)
 }
 
 /// Whether a path names a file that this process was started with, as a shell's `<(command)` does. It has
@@ -181,20 +209,6 @@ fn open(directory: &Directory, name: &str, what: &str) -> Result<File> {
         )),
         Err(error) => Err(error),
     }
-}
-
-fn read_text(file: File, what: &str, max_bytes: u64) -> Result<Zeroizing<String>> {
-    // Enough from the start: a buffer that grows leaves copies of the secret behind.
-    let capacity = usize::try_from(max_bytes + 1).map_err(|_| Error::Internal("a bound"))?;
-    let mut text = Zeroizing::new(String::with_capacity(capacity));
-    file.take(max_bytes + 1)
-        .read_to_string(&mut text)
-        .map_err(Error::io(format!("read {what}")))?;
-    if text.len() as u64 > max_bytes {
-        let too_long = io::Error::from(io::ErrorKind::FileTooLarge);
-        return Err(Error::io(format!("read {what}"))(too_long));
-    }
-    Ok(text)
 }
 
 fn create_new(

@@ -149,8 +149,8 @@ pub enum TrustError {
     },
     /// `trust.malformed-key`: not an Ed25519 public key in SPKI PEM.
     #[error(
-        "not a public key: expected an Ed25519 key in a PEM block `PUBLIC KEY`, found {found}; \
-         export one with `ampoule-sign pubkey`"
+        "this public key cannot be used: expected an Ed25519 key in a PEM block `PUBLIC KEY`, found {found}; \
+         `ampoule-sign pubkey` writes such files"
     )]
     MalformedKey {
         /// What was found.

@@ -22,6 +22,8 @@ mod fixture;
 mod fuzz_corpus;
 mod guarded_files;
 mod identity;
+mod key_encryptions;
+mod key_files;
 mod keys;
 mod large_bundle_benchmark;
 mod manifest;

@@ -24,7 +24,7 @@ fn openssl(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn openssl_succeeds(dir: &Path, arguments: &[&str]) -> Vec<u8> {
+pub(crate) fn openssl_succeeds(dir: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = openssl(dir, arguments);
     assert!(
         output.status.success(),
