@@ -24,6 +24,7 @@ use crate::file_stamp::FileStamp;
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
+use crate::progress::Progress;
 use crate::units::ByteSize;
 
 /// A tar archive consists of blocks of so many bytes.
@@ -43,6 +44,7 @@ pub(crate) struct Archive {
     file: Arc<File>,
     length: u64,
     envelope: Vec<u8>,
+    progress: Progress,
 }
 
 impl Archive {
@@ -69,12 +71,18 @@ impl Archive {
             file: Arc::new(file),
             length,
             envelope,
+            progress: location.progress.clone(),
         })
     }
 
     /// What the system says of the file now; `None` if it does not say.
     pub(crate) fn stamp(&self) -> Option<FileStamp> {
         Some(FileStamp::of(&self.file.metadata().ok()?))
+    }
+
+    /// What counts what is read of its files.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The envelope's bytes.

@@ -157,6 +157,49 @@ impl Bundle {
     ///
     /// As [`Bundle::verify`].
     pub fn verify_component(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
+        let (signed, decision, unread) = self.decide(trust, now)?;
+        let manifest = &signed.manifest;
+        let component = manifest.component();
+        let component = unread
+            .source
+            .read(manifest, std::iter::once(component), unread.max_size)?
+            .remove(component.path())
+            .ok_or(Error::Internal("the component"))?;
+        let bundle = VerifiedBundle {
+            signed,
+            decision,
+            component,
+            component_digest: OnceLock::new(),
+            files: Files::new(),
+            unread: Some(Arc::new(unread)),
+        };
+        bundle.check_component(trust)?;
+        Ok(bundle)
+    }
+
+    /// Verifies everything and reads every file, the component too, piece by piece, and keeps none: to find out
+    /// whether a bundle is whole and trusted, however large it is and however small the machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::verify`].
+    pub fn check(self, trust: &TrustStore, now: Timestamp) -> Result<CheckedBundle> {
+        let (signed, decision, unread) = self.decide(trust, now)?;
+        let manifest = &signed.manifest;
+        unread.source.check(manifest, manifest.all_files())?;
+        if trust.revokes_components() {
+            let digest = unread.source.component_digest(manifest)?;
+            trust.check_revoked(Revoked::Component(digest))?;
+        }
+        Ok(CheckedBundle { signed, decision })
+    }
+
+    /// What is decided before any file is read.
+    fn decide(
+        self,
+        trust: &TrustStore,
+        now: Timestamp,
+    ) -> Result<(SignedManifest, TrustDecision, Unread)> {
         trust.check_fresh(now)?;
         let signers = trust.signers(&self.envelope)?;
         let signed = SignedManifest {
@@ -166,27 +209,39 @@ impl Bundle {
             envelope: self.envelope,
         };
         let decision = signed.decide(trust, signers, now)?;
-        let manifest = &signed.manifest;
-        check_total(manifest.all_files(), self.max_size)?;
-        let component = manifest.component();
-        let component = self
-            .source
-            .read(manifest, std::iter::once(component), self.max_size)?
-            .remove(component.path())
-            .ok_or(Error::Internal("the component"))?;
-        let bundle = VerifiedBundle {
-            signed,
-            decision,
-            component,
-            component_digest: OnceLock::new(),
-            files: Files::new(),
-            unread: Some(Arc::new(Unread {
-                source: self.source,
-                max_size: self.max_size,
-            })),
+        check_total(signed.manifest.all_files(), self.max_size)?;
+        let unread = Unread {
+            source: self.source,
+            max_size: self.max_size,
         };
-        bundle.check_component(trust)?;
-        Ok(bundle)
+        Ok((signed, decision, unread))
+    }
+}
+
+/// What a bundle that [`Bundle::check`] found in order says, without its files.
+#[derive(Clone, Debug)]
+pub struct CheckedBundle {
+    signed: SignedManifest,
+    decision: TrustDecision,
+}
+
+impl CheckedBundle {
+    /// The signed manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.signed.manifest
+    }
+
+    /// The digest of the manifest's exact bytes: it names the bundle with all its files.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Sha256Digest {
+        self.signed.digest
+    }
+
+    /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
+    #[must_use]
+    pub fn signers(&self) -> &[KeyId] {
+        &self.decision.signers
     }
 }
 

@@ -15,12 +15,23 @@ use crate::checked_path::{self, Goal, Missing};
 use crate::error::{Error, Result};
 use crate::permission_policy::{Location, PermissionPolicy};
 use crate::permissions::{Guard, Rule};
+use crate::progress::Progress;
+
+/// What becomes of a file or a directory when a directory is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    /// A file is listed; a directory is looked into.
+    Take,
+    /// Neither it nor what is in it is looked at.
+    Pass,
+}
 
 /// A handle to a directory, and the rule for what is in it.
 #[derive(Debug)]
 pub(crate) struct Directory {
     dir: Dir,
     guard: Guard,
+    progress: Progress,
 }
 
 impl Directory {
@@ -56,7 +67,10 @@ impl Directory {
         what: &str,
     ) -> Result<(Self, &'p str)> {
         let (parent, name) = split(location.path)?;
-        let parent = location.permissions.at(parent);
+        let parent = location
+            .permissions
+            .at(parent)
+            .with_progress(&location.progress);
         let directory = Self::walk(&parent, rule, Missing::Refuse, Goal { what, level: 1 })?;
         Ok((directory, name))
     }
@@ -73,13 +87,26 @@ impl Directory {
     fn walk(location: &Location<'_>, rule: Rule, missing: Missing, goal: Goal<'_>) -> Result<Self> {
         let guard = Guard::new(rule, location.permissions.clone());
         let dir = checked_path::open(location.path, &guard, missing, goal)?;
-        Ok(Self { dir, guard })
+        Ok(Self {
+            dir,
+            guard,
+            progress: location.progress.clone(),
+        })
     }
 
     /// A directory that this process has just made.
     fn below(dir: Dir) -> Self {
         let guard = Guard::new(Rule::NotWorldWritable, PermissionPolicy::default());
-        Self { dir, guard }
+        Self {
+            dir,
+            guard,
+            progress: Progress::default(),
+        }
+    }
+
+    /// What counts what is read of the files in it.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The handle itself.
@@ -198,56 +225,84 @@ impl Directory {
     pub(crate) fn create_with(
         &self,
         name: &str,
-        write: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.check_new(name)?;
-        let mut file = cap_tempfile::TempFile::new(&self.dir)?;
+        what: &'static str,
+        write: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<()> {
+        let failed = creating(what);
+        self.check_new(name).map_err(&failed)?;
+        let mut file = cap_tempfile::TempFile::new(&self.dir).map_err(&failed)?;
         file.as_file()
-            .set_permissions(Permissions::from_mode(0o644))?;
+            .set_permissions(Permissions::from_mode(0o644))
+            .map_err(&failed)?;
         write(file.as_file_mut())?;
-        file.as_file().sync_all()?;
-        file.replace(name)?;
-        self.sync()
+        file.as_file().sync_all().map_err(&failed)?;
+        file.replace(name).map_err(&failed)?;
+        self.sync().map_err(&failed)
     }
 
     /// Makes a directory that must not exist yet, with what `fill` puts into it or not at all.
     pub(crate) fn create_directory(
         &self,
         name: &str,
-        fill: impl FnOnce(&Self) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.check_new(name)?;
+        what: &'static str,
+        fill: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
+        let failed = creating(what);
+        self.check_new(name).map_err(&failed)?;
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+        getrandom::fill(&mut random).map_err(|_| Error::IoRandom)?;
         let draft = format!(".{name}.{:016x}", u64::from_le_bytes(random));
-        self.dir.create_dir(&draft)?;
+        self.dir.create_dir(&draft).map_err(&failed)?;
         let filled = self
             .dir
             .open_dir_nofollow(&draft)
+            .map_err(&failed)
             .and_then(|dir| {
                 let directory = Self::below(dir);
                 fill(&directory)?;
-                directory.sync()
+                directory.sync().map_err(&failed)
             })
-            .and_then(|()| self.dir.rename(&draft, &self.dir, name));
+            .and_then(|()| {
+                let renamed = self.dir.rename(&draft, &self.dir, name);
+                renamed.map_err(&failed)
+            });
         if filled.is_err() {
             // It is ours. That removing fails too changes nothing.
             let _ = self.dir.remove_dir_all(&draft);
         }
-        filled.and_then(|()| self.sync())
+        filled.and_then(|()| self.sync().map_err(&failed))
     }
 
-    /// Writes a new file below, with the directories on the way to it.
-    pub(crate) fn create_below(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let Some((first, rest)) = path.split_once('/') else {
-            return self.create(path, bytes);
-        };
-        match self.dir.create_dir(first) {
+    /// Makes a new file below, with the directories on the way to it, for `write` to fill.
+    pub(crate) fn create_below(
+        &self,
+        path: &str,
+        what: &'static str,
+        write: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<()> {
+        let failed = creating(what);
+        let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut below: Option<Self> = None;
+        for name in directories.split('/').filter(|name| !name.is_empty()) {
+            let next = below.as_ref().unwrap_or(self).make_below(name);
+            below = Some(next.map_err(&failed)?);
+        }
+        let directory = below.as_ref().unwrap_or(self);
+        let mut options = OpenOptions::new();
+        // As the user's umask has it.
+        options.write(true).create_new(true).mode(0o666);
+        let mut file = directory.dir.open_with(name, &options).map_err(&failed)?;
+        write(&mut file)?;
+        file.sync_all().map_err(&failed)?;
+        directory.sync().map_err(&failed)
+    }
+
+    fn make_below(&self, name: &str) -> io::Result<Self> {
+        match self.dir.create_dir(name) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        let dir = self.dir.open_dir_nofollow(first)?;
-        Self::below(dir).create_below(rest, bytes)
+        Ok(Self::below(self.dir.open_dir_nofollow(name)?))
     }
 
     fn check_new(&self, name: &str) -> io::Result<()> {
@@ -281,8 +336,18 @@ impl Directory {
     /// All regular files below, by their paths, sorted. Anything else is an error, as in
     /// [`Directory::open_file`].
     pub(crate) fn list(&self) -> Result<Vec<String>> {
+        self.list_where(|_, _| Visit::Take)
+    }
+
+    /// The regular files below that `visit` takes, by their paths, sorted. It is given a path, and whether it is
+    /// a directory's. Of what is taken, anything but files and directories is an error, as in
+    /// [`Directory::open_file`].
+    pub(crate) fn list_where(
+        &self,
+        mut visit: impl FnMut(&str, bool) -> Visit,
+    ) -> Result<Vec<String>> {
         let mut paths = Vec::new();
-        list_into(&self.dir, "", &mut paths)?;
+        list_into(&self.dir, "", &mut visit, &mut paths)?;
         paths.sort();
         Ok(paths)
     }
@@ -307,13 +372,21 @@ fn split(path: &Path) -> Result<(&Path, &str)> {
 /// The deepest directory that is listed: no model nests deeper, and a path could not name it.
 const MAX_DEPTH: usize = 16;
 
-fn list_into(dir: &Dir, prefix: &str, paths: &mut Vec<String>) -> Result<()> {
+fn list_into(
+    dir: &Dir,
+    prefix: &str,
+    visit: &mut impl FnMut(&str, bool) -> Visit,
+    paths: &mut Vec<String>,
+) -> Result<()> {
     let doing = || format!("list the directory {prefix:?}");
     for entry in dir.entries().map_err(Error::io(doing()))? {
         let entry = entry.map_err(Error::io(doing()))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         let kind = entry.file_type().map_err(Error::io(doing()))?;
+        if visit(&path, kind.is_dir()) == Visit::Pass {
+            continue;
+        }
         if kind.is_symlink() {
             return Err(Error::FileSymlink { path });
         } else if kind.is_file() {
@@ -322,12 +395,20 @@ fn list_into(dir: &Dir, prefix: &str, paths: &mut Vec<String>) -> Result<()> {
             let below = dir
                 .open_dir_nofollow(&name)
                 .map_err(|error| explain(dir, &name, &path, error))?;
-            list_into(&below, &format!("{path}/"), paths)?;
+            list_into(&below, &format!("{path}/"), visit, paths)?;
         } else {
             return Err(Error::FileType { path });
         }
     }
     Ok(())
+}
+
+/// For `map_err`: what was to be new could not be written.
+fn creating(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::IoExists { what },
+        _ => Error::io(format!("write {what}"))(error),
+    }
 }
 
 /// Says why the system refused to open `name`. The refusal stands whatever this look finds.

@@ -111,7 +111,10 @@ pub enum Error {
     },
     /// `file.symlink`: a symbolic link stands where a file or a directory should be. Links are followed
     /// only in the path of a directory, never to a file and never below a directory.
-    #[error("{path:?} is reached through a symbolic link; put the file itself there")]
+    #[error(
+        "{path:?} is reached through a symbolic link; put the file itself there, as `cp -RL` copies a \
+         directory"
+    )]
     FileSymlink {
         /// The path as the manifest spells it.
         path: String,
@@ -144,6 +147,12 @@ pub enum Error {
     #[error("the content of {path:?} is not what the manifest says; fetch the bundle again")]
     FileDigest {
         /// The path as the manifest spells it.
+        path: String,
+    },
+    /// `file.changed`: the file was written to while it was read.
+    #[error("{path:?} was changed while it was read; wait until it is written, and try again")]
+    FileChanged {
+        /// The path in the directory.
         path: String,
     },
     /// `file.too-large`: the bundle's files together are larger than the caller reads.
@@ -203,6 +212,17 @@ pub enum Error {
     /// `usage.password`: the private key's password is missing, empty or wrong.
     #[error("{0}")]
     UsagePassword(&'static str),
+    /// `usage.secret`: among what would be published is what looks like a secret.
+    #[error(
+        "{found}: what is in a bundle is published and cannot be taken back; move it elsewhere, leave it \
+         out with `ampoule-sign init --exclude {first:?}`, or say --allow-secret {first:?} if it is no secret"
+    )]
+    UsageSecret {
+        /// What was found: paths, and what each looks like.
+        found: String,
+        /// The first path.
+        first: String,
+    },
     /// `usage.private-key`: not an Ed25519 private key that can be read.
     #[error(
         "this private key cannot be used: expected an Ed25519 key in a PEM block `ENCRYPTED PRIVATE KEY` or \
@@ -257,6 +277,7 @@ impl Error {
             Self::FileSize { .. } => "file.size",
             Self::FileArchive { .. } => "file.archive",
             Self::FileDigest { .. } => "file.digest",
+            Self::FileChanged { .. } => "file.changed",
             Self::FileTooLarge { .. } => "file.too-large",
             Self::Trust(error) => error.code(),
             Self::UsageArguments(_) => "usage.arguments",
@@ -265,6 +286,7 @@ impl Error {
             Self::UsageChanged { .. } => "usage.changed",
             Self::UsageDeclined => "usage.declined",
             Self::UsageExpired { .. } => "usage.expired",
+            Self::UsageSecret { .. } => "usage.secret",
             Self::UsagePassword(_) => "usage.password",
             Self::UsagePrivateKey { .. } => "usage.private-key",
             Self::IoExists { .. } => "io.exists",

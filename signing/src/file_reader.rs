@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::digest::{FileDigest, Sha256Digest};
 use crate::error::{Error, Result};
 use crate::file_buffer::FileBuffer;
 use crate::manifest::FileEntry;
+use crate::progress::Progress;
 use crate::units::ByteSize;
 
 /// How many files are open at a time: well below what a process may have.
@@ -43,8 +45,10 @@ pub(crate) struct FileRegion {
 /// `entries`, of those that were open at the same time.
 pub(crate) fn read_verified(
     entries: &[&FileEntry],
+    progress: &Progress,
     open: impl Fn(&FileEntry) -> Result<FileRegion>,
 ) -> Result<Vec<Bytes>> {
+    expect(entries, progress);
     let mut contents = Vec::with_capacity(entries.len());
     for entries in entries.chunks(OPEN_AT_ONCE) {
         let opened = open_all(entries, &open)?;
@@ -55,7 +59,7 @@ pub(crate) fn read_verified(
         let mut parts = Vec::new();
         for ((entry, region), buffer) in opened.iter().zip(&mut buffers) {
             let mut rest = buffer.as_mut_slice();
-            for (extent, digest) in extents(entry, region)? {
+            for (extent, digest) in extents(entry, region, progress)? {
                 let length = usize::try_from(extent.length).unwrap_or(usize::MAX);
                 let (bytes, after) = rest.split_at_mut(length.min(rest.len()));
                 rest = after;
@@ -76,18 +80,120 @@ pub(crate) fn read_verified(
 /// As [`read_verified`].
 pub(crate) fn check_verified(
     entries: &[&FileEntry],
+    progress: &Progress,
     open: impl Fn(&FileEntry) -> Result<FileRegion>,
 ) -> Result<()> {
+    expect(entries, progress);
     for entries in entries.chunks(OPEN_AT_ONCE) {
         let opened = open_all(entries, &open)?;
         let mut parts = Vec::new();
         for (entry, region) in &opened {
-            parts.extend(extents(entry, region)?);
+            parts.extend(extents(entry, region, progress)?);
         }
-        check_all(parts, |(extent, digest)| extent.check(digest))?;
+        check_all(parts, |(extent, digest)| {
+            extent.check(digest, &mut piece_buffer(), |_| Ok(()))
+        })?;
         check_ends(&opened)?;
     }
     Ok(())
+}
+
+/// Reads a file from its beginning to its end and hands on each piece that was hashed. Whoever keeps the
+/// pieces keeps them only if this succeeds: a digest is compared at the end of what it is of.
+///
+/// # Errors
+///
+/// What `piece` says, `file.size`, `file.digest`, `io.failed`.
+pub(crate) fn copy_verified(
+    entry: &FileEntry,
+    region: &FileRegion,
+    progress: &Progress,
+    mut piece: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    expect(&[entry], progress);
+    let mut buffer = piece_buffer();
+    for (extent, digest) in extents(entry, region, progress)? {
+        extent.check(digest, &mut buffer, &mut piece)?;
+    }
+    if region.to_the_end {
+        check_end(entry, region)?;
+    }
+    Ok(())
+}
+
+/// The digests of a file's first `size` bytes, which are all of it: one for each `chunk_size` bytes, or one.
+///
+/// # Errors
+///
+/// `file.changed` when the file has another length than that by then, `io.failed`.
+pub(crate) fn digest_file(
+    path: &str,
+    file: &File,
+    size: u64,
+    chunk_size: Option<NonZeroU32>,
+    progress: &Progress,
+) -> Result<FileDigest> {
+    let hash = |offset: u64, length: u64| {
+        let mut hasher = sha2::Sha256::new();
+        let mut buffer = piece_buffer();
+        let mut done = 0;
+        while done < length {
+            let piece = piece_of(&mut buffer, length - done);
+            file.read_exact_at(piece, offset + done)
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => changed(path),
+                    _ => Error::io(format!("read {path:?}"))(error),
+                })?;
+            hasher.update(&piece);
+            progress.add(piece.len());
+            done += piece.len() as u64;
+        }
+        Ok(Sha256Digest::of_hasher(hasher))
+    };
+    let digest = match chunk_size.map(|chunk_size| u64::from(chunk_size.get())) {
+        None => FileDigest::Sha256(hash(0, size)?),
+        Some(chunk_size) => FileDigest::Sha256Chunks {
+            chunk_size,
+            digests: (0..size.div_ceil(chunk_size))
+                .into_par_iter()
+                .map(|chunk| {
+                    let offset = chunk * chunk_size;
+                    hash(offset, (size - offset).min(chunk_size))
+                })
+                .collect::<Result<_>>()?,
+        },
+    };
+    match file.read_at(&mut [0], size) {
+        Ok(0) => Ok(digest),
+        Ok(_) => Err(changed(path)),
+        Err(error) => Err(Error::io(format!("read {path:?}"))(error)),
+    }
+}
+
+fn changed(path: &str) -> Error {
+    Error::FileChanged {
+        path: path.to_owned(),
+    }
+}
+
+fn expect(entries: &[&FileEntry], progress: &Progress) {
+    progress.expect(
+        entries
+            .iter()
+            .fold(0u64, |sum, entry| sum.saturating_add(entry.size().bytes())),
+    );
+}
+
+fn piece_buffer() -> Vec<u8> {
+    vec![0; PIECE_BYTES]
+}
+
+/// As much of a buffer as there is still to read.
+fn piece_of(buffer: &mut [u8], rest: u64) -> &mut [u8] {
+    let length = usize::try_from(rest)
+        .unwrap_or(usize::MAX)
+        .min(buffer.len());
+    &mut buffer[..length]
 }
 
 fn open_all<'e>(
@@ -130,11 +236,13 @@ struct Extent<'a> {
     file: &'a File,
     offset: u64,
     length: u64,
+    progress: &'a Progress,
 }
 
 fn extents<'a>(
     entry: &'a FileEntry,
     region: &'a FileRegion,
+    progress: &'a Progress,
 ) -> Result<Vec<(Extent<'a>, Sha256Digest)>> {
     let size = entry.size().bytes();
     let extent = |offset, length| Extent {
@@ -142,6 +250,7 @@ fn extents<'a>(
         file: &region.file,
         offset: region.start.saturating_add(offset),
         length,
+        progress,
     };
     match entry.digest() {
         FileDigest::Sha256(digest) => Ok(vec![(extent(0, size), *digest)]),
@@ -174,16 +283,20 @@ impl Extent<'_> {
         self.compare(hasher, digest)
     }
 
-    /// Reads and checks it, a piece at a time.
-    fn check(&self, digest: Sha256Digest) -> Result<()> {
+    /// Reads and checks it, a piece at a time, and hands on each.
+    fn check(
+        &self,
+        digest: Sha256Digest,
+        buffer: &mut [u8],
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let mut hasher = sha2::Sha256::new();
-        let mut buffer = vec![0; PIECE_BYTES];
         let mut done = 0;
         while done < self.length {
-            let length = usize::try_from(self.length - done).unwrap_or(usize::MAX);
-            let piece = &mut buffer[..length.min(PIECE_BYTES)];
+            let piece = piece_of(buffer, self.length - done);
             self.read_piece(piece, self.offset.saturating_add(done))?;
             hasher.update(&piece);
+            each(piece)?;
             done += piece.len() as u64;
         }
         self.compare(hasher, digest)
@@ -192,7 +305,9 @@ impl Extent<'_> {
     fn read_piece(&self, piece: &mut [u8], offset: u64) -> Result<()> {
         self.file
             .read_exact_at(piece, offset)
-            .map_err(|error| failed(self.entry, self.file, offset, error))
+            .map_err(|error| failed(self.entry, self.file, offset, error))?;
+        self.progress.add(piece.len());
+        Ok(())
     }
 
     fn compare(&self, hasher: sha2::Sha256, digest: Sha256Digest) -> Result<()> {

@@ -1,15 +1,25 @@
 //! Packing a bundle's directory into one file, and unpacking it.
+//!
+//! Each file is read once, piece by piece: what is written is what was hashed, and a bundle may be larger than
+//! the machine's memory.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use crate::archive::{END, header, padding_of};
 use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::file_reader::copy_verified;
+use crate::file_rules::FileRules;
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
-use crate::source::Source;
+use crate::secrets;
+use crate::source::{Source, check_total};
+
+/// How messages call what is made.
+const PACKED: &str = "the packed bundle";
+const UNPACKED: &str = "the bundle's directory";
 
 /// Packs the bundle in `dir` into one new file that a host runs as it is.
 ///
@@ -19,34 +29,54 @@ use crate::source::Source;
 ///
 /// # Errors
 ///
-/// `io.exists` when there is such a file already; `envelope.*`, `manifest.*`, `file.*`,
-/// `trust.owner`, `trust.permissions`, `io.failed`. There is then no new file.
+/// `io.exists` when there is such a file already; `usage.secret` when the manifest names what looks like a
+/// secret; `envelope.*`, `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`, `io.failed`. There is then
+/// no new file.
 pub fn pack_directory<'p>(dir: impl Into<Location<'p>>, file: &Path) -> Result<Manifest> {
+    pack_directory_by(dir, file, &FileRules::default())
+}
+
+/// The same by rules, of which those for secrets count: which files are in a bundle is signed already.
+///
+/// # Errors
+///
+/// As [`pack_directory`].
+pub fn pack_directory_by<'p>(
+    dir: impl Into<Location<'p>>,
+    file: &Path,
+    rules: &FileRules,
+) -> Result<Manifest> {
     let (source, envelope) = Source::open(&dir.into())?;
     let manifest = Manifest::parse(envelope.payload())?;
-    let files = source.read(&manifest, manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
+    check_total(manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
+    let opener = source.opener(&manifest)?;
+    secrets::refuse(manifest.all_files(), &opener, rules)?;
     let envelope = envelope.to_bytes()?;
-    let mut members = vec![(ENVELOPE_FILE, &envelope[..])];
-    for entry in manifest.all_files() {
-        let bytes = files.get(entry.path()).ok_or(Error::Internal("a file"))?;
-        members.push((entry.path(), bytes));
-    }
     // Refused before anything is written.
-    let headers = members
-        .iter()
-        .map(|(path, bytes)| header(path, bytes.len() as u64))
+    let envelope_header = header(ENVELOPE_FILE, envelope.len() as u64)?;
+    let headers = manifest
+        .all_files()
+        .map(|entry| header(entry.path(), entry.size().bytes()))
         .collect::<Result<Vec<_>>>()?;
-    let (directory, name) = Directory::open_parent_unchecked(file, "the packed bundle")?;
-    directory
-        .create_with(name, |file| {
-            for (header, (_, bytes)) in headers.iter().zip(&members) {
-                file.write_all(header)?;
-                file.write_all(bytes)?;
-                file.write_all(&END[..padding_of(bytes.len() as u64)])?;
-            }
-            file.write_all(&END)
-        })
-        .map_err(creating("the packed bundle"))?;
+    let (directory, name) = Directory::open_parent_unchecked(file, PACKED)?;
+    directory.create_with(name, PACKED, |file| {
+        let write = |file: &mut cap_std::fs::File, bytes: &[u8]| {
+            let written = file.write_all(bytes);
+            written.map_err(Error::io(format!("write {PACKED}")))
+        };
+        write(file, &envelope_header)?;
+        write(file, &envelope)?;
+        write(file, &END[..padding_of(envelope.len() as u64)])?;
+        for (header, entry) in headers.iter().zip(manifest.all_files()) {
+            write(file, header)?;
+            let region = opener.open(entry)?;
+            copy_verified(entry, &region, source.progress(), |piece| {
+                write(file, piece)
+            })?;
+            write(file, &END[..padding_of(entry.size().bytes())])?;
+        }
+        write(file, &END)
+    })?;
     Ok(manifest)
 }
 
@@ -62,24 +92,24 @@ pub fn pack_directory<'p>(dir: impl Into<Location<'p>>, file: &Path) -> Result<M
 pub fn unpack_file<'p>(file: impl Into<Location<'p>>, dir: &Path) -> Result<Manifest> {
     let (source, envelope) = Source::open(&file.into())?;
     let manifest = Manifest::parse(envelope.payload())?;
-    let files = source.read(&manifest, manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
+    check_total(manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
+    let opener = source.opener(&manifest)?;
     let envelope = envelope.to_bytes()?;
-    let (parent, name) = Directory::open_parent_unchecked(dir, "the bundle's directory")?;
-    parent
-        .create_directory(name, |directory| {
-            for (path, bytes) in &files {
-                directory.create_below(path, bytes)?;
-            }
-            // Last: a directory without it is no bundle.
-            directory.create(ENVELOPE_FILE, &envelope)
-        })
-        .map_err(creating("the bundle's directory"))?;
+    let (parent, name) = Directory::open_parent_unchecked(dir, UNPACKED)?;
+    parent.create_directory(name, UNPACKED, |directory| {
+        for entry in manifest.all_files() {
+            let region = opener.open(entry)?;
+            directory.create_below(entry.path(), UNPACKED, |file| {
+                copy_verified(entry, &region, source.progress(), |piece| {
+                    let written = file.write_all(piece);
+                    written.map_err(Error::io(format!("write {UNPACKED}")))
+                })
+            })?;
+        }
+        // Last: a directory without it is no bundle.
+        directory
+            .create(ENVELOPE_FILE, &envelope)
+            .map_err(Error::io(format!("write {UNPACKED}")))
+    })?;
     Ok(manifest)
-}
-
-fn creating(what: &'static str) -> impl Fn(io::Error) -> Error {
-    move |error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Error::IoExists { what },
-        _ => Error::io(format!("write {what}"))(error),
-    }
 }

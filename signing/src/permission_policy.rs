@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::trust::TrustError;
 
 /// How many problems of one bundle, key or directory are told: a bundle may have thousands of files, and
@@ -39,6 +40,16 @@ pub struct PermissionPolicy {
 pub struct Location<'p> {
     pub(crate) path: &'p Path,
     pub(crate) permissions: PermissionPolicy,
+    pub(crate) progress: Progress,
+}
+
+impl Location<'_> {
+    /// The same, and `progress` counts what is read of the files there.
+    #[must_use]
+    pub fn with_progress(mut self, progress: &Progress) -> Self {
+        self.progress = progress.clone();
+        self
+    }
 }
 
 impl PermissionPolicy {
@@ -61,6 +72,7 @@ impl PermissionPolicy {
         Location {
             path: path.as_ref(),
             permissions: self.clone(),
+            progress: Progress::default(),
         }
     }
 

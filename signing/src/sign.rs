@@ -10,10 +10,12 @@ use crate::directory::Directory;
 use crate::document_kind::DocumentKind;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
+use crate::file_rules::FileRules;
 use crate::key::{KeyId, SecretKey};
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
-use crate::source::{open_directory, read_directory, read_envelope};
+use crate::secrets;
+use crate::source::{Opener, check_directory, open_directory, read_envelope};
 use crate::template::{MANIFEST_FILE, read_manifest_file};
 
 /// Signs the manifest in `dir` with each of `keys` and puts the envelope beside it, atomically.
@@ -26,16 +28,31 @@ use crate::template::{MANIFEST_FILE, read_manifest_file};
 ///
 /// # Errors
 ///
-/// `usage.arguments` without a key, `usage.others-signed`, `manifest.*`, `file.*`, `trust.owner`,
+/// `usage.arguments` without a key, `usage.secret` when the manifest names what looks like a secret,
+/// `usage.others-signed`, `manifest.*`, `file.*`, `trust.owner`,
 /// `trust.permissions`, `io.failed`. The directory is then as it was.
 pub fn sign_directory<'p>(
     dir: impl Into<Location<'p>>,
     keys: &[&SecretKey],
 ) -> Result<(Manifest, Envelope)> {
+    sign_directory_by(dir, keys, &FileRules::default())
+}
+
+/// The same by rules, of which those for secrets count: which files are in a bundle is in its manifest.
+///
+/// # Errors
+///
+/// As [`sign_directory`].
+pub fn sign_directory_by<'p>(
+    dir: impl Into<Location<'p>>,
+    keys: &[&SecretKey],
+    rules: &FileRules,
+) -> Result<(Manifest, Envelope)> {
     check_keys(keys)?;
     let directory = open_directory(&dir.into())?;
     let payload = read_manifest_file(&directory)?;
     let manifest = Manifest::parse(&payload)?;
+    secrets::refuse(manifest.all_files(), &Opener::Directory(&directory), rules)?;
     check_files(&directory, &manifest)?;
     let envelope = Envelope::sign(payload, keys)?;
     let _lock = lock(&directory)?;
@@ -140,7 +157,7 @@ impl Manifest {
 /// Reads every file as a host would. A host takes at most its own maximum; what no host reads need not
 /// be signed.
 fn check_files(directory: &Directory, manifest: &Manifest) -> Result<()> {
-    read_directory(directory, manifest, DEFAULT_MAX_BUNDLE_SIZE).map(drop)
+    check_directory(directory, manifest, DEFAULT_MAX_BUNDLE_SIZE)
 }
 
 fn lock(directory: &Directory) -> Result<std::fs::File> {

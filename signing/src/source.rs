@@ -3,20 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use sha2::Digest as _;
 
 use crate::archive::Archive;
 use crate::bundle::ENVELOPE_FILE;
+use crate::digest::{FileDigest, Sha256Digest};
 use crate::directory::Directory;
 use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
 use crate::error::{Error, Result};
-use crate::file_reader::{FileRegion, check_verified, read_verified};
+use crate::file_reader::{FileRegion, check_verified, copy_verified, read_verified};
 use crate::file_stamp::FileStamp;
 use crate::manifest::{FileEntry, Manifest};
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
+use crate::progress::Progress;
 use crate::units::ByteSize;
 
 /// The files of a bundle by their paths, each as the manifest says.
@@ -64,17 +67,14 @@ impl Source {
         let entries: Vec<_> = entries.collect();
         check_total(entries.iter().copied(), max_size)?;
         let contents = match self {
-            Self::Directory(directory) => {
-                read_verified(&entries, |entry| region(directory, entry))?
-            }
-            Self::Archive(archive) => {
-                let regions = archive.regions(manifest)?;
-                read_verified(&entries, |entry| packed_region(&regions, entry))?
-            }
             Self::Memory(files) => entries
                 .iter()
                 .map(|entry| checked(files, entry).cloned())
                 .collect::<Result<_>>()?,
+            _ => {
+                let opener = self.opener(manifest)?;
+                read_verified(&entries, self.progress(), |entry| opener.open(entry))?
+            }
         };
         let paths = entries.iter().map(|entry| entry.path().to_owned());
         Ok(paths.zip(contents).collect())
@@ -92,16 +92,59 @@ impl Source {
     ) -> Result<()> {
         let entries: Vec<_> = entries.collect();
         match self {
-            Self::Directory(directory) => {
-                check_verified(&entries, |entry| region(directory, entry))
-            }
-            Self::Archive(archive) => {
-                let regions = archive.regions(manifest)?;
-                check_verified(&entries, |entry| packed_region(&regions, entry))
-            }
             Self::Memory(files) => entries
                 .iter()
                 .try_for_each(|entry| checked(files, entry).map(drop)),
+            _ => {
+                let opener = self.opener(manifest)?;
+                check_verified(&entries, self.progress(), |entry| opener.open(entry))
+            }
+        }
+    }
+
+    /// The digest of all the component's bytes, which a manifest has only of a small one. They are what the
+    /// manifest says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::read`].
+    pub(crate) fn component_digest(&self, manifest: &Manifest) -> Result<Sha256Digest> {
+        let component = manifest.component();
+        if let FileDigest::Sha256(digest) = component.digest() {
+            return Ok(*digest);
+        }
+        if let Self::Memory(files) = self {
+            return Ok(Sha256Digest::of(checked(files, component)?));
+        }
+        let region = self.opener(manifest)?.open(component)?;
+        let mut hasher = sha2::Sha256::new();
+        copy_verified(component, &region, self.progress(), |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        Ok(Sha256Digest::of_hasher(hasher))
+    }
+
+    /// What opens the files of a manifest, on disk.
+    ///
+    /// # Errors
+    ///
+    /// `file.archive` for a packed bundle that is not as its manifest says, `io.failed`.
+    pub(crate) fn opener(&self, manifest: &Manifest) -> Result<Opener<'_>> {
+        Ok(match self {
+            Self::Directory(directory) => Opener::Directory(directory),
+            Self::Archive(archive) => Opener::Archive(archive.regions(manifest)?),
+            Self::Memory(_) => return Err(Error::Internal("a bundle in memory")),
+        })
+    }
+
+    /// What counts what is read.
+    pub(crate) fn progress(&self) -> &Progress {
+        static NOBODY: LazyLock<Progress> = LazyLock::new(Progress::default);
+        match self {
+            Self::Directory(directory) => directory.progress(),
+            Self::Archive(archive) => archive.progress(),
+            Self::Memory(_) => &NOBODY,
         }
     }
 
@@ -130,15 +173,17 @@ pub(crate) fn open_directory(location: &Location<'_>) -> Result<Directory> {
     Directory::open(location, Rule::NotWorldWritable, "the bundle")
 }
 
-/// All files of a manifest from a directory.
-pub(crate) fn read_directory(
+/// Whether all files of a manifest lie in a directory as it says. None is kept in memory.
+pub(crate) fn check_directory(
     directory: &Directory,
     manifest: &Manifest,
     max_size: ByteSize,
-) -> Result<Vec<Bytes>> {
+) -> Result<()> {
     let entries: Vec<_> = manifest.all_files().collect();
     check_total(entries.iter().copied(), max_size)?;
-    read_verified(&entries, |entry| region(directory, entry))
+    check_verified(&entries, directory.progress(), |entry| {
+        region(directory, entry)
+    })
 }
 
 /// Refuses more than may be read into memory, all files together.
@@ -184,10 +229,28 @@ fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
     })
 }
 
-/// A file of an archive.
-fn packed_region(regions: &BTreeMap<String, FileRegion>, entry: &FileEntry) -> Result<FileRegion> {
-    let region = regions.get(entry.path()).cloned();
-    region.ok_or(Error::Internal("a packed file"))
+/// Opens the files of a bundle on disk, each when it is asked for: there may be more than a process may have
+/// open.
+pub(crate) enum Opener<'s> {
+    Directory(&'s Directory),
+    Archive(BTreeMap<String, FileRegion>),
+}
+
+impl Opener<'_> {
+    /// Where a file's content is.
+    ///
+    /// # Errors
+    ///
+    /// `file.missing`, `file.symlink`, `file.type`, `file.size`, `trust.owner`, `trust.permissions`, `io.failed`.
+    pub(crate) fn open(&self, entry: &FileEntry) -> Result<FileRegion> {
+        match self {
+            Self::Directory(directory) => region(directory, entry),
+            Self::Archive(regions) => {
+                let region = regions.get(entry.path()).cloned();
+                region.ok_or(Error::Internal("a packed file"))
+            }
+        }
+    }
 }
 
 /// A file that is in memory already.

@@ -1,22 +1,27 @@
 //! The manifest that a publisher starts from: sizes and digests of what lies in a directory.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use semver::Version;
 
 use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
 use crate::digest::{FileDigest, Sha256Digest};
-use crate::directory::Directory;
+use crate::directory::{Directory, Visit};
 use crate::error::{Error, Result};
+use crate::file_reader::digest_file;
+use crate::file_rules::{FileRules, LeftOut};
 use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
 use crate::minisign::MINISIGN_FILE;
 use crate::permission_policy::Location;
-use crate::source::open_directory;
+use crate::secrets::{self, Secrets};
+use crate::source::{check_total, open_directory};
 use crate::units::{ByteSize, Fuel};
 
 /// The unsigned manifest in a publisher's directory: written by `init`, edited by hand, signed as it
@@ -87,45 +92,52 @@ impl ManifestTemplate {
     }
 
     /// The manifest for the files in `dir`: the component, and as assets all others but the
-    /// envelope and [`MANIFEST_FILE`].
+    /// envelope, [`MANIFEST_FILE`] and what programs leave for themselves ([`FileRules`]).
     ///
     /// # Errors
     ///
     /// `file.missing` without a component; `file.symlink` or `file.type` for what cannot be in a
-    /// bundle; `trust.owner` and `trust.permissions` for what others may change; `usage.arguments` for a
-    /// private key among the files; `manifest.*` for what no manifest may say.
+    /// bundle; `trust.owner` and `trust.permissions` for what others may change; `usage.secret` for what looks
+    /// like a secret; `file.changed` for what is being written; `file.too-large`; `manifest.*` for what no
+    /// manifest may say.
     pub fn fill<'p>(self, dir: impl Into<Location<'p>>, created: Timestamp) -> Result<Manifest> {
+        Ok(self.fill_by(dir, created, &FileRules::default())?.0)
+    }
+
+    /// The same by rules, and what was left out by them, sorted. The component is taken whatever they say.
+    ///
+    /// # Errors
+    ///
+    /// As [`ManifestTemplate::fill`].
+    pub fn fill_by<'p>(
+        self,
+        dir: impl Into<Location<'p>>,
+        created: Timestamp,
+        rules: &FileRules,
+    ) -> Result<(Manifest, Vec<LeftOut>)> {
         let directory = open_directory(&dir.into())?;
-        let component = file_entry(&directory, self.component)?;
-        let files = directory
-            .list()?
-            .into_iter()
-            .filter(|path| {
-                ![
-                    ENVELOPE_FILE,
-                    MANIFEST_FILE,
-                    MINISIGN_FILE,
-                    component.path.as_str(),
-                ]
-                .contains(&path.as_str())
-            })
-            .map(|path| file_entry(&directory, path))
+        let component = FileSize::of(&directory, &self.component)?;
+        let (paths, left_out) = select(&directory, &component.path, rules)?;
+        let files = paths
+            .iter()
+            .map(|path| FileSize::of(&directory, path))
             .collect::<Result<Vec<_>>>()?;
+        let created = Timestamp::from_second(created.as_second())
+            // Whole seconds: nobody reads or compares the rest.
+            .map_err(|_| Error::Internal("the time"))?;
         let limits = self.limits.unwrap_or_else(|| guess_limits(&files));
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             schema: SCHEMA,
             publisher: self.publisher,
             name: self.name,
             version: self.version,
             release: self.release,
-            // Whole seconds: nobody reads or compares the rest.
-            created: Timestamp::from_second(created.as_second())
-                .map_err(|_| Error::Internal("the time"))?,
+            created,
             not_after: self.not_after,
             contract: CONTRACT.to_owned(),
             tasks: self.tasks,
-            component,
-            files,
+            component: component.entry(),
+            files: files.iter().map(FileSize::entry).collect(),
             capabilities: self.capabilities,
             limits,
             annotations: self.annotations,
@@ -133,8 +145,24 @@ impl ManifestTemplate {
             source: self.source,
             description: self.description,
         };
-        // The rules of the format are in its parser, and only there.
-        Manifest::parse(manifest.to_json()?.as_bytes())
+        // Before hours of reading: the rules of the format, which are in its parser and only there, and those
+        // of what is published.
+        Manifest::parse(manifest.to_json()?.as_bytes())?;
+        check_total(manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
+        refuse_secrets(&directory, &component, &files, rules)?;
+        let progress = directory.progress();
+        progress.expect(manifest.all_files().map(|file| file.size.bytes()).sum());
+        manifest.component.digest = component.digest(&directory)?;
+        let digests: Vec<_> = files
+            .par_iter()
+            .map(|file| file.digest(&directory))
+            .collect();
+        // The first error by name, whichever core was first.
+        for (entry, digest) in manifest.files.iter_mut().zip(digests) {
+            entry.digest = digest?;
+        }
+        let manifest = Manifest::parse(manifest.to_json()?.as_bytes())?;
+        Ok((manifest, left_out))
     }
 }
 
@@ -161,47 +189,112 @@ impl Manifest {
     }
 }
 
-fn file_entry(directory: &Directory, path: String) -> Result<FileEntry> {
-    let max_bytes = DEFAULT_MAX_BUNDLE_SIZE.bytes();
-    let bytes = directory
-        .read_bounded(&path, max_bytes)?
-        .map_err(|found| Error::FileTooLarge {
-            found: ByteSize::from_bytes(found),
-            allowed: DEFAULT_MAX_BUNDLE_SIZE,
-        })?;
-    if holds_private_key(&bytes) {
-        return Err(Error::UsageArguments(format!(
-            "{path:?} holds a private key, and everything in the directory is published; move it \
-             elsewhere"
-        )));
-    }
-    let size = bytes.len() as u64;
-    let digest = if size > CHUNKED_ABOVE {
-        FileDigest::of_chunks(&bytes, CHUNK_SIZE)
-    } else {
-        FileDigest::Sha256(Sha256Digest::of(&bytes))
-    };
-    Ok(FileEntry {
-        path,
-        size: ByteSize::from_bytes(size),
-        digest,
-    })
+/// The assets' paths, and what is left out.
+fn select(
+    directory: &Directory,
+    component: &str,
+    rules: &FileRules,
+) -> Result<(Vec<String>, Vec<LeftOut>)> {
+    const OURS: [&str; 3] = [ENVELOPE_FILE, MANIFEST_FILE, MINISIGN_FILE];
+    let mut left_out: Vec<LeftOut> = Vec::new();
+    let paths = directory.list_where(|path, is_directory| {
+        if OURS.contains(&path) || path == component {
+            return Visit::Pass;
+        }
+        let is_below = left_out
+            .iter()
+            .any(|out| out.is_directory() && path.starts_with(&out.path));
+        let reason = if is_below {
+            // In a directory that is left out, for the sake of what is taken back.
+            return match is_directory || rules.takes_back(path) {
+                true => Visit::Take,
+                false => Visit::Pass,
+            };
+        } else {
+            rules.left_out(path, is_directory)
+        };
+        let Some(reason) = reason else {
+            return Visit::Take;
+        };
+        let path = match is_directory {
+            true => format!("{path}/"),
+            false => path.to_owned(),
+        };
+        left_out.push(LeftOut { path, reason });
+        match is_directory && rules.looks_into(reason) {
+            true => Visit::Take,
+            false => Visit::Pass,
+        }
+    })?;
+    left_out.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok((paths, left_out))
 }
 
-/// Whether a file is a PEM private key of any kind.
-fn holds_private_key(bytes: &[u8]) -> bool {
-    let start = &bytes[..bytes.len().min(4096)];
-    start.starts_with(b"-----BEGIN") && start.windows(16).any(|part| part == b"PRIVATE KEY-----")
+fn refuse_secrets(
+    directory: &Directory,
+    component: &FileSize,
+    files: &[FileSize],
+    rules: &FileRules,
+) -> Result<()> {
+    let mut found = Secrets::default();
+    for file in std::iter::once(component).chain(files) {
+        found.look(&file.path, rules, || {
+            secrets::head(&file.open(directory)?, &file.path, 0, file.size)
+        })?;
+    }
+    found.refuse()
+}
+
+/// A file that is there and may be in a bundle, and how long it is.
+struct FileSize {
+    path: String,
+    size: u64,
+}
+
+impl FileSize {
+    fn of(directory: &Directory, path: &str) -> Result<Self> {
+        let (_, metadata) = directory.open_file(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            size: metadata.len(),
+        })
+    }
+
+    /// Opens the file again: there may be more of them than a process may have open.
+    fn open(&self, directory: &Directory) -> Result<File> {
+        Ok(directory.open_file(&self.path)?.0.into_std())
+    }
+
+    /// What a manifest says of it before it was read.
+    fn entry(&self) -> FileEntry {
+        FileEntry {
+            path: self.path.clone(),
+            size: ByteSize::from_bytes(self.size),
+            digest: FileDigest::Sha256(Sha256Digest::of(b"")),
+        }
+    }
+
+    fn digest(&self, directory: &Directory) -> Result<FileDigest> {
+        let chunk_size = (self.size > CHUNKED_ABOVE).then_some(CHUNK_SIZE);
+        let file = self.open(directory)?;
+        digest_file(
+            &self.path,
+            &file,
+            self.size,
+            chunk_size,
+            directory.progress(),
+        )
+    }
 }
 
 /// A first guess at the limits, to be measured and edited: what the weights take once they are
 /// parsed and packed, with room to work. `init` holds the raw file besides.
-fn guess_limits(files: &[FileEntry]) -> ManifestLimits {
+fn guess_limits(files: &[FileSize]) -> ManifestLimits {
     const BASE: u64 = 64 << 20;
     const STEP: u64 = 16 << 20;
     let weights = files
         .iter()
-        .fold(0u64, |sum, file| sum.saturating_add(file.size.bytes()));
+        .fold(0u64, |sum, file| sum.saturating_add(file.size));
     let room = |copies: u64| {
         let bytes = weights.saturating_mul(copies).saturating_add(BASE);
         ByteSize::from_bytes(bytes.div_ceil(STEP).saturating_mul(STEP))

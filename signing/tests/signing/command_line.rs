@@ -331,7 +331,7 @@ fn init_refuses_what_cannot_be_published() {
         .unwrap()
         .write_file(&key, Some("x"))
         .unwrap();
-    assert_refused(dir.path(), &INIT, "usage.arguments", 2);
+    assert_refused(dir.path(), &INIT, "usage.secret", 2);
     fs::remove_file(&key).unwrap();
     std::os::unix::fs::symlink("config.json", dir.path().join("bundle/link")).unwrap();
     assert_refused(dir.path(), &INIT, "file.symlink", 3);

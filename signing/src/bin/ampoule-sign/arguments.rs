@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule_manual::{CompletionsOptions, ManOptions};
-use ampoule_signing::{ByteSize, Fuel, ModelReference, Timestamp, parse_time};
+use ampoule_signing::{ByteSize, FileRules, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
@@ -48,6 +48,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  ampoule-sign passwd acme.key")]
     Passwd(Passwd),
     /// Write manifest.json for the files of a directory.
+    ///
+    /// What programs leave in a directory for themselves (version control, caches, files of file managers and
+    /// editors) is left out, and named. What looks like a secret is refused: private keys, passwords, tokens.
     #[command(
         after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm --version \
                       1.0.0 \\\n    --release 1 --task text-embedding --memory 256MiB"
@@ -242,8 +245,34 @@ pub(crate) struct Init {
     /// Time to write down as the manifest's; by default now.
     #[arg(long, value_name = "TIME")]
     pub(crate) created: Option<Timestamp>,
+    /// Leave out files and directories that this fits; may be repeated. Without a slash it fits names
+    /// wherever they are (*.onnx), with one it fits paths from DIR on (onnx/*.onnx); ** goes over several
+    /// directories.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Take files that this fits although programs leave such for themselves; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    #[command(flatten)]
+    pub(crate) secrets: AllowedSecrets,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+}
+
+/// The option of every command that publishes files.
+#[derive(Args)]
+pub(crate) struct AllowedSecrets {
+    /// Publish files that this fits although they look like secrets; may be repeated.
+    #[arg(long = "allow-secret", value_name = "GLOB")]
+    allowed: Vec<String>,
+}
+
+impl AllowedSecrets {
+    /// Rules that let these pass.
+    pub(crate) fn rules(&self) -> ampoule_signing::Result<FileRules> {
+        let mut allowed = self.allowed.iter();
+        allowed.try_fold(FileRules::new(), |rules, glob| rules.allow_secret(glob))
+    }
 }
 
 /// What one sandbox needs; what is not given is guessed from the size of the files.
@@ -289,6 +318,8 @@ pub(crate) struct Sign {
     /// can sign a next release with it.
     #[arg(long, value_name = "FILE", conflicts_with = "keys")]
     pub(crate) one_time_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: AllowedSecrets,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
 }
@@ -355,6 +386,8 @@ pub(crate) struct Pack {
     /// File to write. An existing file is never overwritten.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) secrets: AllowedSecrets,
 }
 
 #[derive(Args)]

@@ -9,17 +9,25 @@ use crate::arguments::Cosign;
 use crate::confirm::confirm;
 use crate::inspect::describe;
 use crate::output::Answer;
+use crate::progress::Shown;
 
 pub(crate) fn cosign(options: &Cosign, permissions: &PermissionPolicy) -> Result<Answer> {
     let key = options.password.open_key(&options.key, permissions)?;
-    let review = |manifest: &Manifest, digest| match &options.expect {
-        Some(expected) => expected.check(manifest, digest),
-        None => confirm(
-            &format!("You are about to sign:\n{}", shown(manifest, digest)),
-            "--expect, such as --expect acme/minilm@sha256:DIGEST",
-        ),
+    let reading = Shown::begin("reading");
+    let review = |manifest: &Manifest, digest| {
+        reading.end();
+        match &options.expect {
+            Some(expected) => expected.check(manifest, digest),
+            None => confirm(
+                &format!("You are about to sign:\n{}", shown(manifest, digest)),
+                "--expect, such as --expect acme/minilm@sha256:DIGEST",
+            ),
+        }
     };
-    let (manifest, envelope) = review_and_cosign(permissions.at(&options.dir), &[&key], review)?;
+    let location = permissions
+        .at(&options.dir)
+        .with_progress(reading.progress());
+    let (manifest, envelope) = review_and_cosign(location, &[&key], review)?;
     let signers = envelope.key_ids();
     let digest = Sha256Digest::of(envelope.payload());
     let key_id = key.public_key().key_id();

@@ -1,6 +1,7 @@
 //! `init`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use ampoule_signing::{
     Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, PermissionPolicy, Result, Timestamp,
@@ -8,7 +9,12 @@ use ampoule_signing::{
 use serde_json::json;
 
 use crate::arguments::{Init, LimitOptions};
+use crate::keys::refuse_existing;
 use crate::output::Answer;
+use crate::progress::Shown;
+
+/// How many of the files that were left out are named to a person.
+const MAX_NAMED: usize = 20;
 
 pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result<Answer> {
     let template = ManifestTemplate {
@@ -27,20 +33,52 @@ pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result
         description: options.description,
     };
     let created = options.created.unwrap_or_else(Timestamp::now);
-    let manifest = template.fill(permissions.at(&options.dir), created)?;
+    let mut rules = options.secrets.rules()?;
+    for glob in &options.exclude {
+        rules = rules.exclude(glob)?;
+    }
+    for glob in &options.include {
+        rules = rules.include(glob)?;
+    }
+    // Before hours of reading.
+    refuse_existing(&options.dir.join(MANIFEST_FILE), MANIFEST_FILE)?;
+    let shown = Shown::begin("reading");
+    let location = permissions.at(&options.dir).with_progress(shown.progress());
+    let (manifest, left_out) = template.fill_by(location, created, &rules)?;
+    shown.end();
     let limits = adjust(*manifest.limits(), &options.limits);
     let manifest = manifest.with_limits(limits)?;
     manifest.write_file(permissions.at(&options.dir))?;
     let files = manifest.files().len();
+    let mut text = format!(
+        "wrote {MANIFEST_FILE} for {} {} by {}: the component and {files} other files; look \
+         through it, then sign it",
+        manifest.name(),
+        manifest.version(),
+        manifest.publisher()
+    );
+    for out in left_out.iter().take(MAX_NAMED) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\nleft out     {:?} ({})", out.path, out.reason);
+    }
+    if left_out.len() > MAX_NAMED {
+        let more = left_out.len() - MAX_NAMED;
+        let _ = write!(
+            text,
+            "\nleft out     {more} more, all of which --json names"
+        );
+    }
+    let unused = rules.unused(&left_out);
+    for glob in &unused {
+        let _ = write!(text, "\nnothing fits --exclude {glob:?}");
+    }
     Ok(Answer {
-        text: format!(
-            "wrote {MANIFEST_FILE} for {} {} by {}: the component and {files} other files; look \
-             through it, then sign it",
-            manifest.name(),
-            manifest.version(),
-            manifest.publisher()
-        ),
-        json: json!({ "manifest": manifest }),
+        text,
+        json: json!({
+            "manifest": manifest,
+            "left_out": left_out,
+            "unused_excludes": unused,
+        }),
     })
 }
 

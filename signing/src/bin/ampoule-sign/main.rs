@@ -15,6 +15,7 @@ mod minisign;
 mod output;
 mod pack;
 mod password;
+mod progress;
 mod revocation_arguments;
 mod revocations;
 mod root;

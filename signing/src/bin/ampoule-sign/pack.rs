@@ -2,19 +2,29 @@
 
 use std::path::Path;
 
-use ampoule_signing::{Manifest, PermissionPolicy, Result, pack_directory, unpack_file};
+use ampoule_signing::{Manifest, PermissionPolicy, Result, pack_directory_by, unpack_file};
 use serde_json::json;
 
 use crate::arguments::{Pack, Unpack};
 use crate::output::Answer;
+use crate::progress::Shown;
 
 pub(crate) fn pack(options: &Pack, permissions: &PermissionPolicy) -> Result<Answer> {
-    let manifest = pack_directory(permissions.at(&options.dir), &options.file)?;
+    let rules = options.secrets.rules()?;
+    let shown = Shown::begin("packing");
+    let location = permissions.at(&options.dir).with_progress(shown.progress());
+    let manifest = pack_directory_by(location, &options.file, &rules)?;
+    shown.end();
     Ok(answer("packed", &manifest, &options.file))
 }
 
 pub(crate) fn unpack(options: &Unpack, permissions: &PermissionPolicy) -> Result<Answer> {
-    let manifest = unpack_file(permissions.at(&options.file), &options.dir)?;
+    let shown = Shown::begin("unpacking");
+    let location = permissions
+        .at(&options.file)
+        .with_progress(shown.progress());
+    let manifest = unpack_file(location, &options.dir)?;
+    shown.end();
     Ok(answer("unpacked", &manifest, &options.dir))
 }
 

@@ -1,25 +1,30 @@
 //! `sign`.
 
 use ampoule_signing::{
-    ENVELOPE_FILE, PermissionPolicy, Result, SecretKey, Sha256Digest, sign_directory,
+    ENVELOPE_FILE, PermissionPolicy, Result, SecretKey, Sha256Digest, sign_directory_by,
 };
 use serde_json::json;
 
 use crate::arguments::Sign;
 use crate::keys::refuse_existing;
 use crate::output::Answer;
+use crate::progress::Shown;
 
 pub(crate) fn sign(options: &Sign, permissions: &PermissionPolicy) -> Result<Answer> {
+    let rules = options.secrets.rules()?;
     let keys = keys(options, permissions)?;
     // Before the envelope: one whose only public key could not be written would be of no use, and
     // would have replaced one that was.
     if let (Some(path), [key]) = (&options.one_time_key, &keys[..]) {
         key.public_key().write_file(path)?;
     }
-    let signed = sign_directory(
-        permissions.at(&options.dir),
+    let shown = Shown::begin("reading");
+    let signed = sign_directory_by(
+        permissions.at(&options.dir).with_progress(shown.progress()),
         &keys.iter().collect::<Vec<_>>(),
+        &rules,
     );
+    shown.end();
     let (manifest, envelope) = signed.inspect_err(|_| {
         if let Some(path) = &options.one_time_key {
             // It is ours, and speaks for no signature. That removing fails too changes nothing.

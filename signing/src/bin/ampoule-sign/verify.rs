@@ -5,16 +5,21 @@ use serde_json::json;
 
 use crate::arguments::Verify;
 use crate::output::Answer;
+use crate::progress::Shown;
 
 pub(crate) fn verify(options: &Verify, permissions: &PermissionPolicy) -> Result<Answer> {
-    let bundle = Bundle::open(permissions.at(&options.bundle))?;
+    let shown = Shown::begin("reading");
+    let location = permissions
+        .at(&options.bundle)
+        .with_progress(shown.progress());
+    let bundle = Bundle::open(location)?;
     let trust = trust(options, permissions, &bundle)?;
     let bundle = match &options.expect {
         Some(expected) => bundle.with_expected(expected.clone()),
         None => bundle,
     };
-    let verified = bundle.verify_component(&trust, Timestamp::now())?;
-    verified.check_files()?;
+    let verified = bundle.check(&trust, Timestamp::now())?;
+    shown.end();
     let manifest = verified.manifest();
     let files = manifest.files().len() + 1;
     let signers: Vec<String> = verified.signers().iter().map(ToString::to_string).collect();

@@ -1,0 +1,79 @@
+//! A bar on the terminal while a bundle's files are read; nothing in a pipe.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ampoule_signing::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// What takes less than this shows nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often the bar is drawn anew.
+const FRAME: Duration = Duration::from_millis(100);
+
+const TEMPLATE: &str =
+    "{msg} {bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+
+/// Shows how far the reading is, until it is dropped.
+pub(crate) struct Shown {
+    progress: Progress,
+    thread: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Shown {
+    /// Begins to show, with a word for what is done.
+    pub(crate) fn begin(what: &'static str) -> Self {
+        let progress = Progress::default();
+        let read = progress.clone();
+        let (done, waiting) = mpsc::channel::<()>();
+        let ticks = move |wait| waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout);
+        let thread = std::thread::Builder::new().spawn(move || {
+            if !ticks(PATIENCE) {
+                return;
+            }
+            // Indicatif draws only when standard error is a terminal.
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+                bar.set_style(style);
+            }
+            bar.set_message(what);
+            while ticks(FRAME) {
+                bar.set_length(read.total());
+                bar.set_position(read.done());
+            }
+            bar.finish_and_clear();
+        });
+        Self {
+            progress,
+            // That the system gave no thread concerns only the picture.
+            thread: Mutex::new(thread.ok().map(|thread| (done, thread))),
+        }
+    }
+
+    /// What the reading has to count into.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Takes the bar away, before somebody is asked something.
+    pub(crate) fn end(&self) {
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some((done, thread)) = thread {
+            drop(done);
+            // It ends at once; a panic in it concerns only the picture.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

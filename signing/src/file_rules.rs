@@ -1,0 +1,224 @@
+//! Which files of a directory are published: not what programs leave there for themselves, not what its owner
+//! names, and nothing that looks like a secret.
+
+use glob::{MatchOptions, Pattern};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::leftovers;
+
+/// `*` stays within one name, as in a shell and in `.gitignore`.
+const MATCHING: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+/// What a publisher says of the files of a directory, in patterns.
+///
+/// A pattern without a slash fits names wherever they are (`*.onnx`); one with a slash fits paths from the
+/// directory on (`onnx/*.onnx`, `**/old/*`). `*` and `?` stay within a name, `**` goes over several, `[a-c]` is
+/// one of these characters. A directory that fits stands for all in it; with a slash at its end a pattern fits
+/// directories only. Case counts.
+#[derive(Clone, Debug, Default)]
+pub struct FileRules {
+    exclude: Vec<Glob>,
+    include: Vec<Glob>,
+    secrets: Vec<Glob>,
+}
+
+/// A file or a directory that is not published, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The path in the directory; a directory's ends in a slash.
+    pub path: String,
+    /// What it is, for people: "version control".
+    pub reason: &'static str,
+}
+
+impl LeftOut {
+    pub(crate) fn is_directory(&self) -> bool {
+        self.path.ends_with('/')
+    }
+}
+
+/// The reason of what the publisher left out.
+const EXCLUDED: &str = "excluded";
+
+impl FileRules {
+    /// The rules for a directory of which nothing is known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Leaves out what a pattern fits.
+    ///
+    /// # Errors
+    ///
+    /// `usage.arguments` for what is no pattern.
+    pub fn exclude(mut self, pattern: &str) -> Result<Self> {
+        self.exclude.push(Glob::new(pattern)?);
+        Ok(self)
+    }
+
+    /// Takes what a pattern fits, though programs leave such files for themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileRules::exclude`].
+    pub fn include(mut self, pattern: &str) -> Result<Self> {
+        self.include.push(Glob::new(pattern)?);
+        Ok(self)
+    }
+
+    /// Says that what a pattern fits is no secret, whatever it looks like.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileRules::exclude`].
+    pub fn allow_secret(mut self, pattern: &str) -> Result<Self> {
+        self.secrets.push(Glob::new(pattern)?);
+        Ok(self)
+    }
+
+    /// The patterns of [`FileRules::exclude`] that fit nothing of what was left out: most likely a slip, and
+    /// what they were meant for is published.
+    #[must_use]
+    pub fn unused(&self, left_out: &[LeftOut]) -> Vec<&str> {
+        let is_unused = |glob: &&Glob| {
+            !left_out.iter().any(|out| {
+                let path = out.path.strip_suffix('/').unwrap_or(&out.path);
+                glob.fits(path, out.is_directory())
+            })
+        };
+        let unused = self.exclude.iter().filter(is_unused);
+        unused.map(|glob| &*glob.text).collect()
+    }
+
+    /// Why a file or a directory is left out, if it is. What is in a directory that is left out is not
+    /// asked for.
+    pub(crate) fn left_out(&self, path: &str, is_directory: bool) -> Option<&'static str> {
+        let fits = |globs: &[Glob]| globs.iter().any(|glob| glob.fits(path, is_directory));
+        if fits(&self.exclude) {
+            return Some(EXCLUDED);
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        leftovers::kind(name).filter(|_| !fits(&self.include))
+    }
+
+    /// Whether something in a directory that programs leave for themselves may be taken back.
+    pub(crate) fn looks_into(&self, reason: &str) -> bool {
+        reason != EXCLUDED && !self.include.is_empty()
+    }
+
+    /// Whether a file of such a directory is taken back.
+    pub(crate) fn takes_back(&self, path: &str) -> bool {
+        self.include.iter().any(|glob| glob.fits_or_above(path))
+            && !self.exclude.iter().any(|glob| glob.fits_or_above(path))
+    }
+
+    /// Whether a file may look like a secret.
+    pub(crate) fn allows_secret(&self, path: &str) -> bool {
+        self.secrets.iter().any(|glob| glob.fits_or_above(path))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Glob {
+    /// As it was given.
+    text: String,
+    pattern: Pattern,
+    /// It fits names wherever they are.
+    is_name: bool,
+    directories_only: bool,
+}
+
+impl Glob {
+    fn new(text: &str) -> Result<Self> {
+        let refused = |reason: &str| {
+            Error::UsageArguments(format!(
+                "{text:?} is no pattern for files: {reason}; expected one such as '*.onnx', 'onnx/*.bin' or \
+                 'old/'"
+            ))
+        };
+        let directories_only = text.ends_with('/');
+        let path = text.strip_suffix('/').unwrap_or(text);
+        let is_name = !path.contains('/');
+        let path = path
+            .strip_prefix("./")
+            .or(path.strip_prefix('/'))
+            .unwrap_or(path);
+        if path.is_empty() || path.split('/').any(|name| matches!(name, "" | "." | "..")) {
+            return Err(refused("it names nothing in the directory"));
+        }
+        let pattern = Pattern::new(path).map_err(|error| refused(error.msg))?;
+        Ok(Self {
+            text: text.to_owned(),
+            pattern,
+            is_name,
+            directories_only,
+        })
+    }
+
+    fn fits(&self, path: &str, is_directory: bool) -> bool {
+        let text = match self.is_name {
+            true => path.rsplit('/').next().unwrap_or(path),
+            false => path,
+        };
+        (is_directory || !self.directories_only) && self.pattern.matches_with(text, MATCHING)
+    }
+
+    /// Whether it fits a file or a directory that the file is in.
+    fn fits_or_above(&self, path: &str) -> bool {
+        self.fits(path, false)
+            || path
+                .match_indices('/')
+                .any(|(at, _)| self.fits(&path[..at], true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(pattern: &str, path: &str) -> bool {
+        Glob::new(pattern).unwrap().fits_or_above(path)
+    }
+
+    #[test]
+    fn patterns_fit_names_anywhere_and_paths_from_the_directory_on() {
+        for (pattern, path) in [
+            ("*.onnx", "model.onnx"),
+            ("*.onnx", "onnx/model.onnx"),
+            ("onnx", "onnx/model.onnx"),
+            ("onnx/", "a/onnx/model.onnx"),
+            ("onnx/*.bin", "onnx/a.bin"),
+            ("./onnx/*.bin", "onnx/a.bin"),
+            ("/notes.txt", "notes.txt"),
+            ("**/old/*", "a/b/old/c"),
+            ("model[0-9].bin", "x/model7.bin"),
+            ("*", ".hidden"),
+        ] {
+            assert!(fits(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("onnx/*.bin", "a/onnx/a.bin"),
+            ("onnx/*.bin", "onnx/a/b.bin"),
+            ("onnx/", "onnx"),
+            ("*.ONNX", "model.onnx"),
+            ("/notes.txt", "a/notes.txt"),
+            ("model", "model.bin"),
+        ] {
+            assert!(!fits(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["", "/", "..", "../a", "a/../b", "a//b", "[", "a**b", "."] {
+            let error = Glob::new(text).unwrap_err();
+            assert_eq!(error.code(), "usage.arguments", "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Looks for what nobody means to publish: private keys, passwords and tokens among a bundle's files.
+//!
+//! A signed bundle is public and cannot be taken back. The look is at names, and at the first
+//! [`HEAD_BYTES`] of each file for the marks by which keys and tokens are made to be found. It is a net for
+//! accidents; whoever wants to hide a secret in a file can.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use memchr::memmem;
+
+use crate::error::{Error, Result};
+use crate::file_rules::FileRules;
+use crate::manifest::FileEntry;
+use crate::source::Opener;
+
+/// How much of a file is looked at. Keys and settings are shorter.
+const HEAD_BYTES: u64 = 64 << 10;
+
+/// How many finds a message names.
+const MAX_NAMED: usize = 5;
+
+/// Names that say enough, in lower case; `*` at one end stands for anything.
+const NAMES: &[(&str, &[&str])] = &[
+    (
+        "version control, which keeps what was deleted",
+        &[".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", ".pijul"],
+    ),
+    ("settings with passwords", &[".env", ".env.*", ".envrc"]),
+    (
+        "passwords",
+        &[
+            ".netrc",
+            "_netrc",
+            ".git-credentials",
+            ".pgpass",
+            ".htpasswd",
+            ".my.cnf",
+            "*.kdbx",
+        ],
+    ),
+    (
+        "a private key by its name",
+        &[
+            "id_rsa",
+            "id_dsa",
+            "id_ecdsa",
+            "id_ed25519",
+            "id_ecdsa_sk",
+            "id_ed25519_sk",
+            "*.ppk",
+        ],
+    ),
+    (
+        "a key store by its name",
+        &["*.p12", "*.pfx", "*.jks", "*.keystore"],
+    ),
+    (
+        "a shell's history",
+        &[".bash_history", ".zsh_history", ".python_history"],
+    ),
+    (
+        "passwords of container registries",
+        &[".dockercfg", ".docker"],
+    ),
+    ("keys of SSH", &[".ssh"]),
+    ("keys of a cloud", &[".aws", ".azure", ".kube"]),
+    ("keys of OpenPGP", &[".gnupg"]),
+];
+
+/// Examples that projects publish on purpose.
+const EXAMPLE_ENDINGS: &[&str] = &[".example", ".sample", ".template", ".dist"];
+
+/// Tokens by how they begin, how many characters follow at least, and what they are. All that follows is
+/// letters, digits, `-` and `_`.
+const TOKENS: &[(&str, usize, &str)] = &[
+    ("hf_", 30, "a token of Hugging Face"),
+    ("api_org_", 30, "a token of Hugging Face"),
+    ("ghp_", 36, "a token of GitHub"),
+    ("gho_", 36, "a token of GitHub"),
+    ("ghu_", 36, "a token of GitHub"),
+    ("ghs_", 36, "a token of GitHub"),
+    ("ghr_", 36, "a token of GitHub"),
+    ("github_pat_", 36, "a token of GitHub"),
+    ("glpat-", 20, "a token of GitLab"),
+    ("AKIA", 16, "a key of AWS"),
+    ("ASIA", 16, "a key of AWS"),
+    ("AIza", 35, "a key of Google"),
+    ("sk-proj-", 40, "a key of OpenAI"),
+    ("sk-ant-", 40, "a key of Anthropic"),
+    ("xoxb-", 20, "a token of Slack"),
+    ("xoxp-", 20, "a token of Slack"),
+    ("npm_", 36, "a token of npm"),
+    ("pypi-AgE", 50, "a token of PyPI"),
+    ("dckr_pat_", 20, "a token of Docker"),
+    ("nvapi-", 40, "a key of NVIDIA"),
+    ("AGE-SECRET-KEY-1", 40, "a private key of age"),
+];
+
+/// Texts that stand in secrets and hardly elsewhere, and what they are.
+const MARKS: &[(&str, &str)] = &[
+    ("PuTTY-User-Key-File-", "a private key of PuTTY"),
+    (
+        "untrusted comment: minisign encrypted secret key",
+        "a private key of minisign",
+    ),
+    (
+        "untrusted comment: rsign encrypted secret key",
+        "a private key of minisign",
+    ),
+    ("_authToken=", "a token of a package registry"),
+    ("AccountKey=", "a key of Azure"),
+    ("\"refresh_token\":", "a token (`refresh_token`)"),
+    ("\"client_secret\":", "a password (`client_secret`)"),
+];
+
+/// Refuses the files of a bundle when one looks like a secret, unless the rules say that it is none.
+///
+/// # Errors
+///
+/// `usage.secret`; and what `opener` says.
+pub(crate) fn refuse<'e>(
+    entries: impl Iterator<Item = &'e FileEntry>,
+    opener: &Opener<'_>,
+    rules: &FileRules,
+) -> Result<()> {
+    let mut found = Secrets::default();
+    for entry in entries {
+        let path = entry.path();
+        found.look(path, rules, || {
+            let region = opener.open(entry)?;
+            head(&region.file, path, region.start, entry.size().bytes())
+        })?;
+    }
+    found.refuse()
+}
+
+/// What looks like a secret among files.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<(String, &'static str)>);
+
+impl Secrets {
+    /// Looks at a file: at its name, and at what it begins with.
+    pub(crate) fn look(
+        &mut self,
+        path: &str,
+        rules: &FileRules,
+        head: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        if rules.allows_secret(path) {
+            return Ok(());
+        }
+        let kind = match by_path(path) {
+            None => in_text(&single_bytes(head()?)),
+            named => named,
+        };
+        self.0.extend(kind.map(|kind| (path.to_owned(), kind)));
+        Ok(())
+    }
+
+    /// Names what was found, if anything was.
+    pub(crate) fn refuse(self) -> Result<()> {
+        let Some((first, _)) = self.0.first() else {
+            return Ok(());
+        };
+        let first = first.clone();
+        let mut list: Vec<String> = self
+            .0
+            .iter()
+            .take(MAX_NAMED)
+            .map(|(path, kind)| format!("{path:?} ({kind})"))
+            .collect();
+        if self.0.len() > MAX_NAMED {
+            list.push(format!("{} more", self.0.len() - MAX_NAMED));
+        }
+        Err(Error::UsageSecret {
+            found: list.join(", "),
+            first,
+        })
+    }
+}
+
+/// Reads what a content of `size` bytes begins with, as much of it as is looked at.
+pub(crate) fn head(file: &File, path: &str, start: u64, size: u64) -> Result<Vec<u8>> {
+    let length = usize::try_from(size.min(HEAD_BYTES)).map_err(|_| Error::Internal("a bound"))?;
+    let mut head = vec![0; length];
+    file.read_exact_at(&mut head, start)
+        .map_err(Error::io(format!("read {path:?}")))?;
+    Ok(head)
+}
+
+/// What a file is by its name and those of the directories on the way to it.
+fn by_path(path: &str) -> Option<&'static str> {
+    path.split('/').find_map(|name| {
+        let name = name.to_ascii_lowercase();
+        if EXAMPLE_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            return None;
+        }
+        NAMES
+            .iter()
+            .find(|(_, patterns)| patterns.iter().any(|pattern| fits(pattern, &name)))
+            .map(|(kind, _)| *kind)
+    })
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    if let Some(end) = pattern.strip_prefix('*') {
+        return name.ends_with(end);
+    }
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    }
+}
+
+/// Text in UTF-16 as one byte a character, which is enough for marks of ASCII. Other files stay as they are.
+fn single_bytes(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return bytes.into_iter().filter(|byte| *byte != 0).collect();
+    }
+    bytes
+}
+
+fn in_text(text: &[u8]) -> Option<&'static str> {
+    if holds_private_key(text) {
+        return Some("a private key");
+    }
+    let token = TOKENS
+        .iter()
+        .find(|(start, length, _)| holds_token(text, start.as_bytes(), *length));
+    if let Some((_, _, kind)) = token {
+        return Some(kind);
+    }
+    let mark = MARKS
+        .iter()
+        .find(|(mark, _)| memmem::find(text, mark.as_bytes()).is_some());
+    if let Some((_, kind)) = mark {
+        return Some(kind);
+    }
+    holds_password_in_address(text).then_some("an address with a password in it")
+}
+
+/// Whether there is a PEM private key of any kind, in lines of its own or in a JSON string, with something
+/// in it: documentation shows the first line without.
+fn holds_private_key(text: &[u8]) -> bool {
+    const LABEL_BYTES: usize = 64;
+    const LETTERS: usize = 16;
+    memmem::find_iter(text, b"-----BEGIN ").any(|at| {
+        let rest = &text[at + b"-----BEGIN ".len()..];
+        let window = &rest[..rest.len().min(LABEL_BYTES)];
+        let Some(end) = memmem::find(window, b"-----") else {
+            return false;
+        };
+        let label = &window[..end];
+        let is_key = label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK");
+        // `\n` in a JSON string is a backslash and a letter.
+        let body = rest[end + b"-----".len()..]
+            .iter()
+            .skip_while(|byte| byte.is_ascii_whitespace() || **byte == b'\\' || **byte == b'n')
+            .take(LETTERS);
+        let letters = body.filter(|byte| byte.is_ascii_alphanumeric() || b"+/=:- ".contains(byte));
+        is_key && letters.count() == LETTERS
+    })
+}
+
+fn holds_token(text: &[u8], start: &[u8], length: usize) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    memmem::find_iter(text, start).any(|at| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let token = text[at + start.len()..]
+            .iter()
+            .take_while(|byte| is_letter(byte));
+        let token: Vec<u8> = token.copied().take(256).collect();
+        // A whole word, of more than one or two characters: `hf_xxxxxxxx...` is an example, as are Amazon's.
+        let mut kinds = token.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        before.is_none_or(|before| !is_letter(before))
+            && token.len() >= length
+            && (length != 16 || token.len() == 16 && !token.iter().any(u8::is_ascii_lowercase))
+            && kinds.len() > 4
+            && !token.ends_with(b"EXAMPLE")
+    })
+}
+
+/// Whether a text holds `scheme://name:password@host`. Words that documentation puts there are none.
+fn holds_password_in_address(text: &[u8]) -> bool {
+    const LONGEST: usize = 256;
+    const WORDS: &[&[u8]] = &[
+        b"password",
+        b"pass",
+        b"passwd",
+        b"pw",
+        b"secret",
+        b"token",
+        b"xxx",
+    ];
+    if text.contains(&0) {
+        return false;
+    }
+    memmem::find_iter(text, b"://").any(|at| {
+        let rest = &text[at + 3..];
+        let rest = &rest[..rest.len().min(LONGEST)];
+        let authority = rest
+            .split(|byte| byte.is_ascii_whitespace() || b"/?#\"'<>`\\".contains(byte))
+            .next()
+            .unwrap_or_default();
+        let Some(end) = authority.iter().rposition(|byte| *byte == b'@') else {
+            return false;
+        };
+        let Some(colon) = authority[..end].iter().position(|byte| *byte == b':') else {
+            return false;
+        };
+        let password = &authority[colon + 1..end];
+        let is_placeholder = WORDS.contains(&&*password.to_ascii_lowercase())
+            || password.iter().any(|byte| b"${}[]()*".contains(byte));
+        authority.is_ascii() && !password.is_empty() && !is_placeholder
+    })
+}

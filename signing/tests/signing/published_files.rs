@@ -1,0 +1,400 @@
+//! What of a directory is published: a model's files, and neither what programs left there nor a secret.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use ampoule_signing::{
+    Envelope, FileRules, MANIFEST_FILE, Timestamp, pack_directory, pack_directory_by,
+    sign_directory, sign_directory_by,
+};
+use serde_json::Value;
+
+use crate::command_line::{INIT, answer, assert_refused, json, run, workplace};
+use crate::fixture::{FILES, Fixture, template};
+
+fn put(dir: &Path, path: &str, content: &str) {
+    let path = dir.join("bundle").join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn init_with(dir: &Path, more: &[&str]) -> Value {
+    let answer = json(dir, &[&INIT[..], more].concat());
+    fs::remove_file(dir.join("bundle").join(MANIFEST_FILE)).unwrap();
+    answer
+}
+
+fn listed(answer: &Value) -> Vec<&str> {
+    let files = answer["manifest"]["files"].as_array().unwrap();
+    files
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect()
+}
+
+fn left_out(answer: &Value) -> Vec<&str> {
+    let files = answer["left_out"].as_array().unwrap();
+    files
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect()
+}
+
+/// How a private key's file begins.
+fn key(kind: &str) -> String {
+    format!("-----BEGIN {kind}-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAA\n")
+}
+
+/// The fixture's files but for the component.
+const ASSETS: [&str; 3] = [FILES[1].0, FILES[2].0, FILES[3].0];
+
+/// A token with the mark of a service and letters that no example would have.
+fn token(mark: &str, length: usize) -> String {
+    // Put together here, or whoever looks for secrets in this repository finds some.
+    let letters = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW0xYz";
+    mark.chars()
+        .chain(letters.chars().cycle().take(length))
+        .collect()
+}
+
+#[test]
+fn what_programs_leave_in_a_directory_is_left_out_and_named() {
+    let dir = workplace();
+    let dir = dir.path();
+    for path in [
+        ".git/config",
+        ".git/objects/ab/cdef",
+        ".gitattributes",
+        ".gitignore",
+        ".DS_Store",
+        "onnx/._weights.bin",
+        "onnx/Thumbs.db",
+        "desktop.ini",
+        ".cache/huggingface/download/config.json.metadata",
+        ".huggingface/trees/x",
+        "__pycache__/convert.pyc",
+        ".ipynb_checkpoints/a.ipynb",
+        "onnx/.weights.bin.swp",
+        "notes.txt~",
+        ".idea/workspace.xml",
+        ".svn/entries",
+        ".hg/store",
+        "old.ampoule",
+        "model.safetensors.incomplete",
+    ] {
+        put(dir, path, "https://user:hf_secret@hub.example/m");
+    }
+    // Links are no files of a bundle, but nobody asks what these are.
+    symlink("/nowhere", dir.join("bundle/.cache/link")).unwrap();
+    symlink("/nowhere", dir.join("bundle/.vscode")).unwrap();
+    let answered = init_with(dir, &[]);
+    assert_eq!(listed(&answered), ASSETS);
+    assert_eq!(
+        left_out(&answered),
+        [
+            ".DS_Store",
+            ".cache/",
+            ".git/",
+            ".gitattributes",
+            ".gitignore",
+            ".hg/",
+            ".huggingface/",
+            ".idea/",
+            ".ipynb_checkpoints/",
+            ".svn/",
+            ".vscode",
+            "__pycache__/",
+            "desktop.ini",
+            "model.safetensors.incomplete",
+            "notes.txt~",
+            "old.ampoule",
+            "onnx/._weights.bin",
+            "onnx/.weights.bin.swp",
+            "onnx/Thumbs.db",
+        ]
+    );
+    let text = answer(dir, &INIT);
+    for line in [
+        "\nleft out     \".git/\" (version control)\n",
+        "\nleft out     \".cache/\" (a cache)\n",
+        "\nleft out     \".DS_Store\" (a file manager's)\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    // What was left out may change: the bundle is what it was.
+    answer(dir, &["keygen", "acme.key", "--no-encryption"]);
+    answer(dir, &["sign", "bundle", "--key", "acme.key"]);
+    put(dir, ".git/index", "the next commit");
+    fs::remove_file(dir.join("bundle/.DS_Store")).unwrap();
+    answer(dir, &["verify", "bundle", "--public-key", "acme.pub"]);
+    answer(dir, &["pack", "bundle", "minilm.ampoule"]);
+    let packed = fs::read(dir.join("minilm.ampoule")).unwrap();
+    for part in [&b"hf_secret"[..], b".git/config"] {
+        assert!(!packed.windows(part.len()).any(|window| window == part));
+    }
+}
+
+#[test]
+fn files_are_left_out_and_taken_back_by_patterns() {
+    let dir = workplace();
+    let dir = dir.path();
+    for path in [
+        "onnx/a.onnx",
+        "b.onnx",
+        "old/c.bin",
+        "old/d/e.bin",
+        ".gitattributes",
+        ".cache/f.bin",
+        ".cache/g.txt",
+    ] {
+        put(dir, path, "x");
+    }
+    let answered = init_with(
+        dir,
+        &[
+            "--exclude",
+            "*.onnx",
+            "--exclude",
+            "old/",
+            "--exclude",
+            "*.wasm",
+        ],
+    );
+    // The component is the component, whatever a pattern says.
+    assert_eq!(listed(&answered), ASSETS);
+    assert_eq!(
+        left_out(&answered),
+        [".cache/", ".gitattributes", "b.onnx", "old/", "onnx/a.onnx"]
+    );
+    assert_eq!(answered["left_out"][2]["reason"], "excluded");
+
+    let answered = init_with(
+        dir,
+        &[
+            "--exclude",
+            "onnx/*.onnx",
+            "--exclude",
+            "old/**/e.bin",
+            "--include",
+            ".gitattributes",
+            "--include",
+            ".cache/*.bin",
+        ],
+    );
+    let mut expected = [
+        &ASSETS[..],
+        &["b.onnx", "old/c.bin", ".gitattributes", ".cache/f.bin"],
+    ]
+    .concat();
+    expected.sort_unstable();
+    let mut found = listed(&answered);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+
+    // A slip is said: what it was meant for is published.
+    let answered = init_with(dir, &["--exclude", "*.onx", "--exclude", "*.onnx"]);
+    assert_eq!(answered["unused_excludes"], serde_json::json!(["*.onx"]));
+    for pattern in ["", "../x", "[", "a//b"] {
+        let words = [&INIT[..], &["--exclude", pattern]].concat();
+        assert_refused(dir, &words, "usage.arguments", 2);
+    }
+}
+
+#[test]
+fn what_looks_like_a_secret_is_refused_by_its_path_until_it_is_left_out_or_allowed() {
+    let json = |pem: &str| {
+        format!(
+            r#"{{"type":"service_account","private_key":"{}"}}"#,
+            pem.replace('\n', "\\n")
+        )
+    };
+    let utf16 = |text: &str| {
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        [&[0xff, 0xfe][..], &units].concat()
+    };
+    let long = format!("{}{}", "x".repeat(60_000), token("\nhf_", 34));
+    for (path, content) in [
+        ("acme.key", key("PRIVATE KEY").into_bytes()),
+        ("acme.txt", key("ENCRYPTED PRIVATE KEY").into_bytes()),
+        ("rsa", key("RSA PRIVATE KEY").into_bytes()),
+        ("ssh", key("OPENSSH PRIVATE KEY").into_bytes()),
+        ("pgp", key("PGP PRIVATE KEY BLOCK").into_bytes()),
+        (
+            "with-remarks",
+            format!("mine\n\n{}", key("PRIVATE KEY")).into_bytes(),
+        ),
+        ("credentials.json", json(&key("PRIVATE KEY")).into_bytes()),
+        ("key-of-powershell", utf16(&key("PRIVATE KEY"))),
+        ("putty", b"PuTTY-User-Key-File-3: ssh-ed25519".to_vec()),
+        (".env", b"MODE=1".to_vec()),
+        (".env.production", b"MODE=1".to_vec()),
+        (".netrc", b"machine hub.example".to_vec()),
+        ("home/.ssh/config", b"x".to_vec()),
+        ("id_ed25519", b"x".to_vec()),
+        ("store.P12", b"x".to_vec()),
+        (".npmrc", b"//registry.example/:_authToken=abc".to_vec()),
+        ("token", token("hf_", 34).into_bytes()),
+        (
+            "train.py",
+            format!("login('{}')", token("hf_", 34)).into_bytes(),
+        ),
+        ("late.txt", long.into_bytes()),
+        ("ci.yml", token("ghp_", 36).into_bytes()),
+        (
+            "a.cfg",
+            format!("key {}", token("AKIA", 16).to_uppercase()).into_bytes(),
+        ),
+        ("b.cfg", b"https://ann:hunter2@hub.example/m".to_vec()),
+        ("client.json", br#"{"client_secret":"x"}"#.to_vec()),
+    ] {
+        let dir = workplace();
+        let dir = dir.path();
+        put(dir, path, "");
+        fs::write(dir.join("bundle").join(path), content).unwrap();
+        assert_refused(dir, &INIT, "usage.secret", 2);
+        let refusal = run(dir, &INIT);
+        let line = String::from_utf8(refusal.stderr).unwrap();
+        assert!(line.contains(&format!("{path:?} (")), "{line}");
+        assert!(
+            line.contains("--exclude") && line.contains("--allow-secret"),
+            "{line}"
+        );
+        assert!(
+            !line.contains("hunter2") && !line.contains("MC4CAQ"),
+            "{line}"
+        );
+        assert_eq!(
+            listed(&init_with(dir, &["--exclude", path])),
+            ASSETS,
+            "{path}"
+        );
+        let allowed = init_with(dir, &["--allow-secret", path]);
+        assert!(listed(&allowed).contains(&path), "{path}");
+    }
+}
+
+#[test]
+fn what_only_talks_of_secrets_is_published() {
+    let dir = workplace();
+    let dir = dir.path();
+    for (path, content) in [
+        (
+            "README.md",
+            "Put your token (`hf_...` or hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx) into HF_TOKEN.",
+        ),
+        (
+            "docs/keys.md",
+            "A key begins with\n-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n",
+        ),
+        ("docs/aws.md", "AKIAIOSFODNN7EXAMPLE"),
+        (
+            "docs/git.md",
+            "git clone https://user:password@hub.example/m or https://${USER}:${TOKEN}@hub.example",
+        ),
+        (
+            "docs/mail.md",
+            "http://example.org/?a=b:c and mail to a@example.org",
+        ),
+        (".env.example", "PASSWORD="),
+        (
+            "acme.pub",
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
+        ),
+        ("vocab.txt", "hf_\nghp_\nAKIA\n://\n@\n-----\nBEGIN\n"),
+        ("environment", "x"),
+    ] {
+        put(dir, path, content);
+    }
+    fs::write(dir.join("bundle/empty"), "").unwrap();
+    assert_eq!(listed(&init_with(dir, &[])).len(), ASSETS.len() + 10);
+}
+
+#[test]
+fn a_manifest_that_names_a_secret_is_neither_signed_nor_packed() {
+    for (path, content) in [
+        ("acme.key", &*key("PRIVATE KEY")),
+        // As earlier versions of `init` took it: the history of a clone.
+        (".git/objects/pack/a.pack", "x"),
+        ("settings/.env", "x"),
+    ] {
+        let fixture = Fixture::unsigned();
+        fs::remove_file(fixture.file(MANIFEST_FILE)).unwrap();
+        fs::create_dir_all(fixture.file(path).parent().unwrap()).unwrap();
+        fs::write(fixture.file(path), content).unwrap();
+        let allowed = FileRules::new()
+            .allow_secret(path)
+            .unwrap()
+            .include(path)
+            .unwrap();
+        let (manifest, _) = template()
+            .fill_by(&fixture.path(), Timestamp::now(), &allowed)
+            .unwrap();
+        assert!(manifest.files().iter().any(|file| file.path() == path));
+        manifest.write_file(&fixture.path()).unwrap();
+
+        let error = sign_directory(&fixture.path(), &[&fixture.key]).unwrap_err();
+        assert_eq!(error.code(), "usage.secret", "{path}");
+        assert!(error.to_string().contains(path), "{error}");
+        assert!(!fixture.file("ampoule.dsse.json").exists());
+        sign_directory_by(&fixture.path(), &[&fixture.key], &allowed).unwrap();
+
+        let packed = fixture.beside("minilm.ampoule");
+        let error = pack_directory(&fixture.path(), &packed).unwrap_err();
+        assert_eq!(error.code(), "usage.secret", "{path}");
+        assert!(!packed.exists());
+        pack_directory_by(&fixture.path(), &packed, &allowed).unwrap();
+        fixture.verify().unwrap();
+    }
+}
+
+#[test]
+fn only_what_the_manifest_names_is_packed() {
+    let fixture = Fixture::signed();
+    for path in ["stray.txt", "onnx/.env", "ampoule.dsse.json.minisig"] {
+        fs::write(fixture.file(path), "never signed").unwrap();
+    }
+    let packed = fixture.beside("minilm.ampoule");
+    pack_directory(&fixture.path(), &packed).unwrap();
+    let bytes = fs::read(&packed).unwrap();
+    let stray = b"never signed";
+    assert!(!bytes.windows(stray.len()).any(|window| window == stray));
+    Envelope::parse(&fixture.envelope_bytes()).unwrap();
+}
+
+#[test]
+fn what_cannot_be_in_a_bundle_is_said_before_anything_is_read() {
+    let dir = workplace();
+    let dir = dir.path();
+    // It would take a minute to read.
+    let large = fs::File::create(dir.join("bundle/large.bin")).unwrap();
+    large.set_len(12 << 30).unwrap();
+    let start = std::time::Instant::now();
+    put(dir, "modèle.bin", "x");
+    refused(dir, "manifest.path");
+    fs::remove_file(dir.join("bundle/modèle.bin")).unwrap();
+    put(dir, "Config.json", "x");
+    refused(dir, "manifest.path");
+    fs::remove_file(dir.join("bundle/Config.json")).unwrap();
+    put(dir, ".env", "x");
+    refused(dir, "usage.secret");
+    fs::remove_file(dir.join("bundle/.env")).unwrap();
+    put(dir, MANIFEST_FILE, "{}");
+    refused(dir, "io.exists");
+    fs::remove_file(dir.join("bundle").join(MANIFEST_FILE)).unwrap();
+    // As a cache of downloads has it: names that point to blobs.
+    symlink("large.bin", dir.join("bundle/model.safetensors")).unwrap();
+    assert!(refused(dir, "file.symlink").contains("cp -RL"));
+    fs::remove_file(dir.join("bundle/model.safetensors")).unwrap();
+    large.set_len(17 << 30).unwrap();
+    refused(dir, "file.too-large");
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}
+
+#[track_caller]
+fn refused(dir: &Path, code: &str) -> String {
+    let output = run(dir, &INIT);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(line.ends_with(&format!("({code})\n")), "{line}");
+    line
+}
