@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document_kind::DocumentKind;
 use crate::error::{Error, Result, printable};
+use crate::json::why_malformed;
 use crate::key::{KeyId, SecretKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::units::ByteSize;
@@ -94,7 +95,7 @@ impl Envelope {
         }
         let malformed = |reason| malformed(document, reason);
         let json: EnvelopeJson = serde_json::from_slice(bytes)
-            .map_err(|error| malformed(printable(&error.to_string())))?;
+            .map_err(|error| malformed(why_malformed(bytes, &error)))?;
         if json.payload_type != document.payload_type() {
             return Err(Error::EnvelopePayloadType {
                 found: printable(&json.payload_type),

@@ -149,6 +149,15 @@ pub enum Error {
         /// The path as the manifest spells it.
         path: String,
     },
+    /// `file.pointer`: Git LFS put a pointer where the file belongs.
+    #[error(
+        "{path:?} is a pointer of Git LFS and not the file itself; fetch it with `git lfs pull`, or leave \
+         it out with --exclude"
+    )]
+    FilePointer {
+        /// The path in the directory.
+        path: String,
+    },
     /// `file.changed`: the file was written to while it was read.
     #[error("{path:?} was changed while it was read; wait until it is written, and try again")]
     FileChanged {
@@ -277,6 +286,7 @@ impl Error {
             Self::FileSize { .. } => "file.size",
             Self::FileArchive { .. } => "file.archive",
             Self::FileDigest { .. } => "file.digest",
+            Self::FilePointer { .. } => "file.pointer",
             Self::FileChanged { .. } => "file.changed",
             Self::FileTooLarge { .. } => "file.too-large",
             Self::Trust(error) => error.code(),

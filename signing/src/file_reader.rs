@@ -350,3 +350,30 @@ fn refused(entry: &FileEntry) -> Error {
         path: entry.path().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_its_length_while_it_is_read_has_no_digest() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1000]).unwrap();
+        let progress = Progress::default();
+        let digest = |size, chunk| digest_file("a", &file, size, NonZeroU32::new(chunk), &progress);
+        assert_eq!(
+            digest(1000, 0).unwrap(),
+            FileDigest::Sha256(Sha256Digest::of(&[7; 1000]))
+        );
+        assert!(digest(1000, 300).unwrap().verify(&[7; 1000]));
+        assert_eq!(progress.done(), 2000);
+        for size in [0, 999, 1001, 5000] {
+            for chunk in [0, 300] {
+                let error = digest(size, chunk).unwrap_err();
+                assert_eq!(error.code(), "file.changed", "{size} {chunk}");
+            }
+        }
+    }
+}

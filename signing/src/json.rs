@@ -54,6 +54,19 @@ impl From<Error> for ReadError {
     }
 }
 
+/// Says why bytes are no JSON. Editors put a mark before a text to say how it is encoded (Unicode, section
+/// 23.8); JSON has none (RFC 8259, section 8.1), and nobody sees it.
+pub(crate) fn why_malformed(bytes: &[u8], error: &serde_json::Error) -> String {
+    let mark = if bytes.starts_with(b"\xef\xbb\xbf") {
+        "it begins with a byte order mark"
+    } else if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        "it is text in UTF-16"
+    } else {
+        return printable(&error.to_string());
+    };
+    format!("{mark}; save it as UTF-8 without a mark")
+}
+
 /// A JSON document in memory.
 #[derive(Debug)]
 pub(crate) enum Value {
@@ -69,7 +82,7 @@ impl Value {
     /// Parses a whole document. Nesting is bounded by `serde_json` (128 levels).
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         serde_json::from_slice(bytes).map_err(|error| ReadError::Malformed {
-            reason: printable(&error.to_string()),
+            reason: why_malformed(bytes, &error),
         })
     }
 

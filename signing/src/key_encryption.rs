@@ -69,7 +69,7 @@ fn check_algorithms(document: &[u8]) -> Result<(), Found> {
         return Err(unsupported(name, advice));
     }
     match (derivation.oid, derivation.parameters) {
-        (SCRYPT_OID, Some(_)) => Ok(()),
+        (SCRYPT_OID, Some(parameters)) => check_scrypt(parameters).map_err(damaged)?,
         (PBKDF2_OID, Some(parameters)) => check_pbkdf2(parameters).map_err(damaged)?,
         _ => Err(unsupported(
             "another derivation than PBKDF2 and scrypt",
@@ -87,12 +87,8 @@ fn check_pbkdf2(parameters: AnyRef<'_>) -> der::Result<Result<(), Found>> {
         let function = Option::<AlgorithmIdentifierRef<'_>>::decode(reader)?;
         Ok::<_, der::Error>((salt.as_bytes().len(), function))
     })?;
-    if salt > Salt::MAX_LEN {
-        let found = format!(
-            "an encryption with a salt of {salt} bytes, above {}; {WRITE_ANEW}",
-            Salt::MAX_LEN
-        );
-        return Ok(Err(found.into()));
+    if let Err(found) = check_salt(salt) {
+        return Ok(Err(found));
     }
     Ok(
         match function.and_then(|function| function_name(function.oid)) {
@@ -100,6 +96,27 @@ fn check_pbkdf2(parameters: AnyRef<'_>) -> der::Result<Result<(), Found>> {
             None => Ok(()),
         },
     )
+}
+
+/// scrypt's parameters (RFC 7914, section 7.1) begin with a salt.
+fn check_scrypt(parameters: AnyRef<'_>) -> der::Result<Result<(), Found>> {
+    parameters.sequence(|reader| {
+        let salt = <&OctetStringRef>::decode(reader)?;
+        reader.read_slice(reader.remaining_len())?;
+        Ok(check_salt(salt.as_bytes().len()))
+    })
+}
+
+/// The decoder has room for so much.
+fn check_salt(bytes: usize) -> Result<(), Found> {
+    if bytes <= Salt::MAX_LEN {
+        return Ok(());
+    }
+    let found = format!(
+        "an encryption with a salt of {bytes} bytes, above {}; {WRITE_ANEW}",
+        Salt::MAX_LEN
+    );
+    Err(found.into())
 }
 
 fn unsupported(name: &str, advice: &str) -> Found {
@@ -330,6 +347,14 @@ mod tests {
             assert!(found.contains(name), "{name}: {found}");
             assert!(found.contains("`openssl pkcs8 -topk8"), "{found}");
         }
+        let salted = tlv(0x30, &[&tlv(4, &[&[7; 40]]), &[2, 1, 16, 2, 1, 8, 2, 1, 1]]);
+        let derivation = algorithm("1.3.6.1.4.1.11591.4.11", &salted);
+        let cipher = algorithm(AES_256_CBC, &tlv(4, &[&[0; 16]]));
+        let scrypt = encrypted(&algorithm(
+            "1.2.840.113549.1.5.13",
+            &tlv(0x30, &[&derivation, &cipher]),
+        ));
+        assert!(open(&scrypt).unwrap_err().contains("a salt of 40 bytes"));
         for document in [
             pbes2(8, None, AES_256_CBC, 15),
             encrypted(&algorithm("1.2.840.113549.1.5.13", &[5, 0])),

@@ -100,7 +100,7 @@ pub(crate) fn file_kind(file: &[u8], half: Half) -> Found {
 }
 
 /// PKCS#12 (RFC 7292): a sequence that begins with the version, which is 3. Its length takes up to four bytes.
-fn is_pkcs12(file: &[u8]) -> bool {
+pub(crate) fn is_pkcs12(file: &[u8]) -> bool {
     file.first() == Some(&0x30)
         && (2..=6).any(|start| file.get(start..start + 3) == Some(&[0x02, 0x01, 0x03]))
 }

@@ -8,9 +8,12 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use memchr::memmem;
+use pkcs8::der::{self, Decode as _, Header, Reader as _, SliceReader, Tag};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 
 use crate::error::{Error, Result};
 use crate::file_rules::FileRules;
+use crate::key_kind::is_pkcs12;
 use crate::manifest::FileEntry;
 use crate::source::Opener;
 
@@ -35,6 +38,7 @@ const NAMES: &[(&str, &[&str])] = &[
             ".git-credentials",
             ".pgpass",
             ".htpasswd",
+            ".pypirc",
             ".my.cnf",
             "*.kdbx",
         ],
@@ -110,6 +114,7 @@ const MARKS: &[(&str, &str)] = &[
     ),
     ("_authToken=", "a token of a package registry"),
     ("AccountKey=", "a key of Azure"),
+    ("client-key-data:", "a key of Kubernetes"),
     ("\"refresh_token\":", "a token (`refresh_token`)"),
     ("\"client_secret\":", "a password (`client_secret`)"),
 ];
@@ -151,7 +156,10 @@ impl Secrets {
             return Ok(());
         }
         let kind = match by_path(path) {
-            None => in_text(&single_bytes(head()?)),
+            None => {
+                let head = head()?;
+                in_binary(&head).or_else(|| in_text(&single_bytes(head)))
+            }
             named => named,
         };
         self.0.extend(kind.map(|kind| (path.to_owned(), kind)));
@@ -211,6 +219,32 @@ fn fits(pattern: &str, name: &str) -> bool {
         Some(start) => name.starts_with(start),
         None => name == pattern,
     }
+}
+
+/// A file that is a private key in binary form, whole.
+fn in_binary(file: &[u8]) -> Option<&'static str> {
+    if PrivateKeyInfoRef::try_from(file).is_ok()
+        || EncryptedPrivateKeyInfoRef::try_from(file).is_ok()
+        || is_traditional_key(file)
+    {
+        return Some("a private key in binary form");
+    }
+    let is_store = is_pkcs12(file) || file.starts_with(b"\xfe\xed\xfe\xed");
+    is_store.then_some("a key store")
+}
+
+/// A key of RSA (RFC 8017, appendix A.1.2) or of an elliptic curve (RFC 5915) as OpenSSL writes it by itself: a
+/// sequence of a version and a number or a string of bytes.
+fn is_traditional_key(file: &[u8]) -> bool {
+    let fields = SliceReader::new(file).and_then(|mut reader| {
+        reader.sequence(|reader| {
+            let version = u8::decode(reader)?;
+            let tag = Header::peek(reader)?.tag();
+            reader.read_slice(reader.remaining_len())?;
+            Ok::<_, der::Error>((version, tag))
+        })
+    });
+    matches!(fields, Ok((0, Tag::Integer) | (1, Tag::OctetString)))
 }
 
 /// Text in UTF-16 as one byte a character, which is enough for marks of ASCII. Other files stay as they are.

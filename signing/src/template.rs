@@ -33,6 +33,9 @@ const CHUNKED_ABOVE: u64 = 64 << 20;
 /// The length of such a chunk: 4 MiB.
 const CHUNK_SIZE: NonZeroU32 = NonZeroU32::new(4 << 20).expect("it is not zero");
 
+/// How a file begins that stands for one which Git LFS keeps elsewhere (its specification, "The Pointer").
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// What a publisher decides about a bundle; the rest follows from the files.
 #[derive(Clone, Debug)]
 pub struct ManifestTemplate {
@@ -98,7 +101,7 @@ impl ManifestTemplate {
     ///
     /// `file.missing` without a component; `file.symlink` or `file.type` for what cannot be in a
     /// bundle; `trust.owner` and `trust.permissions` for what others may change; `usage.secret` for what looks
-    /// like a secret; `file.changed` for what is being written; `file.too-large`; `manifest.*` for what no
+    /// like a secret; `file.pointer` for what Git LFS has not fetched; `file.changed` for what is being written; `file.too-large`; `manifest.*` for what no
     /// manifest may say.
     pub fn fill<'p>(self, dir: impl Into<Location<'p>>, created: Timestamp) -> Result<Manifest> {
         Ok(self.fill_by(dir, created, &FileRules::default())?.0)
@@ -149,7 +152,7 @@ impl ManifestTemplate {
         // of what is published.
         Manifest::parse(manifest.to_json()?.as_bytes())?;
         check_total(manifest.all_files(), DEFAULT_MAX_BUNDLE_SIZE)?;
-        refuse_secrets(&directory, &component, &files, rules)?;
+        check_heads(&directory, &component, &files, rules)?;
         let progress = directory.progress();
         progress.expect(manifest.all_files().map(|file| file.size.bytes()).sum());
         manifest.component.digest = component.digest(&directory)?;
@@ -230,7 +233,8 @@ fn select(
     Ok((paths, left_out))
 }
 
-fn refuse_secrets(
+/// Looks at how each file begins, before any is read whole.
+fn check_heads(
     directory: &Directory,
     component: &FileSize,
     files: &[FileSize],
@@ -238,9 +242,13 @@ fn refuse_secrets(
 ) -> Result<()> {
     let mut found = Secrets::default();
     for file in std::iter::once(component).chain(files) {
-        found.look(&file.path, rules, || {
-            secrets::head(&file.open(directory)?, &file.path, 0, file.size)
-        })?;
+        let head = secrets::head(&file.open(directory)?, &file.path, 0, file.size)?;
+        if head.starts_with(LFS_POINTER) {
+            return Err(Error::FilePointer {
+                path: file.path.clone(),
+            });
+        }
+        found.look(&file.path, rules, || Ok(head))?;
     }
     found.refuse()
 }

@@ -63,6 +63,38 @@ fn trust_is_added_listed_shown_and_removed() {
 }
 
 #[test]
+fn a_key_is_trusted_whatever_stands_around_it_and_what_is_none_is_named() {
+    let desk = Desk::new();
+    let publisher = Publisher::new("acme");
+    let pem = publisher.public_key().to_pem().unwrap();
+    let id = publisher.public_key().key_id().to_string();
+    let add = |file: &str| {
+        std::fs::write(desk.path("key.pub"), file).unwrap();
+        desk.trust(&["add", "--publisher", "acme", "key.pub"])
+    };
+    for file in [
+        format!("{pem}\n"),
+        format!("{pem}# of acme\n").replace('\n', "\r\n"),
+        format!("\u{feff}acme's key\n{pem}"),
+    ] {
+        assert_eq!(succeeds(&add(&file))["keys"][0]["id"], json!(id));
+        assert!(desk.trust(&["remove", &id]).status.success());
+    }
+    let another = Publisher::new("acme").public_key().to_pem().unwrap();
+    let certificate = pem.replace("PUBLIC KEY", "CERTIFICATE");
+    for (file, name) in [
+        (format!("{pem}{another}"), "several keys"),
+        (certificate, "openssl x509"),
+        ("ssh-ed25519 AAAA a@example\n".to_owned(), "SSH"),
+    ] {
+        let refused = add(&file);
+        assert_fails(&refused, "trust.malformed-key", 3);
+        let said = [refused.stdout, refused.stderr].concat();
+        assert!(String::from_utf8(said).unwrap().contains(name), "{name}");
+    }
+}
+
+#[test]
 fn two_of_three_have_to_sign_where_the_operator_says_so() {
     let desk = Desk::new();
     let acme = Publisher::new("acme");

@@ -9,6 +9,8 @@ use ampoule_signing::{PublicKey, SecretKey};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use crate::command_line::{PASSWORD, answer, assert_refused, command};
+use crate::key_files::write_private;
 use crate::openssl::openssl_succeeds;
 
 /// A key that OpenSSL made, in `plain`.
@@ -107,4 +109,29 @@ fn the_encryption_of_old_pem_files_is_named() {
     let error = read(dir.path(), "old", "pw").unwrap_err();
     assert_eq!(error.code(), "usage.private-key");
     assert!(error.to_string().contains("Proc-Type"), "{error}");
+}
+
+#[test]
+fn a_password_is_one_line_whatever_wrote_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let file = dir.join("password");
+    let with_file = ["pubkey", "acme.key", "--password-file", "password"];
+    answer(dir, &["keygen", "acme.key"]);
+    let public = answer(dir, &["pubkey", "acme.key"]);
+    for around in ["X", "X\n", "X\n\n", "X\r\n", "X\r\n\r\n", "\u{feff}X\n"] {
+        let text = around.replace('X', PASSWORD);
+        write_private(&file, text.as_bytes());
+        assert_eq!(answer(dir, &with_file), public, "{around:?}");
+        let output = command(dir, &["pubkey", "acme.key"])
+            .env("AMPOULE_SIGN_PASSWORD", &text)
+            .output()
+            .unwrap();
+        assert_eq!(output.stdout, public.as_bytes(), "{around:?}");
+    }
+    // Blanks may be meant, and of two lines nobody knows which one is.
+    for other in ["X ", " X", "X\nY\n", "\nX\n"] {
+        write_private(&file, other.replace('X', PASSWORD).as_bytes());
+        assert_refused(dir, &with_file, "usage.password", 2);
+    }
 }

@@ -59,7 +59,7 @@ fn read_private(dir: &Path, file: &[u8]) -> ampoule_signing::Result<SecretKey> {
     SecretKey::read_file(&path, || Ok(Zeroizing::new(PASSWORD.to_owned())))
 }
 
-fn write_private(path: &Path, file: &[u8]) {
+pub(crate) fn write_private(path: &Path, file: &[u8]) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, file).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -1,6 +1,6 @@
 //! What a refusal tells a person to do: for a root something else than for a bundle.
 
-use ampoule_signing::{Envelope, SecretKey, SignedRoot};
+use ampoule_signing::{Envelope, Manifest, SecretKey, SignedRoot};
 
 use crate::fixture::{Fixture, trust};
 use crate::root::{Fleet, install, sign};
@@ -70,4 +70,20 @@ fn an_envelope_that_is_none_is_called_what_it_should_have_been() {
     says(&root.to_string(), "sign the root again", "bundle");
     let bundle = Envelope::parse(b"{}").unwrap_err();
     says(&bundle.to_string(), "sign the bundle again", "root");
+}
+
+#[test]
+fn a_mark_that_nobody_sees_before_a_document_is_named() {
+    let utf8 = b"\xef\xbb\xbf{}";
+    let utf16 = b"\xff\xfe{\0}\0";
+    for (document, name) in [(&utf8[..], "a byte order mark"), (&utf16[..], "UTF-16")] {
+        let refusals = [
+            Manifest::parse(document).map(drop),
+            Envelope::parse(document).map(drop),
+            SignedRoot::parse(document).map(drop),
+        ];
+        for refusal in refusals {
+            says(&refusal.unwrap_err().to_string(), name, "line 1");
+        }
+    }
 }

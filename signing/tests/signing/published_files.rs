@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::command_line::{INIT, answer, assert_refused, json, run, workplace};
 use crate::fixture::{FILES, Fixture, template};
+use crate::openssl::openssl_succeeds;
 
 fn put(dir: &Path, path: &str, content: &str) {
     let path = dir.join("bundle").join(path);
@@ -233,6 +234,11 @@ fn what_looks_like_a_secret_is_refused_by_its_path_until_it_is_left_out_or_allow
         ("home/.ssh/config", b"x".to_vec()),
         ("id_ed25519", b"x".to_vec()),
         ("store.P12", b"x".to_vec()),
+        (".pypirc", b"[pypi]\npassword = abc".to_vec()),
+        (
+            "cluster.yaml",
+            b"users:\n- user:\n    client-key-data: LS0t".to_vec(),
+        ),
         (".npmrc", b"//registry.example/:_authToken=abc".to_vec()),
         ("token", token("hf_", 34).into_bytes()),
         (
@@ -272,6 +278,58 @@ fn what_looks_like_a_secret_is_refused_by_its_path_until_it_is_left_out_or_allow
         let allowed = init_with(dir, &["--allow-secret", path]);
         assert!(listed(&allowed).contains(&path), "{path}");
     }
+}
+
+#[test]
+fn private_keys_in_binary_form_are_secrets_too() {
+    let dir = workplace();
+    let dir = dir.path();
+    let openssl = |arguments: &str| {
+        openssl_succeeds(
+            &dir.join("bundle"),
+            &arguments.split(' ').collect::<Vec<_>>(),
+        )
+    };
+    openssl("genpkey -algorithm ed25519 -out ../plain");
+    openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out ../rsa");
+    openssl("ecparam -genkey -name prime256v1 -noout -out ../ec");
+    openssl("req -x509 -key ../plain -subj /CN=acme -out ../certificate");
+    for make in [
+        "pkey -in ../plain -outform DER -out weights.dat",
+        "pkcs8 -topk8 -in ../plain -outform DER -out weights.dat -passout pass:pw",
+        "rsa -in ../rsa -traditional -outform DER -out weights.dat",
+        "pkcs8 -topk8 -nocrypt -in ../rsa -outform DER -out weights.dat",
+        "ec -in ../ec -outform DER -out weights.dat",
+        "pkcs12 -export -inkey ../plain -in ../certificate -out weights.dat -passout pass:pw",
+    ] {
+        openssl(make);
+        assert_refused(dir, &INIT, "usage.secret", 2);
+    }
+    // What is public is not.
+    openssl("pkey -in ../plain -pubout -outform DER -out weights.dat");
+    init_with(dir, &[]);
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_not_taken_for_the_weights() {
+    let dir = workplace();
+    let dir = dir.path();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n";
+    for path in ["model.safetensors", "onnx/model.onnx", "component.wasm"] {
+        let before = fs::read(dir.join("bundle").join(path)).ok();
+        put(dir, path, pointer);
+        let line = refused(dir, "file.pointer");
+        assert!(
+            line.contains(path) && line.contains("git lfs pull"),
+            "{line}"
+        );
+        match before {
+            Some(before) => fs::write(dir.join("bundle").join(path), before).unwrap(),
+            None => fs::remove_file(dir.join("bundle").join(path)).unwrap(),
+        }
+    }
+    put(dir, "README.md", "See https://git-lfs.github.com/spec/v1");
+    init_with(dir, &[]);
 }
 
 #[test]

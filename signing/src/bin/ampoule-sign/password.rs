@@ -84,18 +84,29 @@ fn given(
             "the password file",
             MAX_PASSWORD_BYTES,
         )?;
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        return Ok(Some(Zeroizing::new(
-            line.strip_suffix('\r').unwrap_or(line).to_owned(),
-        )));
+        return only_line(&text).map(Some);
     }
-    match std::env::var(variable) {
-        Ok(password) => Ok(Some(Zeroizing::new(password))),
+    match std::env::var(variable).map(Zeroizing::new) {
+        Ok(password) => only_line(&password).map(Some),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => Err(Error::UsagePassword(
             "the environment variable with the password is not UTF-8",
         )),
     }
+}
+
+/// A password is one line, as a person types it: line ends and a byte order mark come from what wrote it.
+fn only_line(text: &str) -> Result<Zeroizing<String>> {
+    let line = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .trim_end_matches(['\r', '\n']);
+    if line.contains(['\r', '\n']) {
+        return Err(Error::UsagePassword(
+            "expected a password on one line, in the file or the environment variable, and found more lines",
+        ));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
 }
 
 fn prompt(question: &str) -> Result<Zeroizing<String>> {

@@ -13,8 +13,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the bar is drawn anew.
 const FRAME: Duration = Duration::from_millis(100);
 
+/// Short enough for 80 columns: a line that wraps is not taken away whole.
 const TEMPLATE: &str =
-    "{msg} {bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+    "{msg} {bar:16} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left";
 
 /// Shows how far the reading is, until it is dropped.
 pub(crate) struct Shown {
@@ -33,12 +34,20 @@ impl Shown {
             if !ticks(PATIENCE) {
                 return;
             }
-            // Indicatif draws only when standard error is a terminal.
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
             if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
                 bar.set_style(style);
             }
             bar.set_message(what);
+            // Nothing to show before something is to be read.
+            while read.total() == 0 {
+                if !ticks(FRAME) {
+                    return;
+                }
+            }
+            bar.set_length(read.total());
+            // Indicatif draws only when standard error is a terminal.
+            bar.set_draw_target(ProgressDrawTarget::stderr());
             while ticks(FRAME) {
                 bar.set_length(read.total());
                 bar.set_position(read.done());
