@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::permission_policy::{Location, PermissionPolicy};
 use crate::permissions::{Guard, Rule};
 use crate::progress::Progress;
+use crate::turn::take_or_say;
 
 /// What becomes of a file or a directory when a directory is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,10 +187,20 @@ impl Directory {
     /// Puts a file into place whole or not at all: a temporary file in the same directory, synced,
     /// renamed, and the directory synced, so that it also survives a power cut.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+        self.replace_with(name, mode, |file| file.write_all(bytes))
+    }
+
+    /// The same with a content that is never whole in memory.
+    pub(crate) fn replace_with(
+        &self,
+        name: &str,
+        mode: u32,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut file = cap_tempfile::TempFile::new(&self.dir)?;
         file.as_file()
             .set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(bytes)?;
+        write(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.replace(name)?;
         self.sync()
@@ -326,11 +337,16 @@ impl Directory {
     }
 
     /// Waits until nobody else who does the same changes the directory, and keeps them waiting until the
-    /// value is dropped. The lock is on the directory itself, so no file is left in it.
-    pub(crate) fn lock(&self) -> io::Result<std::fs::File> {
-        let lock = self.dir.open(".")?.into_std();
-        lock.lock()?;
-        Ok(lock)
+    /// value is dropped. The lock is on the directory itself, so no file is left in it. `what` names the
+    /// directory in messages.
+    ///
+    /// # Errors
+    ///
+    /// `io.locked` when another process keeps the turn, `io.failed`.
+    pub(crate) fn lock(&self, what: &str) -> Result<std::fs::File> {
+        let lock = self.dir.open(".");
+        let lock = lock.map_err(Error::io(format!("lock {what}")))?;
+        take_or_say(lock.into_std(), what)
     }
 
     /// All regular files below, by their paths, sorted. Anything else is an error, as in

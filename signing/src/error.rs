@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::document_kind::DocumentKind;
 use crate::exit_code::exit_code_for;
@@ -16,7 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Messages name files as the manifest spells them and never contain a path outside the bundle or
 /// key material.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// `envelope.missing`: the directory has no envelope, or there is nothing at all.
@@ -257,7 +259,24 @@ pub enum Error {
         /// What was tried, as in "cannot read the envelope".
         doing: String,
         /// What the system said.
-        source: io::Error,
+        source: Arc<io::Error>,
+    },
+    /// `io.locked`: another process keeps what this one has to change.
+    #[error(
+        "another process has kept {what} locked for {} s; wait until it is done, or end it, and try again",
+        waited.as_secs()
+    )]
+    Locked {
+        /// What is locked, in words: "the trust directory".
+        what: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// `io.clock`: the system's clock is off, so that nothing can be said about what has expired.
+    #[error("the system's clock cannot be right: it says {found}; set it, and try again")]
+    Clock {
+        /// What it says.
+        found: String,
     },
     /// `internal.encoding`: something that always encodes did not. A bug of ours.
     #[error("internal error while encoding {0}; please report it")]
@@ -302,6 +321,8 @@ impl Error {
             Self::IoExists { .. } => "io.exists",
             Self::IoRandom => "io.random",
             Self::Io { .. } => "io.failed",
+            Self::Locked { .. } => "io.locked",
+            Self::Clock { .. } => "io.clock",
             Self::Internal(_) => "internal.encoding",
         }
     }
@@ -323,7 +344,10 @@ impl Error {
     /// For `map_err`: the system refused to do `doing` ("read the envelope").
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
-        move |source| Self::Io { doing, source }
+        move |source| Self::Io {
+            doing,
+            source: Arc::new(source),
+        }
     }
 }
 

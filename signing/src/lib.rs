@@ -128,6 +128,7 @@
 mod archive;
 mod bundle;
 mod checked_path;
+mod clock;
 mod digest;
 mod digest_list;
 mod directory;
@@ -165,9 +166,13 @@ mod source;
 mod template;
 pub mod text;
 pub mod trust;
+mod turn;
 mod units;
 
-pub use bundle::{Bundle, CheckedBundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle};
+pub use bundle::{
+    Bundle, CheckedBundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle, VerifiedManifest,
+};
+pub use clock::now;
 pub use digest::{FileDigest, Sha256Digest, parse_digest};
 pub use digest_list::digest_directory;
 pub use document_kind::DocumentKind;
@@ -194,11 +199,12 @@ pub use template::{MANIFEST_FILE, ManifestTemplate};
 #[cfg(feature = "clap")]
 pub use trust::{CapOptions, DelegationOptions};
 pub use trust::{
-    Caps, Delegation, DirectoryStamp, Document, InitCaps, MAX_DOCUMENT_BYTES, ModelPattern,
-    RELEASES_FILE, REVOCATIONS_FILE, REVOCATIONS_PAYLOAD_TYPE, ROOT_FILE, ROOT_PAYLOAD_TYPE,
-    ReleaseState, RevocationAuthority, RevocationList, RevocationMode, Revoked, Role, Root,
-    RootInfo, SeenRelease, Signed, SignedRevocations, SignedRoot, TRUST_FILE, TrustDecision,
-    TrustError, TrustStore, TrustedKey, Validity, VerifiedRoot, read_draft, update_draft,
-    write_draft,
+    Caps, Delegation, DirectoryStamp, Document, InitCaps, MAX_DOCUMENT_BYTES,
+    MAX_MODELS_OF_A_PUBLISHER, ModelPattern, RELEASES_FILE, REVOCATIONS_FILE,
+    REVOCATIONS_PAYLOAD_TYPE, ROOT_FILE, ROOT_PAYLOAD_TYPE, ReleaseState, RevocationAuthority,
+    RevocationList, RevocationMode, Revoked, Role, Root, RootInfo, SeenRelease, Signed,
+    SignedRevocations, SignedRoot, TRUST_FILE, TrustDecision, TrustError, TrustStore, TrustedKey,
+    Validity, VerifiedRoot, read_draft, update_draft, write_draft,
 };
+pub use turn::LOCK_PATIENCE;
 pub use units::{ByteSize, Fuel, parse_time};

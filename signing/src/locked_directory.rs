@@ -7,6 +7,7 @@ use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
+use crate::turn::take_or_say;
 
 /// A directory that this process alone changes, until the value is dropped.
 pub(crate) struct LockedDirectory {
@@ -20,13 +21,14 @@ impl LockedDirectory {
     ///
     /// # Errors
     ///
-    /// `trust.owner` and `trust.permissions` when others may change it or what is above it, `io.failed`.
+    /// `trust.owner` and `trust.permissions` when others may change it or what is above it, `io.locked` when
+    /// another process keeps the turn, `io.failed`.
     pub(crate) fn make(location: &Location<'_>, lock_file: &str, what: &str) -> Result<Self> {
         let directory = Directory::make(location, Rule::OwnerWrites, what)?;
         let lock = directory
             .open_lock(lock_file)
-            .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(Error::io(format!("lock {what}")))?;
+        let lock = take_or_say(lock, what)?;
         Ok(Self {
             directory,
             _lock: lock,

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 use cap_std::fs::{Permissions, PermissionsExt as _};
 
@@ -10,6 +11,7 @@ use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
+use crate::turn::{self, Turn};
 
 /// A handle to such a directory. Everything in it is reached through the handle, by a plain name, and no
 /// link is followed.
@@ -76,15 +78,21 @@ impl PrivateDirectory {
         }
     }
 
-    /// Waits for the turn on the file `name`, and keeps others waiting until the value is dropped.
+    /// Waits for the turn on the file `name`, for `patience` at most and as long as `is_wanted` says so, and
+    /// keeps others waiting until the value is dropped. `None` when it was given up.
     ///
     /// # Errors
     ///
     /// The system's.
-    pub fn lock(&self, name: &str) -> io::Result<File> {
+    pub fn lock(
+        &self,
+        name: &str,
+        patience: Duration,
+        is_wanted: impl Fn() -> bool,
+    ) -> io::Result<Option<File>> {
         let lock = self.directory.open_lock(name)?;
-        lock.lock()?;
-        Ok(lock)
+        let turn = turn::take(&lock, patience, is_wanted)?;
+        Ok((turn == Turn::Taken).then_some(lock))
     }
 
     /// The names of what is in it, sorted: of links too, so that they can be removed. What is in

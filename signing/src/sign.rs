@@ -161,9 +161,7 @@ fn check_files(directory: &Directory, manifest: &Manifest) -> Result<()> {
 }
 
 fn lock(directory: &Directory) -> Result<std::fs::File> {
-    directory
-        .lock()
-        .map_err(Error::io("lock the bundle directory"))
+    directory.lock("the bundle directory")
 }
 
 fn check_keys(keys: &[&SecretKey]) -> Result<()> {

@@ -14,8 +14,9 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use ampoule_signing::{ByteSize, PermissionPolicy, PrivateDirectory, Timestamp};
+use ampoule_signing::{ByteSize, LOCK_PATIENCE, PermissionPolicy, PrivateDirectory, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
@@ -185,7 +186,13 @@ fn read_key(directory: &PrivateDirectory) -> Result<[u8; KEY_BYTES]> {
         return Ok(key);
     }
     let failed = |error: io::Error| Error::system("make the cache's key", &error);
-    let _turn = directory.lock(KEY_LOCK).map_err(failed)?;
+    let turn = directory.lock(KEY_LOCK, LOCK_PATIENCE, || true);
+    let _turn = turn
+        .map_err(failed)?
+        .ok_or_else(|| ampoule_signing::Error::Locked {
+            what: "the cache of compiled models".to_owned(),
+            waited: LOCK_PATIENCE,
+        })?;
     if let Some(key) = stored_key(directory)? {
         return Ok(key);
     }
@@ -227,9 +234,15 @@ pub(crate) enum Lookup {
 }
 
 impl OpenCache {
-    /// Waits until nobody else makes the entry for this code.
-    pub(crate) fn lock(&self, identity: &CodeIdentity) -> io::Result<File> {
-        self.directory.lock(&format!("{identity}.lock"))
+    /// Waits until nobody else makes the entry for this code; `None` when that was given up.
+    pub(crate) fn lock(
+        &self,
+        identity: &CodeIdentity,
+        patience: Duration,
+        is_wanted: impl Fn() -> bool,
+    ) -> io::Result<Option<File>> {
+        self.directory
+            .lock(&format!("{identity}.lock"), patience, is_wanted)
     }
 
     /// The code of this identity.
@@ -263,7 +276,7 @@ impl OpenCache {
         let header = Header {
             identity: identity.to_string(),
             model: model.to_owned(),
-            created: Timestamp::now(),
+            created: ampoule_signing::now().map_err(io::Error::other)?,
             facts: facts.clone(),
             code_bytes,
         };

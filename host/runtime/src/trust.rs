@@ -176,7 +176,7 @@ impl ModelTrust {
     /// Refuses a request to a model that is not trusted any more. The signatures are looked at again only
     /// when the trust has changed, or when something that the last answer rests on has come to its end.
     pub(crate) fn check(&self, bundle: &VerifiedBundle, trust: &CurrentTrust) -> Result<()> {
-        let now = Timestamp::now();
+        let now = ampoule_signing::now()?;
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.generation == trust.generation && last.until.is_none_or(|until| now <= until) {
             return Ok(());

@@ -130,8 +130,8 @@ impl<'p> DocumentFile<'p> {
     }
 
     fn lock(&self) -> Result<std::fs::File> {
-        let doing = format!("lock the directory of {}", self.document);
-        self.directory.lock().map_err(Error::io(doing))
+        self.directory
+            .lock(&format!("the directory of {}", self.document))
     }
 
     fn read(&self, max_bytes: u64) -> Result<Vec<u8>> {

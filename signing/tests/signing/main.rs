@@ -27,6 +27,7 @@ mod key_files;
 mod keys;
 mod large_bundle_benchmark;
 mod large_files;
+mod locks;
 mod manifest;
 mod manifest_files;
 mod manual;

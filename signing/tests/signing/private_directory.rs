@@ -6,11 +6,15 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use ampoule_signing::{Error, PermissionPolicy, PrivateDirectory};
 use tempfile::TempDir;
 
 use crate::file_hygiene::set_mode;
+
+/// Nobody else holds these locks.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn make(path: &Path) -> PrivateDirectory {
     PrivateDirectory::make(path, "the cache").unwrap()
@@ -32,7 +36,7 @@ fn what_is_made_in_a_private_directory_is_for_its_owner_alone() {
     directory
         .put("entry", |file| file.write_all(b"code"))
         .unwrap();
-    let lock = directory.lock("entry.lock").unwrap();
+    let lock = directory.lock("entry.lock", PATIENCE, || true).unwrap();
     assert_eq!(mode(&path), 0o700);
     assert_eq!(mode(&dir.path().join("above")), 0o700);
     for name in ["entry", "entry.lock"] {
@@ -97,7 +101,7 @@ fn a_link_in_a_private_directory_is_listed_replaced_and_removed_and_never_follow
     fs::write(path.join("below/entry"), "not ours").unwrap();
     assert_eq!(refusal(&directory, "entry"), "file.symlink");
     assert_eq!(refusal(&directory, "below"), "file.type");
-    assert!(directory.lock("entry.lock").is_err());
+    assert!(directory.lock("entry.lock", PATIENCE, || true).is_err());
     assert_eq!(
         directory.names().unwrap(),
         ["another", "entry", "entry.lock"]
@@ -136,7 +140,8 @@ fn a_directory_that_was_swapped_afterwards_is_not_looked_into() {
 fn a_lock_keeps_others_waiting_until_it_is_dropped() {
     let dir = TempDir::new().unwrap();
     let directory = make(dir.path());
-    let turn = directory.lock("entry.lock").unwrap();
+    let turn = directory.lock("entry.lock", PATIENCE, || true).unwrap();
+    assert!(turn.is_some());
     let another = fs::File::open(dir.path().join("entry.lock")).unwrap();
     assert!(matches!(
         another.try_lock(),

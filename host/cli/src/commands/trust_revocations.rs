@@ -1,7 +1,7 @@
 //! `ampoule trust revocations`: the lists of what is trusted no more.
 
 use ampoule::{KeyId, PublicKey, TrustStore};
-use ampoule_signing::{RevocationAuthority, RevocationMode, Role, SignedRevocations, Timestamp};
+use ampoule_signing::{RevocationAuthority, RevocationMode, Role, SignedRevocations};
 use serde_json::json;
 
 use crate::error::Error;
@@ -20,7 +20,7 @@ pub(crate) fn run(
         TrustRevocationsCommand::Update { lists } => {
             let lists =
                 SignedRevocations::read_files(lists.iter().map(|list| permissions.at(list)));
-            TrustStore::update_revocations(directory.clone(), lists, Timestamp::now())?;
+            TrustStore::update_revocations(directory.clone(), lists, ampoule_signing::now()?)?;
         }
         TrustRevocationsCommand::Show => {}
     }
@@ -47,7 +47,7 @@ fn signers(settings: &Settings, options: &TrustRevocationsSigners) -> Result<(),
 }
 
 fn show(trust: &TrustStore, json: bool) -> Result<(), Error> {
-    let now = Timestamp::now();
+    let now = ampoule_signing::now()?;
     let (mode, authority, list) = (
         trust.revocation_mode(),
         trust.revocation_authority(),

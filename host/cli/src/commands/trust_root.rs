@@ -13,13 +13,13 @@ use crate::trust_arguments::TrustRootCommand;
 
 pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let (directory, permissions) = (settings.trust_directory()?, &settings.permissions);
-    let now = Timestamp::now();
+    let now = ampoule_signing::now()?;
     match command {
         TrustRootCommand::Install { root, digest } => {
             let signed = SignedRoot::read_file(permissions.at(&root))?;
             match digest {
                 Some(digest) => signed.check_digest(digest)?,
-                None => ask(&signed.clone().verify_self_signed()?)?,
+                None => ask(&signed.clone().verify_self_signed()?, now)?,
             }
             let installed = VerifiedRoot::install(directory, signed, now)?;
             show("installed", &installed, now, json)
@@ -34,7 +34,7 @@ pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) ->
 }
 
 /// Shows a root that anybody could have made, and goes on only if it is the one that the person means.
-fn ask(first: &VerifiedRoot) -> Result<(), Error> {
+fn ask(first: &VerifiedRoot, now: Timestamp) -> Result<(), Error> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::NoDigest);
     }
@@ -44,7 +44,7 @@ fn ask(first: &VerifiedRoot) -> Result<(), Error> {
     let asked = write!(
         terminal,
         "{}Is this the digest that its signers told you by another way? Type `yes`: ",
-        describe("about to install", first, Timestamp::now())
+        describe("about to install", first, now)
     )
     .and_then(|()| terminal.flush())
     .and_then(|()| std::io::stdin().read_line(&mut line));

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Document, DocumentKind, Error, PermissionPolicy, PublicKey, Result, Signed, Timestamp,
-    read_draft,
+    Document, DocumentKind, Error, PermissionPolicy, PublicKey, Result, Signed, read_draft,
 };
 use serde_json::{Value, json};
 
@@ -106,7 +105,7 @@ fn check_signable<D: Document>(document: &D, allow_expired: bool) -> Result<()> 
     if allow_expired {
         return Ok(());
     }
-    document.check_signable(Timestamp::now())
+    document.check_signable(ampoule_signing::now()?)
 }
 
 /// Shows what a file holds, whoever signed it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ampoule_signing::{
-    Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, PermissionPolicy, Result, Timestamp,
+    Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, PermissionPolicy, Result,
 };
 use serde_json::json;
 
@@ -32,7 +32,10 @@ pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result
         source: options.source,
         description: options.description,
     };
-    let created = options.created.unwrap_or_else(Timestamp::now);
+    let created = match options.created {
+        Some(created) => created,
+        None => ampoule_signing::now()?,
+    };
     let mut rules = options.secrets.rules()?;
     for glob in &options.exclude {
         rules = rules.exclude(glob)?;

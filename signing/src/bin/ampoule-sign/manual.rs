@@ -40,7 +40,7 @@ fn answer(answer: io::Result<ampoule_manual::Answer>, doing: &str) -> Result<Ans
         Ok(ampoule_manual::Answer { text, json }) => Ok(Answer { text, json }),
         Err(source) => Err(Error::Io {
             doing: doing.to_owned(),
-            source,
+            source: source.into(),
         }),
     }
 }

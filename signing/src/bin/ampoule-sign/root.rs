@@ -2,7 +2,7 @@
 
 use ampoule_signing::{
     Error, KeyId, Location, PermissionPolicy, PublicKey, Result, RevocationMode, Role, Root,
-    SignedRoot, Timestamp, update_draft, write_draft,
+    SignedRoot, update_draft, write_draft,
 };
 use serde_json::{Value, json};
 
@@ -131,7 +131,7 @@ fn verify(options: &RootVerify, permissions: &PermissionPolicy) -> Result<Answer
             .verify_self_signed()?
             .follow(signed)?,
     };
-    verified.check_fresh(Timestamp::now())?;
+    verified.check_fresh(ampoule_signing::now()?)?;
     let (root, signed) = (verified.root(), verified.signed());
     let first = match &options.from {
         None => "verified: enough of its own keys signed it, whosever they are",

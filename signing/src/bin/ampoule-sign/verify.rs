@@ -1,6 +1,6 @@
 //! `verify`.
 
-use ampoule_signing::{Bundle, Error, PermissionPolicy, PublicKey, Result, Timestamp, TrustStore};
+use ampoule_signing::{Bundle, Error, PermissionPolicy, PublicKey, Result, TrustStore};
 use serde_json::json;
 
 use crate::arguments::Verify;
@@ -18,7 +18,7 @@ pub(crate) fn verify(options: &Verify, permissions: &PermissionPolicy) -> Result
         Some(expected) => bundle.with_expected(expected.clone()),
         None => bundle,
     };
-    let verified = bundle.check(&trust, Timestamp::now())?;
+    let verified = bundle.check(&trust, ampoule_signing::now()?)?;
     shown.end();
     let manifest = verified.manifest();
     let files = manifest.files().len() + 1;
