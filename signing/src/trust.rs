@@ -14,7 +14,7 @@
 //! directory           the trust directory: trust.toml or a root, and a revocation list
 //! directory_stamp     whether it was changed
 //! decision            what a store says about one model at one moment
-//! releases            which release of each model was run
+//! releases            which release of each model was run; releases_file, the file
 //! ```
 
 #[cfg(feature = "clap")]
@@ -31,6 +31,7 @@ mod document_file;
 mod error;
 mod model_pattern;
 mod releases;
+mod releases_file;
 mod revocation_list;
 mod revocation_list_json;
 mod revocation_policy;
@@ -55,7 +56,7 @@ pub use directory_stamp::DirectoryStamp;
 pub use document_file::{read_draft, update_draft, write_draft};
 pub use error::TrustError;
 pub use model_pattern::ModelPattern;
-pub use releases::{RELEASES_FILE, ReleaseState, SeenRelease};
+pub use releases::{MAX_MODELS_OF_A_PUBLISHER, RELEASES_FILE, ReleaseState, SeenRelease};
 pub use revocation_list::{REVOCATIONS_PAYLOAD_TYPE, RevocationList, Revoked, SignedRevocations};
 pub use revocation_policy::{RevocationAuthority, RevocationMode};
 pub use role::Role;

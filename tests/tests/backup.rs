@@ -68,7 +68,7 @@ fn what_is_written_is_the_services_alone_and_a_bundle_stays_as_it_is() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
         names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     }
-    for name in ["releases.json", "key"] {
+    for name in ["releases.acme.json", "key"] {
         assert!(names.iter().any(|found| found == name), "{names:?}");
     }
     assert!(
@@ -138,7 +138,7 @@ fn what_is_restored_with_other_modes_is_refused_until_they_are_put_right() {
     let operator = Operator::new();
     let bundle = operator.good().write();
     assert_runs(&operator.embed(bundle.path(), "x"));
-    for name in ["trust.toml", "releases.json"] {
+    for name in ["trust.toml", "releases.acme.json"] {
         let path = operator.trust().join(name);
         set_mode(&path, 0o666);
         assert_fails(&operator.embed(bundle.path(), "x"), "trust.permissions", 3);

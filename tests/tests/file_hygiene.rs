@@ -96,7 +96,7 @@ fn what_others_can_change_runs_only_when_the_operator_says_so_and_is_told_each_t
         "secrets/trust/trust.toml",
         "var",
         "var/state",
-        "var/state/releases.json",
+        "var/state/releases.acme.json",
     ] {
         let path = machine.path(name);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
@@ -149,7 +149,7 @@ fn what_belongs_to_somebody_else_does_not_run() {
         "models",
         "models/minilm/component.wasm",
         "secrets/trust",
-        "var/state/releases.json",
+        "var/state/releases.acme.json",
     ] {
         let path = machine.path(name);
         if std::os::unix::fs::chown(&path, Some(STRANGER), None).is_err() {

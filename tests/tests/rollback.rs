@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
-use ampoule_signing::pack_directory;
-use ampoule_tests::{Operator, assert_fails, json_of};
+use ampoule_signing::{TrustStore, pack_directory};
+use ampoule_tests::{Operator, Publisher, WrittenBundle, assert_fails, json_of};
 use serde_json::json;
 
 #[track_caller]
@@ -40,7 +41,7 @@ fn an_older_release_is_refused_once_a_newer_one_was_run() {
     let mut with_state = operator.ampoule(&["embed", "--json", "x", "--state"]);
     with_state.arg(elsewhere.path()).arg("--model");
     assert_runs(&with_state.arg(first.path()).output().unwrap());
-    assert!(elsewhere.path().join("releases.json").exists());
+    assert!(elsewhere.path().join("releases.acme.json").exists());
 }
 
 #[test]
@@ -64,6 +65,80 @@ fn a_downgrade_that_is_asked_for_is_run_and_logged_and_changes_nothing_for_the_n
         .output()
         .unwrap();
     assert_fails(&output, "trust.unknown-key", 3);
+}
+
+#[test]
+fn an_operator_undoes_a_release_that_was_signed_far_ahead_for_one_model() {
+    let operator = Operator::new();
+    let far = 9_007_199_254_740_991_u64;
+    let release = |name: &str, number: u64| {
+        let bundle = operator.good().named(name).set("/release", json!(number));
+        bundle.write()
+    };
+    let trust = |arguments: &[&str]| operator.ampoule(arguments).arg("--json").output().unwrap();
+    assert_runs(&operator.embed(release("test", far).path(), "x"));
+    assert_runs(&operator.embed(release("other", far).path(), "x"));
+    let (fourth, fifth) = (release("test", 4), release("test", 5));
+    assert_fails(&operator.embed(fifth.path(), "x"), "trust.rollback", 3);
+    let listed = json_of(&trust(&["trust", "releases", "list", "acme"]));
+    assert_eq!(listed["releases"]["acme/test"]["release"], far);
+
+    for wrong in ["acme/no-such-model", "nobody/test"] {
+        let refused = trust(&["trust", "releases", "forget", wrong]);
+        assert_fails(&refused, "usage.no-such-release", 2);
+    }
+    let all = trust(&["trust", "releases", "forget", "acme/*"]);
+    assert_fails(&all, "usage.setting", 2);
+    let forgotten = trust(&["trust", "releases", "forget", "acme/test", "--to", "5"]);
+    assert_runs(&forgotten);
+    assert_eq!(json_of(&forgotten)["was"]["release"], far);
+    assert_fails(&operator.embed(fourth.path(), "x"), "trust.rollback", 3);
+    assert_runs(&operator.embed(fifth.path(), "x"));
+    // Nothing else was given up.
+    let other = release("other", 5);
+    assert_fails(&operator.embed(other.path(), "x"), "trust.rollback", 3);
+    assert_runs(&trust(&["trust", "releases", "forget", "acme/other"]));
+    assert_runs(&operator.embed(other.path(), "x"));
+}
+
+#[test]
+fn what_is_remembered_of_one_publisher_takes_no_room_from_another() {
+    let operator = Operator::new();
+    let good = operator.good().write();
+    assert_runs(&operator.embed(good.path(), "x"));
+    // As it would be after a publisher has signed a quarter of a million names, with an earlier version.
+    let digest = "0".repeat(64);
+    let mut releases = String::from("{\n  \"schema\": 1,\n  \"releases\": {\n");
+    for number in 0..20_000 {
+        let comma = if number == 0 { "" } else { ",\n" };
+        releases.push_str(&format!(
+            "{comma}    \"evil/aaaa{number:06}\": {{\n      \"release\": 1,\n      \"manifest\": \"{digest}\"\n    }}"
+        ));
+    }
+    releases.push_str("\n  }\n}\n");
+    let file = operator.trust().join("releases.json");
+    std::fs::write(&file, &releases).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_runs(&operator.embed(good.path(), "x"));
+
+    let evil = Publisher::new("evil");
+    TrustStore::update(operator.trust(), |trust| {
+        trust.insert(evil.public_key().clone(), ["evil"])
+    })
+    .unwrap();
+    let embed = |bundle: &WrittenBundle| operator.embed(bundle.path(), "x");
+    let another = evil.every_task().named("one-more").write();
+    assert_fails(&embed(&another), "trust.releases-full", 3);
+    let known = evil
+        .every_task()
+        .named("aaaa000007")
+        .set("/release", json!(2))
+        .write();
+    assert_runs(&embed(&known));
+    let older = evil.every_task().named("aaaa000007").write();
+    assert_fails(&embed(&older), "trust.rollback", 3);
+    assert_runs(&embed(&operator.good().named("another").write()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), releases);
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) mod inspect;
 pub(crate) mod manual;
 pub(crate) mod tokenize;
 pub(crate) mod trust;
+pub(crate) mod trust_releases;
 pub(crate) mod trust_revocations;
 pub(crate) mod trust_root;
 pub(crate) mod verify;

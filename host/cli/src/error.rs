@@ -37,6 +37,12 @@ pub(crate) enum Error {
     #[error("nothing is said about {0} in the trust store; `ampoule trust list` shows what is")]
     NobodyTrusted(String),
 
+    /// `usage.no-such-release`.
+    #[error(
+        "no release of {0} is remembered that is newer than that; `ampoule trust releases list` shows what is"
+    )]
+    NothingToForget(String),
+
     /// `usage.digest`.
     #[error(
         "nobody can be asked whether this is the right root; give --digest with what its signers told \
@@ -98,6 +104,7 @@ impl Error {
             Self::Setting(_) => "usage.setting",
             Self::NoSuchKey(_) => "usage.no-such-key",
             Self::NobodyTrusted(_) => "usage.nobody-trusted",
+            Self::NothingToForget(_) => "usage.no-such-release",
             Self::NoDigest => "usage.digest",
             Self::Declined => "usage.declined",
             Self::NoCache => "usage.cache",

@@ -64,6 +64,13 @@ pub(crate) enum TrustCommand {
                       ampoule trust revocations show --trust trust"
     )]
     Revocations(TrustRevocationsCommand),
+    /// Look after what is remembered of the releases that were run here.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ampoule trust releases list --trust trust\n  ampoule trust releases forget \
+                      --trust trust acme/minilm --to 4"
+    )]
+    Releases(TrustReleasesCommand),
 }
 
 /// What `trust remove` is to take out.
@@ -137,6 +144,33 @@ pub(crate) enum TrustRevocationsCommand {
     /// Show who signs the lists, what is done without a fresh one, and what the newest says.
     #[command(after_help = "Example:\n  ampoule trust revocations show --trust trust")]
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustReleasesCommand {
+    /// List the newest release of each model that was run here. No older one runs after it.
+    #[command(after_help = "Example:\n  ampoule trust releases list --trust trust")]
+    List {
+        /// Only the models of this publisher.
+        #[arg(value_name = "PUBLISHER")]
+        publisher: Option<String>,
+    },
+    /// Forget which release of one model was run, so that an older one may be the next.
+    ///
+    /// For a release that was signed by mistake with a number far ahead: without this, no right one would
+    /// ever run here again. Other models are as protected as before.
+    #[command(
+        after_help = "Example:\n  ampoule trust releases forget --trust trust acme/minilm --to 4"
+    )]
+    Forget {
+        /// The model.
+        #[arg(value_name = "PUBLISHER/MODEL")]
+        model: ModelPattern,
+        /// Go back to this release: it and every newer one may be the next, older ones stay refused. Without
+        /// it any release may, and the first that runs is remembered.
+        #[arg(long, value_name = "RELEASE", value_parser = clap::value_parser!(u64).range(1..))]
+        to: Option<u64>,
+    },
 }
 
 #[derive(Debug, Args)]

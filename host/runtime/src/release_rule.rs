@@ -1,6 +1,6 @@
 //! Whether a bundle's release may be run after those that were, and remembering that it was.
 
-use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedBundle};
+use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedManifest};
 
 use crate::error::Result;
 use crate::load_options::RollbackProtection;
@@ -19,9 +19,9 @@ impl ReleaseRule {
     pub(crate) fn check(
         &self,
         releases: Option<&ReleaseState>,
-        bundle: &VerifiedBundle,
+        verified: &VerifiedManifest,
     ) -> Result<()> {
-        let (manifest, digest) = (bundle.manifest(), bundle.manifest_digest());
+        let (manifest, digest) = (verified.manifest(), verified.digest());
         let follows = match &self.serving {
             Some(serving) => serving.may_be_followed_by(manifest, digest),
             None => Ok(()),
@@ -33,13 +33,15 @@ impl ReleaseRule {
         match checked {
             Err(
                 error @ ampoule_signing::Error::Trust(
-                    TrustError::Rollback { .. } | TrustError::ReleaseReused { .. },
+                    TrustError::Rollback { .. }
+                    | TrustError::ReleaseReused { .. }
+                    | TrustError::ReleasesFull { .. },
                 ),
             ) if self.rollback == RollbackProtection::AllowDowngrade => {
                 tracing::warn!(
                     target: "ampoule::rollback",
                     code = error.code(), %error,
-                    "an older release is run all the same, as asked for"
+                    "the release is run all the same, as asked for"
                 );
                 Ok(())
             }

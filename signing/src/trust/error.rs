@@ -8,7 +8,7 @@ use crate::trust::{Revoked, Validity};
 
 /// What is wrong with who signed, or with what says whom to trust. [`TrustError::code`] is stable, and
 /// always begins with `trust.`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// `trust.unknown-key`: no signature is by a key that this host knows, or that may sign the root.
@@ -113,6 +113,22 @@ pub enum TrustError {
         model: String,
         /// The release of both.
         release: u64,
+    },
+    /// `trust.releases-full`: the model is new on this machine, and as many models of its publisher are
+    /// remembered as may be. Those that are remembered go on, and other publishers' too.
+    #[error(
+        "this machine remembers the releases of {models} models of {publisher}, and a new one is taken below \
+         {allowed} only; see `ampoule trust releases list`, forget those that are not run any more with \
+         `ampoule trust releases forget {publisher}/MODEL`, or say --allow-downgrade to run this one without \
+         remembering it"
+    )]
+    ReleasesFull {
+        /// The publisher.
+        publisher: String,
+        /// How many of its models are remembered.
+        models: usize,
+        /// How many may be.
+        allowed: usize,
     },
     /// `trust.owner`: somebody else owns it, and may change it whatever its mode says.
     #[error(
@@ -323,6 +339,7 @@ impl TrustError {
             Self::Expired { .. } => "trust.expired",
             Self::Rollback { .. } => "trust.rollback",
             Self::ReleaseReused { .. } => "trust.release-reused",
+            Self::ReleasesFull { .. } => "trust.releases-full",
             Self::Owner { .. } => "trust.owner",
             Self::Permissions { .. } => "trust.permissions",
             Self::WeakKey { .. } => "trust.weak-key",

@@ -10,32 +10,32 @@ use serde::Serialize;
 use crate::digest::Sha256Digest;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::json::{self, Fields, ReadError, Value, parsed};
 use crate::locked_directory::LockedDirectory;
 use crate::manifest::Manifest;
 use crate::permission_policy::{Location, PermissionPolicy};
 use crate::permissions::Rule;
-use crate::trust::document::{in_document, schema};
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
-use crate::units::ByteSize;
+use crate::trust::releases_file::{self, Selection};
 
-/// The name of the file in the state directory.
+/// The name of the file that earlier versions kept in the state directory, with the models of all
+/// publishers in it. It is read for publishers that have no file of their own yet, and never written.
 pub const RELEASES_FILE: &str = "releases.json";
 /// What two processes at once take turns on, so that neither loses what the other writes.
 const LOCK_FILE: &str = "releases.lock";
-/// The longest file: some hundred thousand models.
-const MAX_RELEASES_BYTES: u64 = 32 << 20;
-/// The version of the file's format.
-const SCHEMA: u64 = 1;
+/// The most models that are remembered of one publisher. Whoever may sign for `publisher/*` can make up
+/// names without end: they fill their own file, of at most a megabyte, and nobody else's.
+pub const MAX_MODELS_OF_A_PUBLISHER: usize = 4_096;
 
 /// The newest release of a model that this machine has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SeenRelease {
     /// Its number.
     pub release: u64,
-    /// The digest of its manifest: one number is one bundle.
-    pub manifest: Sha256Digest,
+    /// The digest of its manifest: one number is one bundle. `None` where an operator has gone back to
+    /// the number ([`ReleaseState::forget`]): any bundle of that release may be the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Sha256Digest>,
 }
 
 impl SeenRelease {
@@ -44,7 +44,7 @@ impl SeenRelease {
     pub fn of(manifest: &Manifest, digest: Sha256Digest) -> Self {
         Self {
             release: manifest.release(),
-            manifest: digest,
+            manifest: Some(digest),
         }
     }
 
@@ -64,7 +64,7 @@ impl SeenRelease {
                 seen: self.release,
             }));
         }
-        if release == self.release && digest != self.manifest {
+        if release == self.release && self.manifest.is_some_and(|seen| seen != digest) {
             return Err(Error::Trust(TrustError::ReleaseReused {
                 model: model_of(manifest),
                 release,
@@ -76,20 +76,12 @@ impl SeenRelease {
 
 /// The state directory of a machine.
 ///
-/// Nothing is kept in memory: every question reads the file, so that all processes of the machine see
-/// what one of them has recorded.
+/// Nothing is kept in memory: every question reads the publisher's file, so that all processes of the
+/// machine see what one of them has recorded.
 #[derive(Clone, Debug)]
 pub struct ReleaseState {
     dir: PathBuf,
     permissions: PermissionPolicy,
-}
-
-/// The file's content.
-#[derive(Debug, Serialize)]
-struct Releases {
-    schema: u64,
-    /// By publisher and name: `acme/minilm`.
-    releases: BTreeMap<String, SeenRelease>,
 }
 
 impl ReleaseState {
@@ -109,18 +101,38 @@ impl ReleaseState {
         self
     }
 
+    /// Returns the name of the file that a publisher's releases are in: `releases.acme.json`.
+    #[must_use]
+    pub fn file_of(publisher: &str) -> String {
+        format!("releases.{publisher}.json")
+    }
+
     /// The newest release of each model that was run here, by `publisher/name`.
     ///
     /// # Errors
     ///
-    /// `trust.owner` and `trust.permissions` when others may change the file, the directory or one above
-    /// it, `trust.malformed` when the file is not as [`ReleaseState::record`] writes it, `io.failed`.
+    /// `trust.owner` and `trust.permissions` when others may change a file, the directory or one above
+    /// it, `trust.malformed` when a file is not as [`ReleaseState::record`] writes it, `io.failed`.
     pub fn seen(&self) -> Result<BTreeMap<String, SeenRelease>> {
-        match Directory::open(&self.location(), Rule::OwnerWrites, "the state directory") {
-            Ok(directory) => Ok(read(&directory)?.releases),
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(BTreeMap::new()),
-            Err(error) => Err(error),
+        let Some(directory) = self.open()? else {
+            return Ok(BTreeMap::new());
+        };
+        let mut seen =
+            releases_file::read(&directory, RELEASES_FILE, Selection::All)?.unwrap_or_default();
+        for publisher in publishers(&directory)? {
+            // The publisher's own file has taken over what the common one says.
+            seen.retain(|model, _| !is_of(model, &publisher));
+            let own = Self::file_of(&publisher);
+            let own = releases_file::read(
+                &directory,
+                &own,
+                Selection::AllOf {
+                    publisher: &publisher,
+                },
+            )?;
+            seen.extend(own.unwrap_or_default());
         }
+        Ok(seen)
     }
 
     /// Whether this bundle may follow what was run here.
@@ -128,46 +140,106 @@ impl ReleaseState {
     /// # Errors
     ///
     /// `trust.rollback` when a newer release was run, `trust.release-reused` when another bundle of the
-    /// same release was, and as [`ReleaseState::seen`].
+    /// same release was, `trust.releases-full` when the model is new here and as many of its publisher's are
+    /// remembered as may be ([`MAX_MODELS_OF_A_PUBLISHER`]), and as [`ReleaseState::seen`] for the
+    /// publisher's file.
     pub fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
-        match self.seen()?.get(&model_of(manifest)) {
+        let Some(directory) = self.open()? else {
+            return Ok(());
+        };
+        let (seen, models) = look_up(&directory, manifest.publisher(), &model_of(manifest))?;
+        match seen {
             Some(seen) => seen.may_be_followed_by(manifest, digest),
-            None => Ok(()),
+            None => check_room(manifest.publisher(), models),
         }
     }
 
     /// Remembers that this bundle was run. To be called when it is known to run: a release that cannot
     /// be loaded must not shut out the last one that could.
     ///
-    /// The file is replaced whole (written, synced, renamed, and the directory synced), under a lock that
-    /// all processes take turns on; what is recorded already is never lowered.
+    /// The publisher's file is replaced whole (written, synced, renamed, and the directory synced), under a
+    /// lock that all processes take turns on; what is recorded already is never lowered.
     ///
     /// # Errors
     ///
     /// As [`ReleaseState::check`]: another process may have recorded something newer in the meantime.
+    /// `io.locked` when another process keeps the lock.
     pub fn record(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
+        let publisher = manifest.publisher();
         let model = model_of(manifest);
         let this = SeenRelease::of(manifest, digest);
         // The usual case, which needs no turn and no right to write.
-        if self.seen()?.get(&model) == Some(&this) {
+        if let Some(directory) = self.open()?
+            && look_up(&directory, publisher, &model)?.0 == Some(this)
+        {
             return Ok(());
         }
-        let locked = LockedDirectory::make(&self.location(), LOCK_FILE, "the state directory")?;
-        let mut state = read(locked.directory())?;
-        if let Some(seen) = state.releases.get(&model) {
-            seen.may_be_followed_by(manifest, digest)?;
-            if *seen == this {
-                return Ok(());
+        let locked = self.lock()?;
+        let mut releases = read_all_of(locked.directory(), publisher)?;
+        match releases.get(&model) {
+            Some(seen) => {
+                seen.may_be_followed_by(manifest, digest)?;
+                if *seen == this {
+                    return Ok(());
+                }
+            }
+            None => check_room(publisher, releases.len())?,
+        }
+        releases.insert(model, this);
+        write(locked.directory(), publisher, &releases)
+    }
+
+    /// Forgets which release of one model was run, or goes back to the release `to`: it and every newer one
+    /// may be the next. For a release that was signed by mistake with a number far ahead, after which no
+    /// right one would ever run. Returns what was remembered; `None` when nothing was, or nothing newer
+    /// than `to`, and then nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// `io.locked`, and as [`ReleaseState::seen`] for the publisher's file.
+    pub fn forget(
+        &self,
+        publisher: &str,
+        name: &str,
+        to: Option<u64>,
+    ) -> Result<Option<SeenRelease>> {
+        if self.open()?.is_none() {
+            return Ok(None);
+        }
+        let locked = self.lock()?;
+        let mut releases = read_all_of(locked.directory(), publisher)?;
+        let model = format!("{publisher}/{name}");
+        let Some(seen) = releases.get(&model).copied() else {
+            return Ok(None);
+        };
+        match to {
+            Some(to) if to >= seen.release => return Ok(None),
+            Some(release) => {
+                let back = SeenRelease {
+                    release,
+                    manifest: None,
+                };
+                releases.insert(model, back);
+            }
+            None => {
+                releases.remove(&model);
             }
         }
-        state.releases.insert(model, this);
-        let mut json =
-            serde_json::to_vec_pretty(&state).map_err(|_| Error::Internal("the releases"))?;
-        json.push(b'\n');
-        locked
-            .directory()
-            .replace(RELEASES_FILE, &json, 0o600)
-            .map_err(Error::io("write releases.json"))
+        // Even an empty file: what the common one says of the publisher must not come back.
+        write(locked.directory(), publisher, &releases)?;
+        Ok(Some(seen))
+    }
+
+    fn open(&self) -> Result<Option<Directory>> {
+        match Directory::open(&self.location(), Rule::OwnerWrites, "the state directory") {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lock(&self) -> Result<LockedDirectory> {
+        LockedDirectory::make(&self.location(), LOCK_FILE, "the state directory")
     }
 
     fn location(&self) -> Location<'_> {
@@ -179,66 +251,80 @@ fn model_of(manifest: &Manifest) -> String {
     format!("{}/{}", manifest.publisher(), manifest.name())
 }
 
-fn read(directory: &Directory) -> Result<Releases> {
-    let bytes = match directory.read_bounded(RELEASES_FILE, MAX_RELEASES_BYTES) {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(found)) => {
-            return Err(Error::Trust(TrustError::Malformed {
-                document: RELEASES_FILE,
-                reason: format!(
-                    "expected at most {}, found {}",
-                    ByteSize::from_bytes(MAX_RELEASES_BYTES),
-                    ByteSize::from_bytes(found)
-                ),
-            }));
-        }
-        Err(Error::FileMissing { .. }) => {
-            return Ok(Releases {
-                schema: SCHEMA,
-                releases: BTreeMap::new(),
-            });
-        }
-        Err(error) => return Err(error),
-    };
-    parse(&bytes).map_err(in_document(RELEASES_FILE))
+fn is_of(model: &str, publisher: &str) -> bool {
+    let rest = model.strip_prefix(publisher);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn parse(bytes: &[u8]) -> json::Result<Releases> {
-    let mut fields = Fields::of(Value::parse(bytes)?, "")?;
-    schema(&mut fields, RELEASES_FILE, SCHEMA)?;
-    let releases = fields.required("releases", |value, field| {
-        value
-            .object(field)?
-            .into_iter()
-            .map(|(model, value)| {
-                let field = format!("{field}.{}", crate::error::printable(&model));
-                check_model(&model, &field)?;
-                Ok((model, seen_release(value, &field)?))
-            })
-            .collect::<json::Result<_>>()
-    })?;
-    fields.finish()?;
-    Ok(Releases {
-        schema: SCHEMA,
-        releases,
-    })
-}
-
-fn check_model(model: &str, field: &str) -> json::Result<()> {
-    let is_model = model
-        .parse()
-        .is_ok_and(|pattern: ModelPattern| pattern.is_one_model());
-    if is_model {
-        Ok(())
-    } else {
-        Err(ReadError::field(field, "expected `publisher/name`"))
+fn check_room(publisher: &str, models: usize) -> Result<()> {
+    if models < MAX_MODELS_OF_A_PUBLISHER {
+        return Ok(());
     }
+    Err(Error::Trust(TrustError::ReleasesFull {
+        publisher: publisher.to_owned(),
+        models,
+        allowed: MAX_MODELS_OF_A_PUBLISHER,
+    }))
 }
 
-fn seen_release(value: Value, field: &str) -> json::Result<SeenRelease> {
-    let mut fields = Fields::of(value, field)?;
-    let release = fields.required("release", Value::positive)?;
-    let manifest = fields.required("manifest", parsed)?;
-    fields.finish()?;
-    Ok(SeenRelease { release, manifest })
+/// What is remembered of one model, and of how many models of its publisher something is.
+fn look_up(
+    directory: &Directory,
+    publisher: &str,
+    model: &str,
+) -> Result<(Option<SeenRelease>, usize)> {
+    let own = ReleaseState::file_of(publisher);
+    let mut models = 0;
+    for (file, publisher_only) in [(own.as_str(), true), (RELEASES_FILE, false)] {
+        let selection = Selection::One {
+            publisher,
+            publisher_only,
+            model,
+            models: &mut models,
+        };
+        if let Some(found) = releases_file::read(directory, file, selection)? {
+            return Ok((found.into_values().next(), models));
+        }
+    }
+    Ok((None, 0))
+}
+
+/// All that is remembered of a publisher: what its file says, or else the common one.
+fn read_all_of(directory: &Directory, publisher: &str) -> Result<BTreeMap<String, SeenRelease>> {
+    let own = ReleaseState::file_of(publisher);
+    if let Some(releases) = releases_file::read(directory, &own, Selection::AllOf { publisher })? {
+        return Ok(releases);
+    }
+    let common = releases_file::read(directory, RELEASES_FILE, Selection::Of { publisher })?;
+    Ok(common.unwrap_or_default())
+}
+
+fn write(
+    directory: &Directory,
+    publisher: &str,
+    releases: &BTreeMap<String, SeenRelease>,
+) -> Result<()> {
+    if !releases_file::is_readable(releases)? {
+        return Err(Error::Trust(TrustError::ReleasesFull {
+            publisher: publisher.to_owned(),
+            models: releases.len(),
+            allowed: MAX_MODELS_OF_A_PUBLISHER,
+        }));
+    }
+    releases_file::write(directory, &ReleaseState::file_of(publisher), releases)
+}
+
+/// The publishers that have a file of their own.
+fn publishers(directory: &Directory) -> Result<Vec<String>> {
+    const DOING: &str = "list the state directory";
+    let mut publishers = Vec::new();
+    for entry in directory.handle().entries().map_err(Error::io(DOING))? {
+        let name = entry.map_err(Error::io(DOING))?.file_name();
+        let publisher = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("releases.")?.strip_suffix(".json"))
+            .filter(|publisher| ModelPattern::new(publisher, None).is_ok());
+        publishers.extend(publisher.map(str::to_owned));
+    }
+    Ok(publishers)
 }

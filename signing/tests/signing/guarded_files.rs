@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Bundle, ENVELOPE_FILE, Error, PermissionPolicy, PrivateDirectory, PublicKey, RELEASES_FILE,
-    REVOCATIONS_FILE, ROOT_FILE, ReleaseState, Result, Root, SecretKey, Sha256Digest, SignedRoot,
-    TRUST_FILE, Timestamp, TrustStore, VerifiedRoot, pack_directory, read_draft, read_private_text,
+    Bundle, ENVELOPE_FILE, Error, PermissionPolicy, PrivateDirectory, PublicKey, REVOCATIONS_FILE,
+    ROOT_FILE, ReleaseState, Result, Root, SecretKey, Sha256Digest, SignedRoot, TRUST_FILE,
+    Timestamp, TrustStore, VerifiedRoot, pack_directory, read_draft, read_private_text,
     update_draft, write_draft,
 };
 
@@ -73,7 +73,7 @@ pub(crate) const KINDS: [Kind; 14] = [
         is_in_named_directory: true,
     },
     Kind {
-        name: "releases.json",
+        name: "the releases of a publisher",
         make: releases,
         is_private: true,
         is_in_named_directory: true,
@@ -200,12 +200,15 @@ fn releases(home: &Path) -> Subject {
     ReleaseState::in_directory(&dir)
         .record(&manifest, digest)
         .unwrap();
-    subject(dir.join(RELEASES_FILE), move |permissions, file| {
-        let state = ReleaseState::in_directory(file.parent().unwrap())
-            .with_permissions(permissions.clone());
-        state.check(&manifest, digest)?;
-        state.record(&manifest, digest)
-    })
+    subject(
+        dir.join(ReleaseState::file_of("acme")),
+        move |permissions, file| {
+            let state = ReleaseState::in_directory(file.parent().unwrap())
+                .with_permissions(permissions.clone());
+            state.check(&manifest, digest)?;
+            state.record(&manifest, digest)
+        },
+    )
 }
 
 fn kept(home: &Path) -> Subject {

@@ -4,14 +4,21 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use ampoule_signing::{Manifest, RELEASES_FILE, ReleaseState, Sha256Digest, Timestamp};
+use ampoule_signing::{
+    MAX_MODELS_OF_A_PUBLISHER, Manifest, RELEASES_FILE, ReleaseState, Sha256Digest, Timestamp,
+};
 
 use crate::fixture::{Fixture, snapshot, template};
 
 /// A manifest of this model and release, and its digest.
-fn release(name: &str, release: u64) -> (Manifest, Sha256Digest) {
+fn release(name: &str, number: u64) -> (Manifest, Sha256Digest) {
+    release_of("acme", name, number)
+}
+
+fn release_of(publisher: &str, name: &str, release: u64) -> (Manifest, Sha256Digest) {
     let fixture = Fixture::unsigned();
     let mut template = template();
+    template.publisher = publisher.to_owned();
     template.name = name.to_owned();
     template.release = release;
     let manifest = template
@@ -81,7 +88,7 @@ fn a_state_that_is_damaged_or_that_others_may_write_lets_nothing_through() {
     let state = ReleaseState::in_directory(dir.path());
     let this = release("minilm", 3);
     record(&state, &this);
-    let file = dir.path().join(RELEASES_FILE);
+    let file = dir.path().join(ReleaseState::file_of("acme"));
     let good = fs::read_to_string(&file).unwrap();
     for bad in [
         "",
@@ -91,6 +98,13 @@ fn a_state_that_is_damaged_or_that_others_may_write_lets_nothing_through() {
         &good.replace("\"release\": 3", "\"release\": 3, \"release\": 2"),
         &good.replace("acme/minilm", "acme"),
         &good.replace("acme/minilm", "acme/../x"),
+        &good.replace("acme/minilm", "other/minilm"),
+        &good.replace("\"release\": 3", "\"release\": 9007199254740992"),
+        &good.replace("\"release\": 3", "\"release\": \"3\""),
+        &good.replace("\"schema\": 1,", "\"schema\": 1, \"schema\": 1,"),
+        &good.replace("\"schema\": 1,", ""),
+        &format!("{good}{{}}"),
+        &"[".repeat(100_000),
         &good.replace("\"schema\": 1", "\"schema\": 2"),
         &good.replace("\"schema\": 1", "\"schema\": 1, \"more\": 1"),
     ] {
@@ -162,5 +176,138 @@ fn assert_only_state(dir: &Path) {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, [RELEASES_FILE, "releases.lock"]);
+    assert_eq!(names, ["releases.acme.json", "releases.lock"]);
+}
+
+/// A file as [`ReleaseState::record`] writes it, with these models.
+fn file_with(models: impl IntoIterator<Item = String>) -> String {
+    let digest = "0".repeat(64);
+    let models = models.into_iter().map(|model| {
+        format!(
+            "    \"{model}\": {{\n      \"release\": 1,\n      \"manifest\": \"{digest}\"\n    }}"
+        )
+    });
+    let models = models.collect::<Vec<_>>().join(",\n");
+    format!("{{\n  \"schema\": 1,\n  \"releases\": {{\n{models}\n  }}\n}}\n")
+}
+
+fn put(dir: &Path, name: &str, content: &str) {
+    let file = dir.join(name);
+    fs::write(&file, content).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_publisher_who_signs_names_without_end_fills_their_own_room_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = ReleaseState::in_directory(dir.path());
+    let name = |number: usize| format!("evil/aaaa{number:06}");
+    let almost = file_with((0..MAX_MODELS_OF_A_PUBLISHER - 1).map(name));
+    put(dir.path(), "releases.evil.json", &almost);
+    record(&state, &release("minilm", 3));
+
+    record(&state, &release_of("evil", "the-last", 1));
+    let full = fs::read(dir.path().join("releases.evil.json")).unwrap();
+    for more in ["one-more", "and-another"] {
+        let refused = refusal(&state, &release_of("evil", more, 1));
+        assert_eq!(refused, "trust.releases-full");
+    }
+    assert_eq!(
+        fs::read(dir.path().join("releases.evil.json")).unwrap(),
+        full
+    );
+
+    // What is remembered goes on, and is as protected as before; and so does everybody else.
+    record(&state, &release_of("evil", "the-last", 7));
+    record(&state, &release_of("evil", "aaaa000000", 2));
+    let older = refusal(&state, &release_of("evil", "aaaa000000", 1));
+    assert_eq!(older, "trust.rollback");
+    record(&state, &release("minilm", 4));
+    record(&state, &release_of("new-publisher", "minilm", 1));
+    assert_eq!(state.seen().unwrap().len(), MAX_MODELS_OF_A_PUBLISHER + 2);
+
+    // One that is forgotten makes room for another.
+    assert!(state.forget("evil", "aaaa000001", None).unwrap().is_some());
+    record(&state, &release_of("evil", "one-more", 1));
+}
+
+#[test]
+fn what_earlier_versions_remember_for_all_publishers_in_one_file_still_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = ReleaseState::in_directory(dir.path());
+    let models = ["acme/minilm", "acme/other", "acme-x/minilm", "evil/minilm"];
+    let common = file_with(models.map(str::to_owned)).replace("\"release\": 1,", "\"release\": 5,");
+    put(dir.path(), RELEASES_FILE, &common);
+    let rollback = |release| assert_eq!(refusal(&state, &release), "trust.rollback");
+
+    rollback(release("minilm", 4));
+    record(&state, &release("minilm", 6));
+    // What was taken over into the publisher's own file, and what was not.
+    rollback(release("minilm", 5));
+    rollback(release("other", 4));
+    rollback(release_of("acme-x", "minilm", 4));
+    rollback(release_of("evil", "minilm", 4));
+    let reused = refusal(&state, &release("other", 5));
+    assert_eq!(reused, "trust.release-reused");
+    record(&state, &release_of("new-publisher", "minilm", 1));
+    let seen = state.seen().unwrap();
+    assert_eq!(seen.len(), 5);
+    assert_eq!(seen["acme/minilm"].release, 6);
+    assert_eq!(seen["evil/minilm"].release, 5);
+
+    // It is not written: an earlier version that is put back is protected as it was.
+    let kept = fs::read_to_string(dir.path().join(RELEASES_FILE)).unwrap();
+    assert_eq!(kept, common);
+    // And it is held to the same rules.
+    for bad in ["", "{}", &common[..common.len() / 2]] {
+        put(dir.path(), RELEASES_FILE, bad);
+        let refused = refusal(&state, &release_of("evil", "minilm", 9));
+        assert_eq!(refused, "trust.malformed");
+        record(&state, &release("minilm", 6));
+    }
+}
+
+#[test]
+fn a_release_that_was_signed_far_ahead_by_mistake_is_undone_for_one_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = ReleaseState::in_directory(dir.path());
+    let far = 9_007_199_254_740_991;
+    record(&state, &release("minilm", 4));
+    record(&state, &release("minilm", far));
+    record(&state, &release("other", far));
+    assert_eq!(refusal(&state, &release("minilm", 5)), "trust.rollback");
+
+    // Nothing newer than that is remembered, or nothing at all.
+    assert_eq!(state.forget("acme", "minilm", Some(far)).unwrap(), None);
+    assert_eq!(state.forget("acme", "no-such-model", None).unwrap(), None);
+    assert_eq!(state.forget("nobody", "minilm", Some(1)).unwrap(), None);
+
+    let was = state.forget("acme", "minilm", Some(4)).unwrap();
+    assert_eq!(was.unwrap().release, far);
+    assert_eq!(refusal(&state, &release("minilm", 3)), "trust.rollback");
+    let (manifest, _) = release("minilm", 4);
+    state
+        .check(&manifest, Sha256Digest::of(b"built again"))
+        .unwrap();
+    record(&state, &release("minilm", 5));
+    assert_eq!(refusal(&state, &release("minilm", 4)), "trust.rollback");
+    // The other model is as it was.
+    assert_eq!(refusal(&state, &release("other", 5)), "trust.rollback");
+
+    let was = state.forget("acme", "other", None).unwrap();
+    assert_eq!(was.unwrap().release, far);
+    record(&state, &release("other", 1));
+}
+
+#[test]
+fn what_is_forgotten_does_not_come_back_out_of_the_file_of_earlier_versions() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = ReleaseState::in_directory(dir.path());
+    let common =
+        file_with(["acme/minilm".to_owned()]).replace("\"release\": 1,", "\"release\": 99,");
+    put(dir.path(), RELEASES_FILE, &common);
+    assert_eq!(refusal(&state, &release("minilm", 5)), "trust.rollback");
+    assert!(state.forget("acme", "minilm", None).unwrap().is_some());
+    record(&state, &release("minilm", 5));
+    assert_eq!(refusal(&state, &release("minilm", 4)), "trust.rollback");
 }

@@ -5,7 +5,7 @@ use ampoule_signing::{CapOptions, Caps, Delegation, ModelPattern, RootInfo, Time
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::commands::{trust_revocations, trust_root};
+use crate::commands::{trust_releases, trust_revocations, trust_root};
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
@@ -33,6 +33,7 @@ pub(crate) fn run(command: TrustCommand, settings: &Settings, json: bool) -> Res
         },
         TrustCommand::Root(command) => trust_root::run(command, settings, json),
         TrustCommand::Revocations(command) => trust_revocations::run(command, settings, json),
+        TrustCommand::Releases(command) => trust_releases::run(command, settings, json),
     }
 }
 
@@ -85,7 +86,7 @@ fn document(delegation: &Delegation, now: Timestamp) -> Result<Value, Error> {
 }
 
 fn show_delegation(delegation: &Delegation, json: bool) -> Result<(), Error> {
-    let now = Timestamp::now();
+    let now = ampoule_signing::now()?;
     if json {
         return output::json(&document(delegation, now)?);
     }
@@ -133,7 +134,7 @@ impl<'a> Root<'a> {
 }
 
 fn list(trust: &TrustStore, json: bool) -> Result<(), Error> {
-    let now = Timestamp::now();
+    let now = ampoule_signing::now()?;
     let root = trust.root().map(|info| Root::new(info, now));
     if json {
         return output::json(&Listing {
@@ -162,7 +163,7 @@ fn show(trust: &TrustStore, pattern: &ModelPattern, json: bool) -> Result<(), Er
         None => trust.delegation_of(pattern),
     };
     let delegation = deciding.ok_or_else(|| Error::NobodyTrusted(pattern.to_string()))?;
-    let now = Timestamp::now();
+    let now = ampoule_signing::now()?;
     let root = trust.root().map(|info| Root::new(info, now));
     if json {
         let mut document = document(delegation, now)?;

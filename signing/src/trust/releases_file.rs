@@ -1,0 +1,303 @@
+//! The file that releases are remembered in. It is read as a stream: of a file with hundreds of thousands of
+//! models, only those that are asked for are kept in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, BufReader, BufWriter, Read as _, Write};
+
+use serde::Serialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+
+use crate::digest::{Sha256Digest, parse_digest};
+use crate::directory::Directory;
+use crate::error::{Error, Result, printable};
+use crate::json::{self, Fields, ReadError, Value};
+use crate::trust::error::TrustError;
+use crate::trust::model_pattern::ModelPattern;
+use crate::trust::releases::SeenRelease;
+use crate::units::ByteSize;
+
+/// The longest file that is read, and written. A publisher's own is at most a megabyte; the one that earlier
+/// versions kept for all publishers could grow a little over 32 MiB.
+const MAX_RELEASES_BYTES: u64 = 64 << 20;
+/// The version of the file's format.
+const SCHEMA: u64 = 1;
+/// What the file is called in messages.
+const DOCUMENT: &str = "the memory of releases";
+
+/// Which of a file's models are kept.
+pub(crate) enum Selection<'s> {
+    /// All of them.
+    All,
+    /// All of them, which have to be this publisher's.
+    AllOf { publisher: &'s str },
+    /// Those of this publisher.
+    Of { publisher: &'s str },
+    /// One, and how many of the publisher's there are. With `publisher_only`, there may be no others.
+    One {
+        publisher: &'s str,
+        publisher_only: bool,
+        model: &'s str,
+        models: &'s mut usize,
+    },
+}
+
+impl Selection<'_> {
+    /// Whether this model is kept.
+    fn take(&mut self, model: &ModelPattern, name: &str) -> json::Result<bool> {
+        let is_of = |publisher: &str| model.publisher() == publisher;
+        let stranger =
+            || ReadError::field(printable(name), "expected models of one publisher only");
+        match self {
+            Self::All => Ok(true),
+            Self::AllOf { publisher } if !is_of(publisher) => Err(stranger()),
+            Self::AllOf { .. } => Ok(true),
+            Self::Of { publisher } => Ok(is_of(publisher)),
+            Self::One {
+                publisher,
+                publisher_only,
+                model: wanted,
+                models,
+            } => {
+                if is_of(publisher) {
+                    **models += 1;
+                } else if *publisher_only {
+                    return Err(stranger());
+                }
+                Ok(name == *wanted)
+            }
+        }
+    }
+}
+
+/// Reads what is selected of a file; `None` when there is no such file.
+///
+/// # Errors
+///
+/// `trust.owner`, `trust.permissions`, `trust.malformed`, `trust.schema`, `file.symlink`, `file.type`,
+/// `io.failed`.
+pub(crate) fn read(
+    directory: &Directory,
+    name: &str,
+    selection: Selection<'_>,
+) -> Result<Option<BTreeMap<String, SeenRelease>>> {
+    let (file, metadata) = match directory.open_file(name) {
+        Ok(opened) => opened,
+        Err(Error::FileMissing { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if metadata.len() > MAX_RELEASES_BYTES {
+        return Err(malformed(format!(
+            "expected at most {}, found {}",
+            ByteSize::from_bytes(MAX_RELEASES_BYTES),
+            ByteSize::from_bytes(metadata.len())
+        )));
+    }
+    // The file may grow after the look at its length: the bound is on what is read.
+    let mut reader = BufReader::with_capacity(64 * 1024, file.take(MAX_RELEASES_BYTES));
+    parse(&mut reader, selection).map(Some)
+}
+
+fn malformed(reason: String) -> Error {
+    Error::Trust(TrustError::Malformed {
+        document: DOCUMENT,
+        reason,
+    })
+}
+
+fn parse(
+    reader: &mut impl io::Read,
+    mut selection: Selection<'_>,
+) -> Result<BTreeMap<String, SeenRelease>> {
+    let mut found = Found::default();
+    let document = Document {
+        selection: &mut selection,
+        found: &mut found,
+    };
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let read = document
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
+    // Another schema explains whatever else is not as expected.
+    if let Some(schema) = found.schema.filter(|found| *found != SCHEMA) {
+        return Err(Error::Trust(TrustError::Schema {
+            document: DOCUMENT,
+            found: schema,
+            known: SCHEMA,
+        }));
+    }
+    match read {
+        Err(error) if error.is_io() => Err(Error::io("read the releases")(error.into())),
+        Err(error) => Err(malformed(printable(&error.to_string()))),
+        Ok(()) => Ok(found.releases),
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    schema: Option<u64>,
+    releases: BTreeMap<String, SeenRelease>,
+}
+
+/// The whole document: an object with `schema` and `releases`, each once.
+struct Document<'a, 's> {
+    selection: &'a mut Selection<'s>,
+    found: &'a mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `schema` and `releases`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut has_releases = false;
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "schema" if self.found.schema.is_none() => {
+                    let schema = members.next_value::<Value>()?.integer("schema");
+                    self.found.schema = Some(schema.map_err(said)?);
+                }
+                "releases" if !has_releases => {
+                    has_releases = true;
+                    members.next_value_seed(Releases {
+                        selection: &mut *self.selection,
+                        found: &mut *self.found,
+                    })?;
+                }
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                    let name = printable(&name);
+                    return Err(A::Error::custom(format!(
+                        "the field `{name}`: unknown, or there twice"
+                    )));
+                }
+            }
+        }
+        if self.found.schema.is_none() || !has_releases {
+            return Err(A::Error::custom("`schema` or `releases` is missing"));
+        }
+        Ok(())
+    }
+}
+
+/// The member `releases`: an object by `publisher/name`.
+struct Releases<'a, 's> {
+    selection: &'a mut Selection<'s>,
+    found: &'a mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for Releases<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Releases<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object by `publisher/name`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            let field = format!("releases.{}", printable(&name));
+            let model: Option<ModelPattern> = name.parse().ok();
+            let model = model
+                .filter(ModelPattern::is_one_model)
+                .ok_or_else(|| ReadError::field(&field, "expected `publisher/name`"))
+                .map_err(said)?;
+            let release = seen_release(members.next_value()?, &field).map_err(said)?;
+            if !self.selection.take(&model, &name).map_err(said)? {
+                continue;
+            }
+            if self.found.releases.insert(name, release).is_some() {
+                return Err(said(ReadError::field(field, "there twice")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn said<E: serde::de::Error>(error: ReadError) -> E {
+    E::custom(match error {
+        ReadError::Field { field, reason } => format!("the field `{field}`: {reason}"),
+        ReadError::Malformed { reason } => reason,
+        ReadError::Other(error) => error.to_string(),
+    })
+}
+
+fn seen_release(value: Value, field: &str) -> json::Result<SeenRelease> {
+    let mut fields = Fields::of(value, field)?;
+    let release = fields.required("release", Value::positive)?;
+    let manifest = fields.optional("manifest", digest)?;
+    fields.finish()?;
+    Ok(SeenRelease { release, manifest })
+}
+
+/// A digest, in the spelling that is written or with `sha256:` before it.
+fn digest(value: Value, field: &str) -> json::Result<Sha256Digest> {
+    parse_digest(&value.string(field)?).map_err(|error| ReadError::field(field, error.to_string()))
+}
+
+/// The file's content.
+#[derive(Debug, Serialize)]
+struct Content<'r> {
+    schema: u64,
+    /// By publisher and name: `acme/minilm`.
+    releases: &'r BTreeMap<String, SeenRelease>,
+}
+
+fn write_to(mut to: impl Write, releases: &BTreeMap<String, SeenRelease>) -> io::Result<()> {
+    let content = Content {
+        schema: SCHEMA,
+        releases,
+    };
+    serde_json::to_writer_pretty(&mut to, &content)?;
+    to.write_all(b"\n")?;
+    to.flush()
+}
+
+/// Whether what would be written is short enough to be read again.
+pub(crate) fn is_readable(releases: &BTreeMap<String, SeenRelease>) -> Result<bool> {
+    struct Length(u64);
+
+    impl Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len() as u64);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut length = Length(0);
+    write_to(&mut length, releases).map_err(|_| Error::Internal("the releases"))?;
+    Ok(length.0 <= MAX_RELEASES_BYTES)
+}
+
+/// Puts a file with these releases into place, whole or not at all.
+pub(crate) fn write(
+    directory: &Directory,
+    name: &str,
+    releases: &BTreeMap<String, SeenRelease>,
+) -> Result<()> {
+    directory
+        .replace_with(name, 0o600, |file| write_to(BufWriter::new(file), releases))
+        .map_err(Error::io("write the releases"))
+}
