@@ -6,6 +6,8 @@
     reason = "a test may panic"
 )]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -209,6 +211,35 @@ fn a_running_host_follows_its_trust_directory() {
     within_seconds(&model, "ok");
     remove_acme(&duty);
     within_seconds(&model, "trust.unknown-key");
+}
+
+#[test]
+fn a_trust_directory_that_others_may_change_trusts_nobody_until_it_is_put_right() {
+    let duty = Duty::new();
+    let (_host, model) = duty.running();
+    let trust = duty.trust();
+    let above = trust.parent().unwrap();
+    for (place, bits) in [
+        (trust.as_path(), 0o002),
+        (&trust, 0o020),
+        (above, 0o002),
+        (&trust.join("trust.toml"), 0o020),
+    ] {
+        let mode = std::fs::metadata(place).unwrap().permissions().mode();
+        // No file is changed, nor written anew.
+        set_mode(place, mode | bits);
+        let began = Instant::now();
+        within_seconds(&model, "trust.permissions");
+        let noticed = began.elapsed();
+        assert!(noticed < Duration::from_secs(5), "{noticed:?} of a second");
+        set_mode(place, mode);
+        within_seconds(&model, "ok");
+    }
+}
+
+/// Changes who may do what with a file or a directory.
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]

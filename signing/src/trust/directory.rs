@@ -5,6 +5,7 @@
 //! other took back.
 
 use std::io;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -252,6 +253,21 @@ fn open(location: &Location<'_>) -> Result<Option<Directory>> {
             _ => Err(error),
         },
     }
+}
+
+/// Whether the directory, those above it and these files are such that nobody else may change them. Nothing is
+/// read, and what is missing is fine.
+pub(crate) fn check_place(dir: &Path, files: [&str; 3]) -> Result<()> {
+    let Some(directory) = open(&dir.into())? else {
+        return Ok(());
+    };
+    for name in files {
+        match directory.open_file(name) {
+            Ok(_) | Err(Error::FileMissing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The store as text that [`TrustStore::open`] will take for the same store. Whatever put a value into
