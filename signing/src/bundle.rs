@@ -157,7 +157,106 @@ impl Bundle {
     ///
     /// As [`Bundle::verify`].
     pub fn verify_component(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedBundle> {
-        let (signed, decision, unread) = self.decide(trust, now)?;
+        self.verify_manifest(trust, now)?.read_component(trust)
+    }
+
+    /// Verifies everything and reads every file, the component too, piece by piece, and keeps none: to find out
+    /// whether a bundle is whole and trusted, however large it is and however small the machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::verify`].
+    pub fn check(self, trust: &TrustStore, now: Timestamp) -> Result<CheckedBundle> {
+        let VerifiedManifest {
+            signed,
+            decision,
+            unread,
+        } = self.verify_manifest(trust, now)?;
+        let manifest = &signed.manifest;
+        unread.source.check(manifest, manifest.all_files())?;
+        if trust.revokes_components() {
+            let digest = unread.source.component_digest(manifest)?;
+            trust.check_revoked(Revoked::Component(digest))?;
+        }
+        Ok(CheckedBundle { signed, decision })
+    }
+
+    /// Verifies everything that is signed, and reads no file: for a host that has limits of its own, which
+    /// the sizes in the manifest are held against before any byte is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::verify`], but for those of the files; `file.too-large` is among them.
+    pub fn verify_manifest(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedManifest> {
+        trust.check_fresh(now)?;
+        let signers = trust.signers(&self.envelope)?;
+        let signed = SignedManifest {
+            manifest: Manifest::parse(self.envelope.payload())?,
+            digest: Sha256Digest::of(self.envelope.payload()),
+            expected: self.expected,
+            envelope: self.envelope,
+        };
+        let decision = signed.decide(trust, signers, now)?;
+        check_total(signed.manifest.all_files(), self.max_size)?;
+        Ok(VerifiedManifest {
+            signed,
+            decision,
+            unread: Unread {
+                source: self.source,
+                max_size: self.max_size,
+            },
+        })
+    }
+}
+
+/// A bundle whose signatures were verified, and whose manifest says what it says by the will of whoever is
+/// trusted. None of its files was read.
+///
+/// Only [`Bundle::verify_manifest`] makes one.
+#[derive(Debug)]
+pub struct VerifiedManifest {
+    signed: SignedManifest,
+    decision: TrustDecision,
+    unread: Unread,
+}
+
+impl VerifiedManifest {
+    /// The signed manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.signed.manifest
+    }
+
+    /// The digest of the manifest's exact bytes: it names the bundle with all its files.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        self.signed.digest
+    }
+
+    /// What the trust said of it.
+    #[must_use]
+    pub fn decision(&self) -> &TrustDecision {
+        &self.decision
+    }
+
+    /// What the trust in the model lets its manifest ask for. The host compares the two.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.decision.caps
+    }
+
+    /// Reads the component and verifies it. `trust` is what the manifest was verified by, and is asked whether
+    /// the component is revoked. The other files stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// `file.*`, `trust.owner`, `trust.permissions`, `io.failed`; `trust.revoked`.
+    pub fn read_component(self, trust: &TrustStore) -> Result<VerifiedBundle> {
+        let Self {
+            signed,
+            decision,
+            unread,
+        } = self;
         let manifest = &signed.manifest;
         let component = manifest.component();
         let component = unread
@@ -175,46 +274,6 @@ impl Bundle {
         };
         bundle.check_component(trust)?;
         Ok(bundle)
-    }
-
-    /// Verifies everything and reads every file, the component too, piece by piece, and keeps none: to find out
-    /// whether a bundle is whole and trusted, however large it is and however small the machine.
-    ///
-    /// # Errors
-    ///
-    /// As [`Bundle::verify`].
-    pub fn check(self, trust: &TrustStore, now: Timestamp) -> Result<CheckedBundle> {
-        let (signed, decision, unread) = self.decide(trust, now)?;
-        let manifest = &signed.manifest;
-        unread.source.check(manifest, manifest.all_files())?;
-        if trust.revokes_components() {
-            let digest = unread.source.component_digest(manifest)?;
-            trust.check_revoked(Revoked::Component(digest))?;
-        }
-        Ok(CheckedBundle { signed, decision })
-    }
-
-    /// What is decided before any file is read.
-    fn decide(
-        self,
-        trust: &TrustStore,
-        now: Timestamp,
-    ) -> Result<(SignedManifest, TrustDecision, Unread)> {
-        trust.check_fresh(now)?;
-        let signers = trust.signers(&self.envelope)?;
-        let signed = SignedManifest {
-            manifest: Manifest::parse(self.envelope.payload())?,
-            digest: Sha256Digest::of(self.envelope.payload()),
-            expected: self.expected,
-            envelope: self.envelope,
-        };
-        let decision = signed.decide(trust, signers, now)?;
-        check_total(signed.manifest.all_files(), self.max_size)?;
-        let unread = Unread {
-            source: self.source,
-            max_size: self.max_size,
-        };
-        Ok((signed, decision, unread))
     }
 }
 
@@ -276,8 +335,8 @@ impl SignedManifest {
 
 /// A bundle whose signatures, manifest and files were verified, with the bytes that were verified.
 ///
-/// Only [`Bundle::verify`] and [`Bundle::verify_component`] make one, so code that takes it cannot be given
-/// an unverified model.
+/// Only [`Bundle::verify`], [`Bundle::verify_component`] and [`VerifiedManifest::read_component`] make one, so
+/// code that takes it cannot be given an unverified model.
 #[derive(Clone, Debug)]
 pub struct VerifiedBundle {
     signed: SignedManifest,

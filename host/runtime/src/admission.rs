@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Caps, Fuel, InitCaps, Manifest, ManifestLimits, VerifiedBundle};
+use ampoule_signing::{
+    ByteSize, Caps, Fuel, InitCaps, Manifest, ManifestLimits, TrustStore, VerifiedBundle,
+    VerifiedManifest,
+};
 
 use crate::contract::{CONTRACT, InterfaceName, Task};
 use crate::error::{Error, Phase, Result};
@@ -68,16 +71,46 @@ impl AdmittedModel {
     }
 }
 
-/// Checks a trusted bundle against the host's policy, before anything of it is compiled.
-pub(crate) fn admit(
-    bundle: VerifiedBundle,
+/// A trusted manifest that asks for nothing that this host does not give. Only [`admit_manifest`] makes one.
+#[derive(Debug)]
+pub(crate) struct AdmittedManifest(VerifiedManifest);
+
+/// Checks all that a trusted manifest says against the host's policy, before any of the files is read: the size
+/// of the component is among it.
+pub(crate) fn admit_manifest(
+    verified: VerifiedManifest,
     limits: &Limits,
-    grants: &Grants,
-) -> Result<AdmittedModel> {
-    let manifest = bundle.manifest();
+) -> Result<AdmittedManifest> {
+    let manifest = verified.manifest();
     check_contract(manifest)?;
     check_caps(manifest, limits)?;
-    check_publisher(manifest, bundle.caps())?;
+    check_publisher(manifest, verified.caps())?;
+    declared_tasks(manifest)?;
+    Ok(AdmittedManifest(verified))
+}
+
+impl AdmittedManifest {
+    /// Reads the component. `trust` is what the manifest was verified by.
+    pub(crate) fn read_component(self, trust: &TrustStore) -> Result<AdmissibleBundle> {
+        Ok(AdmissibleBundle(self.0.read_component(trust)?))
+    }
+}
+
+/// A bundle whose manifest was admitted, and whose component was not looked into. Only
+/// [`AdmittedManifest::read_component`] makes one.
+#[derive(Debug)]
+pub(crate) struct AdmissibleBundle(VerifiedBundle);
+
+impl AdmissibleBundle {
+    pub(crate) fn bundle(&self) -> &VerifiedBundle {
+        &self.0
+    }
+}
+
+/// Checks a bundle's component against its manifest and the host's policy, before anything of it is compiled.
+pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<AdmittedModel> {
+    let bundle = admissible.0;
+    let manifest = bundle.manifest();
     let surface = ComponentSurface::read(bundle.component())?;
     check_initial_memory(manifest, &surface)?;
     check_imports(&surface)?;
@@ -241,6 +274,16 @@ fn check_imports(surface: &ComponentSurface) -> Result<()> {
     Ok(())
 }
 
+/// The tasks that a manifest declares, each of which has to be one of the contract.
+fn declared_tasks(manifest: &Manifest) -> Result<Vec<Task>> {
+    let task = |declared: &String| {
+        Task::from_name(declared).ok_or_else(|| Error::Task {
+            reason: format!("the manifest declares the task `{declared}`, which {CONTRACT} lacks"),
+        })
+    };
+    manifest.tasks().iter().map(task).collect()
+}
+
 /// The tasks exported must be the tasks declared, both ways: the manifest is what people read.
 fn check_tasks(manifest: &Manifest, surface: &ComponentSurface) -> Result<Vec<Task>> {
     let exported: Vec<&str> = surface
@@ -254,11 +297,8 @@ fn check_tasks(manifest: &Manifest, surface: &ComponentSurface) -> Result<Vec<Ta
         });
     }
 
-    let mut tasks = Vec::new();
-    for declared in manifest.tasks() {
-        let task = Task::from_name(declared).ok_or_else(|| Error::Task {
-            reason: format!("the manifest declares the task `{declared}`, which {CONTRACT} lacks"),
-        })?;
+    let tasks = declared_tasks(manifest)?;
+    for task in &tasks {
         if !exported.contains(&task.name()) {
             return Err(Error::Task {
                 reason: format!(
@@ -266,7 +306,6 @@ fn check_tasks(manifest: &Manifest, surface: &ComponentSurface) -> Result<Vec<Ta
                 ),
             });
         }
-        tasks.push(task);
     }
     for task in Task::ALL {
         if exported.contains(&task.name()) && !tasks.contains(&task) {

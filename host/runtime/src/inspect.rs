@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use ampoule_signing::{Bundle, KeyId, Manifest, Timestamp, TrustStore};
+use ampoule_signing::{Bundle, KeyId, Manifest, TrustStore};
 
-use crate::admission::admit;
+use crate::admission::{admit, admit_manifest};
 use crate::error::Result;
 use crate::host_kernels::Grants;
 use crate::limits::Limits;
@@ -61,12 +61,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
     let surface = component
         .map_err(Into::into)
         .and_then(|component| ComponentSurface::read(&component));
-    let verdict = bundle
-        .with_max_size(limits.bundle)
-        .verify_component(trust, Timestamp::now())
-        .and_then(|bundle| bundle.check_files().map(|()| bundle))
-        .map_err(Into::into)
-        .and_then(|bundle| admit(bundle, limits, &Grants::default()).map(drop));
+    let verdict = judge(bundle.with_max_size(limits.bundle), trust, limits);
     Ok(Inspection {
         manifest,
         signatures,
@@ -74,4 +69,13 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         snapshot_obstacle,
         verdict,
     })
+}
+
+/// Whether the bundle is trusted, whole and admitted. What its manifest asks for comes first: a component that
+/// is too large is not read.
+fn judge(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<()> {
+    let verified = bundle.verify_manifest(trust, ampoule_signing::now()?)?;
+    let admissible = admit_manifest(verified, limits)?.read_component(trust)?;
+    admissible.bundle().check_files()?;
+    admit(admissible, &Grants::default()).map(drop)
 }
