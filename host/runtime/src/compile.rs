@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::guest_log::{GuestLog, harmless};
 use crate::host_kernels::LayerSpec;
 use crate::snapshot::{self, Init, Snapshot};
+use crate::system_refusal::out_of_memory;
 use crate::ticker::Ticker;
 
 /// How sandboxes of a model begin.
@@ -100,9 +101,9 @@ pub(crate) fn compile(
 }
 
 fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
-    engine
-        .precompile_component(component)
-        .map_err(|error| Error::Compile {
+    engine.precompile_component(component).map_err(|error| {
+        out_of_memory(&error).unwrap_or_else(|| Error::Compile {
             reason: harmless(&format!("{error:#}")),
         })
+    })
 }

@@ -17,9 +17,10 @@ use crate::assets::AssetFiles;
 use crate::compile::{CompiledFacts, CompiledModel};
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
+use crate::guest_log::GuestLog;
 use crate::limits::Budget;
 use crate::sealed_file::SealedFile;
-use crate::snapshot::Init;
+use crate::snapshot::{Init, LastWords};
 
 /// The longest head: names of files, or what a guest has logged.
 const MAX_HEAD_BYTES: u32 = 8 << 20;
@@ -56,6 +57,7 @@ impl CompileRequest {
             output,
             log,
             host_kernels,
+            said: _,
         } = &self.init;
         let head = RequestHead {
             profile: self.profile,
@@ -99,6 +101,7 @@ impl CompileRequest {
                 output: head.output,
                 log: head.log,
                 host_kernels: head.host_kernels,
+                said: LastWords::default(),
             },
         })
     }
@@ -111,8 +114,20 @@ struct AnswerHead {
     code: u64,
 }
 
-/// Says what came of a request. The code follows, if there is any.
-pub(crate) fn write_answer(to: &mut impl Write, answer: Result<CompiledModel>) -> io::Result<()> {
+/// Why there is no code.
+#[derive(Serialize, Deserialize)]
+struct FailureHead {
+    failure: Failure,
+    /// What the guest had said by then.
+    said: GuestLog,
+}
+
+/// Says what came of a request, and what the guest had said where it failed. The code follows, if there is any.
+pub(crate) fn write_answer(
+    to: &mut impl Write,
+    answer: Result<CompiledModel>,
+    said: GuestLog,
+) -> io::Result<()> {
     let (head, code) = match answer {
         Ok(CompiledModel { facts, code }) => {
             let head = AnswerHead {
@@ -121,7 +136,10 @@ pub(crate) fn write_answer(to: &mut impl Write, answer: Result<CompiledModel>) -
             };
             (Ok(head), code)
         }
-        Err(error) => (Err(Failure::from(error)), Vec::new()),
+        Err(error) => {
+            let failure = Failure::from(error);
+            (Err(FailureHead { failure, said }), Vec::new())
+        }
     };
     write_head(to, &head)?;
     to.write_all(&code)?;
@@ -144,7 +162,7 @@ pub(crate) fn read_answer(
     from: &mut impl Read,
     max_code: u64,
 ) -> Result<Result<(SealedFile, CompiledFacts)>, AnswerError> {
-    let head: Result<AnswerHead, Failure> =
+    let head: Result<AnswerHead, FailureHead> =
         read_head(from).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => AnswerError::Cut,
             _ => AnswerError::Garbled,
@@ -169,7 +187,10 @@ pub(crate) fn read_answer(
             })?;
             Ok((code, facts))
         }
-        Err(failure) => Err(failure.into()),
+        Err(FailureHead { failure, said }) => {
+            said.tell();
+            Err(failure.into())
+        }
     })
 }
 
@@ -265,7 +286,8 @@ mod tests {
         };
         let mut answer = Vec::new();
         let code = CODE.to_vec();
-        write_answer(&mut answer, Ok(CompiledModel { facts, code })).unwrap();
+        let made = Ok(CompiledModel { facts, code });
+        write_answer(&mut answer, made, GuestLog::default()).unwrap();
         answer
     }
 

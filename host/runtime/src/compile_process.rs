@@ -23,6 +23,7 @@ use crate::limits::CompileLimits;
 use crate::native_code::NativeCode;
 use crate::sealed_file::SealedFile;
 use crate::store::thread_runtime;
+use crate::wasmtime_words::{is_failed_allocation, is_refused_thread};
 
 /// What is kept of what the process says on standard error.
 const MAX_WORDS: u64 = 16 * 1024;
@@ -33,12 +34,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much of its answer the process can be ahead of us: what an ordinary user may ask for. A sixteenth of it,
 /// which a pipe has by itself, makes for a thousand turns with a large model.
 const PIPE_BYTES: usize = 1 << 20;
-
-/// What the standard library says when an allocation fails, before it aborts.
-const ALLOCATION_FAILED: &str = "memory allocation of";
-
-/// What a thread pool, or a thread, that the system refuses (`EAGAIN`) panics with.
-const NO_THREAD: &str = "kind: WouldBlock";
 
 /// A program that calls [`compile_for_host`](crate::compile_for_host) when it is started in this way.
 #[derive(Debug, Clone)]
@@ -98,6 +93,10 @@ impl CompileProcess {
         match ended? {
             Ended::Answered(answer) => {
                 let (code, facts) = answer?;
+                // What `init` says in this process is told as it is said.
+                if let Some(init) = &facts.init {
+                    init.log.tell();
+                }
                 Ok((NativeCode::compiled_elsewhere(code), facts))
             }
             Ended::Silent { words } => {
@@ -204,12 +203,12 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
     const SIGXCPU: i32 = 24;
     const SIGXFSZ: i32 = 25;
     const SIGKILL: i32 = 9;
-    if words.contains(ALLOCATION_FAILED) {
+    if is_failed_allocation(words) {
         return Error::CompileLimit {
             reason: format!("it needed more memory than {}", limits.memory),
         };
     }
-    if words.contains(NO_THREAD) {
+    if is_refused_thread(words) {
         return Error::Thread {
             reason: "the compiler got none (see TasksMax=, pids limits and ulimit -u)".to_owned(),
         };

@@ -20,9 +20,6 @@ use crate::error::Result;
 /// system's libraries look at.
 const MAX_FILES: u64 = 64;
 
-/// What the system calls a failed request for memory (`ENOMEM`).
-const NO_MEMORY: &str = "os error 12";
-
 /// Compiles what standard input asks for, and answers on standard output: the whole of what a process does
 /// that [`HostBuilder::compile_with`](crate::HostBuilder::compile_with) starts. The two arguments are those
 /// that the host has put behind its own: the most memory, and the most processor time.
@@ -37,8 +34,13 @@ pub fn compile_for_host(arguments: impl IntoIterator<Item = OsString>) -> ExitCo
         return ExitCode::FAILURE;
     }
     let answered = CompileRequest::read(&mut io::stdin().lock()).and_then(|request| {
+        let said = request.init.said.clone();
         let answer = answer(request);
-        write_answer(&mut BufWriter::new(io::stdout().lock()), answer)
+        write_answer(
+            &mut BufWriter::new(io::stdout().lock()),
+            answer,
+            said.take(),
+        )
     });
     match answered {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,13 +89,5 @@ fn answer(request: CompileRequest) -> Result<CompiledModel> {
     let engines = BuildEngines::new(request.profile, request.image)?;
     // The host ends the process when nobody waits for the model.
     let never = CancellationToken::new();
-    compile(&engines, &request.component, request.init, never).map_err(|error| {
-        let words = error.to_string();
-        if words.contains(NO_MEMORY) {
-            return crate::Error::CompileLimit {
-                reason: format!("the system gave no more memory: {words}"),
-            };
-        }
-        error
-    })
+    compile(&engines, &request.component, request.init, never)
 }

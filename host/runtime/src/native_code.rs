@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::guest_log::harmless;
 use crate::sealed_file::SealedFile;
 use crate::system_refusal::system_refusal;
+use crate::wasmtime_words::is_pool_count;
 
 /// Native code that this host has compiled, or had compiled: in a sealed file, so that it stays what it was
 /// when it got in.
@@ -76,10 +77,9 @@ fn refused(refusal: &io::Error) -> Error {
 }
 
 /// What the engine says of code that it will not take. That it needs more instances, memories or tables
-/// than a place in the pool has is the component's doing; its error has no public type, and a test fails
-/// when the words change.
+/// than a place in the pool has is the component's doing.
 fn explain(words: &str) -> Error {
-    if words.contains("in the pooling allocator") || words.contains("in pooling allocator") {
+    if is_pool_count(words) {
         return Error::Instances {
             reason: harmless(words),
         };

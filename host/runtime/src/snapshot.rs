@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
@@ -23,13 +24,13 @@ use crate::clocks::ClockResolution;
 use crate::compile::InitReport;
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
-use crate::guest_log::harmless;
+use crate::guest_log::{GuestLog, harmless};
 use crate::host_kernels::{Kernels, LayerSpec, PackList};
 use crate::limits::{Budget, MAX_MEMORIES};
 use crate::state::{SandboxState, new_linker};
 use crate::stop::{TypeMismatch, explain_guest_error};
 use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel, thread_runtime};
-use crate::system_refusal::system_refusal;
+use crate::system_refusal::{out_of_memory, system_refusal};
 
 /// What a model's `init` may use, and what it is given.
 pub(crate) struct Init {
@@ -41,6 +42,23 @@ pub(crate) struct Init {
     pub(crate) log: ByteSize,
     /// Whether the model is granted `host-kernels`.
     pub(crate) host_kernels: bool,
+    /// Where to find what the guest said, when `init` fails.
+    pub(crate) said: LastWords,
+}
+
+/// What a guest had said when its `init` failed. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastWords(Arc<Mutex<GuestLog>>);
+
+impl LastWords {
+    fn set(&self, log: GuestLog) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    }
+
+    /// Takes them.
+    pub(crate) fn take(&self) -> GuestLog {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What came of it. An `init` that fails is an error; this is about one that returned.
@@ -105,7 +123,11 @@ pub(crate) fn take(
         Ok(instrumented) => instrumented,
         Err(reason) => return Ok(Snapshot::Impossible { reason }),
     };
-    let instrumented = match Component::from_binary(engine, &instrumented) {
+    let compiled = Component::from_binary(engine, &instrumented);
+    if let Some(no_memory) = compiled.as_ref().err().and_then(out_of_memory) {
+        return Err(no_memory);
+    }
+    let instrumented = match compiled {
         Ok(instrumented) => instrumented,
         // No code can run then, with a snapshot or without.
         Err(error) if is_forbidden(&error) => {
@@ -193,9 +215,14 @@ async fn initialise(
             .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
         Ok((instance, guest.call_init(store).await?))
     });
-    let (instance, result) = ran
-        .await
-        .map_err(|error| explain_stop(&store, Phase::Init, budget, init.output, &error))?;
+    let ran = ran.await;
+    if !matches!(ran, Ok((_, Ok(())))) {
+        init.said.set(store.data().log.snapshot());
+    }
+    let (instance, result) = ran.map_err(|error| {
+        out_of_memory(&error)
+            .unwrap_or_else(|| explain_stop(&store, Phase::Init, budget, init.output, &error))
+    })?;
     result.map_err(|GuestError { code, message }| {
         explain_guest_error(Phase::Init, &code, &message)
     })?;

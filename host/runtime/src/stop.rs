@@ -6,6 +6,7 @@ use crate::error::{Error, Phase};
 use crate::guest_log::harmless;
 use crate::limits::{Budget, MAX_GUEST_MESSAGE_CHARS, MAX_WASM_STACK};
 use crate::memory::Denial;
+use crate::wasmtime_words::{is_hostcall_fuel, is_store_count};
 use ampoule_signing::{ByteSize, Fuel};
 
 /// Reasons of our own to stop a guest.
@@ -43,17 +44,6 @@ impl From<TypeMismatch> for Error {
         }
     }
 }
-
-/// What Wasmtime says when a guest hands over more than `Store::set_hostcall_fuel` allows. Its
-/// error has no public type; a test fails when the words change.
-const HOSTCALL_FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
-
-/// What Wasmtime says when a component needs more of something than a store may have.
-const COUNT_EXCEEDED: [&str; 3] = [
-    "instance count too high",
-    "memory count too high",
-    "table count too high",
-];
 
 /// What is known about a sandbox whose guest stopped.
 pub(crate) struct Circumstances {
@@ -105,7 +95,7 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
         _ => {}
     }
     let words = format!("{error:#}");
-    if words.contains(HOSTCALL_FUEL_EXHAUSTED) {
+    if is_hostcall_fuel(&words) {
         return Error::Output {
             phase,
             allowed: ByteSize::from_bytes(at.output as u64),
@@ -118,7 +108,7 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
             allowed: denial.allowed,
         };
     }
-    if COUNT_EXCEEDED.iter().any(|count| words.contains(count)) {
+    if is_store_count(&words) {
         return Error::Instances {
             reason: harmless(&words),
         };

@@ -5,6 +5,17 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::error::Error;
+
+/// What it means that the system gave no memory while a model was made; `None` when it was something else.
+/// Only what the engine hands on of the system is looked at, and no words: a guest could write those.
+pub(crate) fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
+    let refusal = system_refusal(error)?;
+    (refusal.raw_os_error() == Some(Errno::NOMEM.raw_os_error())).then(|| Error::CompileLimit {
+        reason: format!("the system gave no more memory: {refusal}"),
+    })
+}
+
 /// What the system answered, if that is why the engine failed.
 pub(crate) fn system_refusal(error: &wasmtime::Error) -> Option<io::Error> {
     error.chain().find_map(|cause| {
@@ -13,4 +24,29 @@ pub(crate) fn system_refusal(error: &wasmtime::Error) -> Option<io::Error> {
         let code = errno.or_else(|| cause.downcast_ref::<io::Error>()?.raw_os_error());
         code.map(io::Error::from_raw_os_error)
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_memory_is_known_by_the_systems_number_and_never_by_words() {
+        for cause in [
+            wasmtime::Error::from(Errno::NOMEM),
+            wasmtime::Error::from(io::Error::from_raw_os_error(12)),
+        ] {
+            let error = cause.context("making a memory");
+            assert_eq!(out_of_memory(&error).unwrap().code(), "compile.limit");
+        }
+        for other in [
+            wasmtime::Error::msg("cannot read: os error 12"),
+            wasmtime::Error::from(Errno::DQUOT),
+            wasmtime::Error::from(io::Error::other("Cannot allocate memory (os error 12)")),
+            wasmtime::Error::from(wasmtime::Trap::UnreachableCodeReached).context("os error 12"),
+        ] {
+            assert!(out_of_memory(&other).is_none(), "{other:?}");
+        }
+    }
 }

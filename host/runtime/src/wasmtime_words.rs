@@ -1,0 +1,109 @@
+//! Decisions by somebody else's words: what Wasmtime and the standard library say where they have no public type
+//! for it. None of these is asked about text that a guest can write into.
+//!
+//! The tests here and those that are named provoke each, and fail when the words change with a new version.
+
+/// Whether Wasmtime says that a guest handed over more than `Store::set_hostcall_fuel` allows
+/// (`a_giant_answer_is_refused`).
+pub(crate) fn is_hostcall_fuel(words: &str) -> bool {
+    words.contains("fuel allocated for hostcalls has been exhausted")
+}
+
+/// Whether Wasmtime says that a component needs more of something than a store may have.
+pub(crate) fn is_store_count(words: &str) -> bool {
+    [
+        "instance count too high",
+        "memory count too high",
+        "table count too high",
+    ]
+    .iter()
+    .any(|count| words.contains(count))
+}
+
+/// Whether Wasmtime says that a component needs more instances, memories or tables than a place in the pool has.
+pub(crate) fn is_pool_count(words: &str) -> bool {
+    words.contains("in the pooling allocator") || words.contains("in pooling allocator")
+}
+
+/// Whether the standard library has said, on a process's standard error, that an allocation failed: it aborts then
+/// (`a_component_that_takes_all_memory_to_compile_is_given_up`).
+pub(crate) fn is_failed_allocation(words: &str) -> bool {
+    words.contains("memory allocation of")
+}
+
+/// Whether a process has panicked, by its standard error, because the system gave no thread (`EAGAIN`;
+/// `with_too_few_threads_the_command_says_so_and_never_crashes`).
+pub(crate) fn is_refused_thread(words: &str) -> bool {
+    words.contains("kind: WouldBlock")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use wasmtime::component::{Component, Linker};
+    use wasmtime::{
+        Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
+        StoreLimitsBuilder,
+    };
+
+    use super::*;
+
+    /// Two instances with a memory and a table each.
+    fn component() -> Vec<u8> {
+        let text = "(component
+            (core module $m (memory 1) (table 1 funcref))
+            (core instance (instantiate $m))
+            (core instance (instantiate $m)))";
+        wat::parse_str(text).unwrap()
+    }
+
+    fn instantiate(limits: StoreLimits) -> String {
+        let engine = Engine::default();
+        let component = Component::new(&engine, component()).unwrap();
+        let mut store = Store::new(&engine, limits);
+        store.limiter(|limits| limits);
+        let refused = Linker::new(&engine).instantiate(&mut store, &component);
+        format!("{:#}", refused.err().unwrap())
+    }
+
+    #[test]
+    fn what_a_store_may_not_have_is_known_by_wasmtimes_words() {
+        for limits in [
+            StoreLimitsBuilder::new().instances(1),
+            StoreLimitsBuilder::new().memories(1),
+            StoreLimitsBuilder::new().tables(1),
+        ] {
+            let words = instantiate(limits.build());
+            assert!(is_store_count(&words), "{words}");
+            assert!(
+                !is_pool_count(&words) && !is_hostcall_fuel(&words),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_place_in_the_pool_does_not_have_is_known_by_wasmtimes_words() {
+        let one = || {
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_memories(1)
+                .total_tables(1)
+                .total_core_instances(1);
+            pool.total_component_instances(1);
+            pool
+        };
+        let mut pools = [one(), one(), one()];
+        pools[0].max_core_instances_per_component(1);
+        pools[1].max_memories_per_component(1);
+        pools[2].max_tables_per_component(1);
+        for pool in pools {
+            let mut config = Config::new();
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+            let engine = Engine::new(&config).unwrap();
+            let refused = Component::new(&engine, component()).err().unwrap();
+            let words = format!("{refused:#}");
+            assert!(is_pool_count(&words), "{words}");
+            assert!(!is_store_count(&words), "{words}");
+        }
+    }
+}
