@@ -8,6 +8,9 @@
     reason = "a test may panic"
 )]
 
+#[path = "compile_process/loads.rs"]
+mod loads;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -17,6 +20,7 @@ use std::time::{Duration, Instant};
 use ampoule::{ByteSize, CompileProcess, Host, Limits};
 use ampoule_tests::{
     Operator, Publisher, WrittenBundle, ampoule, assert_fails, block_on, json_of, test_guest,
+    wat_guest,
 };
 use serde_json::json;
 
@@ -140,6 +144,46 @@ fn what_init_fails_with_is_told_as_it_is_without_the_process() {
         assert_eq!(with.code(), code, "{guest}: {with}");
         assert_eq!(without.code(), code, "{guest}: {without}");
     }
+}
+
+#[test]
+fn what_a_guest_says_in_init_chooses_no_code_of_the_hosts() {
+    let publisher = Publisher::new("acme");
+    let bundle = publisher.bundle(wat_guest("poses_as_the_system")).write();
+    for compiler in [Some(worker()), None] {
+        let mut host = Host::builder().trust(publisher.trust());
+        if let Some(compiler) = compiler {
+            host = host.compile_with(compiler);
+        }
+        let error = block_on(host.build().unwrap().load(bundle.path()))
+            .err()
+            .unwrap();
+        assert_eq!(error.code(), "guest.error", "{error}");
+        assert!(error.to_string().contains("os error 12"), "{error}");
+    }
+}
+
+#[test]
+fn a_model_that_crashes_while_it_is_loaded_says_how_to_see_what_it_printed() {
+    let operator = Operator::new();
+    let bundle = operator
+        .publisher()
+        .bundle(test_guest("panics_in_init"))
+        .write();
+    let run = |more: &[&str]| {
+        let mut command = operator.ampoule(&["verify", "--json", "--no-cache"]);
+        command.args(more).arg(bundle.path()).output().unwrap()
+    };
+    let quiet = run(&[]);
+    assert_fails(&quiet, "guest.trap", 6);
+    let message = json_of(&quiet)["error"]["message"].to_string();
+    assert!(message.contains("-vv"), "{message}");
+    assert!(quiet.stderr.is_empty());
+    let told = String::from_utf8(run(&["-vv"]).stderr).unwrap();
+    assert!(
+        told.contains("ampoule::guest") && told.contains("panicked at"),
+        "{told}"
+    );
 }
 
 /// A command that compiles something long, and the process that it has started for it.

@@ -196,8 +196,8 @@ fn patient_host() -> &'static Host {
     HOST.get_or_init(|| {
         let mut limits = Limits::default();
         limits.fuel = Fuel::new(u64::MAX);
-        limits.deadline = Duration::MAX;
-        limits.output = ByteSize::from_bytes(u64::MAX);
+        limits.deadline = Duration::from_hours(30 * 24);
+        limits.output = ByteSize::from_mib(4 * 1024);
         limits.init.fuel = limits.fuel;
         limits.init.deadline = limits.deadline;
         Host::builder()

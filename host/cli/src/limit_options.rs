@@ -135,6 +135,16 @@ pub(crate) struct LimitOptions {
     #[arg(long, global = true, value_name = "N", env = "AMPOULE_QUEUE")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) queue: Option<usize>,
+
+    /// The most models that are loaded at once.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_LOADS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) loads: Option<usize>,
+
+    /// The most loads that wait for their turn.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_WAITING_LOADS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) waiting_loads: Option<usize>,
 }
 
 impl LimitOptions {
@@ -167,6 +177,8 @@ impl LimitOptions {
         set(&mut limits.bundle, self.bundle_bytes);
         set(&mut limits.sandboxes, self.sandboxes);
         set(&mut limits.queue, self.queue);
+        set(&mut limits.loads, self.loads);
+        set(&mut limits.waiting_loads, self.waiting_loads);
     }
 }
 

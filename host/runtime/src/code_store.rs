@@ -1,15 +1,19 @@
 //! The native code of models: each compiled once, however many loads ask for it at the same time.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::aot_cache::{CodeCache, Lookup, OpenCache};
 use crate::code_identity::CodeIdentity;
 use crate::compile::CompiledFacts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host_kernels::PackedLayers;
 use crate::native_code::NativeCode;
 
@@ -33,8 +37,17 @@ pub enum CodeOrigin {
     Shared,
 }
 
-/// One code, or the turn to make it.
-type Slot = Mutex<Weak<LoadedCode>>;
+/// One code, or the turn to make it. Loads wait for it without a thread.
+type Slot = tokio::sync::Mutex<Weak<LoadedCode>>;
+
+/// The turn to make one code, until it is dropped.
+pub(crate) struct CodeTurn(OwnedMutexGuard<Weak<LoadedCode>>);
+
+/// How a load waits for another process that makes the same code.
+pub(crate) struct LockWait<'w> {
+    pub(crate) patience: Duration,
+    pub(crate) cancelled: &'w CancellationToken,
+}
 
 /// The code of the models of one host.
 pub(crate) struct CodeStore {
@@ -50,24 +63,30 @@ impl CodeStore {
         }
     }
 
-    /// The code of this identity: what is loaded, what is in the cache, or what `compile` makes of
-    /// `source`; with what `pack` makes of it. Whoever asks for it meanwhile waits. `model` names it for
-    /// people.
+    /// Waits for the turn to make, or to find, the code of this identity.
+    pub(crate) async fn turn(&self, identity: &CodeIdentity) -> CodeTurn {
+        let slot = self.slot(identity);
+        CodeTurn(slot.lock_owned().await)
+    }
+
+    /// Returns the code of this identity, whose turn it is: what is loaded, what is in the cache, or what
+    /// `compile` makes of `source`; with what `pack` makes of it. `model` names it for people.
+    #[expect(clippy::too_many_arguments, reason = "the steps of one load")]
     pub(crate) fn get<S>(
         &self,
+        turn: &mut CodeTurn,
         engine: &Engine,
         identity: &CodeIdentity,
         model: &str,
+        wait: &LockWait<'_>,
         source: &mut S,
         compile: impl FnOnce(&mut S) -> Result<(NativeCode, CompiledFacts)>,
         pack: impl FnOnce(&mut S, &CompiledFacts) -> Result<PackedLayers>,
     ) -> Result<(Arc<LoadedCode>, CodeOrigin)> {
-        let slot = self.slot(identity);
-        let mut code = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(code) = code.upgrade() {
+        if let Some(code) = turn.0.upgrade() {
             return Ok((code, CodeOrigin::Shared));
         }
-        let made = self.find_or_compile(identity, model, || compile(source));
+        let made = self.find_or_compile(identity, model, wait, || compile(source));
         let (native, facts, origin) = made?;
         let layers = Arc::new(pack(source, &facts)?);
         let loaded = Arc::new(LoadedCode {
@@ -75,7 +94,7 @@ impl CodeStore {
             facts,
             layers,
         });
-        *code = Arc::downgrade(&loaded);
+        *turn.0 = Arc::downgrade(&loaded);
         Ok((loaded, origin))
     }
 
@@ -97,6 +116,7 @@ impl CodeStore {
         &self,
         identity: &CodeIdentity,
         model: &str,
+        wait: &LockWait<'_>,
         compile: impl FnOnce() -> Result<(NativeCode, CompiledFacts)>,
     ) -> Result<(NativeCode, CompiledFacts, CodeOrigin)> {
         let cache = self.open_cache();
@@ -105,12 +125,12 @@ impl CodeStore {
             return Ok((code, facts, CodeOrigin::Cached));
         }
         // Another process may be making it. Without a turn it is made twice, which costs time only.
-        let _turn = cache.as_ref().and_then(|cache| {
-            cache
-                .lock(identity)
-                .inspect_err(|error| warn(model, "cannot take turns in it", error))
-                .ok()
-        });
+        let _turn = cache
+            .as_ref()
+            .and_then(|cache| take_turn(cache, identity, model, wait));
+        if wait.cancelled.is_cancelled() {
+            return Err(Error::internal("a cancelled load was waited for"));
+        }
         if let Some((code, facts)) = cached() {
             return Ok((code, facts, CodeOrigin::Cached));
         }
@@ -136,6 +156,30 @@ impl CodeStore {
                 );
             })
             .ok()
+    }
+}
+
+/// Waits while another process makes the entry. `None` when nobody can tell, or it takes too long.
+fn take_turn(
+    cache: &OpenCache,
+    identity: &CodeIdentity,
+    model: &str,
+    wait: &LockWait<'_>,
+) -> Option<File> {
+    let is_wanted = || !wait.cancelled.is_cancelled();
+    match cache.lock(identity, wait.patience, is_wanted) {
+        Ok(Some(turn)) => Some(turn),
+        Ok(None) => {
+            if is_wanted() {
+                let waited = format!("it was waited for {} s", wait.patience.as_secs());
+                warn(model, "another process keeps the entry locked", &waited);
+            }
+            None
+        }
+        Err(error) => {
+            warn(model, "cannot take turns in it", &error);
+            None
+        }
     }
 }
 

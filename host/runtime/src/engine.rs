@@ -196,7 +196,7 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
 
 /// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
 /// has.
-const MAX_POOLED_SANDBOXES: usize = 4_096;
+pub(crate) const MAX_POOLED_SANDBOXES: usize = 4_096;
 
 /// What emptied sandboxes keep of memory that was written, in all places together: those pages are put back in
 /// order by copying, and what was only read, as weights are, stays mapped. A request to MiniLM meets a thousand

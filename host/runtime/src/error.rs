@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Why a model was not loaded or a request not answered.
 ///
 /// [`Error::code`] is stable; match on it or on the variant, never on the message.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The bundle is not trusted. Codes `envelope.*`, `signature.*`, `manifest.*`, `file.*`,
@@ -228,7 +228,7 @@ pub enum Error {
     },
 
     /// `guest.trap`: the guest crashed.
-    #[error("{phase} crashed: {reason}")]
+    #[error("{phase} crashed: {reason}{}", where_it_speaks(*phase))]
     Trap {
         /// Which part of the sandbox's life.
         phase: Phase,
@@ -257,11 +257,17 @@ pub enum Error {
     #[error("the generation is over: an earlier call of it failed or was dropped")]
     GenerationOver,
 
-    /// `usage.limits`: a limit of the host allows nothing at all.
-    #[error("the limit `{name}` is 0, so that nothing could ever run; at least 1 is expected")]
-    UselessLimit {
-        /// The field of [`Limits`](crate::Limits).
+    /// `usage.limits`: a setting of the host with which nothing could run, or which no machine could keep.
+    #[error("the setting `{name}` is {found}; from {least} to {most} is expected")]
+    LimitRange {
+        /// The field of [`Limits`](crate::Limits), or the method of [`HostBuilder`](crate::HostBuilder).
         name: &'static str,
+        /// What was asked for.
+        found: String,
+        /// The least that works.
+        least: String,
+        /// The most.
+        most: String,
     },
 
     /// `usage.limits`: guests' clocks would be finer or coarser than they may be.
@@ -348,7 +354,7 @@ impl Error {
             Self::Answer { .. } => "guest.answer",
             Self::NoSuchTask { .. } => "usage.task",
             Self::GenerationOver => "usage.generation",
-            Self::UselessLimit { .. } | Self::ClockResolution { .. } => "usage.limits",
+            Self::LimitRange { .. } | Self::ClockResolution { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
             Self::System { .. } | Self::Addresses { .. } | Self::Executable { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",
@@ -390,6 +396,16 @@ impl std::fmt::Display for Phase {
             Self::Init => "loading the model",
             Self::Request => "the request",
         })
+    }
+}
+
+/// A request's caller has the log in hand; of a load there is nothing but the error.
+fn where_it_speaks(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Init => {
+            "; what the model printed is logged at the level debug, which `ampoule` shows with -vv"
+        }
+        Phase::Request => "",
     }
 }
 

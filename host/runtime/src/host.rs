@@ -10,13 +10,13 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
-use crate::admission::{AdmittedModel, admit};
+use crate::admission::{AdmittedModel, admit, admit_manifest};
 use crate::aot_cache::CodeCache;
 use crate::artifact::{Artifact, link};
 use crate::assets::AssetFiles;
 use crate::clocks::ClockResolution;
 use crate::code_identity::CodeIdentity;
-use crate::code_store::CodeStore;
+use crate::code_store::{CodeStore, CodeTurn, LockWait};
 use crate::compile::{CompiledFacts, compile};
 use crate::compile_message::CompileRequest;
 use crate::compile_process::CompileProcess;
@@ -25,11 +25,13 @@ use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::host_kernels::{Capability, Grants, KernelThreads, PackedLayers};
 use crate::limits::Limits;
+use crate::limits_check::{check_limits, check_threads};
 use crate::load_options::{LoadOptions, RollbackProtection};
+use crate::loads::{LoadTurn, Loads};
 use crate::model::Model;
 use crate::native_code::NativeCode;
 use crate::release_rule::ReleaseRule;
-use crate::snapshot::Init;
+use crate::snapshot::{Init, LastWords};
 use crate::trust::{HostTrust, ModelTrust, TrustSource};
 use crate::watch::Watch;
 
@@ -46,6 +48,9 @@ pub(crate) struct HostInner {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) trust: Arc<HostTrust>,
     pub(crate) clock: ClockResolution,
+    loads: Loads,
+    /// Whose turn it is to read the trust directory again: one reader is enough.
+    reloading: Semaphore,
     engine: Engine,
     profile: EngineProfile,
     code: CodeStore,
@@ -174,17 +179,9 @@ impl HostBuilder {
     /// `usage.limits`, `io.thread`, `io.system`, `internal.bug`; for a trust directory, what [`TrustStore::open`]
     /// refuses.
     pub fn build(self) -> Result<Host> {
-        for (name, limit) in [
-            ("queue", self.limits.queue),
-            ("sandboxes", self.limits.sandboxes),
-        ] {
-            if limit == 0 {
-                return Err(Error::UselessLimit { name });
-            }
-        }
-        if self.limits.idle.is_zero() {
-            return Err(Error::UselessLimit { name: "idle" });
-        }
+        check_limits(&self.limits)?;
+        check_threads("threads", self.threads)?;
+        check_threads("kernel_threads", self.kernel_threads)?;
         let clock = match self.clock {
             Some(resolution) => ClockResolution::new(resolution)?,
             None => ClockResolution::default(),
@@ -201,6 +198,8 @@ impl HostBuilder {
         ));
         Ok(Host {
             inner: Arc::new(HostInner {
+                loads: Loads::new(&self.limits),
+                reloading: Semaphore::new(1),
                 limits: self.limits,
                 executor,
                 places,
@@ -239,6 +238,8 @@ impl Host {
     ///
     /// What [`TrustStore::open`] refuses. Nobody is trusted then, until it is put right.
     pub async fn reload_trust(&self) -> Result<()> {
+        let turn = self.inner.reloading.acquire().await;
+        let _turn = turn.map_err(|_| Error::internal("nobody may read the trust"))?;
         let trust = Arc::clone(&self.inner.trust);
         off_thread(move || trust.reload()).await
     }
@@ -255,8 +256,12 @@ impl Host {
     }
 
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
-    /// initialises it once. None of that happens on the caller's thread. On a host that is busy it waits for
-    /// a place for the model's first sandbox.
+    /// initialises it once. None of that happens on the caller's thread. [`Limits::loads`] run at once and
+    /// [`Limits::waiting_loads`] wait for them; dropping the future leaves the line, or stops the load. On a host
+    /// that is busy it waits for a place for the model's first sandbox.
+    ///
+    /// Of loads of one model that are asked for at the same time, one compiles it. When that fails, all that
+    /// wait for it fail alike; a load that is asked for afterwards tries again.
     ///
     /// # Errors
     ///
@@ -325,13 +330,26 @@ impl Host {
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
         rule: ReleaseRule,
     ) -> Result<Model> {
-        let inner = Arc::clone(&self.inner);
+        let turn = self.inner.loads.enter().await?;
         // Whoever stops waiting for the model stops its `init`.
         let cancelled = CancellationToken::new();
         let _guard = cancelled.clone().drop_guard();
         let rollback = rule.rollback;
-        let artifact = off_thread(move || inner.prepare(open()?, &rule, cancelled)).await?;
-        let model = Model::describe(Arc::clone(&self.inner), artifact).await?;
+        let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
+        let admitted = off_thread(move || {
+            // A load counts for as long as a thread works on it, whoever waits.
+            let _kept = kept;
+            inner.admit(open()?, &rule)
+        })
+        .await?;
+        let identity = admitted.identity;
+        // Without a thread: another load may be compiling this very model.
+        let code = self.inner.code.turn(&identity).await;
+        let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
+        let artifact = off_thread(move || inner.make(admitted, code, &kept, &cancelled)).await?;
+        let described = Model::describe(Arc::clone(&self.inner), Arc::clone(&artifact)).await;
+        // Before the code is gone that those who wait would share.
+        let model = described.inspect_err(|error| turn.failed(&identity, error))?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
         if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
             let (releases, manifest) = (releases.clone(), model.manifest().clone());
@@ -342,31 +360,86 @@ impl Host {
     }
 }
 
+/// A model that may be compiled, and what is needed for it.
+struct Admitted {
+    model: AdmittedModel,
+    trust: ModelTrust,
+    identity: CodeIdentity,
+}
+
 impl HostInner {
-    /// Envelope → manifest → bundle → releases → admission → artifact.
-    fn prepare(
-        &self,
-        bundle: Bundle,
-        rule: &ReleaseRule,
-        cancelled: CancellationToken,
-    ) -> Result<Arc<Artifact>> {
-        let (trust, now) = (self.trust.current(), Timestamp::now());
+    /// Envelope → manifest → releases → limits → component → admission.
+    fn admit(&self, bundle: Bundle, rule: &ReleaseRule) -> Result<Admitted> {
+        let (trust, now) = (self.trust.current(), ampoule_signing::now()?);
         let store = trust.store()?;
         warn_of_old_list(store, now);
-        let bundle = bundle
+        let verified = bundle
             .with_max_size(self.limits.bundle)
-            .verify_component(store, now)?;
-        rule.check(self.releases.as_ref(), &bundle)?;
-        let model_trust = ModelTrust::new(bundle.decision(), &trust);
-        let mut model = admit(bundle, &self.limits, &self.grants)?;
-        let identity = CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?;
+            .verify_manifest(store, now)?;
+        rule.check(self.releases.as_ref(), &verified)?;
+        let trust_in_it = ModelTrust::new(verified.decision(), &trust);
+        let admissible = admit_manifest(verified, &self.limits)?.read_component(store)?;
+        let model = admit(admissible, &self.grants)?;
+        Ok(Admitted {
+            identity: CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?,
+            model,
+            trust: trust_in_it,
+        })
+    }
+
+    /// Admitted model → code → artifact.
+    fn make(
+        &self,
+        admitted: Admitted,
+        mut code: CodeTurn,
+        turn: &LoadTurn,
+        cancelled: &CancellationToken,
+    ) -> Result<Arc<Artifact>> {
+        let identity = admitted.identity;
+        // Those that were asked for before it failed are told, one after the other, as they get here.
+        if let Some(error) = turn.failure(&identity) {
+            return Err(error);
+        }
+        let made = self.make_code(admitted, &mut code, cancelled);
+        if let Err(error) = &made
+            && !cancelled.is_cancelled()
+        {
+            turn.failed(&identity, error);
+        }
+        // The next one may look only now.
+        drop(code);
+        made
+    }
+
+    fn make_code(
+        &self,
+        admitted: Admitted,
+        code: &mut CodeTurn,
+        cancelled: &CancellationToken,
+    ) -> Result<Arc<Artifact>> {
+        let Admitted {
+            mut model,
+            trust: model_trust,
+            identity,
+        } = admitted;
         let name = display_name(model.bundle().manifest());
+        let wait = LockWait {
+            // As long as another process may take to make the same code.
+            patience: self
+                .limits
+                .compile
+                .time
+                .saturating_add(model.init_budget().deadline),
+            cancelled,
+        };
         let (code, origin) = self.code.get(
+            code,
             &self.engine,
             &identity,
             &name,
+            &wait,
             &mut model,
-            |model| self.compile(model, cancelled),
+            |model| self.compile(model, cancelled.clone()),
             pack,
         )?;
         let threads = Arc::clone(&self.kernel_threads);
@@ -397,6 +470,7 @@ impl HostInner {
                 output: model.output_bytes(),
                 log: self.limits.log,
                 host_kernels: model.is_granted_host_kernels(),
+                said: LastWords::default(),
             },
         };
         match &self.compiler {

@@ -61,8 +61,10 @@ mod image_header;
 mod input;
 mod inspect;
 pub mod limits;
+mod limits_check;
 mod live_model;
 mod load_options;
+mod loads;
 mod measure;
 mod memory;
 mod model;
@@ -80,6 +82,7 @@ mod text;
 mod ticker;
 mod trust;
 mod wasi;
+mod wasmtime_words;
 mod watch;
 
 pub use ampoule_signing::{

@@ -80,6 +80,14 @@ pub const DEFAULT_QUEUE: usize = 256;
 /// Sandboxes alive at once, running or held by a generation between two chunks.
 pub const DEFAULT_SANDBOXES: usize = 64;
 
+/// Models that are loaded at once. Each may take [`DEFAULT_COMPILE_MEMORY`], and its files beside that: two are
+/// what the memory of a server with 16 GiB bears, and a large model keeps no small one waiting.
+pub const DEFAULT_LOADS: usize = 2;
+
+/// Loads that wait for their turn. A service that starts asks for all of its models at once; waiting costs a
+/// kilobyte each.
+pub const DEFAULT_WAITING_LOADS: usize = 256;
+
 /// What [`Limits::strict`] lets one sandbox have. The figure of the same policies.
 pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
 
@@ -96,6 +104,46 @@ pub const MIN_CLOCK_RESOLUTION: Duration = Duration::from_micros(1);
 
 /// The coarsest. Programs that wait for a clock to move wait for seconds at most.
 pub const MAX_CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
+
+/// The least memory of a sandbox: one page of WebAssembly.
+pub(crate) const MIN_MEMORY: ByteSize = ByteSize::from_bytes(64 * 1024);
+
+/// The most: [`MAX_MEMORIES`] of the 4 GiB that a memory of WebAssembly can have, and as much of tables.
+pub(crate) const MAX_MEMORY: ByteSize = ByteSize::from_mib(64 * 1024);
+
+/// The shortest time that a limit may give: clocks are asked once a millisecond.
+pub(crate) const MIN_TIME: Duration = Duration::from_millis(1);
+
+/// The longest: whatever takes a month was meant to have no limit, and no clock of any system overflows by it.
+pub(crate) const MAX_TIME: Duration = Duration::from_hours(30 * 24);
+
+/// The most that a guest may hand over in one call: all of a memory of WebAssembly.
+pub(crate) const MAX_OUTPUT: ByteSize = ByteSize::from_mib(4 * 1024);
+
+/// The most log that is kept of one sandbox. The host holds it outside of the sandbox's memory.
+pub(crate) const MAX_LOG: ByteSize = ByteSize::from_mib(1024);
+
+/// The least memory of a process that compiles: with less it does not start.
+pub(crate) const MIN_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1);
+
+/// The most: more than machines have, and far from what the system's limits are counted in.
+pub(crate) const MAX_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1 << 30);
+
+/// The largest component: what WebAssembly can count.
+pub(crate) const MAX_COMPONENT: ByteSize = ByteSize::from_mib(4 * 1024);
+
+/// The largest bundle: more than machines have memory.
+pub(crate) const MAX_BUNDLE: ByteSize = ByteSize::from_mib(1 << 30);
+
+/// The most loads at once. Each is a process with some threads.
+pub(crate) const MAX_LOADS: usize = 1_024;
+
+/// The most requests, loads, texts or images that may wait or stand together: each takes a kilobyte or so, a
+/// gigabyte in all.
+pub(crate) const MAX_WAITING: usize = 1_000_000;
+
+/// The most threads of one kind: more than any machine has cores.
+pub(crate) const MAX_THREADS: usize = 4_096;
 
 /// Memories of one sandbox. A component made of several modules has a few.
 pub(crate) const MAX_MEMORIES: usize = 8;
@@ -241,6 +289,10 @@ pub struct Limits {
     pub sandboxes: usize,
     /// Requests that wait for a thread.
     pub queue: usize,
+    /// Models that are loaded at once. Each may start a process of [`CompileLimits::memory`].
+    pub loads: usize,
+    /// Loads that wait for their turn; more are told `limit.busy`.
+    pub waiting_loads: usize,
 }
 
 impl Default for Limits {
@@ -271,6 +323,8 @@ impl Default for Limits {
             bundle: DEFAULT_BUNDLE,
             sandboxes: DEFAULT_SANDBOXES,
             queue: DEFAULT_QUEUE,
+            loads: DEFAULT_LOADS,
+            waiting_loads: DEFAULT_WAITING_LOADS,
         }
     }
 }
