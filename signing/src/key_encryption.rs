@@ -28,6 +28,9 @@ const WRITE_ANEW: &str = "write it anew with `openssl pkcs8 -topk8 -in OLD -out 
 /// OpenSSL 3 keeps the ciphers of the time before AES in a module of its own.
 const WRITE_ANEW_OLD: &str =
     "write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW -provider default -provider legacy`";
+/// OpenSSL does not read these either.
+const WRITE_ANEW_ELSEWHERE: &str =
+    "write it anew with the tool that made it, under AES-256-CBC and HMAC-SHA-256";
 
 /// Reads the head of an encrypted private key (PKCS#8, RFC 5208, section 6).
 ///
@@ -92,7 +95,7 @@ fn check_pbkdf2(parameters: AnyRef<'_>) -> der::Result<Result<(), Found>> {
     }
     Ok(
         match function.and_then(|function| function_name(function.oid)) {
-            Some(name) => Err(unsupported(name, WRITE_ANEW)),
+            Some((name, advice)) => Err(unsupported(name, advice)),
             None => Ok(()),
         },
     )
@@ -164,31 +167,35 @@ fn cipher_name(oid: ObjectIdentifier) -> Option<(&'static str, &'static str)> {
         "1.2.156.10197.1.104.2" => ("SM4", WRITE_ANEW),
         _ if text.starts_with("1.2.392.200011.61.1.1.1.") => ("Camellia", WRITE_ANEW),
         _ if text.starts_with("1.2.410.200046.1.1.") => ("ARIA", WRITE_ANEW),
+        "2.16.840.1.101.3.4.1.26" => ("AES-192 in GCM", WRITE_ANEW_ELSEWHERE),
         _ if text.starts_with("2.16.840.1.101.3.4.1.") => {
-            ("AES in another mode than CBC", WRITE_ANEW)
+            ("AES in another mode than CBC and GCM", WRITE_ANEW)
         }
         _ => ("another cipher than AES", WRITE_ANEW),
     })
 }
 
-/// The name of a function for PBKDF2 that is not supported.
-fn function_name(oid: ObjectIdentifier) -> Option<&'static str> {
-    match &*oid.to_string() {
+/// The name of a function for PBKDF2 that is not supported, and what to do.
+fn function_name(oid: ObjectIdentifier) -> Option<(&'static str, &'static str)> {
+    Some(match &*oid.to_string() {
         // HMAC with SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512.
         "1.2.840.113549.2.7"
         | "1.2.840.113549.2.8"
         | "1.2.840.113549.2.9"
         | "1.2.840.113549.2.10"
-        | "1.2.840.113549.2.11" => None,
-        "1.2.840.113549.2.6" => Some("PBKDF2 with HMAC-MD5"),
-        "1.2.840.113549.2.12" => Some("PBKDF2 with HMAC-SHA-512/224"),
-        "1.2.840.113549.2.13" => Some("PBKDF2 with HMAC-SHA-512/256"),
+        | "1.2.840.113549.2.11" => return None,
+        "1.2.840.113549.2.6" => ("PBKDF2 with HMAC-MD5", WRITE_ANEW),
+        "1.2.840.113549.2.12" => ("PBKDF2 with HMAC-SHA-512/224", WRITE_ANEW),
+        "1.2.840.113549.2.13" => ("PBKDF2 with HMAC-SHA-512/256", WRITE_ANEW),
         "2.16.840.1.101.3.4.2.13"
         | "2.16.840.1.101.3.4.2.14"
         | "2.16.840.1.101.3.4.2.15"
-        | "2.16.840.1.101.3.4.2.16" => Some("PBKDF2 with HMAC-SHA-3"),
-        _ => Some("PBKDF2 with another function than HMAC-SHA-1 and HMAC-SHA-2"),
-    }
+        | "2.16.840.1.101.3.4.2.16" => ("PBKDF2 with HMAC-SHA-3", WRITE_ANEW_ELSEWHERE),
+        _ => (
+            "PBKDF2 with another function than HMAC-SHA-1 and HMAC-SHA-2",
+            WRITE_ANEW_ELSEWHERE,
+        ),
+    })
 }
 
 /// Refuses a key file whose decryption would take too much time or memory.
@@ -341,11 +348,15 @@ mod tests {
                 pbes2(8, Some("2.16.840.1.101.3.4.2.14"), AES_256_CBC, 16),
                 "HMAC-SHA-3",
             ),
+            (
+                pbes2(8, None, "2.16.840.1.101.3.4.1.26", 12),
+                "AES-192 in GCM",
+            ),
             (pbes2(33, None, AES_256_CBC, 16), "a salt of 33 bytes"),
         ] {
             let found = open(&document).unwrap_err();
             assert!(found.contains(name), "{name}: {found}");
-            assert!(found.contains("`openssl pkcs8 -topk8"), "{found}");
+            assert!(found.contains("write it anew with "), "{found}");
         }
         let salted = tlv(0x30, &[&tlv(4, &[&[7; 40]]), &[2, 1, 16, 2, 1, 8, 2, 1, 1]]);
         let derivation = algorithm("1.3.6.1.4.1.11591.4.11", &salted);

@@ -54,11 +54,12 @@ pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result
     manifest.write_file(permissions.at(&options.dir))?;
     let files = manifest.files().len();
     let mut text = format!(
-        "wrote {MANIFEST_FILE} for {} {} by {}: the component and {files} other files; look \
+        "wrote {MANIFEST_FILE} for {} {} by {}: the component and {files} other {}; look \
          through it, then sign it",
         manifest.name(),
         manifest.version(),
-        manifest.publisher()
+        manifest.publisher(),
+        if files == 1 { "file" } else { "files" }
     );
     for out in left_out.iter().take(MAX_NAMED) {
         // Writing to a string cannot fail.
