@@ -18,13 +18,14 @@ use std::sync::Arc;
 use crate::bundle::ENVELOPE_FILE;
 use crate::directory::Directory;
 use crate::envelope::MAX_ENVELOPE_BYTES;
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result};
 use crate::file_reader::FileRegion;
 use crate::file_stamp::FileStamp;
 use crate::manifest::Manifest;
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::progress::Progress;
+use crate::text;
 use crate::units::ByteSize;
 
 /// A tar archive consists of blocks of so many bytes.
@@ -214,7 +215,7 @@ fn size_in(block: &[u8; BLOCK]) -> Option<u64> {
 fn unexpected(found: &[u8; BLOCK], path: &str, size: u64) -> Error {
     let text = |field: &[u8]| {
         let field = field.split(|byte| *byte == 0).next().unwrap_or_default();
-        printable(&String::from_utf8_lossy(field))
+        text::name(&String::from_utf8_lossy(field))
     };
     let what = if found.iter().all(|byte| *byte == 0) {
         "its end".to_owned()

@@ -12,10 +12,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::document_kind::DocumentKind;
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result};
 use crate::json::why_malformed;
 use crate::key::{KeyId, SecretKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
+use crate::text;
 use crate::units::ByteSize;
 
 /// The most signatures that one envelope may carry. Each costs a verification, so there is an end.
@@ -98,7 +99,7 @@ impl Envelope {
             .map_err(|error| malformed(why_malformed(bytes, &error)))?;
         if json.payload_type != document.payload_type() {
             return Err(Error::EnvelopePayloadType {
-                found: printable(&json.payload_type),
+                found: text::name(&json.payload_type),
                 expected: document.payload_type(),
             });
         }

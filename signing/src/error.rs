@@ -363,23 +363,3 @@ pub(crate) fn join(ids: &[KeyId]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(pub(crate) String);
-
-/// A stranger's text for a message: short, and without anything that a terminal would obey.
-pub(crate) fn printable(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut clean: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| {
-            if c.is_control() || !c.is_ascii() {
-                '?'
-            } else {
-                c
-            }
-        })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        clean.push_str("...");
-    }
-    clean
-}

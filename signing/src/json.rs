@@ -10,7 +10,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Error, ParseError, printable};
+use crate::error::{Error, ParseError};
+use crate::text;
 
 /// The largest number: 2^53 − 1, beyond which JavaScript and its like round.
 pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -62,7 +63,7 @@ pub(crate) fn why_malformed(bytes: &[u8], error: &serde_json::Error) -> String {
     } else if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         "it is text in UTF-16"
     } else {
-        return printable(&error.to_string());
+        return text::sentence(&error.to_string());
     };
     format!("{mark}; save it as UTF-8 without a mark")
 }
@@ -99,7 +100,7 @@ impl Value {
 
     fn expected(&self, what: &str, field: &str) -> ReadError {
         ReadError::field(
-            printable(field),
+            text::name(field),
             format!("expected {what}, found {}", self.kind()),
         )
     }
@@ -194,7 +195,7 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<()> {
         match self.members.into_keys().next() {
             Some(name) => Err(ReadError::field(
-                printable(&format!("{}{name}", self.prefix)),
+                text::name(&format!("{}{name}", self.prefix)),
                 "this version of Ampoule knows no such field",
             )),
             None => Ok(()),
@@ -207,7 +208,7 @@ pub(crate) fn parsed<T: FromStr<Err = ParseError>>(value: Value, field: &str) ->
     value
         .string(field)?
         .parse()
-        .map_err(|error: ParseError| ReadError::field(field, printable(&error.to_string())))
+        .map_err(|error: ParseError| ReadError::field(field, text::sentence(&error.to_string())))
 }
 
 /// A moment in UTC, in the one spelling that is written.
@@ -217,7 +218,7 @@ pub(crate) fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
         .ok()
         .filter(|time| time.to_string() == text)
         .ok_or_else(|| {
-            let found = printable(&text);
+            let found = text::name(&text);
             ReadError::field(
                 field,
                 format!("expected a time in UTC such as 2026-11-22T10:00:00Z, found {found:?}"),

@@ -6,12 +6,13 @@ use std::time::Duration;
 use semver::Version;
 
 use crate::digest::FileDigest;
-use crate::error::{Error, printable};
+use crate::error::Error;
 use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
 use crate::names::{check_identity, check_interface, check_path};
+use crate::text;
 use crate::units::{ByteSize, Fuel};
 
 /// The most tasks and the most capabilities that one manifest names; the contract has six tasks.
@@ -146,14 +147,14 @@ fn contract(value: Value, field: &str) -> Result<String> {
     }
     Err(ReadError::field(
         field,
-        format!("expected {CONTRACT:?}, found {:?}", printable(&found)),
+        format!("expected {CONTRACT:?}, found {:?}", text::name(&found)),
     ))
 }
 
 fn identity(value: Value, field: &str) -> Result<String> {
     let name = value.string(field)?;
     check_identity(&name).map_err(|reason| {
-        ReadError::field(field, format!("{reason}, found {:?}", printable(&name)))
+        ReadError::field(field, format!("{reason}, found {:?}", text::name(&name)))
     })?;
     Ok(name)
 }
@@ -164,7 +165,7 @@ fn version(value: Value, field: &str) -> Result<Version> {
         .ok()
         .filter(|version| text.len() <= MAX_VERSION_BYTES && version.to_string() == text)
         .ok_or_else(|| {
-            let found = printable(&text);
+            let found = text::name(&text);
             ReadError::field(
                 field,
                 format!("expected a semantic version such as 1.0.0, found {found:?}"),
@@ -177,7 +178,7 @@ fn interfaces(value: Value, field: &str) -> Result<Vec<String>> {
     let names = list(value, field, |item, field| {
         let name = item.string(field)?;
         check_interface(&name).map_err(|reason| {
-            ReadError::field(field, format!("{reason}, found {:?}", printable(&name)))
+            ReadError::field(field, format!("{reason}, found {:?}", text::name(&name)))
         })?;
         Ok(name)
     })?;
@@ -198,7 +199,7 @@ fn file_entry(value: Value, field: &str) -> Result<FileEntry> {
     let path = fields.required("path", |value, field| {
         let path = value.string(field)?;
         check_path(&path).map_err(|reason| Error::ManifestPath {
-            path: printable(&path),
+            path: text::name(&path),
             reason,
         })?;
         Ok(path)

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use semver::Version;
 
 use crate::digest::Sha256Digest;
-use crate::error::{Error, ParseError, Result, printable};
+use crate::error::{Error, ParseError, Result};
 use crate::manifest::Manifest;
+use crate::text;
 use crate::trust::ModelPattern;
 use crate::trust::TrustError;
 
@@ -117,7 +118,7 @@ impl FromStr for ModelReference {
         let refused = || {
             ParseError(format!(
                 "expected a model such as acme/minilm, acme/minilm@1.2 or sha256:DIGEST, found {:?}",
-                printable(text)
+                text::name(text)
             ))
         };
         let digest = |text: &str| text.strip_prefix("sha256:").map(str::parse).transpose();

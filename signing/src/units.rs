@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ParseError, printable};
+use crate::error::ParseError;
+use crate::text;
 
 /// A number of bytes.
 ///
@@ -133,7 +134,7 @@ pub fn parse_time(text: &str) -> Result<Duration, ParseError> {
         .and_then(|time| Duration::try_from(time).ok())
         .filter(|time| time.as_millis() > 0 && time.subsec_nanos().is_multiple_of(1_000_000))
         .ok_or_else(|| {
-            let found = printable(text);
+            let found = text::name(text);
             ParseError(format!(
                 "expected a time in whole milliseconds, such as 5s or 500ms, found {found:?}"
             ))

@@ -6,7 +6,7 @@ use ampoule::{
     Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location, PermissionPolicy,
     ReleaseState, TrustStore,
 };
-use ampoule_signing::read_trusted_text;
+use ampoule_signing::{read_trusted_text, text};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::Arguments;
@@ -196,10 +196,18 @@ fn permissions(insecure: bool) -> PermissionPolicy {
 }
 
 fn read_config(location: &Location<'_>) -> Result<ConfigFile, Error> {
-    let text = read_trusted_text(location.clone(), "the configuration file", MAX_CONFIG_BYTES);
-    let text = text.map_err(|error| match error {
+    let config = read_trusted_text(location.clone(), "the configuration file", MAX_CONFIG_BYTES);
+    let config = config.map_err(|error| match error {
         ampoule_signing::Error::Io { .. } => Error::Config(error.to_string()),
         refused => refused.into(),
     })?;
-    toml::from_str(&text).map_err(|error| Error::Config(error.to_string().trim().to_owned()))
+    toml::from_str(&config).map_err(|error| {
+        // The message alone: with it comes the whole line that it is about, however long that is.
+        let message = text::sentence(error.message());
+        let before = error.span().and_then(|span| config.get(..span.start));
+        Error::Config(match before {
+            Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+            None => message,
+        })
+    })
 }

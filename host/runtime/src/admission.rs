@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use ampoule_signing::{
     ByteSize, Caps, Fuel, InitCaps, Manifest, ManifestLimits, TrustStore, VerifiedBundle,
-    VerifiedManifest,
+    VerifiedManifest, text,
 };
 
 use crate::contract::{CONTRACT, InterfaceName, Task};
 use crate::error::{Error, Phase, Result};
-use crate::guest_log::harmless;
 use crate::host_kernels::{Capability, Grants};
 use crate::limits::{Budget, Limits};
 use crate::surface::ComponentSurface;
@@ -267,7 +266,7 @@ fn check_imports(surface: &ComponentSurface) -> Result<()> {
     for name in surface.imports() {
         if !InterfaceName::parse(name).is_some_and(|interface| interface.is_in_base()) {
             return Err(Error::Import {
-                name: harmless(name),
+                name: text::name(name),
             });
         }
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ampoule_signing::text;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
@@ -16,7 +17,6 @@ use crate::compile::SandboxStart;
 use crate::contract::Task;
 use crate::engine::EngineProfile;
 use crate::error::{Error, Result};
-use crate::guest_log::harmless;
 use crate::host_kernels::{KernelThreads, Kernels};
 use crate::state::{SandboxState, new_linker};
 use crate::stop::TypeMismatch;
@@ -100,7 +100,7 @@ pub(crate) fn link(
         .instantiate_pre(&code.component)
         // The names were admitted, so it is a function or a type within an interface that differs.
         .map_err(|error| Error::Import {
-            name: harmless(&format!("{error:#}")),
+            name: text::sentence(&format!("{error:#}")),
         })?;
     let exports = find_exports(&instance, model.tasks())?;
     let assets = match code.facts.start {

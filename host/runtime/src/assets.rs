@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ampoule_signing::VerifiedBundle;
+use ampoule_signing::{VerifiedBundle, text};
 use bytes::Bytes;
 
 use crate::bindings::ampoule::model::types::Error as GuestError;
-use crate::guest_log::harmless;
 use crate::limits::MAX_ASSET_READ;
 
 /// The files that a model may read, by the name that its manifest gives them.
@@ -29,7 +28,7 @@ impl AssetFiles {
     /// The file of this name. Error: `asset.not-found`.
     pub(crate) fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
         self.0.get(name).ok_or_else(|| {
-            let name: String = harmless(name).chars().take(80).collect();
+            let name = text::name(name);
             error(
                 "asset.not-found",
                 format!("the manifest lists no file `{name}`"),

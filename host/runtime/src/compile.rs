@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_signing::{ByteSize, Fuel, text};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
 use crate::engine::BuildEngines;
 use crate::error::{Error, Result};
-use crate::guest_log::{GuestLog, harmless};
+use crate::guest_log::GuestLog;
 use crate::host_kernels::LayerSpec;
 use crate::snapshot::{self, Init, Snapshot};
 use crate::system_refusal::out_of_memory;
@@ -103,7 +103,7 @@ pub(crate) fn compile(
 fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
     engine.precompile_component(component).map_err(|error| {
         out_of_memory(&error).unwrap_or_else(|| Error::Compile {
-            reason: harmless(&format!("{error:#}")),
+            reason: text::sentence(&format!("{error:#}")),
         })
     })
 }

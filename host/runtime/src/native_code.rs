@@ -7,11 +7,11 @@
 
 use std::io;
 
+use ampoule_signing::text;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::error::{Error, Result};
-use crate::guest_log::harmless;
 use crate::sealed_file::SealedFile;
 use crate::system_refusal::system_refusal;
 use crate::wasmtime_words::is_pool_count;
@@ -81,7 +81,7 @@ fn refused(refusal: &io::Error) -> Error {
 fn explain(words: &str) -> Error {
     if is_pool_count(words) {
         return Error::Instances {
-            reason: harmless(words),
+            reason: text::sentence(words),
         };
     }
     Error::internal(format!("compiled code does not load: {words}"))

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_signing::{ByteSize, Fuel, text};
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Component, ComponentType, Instance, Lift, WasmList};
 use wasmtime::{Engine, Store};
@@ -24,7 +24,7 @@ use crate::clocks::ClockResolution;
 use crate::compile::InitReport;
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
-use crate::guest_log::{GuestLog, harmless};
+use crate::guest_log::GuestLog;
 use crate::host_kernels::{Kernels, LayerSpec, PackList};
 use crate::limits::{Budget, MAX_MEMORIES};
 use crate::state::{SandboxState, new_linker};
@@ -104,7 +104,7 @@ fn wizer() -> Wizer {
 fn instrument(component: &[u8]) -> Result<(ComponentContext<'_>, Vec<u8>), String> {
     catch_unwind(|| wizer().instrument_component(component))
         .map_err(|_| "the snapshotter gave up".to_owned())?
-        .map_err(|error| harmless(&format!("{error:#}")))
+        .map_err(|error| text::sentence(&format!("{error:#}")))
 }
 
 /// Runs `init` and takes the snapshot, on this thread.
@@ -132,13 +132,13 @@ pub(crate) fn take(
         // No code can run then, with a snapshot or without.
         Err(error) if is_forbidden(&error) => {
             return Err(Error::Executable {
-                reason: harmless(&format!("{error:#}")),
+                reason: text::sentence(&format!("{error:#}")),
             });
         }
         // Whether it is the component that is wrong, or what was added to it, compiling it as it is
         // will tell.
         Err(error) => {
-            let reason = harmless(&format!("with accessors to its state: {error:#}"));
+            let reason = text::sentence(&format!("with accessors to its state: {error:#}"));
             return Ok(Snapshot::Impossible { reason });
         }
     };
@@ -204,7 +204,7 @@ async fn initialise(
         .instantiate_pre(component)
         // The names were admitted, so it is a function or a type within an interface that differs.
         .map_err(|error| Error::Import {
-            name: harmless(&format!("{error:#}")),
+            name: text::sentence(&format!("{error:#}")),
         })?;
     let exports = lifecycle::GuestIndices::new(&linked)
         .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
@@ -278,7 +278,7 @@ async fn read_state(
             init,
             layers,
         }),
-        Some(Err(error)) => impossible(&harmless(&format!("{error:#}"))),
+        Some(Err(error)) => impossible(&text::sentence(&format!("{error:#}"))),
         None => impossible("the snapshotter gave up"),
     }
 }

@@ -3,11 +3,10 @@
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::error::{Error, Phase};
-use crate::guest_log::harmless;
-use crate::limits::{Budget, MAX_GUEST_MESSAGE_CHARS, MAX_WASM_STACK};
+use crate::limits::{Budget, MAX_WASM_STACK};
 use crate::memory::Denial;
 use crate::wasmtime_words::{is_hostcall_fuel, is_store_count};
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_signing::{ByteSize, Fuel, text};
 
 /// Reasons of our own to stop a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +31,7 @@ impl TypeMismatch {
     pub(crate) fn new(interface: &'static str, error: &wasmtime::Error) -> Self {
         Self {
             interface,
-            reason: harmless(&format!("{error:#}")),
+            reason: text::sentence(&format!("{error:#}")),
         }
     }
 }
@@ -110,7 +109,7 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
     }
     if is_store_count(&words) {
         return Error::Instances {
-            reason: harmless(&words),
+            reason: text::sentence(&words),
         };
     }
     Error::Trap {
@@ -126,18 +125,14 @@ fn describe_trap(error: &wasmtime::Error, words: &str) -> String {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return trap.to_string();
     }
-    truncate(&harmless(words))
+    text::sentence(words)
 }
 
 /// An error that the guest reports of itself. Nothing in it is believed: the code is passed on
-/// only when it is an `input.*` code of harmless letters, so a guest cannot pose as the host.
+/// only when it is an `input.*` code as codes are written, so a guest cannot pose as the host.
 pub(crate) fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Error {
-    let message = truncate(&harmless(message));
-    let is_code = !code.is_empty()
-        && code.len() <= 64
-        && code
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
+    let message = text::sentence(message);
+    let is_code = is_code(code);
     if is_code && code.starts_with("input.") && phase == Phase::Request {
         return Error::RefusedInput {
             code: code.to_owned(),
@@ -151,11 +146,17 @@ pub(crate) fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Er
     }
 }
 
-fn truncate(text: &str) -> String {
-    match text.char_indices().nth(MAX_GUEST_MESSAGE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+/// Bytes of a guest's code.
+const MAX_CODE_BYTES: usize = 64;
+
+/// Tells whether a text is a code: lower-case words of letters and digits, with one hyphen or one dot between
+/// two.
+fn is_code(text: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= MAX_CODE_BYTES
+        && text
+            .split(['.', '-'])
+            .all(|word| !word.is_empty() && word.bytes().all(is_letter))
 }
 
 #[cfg(test)]
@@ -171,12 +172,26 @@ mod tests {
             "",
             "input.\n",
             "INPUT.x",
+            "input",
+            "input.",
+            "input....---",
+            "input..image",
+            "input.-image",
+            "input.image-",
+            "input.image.",
+            ".input.image",
+            "input.bild\u{e4}",
+            "input.im age",
+            &format!("input.{}", "a".repeat(59)),
+            &format!("input.{}", "a".repeat(10_000)),
         ] {
             let error = explain_guest_error(Phase::Request, code, "x");
             assert_eq!(error.code(), "guest.error", "{code}");
         }
-        let error = explain_guest_error(Phase::Request, "input.image", "no picture");
-        assert_eq!(error.code(), "input.image");
+        for code in ["input.image", "input.image-2.too-large", "input.7"] {
+            let error = explain_guest_error(Phase::Request, code, "no picture");
+            assert_eq!(error.code(), code);
+        }
         let error = explain_guest_error(Phase::Init, "input.image", "no picture");
         assert_eq!(error.code(), "guest.error");
     }
@@ -188,6 +203,6 @@ mod tests {
             panic!("{error:?}");
         };
         assert!(!message.contains('\u{1b}'));
-        assert_eq!(message.chars().count(), MAX_GUEST_MESSAGE_CHARS + 1);
+        assert_eq!(message.chars().count(), text::MAX_SENTENCE_CHARS + 1);
     }
 }

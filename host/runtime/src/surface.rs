@@ -1,11 +1,10 @@
 //! What a component imports and exports, read from its bytes before anything is compiled.
 
-use ampoule_signing::ByteSize;
+use ampoule_signing::{ByteSize, text};
 use wasmtime::wasmparser::{BinaryReaderError, ComponentTypeRef, Encoding, Parser, Payload};
 
 use crate::component_size::ComponentSize;
 use crate::error::{Error, Result};
-use crate::guest_log::harmless;
 
 /// The names at a component's outermost level. Nested components and core modules can only reach
 /// what comes in here.
@@ -89,7 +88,7 @@ impl Error {
     /// What no parser of components understands.
     pub(crate) fn malformed(error: &BinaryReaderError) -> Self {
         Self::Compile {
-            reason: harmless(&format!("not a WebAssembly component: {error}")),
+            reason: text::sentence(&format!("not a WebAssembly component: {error}")),
         }
     }
 }

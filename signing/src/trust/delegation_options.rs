@@ -6,8 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::error::{ParseError, printable};
+use crate::error::ParseError;
 use crate::key::PublicKey;
+use crate::text;
 use crate::trust::cap_options::CapOptions;
 use crate::trust::delegation::Delegation;
 use crate::trust::validity::Validity;
@@ -78,7 +79,7 @@ impl FromStr for Bound {
         text.parse().map(|time| Self(Some(time))).map_err(|_| {
             ParseError(format!(
                 "expected a time such as 2027-12-31T00:00:00Z or none, found {:?}",
-                printable(text)
+                text::name(text)
             ))
         })
     }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{ParseError, printable};
+use crate::error::ParseError;
 use crate::names::check_identity;
+use crate::text;
 
 /// `acme/*`, everything that `acme` publishes, or `acme/minilm`, that one model.
 ///
@@ -32,7 +33,7 @@ impl ModelPattern {
         for (what, text) in [("publisher", Some(publisher)), ("model", name)] {
             if let Some(text) = text {
                 check_identity(text).map_err(|reason| {
-                    ParseError(format!("the {what} {:?}: {reason}", printable(text)))
+                    ParseError(format!("the {what} {:?}: {reason}", text::name(text)))
                 })?;
             }
         }
@@ -81,7 +82,7 @@ impl FromStr for ModelPattern {
         let (publisher, name) = text.split_once('/').ok_or_else(|| {
             ParseError(format!(
                 "expected PUBLISHER/* or PUBLISHER/MODEL, found {:?}",
-                printable(text)
+                text::name(text)
             ))
         })?;
         Self::new(publisher, (name != "*").then_some(name))

@@ -10,8 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 
 use crate::digest::{Sha256Digest, parse_digest};
 use crate::directory::Directory;
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result};
 use crate::json::{self, Fields, ReadError, Value};
+use crate::text;
 use crate::trust::error::TrustError;
 use crate::trust::model_pattern::ModelPattern;
 use crate::trust::releases::SeenRelease;
@@ -47,7 +48,7 @@ impl Selection<'_> {
     fn take(&mut self, model: &ModelPattern, name: &str) -> json::Result<bool> {
         let is_of = |publisher: &str| model.publisher() == publisher;
         let stranger =
-            || ReadError::field(printable(name), "expected models of one publisher only");
+            || ReadError::field(text::name(name), "expected models of one publisher only");
         match self {
             Self::All => Ok(true),
             Self::AllOf { publisher } if !is_of(publisher) => Err(stranger()),
@@ -128,7 +129,7 @@ fn parse(
     }
     match read {
         Err(error) if error.is_io() => Err(Error::io("read the releases")(error.into())),
-        Err(error) => Err(malformed(printable(&error.to_string()))),
+        Err(error) => Err(malformed(text::sentence(&error.to_string()))),
         Ok(()) => Ok(found.releases),
     }
 }
@@ -177,7 +178,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                 }
                 _ => {
                     members.next_value::<IgnoredAny>()?;
-                    let name = printable(&name);
+                    let name = text::name(&name);
                     return Err(A::Error::custom(format!(
                         "the field `{name}`: unknown, or there twice"
                     )));
@@ -214,7 +215,7 @@ impl<'de> Visitor<'de> for Releases<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key::<String>()? {
-            let field = format!("releases.{}", printable(&name));
+            let field = format!("releases.{}", text::name(&name));
             let model: Option<ModelPattern> = name.parse().ok();
             let model = model
                 .filter(ModelPattern::is_one_model)

@@ -14,8 +14,9 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, printable};
+use crate::error::Error;
 use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value, parsed};
+use crate::text;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{
@@ -53,7 +54,7 @@ pub(crate) fn parse(text: &str) -> Result<TrustStore, Error> {
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         Error::Trust(TrustError::Malformed {
             document: DOCUMENT,
-            reason: printable(error.message()),
+            reason: text::sentence(error.message()),
         })
     })?;
     read(toml::Value::Table(table)).map_err(in_document(DOCUMENT))
@@ -103,14 +104,14 @@ fn value(from: toml::Value, field: &str) -> Result<Value> {
             .map(Value::Integer)
             .ok_or_else(|| {
                 ReadError::field(
-                    printable(field),
+                    text::name(field),
                     format!("expected a number from 0 to {MAX_INTEGER}, found {number}"),
                 )
             })?,
         toml::Value::Boolean(_) => Value::Bool,
         toml::Value::Float(_) => {
             let reason = "expected a whole number, found a fraction";
-            return Err(ReadError::field(printable(field), reason));
+            return Err(ReadError::field(text::name(field), reason));
         }
         toml::Value::Datetime(time) => Value::String(time.to_string()),
         toml::Value::Array(items) => Value::Array(

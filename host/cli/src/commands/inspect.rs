@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ampoule::{Capability, Inspection, KeyId, Manifest};
-use ampoule_signing::TrustStore;
+use ampoule_signing::{TrustStore, text};
 use serde::Serialize;
 
 use crate::arguments::BundleCommand;
@@ -147,12 +147,12 @@ fn to_text(document: &Document<'_>) -> String {
     for file in std::iter::once(manifest.component()).chain(manifest.files()) {
         line("file", &format!("{} {:?}", file.size(), file.path()));
     }
-    // Names in a component are bytes of a stranger: shown escaped.
+    // Names in a component are bytes of a stranger: shown escaped, and no longer than a name is.
     for import in document.imports {
-        line("imports", &format!("{import:?}"));
+        line("imports", &format!("{:?}", text::name(import)));
     }
     for export in document.exports {
-        line("exports", &format!("{export:?}"));
+        line("exports", &format!("{:?}", text::name(export)));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! All layers of one model, packed once and shared by its sandboxes.
 
-use ampoule_signing::ByteSize;
+use ampoule_signing::{ByteSize, text};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::layer_spec::LayerSpec;
@@ -8,7 +8,6 @@ use super::pack_list::packed_bytes;
 use super::packed_layer::PackedLayer;
 use crate::assets::AssetFiles;
 use crate::error::{Error, Result};
-use crate::guest_log::harmless;
 
 /// The layers in the order of their numbers.
 pub(crate) struct PackedLayers {
@@ -25,7 +24,7 @@ impl PackedLayers {
             .map(|spec| PackedLayer::pack(spec, files))
             .collect::<std::result::Result<_, _>>()
             .map_err(|error| Error::Compile {
-                reason: harmless(&format!("a layer to pack: {}", error.message)),
+                reason: text::sentence(&format!("a layer to pack: {}", error.message)),
             })?;
         Ok(Self {
             layers,
