@@ -1,6 +1,9 @@
 //! The memory that one sandbox may have: a limiter that counts the total over all its memories and
 //! tables.
 
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
 use ampoule_signing::ByteSize;
 use wasmtime::ResourceLimiter;
 
@@ -22,13 +25,14 @@ pub(crate) struct Denial {
 ///
 /// A guest that is refused usually aborts, so the refusal is remembered: the trap that follows is
 /// then told as what it is.
-#[derive(Debug)]
 pub(crate) struct MemoryBudget {
     instances: usize,
     allowed: u64,
     used: u64,
     peak: u64,
     denial: Option<Denial>,
+    /// Answers of the host's that count until they are gone.
+    alive: Vec<(Weak<dyn Any + Send + Sync>, u64)>,
 }
 
 impl MemoryBudget {
@@ -39,6 +43,7 @@ impl MemoryBudget {
             used: 0,
             peak: 0,
             denial: None,
+            alive: Vec::new(),
         }
     }
 
@@ -57,6 +62,7 @@ impl MemoryBudget {
     pub(crate) fn begin_phase(&mut self, allowed: ByteSize) -> Result<(), Denial> {
         self.allowed = allowed.bytes();
         self.denial = None;
+        self.forget_gone();
         if self.used > self.allowed {
             return Err(Denial {
                 asked: ByteSize::from_bytes(self.used),
@@ -72,12 +78,35 @@ impl MemoryBudget {
         self.request(0, memory.bytes())
     }
 
-    /// Whether the sandbox may have so much more. If not, that is remembered.
-    pub(crate) fn has_room_for(&mut self, memory: ByteSize) -> bool {
-        let (used, peak) = (self.used, self.peak);
-        let has_room = self.request(0, memory.bytes());
-        (self.used, self.peak) = (used, peak);
-        has_room
+    /// Counts no longer what was held.
+    pub(crate) fn release(&mut self, memory: ByteSize) {
+        self.used = self.used.saturating_sub(memory.bytes());
+    }
+
+    /// Counts memory as the sandbox's own until `owner` is dropped by all who have it. That is found out when the
+    /// sandbox next asks for memory.
+    pub(crate) fn hold_while_alive<T: Any + Send + Sync>(
+        &mut self,
+        memory: ByteSize,
+        owner: &Arc<T>,
+    ) -> bool {
+        let is_held = self.hold(memory);
+        if is_held {
+            let owner: Weak<T> = Arc::downgrade(owner);
+            self.alive.push((owner, memory.bytes()));
+        }
+        is_held
+    }
+
+    fn forget_gone(&mut self) {
+        let used = &mut self.used;
+        self.alive.retain(|(owner, bytes)| {
+            let is_alive = owner.strong_count() > 0;
+            if !is_alive {
+                *used = used.saturating_sub(*bytes);
+            }
+            is_alive
+        });
     }
 
     /// The most that the sandbox held at any time.
@@ -91,6 +120,7 @@ impl MemoryBudget {
     }
 
     fn request(&mut self, current: u64, desired: u64) -> bool {
+        self.forget_gone();
         let added = desired.saturating_sub(current);
         let total = self.used.saturating_add(added);
         if total > self.allowed {
@@ -163,6 +193,22 @@ mod tests {
         assert_eq!(budget.denial().unwrap().asked.bytes(), 600 + 320 + 81);
         assert!(budget.memory_growing(0, 80, None).unwrap());
         assert_eq!(budget.peak().bytes(), 1_000);
+    }
+
+    #[test]
+    fn what_the_host_holds_counts_until_it_is_gone() {
+        let mut budget = MemoryBudget::new(ByteSize::from_bytes(1_000));
+        assert!(budget.hold(ByteSize::from_bytes(700)));
+        assert!(!budget.memory_growing(0, 301, None).unwrap());
+        budget.release(ByteSize::from_bytes(700));
+        let answer = Arc::new(vec![0_u8; 700]);
+        assert!(budget.hold_while_alive(ByteSize::from_bytes(700), &answer));
+        assert!(!budget.memory_growing(0, 301, None).unwrap());
+        assert!(budget.memory_growing(0, 300, None).unwrap());
+        assert_eq!(budget.peak().bytes(), 1_000);
+        drop(answer);
+        assert!(budget.memory_growing(300, 1_000, None).unwrap());
+        assert!(!budget.hold_while_alive(ByteSize::from_bytes(1), &Arc::new(0_u8)));
     }
 
     #[test]

@@ -34,6 +34,9 @@ const BLOCK_SCORES: usize = 1 << 17;
 /// Heads at once, at most, if there are no more threads: narrow ones take more memory packed than they have.
 const HEADS_AT_ONCE: usize = 32;
 
+/// Packed matrices are filled up to so many columns or rows, the widest panel of any kernel.
+const PANEL: u64 = 64;
+
 /// What a score's exponential costs, in multiplications.
 const EXPONENTIAL: u64 = 16;
 
@@ -71,6 +74,29 @@ impl Heads {
             .saturating_mul(self.count as u64)
     }
 
+    /// Counts the numbers that are held beside the rows that come and go: keys and values, filled up to whole panels,
+    /// and the scores and the answers of a block, for each head that is computed at once.
+    pub(super) fn scratch(self, rows: usize, threads: usize) -> u64 {
+        let (rows, width) = (rows as u64, self.width as u64);
+        let packed = 2 * (rows + PANEL) * (width + PANEL);
+        let work = (self.block(rows as usize) as u64).saturating_mul(rows + width);
+        (packed + work).saturating_mul(self.at_once(rows as usize, threads) as u64)
+    }
+
+    /// Rows that are attended to at once.
+    fn block(self, rows: usize) -> usize {
+        (BLOCK_MULTIPLICATIONS / (2 * rows * self.width).max(1))
+            .min(BLOCK_SCORES / rows.max(1))
+            .clamp(1, rows.max(1))
+    }
+
+    /// Heads that are computed at once.
+    fn at_once(self, rows: usize, threads: usize) -> usize {
+        let all_rows = (2 * rows * self.width).saturating_mul(rows).max(1);
+        let at_once = (BLOCK_MULTIPLICATIONS / all_rows).min(HEADS_AT_ONCE);
+        at_once.max(threads).min(self.count)
+    }
+
     /// `softmax(q·kᵀ / √width)·v` of each head, `[rows, heads · width]`. `go_on` is asked before each piece
     /// of work.
     pub(super) fn attend(
@@ -80,14 +106,10 @@ impl Heads {
         go_on: impl Fn() -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Vec<f32>> {
         let rows = x.count();
-        let block = (BLOCK_MULTIPLICATIONS / (2 * rows * self.width).max(1))
-            .min(BLOCK_SCORES / rows.max(1))
-            .clamp(1, rows.max(1));
+        let block = self.block(rows);
         let mut y = vec![0.0; rows * self.outputs()];
-        let all_rows = (2 * rows * self.width).saturating_mul(rows).max(1);
-        let at_once = (BLOCK_MULTIPLICATIONS / all_rows).min(HEADS_AT_ONCE);
         let mut work: Vec<Work> = Vec::new();
-        work.resize_with(at_once.max(threads).min(self.count), Work::default);
+        work.resize_with(self.at_once(rows, threads), Work::default);
         for first in (0..self.count).step_by(work.len()) {
             go_on()?;
             let group = first..(first + work.len()).min(self.count);

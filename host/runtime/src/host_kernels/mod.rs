@@ -112,7 +112,7 @@ fn apply(
     mut store: Store<'_>,
     steps: &[wit::Step],
     x: &[f32],
-) -> wasmtime::Result<Result<Vec<f32>, GuestError>> {
+) -> wasmtime::Result<Result<Arc<Vec<f32>>, GuestError>> {
     let (layers, threads) = match &store.data().kernels {
         Kernels::Packed { layers, threads } => (Arc::clone(layers), Arc::clone(threads)),
         Kernels::NotGranted => return Ok(Err(not_granted())),
@@ -124,17 +124,37 @@ fn apply(
         Err(error) => return Ok(Err(error)),
     };
     charge(&mut store, stages.multiplications(x.count()))?;
-    // The guest has to find room for the answer, and what comes before it is gone by then. If there is
-    // none, the host does not look for it either.
-    let bytes = (x.count() as u64 * stages.longest() as u64).saturating_mul(4);
+    // Everything that the host holds for this call is the sandbox's own: what came in, and what comes of it. If there
+    // is no room for that, the host does not look for it either.
+    let held = stages.held(x.count(), threads.count());
+    let given = size_of_val(x.values()) as u64 + steps.iter().map(step_bytes).sum::<u64>();
+    let bytes = ByteSize::from_bytes(given.saturating_add(held.most));
     let state = store.data_mut();
-    if !state.memory.has_room_for(ByteSize::from_bytes(bytes)) {
+    if !state.memory.hold(bytes) {
         return Err(wasmtime::Error::msg("rows over the memory limit"));
     }
     let check = state.checker();
     // One change of threads for the whole call: a product is shorter than a few of them.
     let y = threads.run(|| stages.run(x, threads.count(), || Ok(check()?)));
-    y.map(Ok)
+    state.memory.release(bytes);
+    // The guest's copy of the answer is made while the host's is there, so both are counted until then.
+    let y = Arc::new(y?);
+    if !state
+        .memory
+        .hold_while_alive(ByteSize::from_bytes(held.answer), &y)
+    {
+        return Err(wasmtime::Error::msg("an answer over the memory limit"));
+    }
+    Ok(Ok(y))
+}
+
+/// The memory that a step takes here, beside what `apply` counts of its layer.
+fn step_bytes(step: &wit::Step) -> u64 {
+    let numbers = match step {
+        wit::Step::Normalize(step) => size_of_val(&*step.weight) + size_of_val(&*step.bias),
+        _ => 0,
+    };
+    (size_of::<wit::Step>() + numbers) as u64
 }
 
 /// Takes the fuel for the whole call, so that what cannot be paid for is not begun.

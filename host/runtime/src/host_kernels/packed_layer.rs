@@ -93,6 +93,14 @@ impl PackedLayer {
         first..(first + self.width).min(self.outputs())
     }
 
+    /// The numbers of one panel, where panels are widened while they are read.
+    pub(super) fn widened(&self) -> usize {
+        match self.panels.first() {
+            Some(Panel::F16(_) | Panel::Int4(_)) => self.inputs * self.width,
+            _ => 0,
+        }
+    }
+
     /// The memory that it takes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {

@@ -67,7 +67,15 @@ pub(super) struct RowStage<'a> {
     multiplications: u64,
     /// The length of the longest row in it.
     widest: usize,
+    /// The length of the rows that are kept after it, or 0.
+    kept_after: usize,
+    /// The numbers of the largest panel that is widened while it is read.
+    widened: usize,
 }
+
+/// Rows of the widest that a block is held in at once: what goes into a layer and comes out of it, a panel's share,
+/// what is kept, and whole numbers and their sums where a layer multiplies such.
+const BLOCK_COPIES: u64 = 7;
 
 impl<'a> RowStage<'a> {
     /// Without steps yet, for rows of this length; `kept` is that of those that were kept before, or 0.
@@ -79,6 +87,8 @@ impl<'a> RowStage<'a> {
             kept,
             multiplications: 0,
             widest: inputs.max(kept),
+            kept_after: kept,
+            widened: 0,
         }
     }
 
@@ -88,11 +98,17 @@ impl<'a> RowStage<'a> {
         let multiplications = match &step {
             RowStep::Linear(layer, _) => {
                 self.outputs = layer.outputs();
+                self.widened = self.widened.max(layer.widened());
                 length.saturating_mul(self.outputs as u64)
             }
             RowStep::Keep | RowStep::AddKept => length,
             RowStep::Normalize(_) => length.saturating_mul(Normalization::MULTIPLICATIONS),
         };
+        match &step {
+            RowStep::Keep => self.kept_after = self.outputs,
+            RowStep::AddKept => self.kept_after = 0,
+            RowStep::Linear(..) | RowStep::Normalize(_) => {}
+        }
         self.multiplications = self.multiplications.saturating_add(multiplications);
         self.widest = self.widest.max(self.outputs);
         self.steps.push(step);
@@ -108,9 +124,31 @@ impl<'a> RowStage<'a> {
         self.outputs
     }
 
+    /// The length of a row that is kept after it.
+    pub(super) fn kept_after(&self) -> usize {
+        self.kept_after
+    }
+
     /// The work that so many rows are, in multiplications with an addition.
     pub(super) fn multiplications(&self, rows: usize) -> u64 {
         self.multiplications.saturating_mul(rows as u64)
+    }
+
+    /// Counts the numbers that are held while a block goes through it, beside rows that come, go and are kept.
+    pub(super) fn scratch(&self, rows: usize, threads: usize) -> u64 {
+        let block = self.block(threads).min(rows) as u64;
+        let of_block = block.saturating_mul(self.widest as u64);
+        let widened = (self.widened as u64).saturating_mul(threads as u64);
+        of_block
+            .saturating_mul(BLOCK_COPIES)
+            .saturating_add(widened)
+    }
+
+    /// Rows that go through the steps at once.
+    fn block(&self, threads: usize) -> usize {
+        (BLOCK_ROWS * threads)
+            .min(BLOCK_NUMBERS / self.widest.max(1))
+            .max(1)
     }
 
     /// The rows `x` through the steps. `kept` is what was kept before, and becomes what is kept after. `go_on` is
@@ -123,9 +161,7 @@ impl<'a> RowStage<'a> {
         go_on: impl Fn() -> wasmtime::Result<()> + Sync,
     ) -> wasmtime::Result<Vec<f32>> {
         let count = x.count();
-        let rows = (BLOCK_ROWS * threads)
-            .min(BLOCK_NUMBERS / self.widest.max(1))
-            .max(1);
+        let rows = self.block(threads);
         // Each thread takes its rows through all steps, and waits for no other in between.
         let part = rows
             .min(count)

@@ -19,8 +19,14 @@ pub(super) struct Stages<'a> {
     outputs: usize,
     /// The length of the rows that are kept, if any are.
     kept: Option<usize>,
-    /// The length of the longest rows that are ever kept.
-    longest_kept: usize,
+}
+
+/// Memory of the host's that a call takes, in bytes, beside the rows that it is given.
+pub(super) struct Held {
+    /// While it computes, at most.
+    pub(super) most: u64,
+    /// The answer.
+    pub(super) answer: u64,
 }
 
 /// What is done to all rows before the next is begun.
@@ -47,7 +53,6 @@ impl<'a> Stages<'a> {
             inputs,
             outputs: inputs,
             kept: None,
-            longest_kept: 0,
         };
         for step in steps {
             match step {
@@ -101,7 +106,6 @@ impl<'a> Stages<'a> {
     fn keep(&mut self) {
         self.push(RowStep::Keep);
         self.kept = Some(self.outputs);
-        self.longest_kept = self.longest_kept.max(self.outputs);
     }
 
     fn add_kept(&mut self) -> Result<(), GuestError> {
@@ -175,14 +179,30 @@ impl<'a> Stages<'a> {
         each.fold(0, u64::saturating_add)
     }
 
-    /// How many numbers a row is at most that are held of all rows at once, beside what goes in: what goes on, and
-    /// what is kept, before and after.
-    pub(super) fn longest(&self) -> usize {
-        let lengths = self.stages.iter().map(|stage| match stage {
-            Stage::Rows(stage) => stage.outputs(),
-            Stage::Attention(heads) => heads.outputs(),
-        });
-        lengths.max().unwrap_or(0) + 2 * self.longest_kept
+    /// Counts the bytes that are held at most of so many rows on the way, and at its end.
+    ///
+    /// Of the first stage what comes in is the caller's. Each stage holds what comes, what goes, what is kept before
+    /// and after it, and what it needs meanwhile.
+    pub(super) fn held(&self, rows: usize, threads: usize) -> Held {
+        let of_rows = |length: usize| (rows as u64).saturating_mul(length as u64);
+        let (mut most, mut coming, mut kept) = (0, 0, 0);
+        for stage in &self.stages {
+            let (outputs, kept_after, scratch) = match stage {
+                Stage::Rows(stage) => (
+                    stage.outputs(),
+                    stage.kept_after(),
+                    stage.scratch(rows, threads),
+                ),
+                Stage::Attention(heads) => (heads.outputs(), kept, heads.scratch(rows, threads)),
+            };
+            let numbers = of_rows(coming + outputs + kept + kept_after);
+            most = most.max(numbers.saturating_add(scratch));
+            (coming, kept) = (outputs, kept_after);
+        }
+        Held {
+            most: most.saturating_mul(4),
+            answer: of_rows(coming).saturating_mul(4),
+        }
     }
 
     /// The rows `x` through all of them. `go_on` is asked before each piece of work.
