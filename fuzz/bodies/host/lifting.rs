@@ -11,7 +11,7 @@ use super::answering_guests::{
 };
 
 /// An answer to `embed` of one text: the vector [1.0], and a text that is not truncated.
-const GOOD: [u32; 16] = [
+const GOOD: [u32; 17] = [
     32,
     0,
     0,
@@ -22,12 +22,13 @@ const GOOD: [u32; 16] = [
     0, // the answer is at 32
     0,
     1,
-    60,
+    64,
     1,
     4,
     1,
     0,
-    0x3f80_0000, // ok, 1 dimension, the values at 60, the flags at 4
+    0,           // ok, 1 dimension, the values at 64, the flags at 4, nothing used
+    0x3f80_0000,
 ];
 
 /// The first byte says what is asked, the second how much of it, and the others are what is answered.
@@ -112,7 +113,7 @@ fn generate(model: &Model, answer: &[u8]) {
             assert!(asked <= CHUNKS);
             match generation.next().await {
                 Ok(Some(chunk)) => {
-                    assert_report(generation.report());
+                    assert_report(&generation.report());
                     let Finish { reason, .. } = chunk.finish.unwrap_or_else(no_finish);
                     assert_handed_over(chunk.text.len() + reason.len());
                 }

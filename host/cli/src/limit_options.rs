@@ -111,6 +111,11 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) texts: Option<usize>,
 
+    /// The most turns of a conversation.
+    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TURNS")]
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) turns: Option<usize>,
+
     /// The largest component that is compiled.
     #[arg(
         long,
@@ -173,6 +178,7 @@ impl LimitOptions {
         set(&mut limits.images, self.images);
         set(&mut limits.text_chars, self.text_chars);
         set(&mut limits.texts, self.texts);
+        set(&mut limits.turns, self.turns);
         set(&mut limits.component, self.component_bytes);
         set(&mut limits.bundle, self.bundle_bytes);
         set(&mut limits.sandboxes, self.sandboxes);

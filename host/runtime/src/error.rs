@@ -155,8 +155,11 @@ pub enum Error {
         allowed: ByteSize,
     },
 
-    /// `limit.output`: the guest handed the host more than it may in one call.
-    #[error("{phase} handed the host more than the {allowed} allowed in one call")]
+    /// `limit.output`: the guest handed the host more than it may: in one call, or in all chunks of a generation
+    /// together.
+    #[error(
+        "{phase} handed the host more than the {allowed} that the model's manifest allows for one answer"
+    )]
     Output {
         /// Which part of the sandbox's life.
         phase: Phase,
@@ -358,6 +361,21 @@ impl Error {
             Self::Thread { .. } => "io.thread",
             Self::System { .. } | Self::Addresses { .. } | Self::Executable { .. } => "io.system",
             Self::Internal { .. } => "internal.bug",
+        }
+    }
+
+    /// Tells whether a caller has made this happen and can make it happen again and again: by what was asked, by
+    /// asking when others do as well, or by not reading on. An operator's log is no place for such an error.
+    pub(crate) fn is_of_the_caller(&self) -> bool {
+        match self {
+            Self::Busy { .. }
+            | Self::Idle { .. }
+            | Self::TooLarge { .. }
+            | Self::InvalidInput { .. }
+            | Self::RefusedInput { .. }
+            | Self::NoSuchTask { .. }
+            | Self::GenerationOver => true,
+            _ => false,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ampoule_signing::ByteSize;
 use wasmtime::component::ResourceAny;
 
 use crate::answer::Usage;
+use crate::answer_check::check_finish;
 use crate::bindings::exports::ampoule::model::text_generation as wit;
 use crate::chores::Chore;
 use crate::contract::Task;
@@ -92,7 +94,8 @@ impl GenerationRequest {
 /// The next piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Whole characters, possibly none.
+    /// Whole characters of any kind, possibly none. What shows them in a terminal passes them through
+    /// [`harmless_text`](crate::harmless_text).
     pub text: String,
     /// Present in the last chunk, and only there.
     pub finish: Option<Finish>,
@@ -101,7 +104,7 @@ pub struct Chunk {
 /// How a generation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
-    /// `stop`, `stop-string`, `length`, or what else the model says.
+    /// `stop`, `stop-string`, `length`, or another word of lower-case letters.
     pub reason: String,
     /// What the whole generation cost in tokens.
     pub usage: Usage,
@@ -117,9 +120,14 @@ pub struct Generation {
     indices: wit::GuestIndices,
     resource: ResourceAny,
     sandbox: Arc<HeldSandbox>,
+    max_output_tokens: u32,
+    /// Chunks that were asked for.
     chunks: u32,
+    /// Bytes of text that came in them.
+    bytes: usize,
     is_finished: bool,
-    report: SandboxReport,
+    /// Cost so far, without the log, which stays where it is written until somebody wants it.
+    costs: SandboxReport,
 }
 
 impl Model {
@@ -131,10 +139,11 @@ impl Model {
     pub async fn generate(&self, request: GenerationRequest) -> Result<Generation> {
         let exports = self.exports().text_generation.clone();
         let indices = exports.ok_or_else(|| self.lacks(Task::TextGeneration))?;
-        self.check_generation(&request)?;
+        self.limits().check_generation(&request)?;
+        let max_output_tokens = request.max_output_tokens;
         let request: wit::GenerationRequest = request.into();
         let load = indices.clone();
-        let (sandbox, report, resource) = self
+        let (sandbox, costs, resource) = self
             .open_sandbox(async move |store, instance| {
                 let guest = load.load(&mut *store, instance)?;
                 guest.call_generate(store, &request).await
@@ -145,44 +154,12 @@ impl Model {
             indices,
             resource,
             sandbox,
+            max_output_tokens,
             chunks: 0,
+            bytes: 0,
             is_finished: false,
-            report,
+            costs,
         })
-    }
-
-    fn check_generation(&self, request: &GenerationRequest) -> Result<()> {
-        let limits = self.limits();
-        let contents = || request.messages.iter().flat_map(|message| &message.content);
-        let images = contents()
-            .filter(|content| matches!(content, Content::Image(_)))
-            .count();
-        limits.check_image_count(images)?;
-        let mut texts: Vec<&str> = Vec::new();
-        for content in contents() {
-            match content {
-                Content::Text(text) => texts.push(text),
-                Content::Image(image) => limits.check_image(image)?,
-            }
-        }
-        texts.extend(request.messages.iter().map(|message| message.role.as_str()));
-        texts.extend(request.stop.iter().map(String::as_str));
-        for (key, value) in &request.options {
-            texts.extend([key.as_str(), value.as_str()]);
-        }
-        limits.check_texts(&texts)?;
-        let Sampling {
-            temperature, top_p, ..
-        } = request.sampling;
-        if !(temperature.is_finite() && temperature >= 0.0 && (0.0..=1.0).contains(&top_p)) {
-            return Err(Error::InvalidInput {
-                reason: format!(
-                    "temperature {temperature} and top-p {top_p}: a finite temperature of at \
-                     least 0 and a top-p from 0 to 1 are expected"
-                ),
-            });
-        }
-        Ok(())
     }
 }
 
@@ -211,37 +188,39 @@ impl Generation {
         let result = self.call(sandbox).await;
         unfinished.0 = None;
         drop(unfinished);
-        let (report, chunk) = result?;
-        self.report = report;
-        let Some(chunk) = chunk else {
-            return Err(Error::Answer {
-                reason: "the generation ended without a last chunk that says how".to_owned(),
-            });
-        };
+        let (costs, bytes, chunk) = result?;
+        self.costs = costs;
+        self.bytes = bytes;
         self.is_finished = chunk.finish.is_some();
         Ok(Some(chunk))
     }
 
     /// Asks the guest for the next chunk. If there are more, the sandbox is held for them afterwards.
-    async fn call(&self, sandbox: Sandbox) -> Result<(SandboxReport, Option<Chunk>)> {
+    /// Returns what it has cost by then, the bytes that have come by then, and the chunk.
+    async fn call(&self, sandbox: Sandbox) -> Result<(SandboxReport, usize, Chunk)> {
         let indices = self.indices.clone();
         let resource = self.resource;
         let held = Arc::clone(&self.sandbox);
         let expires = held.expires();
+        let answer = Progress {
+            bytes: self.bytes,
+            allowed: self.model.output_bytes(),
+            max_output_tokens: self.max_output_tokens,
+        };
         let work = async move |cancelled| {
             let call = sandbox.call(cancelled, async move |store, instance| {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.generation().call_next(store, resource).await
             });
             let (sandbox, chunk) = call.await?;
-            let chunk = chunk.map(Chunk::from);
-            let report = sandbox.report();
             // Here and not where it is waited for, which may be never; and what goes, goes on the
             // guests' thread.
-            if chunk.as_ref().is_some_and(|chunk| chunk.finish.is_none()) {
+            let (bytes, chunk) = answer.take(chunk)?;
+            let costs = sandbox.costs();
+            if chunk.finish.is_none() {
                 held.put(sandbox);
             }
-            Ok((report, chunk))
+            Ok((costs, bytes, chunk))
         };
         self.model.run(Urgency::Continued, expires, work).await
     }
@@ -267,10 +246,43 @@ impl Generation {
         self.model.add_chore(unmap);
     }
 
-    /// What the generation has cost so far.
+    /// Returns what the generation has cost so far, with all that its guest has said. The log is copied each
+    /// time: ask once, at the end.
     #[must_use]
-    pub fn report(&self) -> &SandboxReport {
-        &self.report
+    pub fn report(&self) -> SandboxReport {
+        SandboxReport {
+            log: self.sandbox.log().snapshot(),
+            ..self.costs.clone()
+        }
+    }
+}
+
+/// A generation's answer so far, and what more may come.
+struct Progress {
+    bytes: usize,
+    allowed: usize,
+    max_output_tokens: u32,
+}
+
+impl Progress {
+    /// Takes the next chunk. Returns how many bytes have come with it.
+    fn take(self, chunk: Option<wit::Chunk>) -> Result<(usize, Chunk)> {
+        let Some(chunk) = chunk else {
+            return Err(Error::Answer {
+                reason: "the generation ended without a last chunk that says how".to_owned(),
+            });
+        };
+        let bytes = self.bytes.saturating_add(chunk.text.len());
+        if bytes > self.allowed {
+            return Err(Error::Output {
+                phase: Phase::Request,
+                allowed: ByteSize::from_bytes(self.allowed as u64),
+            });
+        }
+        if let Some(finish) = &chunk.finish {
+            check_finish(finish, self.max_output_tokens)?;
+        }
+        Ok((bytes, chunk.into()))
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a guest says: the `log` import, standard output and standard error, all bounded.
+//! A guest's words to its operator: the `log` import, standard output and standard error, all bounded.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ampoule_signing::ByteSize;
+use ampoule_signing::{ByteSize, text};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
@@ -63,7 +63,7 @@ impl GuestLog {
     /// worked on the bytes of a stranger, so its text is made harmless here.
     pub(crate) fn tell(&self) {
         for LogMessage { level, text } in &self.messages {
-            let text = harmless(text);
+            let text = text::line(text);
             tracing::debug!(target: "ampoule::guest", ?level, %text);
         }
     }
@@ -72,6 +72,9 @@ impl GuestLog {
 /// The smallest cost of one message against the budget, so that empty messages cannot make the
 /// host hold millions of them.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
+
+/// Bytes of a line that is not finished which wait for its end. WASI hands over 4,096 at a time.
+const MAX_UNFINISHED_BYTES: usize = 4 * STDIO_WRITE_BYTES;
 
 /// One sandbox's log and its budget. Clones are the same log.
 #[derive(Debug, Clone)]
@@ -82,7 +85,10 @@ pub(crate) struct LogSink {
 #[derive(Debug)]
 struct Kept {
     log: GuestLog,
+    /// Bytes of the budget that are left.
     left: usize,
+    /// The beginnings of lines on standard output and standard error.
+    unfinished: [Vec<u8>; 2],
 }
 
 impl LogSink {
@@ -91,6 +97,7 @@ impl LogSink {
             shared: Arc::new(Mutex::new(Kept {
                 log: GuestLog::default(),
                 left: usize::try_from(budget.bytes()).unwrap_or(usize::MAX),
+                unfinished: Default::default(),
             })),
         }
     }
@@ -98,67 +105,140 @@ impl LogSink {
     /// Keeps the message if the budget allows it whole; cuts or drops and counts it otherwise.
     pub(crate) fn write(&self, level: LogLevel, text: &str) {
         let mut kept = self.lock();
-        let room = kept.left.saturating_sub(MESSAGE_OVERHEAD_BYTES);
-        let cut = text.floor_char_boundary(room.min(text.len()));
-        kept.log.dropped_bytes = kept
-            .log
-            .dropped_bytes
-            .saturating_add((text.len() - cut) as u64);
-        if room == 0 {
-            return;
+        kept.finish_lines();
+        kept.push(level, text);
+    }
+
+    /// Returns the stream that standard output is to be.
+    pub(crate) fn stdout(&self) -> Stdio {
+        Stdio {
+            log: self.clone(),
+            stream: 0,
         }
-        kept.left -= cut + MESSAGE_OVERHEAD_BYTES;
-        let text = harmless(&text[..cut]);
-        tracing::debug!(target: "ampoule::guest", ?level, %text);
-        kept.log.messages.push(LogMessage { level, text });
     }
 
-    /// Everything so far.
+    /// Returns the stream that standard error is to be.
+    pub(crate) fn stderr(&self) -> Stdio {
+        Stdio {
+            log: self.clone(),
+            stream: 1,
+        }
+    }
+
+    /// Copies everything so far. That costs as much as was said, so nothing that a guest can repeat does it.
     pub(crate) fn snapshot(&self) -> GuestLog {
-        self.lock().log.clone()
+        let kept = self.lock();
+        let mut copy = Kept {
+            log: kept.log.clone(),
+            left: kept.left,
+            unfinished: kept.unfinished.clone(),
+        };
+        drop(kept);
+        copy.finish_lines();
+        copy.log
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+    /// Takes everything out.
+    pub(crate) fn take(&self) -> GuestLog {
+        let mut kept = self.lock();
+        kept.finish_lines();
+        std::mem::take(&mut kept.log)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         // Nothing between lock and unlock leaves the log half-changed.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Text of a guest as one line: control characters, which a terminal or a log reader might obey, are
-/// replaced.
-pub(crate) fn harmless(text: &str) -> String {
-    text.trim_end_matches(['\n', '\r'])
-        .chars()
-        .map(|c| if c == '\n' { '⏎' } else { harmless_char(c) })
-        .collect()
-}
+impl Kept {
+    fn push(&mut self, level: LogLevel, text: &str) {
+        let text = text.trim_end_matches(['\n', '\r']);
+        let room = self.left.saturating_sub(MESSAGE_OVERHEAD_BYTES);
+        let mut clean = String::with_capacity(text.len().min(room));
+        let mut cut = text.len();
+        for (at, c) in text.char_indices() {
+            let c = text::in_line(c);
+            if clean.len() + c.len_utf8() > room {
+                cut = at;
+                break;
+            }
+            clean.push(c);
+        }
+        self.drop_bytes(text.len() - cut);
+        if room == 0 {
+            return;
+        }
+        self.left -= clean.len() + MESSAGE_OVERHEAD_BYTES;
+        tracing::debug!(target: "ampoule::guest", ?level, text = %clean);
+        self.log.messages.push(LogMessage { level, text: clean });
+    }
 
-/// Text of a guest for a terminal: control characters but the ends of lines and tabs, and marks that
-/// change the direction of writing, are replaced by `U+FFFD`. Each piece of a longer text can be given
-/// by itself.
-#[must_use]
-pub fn harmless_text(text: &str) -> String {
-    text.chars()
-        .map(|c| if c == '\n' { c } else { harmless_char(c) })
-        .collect()
-}
+    fn drop_bytes(&mut self, bytes: usize) {
+        self.log.dropped_bytes = self.log.dropped_bytes.saturating_add(bytes as u64);
+    }
 
-fn harmless_char(c: char) -> char {
-    match c {
-        '\t' => c,
-        c if c.is_control() => '\u{fffd}',
-        // Marks and overrides of direction can make a line read as another, and two more
-        // characters end a line.
-        '\u{061c}'
-        | '\u{200e}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c => c,
+    /// Keeps what was written so far of lines that are not finished.
+    fn finish_lines(&mut self) {
+        for stream in 0..self.unfinished.len() {
+            self.finish(stream, usize::MAX);
+        }
+    }
+
+    /// Keeps the first `bytes` of what waits on a stream as one message.
+    fn finish(&mut self, stream: usize, bytes: usize) {
+        let Some(unfinished) = self.unfinished.get_mut(stream) else {
+            return;
+        };
+        let bytes = bytes.min(unfinished.len());
+        if bytes > 0 {
+            let text: Vec<u8> = unfinished.drain(..bytes).collect();
+            self.push(LogLevel::Stdio, &String::from_utf8_lossy(&text));
+        }
+    }
+
+    /// Takes bytes as a stream delivers them. A message ends with a line; one that is too long to wait for
+    /// ends between two characters.
+    fn write_to(&mut self, stream: usize, bytes: &[u8]) {
+        // The budget is in bytes, so what is beyond it need not be decoded.
+        let kept = &bytes[..bytes.len().min(self.left)];
+        self.drop_bytes(bytes.len() - kept.len());
+        let Some(unfinished) = self.unfinished.get_mut(stream) else {
+            return;
+        };
+        unfinished.extend_from_slice(kept);
+        let line = unfinished.iter().rposition(|byte| *byte == b'\n');
+        let ready = match line {
+            Some(end) => end + 1,
+            None if unfinished.len() < MAX_UNFINISHED_BYTES => 0,
+            None => whole_characters(unfinished),
+        };
+        self.finish(stream, ready);
     }
 }
 
-/// Standard output and standard error end in the log.
-impl StdoutStream for LogSink {
+/// Returns how many bytes come before a character that is not complete.
+fn whole_characters(bytes: &[u8]) -> usize {
+    // A character has four bytes at most: what is incomplete begins within the last three.
+    let tail = bytes.len().saturating_sub(3);
+    let begins = |at: &usize| bytes.get(*at).is_some_and(|byte| *byte >= 0xc0);
+    let Some(last) = (tail..bytes.len()).rev().find(begins) else {
+        return bytes.len();
+    };
+    match std::str::from_utf8(&bytes[last..]) {
+        Err(error) if error.error_len().is_none() => last,
+        _ => bytes.len(),
+    }
+}
+
+/// Standard output or standard error, which end in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Stdio {
+    log: LogSink,
+    stream: usize,
+}
+
+impl StdoutStream for Stdio {
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }
@@ -169,23 +249,19 @@ impl StdoutStream for LogSink {
     }
 }
 
-impl IsTerminal for LogSink {
+impl IsTerminal for Stdio {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-/// What the stream lets a guest write at once, in bytes.
+/// Bytes that a stream lets a guest write at once.
 const STDIO_WRITE_BYTES: usize = 4096;
 
 #[async_trait::async_trait]
-impl OutputStream for LogSink {
+impl OutputStream for Stdio {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        // The budget is in bytes, so what is beyond it need not be decoded.
-        let kept = &bytes[..bytes.len().min(self.lock().left)];
-        let dropped = (bytes.len() - kept.len()) as u64;
-        Self::write(self, LogLevel::Stdio, &String::from_utf8_lossy(kept));
-        self.lock().log.dropped_bytes += dropped;
+        self.log.lock().write_to(self.stream, &bytes);
         Ok(())
     }
 
@@ -199,13 +275,24 @@ impl OutputStream for LogSink {
 }
 
 #[async_trait::async_trait]
-impl Pollable for LogSink {
+impl Pollable for Stdio {
     async fn ready(&mut self) {}
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+
+    fn texts(log: &GuestLog) -> Vec<&str> {
+        log.messages.iter().map(|said| said.text.as_str()).collect()
+    }
+
+    fn print(mut stream: Stdio, text: &[u8]) {
+        for piece in text.chunks(STDIO_WRITE_BYTES) {
+            stream.write(Bytes::copy_from_slice(piece)).unwrap();
+        }
+    }
 
     #[test]
     fn what_is_over_the_budget_is_cut_dropped_and_counted() {
@@ -229,10 +316,64 @@ mod tests {
     }
 
     #[test]
+    fn a_message_counts_as_it_is_kept_and_not_as_it_was_said() {
+        let sink = LogSink::new(ByteSize::from_bytes(10_000));
+        sink.write(LogLevel::Info, &"\u{1b}".repeat(10_000));
+        let kept: usize = texts(&sink.take()).iter().map(|text| text.len()).sum();
+        assert!(kept <= 10_000, "{kept}");
+    }
+
+    #[test]
     fn a_message_cannot_forge_a_line_or_steer_a_terminal() {
+        let sink = LogSink::new(ByteSize::from_bytes(1_000));
+        sink.write(LogLevel::Info, "a\nERROR b\u{1b}[2J\r\u{202e}\u{2028}c\n");
         assert_eq!(
-            harmless("a\nERROR b\u{1b}[2J\r\u{202e}\u{2028}c\n"),
-            "a⏎ERROR b\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c"
+            texts(&sink.take()),
+            ["a⏎ERROR b\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c"]
         );
+    }
+
+    #[test]
+    fn a_printed_line_is_one_message_wherever_its_bytes_were_split() {
+        let line = "漢字🦀é".repeat(1_000);
+        for shift in 0..12 {
+            let sink = LogSink::new(ByteSize::from_bytes(64 * 1024));
+            let said = format!("{}{line}", "x".repeat(shift));
+            print(sink.stdout(), format!("{said}\n").as_bytes());
+            assert_eq!(texts(&sink.take()), [said]);
+        }
+    }
+
+    #[test]
+    fn a_line_too_long_to_wait_for_is_split_between_two_characters() {
+        let said = format!("x{}", "漢".repeat(10_000));
+        let sink = LogSink::new(ByteSize::from_bytes(64 * 1024));
+        print(sink.stderr(), said.as_bytes());
+        assert_eq!(texts(&sink.take()).concat(), said);
+    }
+
+    #[test]
+    fn lines_of_two_streams_and_of_the_log_are_not_mixed() {
+        let sink = LogSink::new(ByteSize::from_bytes(1_000));
+        print(sink.stdout(), b"out");
+        print(sink.stderr(), b"err\n");
+        print(sink.stdout(), b"put\nnext");
+        assert_eq!(texts(&sink.snapshot()), ["err", "output", "next"]);
+        sink.write(LogLevel::Info, "logged");
+        print(sink.stdout(), b" line\n");
+        assert_eq!(
+            texts(&sink.take()),
+            ["err", "output", "next", "logged", " line"]
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_as_such() {
+        let sink = LogSink::new(ByteSize::from_bytes(100_000));
+        print(sink.stdout(), &[0xff; 3 * MAX_UNFINISHED_BYTES]);
+        print(sink.stdout(), &[b'a', 0xe2, 0x82]);
+        let log = sink.take();
+        let all = texts(&log).concat();
+        assert!(all.chars().all(|c| c == '\u{fffd}' || c == 'a'));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::guest_log::LogSink;
 use crate::sandbox::Sandbox;
 
 /// A generation's sandbox between two calls.
@@ -10,6 +11,7 @@ pub(crate) struct HeldSandbox {
     place: Mutex<Place>,
     expires: Instant,
     idle: Duration,
+    log: LogSink,
 }
 
 struct Place {
@@ -35,6 +37,7 @@ impl HeldSandbox {
     /// Until `expires`, and `idle` between two calls at most.
     pub(crate) fn new(sandbox: Sandbox, expires: Instant, idle: Duration) -> Self {
         Self {
+            log: sandbox.log().clone(),
             place: Mutex::new(Place {
                 sandbox: Some(sandbox),
                 since: Instant::now(),
@@ -58,6 +61,11 @@ impl HeldSandbox {
             place.sandbox = Some(sandbox);
             place.since = now;
         }
+    }
+
+    /// Returns the guest's log, whether or not its sandbox is here.
+    pub(crate) fn log(&self) -> &LogSink {
+        &self.log
     }
 
     /// When the request must be over.

@@ -1,11 +1,12 @@
 //! Image tasks: embedding and classification.
 
 use crate::answer::{Answer, Usage};
+use crate::answer_check::{check_labels, check_usage, check_vectors};
 use crate::bindings::ampoule::model::types;
 use crate::contract::Task;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Model;
-use crate::text::{check_vectors, rows};
+use crate::text::rows;
 
 /// A picture to put to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,8 @@ impl ImageEmbeddings {
 /// One label that may apply to an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
-    /// The label's text, as the model spells it.
+    /// The label's text, as the model spells it: at most 1,024 characters, of any kind. What shows it in a
+    /// terminal passes it through [`harmless_text`](crate::harmless_text).
     pub name: String,
     /// How likely it is, from 0 to 1.
     pub score: f32,
@@ -95,7 +97,7 @@ impl Model {
                 dimensions: check_vectors(embeddings.dimensions, &embeddings.values, count)?,
                 images: count,
                 values: embeddings.values,
-                usage: embeddings.usage.into(),
+                usage: check_usage(embeddings.usage.into())?,
             })
         })
     }
@@ -118,16 +120,7 @@ impl Model {
             })
             .await?;
         answer.try_map(|labels| {
-            if labels.len() > top_k as usize {
-                return Err(Error::Answer {
-                    reason: format!("{} labels came, {top_k} were asked for", labels.len()),
-                });
-            }
-            if let Some(label) = labels.iter().find(|label| !label.score.is_finite()) {
-                return Err(Error::Answer {
-                    reason: format!("a finite score was expected, {} came", label.score),
-                });
-            }
+            check_labels(&labels, top_k)?;
             Ok(labels
                 .into_iter()
                 .map(|label| Label {

@@ -4,31 +4,89 @@
 //! callers that would rather refuse before they load a model or read the next file.
 
 use crate::error::{Error, Result};
+use crate::generation::{Content, GenerationRequest, Sampling};
 use crate::image::Image;
 use crate::image_header;
-use crate::limits::Limits;
+use crate::limits::{Limits, MAX_NAME_CHARS, MAX_OPTIONS, MAX_STOP_STRINGS};
 
 impl Limits {
-    /// The texts of one request, owned.
+    /// Checks the texts of one request, and returns them owned.
     pub(crate) fn check_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<String>> {
         check("texts in one request", texts.len(), self.texts)?;
         texts
             .iter()
-            .map(|text| self.check_text(text.as_ref()).map(str::to_owned))
+            .map(|text| {
+                let text = text.as_ref();
+                self.check_text(text).map(|_| text.to_owned())
+            })
             .collect()
     }
 
-    /// One text.
-    pub(crate) fn check_text<'t>(&self, text: &'t str) -> Result<&'t str> {
-        // A text has at least a quarter as many characters as bytes, so a giant one need not be
-        // counted through.
-        let chars = if text.len() / 4 > self.text_chars {
-            text.len() / 4
-        } else {
-            text.chars().count()
-        };
+    /// Checks one text, and returns how many characters it has.
+    pub(crate) fn check_text(&self, text: &str) -> Result<usize> {
+        let chars = count_chars(text, self.text_chars);
         check("characters in one text", chars, self.text_chars)?;
-        Ok(text)
+        Ok(chars)
+    }
+
+    /// Checks what is to be generated: turns, texts, stop strings and options each have a bound of their own.
+    /// The first text of a turn counts as the turn, so that a conversation may have as many turns as it may,
+    /// with something said in each.
+    pub(crate) fn check_generation(&self, request: &GenerationRequest) -> Result<()> {
+        check(
+            "turns in one conversation",
+            request.messages.len(),
+            self.turns,
+        )?;
+        let contents = || request.messages.iter().flat_map(|message| &message.content);
+        let images = contents().filter(|content| matches!(content, Content::Image(_)));
+        self.check_image_count(images.count())?;
+        let beyond_first = request.messages.iter().map(|message| {
+            let texts = message.content.iter();
+            let texts = texts.filter(|content| matches!(content, Content::Text(_)));
+            texts.count().saturating_sub(1)
+        });
+        check(
+            "texts beyond the first of each turn",
+            beyond_first.sum(),
+            self.texts,
+        )?;
+        let mut chars = 0_usize;
+        for content in contents() {
+            match content {
+                Content::Text(text) => chars = chars.saturating_add(self.check_text(text)?),
+                Content::Image(image) => self.check_image(image)?,
+            }
+        }
+        check(
+            "characters in one conversation",
+            chars,
+            self.text_chars.saturating_mul(self.texts),
+        )?;
+        for message in &request.messages {
+            check_name("characters in a role", &message.role)?;
+        }
+        check("stop strings", request.stop.len(), MAX_STOP_STRINGS)?;
+        for stop in &request.stop {
+            self.check_text(stop)?;
+        }
+        check("options", request.options.len(), MAX_OPTIONS)?;
+        for (key, value) in &request.options {
+            check_name("characters in an option's name", key)?;
+            self.check_text(value)?;
+        }
+        let Sampling {
+            temperature, top_p, ..
+        } = request.sampling;
+        if !(temperature.is_finite() && temperature >= 0.0 && (0.0..=1.0).contains(&top_p)) {
+            return Err(Error::InvalidInput {
+                reason: format!(
+                    "temperature {temperature} and top-p {top_p}: a finite temperature of at \
+                     least 0 and a top-p from 0 to 1 are expected"
+                ),
+            });
+        }
+        Ok(())
     }
 
     /// Whether one request may have that many images.
@@ -81,11 +139,27 @@ impl Limits {
     }
 }
 
+/// Checks a word that names something: who speaks, an option.
+fn check_name(what: &'static str, name: &str) -> Result<()> {
+    check(what, count_chars(name, MAX_NAME_CHARS), MAX_NAME_CHARS)
+}
+
+/// Counts characters, of which a text has at least a quarter as many as bytes: so a giant one, of more than
+/// `allowed` by that, need not be counted through.
+fn count_chars(text: &str, allowed: usize) -> usize {
+    let at_least = text.len() / 4;
+    if at_least > allowed {
+        at_least
+    } else {
+        text.chars().count()
+    }
+}
+
 fn check<N: PartialOrd + ToString>(what: &'static str, found: N, allowed: N) -> Result<()> {
     if found <= allowed {
         return Ok(());
     }
-    tracing::warn!(
+    tracing::debug!(
         target: "ampoule::request",
         code = "input.too-large",
         what,
@@ -103,6 +177,7 @@ fn check<N: PartialOrd + ToString>(what: &'static str, found: N, allowed: N) -> 
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::generation::Message;
 
     #[test]
     fn text_is_counted_in_characters_not_bytes() {
@@ -142,6 +217,64 @@ mod tests {
         ] {
             let error = limits.check_image(&large).unwrap_err();
             assert_eq!(error.code(), "input.too-large");
+        }
+    }
+
+    fn conversation(turns: usize, texts: usize) -> GenerationRequest {
+        let mut request = GenerationRequest::question("", 1);
+        let turn = Message {
+            role: "user".to_owned(),
+            content: vec![Content::Text("é".to_owned()); texts],
+        };
+        request.messages = vec![turn; turns];
+        request
+    }
+
+    #[test]
+    fn a_conversation_has_its_own_limits_on_turns_stop_strings_and_options() {
+        let limits = Limits::default();
+        let turns = |turns, texts| limits.check_generation(&conversation(turns, texts));
+        turns(129, 1).unwrap();
+        turns(limits.turns, 1).unwrap();
+        turns(1, limits.texts + 1).unwrap();
+        turns(0, 0).unwrap();
+        let mut stopping = conversation(1, 1);
+        stopping.stop = vec![String::new(); MAX_STOP_STRINGS];
+        stopping.options = vec![(String::new(), String::new()); MAX_OPTIONS];
+        limits.check_generation(&stopping).unwrap();
+
+        let mut stops = stopping.clone();
+        stops.stop.push(String::new());
+        let mut options = stopping.clone();
+        options.options.push(Default::default());
+        let mut named = stopping.clone();
+        named.options[0].0 = "🦀".repeat(MAX_NAME_CHARS + 1);
+        let mut role = stopping;
+        role.messages[0].role = "x".repeat(10_000_000);
+        let mut long = conversation(limits.texts + 1, 1);
+        for message in &mut long.messages {
+            message.content = vec![Content::Text("x".repeat(limits.text_chars))];
+        }
+        for (request, what) in [
+            (conversation(10_000, 0), "turns"),
+            (conversation(10_000, 1), "turns"),
+            (
+                conversation(1, 10_000),
+                "texts beyond the first of each turn",
+            ),
+            (
+                conversation(2, limits.texts / 2 + 2),
+                "texts beyond the first",
+            ),
+            (stops, "stop strings: 257 found, 256 allowed"),
+            (options, "options: 65 found, 64 allowed"),
+            (named, "option's name"),
+            (role, "role"),
+            (long, "characters in one conversation"),
+        ] {
+            let error = limits.check_generation(&request).unwrap_err();
+            assert_eq!(error.code(), "input.too-large");
+            assert!(error.to_string().contains(what), "{error}");
         }
     }
 

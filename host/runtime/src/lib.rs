@@ -33,6 +33,7 @@
 
 mod admission;
 mod answer;
+mod answer_check;
 mod aot_cache;
 mod artifact;
 mod assets;
@@ -85,6 +86,7 @@ mod wasi;
 mod wasmtime_words;
 mod watch;
 
+pub use ampoule_signing::text::lines as harmless_text;
 pub use ampoule_signing::{
     Bundle, ByteSize, Fuel, KeyId, Location, Manifest, ModelReference, PermissionPolicy, PublicKey,
     ReleaseState, SeenRelease, Sha256Digest, TrustStore,
@@ -100,7 +102,7 @@ pub use contract::{CONTRACT, Task};
 pub use engine::EngineProfile;
 pub use error::{Error, Phase, Result};
 pub use generation::{Chunk, Content, Finish, Generation, GenerationRequest, Message, Sampling};
-pub use guest_log::{GuestLog, LogLevel, LogMessage, harmless_text};
+pub use guest_log::{GuestLog, LogLevel, LogMessage};
 pub use host::{Host, HostBuilder};
 pub use host_kernels::Capability;
 pub use image::{Image, ImageEmbeddings, Label};

@@ -22,6 +22,10 @@ pub const DEFAULT_TEXT_CHARS: usize = 1_000;
 /// bounds the work.
 pub const DEFAULT_TEXTS: usize = 256;
 
+/// Turns of one conversation. A long chat of an afternoon has some hundreds; its characters are bounded as those of
+/// [`DEFAULT_TEXTS`] texts are.
+pub const DEFAULT_TURNS: usize = 1_000;
+
 /// One request, the wait in the queue included. The figure of the same policies.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -34,7 +38,8 @@ pub const DEFAULT_MEMORY: ByteSize = ByteSize::from_mib(512);
 /// those who want less.
 pub const DEFAULT_FUEL: Fuel = Fuel::new(100_000_000_000);
 
-/// Bytes that a guest may hand to the host in one call: an answer, or the arguments of an import.
+/// Bytes that a guest may hand to the host in one call: an answer, or the arguments of an import; and in all
+/// chunks of a generation together.
 /// A batch of 256 embeddings of 1,024 dimensions is 1 MiB.
 pub const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(8);
 
@@ -145,6 +150,15 @@ pub(crate) const MAX_WAITING: usize = 1_000_000;
 /// The most threads of one kind: more than any machine has cores.
 pub(crate) const MAX_THREADS: usize = 4_096;
 
+/// Strings that end a generation. Models look for each of them at every token, on their own fuel.
+pub(crate) const MAX_STOP_STRINGS: usize = 256;
+
+/// Options of one generation. Models know a few.
+pub(crate) const MAX_OPTIONS: usize = 64;
+
+/// Characters of a role or of an option's name.
+pub(crate) const MAX_NAME_CHARS: usize = 64;
+
 /// Memories of one sandbox. A component made of several modules has a few.
 pub(crate) const MAX_MEMORIES: usize = 8;
 
@@ -212,9 +226,6 @@ pub(crate) const MAX_WASM_STACK: usize = 512 * 1024;
 /// Bytes of a fiber's stack: the WebAssembly stack and what host functions need above it.
 pub(crate) const FIBER_STACK: usize = 2 * 1024 * 1024;
 
-/// Longest `message` of a guest's error that is passed on, in characters.
-pub(crate) const MAX_GUEST_MESSAGE_CHARS: usize = 1_024;
-
 /// The most that loading a model may cost; see [`Limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -259,7 +270,7 @@ pub struct Limits {
     pub fuel: Fuel,
     /// Wall-clock time of one request, the wait in the queue included.
     pub deadline: Duration,
-    /// Bytes that a guest may hand to the host in one call.
+    /// Bytes that a guest may hand to the host in one call, and in all chunks of a generation together.
     pub output: ByteSize,
     /// Chunks of one generation.
     pub chunks: u32,
@@ -279,8 +290,11 @@ pub struct Limits {
     pub images: usize,
     /// Characters (Unicode scalar values) of one text.
     pub text_chars: usize,
-    /// Texts in one request.
+    /// Texts in one request. All texts of a conversation together have at most as many characters as so many
+    /// texts may have.
     pub texts: usize,
+    /// Turns of one conversation.
+    pub turns: usize,
     /// Bytes of the component itself.
     pub component: ByteSize,
     /// Bytes of all the files of one bundle.
@@ -319,6 +333,7 @@ impl Default for Limits {
             images: DEFAULT_IMAGES,
             text_chars: DEFAULT_TEXT_CHARS,
             texts: DEFAULT_TEXTS,
+            turns: DEFAULT_TURNS,
             component: DEFAULT_COMPONENT,
             bundle: DEFAULT_BUNDLE,
             sandboxes: DEFAULT_SANDBOXES,

@@ -66,6 +66,7 @@ pub(crate) fn check_limits(limits: &Limits) -> Result<()> {
     number("images", limits.images, 1, MAX_WAITING)?;
     number("text_chars", limits.text_chars, 1, usize::MAX)?;
     number("texts", limits.texts, 1, MAX_WAITING)?;
+    number("turns", limits.turns, 1, MAX_WAITING)?;
     number("component", limits.component, byte, MAX_COMPONENT)?;
     number("bundle", limits.bundle, byte, MAX_BUNDLE)?;
     number("sandboxes", limits.sandboxes, 1, MAX_POOLED_SANDBOXES)?;
@@ -120,6 +121,7 @@ mod tests {
         assert_refused("images", |limits| limits.images = 0);
         assert_refused("text_chars", |limits| limits.text_chars = 0);
         assert_refused("texts", |limits| limits.texts = 0);
+        assert_refused("turns", |limits| limits.turns = 0);
         assert_refused("component", |limits| limits.component = none);
         assert_refused("bundle", |limits| limits.bundle = none);
         assert_refused("sandboxes", |limits| limits.sandboxes = 0);
@@ -151,6 +153,7 @@ mod tests {
         assert_refused("image", |limits| limits.image = all);
         assert_refused("images", |limits| limits.images = usize::MAX);
         assert_refused("texts", |limits| limits.texts = usize::MAX);
+        assert_refused("turns", |limits| limits.turns = usize::MAX);
         assert_refused("component", |limits| limits.component = all);
         assert_refused("bundle", |limits| limits.bundle = all);
         assert_refused("sandboxes", |limits| limits.sandboxes = usize::MAX);

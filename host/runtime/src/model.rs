@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ampoule_signing::{ByteSize, KeyId, Manifest, Sha256Digest, VerifiedBundle};
+use ampoule_signing::{ByteSize, KeyId, Manifest, Sha256Digest, VerifiedBundle, text};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -13,6 +13,7 @@ use wasmtime::component::Instance;
 use crate::answer::Answer;
 use crate::artifact::{Artifact, Exports};
 use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::bindings::exports::ampoule::model::lifecycle as wit;
 use crate::chores::Chore;
 use crate::clocks::ClockResolution;
 use crate::code_store::CodeOrigin;
@@ -20,7 +21,6 @@ use crate::compile::{InitReport, SandboxStart};
 use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::executor::Urgency;
-use crate::guest_log::harmless;
 use crate::held_sandbox::HeldSandbox;
 use crate::host::HostInner;
 use crate::host_kernels::Kernels;
@@ -28,13 +28,30 @@ use crate::limits::Limits;
 use crate::sandbox::{Sandbox, SandboxReport};
 use crate::state::SandboxState;
 
-/// What a model says of itself; see `lifecycle.describe` in the contract.
+/// A model's words about itself; see `lifecycle.describe` in the contract. They are kept for as long as the
+/// model is loaded, by each load of it: so no more of them is than a person reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelInfo {
-    /// The family of network.
+    /// The family of network, cut after 1,024 characters.
     pub architecture: String,
-    /// Facts by well-known key, such as `embedding.dimensions`.
+    /// Facts by well-known key, such as `embedding.dimensions`: the first 64, each key and each value cut after
+    /// 200 characters.
     pub properties: Vec<(String, String)>,
+}
+
+/// Facts that are kept of a model. The contract names seven.
+const MAX_FACTS: usize = 64;
+
+impl ModelInfo {
+    fn of(described: &wit::ModelInfo) -> Self {
+        let facts = described.properties.iter().take(MAX_FACTS);
+        Self {
+            architecture: text::sentence(&described.architecture),
+            properties: facts
+                .map(|fact| (text::name(&fact.key), text::name(&fact.value)))
+                .collect(),
+        }
+    }
 }
 
 /// How long a load that is all but done waits for its turn: longer than any queue of requests is.
@@ -81,14 +98,7 @@ impl Model {
                 Ok(described)
             })
             .await?;
-        model.info = Arc::new(ModelInfo {
-            architecture: harmless(&described.architecture),
-            properties: described
-                .properties
-                .iter()
-                .map(|property| (harmless(&property.key), harmless(&property.value)))
-                .collect(),
-        });
+        model.info = Arc::new(ModelInfo::of(&described));
         Ok(model)
     }
 
@@ -181,7 +191,7 @@ impl Model {
             let (sandbox, output, _) = request.begin(cancelled, call).await?;
             Ok(Answer {
                 output,
-                sandbox: sandbox.report(),
+                sandbox: sandbox.into_report(),
             })
         })
         .await
@@ -197,9 +207,9 @@ impl Model {
         let model = self.clone();
         self.run(Urgency::New, request.expires, async move |cancelled| {
             let (sandbox, output, expires) = request.begin(cancelled, call).await?;
-            let report = sandbox.report();
+            let costs = sandbox.costs();
             // Here and not where it is waited for: a caller may wait and never look.
-            Ok((model.hold(sandbox, expires), report, output))
+            Ok((model.hold(sandbox, expires), costs, output))
         })
         .await
     }
@@ -239,7 +249,7 @@ impl Model {
     ) -> Result<T>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T>>,
+        F: Future<Output = Result<T>> + 'static,
     {
         let manifest = self.manifest();
         let span = tracing::info_span!(
@@ -266,7 +276,12 @@ impl Model {
         };
         if let Err(error) = &result {
             span.in_scope(|| {
-                tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
+                // Callers can repeat what is their own doing as often as they like.
+                if error.is_of_the_caller() {
+                    tracing::debug!(target: "ampoule::request", code = error.code(), %error, "refused");
+                } else {
+                    tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
+                }
             });
         }
         result
@@ -275,6 +290,11 @@ impl Model {
     fn check_trust(&self) -> Result<()> {
         let trust = self.host.trust.current();
         self.artifact.trust.check(self.bundle(), &trust)
+    }
+
+    /// Bytes that the guest may hand over for one answer.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.artifact.model.output_bytes()
     }
 
     /// The time that one request may take.

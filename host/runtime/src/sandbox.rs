@@ -15,7 +15,7 @@ use crate::bindings::ampoule::model::types::Error as GuestError;
 use crate::clocks::ClockResolution;
 use crate::compile::SandboxStart;
 use crate::error::{Error, Phase, Result};
-use crate::guest_log::GuestLog;
+use crate::guest_log::{GuestLog, LogSink};
 use crate::state::SandboxState;
 use crate::stop::explain_guest_error;
 use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
@@ -29,7 +29,8 @@ pub struct SandboxReport {
     /// The most linear memory and tables that the sandbox held, from its beginning on, with what the host
     /// has packed for the model.
     pub peak_memory: ByteSize,
-    /// Wall-clock time of the request: without the wait in the queue, without making the sandbox.
+    /// Wall-clock time of the request, the moments included in which others had its thread: without the wait in
+    /// the queue, without making the sandbox.
     pub wall: Duration,
     /// Wall-clock time to make the sandbox: microseconds from a snapshot, the time that `init` takes for
     /// a model that starts cold.
@@ -178,8 +179,21 @@ impl Sandbox {
         }
     }
 
-    /// What the sandbox has cost so far.
-    pub(crate) fn report(&self) -> SandboxReport {
+    /// Its guest's log.
+    pub(crate) fn log(&self) -> &LogSink {
+        &self.store.data().log
+    }
+
+    /// Returns what the sandbox has cost, with all that its guest has said.
+    pub(crate) fn into_report(self) -> SandboxReport {
+        SandboxReport {
+            log: self.log().take(),
+            ..self.costs()
+        }
+    }
+
+    /// Returns what the sandbox has cost so far, without its log: that costs as much as the guest has said.
+    pub(crate) fn costs(&self) -> SandboxReport {
         let state = self.store.data();
         SandboxReport {
             fuel: fuel_used(&self.store, self.artifact.model.request_budget().fuel),
@@ -187,7 +201,7 @@ impl Sandbox {
             wall: self.wall,
             start_wall: self.start_wall,
             start_fuel: self.start_fuel,
-            log: state.log.snapshot(),
+            log: GuestLog::default(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Text tasks that answer at once: tokenization and embedding.
 
 use crate::answer::{Answer, Usage};
+use crate::answer_check::{check_count, check_usage, check_vectors};
 use crate::contract::Task;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Model;
 
 /// The tokens of one text.
@@ -86,39 +87,10 @@ impl Model {
                 dimensions,
                 values: embeddings.values,
                 truncated: embeddings.truncated,
-                usage: embeddings.usage.into(),
+                usage: check_usage(embeddings.usage.into())?,
             })
         })
     }
-}
-
-/// The dimensions of an embedding answer whose values have the shape `[count, dimensions]` and are
-/// numbers: NaN and infinities cannot be compared or written as JSON.
-pub(crate) fn check_vectors(dimensions: u32, values: &[f32], count: usize) -> Result<usize> {
-    let dimensions = dimensions as usize;
-    if dimensions.checked_mul(count) != Some(values.len()) {
-        return Err(Error::Answer {
-            reason: format!(
-                "{count} vectors of {dimensions} dimensions were announced, {} values came",
-                values.len()
-            ),
-        });
-    }
-    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-        return Err(Error::Answer {
-            reason: format!("a finite number was expected in a vector, {value} came"),
-        });
-    }
-    Ok(dimensions)
-}
-
-fn check_count(what: &str, found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::Answer {
-        reason: format!("{expected} {what} were expected, {found} came"),
-    })
 }
 
 /// `count` rows of `dimensions` values each; the rows may be empty.

@@ -56,8 +56,8 @@ pub(crate) fn new_context(
     let mut context = WasiCtx::builder();
     context
         .stdin(MemoryInputPipe::new(bytes::Bytes::new()))
-        .stdout(log.clone())
-        .stderr(log.clone())
+        .stdout(log.stdout())
+        .stderr(log.stderr())
         .monotonic_clock(CoarseMonotonicClock::new(clock))
         .wall_clock(CoarseWallClock(clock))
         .max_random_size(MAX_RANDOM)

@@ -52,7 +52,7 @@ pub(crate) async fn run(
         text,
         finish_reason: finish.reason,
         usage: finish.usage.into(),
-        sandbox: generation.report().into(),
+        sandbox: (&generation.report()).into(),
     })
 }
 

@@ -89,7 +89,7 @@ impl Work {
             Self::Generate(request) => {
                 let mut generation = model.generate(request.clone()).await?;
                 each_piece(&mut generation, |_| Ok(())).await?;
-                generation.report().clone()
+                generation.report()
             }
             Self::EmbedText => model.embed_text(&[TEXT]).await?.sandbox,
             Self::EmbedImage => model.embed_images(vec![picture()]).await?.sandbox,
