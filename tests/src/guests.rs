@@ -56,7 +56,7 @@ pub fn wat_guest_with(name: &str, more: &str) -> Vec<u8> {
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
     };
     let mut text = read_text(name);
-    for task in ["text-embedding", "text-generation"] {
+    for task in ["text-embedding", "image-classification", "text-generation"] {
         let line = format!("  ;; contract: {task}\n");
         if text.contains(&line) {
             text = text.replace(&line, &read_text(&format!("contracts/{task}")));

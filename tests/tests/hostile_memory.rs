@@ -1,6 +1,6 @@
 //! Two hundred requests of each hostile kind leave nothing behind in the host's memory.
 //!
-//! One test alone in its file: it measures the whole process.
+//! One test after the other: each measures the whole process.
 
 #![allow(
     clippy::print_stdout,
@@ -8,11 +8,23 @@
     reason = "a test may panic, and prints what it measured"
 )]
 
-use ampoule::{GenerationRequest, Image, Model};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ampoule::{ByteSize, Capability, GenerationRequest, Host, Image, Limits, Model};
 use ampoule_tests::{
-    BundleBuilder, Publisher, block_on, host_trusting, resident_bytes, test_guest, wat_guest,
+    BundleBuilder, Publisher, block_on, host_trusting, host_with_limits, peak_resident_bytes,
+    reset_peak_resident_bytes, resident_bytes, test_guest, wat_guest,
 };
 use serde_json::json;
+
+/// Held by the test that measures.
+fn alone() -> MutexGuard<'static, ()> {
+    static MEASURING: Mutex<()> = Mutex::new(());
+    MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes that the host may grow by beside memory that a sandbox was allowed.
+const ALLOWED_OVER_REST: u64 = 64 << 20;
 
 /// What the host may grow by over [`REQUESTS`] requests of one kind.
 const ALLOWED_GROWTH: u64 = 16 << 20;
@@ -137,6 +149,7 @@ async fn growth(request: impl AsyncFn()) -> u64 {
 
 #[test]
 fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
+    let _alone = alone();
     let acme = Publisher::new("acme");
     let host = host_trusting(&acme);
     block_on(async {
@@ -223,4 +236,70 @@ fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
         let model = host.load(good.path()).await.unwrap();
         model.embed_text(&["x"]).await.unwrap();
     });
+}
+
+#[test]
+fn fifty_loads_of_a_model_that_says_much_of_itself_grow_the_host_by_at_most_64_mib() {
+    let _alone = alone();
+    let acme = Publisher::new("acme");
+    let mut limits = Limits::default();
+    limits.output = ByteSize::from_mib(8);
+    let host = host_with_limits(&acme, limits);
+    let bundle = acme
+        .bundle(wat_guest("describes_itself_at_length"))
+        .set("/limits/output_bytes", json!(8 << 20))
+        .write();
+    let load = || block_on(host.load(bundle.path())).unwrap();
+    let first = load();
+    let before = resident_bytes();
+    let others: Vec<_> = (1..50).map(|_| load()).collect();
+    let grown = resident_bytes().saturating_sub(before);
+    println!("{} loads: {} KiB", others.len(), grown / 1024);
+    assert!(grown <= ALLOWED_OVER_REST, "{grown}");
+    assert_eq!(first.info(), others[0].info());
+}
+
+/// One row of a layer of a million outputs is four MiB, and the host's and the guest's copy of it stand side by
+/// side for a moment.
+#[test]
+fn rows_that_the_host_computes_count_as_memory_of_their_sandbox_while_they_are_there() {
+    const MEMORY: u64 = 128 << 20;
+    let _alone = alone();
+    let acme = Publisher::new("acme");
+    let host = Host::builder()
+        .trust(acme.trust())
+        .allow(Capability::HostKernels)
+        .build()
+        .unwrap();
+    let bundle = acme
+        .bundle(test_guest("multiplies_on_the_host"))
+        .file("plan.txt", b"f32 1 1048576 0".to_vec())
+        .file("data.bin", vec![0; 4 << 20])
+        .set("/capabilities", json!(["host-kernels"]))
+        .set("/limits/memory_bytes", json!(MEMORY))
+        .set("/limits/init/memory_bytes", json!(MEMORY))
+        .set("/limits/deadline_ms", json!(5_000))
+        .write();
+    let model = block_on(host.load(bundle.path())).unwrap();
+    let ask = |rows: usize| {
+        let text = format!("multiply 0 {rows} 1 1");
+        block_on(model.embed_text(&[text])).map(|answer| answer.sandbox.peak_memory.bytes())
+    };
+    let before = resident_bytes();
+    // What it has room for twice is computed, and said to have been held.
+    reset_peak_resident_bytes();
+    let held = ask(4).unwrap();
+    let grown = peak_resident_bytes().saturating_sub(before);
+    println!("held {held}, grown by {grown}");
+    assert!(held >= 2 * 4 * (4 << 20), "{held}");
+    assert!(grown <= held + (16 << 20), "{grown} beside {held}");
+    // One copy of this would fit.
+    for rows in [16, 20, 1_000] {
+        reset_peak_resident_bytes();
+        assert_eq!(ask(rows).unwrap_err().code(), "limit.memory", "{rows}");
+        let grown = peak_resident_bytes().saturating_sub(before);
+        println!("{rows} rows: grown by {grown}");
+        assert!(grown <= MEMORY + (16 << 20), "{rows}: {grown}");
+    }
+    assert!(ask(4).is_ok());
 }

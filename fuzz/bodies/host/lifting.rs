@@ -27,7 +27,7 @@ const GOOD: [u32; 17] = [
     4,
     1,
     0,
-    0,           // ok, 1 dimension, the values at 64, the flags at 4, nothing used
+    0, // ok, 1 dimension, the values at 64, the flags at 4, nothing used
     0x3f80_0000,
 ];
 

@@ -1,14 +1,18 @@
 //! The host's own threads, the bounded queue before them, and the clock that interrupts guests.
 //!
-//! A guest that computes never gives way, so it must not run on a thread that somebody else needs.
-//! Each worker here runs one guest at a time. The clock thread does nothing but advance the engine's
+//! A guest that computes gives way to nobody but another guest, so it must not run on a thread that somebody else
+//! needs. How the workers here take turns is in `worker.rs`. The clock thread does nothing but advance the engine's
 //! epoch, at which running guests ask whether they may go on: every deadline hangs on it. The reaper
 //! ends the wait of requests whose time is up and drops what is left of sandboxes, which takes
 //! milliseconds each and must delay neither the clock nor an embedder.
 
+mod worker;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,33 +25,94 @@ use crate::chores::{Chore, Chores};
 use crate::error::{Error, Phase, Result};
 use crate::store::{TICK, thread_runtime};
 
-/// What becomes of a job.
-enum Turn<'a> {
-    /// It runs now, on this thread's runtime.
-    Run(&'a Runtime),
+use worker::Worker;
+pub(crate) use worker::is_turn_over;
+
+/// The end of a job's wait.
+enum Turn {
+    /// Its time has come. It runs on the thread that begins it.
+    Run,
     /// Its time was up while it waited.
     Expired,
 }
 
+/// A job that has begun. It stays on its thread, whose clock it waits by.
+type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Work that waits for a thread.
 struct Job {
+    /// When it was asked for.
+    since: Instant,
     expires: Instant,
     cancelled: CancellationToken,
-    work: Box<dyn FnOnce(Turn<'_>) + Send>,
+    begin: Box<dyn FnOnce(Turn) -> Option<Running> + Send>,
+}
+
+impl Job {
+    /// Begins the job, or gives it up. `None` when that was the end of it. A panic is a bug of ours or of the
+    /// engine; the thread survives it, and the caller is told `internal.bug`.
+    fn begin(self, turn: Turn) -> Option<Running> {
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            if self.cancelled.is_cancelled() {
+                // Within the guard, because a job may hold a sandbox.
+                drop(self);
+                return None;
+            }
+            (self.begin)(turn)
+        }));
+        begun.ok().flatten()
+    }
+}
+
+/// A worker that found nothing to do.
+struct Idle {
+    waker: Waker,
+    /// It may begin a new request, too: no other that it has begun waits for something.
+    takes_new: bool,
 }
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    /// Requests that have not begun, the oldest first.
+    new: VecDeque<Job>,
+    /// Next steps of requests that have, the oldest first.
+    continued: VecDeque<Job>,
+    /// The workers that wait, each in the place of its number. A worker empties its place before it looks for
+    /// a job, so that nobody is woken who is up already while another sleeps.
+    idle: Vec<Option<Idle>>,
     chores: Chores,
+    /// Jobs that have begun and are not over.
     running: usize,
     is_closed: bool,
+}
+
+impl Queue {
+    fn of(&mut self, urgency: Urgency) -> &mut VecDeque<Job> {
+        match urgency {
+            Urgency::New => &mut self.new,
+            Urgency::Continued => &mut self.continued,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.continued.is_empty()
+    }
+
+    /// Takes out the waker of a worker that can do such a job at once, if there is one: rather one that does
+    /// nothing else.
+    fn idle_worker(&mut self, urgency: Urgency) -> Option<Waker> {
+        let takes_new = |idle: &Option<Idle>| idle.as_ref().is_some_and(|idle| idle.takes_new);
+        let place = self.idle.iter().position(takes_new).or_else(|| {
+            let any = || self.idle.iter().position(Option::is_some);
+            (urgency == Urgency::Continued).then(any).flatten()
+        })?;
+        self.idle[place].take().map(|idle| idle.waker)
+    }
 }
 
 struct Shared {
     queue: Mutex<Queue>,
     capacity: usize,
-    /// A job arrived, or the queue was closed: for the workers.
-    arrived: Condvar,
     /// There is something to tick for, or the queue was closed: for the clock.
     is_busy: Condvar,
     /// There is something to wait for, or the queue was closed: for the reaper.
@@ -59,7 +124,6 @@ impl Shared {
         Self {
             queue: Mutex::default(),
             capacity,
-            arrived: Condvar::new(),
             is_busy: Condvar::new(),
             changed: Condvar::new(),
         }
@@ -71,7 +135,7 @@ impl Shared {
     }
 }
 
-/// Whether a job may be told to come back later.
+/// The two kinds of jobs. Where both wait, threads take them by turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
     /// A new request: refused with `limit.busy` when the queue is full.
@@ -93,12 +157,14 @@ impl Executor {
         let executor = Self {
             shared: Arc::new(Shared::new(capacity)),
         };
-        for number in 0..threads.max(1) {
+        let threads = threads.max(1);
+        executor.shared.lock().idle.resize_with(threads, || None);
+        for number in 0..threads {
             let runtime = GuestRuntime(Some(thread_runtime()?));
             let shared = Arc::clone(&executor.shared);
             spawn(format!("ampoule-guest-{number}"), move || {
                 if let Some(runtime) = &runtime.0 {
-                    work(&shared, runtime);
+                    runtime.block_on(Worker::new(shared, number));
                 }
             })?;
         }
@@ -130,25 +196,31 @@ impl Executor {
     where
         T: Send + 'static,
         W: FnOnce(CancellationToken) -> F + Send + 'static,
-        F: Future<Output = Result<T>>,
+        F: Future<Output = Result<T>> + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         let cancelled = CancellationToken::new();
         let guard = cancelled.clone().drop_guard();
         let token = cancelled.clone();
         let job = Job {
+            since: Instant::now(),
             expires,
             cancelled,
-            work: Box::new(move |turn| {
-                let result = match turn {
-                    Turn::Run(runtime) => runtime.block_on(work(token)),
-                    Turn::Expired => Err(Error::Deadline {
+            begin: Box::new(move |turn| match turn {
+                Turn::Run => {
+                    let work = work(token);
+                    Some(Box::pin(async move {
+                        // The caller may have gone; then nobody wants the result.
+                        let _ = sender.send(work.await);
+                    }))
+                }
+                Turn::Expired => {
+                    let _ = sender.send(Err(Error::Deadline {
                         phase: Phase::Request,
                         allowed,
-                    }),
-                };
-                // The caller may have gone; then nobody wants the result.
-                let _ = sender.send(result);
+                    }));
+                    None
+                }
             }),
         };
         self.submit(urgency, job)?;
@@ -161,14 +233,18 @@ impl Executor {
 
     fn submit(&self, urgency: Urgency, job: Job) -> Result<()> {
         let mut queue = self.shared.lock();
-        if urgency == Urgency::New && queue.jobs.len() >= self.shared.capacity {
+        if urgency == Urgency::New && queue.new.len() >= self.shared.capacity {
             return Err(Error::Busy {
-                reason: format!("{} requests are waiting", queue.jobs.len()),
+                reason: format!("{} requests are waiting", queue.new.len()),
             });
         }
-        queue.jobs.push_back(job);
+        queue.of(urgency).push_back(job);
+        let worker = queue.idle_worker(urgency);
         drop(queue);
-        self.shared.arrived.notify_one();
+        // Where none is idle, one that works looks for it at the end of its turn.
+        if let Some(worker) = worker {
+            worker.wake();
+        }
         self.shared.is_busy.notify_one();
         self.shared.changed.notify_one();
         Ok(())
@@ -177,8 +253,13 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.shared.lock().is_closed = true;
-        self.shared.arrived.notify_all();
+        let mut queue = self.shared.lock();
+        queue.is_closed = true;
+        let idle = std::mem::take(&mut queue.idle);
+        drop(queue);
+        for idle in idle.into_iter().flatten() {
+            idle.waker.wake();
+        }
         self.shared.is_busy.notify_all();
         self.shared.changed.notify_all();
     }
@@ -204,50 +285,11 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
         .map_err(|error| Error::thread(&error))
 }
 
-/// Does a job, or gives it up. A panic is a bug of ours or of the engine; the thread survives it,
-/// the job's sandbox goes with it, and the caller is told `internal.bug`.
-fn finish(job: Job, turn: Turn<'_>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        if job.cancelled.is_cancelled() {
-            // Within the guard, because a job may hold a sandbox.
-            drop(job);
-        } else {
-            (job.work)(turn);
-        }
-    }));
-}
-
-/// A worker: one job after another, until the queue is closed.
-fn work(shared: &Shared, runtime: &Runtime) {
-    let mut queue = shared.lock();
-    loop {
-        if let Some(job) = queue.jobs.pop_front() {
-            queue.running += 1;
-            drop(queue);
-            let turn = if Instant::now() >= job.expires {
-                Turn::Expired
-            } else {
-                Turn::Run(runtime)
-            };
-            finish(job, turn);
-            queue = shared.lock();
-            queue.running -= 1;
-        } else if queue.is_closed {
-            return;
-        } else {
-            queue = shared
-                .arrived
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
 /// The clock: sleeps while there is nothing to do, ticks otherwise.
 fn tick(shared: &Shared, engine: &Engine) {
     loop {
         let mut queue = shared.lock();
-        while queue.jobs.is_empty() && queue.running == 0 {
+        while queue.is_empty() && queue.running == 0 {
             if queue.is_closed {
                 return;
             }
@@ -271,7 +313,7 @@ fn reap(shared: &Shared) {
         if !jobs.is_empty() || !chores.is_empty() {
             drop(queue);
             for job in jobs {
-                finish(job, Turn::Expired);
+                job.begin(Turn::Expired);
             }
             let again: Vec<_> = chores.into_iter().filter_map(Chore::run).collect();
             queue = shared.lock();
@@ -283,7 +325,7 @@ fn reap(shared: &Shared) {
         if queue.is_closed {
             return;
         }
-        let patience = if !queue.jobs.is_empty() {
+        let patience = if !queue.is_empty() {
             // A waiting job may be cancelled at any time without a word.
             TICK
         } else if let Some(due) = queue.chores.next_due() {
@@ -301,13 +343,17 @@ fn reap(shared: &Shared) {
 }
 
 /// Takes out of the queue what nobody waits for any more, and what has waited too long.
-fn take_overdue(queue: &mut Queue) -> VecDeque<Job> {
+fn take_overdue(queue: &mut Queue) -> Vec<Job> {
     let now = Instant::now();
     let is_overdue = |job: &Job| job.cancelled.is_cancelled() || now >= job.expires;
-    if !queue.jobs.iter().any(is_overdue) {
-        return VecDeque::new();
+    let mut overdue = Vec::new();
+    for urgency in [Urgency::New, Urgency::Continued] {
+        let jobs = queue.of(urgency);
+        if jobs.iter().any(is_overdue) {
+            let (late, waiting): (VecDeque<_>, _) = jobs.drain(..).partition(is_overdue);
+            *jobs = waiting;
+            overdue.extend(late);
+        }
     }
-    let (overdue, waiting) = queue.jobs.drain(..).partition(is_overdue);
-    queue.jobs = waiting;
     overdue
 }

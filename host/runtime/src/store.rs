@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::error::{Error, Phase, Result};
+use crate::executor::is_turn_over;
 use crate::limits::{Budget, MAX_HANDLES};
 use crate::state::SandboxState;
 use crate::stop::{Circumstances, Stop, explain};
@@ -28,7 +29,12 @@ pub(crate) fn new_store(
     store.set_max_component_handles(MAX_HANDLES);
     store.epoch_deadline_callback(|store| {
         store.data().check()?;
-        Ok(UpdateDeadline::Continue(1))
+        // A guest that computes would otherwise keep its thread from those that wait for a moment of it.
+        Ok(if is_turn_over() {
+            UpdateDeadline::Yield(1)
+        } else {
+            UpdateDeadline::Continue(1)
+        })
     });
     store
 }

@@ -13,6 +13,7 @@
 
 mod admission;
 mod canonical_abi;
+mod contract;
 mod failures;
 mod generation;
 mod handing_over;
@@ -21,6 +22,7 @@ mod host_kernels;
 mod memory;
 mod reach;
 mod shape;
+mod streams;
 mod table;
 mod time;
 

@@ -67,9 +67,10 @@ pub(crate) use promises;
 
 #[test]
 fn at_least_forty_pairs_of_a_promise_and_a_code_are_held() {
-    let files: [&[Row]; 11] = [
+    let files: [&[Row]; 13] = [
         crate::admission::PROMISES,
         crate::canonical_abi::PROMISES,
+        crate::contract::PROMISES,
         crate::failures::PROMISES,
         crate::generation::PROMISES,
         crate::handing_over::PROMISES,
@@ -78,6 +79,7 @@ fn at_least_forty_pairs_of_a_promise_and_a_code_are_held() {
         crate::memory::PROMISES,
         crate::reach::PROMISES,
         crate::shape::PROMISES,
+        crate::streams::PROMISES,
         crate::time::PROMISES,
     ];
     let mut pairs: Vec<_> = files
