@@ -9,13 +9,12 @@ use std::io::Cursor;
 use ampoule_guest::{Error, Image};
 use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
-    metadata::Orientation,
 };
 
-use crate::{jpeg_end, webp_chunks};
+use crate::{jpeg_end, orientation, webp_chunks};
 
 /// Pixels that a picture may have: as many as the sensors of most cameras.
-const MAX_PIXELS: u64 = 4096 * 4096;
+pub(crate) const MAX_PIXELS: u64 = 4096 * 4096;
 
 /// What a picture's longer side may be. Scaling takes memory for each pixel of a side, whatever the
 /// other side is, so it is not enough to bound their product.
@@ -26,7 +25,7 @@ const MAX_SIDE: u32 = 1 << 15;
 const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
 
 /// Red, green and blue, a byte each, row by row.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture<'a> {
     /// Pixels in a row.
     pub width: u32,
@@ -57,6 +56,15 @@ pub fn check(image: &Image) -> Result<(), Error> {
 ///
 /// As for [`check`]; `input.image` too when the file is broken or cut short.
 pub fn decode(image: &Image) -> Result<Picture<'_>, Error> {
+    decode_on(image, [255; 3])
+}
+
+/// The picture's pixels as by [`decode`], on another colour than white where it is transparent.
+///
+/// # Errors
+///
+/// As for [`decode`].
+pub fn decode_on(image: &Image, background: [u8; 3]) -> Result<Picture<'_>, Error> {
     let file = match image {
         Image::Encoded(file) => file,
         Image::Rgb8(image) => {
@@ -77,19 +85,17 @@ pub fn decode(image: &Image) -> Result<Picture<'_>, Error> {
             });
         }
     };
-    let (mut decoder, format) = open(file)?;
+    let (decoder, format) = open(file)?;
     let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
-    // Metadata that cannot be read turns nothing.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut bytes = vec![0; decoder.total_bytes() as usize];
     decoder
         .read_image(&mut bytes)
         .map_err(|found| explain(format, &found))?;
-    let pixels = to_rgb8(bytes, colour)?;
+    let pixels = to_rgb8(bytes, colour, background)?;
     let pixels = RgbImage::from_raw(width, height, pixels)
         .ok_or_else(|| broken("the picture has fewer pixels than it says".to_owned()))?;
     let mut picture = DynamicImage::ImageRgb8(pixels);
-    picture.apply_orientation(orientation);
+    picture.apply_orientation(orientation::of(file, format));
     Ok(Picture {
         width: picture.width(),
         height: picture.height(),
@@ -119,7 +125,7 @@ fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
     let file = match format {
         ImageFormat::WebP => webp_chunks::picture_of(file)
             .map_err(|found| broken(format!("expected a whole WebP file, found {found}")))?,
-        _ => file,
+        _ => file.into(),
     };
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
@@ -140,7 +146,7 @@ fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
     Ok((decoder, format))
 }
 
-fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
+pub(crate) fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         return Err(broken(format!(
@@ -158,22 +164,23 @@ fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
 
 /// Every kind of pixel that the decoders give, as three bytes. Where pixels shrink it is done in the
 /// memory that they are in, so that the largest pictures are never there twice.
-fn to_rgb8(bytes: Vec<u8>, colour: ColorType) -> Result<Vec<u8>, Error> {
+fn to_rgb8(bytes: Vec<u8>, colour: ColorType, background: [u8; 3]) -> Result<Vec<u8>, Error> {
+    let over = |colour, alpha| over(background, colour, alpha);
     let grey = |v: u8| [v; 3];
     Ok(match colour {
         ColorType::Rgb8 => bytes,
         ColorType::L8 => convert(bytes, |[v]: [u8; 1]| grey(v)),
-        ColorType::La8 => convert(bytes, |[v, a]: [u8; 2]| on_white(grey(v), a)),
-        ColorType::Rgba8 => convert(bytes, |[r, g, b, a]: [u8; 4]| on_white([r, g, b], a)),
+        ColorType::La8 => convert(bytes, |[v, a]: [u8; 2]| over(grey(v), a)),
+        ColorType::Rgba8 => convert(bytes, |[r, g, b, a]: [u8; 4]| over([r, g, b], a)),
         ColorType::L16 => convert(bytes, |[a, b]: [u8; 2]| grey(narrow([a, b]))),
         ColorType::La16 => convert(bytes, |pixel: [u8; 4]| {
             let [v, a] = narrow_all(pixel);
-            on_white(grey(v), a)
+            over(grey(v), a)
         }),
         ColorType::Rgb16 => convert(bytes, |pixel: [u8; 6]| narrow_all(pixel)),
         ColorType::Rgba16 => convert(bytes, |pixel: [u8; 8]| {
             let [r, g, b, a] = narrow_all(pixel);
-            on_white([r, g, b], a)
+            over([r, g, b], a)
         }),
         other => {
             return Err(broken(format!(
@@ -198,10 +205,13 @@ fn convert<const N: usize>(mut bytes: Vec<u8>, pixel: impl Fn([u8; N]) -> [u8; 3
     bytes
 }
 
-/// A colour over white, as much as it covers.
-fn on_white(colour: [u8; 3], alpha: u8) -> [u8; 3] {
+/// A colour over another, as much as it covers.
+fn over(background: [u8; 3], colour: [u8; 3], alpha: u8) -> [u8; 3] {
     let alpha = u32::from(alpha);
-    colour.map(|v| ((u32::from(v) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+    std::array::from_fn(|i| {
+        let (behind, before) = (u32::from(background[i]), u32::from(colour[i]));
+        ((before * alpha + behind * (255 - alpha) + 127) / 255) as u8
+    })
 }
 
 /// 16 bits, in the order of this machine, rounded to 8.
@@ -235,7 +245,7 @@ fn broken(message: String) -> Error {
     Error::new("input.image", message)
 }
 
-fn too_large(message: String) -> Error {
+pub(crate) fn too_large(message: String) -> Error {
     Error::new("input.too-large", message)
 }
 

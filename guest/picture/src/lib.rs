@@ -10,7 +10,9 @@
 mod decode;
 mod jpeg_end;
 mod letterbox;
+mod metadata;
+mod orientation;
 mod webp_chunks;
 
-pub use crate::decode::{Picture, check, decode};
+pub use crate::decode::{Picture, check, decode, decode_on};
 pub use crate::letterbox::letterbox;

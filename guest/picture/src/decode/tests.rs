@@ -107,7 +107,7 @@ fn every_kind_of_pixel_becomes_three_bytes() {
 
     assert_eq!(one_pixel(Luma([77u8])), [77, 77, 77]);
     assert_eq!(one_pixel(Rgb([1u8, 2, 3])), [1, 2, 3]);
-    // What is transparent shows the white behind it.
+    // What is transparent shows the white behind it, unless another colour is asked for.
     assert_eq!(one_pixel(LumaA([77u8, 255])), [77, 77, 77]);
     assert_eq!(one_pixel(LumaA([77u8, 0])), [255, 255, 255]);
     assert_eq!(one_pixel(Rgba([0u8, 100, 200, 255])), [0, 100, 200]);
@@ -121,6 +121,20 @@ fn every_kind_of_pixel_becomes_three_bytes() {
     assert_eq!(
         one_pixel(Rgba([0u16, 100 * 257, 200 * 257, 51 * 257])),
         [204, 224, 244]
+    );
+}
+
+#[test]
+fn what_is_see_through_shows_the_colour_that_is_asked_for() {
+    let pixel = image::Rgba([0u8, 100, 200, 51]);
+    let file = encoded(ImageBuffer::from_pixel(1, 1, pixel), ImageFormat::Png);
+    let image = Image::Encoded(file);
+    assert_eq!(*decode_on(&image, [0, 0, 0]).unwrap().pixels, [0, 20, 40]);
+    let picture = decode_on(&image, [10, 20, 30]).unwrap();
+    assert_eq!(*picture.pixels, [8, 36, 64]);
+    assert_eq!(
+        decode_on(&image, [255; 3]).unwrap(),
+        decode(&image).unwrap()
     );
 }
 
