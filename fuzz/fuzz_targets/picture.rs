@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(first_look.is_ok());
             let pixels = u64::from(picture.width) * u64::from(picture.height);
             assert_eq!(picture.pixels.len() as u64, 3 * pixels);
-            let square = letterbox(&picture, SIDE);
+            let square = letterbox(picture, SIDE);
             assert!(square.is_ok_and(|pixels| pixels.len() == 3 * SIDE * SIDE));
         }
         Err(error) => {

@@ -1,10 +1,9 @@
-//! A whole picture in a square: scaled until it fits, in the middle of grey.
+//! A whole picture in a square: scaled until it fits, in the middle of one colour.
 
 use ampoule_guest::Error;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::Picture;
+use crate::decode::check_pixels;
+use crate::{Filter, Passes, Picture, resample};
 
 /// What is left and right of the picture, or above and below.
 const GREY: u8 = 128;
@@ -14,40 +13,51 @@ const GREY: u8 = 128;
 ///
 /// # Errors
 ///
-/// `input.image` when the picture cannot be scaled.
-pub fn letterbox(picture: &Picture<'_>, side: usize) -> Result<Vec<u8>, Error> {
-    let (width, height) = (picture.width, picture.height);
-    let longer = u64::from(width.max(height));
+/// `input.too-large` when the picture has too many pixels while it is scaled.
+pub fn letterbox(picture: Picture<'_>, side: usize) -> Result<Vec<u8>, Error> {
+    let side = u32::try_from(side).unwrap_or(u32::MAX);
+    let square = fit(
+        picture,
+        side,
+        [GREY; 3],
+        Filter::Bilinear,
+        Passes::RowsFirst,
+    )?;
+    Ok(square.pixels.into_owned())
+}
+
+/// The square with a picture in its middle.
+pub(crate) fn fit<'a>(
+    picture: Picture<'a>,
+    side: u32,
+    fill: [u8; 3],
+    filter: Filter,
+    passes: Passes,
+) -> Result<Picture<'a>, Error> {
+    check_pixels(side, side)?;
+    let longer = u64::from(picture.width.max(picture.height));
     // Rounded, halves up.
     let scaled = |length: u32| {
-        let doubled = 2 * u64::from(length) * side as u64 + longer;
+        let doubled = 2 * u64::from(length) * u64::from(side) + longer;
         (doubled / (2 * longer)).max(1) as u32
     };
-    let (new_width, new_height) = (scaled(width), scaled(height));
-    let failed = |found: &dyn std::fmt::Display| {
-        Error::new(
-            "input.image",
-            format!("cannot scale {width} × {height} pixels: {found}"),
-        )
-    };
-    let mut small = Image::new(new_width, new_height, PixelType::U8x3);
-    let large = ImageRef::new(width, height, &picture.pixels, PixelType::U8x3)
-        .map_err(|found| failed(&found))?;
-    let filter = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .use_alpha(false);
-    Resizer::new()
-        .resize(&large, &mut small, &filter)
-        .map_err(|found| failed(&found))?;
-
-    let (new_width, new_height) = (new_width as usize, new_height as usize);
-    let (left, top) = ((side - new_width) / 2, (side - new_height) / 2);
-    let mut square = vec![GREY; side * side * 3];
-    for (row, pixels) in small.buffer().chunks_exact(new_width * 3).enumerate() {
-        let start = ((top + row) * side + left) * 3;
+    let size = [scaled(picture.width), scaled(picture.height)];
+    let small = resample(picture, size, filter, passes)?;
+    if size == [side; 2] {
+        return Ok(small);
+    }
+    let [width, height, length] = [size[0], size[1], side].map(|length| length as usize);
+    let (left, top) = ((length - width) / 2, (length - height) / 2);
+    let mut square = fill.repeat(length * length);
+    for (row, pixels) in small.pixels.chunks_exact(width * 3).enumerate() {
+        let start = ((top + row) * length + left) * 3;
         square[start..start + pixels.len()].copy_from_slice(pixels);
     }
-    Ok(square)
+    Ok(Picture {
+        width: side,
+        height: side,
+        pixels: square.into(),
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +136,7 @@ mod tests {
             (1, 90, [1, 24]),
         ] {
             let picture = picture(width, height);
-            let square = letterbox(&picture, SIDE).unwrap();
+            let square = letterbox(picture.clone(), SIDE).unwrap();
             let (left, top) = ((SIDE - new[0]) / 2, (SIDE - new[1]) / 2);
             for channel in 0..3 {
                 let exact = definition(&picture, new, channel);
@@ -153,6 +163,6 @@ mod tests {
     #[test]
     fn a_picture_of_the_right_size_stays_as_it_is() {
         let picture = picture(SIDE as u32, SIDE as u32);
-        assert_eq!(letterbox(&picture, SIDE).unwrap(), *picture.pixels);
+        assert_eq!(letterbox(picture.clone(), SIDE).unwrap(), *picture.pixels);
     }
 }

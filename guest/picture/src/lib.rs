@@ -12,7 +12,11 @@ mod jpeg_end;
 mod letterbox;
 mod metadata;
 mod orientation;
+mod preprocess;
+mod resample;
 mod webp_chunks;
 
 pub use crate::decode::{Picture, check, decode, decode_on};
 pub use crate::letterbox::letterbox;
+pub use crate::preprocess::{Layout, Normalize, Preprocess, Resize, Tensor};
+pub use crate::resample::{Filter, Passes, resample};

@@ -51,6 +51,8 @@
 //! With the feature `host-kernels` a model can have the host compute its linear layers, where that is
 //! granted: see the module `host_kernels`.
 //!
+//! A model that takes pictures reads and scales them with the crate `ampoule-picture`: see [`pictures`].
+//!
 //! On other targets than `wasm32` the same crate builds and a model can be tested as ordinary
 //! Rust: [`Assets::from_source`] reads from a directory or from a map, and logging goes to the
 //! standard error.
@@ -75,6 +77,7 @@ pub mod host_kernels;
 pub mod log;
 mod model;
 mod panic_hook;
+pub mod pictures;
 mod tasks;
 
 #[cfg(not(target_arch = "wasm32"))]

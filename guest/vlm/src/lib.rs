@@ -88,8 +88,7 @@ impl TinyVlm {
     /// The visual features `[visual tokens, hidden]` of a picture.
     fn see(&self, image: &Image, workspace: &mut LayerWorkspace) -> Result<Vec<f32>, Error> {
         let picture = ampoule_picture::decode(image)?;
-        let pixels = ampoule_picture::letterbox(&picture, self.vision.image_size())?;
-        drop(picture);
+        let pixels = ampoule_picture::letterbox(picture, self.vision.image_size())?;
         Ok(self.vision.encode(&pixels, workspace))
     }
 
