@@ -1,5 +1,5 @@
 //! The feed-forward network of a transformer's layer (Vaswani et al., "Attention Is All You Need",
-//! 2017), with GELU in its middle.
+//! 2017), with GELU or another activation in its middle.
 
 use ampoule_guest::Error;
 #[cfg(feature = "host-kernels")]
@@ -16,9 +16,10 @@ pub struct FeedForwardWorkspace {
     intermediate: Vec<f32>,
 }
 
-/// `down(gelu(up(x)))`.
+/// `down(gelu(up(x)))`, or with another activation.
 pub struct FeedForward {
     up: Linear,
+    activation: Activation,
     down: Linear,
 }
 
@@ -36,8 +37,16 @@ impl FeedForward {
     ) -> Result<Self, Error> {
         Ok(FeedForward {
             up: Linear::load(source, &[up], [intermediate, hidden])?,
+            activation: Activation::Gelu,
             down: Linear::load(source, &[down], [hidden, intermediate])?,
         })
+    }
+
+    /// The same layers, with this activation in place of GELU.
+    #[must_use]
+    pub fn with_activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
     }
 
     /// Applies it to the rows `x` `[rows, hidden]`, into `y` of the same shape.
@@ -54,7 +63,7 @@ impl FeedForward {
             return;
         }
         let middle = &mut workspace.intermediate;
-        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.up.activate(x, self.activation, middle, scratch);
         self.down.apply(middle, y, scratch);
     }
 
@@ -73,7 +82,7 @@ impl FeedForward {
             return;
         }
         let middle = &mut workspace.intermediate;
-        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.up.activate(x, self.activation, middle, scratch);
         self.down.add(middle, y, scratch);
     }
 
@@ -90,14 +99,14 @@ impl FeedForward {
             return;
         }
         let middle = &mut workspace.intermediate;
-        self.up.activate(x, Activation::Gelu, middle, scratch);
+        self.up.activate(x, self.activation, middle, scratch);
         self.down.add(middle, x, scratch);
     }
 
     /// What [`apply`](FeedForward::apply) does, as steps of the host, where that has both layers.
     #[cfg(feature = "host-kernels")]
     pub fn host_steps(&self) -> Option<[Step<'_>; 2]> {
-        let up = self.up.host_step(Activation::Gelu)?;
+        let up = self.up.host_step(self.activation)?;
         let down = self.down.host_step(Activation::Identity)?;
         Some([up, down])
     }

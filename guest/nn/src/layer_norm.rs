@@ -15,7 +15,8 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Reads `{name}.weight` and `{name}.bias`, both `[width]`.
+    /// Reads `{name}.weight` and `{name}.bias`, both `[width]`. Files of TensorFlow's making call them
+    /// `{name}.gamma` and `{name}.beta`.
     ///
     /// # Errors
     ///
@@ -26,9 +27,13 @@ impl LayerNorm {
         width: usize,
         epsilon: f32,
     ) -> Result<Self, Error> {
+        let tensor = |part: &str, old: &str| {
+            let name = source.name_of(format!("{name}.{part}"), format!("{name}.{old}"))?;
+            source.tensor(&name, &[width])
+        };
         Ok(LayerNorm {
-            weight: source.tensor(&format!("{name}.weight"), &[width])?,
-            bias: source.tensor(&format!("{name}.bias"), &[width])?,
+            weight: tensor("weight", "gamma")?,
+            bias: tensor("bias", "beta")?,
             epsilon,
         })
     }

@@ -23,7 +23,7 @@ enum Place {
 /// A layer in the sandbox's own memory.
 struct SandboxLayer {
     weights: PackedMatrix,
-    bias: Vec<f32>,
+    bias: Option<Vec<f32>>,
 }
 
 impl Linear {
@@ -39,17 +39,42 @@ impl Linear {
         names: &[&str],
         [outputs, inputs]: [usize; 2],
     ) -> Result<Self, Error> {
+        Self::load_with(source, names, [outputs, inputs], true)
+    }
+
+    /// As [`load`](Linear::load), of layers to whose outputs nothing is added: `y = x·wᵀ`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Weights::tensor`].
+    pub fn load_without_bias(
+        source: &Weights<'_>,
+        names: &[&str],
+        shape: [usize; 2],
+    ) -> Result<Self, Error> {
+        Self::load_with(source, names, shape, false)
+    }
+
+    fn load_with(
+        source: &Weights<'_>,
+        names: &[&str],
+        [outputs, inputs]: [usize; 2],
+        has_bias: bool,
+    ) -> Result<Self, Error> {
         #[cfg(feature = "host-kernels")]
         if host_kernels::granted() {
-            let layer = source.layer(names, [outputs, inputs])?;
+            let layer = source.layer(names, [outputs, inputs], has_bias)?;
             let place = Place::Host(HostLayer::pack(&layer)?);
             return Ok(Linear { place });
         }
         let weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
-        let mut bias = Vec::new();
-        for name in names {
-            bias.extend(source.tensor(&format!("{name}.bias"), &[outputs])?);
-        }
+        let bias = |name: &&str| source.tensor(&format!("{name}.bias"), &[outputs]);
+        let bias = if has_bias {
+            let parts: Vec<Vec<f32>> = names.iter().map(bias).collect::<Result<_, _>>()?;
+            Some(parts.concat())
+        } else {
+            None
+        };
         let weights = source.packed(&weights, &[outputs, inputs])?;
         Ok(Linear {
             place: Place::Sandbox(SandboxLayer { weights, bias }),
@@ -112,7 +137,7 @@ impl SandboxLayer {
         linear(
             MatrixRef::new(x, rows, self.weights.inputs()),
             &self.weights,
-            Some(&self.bias),
+            self.bias.as_deref(),
             epilogue,
             &mut MatrixMut::new(y, rows, self.weights.outputs()),
             scratch,

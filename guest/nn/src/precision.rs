@@ -4,7 +4,7 @@ use ampoule_guest::{Assets, Error};
 use ampoule_kernels::Precision;
 use serde::Deserialize;
 
-use crate::error;
+use crate::json_file::read_json_if_there;
 
 const FILE: &str = "ampoule.json";
 
@@ -36,13 +36,9 @@ enum Weights {
 ///
 /// `model.config` when the file does not say `f32`, `f16`, `int8` or `int4`; `asset.*`; `model.file-size`.
 pub fn precision(assets: &Assets) -> Result<Precision, Error> {
-    match assets.size(FILE) {
-        Err(missing) if missing.code == "asset.not-found" => return Ok(Precision::F32),
-        size => size?,
+    let Some(settings) = read_json_if_there::<Settings>(assets, FILE, MAX_BYTES)? else {
+        return Ok(Precision::F32);
     };
-    let text = assets.read_to_vec(FILE, MAX_BYTES)?;
-    let settings: Settings = serde_json::from_slice(&text)
-        .map_err(|found| error::config(format!("cannot read `{FILE}`: {found}")))?;
     Ok(match settings.weights {
         Weights::F32 => Precision::F32,
         Weights::F16 => Precision::F16,

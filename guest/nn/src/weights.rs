@@ -2,6 +2,7 @@
 //! where they stay. The whole file is never in memory.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 #[cfg(feature = "host-kernels")]
 use ampoule_guest::host_kernels::{ElementType, Format, Layer, Part, Tensor};
@@ -10,8 +11,10 @@ use ampoule_kernels::{PackedMatrix, Precision};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use crate::error;
+use crate::json_file::{in_folder, is_there, quoted};
 
 const FILE: &str = "model.safetensors";
 
@@ -21,9 +24,23 @@ const LENGTH_BYTES: u64 = 8;
 /// A tensor takes some 150 bytes of the header, so this is 50,000 of them.
 const MAX_HEADER_BYTES: u64 = 8 << 20;
 
+/// Files that hold weights in another way, and what their publisher does about each.
+const OTHER_FILES: [(&str, &str); 2] = [
+    (
+        "model.safetensors.index.json",
+        "the weights are in several files: save them as one",
+    ),
+    (
+        "pytorch_model.bin",
+        "the weights are a pickle, which is a program: save them as safetensors",
+    ),
+];
+
 /// A safetensors file whose header has been read and checked against its size.
 pub struct Weights<'a> {
     assets: &'a Assets,
+    /// Its path in the bundle.
+    file: String,
     tensors: Metadata,
     /// Where the data starts that the header's offsets count from.
     data_offset: u64,
@@ -40,41 +57,58 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     ///
-    /// `model.weights` when the file is no safetensors, is truncated or over-long;
+    /// `model.weights` when the file is no safetensors, is truncated or over-long, or names a tensor twice;
     /// `asset.*`.
     pub fn open(assets: &'a Assets) -> Result<Self, Error> {
-        let size = assets.size(FILE)?;
+        Self::open_in(assets, "")
+    }
+
+    /// Reads the header of the file that a `folder` of the bundle has: `""` is the bundle's own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Weights::open).
+    pub fn open_in(assets: &'a Assets, folder: &str) -> Result<Self, Error> {
+        let file = in_folder(folder, FILE);
+        let size = match assets.size(&file) {
+            Err(missing) if missing.code == "asset.not-found" => {
+                return Err(stored_otherwise(assets, folder)?.unwrap_or(missing));
+            }
+            size => size?,
+        };
         if size < LENGTH_BYTES {
             return Err(error::weights(format!(
-                "expected a safetensors header in `{FILE}`, found {size} bytes"
+                "expected a safetensors header in `{file}`, found {size} bytes"
             )));
         }
         let mut length = [0; LENGTH_BYTES as usize];
-        assets.read_into(FILE, 0, &mut length)?;
+        assets.read_into(&file, 0, &mut length)?;
         let length = u64::from_le_bytes(length);
         if length > MAX_HEADER_BYTES || length > size - LENGTH_BYTES {
             return Err(error::weights(format!(
-                "expected a safetensors header of at most {} bytes in `{FILE}`, found one of \
+                "expected a safetensors header of at most {} bytes in `{file}`, found one of \
                  {length}",
                 MAX_HEADER_BYTES.min(size - LENGTH_BYTES)
             )));
         }
         let mut header = vec![0; length as usize];
-        assets.read_into(FILE, LENGTH_BYTES, &mut header)?;
+        assets.read_into(&file, LENGTH_BYTES, &mut header)?;
+        check_names(&header, &file)?;
         // This checks that tensors follow one another without gaps, each as long as its shape.
         let tensors: Metadata = serde_json::from_slice(&header).map_err(|found| {
-            error::weights(format!("cannot read the header of `{FILE}`: {found}"))
+            error::weights(format!("cannot read the header of `{file}`: {found}"))
         })?;
         let data_offset = LENGTH_BYTES + length;
         if size - data_offset != tensors.data_len() as u64 {
             return Err(error::weights(format!(
-                "expected {} bytes of tensors in `{FILE}`, found {}",
+                "expected {} bytes of tensors in `{file}`, found {}",
                 tensors.data_len(),
                 size - data_offset
             )));
         }
         Ok(Weights {
             assets,
+            file,
             tensors,
             data_offset,
             prefix: String::new(),
@@ -89,6 +123,43 @@ impl<'a> Weights<'a> {
     pub fn within(mut self, prefix: &str) -> Self {
         self.prefix.push_str(prefix);
         self
+    }
+
+    /// The same file, of whose tensors only those of one network count: that which has a tensor `anchor`. A network
+    /// that was saved as part of a larger one has a prefix in front of its names, such as `bert.`.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights` when no network has such a tensor, or more than one.
+    pub fn of_the_network_with(self, anchor: &str) -> Result<Self, Error> {
+        let prefix = {
+            let names = self.names();
+            let mut prefixes = names
+                .iter()
+                .filter_map(|name| name.strip_suffix(anchor))
+                .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+            let file = &self.file;
+            let Some(prefix) = prefixes.next() else {
+                return Err(error::weights(format!(
+                    "expected a tensor `{anchor}` in `{file}`, with any prefix, found none"
+                )));
+            };
+            if let Some(other) = prefixes.next() {
+                return Err(error::weights(format!(
+                    "expected one tensor `{anchor}` in `{file}`, found one with the prefix `{}` and one with `{}`: \
+                     save one network alone",
+                    quoted(prefix.min(other)),
+                    quoted(prefix.max(other))
+                )));
+            }
+            prefix.to_owned()
+        };
+        Ok(self.within(&prefix))
+    }
+
+    /// Returns the full names of all tensors, in the order in which they lie in the file.
+    pub fn names(&self) -> Vec<String> {
+        self.tensors.offset_keys()
     }
 
     /// The same file, its matrices packed with this precision from now on. Without it, as f32.
@@ -109,6 +180,22 @@ impl<'a> Weights<'a> {
     /// with: what `describe` calls `weights.bytes`.
     pub fn bytes(&self) -> usize {
         self.bytes.get()
+    }
+
+    /// Returns which of two names a tensor has: its own, or that of older files.
+    ///
+    /// # Errors
+    ///
+    /// `model.weights` when there are tensors of both names.
+    pub fn name_of(&self, name: String, old: String) -> Result<String, Error> {
+        match (self.has(&name), self.has(&old)) {
+            (true, true) => Err(error::weights(format!(
+                "expected `{name}` or `{old}`, which is its old name, in `{}`, found both",
+                self.file
+            ))),
+            (false, true) => Ok(old),
+            _ => Ok(name),
+        }
     }
 
     /// The tensor `name`, of exactly this shape, row-major.
@@ -151,7 +238,7 @@ impl<'a> Weights<'a> {
     }
 
     /// The layers `names` side by side, for the host to keep: where in the file the tensors
-    /// `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]` of each are.
+    /// `{name}.weight` `[outputs, inputs]` and, with `has_bias`, `{name}.bias` `[outputs]` of each are.
     ///
     /// # Errors
     ///
@@ -161,15 +248,17 @@ impl<'a> Weights<'a> {
         &self,
         names: &[&str],
         [outputs, inputs]: [usize; 2],
+        has_bias: bool,
     ) -> Result<Layer, Error> {
         let size = |size: usize| {
             u32::try_from(size).map_err(|_| error::weights(format!("{size} is too large a layer")))
         };
+        let bias = |name: &&str| self.place(&format!("{name}.bias"), &[outputs]);
         let part = |name: &&str| {
             Ok(Part {
                 outputs: size(outputs)?,
                 weights: self.place(&format!("{name}.weight"), &[outputs, inputs])?,
-                bias: Some(self.place(&format!("{name}.bias"), &[outputs])?),
+                bias: has_bias.then(|| bias(name)).transpose()?,
             })
         };
         Ok(Layer {
@@ -184,7 +273,7 @@ impl<'a> Weights<'a> {
     fn place(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let (_, info) = self.find(name, shape)?;
         Ok(Tensor {
-            file: FILE.to_owned(),
+            file: self.file.clone(),
             offset: self.data_offset + info.data_offsets.0 as u64,
             // `find` refuses all others.
             element: match info.dtype {
@@ -204,15 +293,16 @@ impl<'a> Weights<'a> {
         let name = format!("{}{name}", self.prefix);
         let Some(info) = self.tensors.info(&name) else {
             return Err(error::weights(format!(
-                "expected a tensor `{name}` of shape {shape:?} in `{FILE}`, found none"
+                "expected a tensor `{name}` of shape {shape:?} in `{}`, found none",
+                self.file
             )));
         };
         let known = matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16);
         if !known || info.shape != shape {
             return Err(error::weights(format!(
-                "expected `{name}` as F32, F16 or BF16 of shape {shape:?} in `{FILE}`, found \
+                "expected `{name}` as F32, F16 or BF16 of shape {shape:?} in `{}`, found \
                  {:?} of shape {:?}",
-                info.dtype, info.shape
+                self.file, info.dtype, info.shape
             )));
         }
         Ok((name, info))
@@ -255,12 +345,54 @@ impl<'a> Weights<'a> {
             Ok(())
         };
         self.assets.read_pieces(
-            FILE,
+            &self.file,
             self.data_offset + start as u64,
             (end - start) as u64,
             &mut convert,
         )
     }
+}
+
+/// Returns what to say of weights that the folder has in another form; none where it has none.
+fn stored_otherwise(assets: &Assets, folder: &str) -> Result<Option<Error>, Error> {
+    for (name, advice) in OTHER_FILES {
+        let other = in_folder(folder, name);
+        if is_there(assets, &other)? {
+            return Ok(Some(error::weights(format!(
+                "expected `{}`, found `{other}`: {advice}",
+                in_folder(folder, FILE)
+            ))));
+        }
+    }
+    Ok(None)
+}
+
+/// Checks that no two tensors have one name: readers differ in which of them they take.
+fn check_names(header: &[u8], file: &str) -> Result<(), Error> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = ();
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("an object of tensors")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            let mut names = BTreeSet::new();
+            while let Some(name) = map.next_key::<String>()? {
+                map.next_value::<IgnoredAny>()?;
+                if let Some(twice) = names.replace(name) {
+                    let twice = quoted(&twice);
+                    return Err(serde::de::Error::custom(format!(
+                        "`{twice}` is there twice"
+                    )));
+                }
+            }
+            Ok(())
+        }
+    }
+    serde::Deserializer::deserialize_map(&mut serde_json::Deserializer::from_slice(header), Names)
+        .map_err(|found| error::weights(format!("cannot read the header of `{file}`: {found}")))
 }
 
 /// How many numbers there are; the header's check proved that they fit the file.

@@ -17,25 +17,36 @@ pub enum Format {
     F16,
     /// Rounded to the upper half of the bits.
     BF16,
+    /// With twice the bits.
+    F64,
 }
 
 /// A file of these tensors, in the order of their names.
 #[must_use]
 pub fn file(tensors: &Tensors, format: Format) -> Vec<u8> {
+    mixed_file(tensors, |_| format)
+}
+
+/// A file of these tensors, each stored as `format` says by its name.
+#[must_use]
+pub fn mixed_file(tensors: &Tensors, format: impl Fn(&str) -> Format) -> Vec<u8> {
     let (mut header, mut data) = (Map::new(), Vec::new());
     for (name, (shape, values)) in tensors {
         let start = data.len();
+        let format = format(name);
         for &value in values {
             match format {
                 Format::F32 => data.extend(value.to_le_bytes()),
                 Format::F16 => data.extend(f16::from_f32(value).to_le_bytes()),
                 Format::BF16 => data.extend(bf16::from_f32(value).to_le_bytes()),
+                Format::F64 => data.extend(f64::from(value).to_le_bytes()),
             }
         }
         let dtype = match format {
             Format::F32 => "F32",
             Format::F16 => "F16",
             Format::BF16 => "BF16",
+            Format::F64 => "F64",
         };
         header.insert(
             name.clone(),
