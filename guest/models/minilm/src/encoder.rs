@@ -1,9 +1,9 @@
-//! The network: embeddings, layers, and the mean of what comes out.
+//! The network: embeddings and layers.
 
 use ampoule_guest::Error;
 use ampoule_guest::host_kernels;
 use ampoule_kernels::add;
-use ampoule_nn::{LayerNorm, Weights, error, finite};
+use ampoule_nn::{LayerNorm, Weights, error, json_file};
 
 use crate::config::Config;
 use crate::layer::{Layer, LayerWorkspace};
@@ -11,7 +11,13 @@ use crate::layer::{Layer, LayerWorkspace};
 /// Layers that the host takes rows through before they come back, at most. What goes along with a call is limited.
 const LAYERS_A_CALL: usize = 8;
 
-/// The memory that [`Encoder::embed`] works in, to be used again for the next text.
+/// A tensor that every BERT has, by the name that it has without a prefix.
+const ANCHOR: &str = "embeddings.word_embeddings.weight";
+
+/// What the tensors of an adapter that was not merged have in their names.
+const ADAPTERS: [&str; 4] = ["lora_", ".base_layer.", ".adapters.", ".adapter_"];
+
+/// The memory that [`Encoder::rows`] works in, to be used again for the next text.
 #[derive(Default)]
 pub(crate) struct Workspace {
     /// A row a token, `[tokens, hidden]`.
@@ -33,14 +39,15 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Reads the weights.
+    /// Reads the weights. The network's part of the file is what has the names of a BERT, with any prefix.
     ///
     /// # Errors
     ///
-    /// `model.weights` when a tensor is missing or has another shape than `config` says;
-    /// `asset.*`.
+    /// `model.weights` when a tensor is missing or has another shape than `config` says, when the file has more than
+    /// one such network, or adapters; `asset.*`.
     pub(crate) fn load(weights: Weights<'_>, config: &Config) -> Result<Self, Error> {
-        let weights = &encoder_within(weights)?;
+        refuse_adapters(&weights)?;
+        let weights = &weights.of_the_network_with(ANCHOR)?;
         let hidden = config.hidden_size;
         let table = |name: &str, rows: usize| {
             weights.tensor(
@@ -71,11 +78,6 @@ impl Encoder {
         })
     }
 
-    /// The length of an embedding.
-    pub(crate) fn dimensions(&self) -> usize {
-        self.hidden
-    }
-
     /// How many bytes of memory the weights take.
     pub(crate) fn weight_bytes(&self) -> usize {
         self.weight_bytes
@@ -86,14 +88,16 @@ impl Encoder {
         self.words.len() / self.hidden
     }
 
-    /// The embedding of a text, given as at most as many tokens as there are positions: a vector
-    /// `[hidden]` of length 1.
+    /// The last layer's rows `[tokens, hidden]` of a text, given as at most as many tokens as there are positions.
     ///
     /// # Errors
     ///
-    /// `input.empty` when there is no token; `model.tokenizer` when a token has no embedding;
-    /// `model.weights` when they make something that is no number.
-    pub(crate) fn embed(&self, ids: &[u32], workspace: &mut Workspace) -> Result<Vec<f32>, Error> {
+    /// `input.empty` when there is no token; `model.tokenizer` when a token has no embedding.
+    pub(crate) fn rows<'a>(
+        &self,
+        ids: &[u32],
+        workspace: &'a mut Workspace,
+    ) -> Result<&'a [f32], Error> {
         if ids.is_empty() {
             return Err(Error::new(
                 "input.empty",
@@ -112,7 +116,7 @@ impl Encoder {
                 layer.apply(x, memory);
             }
         }
-        self.mean(x)
+        Ok(x)
     }
 
     /// The rows that the first layer gets.
@@ -138,40 +142,18 @@ impl Encoder {
         self.norm.apply(x);
         Ok(())
     }
-
-    /// The mean of the rows, scaled to length 1.
-    fn mean(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        let mut mean = vec![0.0; self.hidden];
-        for row in x.chunks_exact(self.hidden) {
-            add(&mut mean, row);
-        }
-        finite(&mean)?;
-        // The length of the sum does for that of the mean: both point the same way.
-        let length = mean
-            .iter()
-            .map(|&v| f64::from(v) * f64::from(v))
-            .sum::<f64>()
-            .sqrt();
-        for value in &mut mean {
-            *value = (f64::from(*value) / length.max(f64::MIN_POSITIVE)) as f32;
-        }
-        Ok(mean)
-    }
 }
 
-/// The encoder's part of the file: all of it, or what is below `bert.` when the encoder was saved as
-/// part of a larger model.
-fn encoder_within(weights: Weights<'_>) -> Result<Weights<'_>, Error> {
-    let anchor = "embeddings.word_embeddings.weight";
-    if weights.has(anchor) {
-        return Ok(weights);
+/// Refuses weights that an adapter would still have to be added to.
+fn refuse_adapters(weights: &Weights<'_>) -> Result<(), Error> {
+    for name in weights.names() {
+        if let Some(part) = ADAPTERS.iter().find(|part| name.contains(*part)) {
+            return Err(error::weights(format!(
+                "`model.safetensors` has the tensor `{}`; `{part}` is an adapter's, which was not merged into the \
+                 weights: merge it and save again",
+                json_file::quoted(&name)
+            )));
+        }
     }
-    let weights = weights.within("bert.");
-    if weights.has(anchor) {
-        return Ok(weights);
-    }
-    Err(error::weights(format!(
-        "expected a BERT encoder in `model.safetensors`: it has neither `{anchor}` nor \
-         `bert.{anchor}`"
-    )))
+    Ok(())
 }

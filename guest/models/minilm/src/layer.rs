@@ -59,7 +59,8 @@ impl Layer {
                 [&name("intermediate.dense"), &name("output.dense")],
                 hidden,
                 config.intermediate_size,
-            )?,
+            )?
+            .with_activation(config.activation),
             output_norm: norm("output.LayerNorm")?,
         })
     }

@@ -1,9 +1,33 @@
-//! A BERT-encoder guest: text in, one vector of length 1 out.
+//! A BERT-encoder guest: text in, one vector out.
 //!
-//! It serves any model of the BERT family that its files describe (`config.json`,
-//! `tokenizer.json` and `model.safetensors`, as Hugging Face lays them out); all-MiniLM-L6-v2 is
-//! the one that it is shipped with. A text's vector is the mean of the last layer's rows, one a
-//! token, scaled to length 1 (Reimers and Gurevych, "Sentence-BERT", 2019).
+//! It serves checkpoints of the model type `bert`, as Hugging Face and sentence-transformers (Reimers and Gurevych,
+//! "Sentence-BERT", 2019) lay them out; all-MiniLM-L6-v2 is the one that it is shipped with. A vector is what those
+//! libraries give for the same files, or `init` fails and names what it does not serve. A bundle needs `config.json`,
+//! `tokenizer.json` and `model.safetensors`; the other files count where they are there, so a publisher takes in all of
+//! them.
+//!
+//! | file | what is done | what is refused |
+//! | --- | --- | --- |
+//! | `modules.json` | a Transformer (in any folder), then Pooling, then any of Dense, LayerNorm, Normalize, Dropout | other modules, another order, code of the model's own |
+//! | `1_Pooling/config.json` | `cls`, `max`, `mean`, `mean_sqrt_len_tokens`, `weightedmean`, `lasttoken`, several in a row, `include_prompt` | other modes, another width than `hidden_size` |
+//! | `2_Dense/config.json` | bias or none, a residual, Tanh, Identity, ReLU, GELU, SiLU, Sigmoid | other activations, inputs and outputs |
+//! | `sentence_bert_config.json` | `max_seq_length`, `do_lower_case` | other tasks, modalities and arguments than those of a text encoder |
+//! | `config_sentence_transformers.json` | the prompt of `default_prompt_name`, in front of every text; `truncate_dim` | other kinds of model; a default prompt that is not there |
+//! | `tokenizer_config.json` | `model_max_length`, `truncation_side`, `split_special_tokens`; for BERT's class `do_lower_case`, `strip_accents`, `tokenize_chinese_chars` | other classes; where releases of transformers differ |
+//! | `tokenizer.json` | all but its padding and its length | patterns that Python's engine reads otherwise ([`ampoule_nn::ambiguous_part`]) |
+//! | `config.json` | the dimensions; `hidden_act` gelu, relu, silu | other activations and positions, decoders, quantisation, pruned heads, `auto_map` and more (`config.rs`) |
+//! | `model.safetensors` | F32, F16 and BF16, also mixed; names with any prefix; `LayerNorm.gamma` and `beta` | other types; two networks; adapters; a name that is there twice |
+//! | `adapter_config.json` | | it is refused |
+//!
+//! A bundle without `modules.json` is pooled as `1_Pooling/config.json` says, or by the mean, and its vectors are scaled to
+//! length 1. With `modules.json` they are scaled only where the last module is `Normalize`: a model that was trained for
+//! dot products needs its lengths, and the cosine is the same. Prompts by other names than the default one are for the
+//! caller to write in front of a text. Types in `config.json` (`torch_dtype`) are not followed: products are
+//! computed in f32 whatever the weights are stored as, unless `ampoule.json` says otherwise.
+//!
+//! An input is cut at the first of these that is there, and never beyond `max_position_embeddings`: `max_seq_length` of
+//! `sentence_bert_config.json`, `model_max_length` of `tokenizer_config.json`. That is the order of
+//! sentence-transformers. `truncated` says that it was cut.
 //!
 //! With `{"weights": "int8"}` in a file `ampoule.json` the layers' matrices are computed with in int8; `f16` and
 //! `int4` are there as well ([`ampoule_nn::precision`]).
@@ -13,41 +37,56 @@
 //!
 //! Memory, for all-MiniLM-L6-v2 in a sandbox: 97 MB once `init` is done, of which 90 MB are weights
 //! in f32 (reading them takes half a megabyte more for a moment); 103 MB at most while a text of 512
-//! tokens is embedded.
+//! tokens is embedded, if a bundle says that the model reads as many.
 #![forbid(unsafe_code)]
 
 mod config;
 mod encoder;
 mod layer;
 mod tokenization;
+mod tokenizer_settings;
 
 use ampoule_guest::{
     Assets, Embeddings, Error, Model, ModelInfo, Property, TextEmbedding, TextTokenization, Tokens,
     Usage,
 };
-use ampoule_nn::{Weights, precision};
+use ampoule_kernels::Scratch;
+use ampoule_nn::{AnswerSettings, SentenceHead, SentenceModules, Weights, precision};
 
 use crate::config::Config;
 use crate::encoder::{Encoder, Workspace};
 use crate::tokenization::Tokenization;
 
-/// An encoder with its tokenizer.
+/// An encoder with its tokenizer, and what makes a vector of its rows.
 pub struct BertEmbedder {
     tokenization: Tokenization,
     encoder: Encoder,
+    head: SentenceHead,
 }
 
 impl Model for BertEmbedder {
     fn load(assets: &Assets) -> Result<Self, Error> {
-        let config = Config::load(assets)?;
+        let modules = SentenceModules::load(assets)?;
+        let answer = AnswerSettings::load(assets)?;
+        let folder = modules.transformer();
+        let config = Config::load(assets, folder)?;
         // The tokenizer first: parsing it leaves a good deal of freed memory behind, which the
         // weights then fill.
-        let tokenization = Tokenization::load(assets, &config)?;
-        let weights = Weights::open(assets)?.with_precision(precision(assets)?);
+        let tokenization = Tokenization::load(assets, folder, &config, &answer)?;
+        let precision = precision(assets)?;
+        let head = SentenceHead::load(
+            assets,
+            &modules,
+            config.hidden_size,
+            answer.dimensions,
+            precision,
+        )?;
+        let weights = Weights::open_in(assets, folder)?.with_precision(precision);
         let encoder = Encoder::load(weights, &config)?;
         Ok(BertEmbedder {
             tokenization,
             encoder,
+            head,
         })
     }
 
@@ -61,8 +100,11 @@ impl Model for BertEmbedder {
             properties: vec![
                 property("text.max-tokens", self.tokenization.max_tokens()),
                 property("text.vocabulary", self.encoder.vocabulary()),
-                property("embedding.dimensions", self.encoder.dimensions()),
-                property("weights.bytes", self.encoder.weight_bytes()),
+                property("embedding.dimensions", self.head.dimensions()),
+                property(
+                    "weights.bytes",
+                    self.encoder.weight_bytes() + self.head.weight_bytes(),
+                ),
             ],
         }
     }
@@ -80,18 +122,25 @@ impl TextTokenization for BertEmbedder {
 impl TextEmbedding for BertEmbedder {
     fn embed(&self, texts: &[String]) -> Result<Embeddings, Error> {
         let mut embeddings = Embeddings {
-            dimensions: self.encoder.dimensions() as u32,
-            values: Vec::with_capacity(texts.len() * self.encoder.dimensions()),
+            dimensions: self.head.dimensions() as u32,
+            values: Vec::with_capacity(texts.len() * self.head.dimensions()),
             truncated: Vec::with_capacity(texts.len()),
             usage: Usage {
                 input_tokens: 0,
                 output_tokens: 0,
             },
         };
-        let mut workspace = Workspace::default();
+        let (mut workspace, mut scratch) = (Workspace::default(), Scratch::default());
+        // Rows in front of a text's own that its vector is not made of.
+        let skipped = if self.head.includes_prompt() {
+            0
+        } else {
+            self.tokenization.prompt_tokens()
+        };
         for text in texts {
             let tokens = self.tokenization.tokenize(text)?;
-            let vector = self.encoder.embed(&tokens.ids, &mut workspace)?;
+            let rows = self.encoder.rows(&tokens.ids, &mut workspace)?;
+            let vector = self.head.apply(rows, skipped, &mut scratch)?;
             embeddings.values.extend_from_slice(&vector);
             embeddings.truncated.push(tokens.truncated);
             let input_tokens = &mut embeddings.usage.input_tokens;

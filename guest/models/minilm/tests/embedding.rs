@@ -5,123 +5,8 @@
 mod tiny_bert;
 
 use ampoule_guest::{Model as _, TextEmbedding as _, TextTokenization as _};
-use ampoule_guest_testing::normal_distribution;
-use tiny_bert::{EPSILON, Format, HEADS, HIDDEN, LAYERS, POSITIONS, Tensors, TinyBert};
-
-type Rows = Vec<Vec<f64>>;
-
-/// The definition, as the papers have it.
-struct Definition(Tensors);
-
-impl Definition {
-    fn vector(&self, name: &str) -> Vec<f64> {
-        self.0[name].1.iter().map(|&v| f64::from(v)).collect()
-    }
-
-    fn rows(&self, name: &str) -> Rows {
-        let columns = self.0[name].0[1];
-        self.vector(name)
-            .chunks(columns)
-            .map(<[f64]>::to_vec)
-            .collect()
-    }
-
-    fn linear(&self, name: &str, x: &Rows) -> Rows {
-        let (weights, bias) = (
-            self.rows(&format!("{name}.weight")),
-            self.vector(&format!("{name}.bias")),
-        );
-        let row = |x: &Vec<f64>| {
-            weights
-                .iter()
-                .zip(&bias)
-                .map(|(w, b)| dot(w, x) + b)
-                .collect::<Vec<_>>()
-        };
-        x.iter().map(row).collect()
-    }
-
-    fn norm(&self, name: &str, x: &Rows) -> Rows {
-        let (weight, bias) = (
-            self.vector(&format!("{name}.weight")),
-            self.vector(&format!("{name}.bias")),
-        );
-        x.iter()
-            .map(|row| {
-                let mean = row.iter().sum::<f64>() / row.len() as f64;
-                let variance =
-                    row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64;
-                (0..row.len())
-                    .map(|i| (row[i] - mean) / (variance + EPSILON).sqrt() * weight[i] + bias[i])
-                    .collect()
-            })
-            .collect()
-    }
-
-    fn attention(&self, name: &str, x: &Rows) -> Rows {
-        let [query, key, value] =
-            ["query", "key", "value"].map(|part| self.linear(&format!("{name}.self.{part}"), x));
-        let width = HIDDEN / HEADS;
-        let mut context = vec![vec![0.0; HIDDEN]; x.len()];
-        for head in 0..HEADS {
-            let part = head * width..(head + 1) * width;
-            for (token, query) in query.iter().enumerate() {
-                let powers: Vec<f64> = key
-                    .iter()
-                    .map(|key| dot(&query[part.clone()], &key[part.clone()]))
-                    .map(|score| (score / (width as f64).sqrt()).exp())
-                    .collect();
-                let sum: f64 = powers.iter().sum();
-                for (power, value) in powers.iter().zip(&value) {
-                    for column in part.clone() {
-                        context[token][column] += power / sum * value[column];
-                    }
-                }
-            }
-        }
-        let update = self.linear(&format!("{name}.output.dense"), &context);
-        self.norm(&format!("{name}.output.LayerNorm"), &sum(x, &update))
-    }
-
-    fn embed(&self, ids: &[u32]) -> Vec<f64> {
-        let [words, positions, segments] = ["word", "position", "token_type"]
-            .map(|table| self.rows(&format!("embeddings.{table}_embeddings.weight")));
-        let mut x: Rows = ids
-            .iter()
-            .zip(&positions)
-            .map(|(&id, position)| {
-                (0..HIDDEN)
-                    .map(|i| words[id as usize][i] + position[i] + segments[0][i])
-                    .collect()
-            })
-            .collect();
-        x = self.norm("embeddings.LayerNorm", &x);
-        for layer in 0..LAYERS {
-            let name = format!("encoder.layer.{layer}");
-            x = self.attention(&format!("{name}.attention"), &x);
-            let mut middle = self.linear(&format!("{name}.intermediate.dense"), &x);
-            for value in middle.iter_mut().flatten() {
-                *value *= normal_distribution(*value);
-            }
-            let update = self.linear(&format!("{name}.output.dense"), &middle);
-            x = self.norm(&format!("{name}.output.LayerNorm"), &sum(&x, &update));
-        }
-        let mean: Vec<f64> = (0..HIDDEN)
-            .map(|i| x.iter().map(|row| row[i]).sum::<f64>() / x.len() as f64)
-            .collect();
-        let length = dot(&mean, &mean).sqrt();
-        mean.iter().map(|v| v / length).collect()
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn sum(a: &Rows, b: &Rows) -> Rows {
-    let add = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a + b).collect();
-    a.iter().zip(b).map(add).collect()
-}
+use tiny_bert::definition::{Definition, assert_near, gelu};
+use tiny_bert::{Format, HIDDEN, POSITIONS, TinyBert};
 
 fn texts() -> Vec<String> {
     [
@@ -135,22 +20,14 @@ fn texts() -> Vec<String> {
     .to_vec()
 }
 
-#[track_caller]
-fn assert_near(found: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (&found, &expected) in found.iter().zip(expected) {
-        assert!(
-            (f64::from(found) - expected).abs() < tolerance,
-            "{found} for {expected}"
-        );
-    }
-}
-
 #[test]
 fn embeddings_are_what_the_papers_define() {
     let tiny = TinyBert::new();
     let model = tiny.load().unwrap();
-    let definition = Definition(tiny.tensors);
+    let definition = Definition {
+        tensors: tiny.tensors,
+        activation: gelu,
+    };
     let tokens = model.tokenize(&texts()).unwrap();
     let embeddings = model.embed(&texts()).unwrap();
     assert_eq!(embeddings.dimensions as usize, HIDDEN);

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+pub(crate) mod definition;
+
 use std::collections::BTreeMap;
 
 use ampoule_guest::{Assets, Error, Model as _};
@@ -28,6 +30,8 @@ pub(crate) struct TinyBert {
     pub(crate) tensors: Tensors,
     pub(crate) format: Format,
     pub(crate) prefix: &'static str,
+    /// Files beside those three, by their paths.
+    pub(crate) more: BTreeMap<String, Vec<u8>>,
 }
 
 impl TinyBert {
@@ -51,12 +55,13 @@ impl TinyBert {
             tensors: tensors(),
             format: Format::F32,
             prefix: "",
+            more: BTreeMap::new(),
         }
     }
 
     /// The files by name.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        BTreeMap::from([
+        let mut files = BTreeMap::from([
             (
                 "config.json".to_owned(),
                 self.config.to_string().into_bytes(),
@@ -66,7 +71,45 @@ impl TinyBert {
                 self.tokenizer.to_string().into_bytes(),
             ),
             ("model.safetensors".to_owned(), self.safetensors()),
-        ])
+        ]);
+        files.extend(self.more.clone());
+        files
+    }
+
+    /// The same with one more file of settings.
+    pub(crate) fn with(mut self, name: &str, settings: &Value) -> Self {
+        self.more
+            .insert(name.to_owned(), settings.to_string().into_bytes());
+        self
+    }
+
+    /// The same with `modules.json`: the transformer, pooling by `1_Pooling/config.json`, and these, each in the folder
+    /// that it has in sentence-transformers.
+    pub(crate) fn with_modules(self, pooling: &Value, rest: &[&str]) -> Self {
+        let names = ["Transformer", "Pooling"].iter().chain(rest);
+        let modules: Vec<Value> = names
+            .enumerate()
+            .map(|(index, name)| {
+                let path = if index == 0 {
+                    String::new()
+                } else {
+                    format!("{index}_{name}")
+                };
+                let class = format!("sentence_transformers.models.{name}");
+                json!({"idx": index, "name": index.to_string(), "path": path, "type": class})
+            })
+            .collect();
+        self.with("modules.json", &json!(modules))
+            .with("1_Pooling/config.json", pooling)
+    }
+
+    /// The same with other names for its tensors.
+    pub(crate) fn renamed(mut self, rename: impl Fn(&str) -> String) -> Self {
+        self.tensors = std::mem::take(&mut self.tensors)
+            .into_iter()
+            .map(|(name, tensor)| (rename(&name), tensor))
+            .collect();
+        self
     }
 
     pub(crate) fn load(&self) -> Result<BertEmbedder, Error> {
