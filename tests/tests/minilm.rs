@@ -21,7 +21,19 @@ use ampoule_tests::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+const FILES: [&str; 8] = [
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+];
+
+/// The longest input in tokens, as `sentence_bert_config.json` says it; there are 512 positions.
+const MAX_TOKENS: usize = 256;
 
 /// One sentence, and what `tests/parity/reference.py` computed for it.
 struct Sentence {
@@ -44,13 +56,14 @@ struct Text {
     text: String,
 }
 
+fn parity(name: &str) -> Value {
+    let path = workspace_file("tests/parity").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
 fn sentences() -> Vec<Sentence> {
-    let read = |name: &str| {
-        let path = workspace_file("tests/parity").join(name);
-        std::fs::read_to_string(path).unwrap()
-    };
-    let texts: Vec<Text> = serde_json::from_str(&read("sentences.json")).unwrap();
-    let mut reference: Value = serde_json::from_str(&read("reference.json")).unwrap();
+    let texts: Vec<Text> = serde_json::from_value(parity("sentences.json")).unwrap();
+    let mut reference = parity("reference.json");
     let references: Vec<Reference> = serde_json::from_value(reference["sentences"].take()).unwrap();
     assert_eq!(texts.len(), references.len());
     texts
@@ -313,6 +326,80 @@ fn token_ids_are_those_of_the_reference() {
 }
 
 #[test]
+fn texts_are_cut_where_their_publishers_library_cuts_them() {
+    let sentences = sentences();
+    let long: Vec<&Sentence> = sentences
+        .iter()
+        .filter(|sentence| sentence.expected.ids.len() >= MAX_TOKENS - 1)
+        .collect();
+    let texts: Vec<&str> = long.iter().map(|sentence| &sentence.text[..]).collect();
+    let tokens = block_on(MODEL.model.tokenize(&texts)).unwrap().output;
+    let vectors = block_on(MODEL.model.embed_text(&texts)).unwrap().output;
+    let mut fits = 0;
+    for (index, (sentence, vector)) in long.iter().zip(vectors.vectors()).enumerate() {
+        let name = &sentence.name;
+        let truncated = sentence.expected.truncated;
+        assert_eq!(tokens[index].ids, sentence.expected.ids, "{name}");
+        assert!(tokens[index].ids.len() <= MAX_TOKENS, "{name}");
+        assert_eq!(tokens[index].is_truncated, truncated, "{name}");
+        assert_eq!(vectors.truncated[index], truncated, "{name}");
+        let vector: Vec<f64> = vector.iter().map(|value| f64::from(*value)).collect();
+        let cosine = cosine(&vector, &sentence.expected.embedding);
+        assert!(cosine >= 0.9999, "{name}: {cosine}");
+        fits += usize::from(!truncated);
+    }
+    // One too short, one that just fits, one that has one too many, and longer ones of several kinds.
+    assert!(fits == 2 && long.len() >= 8, "{fits} {}", long.len());
+}
+
+#[test]
+fn a_checkpoint_with_old_names_is_pooled_at_its_first_token_where_it_says_so() {
+    let publisher = Publisher::new("acme");
+    let bundle = bundle(&publisher, |name, bytes| match name {
+        "1_Pooling/config.json" => json!({
+            "word_embedding_dimension": 384, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false,
+        })
+        .to_string()
+        .into_bytes(),
+        "model.safetensors" => {
+            let length = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+            let header = String::from_utf8(bytes[8..length].to_vec()).unwrap();
+            // Of the same length, so that all else stays in its place.
+            let old = header
+                .replace("LayerNorm.weight\"", "LayerNorm.gamma\" ")
+                .replace("LayerNorm.bias\"", "LayerNorm.beta\"");
+            assert!(old.len() == header.len() && old != header);
+            let mut bytes = bytes;
+            bytes[8..length].copy_from_slice(old.as_bytes());
+            bytes
+        }
+        _ => bytes,
+    })
+    .write();
+    let host = host_with_limits(&publisher, limits());
+    let model = block_on(host.load(bundle.path())).unwrap();
+    let expected: Value = parity("reference.json")["first_token"].take();
+    let sentences = sentences();
+    let sentence = sentences
+        .iter()
+        .find(|sentence| sentence.name == expected["name"])
+        .unwrap();
+    let answer = block_on(model.embed_text(&[&sentence.text]))
+        .unwrap()
+        .output;
+    let found: Vec<f64> = answer
+        .values
+        .iter()
+        .map(|value| f64::from(*value))
+        .collect();
+    let expected: Vec<f64> = serde_json::from_value(expected["embedding"].clone()).unwrap();
+    let by_first = cosine(&found, &expected);
+    let by_mean = cosine(&found, &sentence.expected.embedding);
+    println!("cosine {by_first:.9} to the first token's, {by_mean:.3} to the mean's");
+    assert!(by_first >= 0.9999 && by_mean < 0.99);
+}
+
+#[test]
 fn a_texts_embedding_does_not_depend_on_the_others() {
     let alone = block_on(MODEL.model.embed_text(&["a cat sat"])).unwrap();
     let batch = block_on(
@@ -339,7 +426,7 @@ fn the_model_says_what_it_is() {
     let info = MODEL.model.info();
     assert_eq!(info.architecture, "bert");
     for (key, value) in [
-        ("text.max-tokens", "512"),
+        ("text.max-tokens", "256"),
         ("embedding.dimensions", "384"),
         ("text.vocabulary", "30522"),
     ] {
@@ -373,7 +460,7 @@ fn broken_files_are_named_at_load() {
         move |name: &str, bytes: Vec<u8>| if name == which { with(bytes) } else { bytes }
     };
     type Case = (&'static str, fn(Vec<u8>) -> Vec<u8>, &'static str);
-    let cases: [Case; 7] = [
+    let cases: [Case; 10] = [
         (
             "model.safetensors",
             |bytes| bytes[..bytes.len() / 2].to_vec(),
@@ -400,6 +487,28 @@ fn broken_files_are_named_at_load() {
                     .into_bytes()
             },
             "model.",
+        ),
+        (
+            "modules.json",
+            |bytes| {
+                let text = String::from_utf8(bytes).unwrap();
+                text.replace("models.Pooling", "models.CNN").into_bytes()
+            },
+            "sentence_transformers.models.CNN",
+        ),
+        (
+            "1_Pooling/config.json",
+            |_| b"{\"pooling_mode\": \"attention\"}".to_vec(),
+            "attention",
+        ),
+        (
+            "config.json",
+            |bytes| {
+                let text = String::from_utf8(bytes).unwrap();
+                text.replace("\"absolute\"", "\"relative_key\"")
+                    .into_bytes()
+            },
+            "position_embedding_type",
         ),
     ];
     for (file, with, code) in cases {

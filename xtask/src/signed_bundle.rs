@@ -131,6 +131,10 @@ pub(crate) fn program(workspace: &Workspace, profile: HostProfile, name: &str) -
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     std::fs::copy(from, to)
         .map(|_| ())
         .with_context(|| format!("cannot copy {}", from.display()))

