@@ -10,33 +10,39 @@ use crate::digest::Sha256Digest;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::file_reader::PIECE_BYTES;
+use crate::file_rules::{FileRules, LeftOut};
 use crate::names::check_path;
 use crate::permission_policy::Location;
 use crate::source::open_directory;
 
-/// The SHA-256 digest of each file below `dir`, the envelope's too, by their paths in it, sorted. One file
-/// is read by one core, several at the same time.
+/// Digests by the paths of their files.
+pub type DigestList = Vec<(String, Sha256Digest)>;
+
+/// The SHA-256 digest of each file below `dir`, the envelope's too, by their paths in it, sorted, and
+/// what is left out of them as [`FileRules`] does it by itself. One file is read by one core, several at the
+/// same time.
 ///
 /// # Errors
 ///
 /// `manifest.path` for a path that no bundle may have, `file.symlink`, `file.type`,
 /// `trust.owner`, `trust.permissions`, `io.failed`.
-pub fn digest_directory<'p>(dir: impl Into<Location<'p>>) -> Result<Vec<(String, Sha256Digest)>> {
+pub fn digest_directory<'p>(dir: impl Into<Location<'p>>) -> Result<(DigestList, Vec<LeftOut>)> {
     let directory = open_directory(&dir.into())?;
-    let paths = directory.list()?;
+    let (paths, left_out) = FileRules::default().select(&directory, &[])?;
     for path in paths.iter().filter(|path| *path != ENVELOPE_FILE) {
         check_path(path).map_err(|reason| Error::ManifestPath {
             path: path.clone(),
             reason,
         })?;
     }
-    paths
+    let digests = paths
         .into_par_iter()
         .map(|path| {
             let digest = digest_file(&directory, &path)?;
             Ok((path, digest))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((digests, left_out))
 }
 
 fn digest_file(directory: &Directory, path: &str) -> Result<Sha256Digest> {

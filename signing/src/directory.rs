@@ -349,12 +349,6 @@ impl Directory {
         take_or_say(lock.into_std(), what)
     }
 
-    /// All regular files below, by their paths, sorted. Anything else is an error, as in
-    /// [`Directory::open_file`].
-    pub(crate) fn list(&self) -> Result<Vec<String>> {
-        self.list_where(|_, _| Visit::Take)
-    }
-
     /// The regular files below that `visit` takes, by their paths, sorted. It is given a path, and whether it is
     /// a directory's. Of what is taken, anything but files and directories is an error, as in
     /// [`Directory::open_file`].

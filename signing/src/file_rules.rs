@@ -4,8 +4,10 @@
 use glob::{MatchOptions, Pattern};
 use serde::Serialize;
 
+use crate::directory::{Directory, Visit};
 use crate::error::{Error, Result};
 use crate::leftovers;
+use crate::manifest::Manifest;
 
 /// `*` stays within one name, as in a shell and in `.gitignore`.
 const MATCHING: MatchOptions = MatchOptions {
@@ -37,7 +39,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    pub(crate) fn is_directory(&self) -> bool {
+    fn is_directory(&self) -> bool {
         self.path.ends_with('/')
     }
 }
@@ -96,9 +98,52 @@ impl FileRules {
         unused.map(|glob| &*glob.text).collect()
     }
 
+    /// The files of a directory that are published, but for those of the paths in `passed`, and what is left
+    /// out; both sorted.
+    ///
+    /// # Errors
+    ///
+    /// `file.symlink` and `file.type` for what cannot be published, `io.failed`.
+    pub(crate) fn select(
+        &self,
+        directory: &Directory,
+        passed: &[&str],
+    ) -> Result<(Vec<String>, Vec<LeftOut>)> {
+        let mut left_out: Vec<LeftOut> = Vec::new();
+        let paths = directory.list_where(|path, is_directory| {
+            if passed.contains(&path) {
+                return Visit::Pass;
+            }
+            let is_below = left_out
+                .iter()
+                .any(|out| out.is_directory() && path.starts_with(&out.path));
+            if is_below {
+                // Looked into for the sake of what is taken back.
+                return match is_directory || self.takes_back(path) {
+                    true => Visit::Take,
+                    false => Visit::Pass,
+                };
+            }
+            let Some(reason) = self.left_out(path, is_directory) else {
+                return Visit::Take;
+            };
+            let path = match is_directory {
+                true => format!("{path}/"),
+                false => path.to_owned(),
+            };
+            left_out.push(LeftOut { path, reason });
+            match is_directory && self.looks_into(reason) {
+                true => Visit::Take,
+                false => Visit::Pass,
+            }
+        })?;
+        left_out.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok((paths, left_out))
+    }
+
     /// Why a file or a directory is left out, if it is. What is in a directory that is left out is not
     /// asked for.
-    pub(crate) fn left_out(&self, path: &str, is_directory: bool) -> Option<&'static str> {
+    fn left_out(&self, path: &str, is_directory: bool) -> Option<&'static str> {
         let fits = |globs: &[Glob]| globs.iter().any(|glob| glob.fits(path, is_directory));
         if fits(&self.exclude) {
             return Some(EXCLUDED);
@@ -108,12 +153,12 @@ impl FileRules {
     }
 
     /// Whether something in a directory that programs leave for themselves may be taken back.
-    pub(crate) fn looks_into(&self, reason: &str) -> bool {
+    fn looks_into(&self, reason: &str) -> bool {
         reason != EXCLUDED && !self.include.is_empty()
     }
 
     /// Whether a file of such a directory is taken back.
-    pub(crate) fn takes_back(&self, path: &str) -> bool {
+    fn takes_back(&self, path: &str) -> bool {
         self.include.iter().any(|glob| glob.fits_or_above(path))
             && !self.exclude.iter().any(|glob| glob.fits_or_above(path))
     }
@@ -121,6 +166,25 @@ impl FileRules {
     /// Whether a file may look like a secret.
     pub(crate) fn allows_secret(&self, path: &str) -> bool {
         self.secrets.iter().any(|glob| glob.fits_or_above(path))
+    }
+}
+
+impl Manifest {
+    /// The files that it names although programs leave such for themselves: an earlier version of `init` did, or
+    /// a person, and they change without anybody meaning to change the model.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<LeftOut> {
+        let leftover = |path: &str| {
+            let reason = path.split('/').find_map(leftovers::kind)?;
+            Some(LeftOut {
+                path: path.to_owned(),
+                reason,
+            })
+        };
+        self.files()
+            .iter()
+            .filter_map(|file| leftover(file.path()))
+            .collect()
     }
 }
 

@@ -174,7 +174,7 @@ pub use bundle::{
 };
 pub use clock::now;
 pub use digest::{FileDigest, Sha256Digest, parse_digest};
-pub use digest_list::digest_directory;
+pub use digest_list::{DigestList, digest_directory};
 pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
 pub use error::{Error, ParseError, Result};

@@ -11,7 +11,7 @@ use semver::Version;
 
 use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
 use crate::digest::{FileDigest, Sha256Digest};
-use crate::directory::{Directory, Visit};
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::file_reader::digest_file;
 use crate::file_rules::{FileRules, LeftOut};
@@ -120,7 +120,8 @@ impl ManifestTemplate {
     ) -> Result<(Manifest, Vec<LeftOut>)> {
         let directory = open_directory(&dir.into())?;
         let component = FileSize::of(&directory, &self.component)?;
-        let (paths, left_out) = select(&directory, &component.path, rules)?;
+        let own = [ENVELOPE_FILE, MANIFEST_FILE, MINISIGN_FILE, &component.path];
+        let (paths, left_out) = rules.select(&directory, &own)?;
         let files = paths
             .iter()
             .map(|path| FileSize::of(&directory, path))
@@ -190,47 +191,6 @@ impl Manifest {
             .map(|json| json + "\n")
             .map_err(|_| Error::Internal("a manifest"))
     }
-}
-
-/// The assets' paths, and what is left out.
-fn select(
-    directory: &Directory,
-    component: &str,
-    rules: &FileRules,
-) -> Result<(Vec<String>, Vec<LeftOut>)> {
-    const OURS: [&str; 3] = [ENVELOPE_FILE, MANIFEST_FILE, MINISIGN_FILE];
-    let mut left_out: Vec<LeftOut> = Vec::new();
-    let paths = directory.list_where(|path, is_directory| {
-        if OURS.contains(&path) || path == component {
-            return Visit::Pass;
-        }
-        let is_below = left_out
-            .iter()
-            .any(|out| out.is_directory() && path.starts_with(&out.path));
-        let reason = if is_below {
-            // In a directory that is left out, for the sake of what is taken back.
-            return match is_directory || rules.takes_back(path) {
-                true => Visit::Take,
-                false => Visit::Pass,
-            };
-        } else {
-            rules.left_out(path, is_directory)
-        };
-        let Some(reason) = reason else {
-            return Visit::Take;
-        };
-        let path = match is_directory {
-            true => format!("{path}/"),
-            false => path.to_owned(),
-        };
-        left_out.push(LeftOut { path, reason });
-        match is_directory && rules.looks_into(reason) {
-            true => Visit::Take,
-            false => Visit::Pass,
-        }
-    })?;
-    left_out.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok((paths, left_out))
 }
 
 /// Looks at how each file begins, before any is read whole.

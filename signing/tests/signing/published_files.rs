@@ -137,6 +137,59 @@ fn what_programs_leave_in_a_directory_is_left_out_and_named() {
 }
 
 #[test]
+fn a_manifest_that_names_what_programs_leave_is_signed_with_a_remark() {
+    let dir = workplace();
+    let dir = dir.path();
+    for path in ["onnx/.DS_Store", ".cache/x", ".gitattributes"] {
+        put(dir, path, "x");
+    }
+    answer(dir, &["keygen", "acme.key", "--no-encryption"]);
+    let sign = ["sign", "bundle", "--key", "acme.key"];
+    let all = [&INIT[..], &["--include", "*"]].concat();
+    assert_eq!(json(dir, &all)["left_out"].as_array().unwrap().len(), 0);
+    let signed = json(dir, &sign);
+    let named: Vec<&str> = signed["leftovers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, [".cache/x", ".gitattributes", "onnx/.DS_Store"]);
+    let text = answer(dir, &sign);
+    let line = "\nlook again   \"onnx/.DS_Store\" (a file manager's) is in the manifest";
+    assert!(text.contains(line), "{text}");
+    fs::remove_file(dir.join("bundle").join(MANIFEST_FILE)).unwrap();
+    answer(dir, &INIT);
+    let signed = json(dir, &sign);
+    assert_eq!(signed["leftovers"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_list_of_digests_names_what_it_leaves_out_and_sha256sum_reads_it() {
+    let dir = workplace();
+    let dir = dir.path();
+    put(dir, ".git/index", "x");
+    symlink("/nowhere", dir.join("bundle/.git/link")).unwrap();
+    let list = answer(dir, &["digest", "bundle"]);
+    assert!(
+        list.ends_with("\n# left out: \".git/\" (version control)\n"),
+        "{list}"
+    );
+    fs::write(dir.join("list"), &list).unwrap();
+    put(dir, ".git/index", "the next commit");
+    let checked = std::process::Command::new("sha256sum")
+        .args(["--check", "--strict", "--quiet", "../list"])
+        .current_dir(dir.join("bundle"))
+        .output()
+        .unwrap();
+    assert!(checked.status.success());
+    assert_eq!(String::from_utf8_lossy(&checked.stderr), "");
+    let listed = json(dir, &["digest", "bundle"]);
+    assert_eq!(listed["left_out"][0]["path"], ".git/");
+    assert_eq!(listed["sha256"].as_object().unwrap().len(), FILES.len());
+}
+
+#[test]
 fn files_are_left_out_and_taken_back_by_patterns() {
     let dir = workplace();
     let dir = dir.path();

@@ -1,5 +1,7 @@
 //! `sign`.
 
+use std::fmt::Write as _;
+
 use ampoule_signing::{
     ENVELOPE_FILE, PermissionPolicy, Result, SecretKey, Sha256Digest, sign_directory_by,
 };
@@ -34,15 +36,30 @@ pub(crate) fn sign(options: &Sign, permissions: &PermissionPolicy) -> Result<Ans
     let signers = envelope.key_ids();
     let digest = Sha256Digest::of(envelope.payload());
     let by: Vec<String> = signers.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "signed {} {} by {}: wrote {ENVELOPE_FILE}\nmanifest     {digest}\nsigned by    {}",
+        manifest.name(),
+        manifest.version(),
+        manifest.publisher(),
+        by.join("\n             ")
+    );
+    // Signed as the manifest says, but hardly meant.
+    let leftovers = manifest.leftovers();
+    for file in &leftovers {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\nlook again   {:?} ({}) is in the manifest, and `init` leaves it out",
+            file.path, file.reason
+        );
+    }
     Ok(Answer {
-        text: format!(
-            "signed {} {} by {}: wrote {ENVELOPE_FILE}\nmanifest     {digest}\nsigned by    {}",
-            manifest.name(),
-            manifest.version(),
-            manifest.publisher(),
-            by.join("\n             ")
-        ),
-        json: json!({ "manifest_digest": digest, "signers": signers }),
+        text,
+        json: json!({
+            "manifest_digest": digest,
+            "signers": signers,
+            "leftovers": leftovers,
+        }),
     })
 }
 
