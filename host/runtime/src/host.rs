@@ -342,7 +342,7 @@ impl Host {
             inner.admit(open()?, &rule)
         })
         .await?;
-        let identity = admitted.identity;
+        let (identity, is_recorded) = (admitted.identity, admitted.is_recorded);
         // Without a thread: another load may be compiling this very model.
         let code = self.inner.code.turn(&identity).await;
         let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
@@ -351,7 +351,9 @@ impl Host {
         // Before the code is gone that those who wait would share.
         let model = described.inspect_err(|error| turn.failed(&identity, error))?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
-        if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases) {
+        if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases)
+            && !is_recorded
+        {
             let (releases, manifest) = (releases.clone(), model.manifest().clone());
             let digest = model.manifest_digest();
             off_thread(move || Ok(releases.record(&manifest, digest)?)).await?;
@@ -365,6 +367,8 @@ struct Admitted {
     model: AdmittedModel,
     trust: ModelTrust,
     identity: CodeIdentity,
+    /// Whether the host's memory of releases has it as the newest.
+    is_recorded: bool,
 }
 
 impl HostInner {
@@ -376,7 +380,7 @@ impl HostInner {
         let verified = bundle
             .with_max_size(self.limits.bundle)
             .verify_manifest(store, now)?;
-        rule.check(self.releases.as_ref(), &verified)?;
+        let is_recorded = rule.check(self.releases.as_ref(), &verified)?;
         let trust_in_it = ModelTrust::new(verified.decision(), &trust);
         let admissible = admit_manifest(verified, &self.limits)?.read_component(store)?;
         let model = admit(admissible, &self.grants)?;
@@ -384,6 +388,7 @@ impl HostInner {
             identity: CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?,
             model,
             trust: trust_in_it,
+            is_recorded,
         })
     }
 
@@ -421,6 +426,7 @@ impl HostInner {
             mut model,
             trust: model_trust,
             identity,
+            is_recorded: _,
         } = admitted;
         let name = display_name(model.bundle().manifest());
         let wait = LockWait {

@@ -15,12 +15,13 @@ pub(crate) struct ReleaseRule {
 }
 
 impl ReleaseRule {
-    /// Refuses a release that is not the newest. `releases` is the host's memory, if it has one.
+    /// Refuses a release that is not the newest. `releases` is the host's memory, if it has one. Returns whether
+    /// it knows this very bundle as the newest.
     pub(crate) fn check(
         &self,
         releases: Option<&ReleaseState>,
         verified: &VerifiedManifest,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (manifest, digest) = (verified.manifest(), verified.digest());
         let follows = match &self.serving {
             Some(serving) => serving.may_be_followed_by(manifest, digest),
@@ -28,7 +29,7 @@ impl ReleaseRule {
         };
         let checked = follows.and_then(|()| match releases {
             Some(releases) => releases.check(manifest, digest),
-            None => Ok(()),
+            None => Ok(false),
         });
         match checked {
             Err(
@@ -43,7 +44,7 @@ impl ReleaseRule {
                     code = error.code(), %error,
                     "the release is run all the same, as asked for"
                 );
-                Ok(())
+                Ok(false)
             }
             checked => Ok(checked?),
         }

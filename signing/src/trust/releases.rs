@@ -135,7 +135,8 @@ impl ReleaseState {
         Ok(seen)
     }
 
-    /// Whether this bundle may follow what was run here.
+    /// Whether this bundle may follow what was run here. Returns whether it is the very one that is remembered,
+    /// so that there is nothing to record.
     ///
     /// # Errors
     ///
@@ -143,19 +144,23 @@ impl ReleaseState {
     /// same release was, `trust.releases-full` when the model is new here and as many of its publisher's are
     /// remembered as may be ([`MAX_MODELS_OF_A_PUBLISHER`]), and as [`ReleaseState::seen`] for the
     /// publisher's file.
-    pub fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
+    pub fn check(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<bool> {
         let Some(directory) = self.open()? else {
-            return Ok(());
+            return Ok(false);
         };
         let (seen, models) = look_up(&directory, manifest.publisher(), &model_of(manifest))?;
         match seen {
-            Some(seen) => seen.may_be_followed_by(manifest, digest),
-            None => check_room(manifest.publisher(), models),
+            Some(seen) => {
+                seen.may_be_followed_by(manifest, digest)?;
+                Ok(seen == SeenRelease::of(manifest, digest))
+            }
+            None => check_room(manifest.publisher(), models).map(|()| false),
         }
     }
 
-    /// Remembers that this bundle was run. To be called when it is known to run: a release that cannot
-    /// be loaded must not shut out the last one that could.
+    /// Remembers that this bundle was run. To be called when it is known to run, as a release that cannot
+    /// be loaded must not shut out the last one that could; and when [`ReleaseState::check`] has not found it
+    /// recorded, since this needs the right to write.
     ///
     /// The publisher's file is replaced whole (written, synced, renamed, and the directory synced), under a
     /// lock that all processes take turns on; what is recorded already is never lowered.
@@ -168,12 +173,6 @@ impl ReleaseState {
         let publisher = manifest.publisher();
         let model = model_of(manifest);
         let this = SeenRelease::of(manifest, digest);
-        // The usual case, which needs no turn and no right to write.
-        if let Some(directory) = self.open()?
-            && look_up(&directory, publisher, &model)?.0 == Some(this)
-        {
-            return Ok(());
-        }
         let locked = self.lock()?;
         let mut releases = read_all_of(locked.directory(), publisher)?;
         match releases.get(&model) {

@@ -8,13 +8,13 @@ use std::io::{self, BufReader, BufWriter, Read as _, Write};
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use crate::digest::{Sha256Digest, parse_digest};
+use crate::digest::parse_digest;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::json::{self, Fields, ReadError, Value};
+use crate::json::{self, MAX_INTEGER, ReadError, Value};
+use crate::names::check_identity;
 use crate::text;
 use crate::trust::error::TrustError;
-use crate::trust::model_pattern::ModelPattern;
 use crate::trust::releases::SeenRelease;
 use crate::units::ByteSize;
 
@@ -44,9 +44,9 @@ pub(crate) enum Selection<'s> {
 }
 
 impl Selection<'_> {
-    /// Whether this model is kept.
-    fn take(&mut self, model: &ModelPattern, name: &str) -> json::Result<bool> {
-        let is_of = |publisher: &str| model.publisher() == publisher;
+    /// Whether the model of this name, and of this publisher, is kept.
+    fn take(&mut self, name: &str, of: &str) -> json::Result<bool> {
+        let is_of = |publisher: &str| of == publisher;
         let stranger =
             || ReadError::field(text::name(name), "expected models of one publisher only");
         match self {
@@ -215,19 +215,20 @@ impl<'de> Visitor<'de> for Releases<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key::<String>()? {
-            let field = format!("releases.{}", text::name(&name));
-            let model: Option<ModelPattern> = name.parse().ok();
-            let model = model
-                .filter(ModelPattern::is_one_model)
-                .ok_or_else(|| ReadError::field(&field, "expected `publisher/name`"))
-                .map_err(said)?;
-            let release = seen_release(members.next_value()?, &field).map_err(said)?;
-            if !self.selection.take(&model, &name).map_err(said)? {
+            // In words only where something is wrong: there may be hundreds of thousands.
+            let field = || format!("releases.{}", text::name(&name));
+            let publisher = publisher_of(&name)
+                .ok_or_else(|| said(ReadError::field(field(), "expected `publisher/name`")))?;
+            let is_kept = self.selection.take(&name, publisher).map_err(said)?;
+            let release = members.next_value_seed(Entry)?;
+            let release = release.map_err(|reason| said(ReadError::field(field(), reason)))?;
+            if !is_kept {
                 continue;
             }
-            if self.found.releases.insert(name, release).is_some() {
-                return Err(said(ReadError::field(field, "there twice")));
+            if self.found.releases.contains_key(&name) {
+                return Err(said(ReadError::field(field(), "there twice")));
             }
+            self.found.releases.insert(name, release);
         }
         Ok(())
     }
@@ -241,17 +242,60 @@ fn said<E: serde::de::Error>(error: ReadError) -> E {
     })
 }
 
-fn seen_release(value: Value, field: &str) -> json::Result<SeenRelease> {
-    let mut fields = Fields::of(value, field)?;
-    let release = fields.required("release", Value::positive)?;
-    let manifest = fields.optional("manifest", digest)?;
-    fields.finish()?;
-    Ok(SeenRelease { release, manifest })
+/// The publisher in `publisher/name`; `None` for what is no name of one model.
+fn publisher_of(model: &str) -> Option<&str> {
+    let (publisher, name) = model.split_once('/')?;
+    let is_name = |name| check_identity(name).is_ok();
+    (is_name(publisher) && is_name(name)).then_some(publisher)
 }
 
-/// A digest, in the spelling that is written or with `sha256:` before it.
-fn digest(value: Value, field: &str) -> json::Result<Sha256Digest> {
-    parse_digest(&value.string(field)?).map_err(|error| ReadError::field(field, error.to_string()))
+/// What is remembered of one model: an object with `release` and mostly `manifest`, each once. The inner error
+/// says what is wrong with it.
+struct Entry;
+
+impl<'de> DeserializeSeed<'de> for Entry {
+    type Value = Result<SeenRelease, String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entry {
+    type Value = Result<SeenRelease, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `release` and `manifest`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let (mut release, mut manifest) = (None, None);
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "release" if release.is_none() => release = Some(members.next_value::<u64>()?),
+                "manifest" if manifest.is_none() => {
+                    // In the spelling that is written, or with `sha256:` before it.
+                    match parse_digest(&members.next_value::<String>()?) {
+                        Ok(digest) => manifest = Some(digest),
+                        Err(error) => return Ok(Err(error.to_string())),
+                    }
+                }
+                _ => {
+                    let name = text::name(&name);
+                    return Ok(Err(format!("`{name}` is unknown, or there twice")));
+                }
+            }
+        }
+        Ok(match release {
+            Some(release) if (1..=MAX_INTEGER).contains(&release) => {
+                Ok(SeenRelease { release, manifest })
+            }
+            Some(release) => Err(format!(
+                "expected a release from 1 to {MAX_INTEGER}, found {release}"
+            )),
+            None => Err("`release` is missing".to_owned()),
+        })
+    }
 }
 
 /// The file's content.
