@@ -19,7 +19,7 @@ const MAX_OUTPUTS: u64 = 1 << 24;
 /// The place of a sentence's vector among what modules give one another.
 const VECTOR: &str = "sentence_embedding";
 
-/// What is done to each output.
+/// An activation on each output.
 #[derive(Clone, Copy)]
 enum After {
     Kernel(Activation),
@@ -27,7 +27,7 @@ enum After {
     Sigmoid,
 }
 
-/// What is added to the outputs.
+/// A residual connection, and the matrix of one whose ends differ in length.
 enum Residual {
     None,
     Input,

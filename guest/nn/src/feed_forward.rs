@@ -42,7 +42,7 @@ impl FeedForward {
         })
     }
 
-    /// The same layers, with this activation in place of GELU.
+    /// Takes this activation in place of GELU.
     #[must_use]
     pub fn with_activation(mut self, activation: Activation) -> Self {
         self.activation = activation;

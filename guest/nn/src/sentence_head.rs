@@ -1,4 +1,4 @@
-//! What makes a sentence's vector of the transformer's rows: pooling, and the modules after it.
+//! Pooling and the modules after it: from a transformer's rows to a sentence's vector.
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::{Precision, Scratch};

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 1 << 16;
 /// Modules after pooling, at most.
 const MAX_MODULES: usize = 16;
 
-/// Where the settings of pooling are in a folder whose `modules.json` was left out.
+/// The usual folder of pooling, for bundles that leave `modules.json` out.
 const USUAL_POOLING: &str = "1_Pooling";
 
 /// The package whose modules these are. Others come with code of their own.
@@ -27,7 +27,7 @@ struct Entry {
     class: String,
 }
 
-/// What comes after pooling.
+/// A module that may follow pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A linear layer and an activation.

@@ -46,12 +46,12 @@ const HARMLESS_TOKENIZER_ARGUMENTS: [&str; 6] = [
     "use_fast",
 ];
 
-/// How texts are read: `sentence_bert_config.json`, or the same file by its names for other families.
+/// Settings of reading texts: `sentence_bert_config.json`, or the same file by its names for other families.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ReadingSettings {
     /// The longest input in tokens, special tokens included, where the file says it.
     pub max_tokens: Option<usize>,
-    /// Whether texts are lowercased before the tokenizer's own normalisation.
+    /// Lowercases texts before the tokenizer's own normalisation.
     pub lowercase: bool,
 }
 
@@ -155,12 +155,12 @@ pub fn length(
     }
 }
 
-/// What is done with all texts and vectors: `config_sentence_transformers.json`.
+/// Settings of all texts and vectors: `config_sentence_transformers.json`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AnswerSettings {
-    /// What is put in front of each text: the prompt that `default_prompt_name` names. Empty where there is none.
+    /// The prompt that `default_prompt_name` names, which goes in front of each text. Empty where there is none.
     pub prompt: String,
-    /// How many of a vector's numbers are the answer, where the file says it.
+    /// Numbers of a vector, from its first, that are the answer, where the file says it.
     pub dimensions: Option<usize>,
 }
 

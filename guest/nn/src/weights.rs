@@ -125,7 +125,7 @@ impl<'a> Weights<'a> {
         self
     }
 
-    /// The same file, of whose tensors only those of one network count: that which has a tensor `anchor`. A network
+    /// Narrows the file to the tensors of one network: that which has a tensor `anchor`. A network
     /// that was saved as part of a larger one has a prefix in front of its names, such as `bert.`.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ const LAYERS_A_CALL: usize = 8;
 /// A tensor that every BERT has, by the name that it has without a prefix.
 const ANCHOR: &str = "embeddings.word_embeddings.weight";
 
-/// What the tensors of an adapter that was not merged have in their names.
+/// Parts of the names of tensors that belong to an adapter.
 const ADAPTERS: [&str; 4] = ["lora_", ".base_layer.", ".adapters.", ".adapter_"];
 
 /// The memory that [`Encoder::rows`] works in, to be used again for the next text.

@@ -39,7 +39,7 @@ const CLASSES_BY_FILE: [&str; 4] = [
     "XLMRobertaTokenizerFast",
 ];
 
-/// What BERT's tokenizer makes of a word at most, and how it marks the parts of one.
+/// The longest word, in characters, that BERT's tokenizer cuts into parts, and its mark of a part.
 const MAX_WORD: usize = 100;
 const CONTINUATION: &str = "##";
 

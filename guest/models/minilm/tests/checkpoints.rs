@@ -4,6 +4,8 @@
 
 mod tiny_bert;
 
+use std::collections::BTreeMap;
+
 use ampoule_guest::TextEmbedding as _;
 use serde_json::{Value, json};
 use tiny_bert::definition::{Definition, assert_near, gelu};
@@ -434,6 +436,63 @@ fn files_of_settings_are_read_within_bounds() {
         assert_eq!(code, "model.file-size", "{name}");
         assert!(message.contains(name), "{message}");
     }
+}
+
+#[test]
+fn settings_that_are_cut_or_changed_anywhere_are_served_or_refused() {
+    let dense = json!({"in_features": 6, "out_features": 6, "use_residual": true, "bias": false});
+    let tiny = TinyBert::new()
+        .with_modules(
+            &json!({"pooling_mode": "max", "include_prompt": false}),
+            &["Dense"],
+        )
+        .with("2_Dense/config.json", &dense)
+        .with(
+            "sentence_bert_config.json",
+            &json!({"max_seq_length": 8, "do_lower_case": true}),
+        )
+        .with(
+            "config_sentence_transformers.json",
+            &json!({"prompts": {"q": "a "}, "default_prompt_name": "q", "truncate_dim": 4}),
+        )
+        .with(
+            "tokenizer_config.json",
+            &json!({"model_max_length": 7, "truncation_side": "left", "cls_token": "[CLS]"}),
+        );
+    let mut files = tiny.files();
+    let weights = BTreeMap::from([("linear.weight".to_owned(), (vec![6, 6], vec![0.5; 36]))]);
+    files.insert(
+        "2_Dense/model.safetensors".to_owned(),
+        safetensors::file(&weights, Format::F32),
+    );
+    assert!(load(files.clone()).is_ok());
+    let (mut served, mut refused) = (0, 0);
+    for name in tiny.more.keys() {
+        let whole = &files[name];
+        for position in (0..whole.len()).step_by(2) {
+            let mut changed = whole.clone();
+            changed[position] = b"0\"]}-,1"[position / 2 % 7];
+            for text in [changed, whole[..position].to_vec()] {
+                let mut files = files.clone();
+                files.insert(name.clone(), text);
+                match load(files) {
+                    Ok(model) => {
+                        model.embed(&[TEXT.to_owned()]).unwrap();
+                        served += 1;
+                    }
+                    Err(error) => {
+                        let family = error.code.split('.').next();
+                        assert!(matches!(family, Some("model" | "asset")), "{}", error.code);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        served > 10 && refused > 100,
+        "{served} served, {refused} refused"
+    );
 }
 
 #[test]

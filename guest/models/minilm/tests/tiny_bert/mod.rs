@@ -76,14 +76,14 @@ impl TinyBert {
         files
     }
 
-    /// The same with one more file of settings.
+    /// Adds one more file of settings.
     pub(crate) fn with(mut self, name: &str, settings: &Value) -> Self {
         self.more
             .insert(name.to_owned(), settings.to_string().into_bytes());
         self
     }
 
-    /// The same with `modules.json`: the transformer, pooling by `1_Pooling/config.json`, and these, each in the folder
+    /// Adds `modules.json`: the transformer, pooling by `1_Pooling/config.json`, and these, each in the folder
     /// that it has in sentence-transformers.
     pub(crate) fn with_modules(self, pooling: &Value, rest: &[&str]) -> Self {
         let names = ["Transformer", "Pooling"].iter().chain(rest);
@@ -103,7 +103,7 @@ impl TinyBert {
             .with("1_Pooling/config.json", pooling)
     }
 
-    /// The same with other names for its tensors.
+    /// Renames the tensors.
     pub(crate) fn renamed(mut self, rename: impl Fn(&str) -> String) -> Self {
         self.tensors = std::mem::take(&mut self.tensors)
             .into_iter()
