@@ -1,7 +1,7 @@
-//! Any bytes, as a PEM file and as what is in its block: a public key has one encoding and one name, or
-//! is refused.
+//! Any bytes, as a PEM file and as what is in its block: a public key has one encoding and one name,
+//! whatever stands around it, or is refused.
 
-use ampoule_signing::PublicKey;
+use ampoule_signing::{MAX_KEY_FILE_BYTES, PublicKey};
 
 use super::{assert_refused, pem};
 
@@ -12,8 +12,18 @@ pub(super) fn check(bytes: &[u8]) {
         assert!(!key.verify(bytes, &[0; 64]));
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
-        read(text);
+        let key = read(text);
+        let around = around(text);
+        if key.is_some() && around.len() as u64 <= MAX_KEY_FILE_BYTES {
+            assert_eq!(read(&around), key);
+        }
     }
+}
+
+/// The same key, as others leave its file.
+fn around(text: &str) -> String {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    format!("a remark\r\n{text}\r\n \n")
 }
 
 fn read(pem: &str) -> Option<PublicKey> {
