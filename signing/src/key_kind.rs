@@ -37,8 +37,8 @@ pub(crate) fn label_kind(label: &str, half: Half) -> Found {
         "DSA PRIVATE KEY" | "DSA PARAMETERS" => "a key of DSA",
         "DH PARAMETERS" => "parameters of Diffie-Hellman",
         "OPENSSH PRIVATE KEY" => {
-            "a private key in OpenSSH's own form, which ssh-keygen writes for Ed25519 even with -m PKCS8; \
-             make a key with `ampoule-sign keygen`"
+            "a private key in OpenSSH's own form; write it as PKCS#8 with `ssh-keygen -p -m PKCS8 -f KEY` where \
+             the version of OpenSSH does that for Ed25519 (9 does not), or make a key with `ampoule-sign keygen`"
         }
         "SSH2 PUBLIC KEY" | "SSH2 ENCRYPTED PRIVATE KEY" => "a key of SSH",
         "ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY" => {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ampoule_signing::{
-    Bundle, ENVELOPE_FILE, Envelope, MANIFEST_FILE, ManifestTemplate, PublicKey, SecretKey,
+    Bundle, ENVELOPE_FILE, Envelope, Error, MANIFEST_FILE, ManifestTemplate, PublicKey, SecretKey,
     Timestamp, TrustStore, VerifiedBundle, sign_directory,
 };
 use semver::Version;
@@ -93,7 +93,25 @@ impl Fixture {
         &self,
         trust: &TrustStore,
     ) -> ampoule_signing::Result<VerifiedBundle> {
-        Bundle::open(&self.path())?.verify(trust, Timestamp::now())
+        let now = Timestamp::now();
+        let verified = Bundle::open(&self.path()).and_then(|bundle| bundle.verify(trust, now));
+        // Who reads piece by piece and keeps nothing comes to the same end.
+        let checked = Bundle::open(&self.path()).and_then(|bundle| bundle.check(trust, now));
+        match (&verified, &checked) {
+            (Ok(verified), Ok(checked)) => {
+                assert_eq!(checked.manifest(), verified.manifest());
+                assert_eq!(checked.manifest_digest(), verified.manifest_digest());
+                assert_eq!(checked.signers(), verified.signers());
+            }
+            (verified, checked) => {
+                let code = |error: &Error| error.code();
+                assert_eq!(
+                    verified.as_ref().err().map(code),
+                    checked.as_ref().err().map(code)
+                );
+            }
+        }
+        verified
     }
 
     /// The code with which the bundle is refused, after a check that refusing changed nothing.

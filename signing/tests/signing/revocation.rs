@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use ampoule_signing::{
-    Bundle, REVOCATIONS_FILE, Result, RevocationAuthority, RevocationList, RevocationMode, Revoked,
-    Role, SecretKey, Sha256Digest, SignedRevocations, TrustStore, cosign_directory,
+    Bundle, MANIFEST_FILE, REVOCATIONS_FILE, Result, RevocationAuthority, RevocationList,
+    RevocationMode, Revoked, Role, SecretKey, Sha256Digest, SignedRevocations, Timestamp,
+    TrustStore, cosign_directory, sign_directory,
 };
 
-use crate::fixture::{FILES, Fixture, PUBLISHER, snapshot};
+use crate::fixture::{FILES, Fixture, PUBLISHER, snapshot, template};
 use crate::root::{Fleet, LATER, NOW, id, key, sign as sign_root, threshold, time};
 
 /// A bundle, and those on duty who sign the lists that its hosts obey.
@@ -236,6 +237,23 @@ fn in_strict_mode_nothing_is_trusted_without_a_fresh_list() {
         .unwrap();
     trust.accept_revocations(&duty.sign(&next)).unwrap();
     assert_eq!(code(verify(&trust, after).map(drop)), "trust.revoked");
+}
+
+/// The manifest of a large component has digests of its parts only.
+#[test]
+fn a_large_component_is_revoked_by_the_digest_of_all_its_bytes() {
+    let duty = Duty::new();
+    let large = fs::File::create(duty.fixture.file("component.wasm")).unwrap();
+    let length = (64 << 20) + 1;
+    large.set_len(length).unwrap();
+    fs::remove_file(duty.fixture.file(MANIFEST_FILE)).unwrap();
+    let manifest = template()
+        .fill(&duty.fixture.path(), Timestamp::now())
+        .unwrap();
+    manifest.write_file(&duty.fixture.path()).unwrap();
+    sign_directory(&duty.fixture.path(), &[&duty.fixture.key]).unwrap();
+    let bytes = vec![0; usize::try_from(length).unwrap()];
+    duty.is_refused_after(Revoked::Component(Sha256Digest::of(&bytes)));
 }
 
 #[test]
