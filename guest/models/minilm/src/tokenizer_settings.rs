@@ -31,7 +31,7 @@ const BERT_CLASSES: [&str; 6] = [
     "ElectraTokenizerFast",
 ];
 
-/// Classes that take `tokenizer.json` as it is, or make the same of it.
+/// Classes that take `tokenizer.json` as it is, or build anew what their usual file holds.
 const CLASSES_BY_FILE: [&str; 4] = [
     "PreTrainedTokenizerFast",
     "TokenizersBackend",

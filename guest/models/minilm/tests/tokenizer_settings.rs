@@ -146,6 +146,46 @@ fn a_class_that_is_not_known_is_refused_by_name() {
 }
 
 #[test]
+fn a_berts_tokenizer_may_be_of_another_kind() {
+    // As multilingual encoders have it: BERT's network, and pieces of words from SentencePiece.
+    let pieces: Vec<Value> = [
+        "<pad>",
+        "<unk>",
+        "<s>",
+        "</s>",
+        "\u{2581}a",
+        "\u{2581}box",
+        "es",
+    ]
+    .iter()
+    .map(|piece| json!([piece, -1.0]))
+    .collect();
+    let multilingual = |settings: &Value| {
+        let mut tiny = TinyBert::new().with("tokenizer_config.json", settings);
+        tiny.tokenizer["added_tokens"] = json!([]);
+        tiny.tokenizer["normalizer"] = json!({"type": "NFKC"});
+        tiny.tokenizer["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [
+            {"type": "WhitespaceSplit"},
+            {"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": true},
+        ]});
+        tiny.tokenizer["model"] =
+            json!({"type": "Unigram", "unk_id": 1, "vocab": pieces, "byte_fallback": false});
+        tiny
+    };
+    for settings in [
+        json!({"tokenizer_class": "XLMRobertaTokenizer", "do_lower_case": true, "model_max_length": 9}),
+        json!({"tokenizer_class": "XLMRobertaTokenizerFast"}),
+        json!({"tokenizer_class": "PreTrainedTokenizerFast"}),
+        json!({}),
+    ] {
+        let found = ids(&multilingual(&settings), "a boxes");
+        assert_eq!(found, [2, 4, 5, 6, 3], "{settings}");
+    }
+    let wrong = json!({"tokenizer_class": "BertTokenizer"});
+    refused(&multilingual(&wrong), &["model", "BERT"]);
+}
+
+#[test]
 fn what_releases_of_transformers_take_from_two_places_has_to_be_the_same() {
     type Change = fn(&mut Value);
     let changes: [(&str, Change); 8] = [
