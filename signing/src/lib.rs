@@ -129,6 +129,8 @@ mod archive;
 mod bundle;
 mod checked_path;
 mod clock;
+#[cfg(feature = "clap")]
+pub mod command_line;
 mod digest;
 mod digest_list;
 mod directory;

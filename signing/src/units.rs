@@ -83,8 +83,10 @@ impl FromStr for ByteSize {
     }
 }
 
-/// A number of fuel units, Wasmtime's measure of executed WebAssembly: about one unit an
-/// instruction, the same on every machine.
+/// A number of fuel units, Wasmtime's measure of work: one for each WebAssembly operator that is executed, and one
+/// more for each byte or table element that an operator in bulk moves (`memory.fill`, `memory.copy`, `table.init`
+/// and their like, since Wasmtime 46). Operators that only give structure, such as `block`, `end` and `drop`, cost
+/// nothing. The same on every machine.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

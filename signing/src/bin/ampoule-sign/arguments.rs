@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule_manual::{CompletionsOptions, ManOptions};
+use ampoule_signing::command_line::{JSON_VARIABLE, parse_switch};
 use ampoule_signing::{ByteSize, FileRules, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
@@ -22,8 +23,8 @@ use crate::root_arguments::RootCommand;
                   sign minilm --key acme.key\n  ampoule-sign verify minilm --public-key acme.pub"
 )]
 pub(crate) struct Arguments {
-    /// Answer in JSON, errors too, on standard output.
-    #[arg(long, global = true)]
+    /// Answer in one JSON document on standard output, errors, --help and --version too.
+    #[arg(long, global = true, env = JSON_VARIABLE, value_parser = parse_switch, num_args = 0)]
     pub(crate) json: bool,
     /// Take keys, bundles, roots and trust that others than you and root could have changed, and private
     /// keys that they can read: with a warning, instead of refusing them.

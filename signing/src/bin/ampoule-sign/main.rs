@@ -25,16 +25,17 @@ mod verify;
 
 use std::process::ExitCode;
 
-use ampoule_signing::PermissionPolicy;
+use ampoule_signing::command_line::{EarlyEnd, guarded};
+use ampoule_signing::{PermissionPolicy, Result};
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
-use output::Output;
+use output::{Answer, Output};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(refusal) => return output::print_refusal(&refusal),
+        Err(error) => return output::print_early_end(&EarlyEnd::from(&error)),
     };
     let output = Output {
         json: arguments.json,
@@ -44,24 +45,31 @@ fn main() -> ExitCode {
     } else {
         PermissionPolicy::default()
     };
-    let answer = match arguments.command {
-        Command::Keygen(options) => keys::keygen(&options, &permissions),
-        Command::Pubkey(options) => keys::pubkey(&options, &permissions),
-        Command::KeyId(options) => keys::key_id(&options, &permissions),
-        Command::Passwd(options) => keys::passwd(&options, &permissions),
-        Command::Init(options) => init::init(options, &permissions),
-        Command::Sign(options) => sign::sign(&options, &permissions),
-        Command::Cosign(options) => cosign::cosign(&options, &permissions),
-        Command::Verify(options) => verify::verify(&options, &permissions),
-        Command::Inspect(options) => inspect::inspect(&options, &permissions),
-        Command::Digest(options) => digest::digest(&options, &permissions),
-        Command::Minisign(command) => minisign::minisign(&command, &permissions),
-        Command::Pack(options) => pack::pack(&options, &permissions),
-        Command::Unpack(options) => pack::unpack(&options, &permissions),
-        Command::Root(command) => root::root(&command, &permissions),
-        Command::Revocations(command) => revocations::revocations(&command, &permissions),
+    let command = arguments.command;
+    match guarded(|| answer(command, &permissions)) {
+        Ok(answer) => output.finish(answer),
+        Err(panicked) => output.give_up(panicked),
+    }
+}
+
+fn answer(command: Command, permissions: &PermissionPolicy) -> Result<Answer> {
+    match command {
+        Command::Keygen(options) => keys::keygen(&options, permissions),
+        Command::Pubkey(options) => keys::pubkey(&options, permissions),
+        Command::KeyId(options) => keys::key_id(&options, permissions),
+        Command::Passwd(options) => keys::passwd(&options, permissions),
+        Command::Init(options) => init::init(options, permissions),
+        Command::Sign(options) => sign::sign(&options, permissions),
+        Command::Cosign(options) => cosign::cosign(&options, permissions),
+        Command::Verify(options) => verify::verify(&options, permissions),
+        Command::Inspect(options) => inspect::inspect(&options, permissions),
+        Command::Digest(options) => digest::digest(&options, permissions),
+        Command::Minisign(command) => minisign::minisign(&command, permissions),
+        Command::Pack(options) => pack::pack(&options, permissions),
+        Command::Unpack(options) => pack::unpack(&options, permissions),
+        Command::Root(command) => root::root(&command, permissions),
+        Command::Revocations(command) => revocations::revocations(&command, permissions),
         Command::Man(options) => manual::man(&options),
         Command::Completions(options) => manual::completions(&options),
-    };
-    output.finish(answer)
+    }
 }

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ampoule_signing::{Error, Result, TrustError, exit_code_for};
-use clap::error::ErrorKind;
-use serde_json::{Value, json};
+use ampoule_signing::command_line::{
+    EarlyEnd, JSON_VARIABLE, Panicked, error_document, to_json_line, wants_json,
+};
+use ampoule_signing::{Error, Result, TrustError, exit_code_for, text};
+use serde_json::Value;
 
 /// What a command has to say, in both forms.
 pub(crate) struct Answer {
@@ -26,15 +28,19 @@ impl Output {
     pub(crate) fn finish(&self, answer: Result<Answer>) -> ExitCode {
         match answer {
             Ok(answer) => {
-                let line = if self.json {
-                    answer.json.to_string()
+                if self.json {
+                    print_answer(&json_line(&answer.json))
                 } else {
-                    answer.text
-                };
-                print(&mut io::stdout().lock(), &line, 0)
+                    print_answer(&answer.text)
+                }
             }
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// Says that a bug ended the command.
+    pub(crate) fn give_up(&self, panicked: Panicked) -> ExitCode {
+        print_error(self.json, panicked.code(), &panicked.to_string())
     }
 
     fn fail(&self, error: &Error) -> ExitCode {
@@ -42,28 +48,17 @@ impl Output {
     }
 }
 
-/// Prints what `clap` has to say: help and version are answers, everything else is a usage error.
-pub(crate) fn print_refusal(refusal: &clap::Error) -> ExitCode {
-    if matches!(
-        refusal.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        return print(&mut io::stdout().lock(), refusal.to_string().trim_end(), 0);
+/// Prints help or the version, which are answers, or what is wrong with the command line.
+pub(crate) fn print_early_end(end: &EarlyEnd) -> ExitCode {
+    // The command line did not parse, so what it asks for is a guess from its words.
+    let variable = std::env::var_os(JSON_VARIABLE);
+    let json = wants_json(std::env::args_os(), variable.as_deref());
+    match end {
+        EarlyEnd::Answer { json: document, .. } if json => print_answer(&json_line(document)),
+        EarlyEnd::Answer { text, .. } => print_answer(text),
+        EarlyEnd::Refusal { code, message } => print_error(json, code, message),
+        _ => print_error(json, "internal.bug", "another end than was known"),
     }
-    // The command line did not parse, so whether it asks for JSON is a guess from its words.
-    let json = std::env::args_os().any(|argument| argument == "--json");
-    let rendered = refusal.to_string();
-    let message = match refusal.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "expected a command; see --help",
-        _ => rendered.trim_start_matches("error: ").trim_end(),
-    };
-    // One line: what is wrong, and what clap says to do about it.
-    let line: Vec<&str> = message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    print_error(json, "usage.arguments", &line.join(" "))
 }
 
 /// Says on standard error, beside the answer, what `--insecure-permissions` lets pass.
@@ -73,27 +68,37 @@ pub(crate) fn warn(problem: &TrustError) {
         problem.code()
     );
     // Where nobody can be told, the command goes on as it was asked to.
-    print(&mut io::stderr().lock(), &line, 0);
+    let _ = write_line(&mut io::stderr().lock(), &line);
 }
 
 fn print_error(json: bool, code: &str, message: &str) -> ExitCode {
     let status = exit_code_for(code);
-    if json {
-        let error = json!({ "error": { "code": code, "message": message } });
-        print(&mut io::stdout().lock(), &error.to_string(), status)
-    } else {
-        print(
-            &mut io::stderr().lock(),
-            &format!("error: {message} ({code})"),
-            status,
-        )
+    let document = error_document(code, message);
+    // If neither can be written, the exit status still tells.
+    if !(json && write_line(&mut io::stdout().lock(), &json_line(&document)).is_ok()) {
+        let line = format!("error: {} ({code})", text::line(message));
+        let _ = write_line(&mut io::stderr().lock(), &line);
+    }
+    ExitCode::from(status)
+}
+
+fn json_line(document: &Value) -> String {
+    // A value always has a form in JSON.
+    to_json_line(document).unwrap_or_else(|_| document.to_string())
+}
+
+/// Prints an answer. Whoever closed the pipe has read what they wanted.
+fn print_answer(line: &str) -> ExitCode {
+    match write_line(&mut io::stdout().lock(), line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let message = format!("cannot write the answer: {}", error.kind());
+            print_error(false, "io.failed", &message)
+        }
     }
 }
 
-/// Prints a line. When even that fails, the status says so, unless it already says something worse.
-fn print(to: &mut impl Write, line: &str, status: u8) -> ExitCode {
-    match writeln!(to, "{line}").and_then(|()| to.flush()) {
-        Err(_) if status == 0 => ExitCode::from(exit_code_for("io.failed")),
-        _ => ExitCode::from(status),
-    }
+fn write_line(to: &mut impl Write, line: &str) -> io::Result<()> {
+    writeln!(to, "{line}").and_then(|()| to.flush())
 }
