@@ -7,16 +7,20 @@ use ampoule_signing::{
     VerifiedManifest, text,
 };
 
+use crate::component_instances::check_instances;
 use crate::contract::{CONTRACT, InterfaceName, Task};
 use crate::error::{Error, Phase, Result};
+use crate::guest_features::{Depth, check_features};
 use crate::host_kernels::{Capability, Grants};
+use crate::limit_table::Limit;
 use crate::limits::{Budget, Limits};
+use crate::load_options::RequestLimits;
 use crate::surface::ComponentSurface;
 
 /// Whose cap it is, in an [`Error::Cap`]: the host's, for whatever model.
 pub(crate) const THIS_HOSTS: &str = "this host's";
 /// And that of the trust in whoever signed the model.
-const ITS_PUBLISHERS: &str = "its publisher's";
+pub(crate) const ITS_PUBLISHERS: &str = "its publisher's";
 
 /// A bundle that is trusted and that this host's policy lets run. Only [`admit`] makes one.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl AdmittedModel {
         &self.tasks
     }
 
-    /// What one request may cost: what the manifest asks for.
+    /// What one request may cost: what the manifest asks for, or less where the load asked for less.
     pub(crate) fn request_budget(&self) -> Budget {
         self.request
     }
@@ -72,50 +76,65 @@ impl AdmittedModel {
 
 /// A trusted manifest that asks for nothing that this host does not give. Only [`admit_manifest`] makes one.
 #[derive(Debug)]
-pub(crate) struct AdmittedManifest(VerifiedManifest);
+pub(crate) struct AdmittedManifest {
+    verified: VerifiedManifest,
+    /// What a sandbox gets.
+    asked: ManifestLimits,
+}
 
 /// Checks all that a trusted manifest says against the host's policy, before any of the files is read: the size
-/// of the component is among it.
+/// of the component is among it. Requests are to get what the manifest asks for, or `at_most` where that is
+/// less.
 pub(crate) fn admit_manifest(
     verified: VerifiedManifest,
     limits: &Limits,
+    at_most: RequestLimits,
 ) -> Result<AdmittedManifest> {
     let manifest = verified.manifest();
     check_contract(manifest)?;
-    check_caps(manifest, limits)?;
+    let asked = at_most.applied_to(*manifest.limits());
+    check_caps(manifest, &asked, limits)?;
     check_publisher(manifest, verified.caps())?;
     declared_tasks(manifest)?;
-    Ok(AdmittedManifest(verified))
+    Ok(AdmittedManifest { verified, asked })
 }
 
 impl AdmittedManifest {
     /// Reads the component. `trust` is what the manifest was verified by.
     pub(crate) fn read_component(self, trust: &TrustStore) -> Result<AdmissibleBundle> {
-        Ok(AdmissibleBundle(self.0.read_component(trust)?))
+        Ok(AdmissibleBundle {
+            bundle: self.verified.read_component(trust)?,
+            asked: self.asked,
+        })
     }
 }
 
 /// A bundle whose manifest was admitted, and whose component was not looked into. Only
 /// [`AdmittedManifest::read_component`] makes one.
 #[derive(Debug)]
-pub(crate) struct AdmissibleBundle(VerifiedBundle);
+pub(crate) struct AdmissibleBundle {
+    bundle: VerifiedBundle,
+    asked: ManifestLimits,
+}
 
 impl AdmissibleBundle {
     pub(crate) fn bundle(&self) -> &VerifiedBundle {
-        &self.0
+        &self.bundle
     }
 }
 
 /// Checks a bundle's component against its manifest and the host's policy, before anything of it is compiled.
 pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<AdmittedModel> {
-    let bundle = admissible.0;
+    let AdmissibleBundle { bundle, asked } = admissible;
     let manifest = bundle.manifest();
     let surface = ComponentSurface::read(bundle.component())?;
     check_initial_memory(manifest, &surface)?;
     check_imports(&surface)?;
     let tasks = check_tasks(manifest, &surface)?;
+    // What loading would find out after minutes of compiling.
+    check_features(bundle.component(), Depth::Outline)?;
+    check_instances(bundle.component())?;
 
-    let asked = manifest.limits();
     Ok(AdmittedModel {
         tasks,
         request: Budget {
@@ -172,6 +191,7 @@ fn check_capabilities(manifest: &Manifest, caps: &Caps) -> Result<()> {
 /// Refuses with both numbers rather than clip: a clipped model would fail later, and elsewhere.
 fn check_cap<T: PartialOrd>(
     whose: &'static str,
+    limit: Limit,
     what: &'static str,
     asked: T,
     cap: T,
@@ -181,6 +201,7 @@ fn check_cap<T: PartialOrd>(
         return Ok(());
     }
     Err(Error::Cap {
+        limit: Some(limit),
         whose,
         what,
         asked: show(&asked),
@@ -189,7 +210,7 @@ fn check_cap<T: PartialOrd>(
 }
 
 /// What the host gives any model at most.
-fn check_caps(manifest: &Manifest, limits: &Limits) -> Result<()> {
+fn check_caps(manifest: &Manifest, asked: &ManifestLimits, limits: &Limits) -> Result<()> {
     let caps = Caps {
         capabilities: None,
         memory: Some(limits.memory),
@@ -202,9 +223,10 @@ fn check_caps(manifest: &Manifest, limits: &Limits) -> Result<()> {
             deadline: Some(limits.init.deadline),
         },
     };
-    check_sandbox_caps(THIS_HOSTS, manifest.limits(), &caps)?;
+    check_sandbox_caps(THIS_HOSTS, asked, &caps)?;
     check_cap(
         THIS_HOSTS,
+        Limit::Component,
         "component bytes",
         manifest.component().size(),
         limits.component,
@@ -220,29 +242,56 @@ pub(crate) fn check_publisher(manifest: &Manifest, caps: &Caps) -> Result<()> {
 
 fn check_sandbox_caps(whose: &'static str, asked: &ManifestLimits, caps: &Caps) -> Result<()> {
     fn check<T: PartialOrd>(
-        whose: &'static str,
-        what: &'static str,
+        (whose, limit, what): (&'static str, Limit, &'static str),
         asked: T,
         cap: Option<T>,
         show: impl Fn(&T) -> String,
     ) -> Result<()> {
-        cap.map_or(Ok(()), |cap| check_cap(whose, what, asked, cap, show))
+        cap.map_or(Ok(()), |cap| {
+            check_cap(whose, limit, what, asked, cap, show)
+        })
     }
     let size = |size: &ByteSize| size.to_string();
     let fuel = |fuel: &Fuel| fuel.to_string();
     let millis = |time: &Duration| format!("{} ms", time.as_millis());
 
-    check(whose, "memory", asked.memory, caps.memory, size)?;
-    check(whose, "fuel", asked.fuel, caps.fuel, fuel)?;
-    check(whose, "time", asked.deadline, caps.deadline, millis)?;
-    check(whose, "output", asked.output, caps.output, size)?;
-    let (asked, caps) = (&asked.init, &caps.init);
-    check(whose, "memory for init", asked.memory, caps.memory, size)?;
-    check(whose, "fuel for init", asked.fuel, caps.fuel, fuel)?;
+    let at = |limit, what| (whose, limit, what);
+    let request = asked;
     check(
-        whose,
-        "time for init",
-        asked.deadline,
+        at(Limit::Memory, "memory"),
+        request.memory,
+        caps.memory,
+        size,
+    )?;
+    check(at(Limit::Fuel, "fuel"), request.fuel, caps.fuel, fuel)?;
+    check(
+        at(Limit::Deadline, "time"),
+        request.deadline,
+        caps.deadline,
+        millis,
+    )?;
+    check(
+        at(Limit::Output, "output"),
+        request.output,
+        caps.output,
+        size,
+    )?;
+    let (init, caps) = (&asked.init, &caps.init);
+    check(
+        at(Limit::InitMemory, "memory for init"),
+        init.memory,
+        caps.memory,
+        size,
+    )?;
+    check(
+        at(Limit::InitFuel, "fuel for init"),
+        init.fuel,
+        caps.fuel,
+        fuel,
+    )?;
+    check(
+        at(Limit::InitDeadline, "time for init"),
+        init.deadline,
         caps.deadline,
         millis,
     )

@@ -36,7 +36,7 @@ pub enum SandboxStart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InitReport {
-    /// WebAssembly operators that were executed.
+    /// Fuel that was used.
     pub fuel: Fuel,
     /// The most linear memory and tables that were held.
     pub peak_memory: ByteSize,

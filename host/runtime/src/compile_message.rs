@@ -18,6 +18,7 @@ use crate::compile::{CompiledFacts, CompiledModel};
 use crate::engine::EngineProfile;
 use crate::error::{Error, Phase, Result};
 use crate::guest_log::GuestLog;
+use crate::limit_table::Limit;
 use crate::limits::Budget;
 use crate::sealed_file::SealedFile;
 use crate::snapshot::{Init, LastWords};
@@ -254,7 +255,7 @@ failures! {
     Import { name: String },
     Task { reason: String },
     Compile { reason: String },
-    CompileLimit { reason: String },
+    CompileLimit { limit: Limit, reason: String },
     Fuel { phase: Phase, used: Fuel, allowed: Fuel },
     Deadline { phase: Phase, allowed: Duration },
     Memory { phase: Phase, asked: ByteSize, allowed: ByteSize },

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::compile::CompiledFacts;
 use crate::compile_message::{AnswerError, CompileRequest, read_answer};
 use crate::error::{Error, Result};
+use crate::limit_table::Limit;
 use crate::limits::CompileLimits;
 use crate::native_code::NativeCode;
 use crate::sealed_file::SealedFile;
@@ -186,6 +187,7 @@ fn wait(
             }
             () = cancelled.cancelled() => Err(Error::internal("a cancelled load was waited for")),
             () = tokio::time::sleep(time) => Err(Error::CompileLimit {
+                limit: Limit::CompileTime,
                 reason: format!("it took longer than {} s", time.as_secs()),
             }),
         }
@@ -205,6 +207,7 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
     const SIGKILL: i32 = 9;
     if is_failed_allocation(words) {
         return Error::CompileLimit {
+            limit: Limit::CompileMemory,
             reason: format!("it needed more memory than {}", limits.memory),
         };
     }
@@ -214,9 +217,13 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
         };
     }
     match status.signal() {
-        Some(SIGXCPU | SIGXFSZ | SIGKILL) => Error::CompileLimit {
-            reason: "the system ended it: it needed more processor time or memory than there is"
-                .to_owned(),
+        Some(SIGXCPU) => Error::CompileLimit {
+            limit: Limit::CompileTime,
+            reason: "it needed more processor time than it may have".to_owned(),
+        },
+        Some(SIGXFSZ | SIGKILL) => Error::CompileLimit {
+            limit: Limit::CompileMemory,
+            reason: "the system ended it: it needed more memory than there is".to_owned(),
         },
         Some(signal) => Error::Compile {
             reason: format!("the compiler crashed (signal {signal})"),

@@ -111,6 +111,7 @@ fn check(what: &'static str, found: u32, allowed: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::Cap {
+        limit: None,
         whose: THIS_HOSTS,
         what,
         asked: found.to_string(),

@@ -6,6 +6,9 @@ use std::time::Duration;
 use ampoule_signing::{ByteSize, Fuel};
 use serde::{Deserialize, Serialize};
 
+use crate::admission::ITS_PUBLISHERS;
+use crate::limit_table::{Limit, Remedy};
+
 /// Why a model was not loaded or a request not answered.
 ///
 /// [`Error::code`] is stable; match on it or on the variant, never on the message.
@@ -76,11 +79,10 @@ pub enum Error {
 
     /// `admission.limit`: the manifest asks for more than a cap of the operator's: the host's own, or
     /// that of the trust in whoever signed the model.
-    #[error(
-        "the model asks for {asked} of {what}, {whose} cap is {cap}; \
-         raise the cap if you trust the model with it"
-    )]
+    #[error("the model asks for {asked} of {what}, {whose} cap is {cap}; {}", way_out(*limit))]
     Cap {
+        /// The limit that the cap is of. `None` for a bound that no setting moves.
+        limit: Option<Limit>,
         /// Which cap, in words: "this host's" or "its publisher's".
         whose: &'static str,
         /// Which limit, in words.
@@ -100,21 +102,24 @@ pub enum Error {
 
     /// `compile.limit`: making code of the component took more than it may.
     #[error(
-        "compiling the component was stopped: {reason}; raise the limit if you trust the model with it"
+        "compiling the component was stopped: {reason}; raise the limit `{limit}` if you trust the model \
+         with it"
     )]
     CompileLimit {
+        /// The limit that was reached.
+        limit: Limit,
         /// Which limit.
         reason: String,
     },
 
-    /// `limit.fuel`: the guest executed as many operators as it may.
+    /// `limit.fuel`: the guest used up its fuel.
     #[error("{phase} used {used} of fuel, {allowed} are allowed")]
     Fuel {
         /// Which part of the sandbox's life.
         phase: Phase,
-        /// Operators executed.
+        /// Fuel used.
         used: Fuel,
-        /// Operators allowed.
+        /// Fuel allowed.
         allowed: Fuel,
     },
 
@@ -140,9 +145,12 @@ pub enum Error {
 
     /// `limit.instances`: the component has more core instances, memories or tables than one
     /// sandbox may have.
-    #[error("the component needs more than one sandbox may have: {reason}")]
+    #[error(
+        "the component needs more than one sandbox may have: {reason}; no setting raises it, ask the \
+         publisher for a component of fewer parts"
+    )]
     Instances {
-        /// Which count, in the engine's own words.
+        /// Which count, how much of it the component needs and how much a sandbox may have.
         reason: String,
     },
 
@@ -168,7 +176,7 @@ pub enum Error {
     },
 
     /// `limit.output`: a generation went on for too many chunks.
-    #[error("the generation went on for more than {allowed} chunks")]
+    #[error("the generation went on for more than the {allowed} chunks of the limit `chunks`")]
     Chunks {
         /// Chunks allowed.
         allowed: u32,
@@ -177,7 +185,7 @@ pub enum Error {
     /// `limit.idle`: nobody asked a generation for its next chunk for so long that its sandbox went.
     #[error(
         "nobody asked for the next chunk for {} ms, which is as long as a generation waits; ask sooner, or \
-         raise the limit on the time between two chunks", .allowed.as_millis()
+         raise the limit `idle`", .allowed.as_millis()
     )]
     Idle {
         /// The longest that a generation waits between two chunks.
@@ -187,14 +195,18 @@ pub enum Error {
     /// `limit.busy`: the queue is full, or as many sandboxes as allowed are alive.
     #[error("the host is busy: {reason}; try again later")]
     Busy {
+        /// The limit that was reached; `None` where the system or the engine gave no more.
+        limit: Option<Limit>,
         /// Which bound was reached.
         reason: String,
     },
 
     /// `input.too-large`: the request is over a limit of the host's. No sandbox was made. (A model
     /// may refuse with the same code: that is [`Error::RefusedInput`].)
-    #[error("{what}: {found} found, {allowed} allowed")]
+    #[error("{what}: {found} found, {allowed} allowed{}", by_limit(*limit))]
     TooLarge {
+        /// The limit. `None` for a bound that no setting moves.
+        limit: Option<Limit>,
         /// Which input.
         what: &'static str,
         /// What was found.
@@ -379,6 +391,48 @@ impl Error {
         }
     }
 
+    /// The setting that lets through what was refused, if there is one.
+    ///
+    /// ```
+    /// use ampoule::{Limit, Limits, Remedy};
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.texts = 2;
+    /// let refused = limits.check_text_count(3).unwrap_err();
+    /// let Some(Remedy::Limit { limit, enough, .. }) = refused.remedy() else {
+    ///     panic!("there is one");
+    /// };
+    /// assert_eq!((limit, limit.field()), (Limit::Texts, "texts"));
+    /// assert_eq!(enough.as_deref(), Some("3"));
+    /// ```
+    #[must_use]
+    pub fn remedy(&self) -> Option<Remedy> {
+        let (limit, enough) = match self {
+            Self::Cap {
+                limit: Some(limit),
+                whose: ITS_PUBLISHERS,
+                asked,
+                ..
+            } => {
+                return Some(Remedy::PublisherCap {
+                    limit: *limit,
+                    enough: asked.replace(' ', ""),
+                });
+            }
+            Self::Cap { limit, asked, .. } => ((*limit)?, Some(asked.replace(' ', ""))),
+            Self::CompileLimit { limit, .. } => (*limit, None),
+            Self::Chunks { .. } => (Limit::Chunks, None),
+            Self::Idle { .. } => (Limit::Idle, None),
+            Self::Busy { limit, .. } => ((*limit)?, None),
+            Self::TooLarge { limit, found, .. } => ((*limit)?, enough((*limit)?, found)),
+            Self::Untrusted(ampoule_signing::Error::FileTooLarge { found, .. }) => {
+                (Limit::Bundle, Some(rounded_up(*found)))
+            }
+            _ => return None,
+        };
+        Some(Remedy::Limit { limit, enough })
+    }
+
     pub(crate) fn system(doing: &'static str, error: &std::io::Error) -> Self {
         Self::System {
             doing,
@@ -397,6 +451,35 @@ impl Error {
             reason: reason.into(),
         }
     }
+}
+
+/// The end of an error about a cap.
+fn way_out(limit: Option<Limit>) -> String {
+    match limit {
+        Some(limit) => format!("raise the cap on `{limit}` if you trust the model with it"),
+        None => "no setting raises it, ask the publisher for a component of fewer parts".to_owned(),
+    }
+}
+
+/// The limit that a bound of requests comes from.
+fn by_limit(limit: Option<Limit>) -> String {
+    limit.map_or_else(String::new, |limit| format!(" by the limit `{limit}`"))
+}
+
+/// The least value of a limit that lets `found` through, if `found` is a number.
+fn enough(limit: Limit, found: &str) -> Option<String> {
+    let number: u64 = found.parse().ok()?;
+    Some(match limit {
+        Limit::Image => rounded_up(ByteSize::from_bytes(number)),
+        _ => number.to_string(),
+    })
+}
+
+/// A size that a person remembers: whole MiB, and no less than what is asked for.
+fn rounded_up(size: ByteSize) -> String {
+    const MIB: u64 = 1 << 20;
+    let mib = size.bytes().div_ceil(MIB).max(1);
+    ByteSize::from_bytes(mib.saturating_mul(MIB)).to_string()
 }
 
 /// Which part of a sandbox's life something happened in.

@@ -23,6 +23,7 @@ use wasmtime::Engine;
 
 use crate::chores::{Chore, Chores};
 use crate::error::{Error, Phase, Result};
+use crate::limit_table::Limit;
 use crate::store::{TICK, thread_runtime};
 
 use worker::Worker;
@@ -235,6 +236,7 @@ impl Executor {
         let mut queue = self.shared.lock();
         if urgency == Urgency::New && queue.new.len() >= self.shared.capacity {
             return Err(Error::Busy {
+                limit: Some(Limit::Queue),
                 reason: format!("{} requests are waiting", queue.new.len()),
             });
         }

@@ -26,7 +26,7 @@ use crate::executor::Executor;
 use crate::host_kernels::{Capability, Grants, KernelThreads, PackedLayers};
 use crate::limits::Limits;
 use crate::limits_check::{check_limits, check_threads};
-use crate::load_options::{LoadOptions, RollbackProtection};
+use crate::load_options::{LoadOptions, RequestLimits, RollbackProtection, Terms};
 use crate::loads::{LoadTurn, Loads};
 use crate::model::Model;
 use crate::native_code::NativeCode;
@@ -277,8 +277,9 @@ impl Host {
     /// As [`Host::load`]; `trust.identity` for a model that is trusted and not the one asked for.
     pub async fn load_with(&self, path: impl Into<PathBuf>, options: LoadOptions) -> Result<Model> {
         let path = path.into();
-        let rollback = options.rollback;
-        self.load_from(move || options.open(&path), rollback).await
+        let (rollback, terms) = (options.rollback, options.terms());
+        self.load_from(move || options.open(&path), rollback, terms)
+            .await
     }
 
     /// Loads a bundle that was opened already, such as one that is in memory
@@ -290,7 +291,21 @@ impl Host {
     ///
     /// As [`Host::load`].
     pub async fn load_bundle(&self, bundle: Bundle) -> Result<Model> {
-        self.load_from(move || Ok(bundle), RollbackProtection::On)
+        self.load_bundle_with(bundle, &LoadOptions::new()).await
+    }
+
+    /// Loads a bundle that was opened already, as [`Host::load_bundle`] does, with these options. Which
+    /// permissions its files have to have was decided when it was opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load_with`].
+    pub async fn load_bundle_with(&self, bundle: Bundle, options: &LoadOptions) -> Result<Model> {
+        let bundle = match &options.expected {
+            Some(expected) => bundle.with_expected(expected.clone()),
+            None => bundle,
+        };
+        self.load_from(move || Ok(bundle), options.rollback, options.terms())
             .await
     }
 
@@ -298,12 +313,13 @@ impl Host {
         &self,
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
         rollback: RollbackProtection,
+        terms: Terms,
     ) -> Result<Model> {
         let rule = ReleaseRule {
             rollback,
             serving: None,
         };
-        let result = self.start(open, rule).await;
+        let result = self.start(open, rule, terms).await;
         match &result {
             Ok(model) => {
                 let manifest = model.manifest();
@@ -329,6 +345,7 @@ impl Host {
         &self,
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
         rule: ReleaseRule,
+        terms: Terms,
     ) -> Result<Model> {
         let turn = self.inner.loads.enter().await?;
         // Whoever stops waiting for the model stops its `init`.
@@ -339,7 +356,7 @@ impl Host {
         let admitted = off_thread(move || {
             // A load counts for as long as a thread works on it, whoever waits.
             let _kept = kept;
-            inner.admit(open()?, &rule)
+            inner.admit(open()?, &rule, terms)
         })
         .await?;
         let (identity, is_recorded) = (admitted.identity, admitted.is_recorded);
@@ -349,7 +366,12 @@ impl Host {
         let artifact = off_thread(move || inner.make(admitted, code, &kept, &cancelled)).await?;
         let described = Model::describe(Arc::clone(&self.inner), Arc::clone(&artifact)).await;
         // Before the code is gone that those who wait would share.
-        let model = described.inspect_err(|error| turn.failed(&identity, error))?;
+        let model = described.inspect_err(|error| {
+            // One that was given less than it asks for says nothing to those that wait with more.
+            if terms.at_most == RequestLimits::default() {
+                turn.failed(&identity, error);
+            }
+        })?;
         // Only now is it known to run. A release that does not load must not shut out the last that did.
         if let (RollbackProtection::On, Some(releases)) = (rollback, &self.inner.releases)
             && !is_recorded
@@ -373,7 +395,7 @@ struct Admitted {
 
 impl HostInner {
     /// Envelope → manifest → releases → limits → component → admission.
-    fn admit(&self, bundle: Bundle, rule: &ReleaseRule) -> Result<Admitted> {
+    fn admit(&self, bundle: Bundle, rule: &ReleaseRule, terms: Terms) -> Result<Admitted> {
         let (trust, now) = (self.trust.current(), ampoule_signing::now()?);
         let store = trust.store()?;
         warn_of_old_list(store, now);
@@ -382,8 +404,12 @@ impl HostInner {
             .verify_manifest(store, now)?;
         let is_recorded = rule.check(self.releases.as_ref(), &verified)?;
         let trust_in_it = ModelTrust::new(verified.decision(), &trust);
-        let admissible = admit_manifest(verified, &self.limits)?.read_component(store)?;
+        let admissible =
+            admit_manifest(verified, &self.limits, terms.at_most)?.read_component(store)?;
         let model = admit(admissible, &self.grants)?;
+        if terms.check_files {
+            model.bundle().check_files()?;
+        }
         Ok(Admitted {
             identity: CodeIdentity::of(&model, &self.engine, self.profile, &self.limits)?,
             model,

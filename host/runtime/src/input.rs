@@ -1,18 +1,19 @@
 //! Requests are checked against the input limits before a sandbox is made for them.
 //!
-//! Every call of a [`Model`](crate::Model) does so. The checks of images are public besides, for
-//! callers that would rather refuse before they load a model or read the next file.
+//! Every call of a [`Model`](crate::Model) does so. The checks are public besides, for callers that
+//! would rather refuse before they load a model or read the next file.
 
 use crate::error::{Error, Result};
 use crate::generation::{Content, GenerationRequest, Sampling};
 use crate::image::Image;
 use crate::image_header;
+use crate::limit_table::Limit;
 use crate::limits::{Limits, MAX_NAME_CHARS, MAX_OPTIONS, MAX_STOP_STRINGS};
 
 impl Limits {
     /// Checks the texts of one request, and returns them owned.
     pub(crate) fn check_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<String>> {
-        check("texts in one request", texts.len(), self.texts)?;
+        self.check_text_count(texts.len())?;
         texts
             .iter()
             .map(|text| {
@@ -22,10 +23,29 @@ impl Limits {
             .collect()
     }
 
+    /// Checks that one request may have that many texts.
+    ///
+    /// # Errors
+    ///
+    /// `input.too-large`.
+    pub fn check_text_count(&self, texts: usize) -> Result<()> {
+        let limit = Some(Limit::Texts);
+        check(limit, "texts in one request", texts, self.texts)
+    }
+
     /// Checks one text, and returns how many characters it has.
-    pub(crate) fn check_text(&self, text: &str) -> Result<usize> {
+    ///
+    /// # Errors
+    ///
+    /// `input.too-large` for one of more characters than [`Limits::text_chars`].
+    pub fn check_text(&self, text: &str) -> Result<usize> {
         let chars = count_chars(text, self.text_chars);
-        check("characters in one text", chars, self.text_chars)?;
+        check(
+            Some(Limit::TextChars),
+            "characters in one text",
+            chars,
+            self.text_chars,
+        )?;
         Ok(chars)
     }
 
@@ -34,6 +54,7 @@ impl Limits {
     /// with something said in each.
     pub(crate) fn check_generation(&self, request: &GenerationRequest) -> Result<()> {
         check(
+            Some(Limit::Turns),
             "turns in one conversation",
             request.messages.len(),
             self.turns,
@@ -47,6 +68,7 @@ impl Limits {
             texts.count().saturating_sub(1)
         });
         check(
+            Some(Limit::Texts),
             "texts beyond the first of each turn",
             beyond_first.sum(),
             self.texts,
@@ -58,19 +80,24 @@ impl Limits {
                 Content::Image(image) => self.check_image(image)?,
             }
         }
-        check(
-            "characters in one conversation",
-            chars,
-            self.text_chars.saturating_mul(self.texts),
-        )?;
+        let most = self.text_chars.saturating_mul(self.texts);
+        if chars > most {
+            // Two limits make this one together, so no value of one of them is named.
+            return Err(too_large(
+                Some(Limit::TextChars),
+                "characters in one conversation",
+                format!("{chars} in all"),
+                format!("{} times {}", self.texts, self.text_chars),
+            ));
+        }
         for message in &request.messages {
             check_name("characters in a role", &message.role)?;
         }
-        check("stop strings", request.stop.len(), MAX_STOP_STRINGS)?;
+        check(None, "stop strings", request.stop.len(), MAX_STOP_STRINGS)?;
         for stop in &request.stop {
             self.check_text(stop)?;
         }
-        check("options", request.options.len(), MAX_OPTIONS)?;
+        check(None, "options", request.options.len(), MAX_OPTIONS)?;
         for (key, value) in &request.options {
             check_name("characters in an option's name", key)?;
             self.check_text(value)?;
@@ -95,7 +122,12 @@ impl Limits {
     ///
     /// `input.too-large`.
     pub fn check_image_count(&self, images: usize) -> Result<()> {
-        check("images in one request", images, self.images)
+        check(
+            Some(Limit::Images),
+            "images in one request",
+            images,
+            self.images,
+        )
     }
 
     /// Whether a request may have this image: by its length, and by the pixels that its header says
@@ -109,21 +141,31 @@ impl Limits {
         let cap = usize::try_from(self.image.bytes()).unwrap_or(usize::MAX);
         match image {
             Image::Encoded(bytes) => {
-                check("bytes in one image", bytes.len(), cap)?;
+                check(Some(Limit::Image), "bytes in one image", bytes.len(), cap)?;
                 let pixels = image_header::pixels(bytes).map_err(|found| Error::InvalidInput {
                     reason: format!("the image is {found}; a PNG, JPEG or WebP file is expected"),
                 })?;
-                check("pixels in one image", pixels, self.image_pixels)
+                check(
+                    Some(Limit::ImagePixels),
+                    "pixels in one image",
+                    pixels,
+                    self.image_pixels,
+                )
             }
             Image::Rgb8 {
                 width,
                 height,
                 pixels,
             } => {
-                check("bytes in one image", pixels.len(), cap)?;
+                check(Some(Limit::Image), "bytes in one image", pixels.len(), cap)?;
                 // Two 32-bit numbers multiply into 64 bits; times three may not.
                 let expected = (u64::from(*width) * u64::from(*height)).saturating_mul(3);
-                check("pixels in one image", expected / 3, self.image_pixels)?;
+                check(
+                    Some(Limit::ImagePixels),
+                    "pixels in one image",
+                    expected / 3,
+                    self.image_pixels,
+                )?;
                 if expected == 0 || expected != pixels.len() as u64 {
                     return Err(Error::InvalidInput {
                         reason: format!(
@@ -141,7 +183,8 @@ impl Limits {
 
 /// Checks a word that names something: who speaks, an option.
 fn check_name(what: &'static str, name: &str) -> Result<()> {
-    check(what, count_chars(name, MAX_NAME_CHARS), MAX_NAME_CHARS)
+    let found = count_chars(name, MAX_NAME_CHARS);
+    check(None, what, found, MAX_NAME_CHARS)
 }
 
 /// Counts characters, of which a text has at least a quarter as many as bytes: so a giant one, of more than
@@ -155,22 +198,36 @@ fn count_chars(text: &str, allowed: usize) -> usize {
     }
 }
 
-fn check<N: PartialOrd + ToString>(what: &'static str, found: N, allowed: N) -> Result<()> {
+fn check<N: PartialOrd + ToString>(
+    limit: Option<Limit>,
+    what: &'static str,
+    found: N,
+    allowed: N,
+) -> Result<()> {
     if found <= allowed {
         return Ok(());
     }
+    Err(too_large(
+        limit,
+        what,
+        found.to_string(),
+        allowed.to_string(),
+    ))
+}
+
+fn too_large(limit: Option<Limit>, what: &'static str, found: String, allowed: String) -> Error {
     tracing::debug!(
         target: "ampoule::request",
         code = "input.too-large",
-        what,
-        found = found.to_string(),
+        what, found,
         "refused"
     );
-    Err(Error::TooLarge {
+    Error::TooLarge {
+        limit,
         what,
-        found: found.to_string(),
-        allowed: allowed.to_string(),
-    })
+        found,
+        allowed,
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +269,7 @@ mod tests {
             );
         }
         for large in [
-            Image::Encoded(vec![0; 1024 * 1024 + 1]),
+            Image::Encoded(vec![0; 16 * 1024 * 1024 + 1]),
             image(u32::MAX, u32::MAX, 3),
         ] {
             let error = limits.check_image(&large).unwrap_err();

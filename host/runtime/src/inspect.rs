@@ -5,9 +5,11 @@ use std::path::Path;
 use ampoule_signing::{Bundle, KeyId, Manifest, TrustStore};
 
 use crate::admission::{admit, admit_manifest};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::guest_features::{Depth, check_features};
 use crate::host_kernels::Grants;
 use crate::limits::Limits;
+use crate::load_options::RequestLimits;
 use crate::snapshot;
 use crate::surface::ComponentSurface;
 
@@ -29,9 +31,30 @@ pub struct Inspection {
     /// nothing speaks against a snapshot. What `init` leaves behind may still prevent one:
     /// [`Model::start`](crate::Model::start) knows.
     pub snapshot_obstacle: Option<String>,
-    /// Whether the bundle is trusted and admitted, and if not, why. Compiling and initialising it,
-    /// which is not done here, may still fail.
+    /// Nothing for a bundle that is trusted and admitted, and the reason for any other. Compiling and
+    /// initialising it, which is not done here, may still fail.
     pub verdict: Result<()>,
+}
+
+impl Inspection {
+    /// Returns true for a bundle that is whole and that somebody signed whom this host trusts for it,
+    /// whether or not the host's policy lets it run. A trusted bundle that is larger than the host reads
+    /// is trusted; its files were not looked at.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        match &self.verdict {
+            // Found out when everything that is signed has been believed.
+            Err(Error::Untrusted(ampoule_signing::Error::FileTooLarge { .. })) => true,
+            Err(Error::Untrusted(_) | Error::TrustUnread { .. }) => false,
+            _ => true,
+        }
+    }
+
+    /// Returns true for a bundle that is trusted and that the host's policy lets run.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.verdict.is_ok()
+    }
 }
 
 /// Reads a bundle and judges it, without compiling or running the component.
@@ -75,7 +98,9 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
 /// is too large is not read.
 fn judge(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<()> {
     let verified = bundle.verify_manifest(trust, ampoule_signing::now()?)?;
-    let admissible = admit_manifest(verified, limits)?.read_component(trust)?;
+    let admissible =
+        admit_manifest(verified, limits, RequestLimits::default())?.read_component(trust)?;
     admissible.bundle().check_files()?;
-    admit(admissible, &Grants::default()).map(drop)
+    let model = admit(admissible, &Grants::default())?;
+    check_features(model.bundle().component(), Depth::Bodies)
 }

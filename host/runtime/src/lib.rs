@@ -4,7 +4,7 @@
 //! This library runs all of that inside a sandbox. A model is a *bundle*: a WebAssembly component,
 //! its files, and an envelope in which a publisher signed both. A [`Host`] loads a bundle only if
 //! it trusts the publisher's key for the publisher's name, and answers each request in a sandbox
-//! of its own, with limits on time, fuel (operators executed), memory and output.
+//! of its own, with limits on time, fuel (counted work, see [`Fuel`]), memory and output.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +46,7 @@ mod compile;
 mod compile_message;
 mod compile_process;
 mod compile_worker;
+mod component_instances;
 mod component_size;
 mod contract;
 mod engine;
@@ -53,6 +54,7 @@ mod error;
 mod executor;
 mod filesystem;
 mod generation;
+mod guest_features;
 mod guest_log;
 mod held_sandbox;
 mod host;
@@ -61,6 +63,7 @@ mod image;
 mod image_header;
 mod input;
 mod inspect;
+mod limit_table;
 pub mod limits;
 mod limits_check;
 mod live_model;
@@ -107,9 +110,10 @@ pub use host::{Host, HostBuilder};
 pub use host_kernels::Capability;
 pub use image::{Image, ImageEmbeddings, Label};
 pub use inspect::{Inspection, inspect, inspect_bundle};
+pub use limit_table::{Limit, Remedy};
 pub use limits::{CompileLimits, InitLimits, Limits};
 pub use live_model::{LiveModel, Refusal};
-pub use load_options::{LoadOptions, RollbackProtection};
+pub use load_options::{LoadOptions, RequestLimits, RollbackProtection};
 pub use measure::{SandboxCosts, Times};
 pub use model::{Model, ModelInfo};
 pub use sandbox::SandboxReport;

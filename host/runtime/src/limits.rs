@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use ampoule_signing::{ByteSize, Fuel};
 
-/// One encoded image. The figure of the security policies that this project grew from.
-pub const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
+/// One encoded image. A phone's photo has 2 to 8 MiB, a camera's JPEG of 24 million pixels up to 15. What
+/// a picture costs in the sandbox goes by its pixels, which have a limit of their own, so this one bounds
+/// what the host holds of a request: with [`DEFAULT_IMAGES`], 256 MiB.
+pub const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(16);
 
 /// Pixels of one image, by its header: 4,096 × 4,096. A small file can claim billions; decoded, this
 /// many take 48 MiB of the sandbox.
@@ -15,7 +17,8 @@ pub const DEFAULT_IMAGE_PIXELS: u64 = 4_096 * 4_096;
 /// attack.
 pub const DEFAULT_IMAGES: usize = 16;
 
-/// Characters (Unicode scalar values) of one text. The figure of the same policies.
+/// Characters (Unicode scalar values) of one text: a long paragraph, more than the small models that run here
+/// read of one.
 pub const DEFAULT_TEXT_CHARS: usize = 1_000;
 
 /// Texts in one request. Large enough to batch a page of search results; the deadline is what
@@ -26,16 +29,17 @@ pub const DEFAULT_TEXTS: usize = 256;
 /// [`DEFAULT_TEXTS`] texts are.
 pub const DEFAULT_TURNS: usize = 1_000;
 
-/// One request, the wait in the queue included. The figure of the same policies.
+/// One request, the wait in the queue included: as long as a person waits for an answer.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Linear memory and tables of one sandbox. Room for a model of 100 MB with its working memory
 /// several times over, and eight of them in the memory of a small server.
 pub const DEFAULT_MEMORY: ByteSize = ByteSize::from_mib(512);
 
-/// WebAssembly operators of one request. One core executes up to ten thousand million a second in
-/// the tightest loop, so the deadline of 5 s comes first even for a guest that spins; fuel is for
-/// those who want less.
+/// Fuel of one request: a unit for each WebAssembly operator, and one more for each byte or table element
+/// that `memory.fill`, `memory.copy`, `memory.init` and their like for tables move. One core executes up to
+/// ten thousand million operators a second in the tightest loop, so the deadline of 5 s comes first even
+/// for a guest that spins; fuel is for those who want less.
 pub const DEFAULT_FUEL: Fuel = Fuel::new(100_000_000_000);
 
 /// Bytes that a guest may hand to the host in one call: an answer, or the arguments of an import; and in all
@@ -92,6 +96,14 @@ pub const DEFAULT_LOADS: usize = 2;
 /// Loads that wait for their turn. A service that starts asks for all of its models at once; waiting costs a
 /// kilobyte each.
 pub const DEFAULT_WAITING_LOADS: usize = 256;
+/// One encoded image by [`Limits::strict`]. The figure of the security policies that this project grew from.
+pub const STRICT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
+
+/// Characters of one text by [`Limits::strict`]. The figure of the same policies.
+pub const STRICT_TEXT_CHARS: usize = 1_000;
+
+/// One request by [`Limits::strict`]. The figure of the same policies.
+pub const STRICT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What [`Limits::strict`] lets one sandbox have. The figure of the same policies.
 pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
@@ -195,6 +207,11 @@ pub(crate) const MAX_COMPONENT_NAMES: u32 = 2_000;
 /// at most: 1,500. The compiler unfolds them all before anybody counts [`MAX_INSTANCES`].
 pub(crate) const MAX_COMPONENT_INSTANTIATIONS: u32 = 20;
 
+/// Entries of a component's sections that are met while it is put together, those of nested components each
+/// time that one is instantiated. The usual tools make a few hundred; a million are counted in a tenth of a
+/// second and take some 50 MiB.
+pub(crate) const MAX_COMPONENT_PARTS: usize = 1_000_000;
+
 /// Places in a component where a core module is instantiated, for the same reason: with those above they
 /// make 100,000 instances at most, which the compiler unfolds in less than a second.
 pub(crate) const MAX_COMPONENT_CORE_INSTANTIATIONS: u32 = 64;
@@ -232,7 +249,7 @@ pub(crate) const FIBER_STACK: usize = 2 * 1024 * 1024;
 pub struct InitLimits {
     /// Linear memory and tables, in bytes.
     pub memory: ByteSize,
-    /// WebAssembly operators.
+    /// Fuel, as [`Limits::fuel`].
     pub fuel: Fuel,
     /// Wall-clock time.
     pub deadline: Duration,
@@ -266,7 +283,8 @@ pub struct CompileLimits {
 pub struct Limits {
     /// Linear memory and tables of one sandbox, in bytes.
     pub memory: ByteSize,
-    /// WebAssembly operators of one request.
+    /// Fuel of one request: one for each WebAssembly operator, and one for each byte or table element that
+    /// an operator in bulk moves, such as `memory.fill`.
     pub fuel: Fuel,
     /// Wall-clock time of one request, the wait in the queue included.
     pub deadline: Duration,
@@ -345,13 +363,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults with 100 MiB a sandbox, for `init` too, and half a second to ask for the next chunk:
-    /// for hosts that serve strangers' models of a few megabytes.
+    /// For hosts that serve strangers' models of a few megabytes: 1 MiB an image, 1,000 characters a text, 5 s
+    /// a request, 100 MiB a sandbox, for `init` too, and half a second to ask for the next chunk. The rest as
+    /// by default.
     #[must_use]
     pub fn strict() -> Self {
         let limits = Self::default();
         Self {
             memory: STRICT_MEMORY,
+            deadline: STRICT_DEADLINE,
+            image: STRICT_IMAGE_BYTES,
+            text_chars: STRICT_TEXT_CHARS,
             idle: STRICT_IDLE,
             init: InitLimits {
                 memory: STRICT_MEMORY,

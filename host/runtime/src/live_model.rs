@@ -255,7 +255,8 @@ impl Follower {
             Ok(runtime) => runtime,
             Err(error) => return Some(Err(error)),
         };
-        let load = self.host.start(move || Ok(bundle), rule);
+        let terms = self.options.terms();
+        let load = self.host.start(move || Ok(bundle), rule, terms);
         runtime.block_on(self.stop.run_until_cancelled(load))
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::code_identity::CodeIdentity;
 use crate::error::{Error, Result};
+use crate::limit_table::Limit;
 use crate::limits::Limits;
 
 /// The most failures that are remembered for those who wait: more than there can be loads in the line by default.
@@ -44,8 +45,10 @@ impl Loads {
     pub(crate) async fn enter(&self) -> Result<Arc<LoadTurn>> {
         let line = Arc::clone(&self.line).try_acquire_owned();
         let line = line.map_err(|_| Error::Busy {
+            limit: Some(Limit::WaitingLoads),
             reason: format!(
-                "{} models are being loaded and {} loads wait, as many as may (--loads, --waiting-loads)",
+                "{} models are being loaded and {} loads wait, as many as `loads` and \
+                 `waiting_loads` allow",
                 self.running, self.waiting
             ),
         })?;

@@ -24,6 +24,7 @@ use crate::executor::Urgency;
 use crate::held_sandbox::HeldSandbox;
 use crate::host::HostInner;
 use crate::host_kernels::Kernels;
+use crate::limit_table::Limit;
 use crate::limits::Limits;
 use crate::sandbox::{Sandbox, SandboxReport};
 use crate::state::SandboxState;
@@ -363,6 +364,7 @@ impl NewRequest {
     fn find_place(&self) -> Result<OwnedSemaphorePermit> {
         let places = Arc::clone(&self.places);
         places.try_acquire_owned().map_err(|_| Error::Busy {
+            limit: Some(Limit::Sandboxes),
             reason: format!("{} sandboxes are in use", self.sandboxes),
         })
     }

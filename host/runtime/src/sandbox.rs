@@ -24,7 +24,7 @@ use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SandboxReport {
-    /// WebAssembly operators that the request executed.
+    /// Fuel that the request used: see [`Limits::fuel`](crate::Limits).
     pub fuel: Fuel,
     /// The most linear memory and tables that the sandbox held, from its beginning on, with what the host
     /// has packed for the model.
@@ -35,7 +35,7 @@ pub struct SandboxReport {
     /// Wall-clock time to make the sandbox: microseconds from a snapshot, the time that `init` takes for
     /// a model that starts cold.
     pub start_wall: Duration,
-    /// WebAssembly operators that were executed to make it.
+    /// Fuel that making it used.
     pub start_fuel: Fuel,
     /// What the guest said.
     pub log: GuestLog,

@@ -5,7 +5,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 use crate::error::{Error, Phase};
 use crate::limits::{Budget, MAX_WASM_STACK};
 use crate::memory::Denial;
-use crate::wasmtime_words::{is_hostcall_fuel, is_store_count};
+use crate::wasmtime_words::{is_hostcall_fuel, store_count};
 use ampoule_signing::{ByteSize, Fuel, text};
 
 /// Reasons of our own to stop a guest.
@@ -73,6 +73,7 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
     }
     if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
         return Error::Busy {
+            limit: None,
             reason: full.to_string(),
         };
     }
@@ -107,10 +108,8 @@ pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
             allowed: denial.allowed,
         };
     }
-    if is_store_count(&words) {
-        return Error::Instances {
-            reason: text::sentence(&words),
-        };
+    if let Some(reason) = store_count(&words) {
+        return Error::Instances { reason };
     }
     Error::Trap {
         phase,

@@ -3,21 +3,28 @@
 //!
 //! The tests here and those that are named provoke each, and fail when the words change with a new version.
 
+use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+
 /// Whether Wasmtime says that a guest handed over more than `Store::set_hostcall_fuel` allows
 /// (`a_giant_answer_is_refused`).
 pub(crate) fn is_hostcall_fuel(words: &str) -> bool {
     words.contains("fuel allocated for hostcalls has been exhausted")
 }
 
-/// Whether Wasmtime says that a component needs more of something than a store may have.
-pub(crate) fn is_store_count(words: &str) -> bool {
+/// Returns what there is more of in a component than a store may have, with both numbers, if Wasmtime says so.
+pub(crate) fn store_count(words: &str) -> Option<String> {
     [
-        "instance count too high",
-        "memory count too high",
-        "table count too high",
+        ("instance count", "core instances", MAX_INSTANCES),
+        ("memory count", "memories", MAX_MEMORIES),
+        ("table count", "tables", MAX_TABLES),
     ]
     .iter()
-    .any(|count| words.contains(count))
+    .find_map(|(count, what, allowed)| {
+        let (_, after) = words.split_once(&format!("{count} too high at "))?;
+        let digits = after.find(|c: char| !c.is_ascii_digit());
+        let needed = &after[..digits.unwrap_or(after.len())];
+        Some(format!("{needed} {what} needed, {allowed} allowed"))
+    })
 }
 
 /// Whether Wasmtime says that a component needs more instances, memories or tables than a place in the pool has.
@@ -74,7 +81,11 @@ mod tests {
             StoreLimitsBuilder::new().tables(1),
         ] {
             let words = instantiate(limits.build());
-            assert!(is_store_count(&words), "{words}");
+            let told = store_count(&words).unwrap();
+            assert!(
+                told.starts_with("2 ") && told.ends_with(" allowed"),
+                "{told}"
+            );
             assert!(
                 !is_pool_count(&words) && !is_hostcall_fuel(&words),
                 "{words}"
@@ -103,7 +114,7 @@ mod tests {
             let refused = Component::new(&engine, component()).err().unwrap();
             let words = format!("{refused:#}");
             assert!(is_pool_count(&words), "{words}");
-            assert!(!is_store_count(&words), "{words}");
+            assert_eq!(store_count(&words), None);
         }
     }
 }

@@ -202,7 +202,7 @@ fn a_load_that_is_not_waited_for_leaves_the_line_wherever_it_stands() {
         tokio::task::yield_now().await;
         let busy = host.load(three.path()).await.err().unwrap();
         assert_eq!(busy.code(), "limit.busy");
-        assert!(busy.to_string().contains("--waiting-loads"), "{busy}");
+        assert!(busy.to_string().contains("`waiting_loads`"), "{busy}");
         // Whoever leaves makes room, and whoever runs goes with its process.
         waiting.abort();
         until(|| waiting.is_finished()).await;

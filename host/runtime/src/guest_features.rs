@@ -1,0 +1,132 @@
+//! What of WebAssembly guests may use, and finding out from a component's bytes whether it uses more.
+
+use wasmtime::wasmparser::{
+    BinaryReaderError, FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures,
+};
+
+use crate::error::{Error, Result};
+
+/// What the engine has switched on, which a test compares with it: WebAssembly 3.0 and components, without
+/// what no model needs.
+fn guest_features() -> WasmFeatures {
+    let on = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
+    on - (WasmFeatures::GC
+        | WasmFeatures::GC_TYPES
+        | WasmFeatures::FUNCTION_REFERENCES
+        | WasmFeatures::EXCEPTIONS
+        | WasmFeatures::THREADS
+        | WasmFeatures::TAIL_CALL
+        | WasmFeatures::MEMORY64)
+}
+
+/// How much of a component is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All but the bodies of functions: milliseconds.
+    Outline,
+    /// Those too.
+    Bodies,
+}
+
+/// Refuses a component that is not valid, or uses what is switched off.
+///
+/// # Errors
+///
+/// `compile.failed`, as compiling it would.
+pub(crate) fn check_features(component: &[u8], depth: Depth) -> Result<()> {
+    validate(component, depth).map_err(|error| Error::malformed(&error))
+}
+
+fn validate(component: &[u8], depth: Depth) -> Result<(), BinaryReaderError> {
+    let features = guest_features();
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    let mut validator = Validator::new_with_features(features);
+    let mut allocations = FuncValidatorAllocations::default();
+    for payload in parser.parse_all(component) {
+        let payload = validator.payload(&payload?)?;
+        if let (ValidPayload::Func(function, body), Depth::Bodies) = (payload, depth) {
+            let mut function = function.into_validator(allocations);
+            function.validate(&body)?;
+            allocations = function.into_allocations();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use ampoule_signing::ByteSize;
+    use wasmtime::component::Component;
+
+    use super::*;
+    use crate::engine::{BuildEngines, EngineProfile};
+
+    /// A small component for each part of WebAssembly that an engine can switch on or off.
+    #[test]
+    fn components_are_refused_for_their_features_as_the_engine_refuses_them() {
+        let engine = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1))
+            .unwrap()
+            .code;
+        let (mut taken, mut refused) = (0, 0);
+        for text in [
+            "(core module (func (result v128) (v128.const i64x2 0 0)))",
+            "(core module (func (param v128 v128 v128) (result v128)
+                (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2))))",
+            "(core module (memory 1) (memory 1))",
+            "(core module (func (result i32 i32) (i32.const 1) (i32.const 2)))",
+            "(core module (memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0))))",
+            "(core module (table 1 externref))",
+            "(core module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
+            "(core module (func (result i32) (i32.extend8_s (i32.const 1))))",
+            "(core module (func (result i32) (i32.trunc_sat_f32_s (f32.const 1))))",
+            "(core module (memory i64 1))",
+            "(core module (memory 1 1 shared))",
+            "(core module (table i64 1 funcref))",
+            "(core module (func $f (return_call $f)))",
+            "(core module (type (struct (field i32))))",
+            "(core module (type $f (func)) (func (param (ref $f))))",
+            "(core module (tag))",
+            "(core module (memory 1 (pagesize 1)))",
+            "(core module (func (result i64 i64)
+                (i64.mul_wide_s (i64.const 1) (i64.const 2))))",
+            r#"(import "f" (func async))"#,
+            r#"(import "f" (func (param "s" (stream u8))))"#,
+            r#"(import "f" (func (param "s" (future u8))))"#,
+            r#"(import "f" (func (param "e" error-context)))"#,
+            r#"(import "f" (func (param "m" (map string u32))))"#,
+            r#"(import "f" (func (param "l" (list u8 4))))"#,
+            r#"(import "f" (func (param "x" (tuple u8 string)) (result (list u8))))"#,
+            r#"(import "r" (type $r (sub resource))) (import "f" (func (param "x" (own $r))))"#,
+            "(core func (canon backpressure.inc))",
+            "(core func (canon task.cancel))",
+            "(core func (canon thread.yield))",
+        ] {
+            let bytes = wat::parse_str(format!("(component {text})")).unwrap();
+            let ours = check_features(&bytes, Depth::Bodies);
+            let engines = Component::from_binary(&engine, &bytes);
+            assert_eq!(
+                ours.is_ok(),
+                engines.is_ok(),
+                "{text}: {ours:?}, {:?}",
+                engines.err()
+            );
+            *(if ours.is_ok() {
+                &mut taken
+            } else {
+                &mut refused
+            }) += 1;
+        }
+        assert!(taken >= 10 && refused >= 15, "{taken} {refused}");
+    }
+
+    #[test]
+    fn what_only_a_body_uses_is_found_in_bodies() {
+        let text = "(component (core module (func $f (return_call $f))))";
+        let bytes = wat::parse_str(text).unwrap();
+        check_features(&bytes, Depth::Outline).unwrap();
+        let error = check_features(&bytes, Depth::Bodies).unwrap_err();
+        assert_eq!(error.code(), "compile.failed");
+    }
+}
