@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use ampoule::{Capability, ModelReference};
+use ampoule::{Capability, ModelReference, RequestLimits};
 use ampoule_manual::{CompletionsOptions, ManOptions};
+use ampoule_signing::command_line::{JSON_VARIABLE, parse_switch};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::limit_options::{LimitOptions, Resolution};
+use crate::lower_limits::{self, LOWERING};
 use crate::prompt::{AnswerOptions, PromptOptions};
 use crate::trust_arguments::TrustCommand;
 
@@ -27,8 +29,9 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Print one JSON document to standard output, errors too.
-    #[arg(long, global = true, env = "AMPOULE_JSON", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    /// Print one JSON document to standard output, also for errors, --help and --version. The variable may be
+    /// 1, true, yes or on; 0, false, no, off or empty ask for none.
+    #[arg(long, global = true, env = JSON_VARIABLE, value_parser = parse_switch, num_args = 0)]
     pub(crate) json: bool,
 
     /// Say more on standard error; twice for guests' own messages.
@@ -49,12 +52,12 @@ pub(crate) struct Arguments {
     pub(crate) cache: Option<PathBuf>,
 
     /// Keep no compiled model, and take none that is kept, whatever directory is named.
-    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = parse_switch, num_args = 0)]
     pub(crate) no_cache: bool,
 
     /// Let the same request give the same bits for the same fuel, on every machine: clocks stand still,
     /// random numbers are always the same, arithmetic is slower.
-    #[arg(long, global = true, env = "AMPOULE_DETERMINISTIC", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    #[arg(long, global = true, env = "AMPOULE_DETERMINISTIC", value_parser = parse_switch, num_args = 0)]
     pub(crate) deterministic: bool,
 
     /// What guests' clocks are rounded down to, from 1us to 1s; by default 1ms. A finer clock tells a guest
@@ -85,7 +88,7 @@ pub(crate) struct Arguments {
 
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.
-    #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = parse_switch, num_args = 0)]
     pub(crate) insecure_permissions: bool,
 
     /// A TOML file with the same settings as these options; options and variables come first.
@@ -94,6 +97,10 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+
+    /// Those of [`LOWERING`] that stand on the command line itself, and not in a variable.
+    #[arg(skip)]
+    lowering: Vec<&'static str>,
 }
 
 impl Arguments {
@@ -114,32 +121,59 @@ impl Arguments {
             );
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        let mut arguments =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let levels = levels(&matches);
+        let is_given = |option: &&str| is_on_command_line(&levels, option);
+        arguments.lowering = LOWERING.into_iter().filter(is_given).collect();
+        Ok(arguments)
+    }
+
+    /// Returns what the options of this call ask for instead of what the model does. A variable and the
+    /// configuration file hold the operator's caps, and so do the options where nothing is asked of a model.
+    pub(crate) fn for_this_call(&self) -> RequestLimits {
+        match self.command {
+            Command::Ask(_)
+            | Command::Classify(_)
+            | Command::Embed(_)
+            | Command::Tokenize(_)
+            | Command::Bench(_) => lower_limits::of_call(&self.limits, &self.lowering),
+            _ => RequestLimits::default(),
+        }
     }
 }
 
 /// A limit that stands on the command line of `trust`, where it would mean nothing. Variables and the
 /// configuration file are for all commands, and may have them.
 fn limit_given_to_trust(matches: &ArgMatches) -> Option<String> {
-    let (name, mut below) = matches.subcommand()?;
-    if name != "trust" {
+    if matches.subcommand_name() != Some("trust") {
         return None;
     }
-    let mut levels = vec![matches, below];
-    while let Some((_, next)) = below.subcommand() {
-        levels.push(next);
-        below = next;
-    }
+    let levels = levels(matches);
     let limits = LimitOptions::augment_args(clap::Command::new("limits"));
     let mut options = limits.get_arguments();
     options
-        .find(|option| {
-            levels.iter().any(|level| {
-                level.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
-            })
-        })
+        .find(|option| is_on_command_line(&levels, option.get_id().as_str()))
         .and_then(|option| option.get_long())
         .map(str::to_owned)
+}
+
+/// What was matched at each level of commands, the program's own first.
+fn levels(matches: &ArgMatches) -> Vec<&ArgMatches> {
+    let mut levels = vec![matches];
+    let mut last = matches;
+    while let Some((_, below)) = last.subcommand() {
+        levels.push(below);
+        last = below;
+    }
+    levels
+}
+
+/// An option that every command has may stand at any level.
+fn is_on_command_line(levels: &[&ArgMatches], id: &str) -> bool {
+    levels
+        .iter()
+        .any(|level| level.value_source(id) == Some(ValueSource::CommandLine))
 }
 
 #[derive(Debug, Subcommand)]
@@ -163,7 +197,7 @@ pub(crate) enum Command {
     /// Show what a bundle is, who signed it, what it asks for and what it really imports.
     #[command(after_help = "Example:\n  ampoule inspect models/minilm --trust trust")]
     Inspect(BundleCommand),
-    /// Exit with status 0 only if this host would run the bundle.
+    /// Exit with status 0 only if every file of the bundle is as it was signed and this host would run it.
     #[command(after_help = "Example:\n  ampoule verify models/minilm --trust trust")]
     Verify(BundleCommand),
     /// Measure what a model costs here: to load it, to make sandboxes of it and, with a prompt, to answer.

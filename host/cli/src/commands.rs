@@ -15,22 +15,3 @@ pub(crate) mod trust_releases;
 pub(crate) mod trust_revocations;
 pub(crate) mod trust_root;
 pub(crate) mod verify;
-
-use std::io::BufRead as _;
-
-use crate::error::Error;
-
-/// The texts of a command: its arguments, or the lines of standard input for `-`.
-fn read_texts(arguments: Vec<String>) -> Result<Vec<String>, Error> {
-    if arguments != ["-"] {
-        return Ok(arguments);
-    }
-    std::io::stdin()
-        .lock()
-        .lines()
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::Read {
-            what: "standard input".to_owned(),
-            reason: error.to_string(),
-        })
-}

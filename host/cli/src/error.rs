@@ -1,14 +1,26 @@
 //! What the command line can fail with, beyond the library's own errors.
 
+use ampoule::Remedy;
+
+use crate::limit_options::{cap_of, option_of};
+use crate::lower_limits::Lowered;
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The library's errors keep their codes.
-    #[error(transparent)]
+    #[error("{}", explained(.0))]
     Host(#[from] ampoule::Error),
 
+    /// The library's own code, for a request that was given less than its model's manifest asks for.
+    #[error("{error}; {lowered}")]
+    Lowered {
+        error: ampoule::Error,
+        lowered: Lowered,
+    },
+
     /// So do signing's.
-    #[error(transparent)]
+    #[error("{}", explained_signing(.0))]
     Signing(#[from] ampoule_signing::Error),
 
     /// `usage.trust`.
@@ -72,7 +84,7 @@ pub(crate) enum Error {
     Read { what: String, reason: String },
 
     /// The library's own code, with the picture named by its place among those given.
-    #[error("image {place}: {error}")]
+    #[error("image {place}: {}", explained(error))]
     Image { place: usize, error: ampoule::Error },
 
     /// `io.write`.
@@ -90,12 +102,16 @@ pub(crate) enum Error {
     /// `internal.bug`.
     #[error("internal error, please report it: {0}")]
     Internal(&'static str),
+
+    /// `internal.bug`: a panic.
+    #[error(transparent)]
+    Panicked(#[from] ampoule_signing::command_line::Panicked),
 }
 
 impl Error {
     pub(crate) fn code(&self) -> &str {
         match self {
-            Self::Host(error) => error.code(),
+            Self::Host(error) | Self::Lowered { error, .. } => error.code(),
             Self::Signing(error) => error.code(),
             Self::Image { error, .. } => error.code(),
             Self::NoTrust => "usage.trust",
@@ -114,6 +130,49 @@ impl Error {
             Self::ClosedPipe => "io.closed-pipe",
             Self::Thread(_) => "io.thread",
             Self::Internal(_) => "internal.bug",
+            Self::Panicked(panicked) => panicked.code(),
         }
+    }
+}
+
+/// Says what the library says, and which option lets through what was refused.
+pub(crate) fn explained(error: &ampoule::Error) -> String {
+    match error.remedy() {
+        Some(remedy) => format!("{error}; {}", way_out(&remedy)),
+        None => error.to_string(),
+    }
+}
+
+fn explained_signing(error: &ampoule_signing::Error) -> String {
+    let ampoule_signing::Error::FileTooLarge { found, allowed } = error else {
+        return error.to_string();
+    };
+    explained(&ampoule::Error::Untrusted(
+        ampoule_signing::Error::FileTooLarge {
+            found: *found,
+            allowed: *allowed,
+        },
+    ))
+}
+
+fn way_out(remedy: &Remedy) -> String {
+    let with_value = |option: &str, enough: Option<&str>| match enough {
+        Some(enough) => format!("--{option} {enough} allows it"),
+        None => format!("--{option} allows more"),
+    };
+    match remedy {
+        Remedy::Limit { limit, enough, .. } => {
+            let option = option_of(*limit);
+            format!(
+                "{} ({option} under [limits] in the configuration file)",
+                with_value(option, enough.as_deref())
+            )
+        }
+        Remedy::PublisherCap { limit, enough, .. } => format!(
+            "`ampoule trust add` with {}",
+            with_value(cap_of(*limit), Some(enough))
+        ),
+        // The library knows no other.
+        _ => "see `ampoule --help`".to_owned(),
     }
 }

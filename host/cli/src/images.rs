@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ampoule::{Image, Limits};
+use ampoule::{Image, Limit, Limits};
 
 use crate::error::Error;
 
@@ -23,24 +23,31 @@ pub(crate) fn read(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Image>, Err
 }
 
 fn read_one(path: &Path, place: usize, limits: &Limits) -> Result<Image, Error> {
-    let read = if is_stdin(path) {
-        read_bounded(std::io::stdin().lock(), limits.image.bytes())
-    } else {
-        std::fs::File::open(path).and_then(|file| read_bounded(file, limits.image.bytes()))
+    let most = limits.image.bytes();
+    let unreadable = |error: std::io::Error| Error::Read {
+        what: format!("image {place}"),
+        reason: error.to_string(),
     };
-    let bytes = read
-        .map_err(|error| Error::Read {
-            what: format!("image {place}"),
-            reason: error.to_string(),
-        })?
-        .ok_or_else(|| Error::Image {
-            place,
-            error: ampoule::Error::TooLarge {
-                what: "bytes in one image",
-                found: "more".to_owned(),
-                allowed: limits.image.bytes().to_string(),
+    let (read, length) = if is_stdin(path) {
+        (read_bounded(std::io::stdin().lock(), most), None)
+    } else {
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        // A pipe or a device has no length that means anything.
+        let found = file.metadata().ok().filter(std::fs::Metadata::is_file);
+        (read_bounded(file, most), found.map(|found| found.len()))
+    };
+    let bytes = read.map_err(unreadable)?.ok_or_else(|| Error::Image {
+        place,
+        error: ampoule::Error::TooLarge {
+            limit: Limit::Image,
+            what: "bytes in one image",
+            found: match length.filter(|length| *length > most) {
+                Some(length) => length.to_string(),
+                None => format!("more than {most}"),
             },
-        })?;
+            allowed: most.to_string(),
+        },
+    })?;
     let image = Image::Encoded(bytes);
     limits
         .check_image(&image)

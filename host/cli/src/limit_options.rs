@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ampoule::{ByteSize, Fuel, Limits};
-use clap::Args;
+use ampoule::{ByteSize, Fuel, Limit, Limits};
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, de};
 
 /// Each of [`Limits`], where it is given. In the file the names are those of the options, and sizes
@@ -15,17 +15,30 @@ use serde::{Deserialize, Deserializer, de};
 #[command(next_help_heading = "Limits")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LimitOptions {
-    /// The most memory that one sandbox may ask for, such as 256MiB.
+    /// What the limits are that nothing else says. strict is for models and requests of strangers: 1 MiB an
+    /// image, 100MiB a sandbox, for loading too, and half a second between two chunks.
+    #[arg(
+        long = "limits",
+        global = true,
+        value_name = "PRESET",
+        env = "AMPOULE_LIMITS"
+    )]
+    pub(crate) preset: Option<Preset>,
+
+    /// The most memory that one sandbox may ask for, such as 256MiB. Given with a call: the most that it gets,
+    /// though the model asks for more.
     #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) memory: Option<ByteSize>,
 
-    /// The longest that one request may ask to take, such as 5s or 500ms.
+    /// The longest that one request may ask to take, such as 5s or 500ms. Given with a call: the longest that it
+    /// takes, though the model asks for more.
     #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) timeout: Option<TimeLimit>,
 
-    /// The most fuel (WebAssembly operators) that one request may ask for.
+    /// The most fuel (WebAssembly operators, and bytes that some of them move) that one request may ask for. Given
+    /// with a call: the most that it gets, though the model asks for more.
     #[arg(long, global = true, value_name = "N", env = "AMPOULE_FUEL")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) fuel: Option<Fuel>,
@@ -194,6 +207,68 @@ fn set<T: Copy>(limit: &mut T, given: Option<T>) {
     }
 }
 
+/// Limits that go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Preset {
+    /// For one's own models and requests.
+    Default,
+    /// For those of strangers.
+    Strict,
+}
+
+impl Preset {
+    pub(crate) fn limits(self) -> Limits {
+        match self {
+            Self::Default => Limits::default(),
+            Self::Strict => Limits::strict(),
+        }
+    }
+}
+
+/// Returns the name of the option that sets a limit: the key of the configuration file's `[limits]` too.
+pub(crate) fn option_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "memory",
+        Limit::Fuel => "fuel",
+        Limit::Deadline => "timeout",
+        Limit::Output => "output-bytes",
+        Limit::Chunks => "chunks",
+        Limit::Idle => "idle-timeout",
+        Limit::InitMemory => "init-memory",
+        Limit::InitFuel => "init-fuel",
+        Limit::InitDeadline => "init-timeout",
+        Limit::CompileMemory => "compile-memory",
+        Limit::CompileTime => "compile-timeout",
+        Limit::Log => "log-bytes",
+        Limit::Image => "image-bytes",
+        Limit::ImagePixels => "image-pixels",
+        Limit::Images => "images",
+        Limit::TextChars => "text-chars",
+        Limit::Texts => "texts",
+        Limit::Component => "component-bytes",
+        Limit::Bundle => "bundle-bytes",
+        Limit::Sandboxes => "sandboxes",
+        Limit::Queue => "queue",
+        // A test finds a limit without an option.
+        _ => "",
+    }
+}
+
+/// Returns the name of the option of `ampoule trust add` that caps a limit for a publisher's models.
+pub(crate) fn cap_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "cap-memory",
+        Limit::Fuel => "cap-fuel",
+        Limit::Deadline => "cap-timeout",
+        Limit::Output => "cap-output",
+        Limit::InitMemory => "cap-init-memory",
+        Limit::InitFuel => "cap-init-fuel",
+        Limit::InitDeadline => "cap-init-timeout",
+        _ => "",
+    }
+}
+
 /// Reads a value as it is written on the command line; a bare number need not be quoted.
 pub(crate) fn from_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -267,8 +342,66 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
+
+    /// The value of an option that differs from every default.
+    fn other_value(option: &str) -> &'static str {
+        match option {
+            _ if option.ends_with("timeout") => "7s",
+            "chunks" | "images" | "texts" | "sandboxes" | "queue" | "text-chars" => "7",
+            "fuel" | "init-fuel" | "image-pixels" => "7",
+            _ => "7MiB",
+        }
+    }
+
+    #[test]
+    fn every_limit_has_an_option_a_variable_and_a_key_that_set_it_and_no_other() {
+        let command = LimitOptions::augment_args(clap::Command::new("limits"));
+        for limit in Limit::ALL {
+            let option = option_of(*limit);
+            let argument = command
+                .get_arguments()
+                .find(|a| a.get_long() == Some(option));
+            let variable = argument.and_then(clap::Arg::get_env).unwrap_or_default();
+            let expected = format!("AMPOULE_{}", option.to_uppercase().replace('-', "_"));
+            assert_eq!(variable, expected.as_str(), "{limit}");
+
+            let value = other_value(option);
+            let words = ["limits".to_owned(), format!("--{option}"), value.to_owned()];
+            let matches = command.clone().try_get_matches_from(words).unwrap();
+            let by_option = LimitOptions::from_arg_matches(&matches).unwrap();
+            let by_key: LimitOptions = toml::from_str(&format!("{option} = \"{value}\"")).unwrap();
+            for given in [by_option, by_key] {
+                let (before, mut after) = (Limits::default(), Limits::default());
+                given.apply(&mut after);
+                for other in Limit::ALL {
+                    let is_same = other.shown_in(&before) == other.shown_in(&after);
+                    assert_eq!(is_same, other != limit, "{option} and {other}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_cap_that_a_message_names_is_an_option_of_trust_add() {
+        let caps = ampoule_signing::CapOptions::augment_args(clap::Command::new("caps"));
+        let mut known = 0;
+        for limit in Limit::ALL {
+            let cap = cap_of(*limit);
+            if !cap.is_empty() {
+                assert!(
+                    caps.get_arguments().any(|a| a.get_long() == Some(cap)),
+                    "{cap}"
+                );
+                known += 1;
+            }
+        }
+        assert_eq!(known, 7);
+    }
 
     #[test]
     fn times_are_read_with_their_units() {

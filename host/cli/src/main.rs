@@ -9,14 +9,18 @@ mod error;
 mod images;
 mod limit_options;
 mod logging;
+mod lower_limits;
 mod model_choice;
 mod output;
 mod progress;
 mod prompt;
 mod settings;
+mod texts;
 mod trust_arguments;
 
 use std::process::ExitCode;
+
+use ampoule_signing::command_line::{EarlyEnd, guarded};
 
 use crate::arguments::{Arguments, Command};
 use crate::error::Error;
@@ -31,10 +35,10 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::early_end(&EarlyEnd::from(&error)),
     };
     let json = arguments.json;
-    match run(arguments) {
+    match guarded(|| run(arguments)).unwrap_or_else(|panicked| Err(panicked.into())) {
         // Whoever closed the pipe has read what they wanted.
         Ok(()) | Err(Error::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => output::failure(&error, json),
@@ -45,12 +49,13 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     logging::start(arguments.verbose);
     // Looked at by those commands that need them: what a program can do does not hang on its settings.
     let settings = settings::Settings::resolve(&arguments);
+    let at_most = arguments.for_this_call();
     // Guests run on the host's threads; this one only waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|error| Error::Thread(error.to_string()))?;
     let json = arguments.json;
-    match arguments.command {
+    let result = match arguments.command {
         Command::Ask(command) => runtime.block_on(commands::ask::run(command, &settings?, json)),
         Command::Classify(command) => {
             runtime.block_on(commands::classify::run(command, &settings?, json))
@@ -72,5 +77,6 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Trust(command) => commands::trust::run(command, &settings?, json),
         Command::Man(options) => commands::manual::man(&options, json),
         Command::Completions(options) => commands::manual::completions(&options, json),
-    }
+    };
+    result.map_err(|error| lower_limits::explain(error, at_most))
 }

@@ -17,6 +17,7 @@ pub(crate) struct ModelChoice {
     path: Option<PathBuf>,
     expected: Option<ModelReference>,
     rollback: RollbackProtection,
+    check_files: bool,
 }
 
 impl From<ModelOption> for ModelChoice {
@@ -29,6 +30,7 @@ impl From<ModelOption> for ModelChoice {
                 RollbackProtection::On
             },
             expected: option.expect.expect,
+            check_files: false,
         }
     }
 }
@@ -39,11 +41,18 @@ impl From<BundleCommand> for ModelChoice {
             path: command.bundle,
             rollback: RollbackProtection::CheckOnly,
             expected: command.expect.expect,
+            check_files: false,
         }
     }
 }
 
 impl ModelChoice {
+    /// With every file read and verified when it is loaded, though the cache may make that needless.
+    pub(crate) fn checking_files(mut self) -> Self {
+        self.check_files = true;
+        self
+    }
+
     /// The bundle, not verified yet.
     pub(crate) fn open(&self, settings: &Settings) -> Result<Bundle, Error> {
         let bundle = match &self.path {
@@ -67,19 +76,21 @@ impl ModelChoice {
     /// Verifies, admits, compiles and initialises it.
     pub(crate) async fn load(self, settings: &Settings) -> Result<Model, Error> {
         let trust = self.trust(settings)?;
+        let mut options = LoadOptions::new()
+            .rollback(self.rollback)
+            .permissions(settings.permissions.clone())
+            .at_most(settings.at_most);
+        options.check_files = self.check_files;
+        options.expected = self.expected;
         Ok(match self.path {
             Some(path) => {
                 let host = settings.host(trust, Some(settings.releases()?))?;
-                let mut options = LoadOptions::new()
-                    .rollback(self.rollback)
-                    .permissions(settings.permissions.clone());
-                options.expected = self.expected;
                 host.load_with(path, options).await?
             }
             // It is as old as the program that it is part of, whatever any state says.
             None => {
                 let host = settings.host(trust, None)?;
-                host.load_bundle(self.open(settings)?).await?
+                host.load_bundle_with(built_in::bundle()?, &options).await?
             }
         })
     }

@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use ampoule::SandboxReport;
-use ampoule_signing::exit_code_for;
+use ampoule_signing::command_line::{
+    EarlyEnd, JSON_VARIABLE, error_document, to_json_line, wants_json,
+};
+use ampoule_signing::{exit_code_for, text};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -83,7 +86,7 @@ impl From<ampoule::Usage> for Usage {
 
 /// Writes one JSON document and a line end.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string(document).map_err(|e| Error::Write(e.to_string()))?;
+    let mut text = to_json_line(document).map_err(|error| Error::Write(error.to_string()))?;
     text.push('\n');
     write(&text)
 }
@@ -107,33 +110,32 @@ pub(crate) fn note(text: &str) {
 
 /// Says why a command failed: one line on standard error, or one JSON document on standard output.
 pub(crate) fn failure(error: &Error, as_json: bool) -> ExitCode {
-    let code = error.code();
-    let message = error.to_string();
-    // If even that cannot be written, the exit status still tells.
-    if as_json {
-        let document =
-            serde_json::json!({ "error": { "code": code, "message": message } }).to_string();
-        let _ = write(&format!("{document}\n"));
-    } else {
-        let _ = writeln!(std::io::stderr(), "error: {message} ({code})");
-    }
-    ExitCode::from(exit_code_for(code))
+    // What could not be written there once cannot be written there again, or not as one document.
+    let is_writable = !matches!(error, Error::Write(_));
+    fail(error.code(), &error.to_string(), as_json && is_writable)
 }
 
-/// Help and version go to standard output with status 0; a wrong command line to standard error,
-/// in clap's own words, with status 2.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let wants_json = std::env::args_os().any(|argument| argument == "--json");
-    if error.use_stderr() && wants_json {
-        let message = error.to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.trim_start_matches("error: ");
-        let document = serde_json::json!({
-            "error": { "code": "usage.arguments", "message": message }
-        });
-        let _ = write(&format!("{document}\n"));
-    } else {
-        let _ = error.print();
+/// Answers `--help` and `--version`, with status 0, or says what is wrong with the command line.
+pub(crate) fn early_end(end: &EarlyEnd) -> ExitCode {
+    // The command line did not parse, so what it asks for is a guess from its words.
+    let variable = std::env::var_os(JSON_VARIABLE);
+    let as_json = wants_json(std::env::args_os(), variable.as_deref());
+    let written = match end {
+        EarlyEnd::Answer { json: document, .. } if as_json => json(document),
+        EarlyEnd::Answer { text, .. } => write(&format!("{text}\n")),
+        EarlyEnd::Refusal { code, message } => return fail(code, message, as_json),
+        _ => Err(Error::Internal("another end than was known")),
+    };
+    match written {
+        Ok(()) | Err(Error::ClosedPipe) => ExitCode::SUCCESS,
+        Err(error) => failure(&error, as_json),
     }
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+fn fail(code: &str, message: &str, as_json: bool) -> ExitCode {
+    // If neither can be written, the exit status still tells.
+    if !(as_json && json(&error_document(code, message)).is_ok()) {
+        let _ = writeln!(std::io::stderr(), "error: {} ({code})", text::line(message));
+    }
+    ExitCode::from(exit_code_for(code))
 }

@@ -91,6 +91,7 @@ impl AnswerOptions {
         question: String,
         limits: &Limits,
     ) -> Result<GenerationRequest, Error> {
+        limits.check_text(&question)?;
         let images = images::read(&self.images, limits)?;
         let max_output_tokens = self
             .max_output_tokens

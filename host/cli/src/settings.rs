@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use ampoule::{
     Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location, PermissionPolicy,
-    ReleaseState, TrustStore,
+    ReleaseState, RequestLimits, TrustStore,
 };
 use ampoule_signing::{read_trusted_text, text};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::Arguments;
 use crate::error::Error;
-use crate::limit_options::{LimitOptions, Resolution, from_text};
+use crate::limit_options::{LimitOptions, Preset, Resolution, from_text};
+use crate::lower_limits;
 
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
+    /// What each request may cost at most, where that is less than its model asks for.
+    pub(crate) at_most: RequestLimits,
 }
 
 /// The configuration file. Every key is an option's name.
@@ -70,13 +73,18 @@ impl Settings {
             Some(path) => read_config(&permissions.at(path))?,
             None => ConfigFile::default(),
         };
-        let mut limits = Limits::default();
+        let preset = arguments.limits.preset.or(file.limits.preset);
+        let preset = preset.unwrap_or(Preset::Default);
+        let mut limits = preset.limits();
         file.limits.apply(&mut limits);
+        let without_options = limits.clone();
         arguments.limits.apply(&mut limits);
+        let at_most = arguments.for_this_call();
+        lower_limits::keep_caps(&mut limits, &without_options, at_most);
         let idle = arguments.limits.idle_timeout.or(file.limits.idle_timeout);
-        if idle.is_none() {
+        if idle.is_none() && preset == Preset::Default {
             // Nobody else wants the place of who stops reading their own terminal.
-            limits.idle = limits.deadline;
+            limits.idle = at_most.deadline.unwrap_or(limits.deadline);
         }
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
@@ -98,6 +106,7 @@ impl Settings {
             kernel_threads: arguments.kernel_threads.or(file.kernel_threads),
             permissions,
             limits,
+            at_most,
         })
     }
 

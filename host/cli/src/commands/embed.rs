@@ -10,6 +10,7 @@ use crate::model_choice::ModelChoice;
 use crate::output::{self, ModelName, Sandbox, Usage};
 use crate::progress;
 use crate::settings::Settings;
+use crate::texts;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -41,7 +42,7 @@ pub(crate) async fn run(
             json,
         );
     }
-    let texts = super::read_texts(command.texts)?;
+    let texts = texts::read(command.texts, &settings.limits)?;
     let model = model.load_for(Task::TextEmbedding, settings).await?;
     let answer = progress::show("embedding", model.embed_text(&texts)).await?;
     let embeddings = &answer.output;

@@ -8,7 +8,7 @@ use ampoule_signing::{TrustStore, text};
 use serde::Serialize;
 
 use crate::arguments::BundleCommand;
-use crate::error::Error;
+use crate::error::{Error, explained};
 use crate::model_choice::ModelChoice;
 use crate::output;
 use crate::settings::Settings;
@@ -35,7 +35,10 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Verdict {
+    /// Somebody signed it whom this host trusts for it, and its files are whole.
     trusted: bool,
+    /// It is trusted, and this host's policy lets it run.
+    admitted: bool,
     code: Option<String>,
     message: Option<String>,
 }
@@ -69,9 +72,10 @@ fn describe<'a>(inspection: &'a Inspection, settings: &Settings) -> Document<'a>
     };
     Document {
         verdict: Verdict {
-            trusted: error.is_none(),
+            trusted: inspection.is_trusted(),
+            admitted: inspection.is_admitted(),
             code: error.map(|error| error.code().to_owned()),
-            message: error.map(ToString::to_string),
+            message: error.map(explained),
         },
         manifest,
         signatures: &inspection.signatures,
@@ -99,6 +103,12 @@ fn to_text(document: &Document<'_>) -> String {
         let _ = writeln!(text, "{label:<12} {value}");
     };
     match (&document.verdict.code, &document.verdict.message) {
+        (Some(code), Some(message)) if document.verdict.trusted => {
+            line(
+                "verdict",
+                &format!("trusted, and refused [{code}]: {message}"),
+            );
+        }
         (Some(code), Some(message)) => line("verdict", &format!("refused [{code}]: {message}")),
         _ => line(
             "verdict",

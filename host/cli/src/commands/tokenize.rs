@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::model_choice::ModelChoice;
 use crate::output::{self, ModelName, Sandbox};
 use crate::settings::Settings;
+use crate::texts;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -22,7 +23,7 @@ pub(crate) async fn run(
     settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
-    let texts = super::read_texts(command.texts)?;
+    let texts = texts::read(command.texts, &settings.limits)?;
     let model = ModelChoice::from(command.model)
         .load_for(Task::TextTokenization, settings)
         .await?;

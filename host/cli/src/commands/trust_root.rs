@@ -1,6 +1,6 @@
 //! `ampoule trust root`: the signed root that a fleet follows.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use ampoule::{KeyId, PublicKey};
 use ampoule_signing::{SignedRoot, Timestamp, VerifiedRoot};
@@ -33,6 +33,9 @@ pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) ->
     }
 }
 
+/// Longer than `yes`; no more of an answer is read.
+const MAX_ANSWER_BYTES: u64 = 64;
+
 /// Shows a root that anybody could have made, and goes on only if it is the one that the person means.
 fn ask(first: &VerifiedRoot, now: Timestamp) -> Result<(), Error> {
     if !std::io::stdin().is_terminal() {
@@ -47,7 +50,10 @@ fn ask(first: &VerifiedRoot, now: Timestamp) -> Result<(), Error> {
         describe("about to install", first, now)
     )
     .and_then(|()| terminal.flush())
-    .and_then(|()| std::io::stdin().read_line(&mut line));
+    .and_then(|()| {
+        let mut answer = std::io::stdin().lock().take(MAX_ANSWER_BYTES);
+        answer.read_line(&mut line)
+    });
     match asked {
         Ok(_) if line.trim() == "yes" => Ok(()),
         _ => Err(Error::Declined),

@@ -1,0 +1,78 @@
+//! Options that ask for less than a model's manifest does, for one call.
+
+use std::fmt;
+
+use ampoule::{Limits, RequestLimits};
+
+use crate::error::Error;
+use crate::limit_options::LimitOptions;
+
+/// The options that ask for less where they stand on the command line of a call.
+pub(crate) const LOWERING: [&str; 3] = ["memory", "timeout", "fuel"];
+
+/// Returns the limits of one call: those of `options` whose names are among `given`.
+pub(crate) fn of_call(options: &LimitOptions, given: &[&'static str]) -> RequestLimits {
+    let mut lower = RequestLimits::default();
+    if given.contains(&"memory") {
+        lower.memory = options.memory;
+    }
+    if given.contains(&"timeout") {
+        lower.deadline = options.timeout.map(|time| time.0);
+    }
+    if given.contains(&"fuel") {
+        lower.fuel = options.fuel;
+    }
+    lower
+}
+
+/// Gives back the caps that hold without the options of a call, where those are higher: what the call may cost is
+/// bounded by its own options then.
+pub(crate) fn keep_caps(limits: &mut Limits, without: &Limits, lower: RequestLimits) {
+    if lower.memory.is_some() {
+        limits.memory = limits.memory.max(without.memory);
+    }
+    if lower.deadline.is_some() {
+        limits.deadline = limits.deadline.max(without.deadline);
+    }
+    if lower.fuel.is_some() {
+        limits.fuel = limits.fuel.max(without.fuel);
+    }
+}
+
+/// A limit that ended a request, and whose it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lowered {
+    /// The option of this name asked for no more.
+    ByOption(&'static str),
+    /// The manifest asks for no more.
+    ByManifest,
+}
+
+impl fmt::Display for Lowered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByOption(option) => write!(f, "--{option} asks for no more here"),
+            Self::ByManifest => f.write_str("its signed manifest asks for no more"),
+        }
+    }
+}
+
+/// Adds to an error that a budget has run out who set the budget.
+pub(crate) fn explain(error: Error, lower: RequestLimits) -> Error {
+    let Error::Host(error) = error else {
+        return error;
+    };
+    let option = match &error {
+        ampoule::Error::Memory { allowed, .. } => {
+            (lower.memory == Some(*allowed)).then_some("memory")
+        }
+        ampoule::Error::Deadline { allowed, .. } => {
+            (lower.deadline == Some(*allowed)).then_some("timeout")
+        }
+        ampoule::Error::Fuel { allowed, .. } => (lower.fuel == Some(*allowed)).then_some("fuel"),
+        ampoule::Error::Output { .. } => None,
+        _ => return Error::Host(error),
+    };
+    let lowered = option.map_or(Lowered::ByManifest, Lowered::ByOption);
+    Error::Lowered { error, lowered }
+}
