@@ -232,7 +232,8 @@ fn limits_hold_for_the_built_in_model_too() {
             .arg(&image);
         command.args(limit).output().unwrap()
     };
-    assert_fails(&ask(["--memory", "1MiB"]), "admission.limit", 4);
+    assert_fails(&ask(["--memory", "1MiB"]), "limit.memory", 5);
+    assert_fails(&ask(["--init-memory", "1MiB"]), "admission.limit", 4);
     assert_fails(&ask(["--image-bytes", "100"]), "input.too-large", 7);
     assert_fails(&ask(["--bundle-bytes", "100"]), "file.too-large", 3);
 }

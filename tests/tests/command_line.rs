@@ -3,8 +3,16 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test may panic"
 )]
+
+#[path = "command_line/json.rs"]
+mod json_documents;
+#[path = "command_line/limits.rs"]
+mod limits;
+#[path = "command_line/standard_input.rs"]
+mod standard_input;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -165,7 +173,9 @@ fn limits_come_from_flags_variables_and_the_file_in_this_order() {
     };
     assert_fails(&run(None, None), "admission.limit", 4);
     assert!(run(None, Some("64MiB")).status.success());
-    assert_fails(&run(Some("2MiB"), Some("64MiB")), "admission.limit", 4);
+    assert_fails(&run(None, Some("2MiB")), "admission.limit", 4);
+    // An option is for this call: it gets less than the model asks for, and no model is refused for it.
+    assert_fails(&run(Some("64KiB"), Some("64MiB")), "limit.memory", 5);
     assert!(run(Some("64MiB"), Some("2MiB")).status.success());
 
     // A bare number is bytes, and other limits come from the same table.
@@ -346,6 +356,27 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
         stopped.contains("ampoule::request") && stopped.contains("code=\"limit.fuel\""),
         "{stopped}"
     );
+}
+
+/// Nobody gets the log of a model that does not load, so the error says how to see it.
+#[test]
+fn a_crash_while_loading_says_how_to_see_what_the_guest_printed() {
+    let operator = Operator::new();
+    for (guest, code, printed) in [
+        ("panics_in_init", "guest.trap", "cannot be loaded"),
+        ("fails_in_init", "guest.error", ""),
+    ] {
+        let bundle = operator.publisher().bundle(test_guest(guest)).named(guest);
+        let bundle = bundle.write();
+        let output = operator.embed(bundle.path(), "x");
+        assert_fails(&output, code, 6);
+        let message = json_of(&output)["error"]["message"].to_string();
+        assert!(message.contains("; -vv shows what it printed"), "{message}");
+        let mut verbose = operator.ampoule(&["embed", "-vv", "x", "--model"]);
+        let output = verbose.arg(bundle.path()).output().unwrap();
+        let shown = String::from_utf8(output.stderr).unwrap();
+        assert!(shown.contains(printed), "{shown}");
+    }
 }
 
 #[test]

@@ -198,8 +198,8 @@ fn one_picture_may_come_from_standard_input() {
     assert_eq!(json_of(&output)["text"], "[2x2] [7x9] what?");
     let twice = with_input(&["--image", "-", "--image", "-"], &png_header(7, 9));
     assert_fails(&twice, "usage.setting", 2);
-    // Four times the limit, of which the command reads no more than it needs to refuse.
-    let long = [png_header(7, 9), vec![0; 4 << 20]].concat();
+    // Twice the limit, of which the command reads no more than it needs to refuse.
+    let long = [png_header(7, 9), vec![0; 32 << 20]].concat();
     assert_fails(&with_input(&["--image", "-"], &long), "input.too-large", 7);
     assert_fails(&with_input(&["--image", "-"], b""), "input.invalid", 7);
 }
@@ -209,8 +209,8 @@ fn bad_pictures_are_refused_before_a_model_is_loaded() {
     let scene = Scene::new();
     let good = scene.png(1, 1);
     let nowhere = scene.pictures.path().join("nowhere.png");
-    let large = [png_header(8, 8), vec![0; 1 << 20]].concat();
-    let at_the_limit = &large[..1 << 20];
+    let large = [png_header(8, 8), vec![0; 16 << 20]].concat();
+    let at_the_limit = &large[..16 << 20];
     let cases = [
         (scene.picture("empty.png", b""), "input.invalid", 7),
         (scene.picture("text.png", b"just text"), "input.invalid", 7),

@@ -1,4 +1,4 @@
-//! The unmetered profile: what metering costs is measured against it.
+//! Metering: what costs fuel, and the unmetered profile, against which is measured what metering costs.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 )]
 
 use ampoule::{EngineProfile, Host};
-use ampoule_tests::{Publisher, block_on, test_guest};
+use ampoule_tests::{Publisher, block_on, test_guest, wat_guest};
 use serde_json::json;
 
 fn host(publisher: &Publisher, profile: EngineProfile) -> Host {
@@ -33,6 +33,33 @@ fn the_same_answer_comes_without_fuel_where_nothing_is_metered() {
     assert!(metered.sandbox.fuel.get() > 0 && metered.sandbox.start_fuel.get() > 0);
     assert_eq!(unmetered.sandbox.fuel.get(), 0);
     assert_eq!(unmetered.sandbox.start_fuel.get(), 0);
+}
+
+/// What the documents say of fuel: not only operators count, but what some of them move.
+#[test]
+fn each_byte_and_each_element_that_is_moved_in_bulk_costs_a_unit_of_fuel() {
+    let acme = Publisher::new("acme");
+    let bundle = acme.bundle(wat_guest("moves_in_bulk")).write();
+    let host = host(&acme, EngineProfile::Metered);
+    let model = block_on(host.load(bundle.path())).unwrap();
+    let fuel = |length: usize| {
+        let answer = block_on(model.embed_text(&["x".repeat(length)])).unwrap();
+        answer.sandbox.fuel.get()
+    };
+    let nothing = fuel(1);
+    for (what, length, moved) in [
+        ("memory.fill", 2, 1_000_000),
+        ("memory.copy", 3, 1_000_000),
+        ("memory.init", 4, 400),
+        ("table.fill", 5, 10_000),
+        ("table.copy", 6, 10_000),
+        ("table.init", 7, 40),
+        ("table.grow", 8, 10_000),
+    ] {
+        let used = fuel(length) - nothing;
+        // The operators around it are a few.
+        assert!(used >= moved && used < moved + 20, "{what}: {used}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the command line can fail with, beyond the library's own errors.
 
-use ampoule::Remedy;
+use ampoule::{Phase, Remedy};
 
 use crate::limit_options::{cap_of, option_of};
 use crate::lower_limits::Lowered;
@@ -137,9 +137,18 @@ impl Error {
 
 /// Says what the library says, and which option lets through what was refused.
 pub(crate) fn explained(error: &ampoule::Error) -> String {
-    match error.remedy() {
-        Some(remedy) => format!("{error}; {}", way_out(&remedy)),
-        None => error.to_string(),
+    if let Some(remedy) = error.remedy() {
+        return format!("{error}; {}", way_out(&remedy));
+    }
+    match error {
+        // Nobody gets the log of a model that does not load.
+        ampoule::Error::Trap {
+            phase: Phase::Init, ..
+        }
+        | ampoule::Error::Guest {
+            phase: Phase::Init, ..
+        } => format!("{error}; -vv shows what it printed"),
+        _ => error.to_string(),
     }
 }
 

@@ -39,7 +39,7 @@ fn read_one(path: &Path, place: usize, limits: &Limits) -> Result<Image, Error> 
     let bytes = read.map_err(unreadable)?.ok_or_else(|| Error::Image {
         place,
         error: ampoule::Error::TooLarge {
-            limit: Limit::Image,
+            limit: Some(Limit::Image),
             what: "bytes in one image",
             found: match length.filter(|length| *length > most) {
                 Some(length) => length.to_string(),

@@ -250,6 +250,9 @@ pub(crate) fn option_of(limit: Limit) -> &'static str {
         Limit::Bundle => "bundle-bytes",
         Limit::Sandboxes => "sandboxes",
         Limit::Queue => "queue",
+        Limit::Turns => "turns",
+        Limit::Loads => "loads",
+        Limit::WaitingLoads => "waiting-loads",
         // A test finds a limit without an option.
         _ => "",
     }
@@ -352,7 +355,8 @@ mod tests {
     fn other_value(option: &str) -> &'static str {
         match option {
             _ if option.ends_with("timeout") => "7s",
-            "chunks" | "images" | "texts" | "sandboxes" | "queue" | "text-chars" => "7",
+            "chunks" | "images" | "texts" | "sandboxes" | "queue" | "text-chars" | "loads"
+            | "waiting-loads" | "turns" => "7",
             "fuel" | "init-fuel" | "image-pixels" => "7",
             _ => "7MiB",
         }

@@ -66,7 +66,7 @@ fn read_lines(mut source: impl BufRead, limits: &Limits) -> Result<Vec<String>, 
 /// Of what is not read to its end, nobody knows how much it is.
 fn more(limit: Limit, what: &'static str, allowed: usize) -> Error {
     Error::Host(ampoule::Error::TooLarge {
-        limit,
+        limit: Some(limit),
         what,
         found: format!("more than {allowed}"),
         allowed: allowed.to_string(),
