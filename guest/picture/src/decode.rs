@@ -11,7 +11,8 @@ use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
 };
 
-use crate::{jpeg_end, orientation, webp_chunks};
+use crate::jpeg::{Jpeg, Refusal};
+use crate::{orientation, webp_chunks};
 
 /// Pixels that a picture may have: as many as the sensors of most cameras.
 pub(crate) const MAX_PIXELS: u64 = 4096 * 4096;
@@ -44,7 +45,10 @@ pub struct Picture<'a> {
 /// pixels.
 pub fn check(image: &Image) -> Result<(), Error> {
     match image {
-        Image::Encoded(file) => open(file).map(|_| ()),
+        Image::Encoded(file) => match format_of(file)? {
+            ImageFormat::Jpeg => open_jpeg(file).map(|_| ()),
+            format => open(file, format).map(|_| ()),
+        },
         Image::Rgb8(_) => decode(image).map(|_| ()),
     }
 }
@@ -85,13 +89,23 @@ pub fn decode_on(image: &Image, background: [u8; 3]) -> Result<Picture<'_>, Erro
             });
         }
     };
-    let (decoder, format) = open(file)?;
-    let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
-    let mut bytes = vec![0; decoder.total_bytes() as usize];
-    decoder
-        .read_image(&mut bytes)
-        .map_err(|found| explain(format, &found))?;
-    let pixels = to_rgb8(bytes, colour, background)?;
+    let format = format_of(file)?;
+    let (width, height, pixels) = match format {
+        ImageFormat::Jpeg => {
+            let jpeg = open_jpeg(file)?;
+            let (width, height) = jpeg.size();
+            (width, height, jpeg.into_rgb8().map_err(refuse_jpeg)?)
+        }
+        _ => {
+            let decoder = open(file, format)?;
+            let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
+            let mut bytes = vec![0; decoder.total_bytes() as usize];
+            decoder
+                .read_image(&mut bytes)
+                .map_err(|found| explain(format, &found))?;
+            (width, height, to_rgb8(bytes, colour, background)?)
+        }
+    };
     let pixels = RgbImage::from_raw(width, height, pixels)
         .ok_or_else(|| broken("the picture has fewer pixels than it says".to_owned()))?;
     let mut picture = DynamicImage::ImageRgb8(pixels);
@@ -103,25 +117,39 @@ pub fn decode_on(image: &Image, background: [u8; 3]) -> Result<Picture<'_>, Erro
     })
 }
 
-/// A decoder that has read the file's header, and whose pixels there is room for.
-fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
+/// The format of a file, by its first bytes: PNG, JPEG or WebP.
+fn format_of(file: &[u8]) -> Result<ImageFormat, Error> {
     if file.is_empty() {
         return Err(broken(
             "expected a PNG, JPEG or WebP file, found 0 bytes".to_owned(),
         ));
     }
-    let format = image::guess_format(file).ok();
-    let Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) = format else {
-        return Err(broken(
+    match image::guess_format(file) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => Ok(format),
+        _ => Err(broken(
             "expected a PNG, JPEG or WebP file, found something else, whatever its name says"
                 .to_owned(),
-        ));
-    };
-    if format == ImageFormat::Jpeg && !jpeg_end::reaches_end(file) {
-        return Err(broken(
-            "expected a whole JPEG file, found one that ends before its picture does".to_owned(),
-        ));
+        )),
     }
+}
+
+/// A JPEG file whose header has been read, and whose pixels there is room for.
+fn open_jpeg(file: &[u8]) -> Result<Jpeg<'_>, Error> {
+    let jpeg = Jpeg::open(file).map_err(refuse_jpeg)?;
+    let (width, height) = jpeg.size();
+    check_pixels(width, height)?;
+    Ok(jpeg)
+}
+
+fn refuse_jpeg(found: Refusal) -> Error {
+    match found {
+        Refusal::TooManyScans => too_large(found.to_string()),
+        _ => broken(found.to_string()),
+    }
+}
+
+/// A decoder of a PNG or WebP file that has read the file's header, and whose pixels there is room for.
+fn open(file: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, Error> {
     let file = match format {
         ImageFormat::WebP => webp_chunks::picture_of(file)
             .map_err(|found| broken(format!("expected a whole WebP file, found {found}")))?,
@@ -143,7 +171,7 @@ fn open(file: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Error> {
             decoder.color_type().bytes_per_pixel()
         )));
     }
-    Ok((decoder, format))
+    Ok(decoder)
 }
 
 pub(crate) fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
@@ -234,7 +262,6 @@ fn explain(format: ImageFormat, found: &ImageError) -> Error {
             "expected a whole {} file: {other}",
             match format {
                 ImageFormat::Png => "PNG",
-                ImageFormat::Jpeg => "JPEG",
                 _ => "WebP",
             }
         )),

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod decode;
-mod jpeg_end;
+mod jpeg;
 mod letterbox;
 mod metadata;
 mod orientation;
