@@ -379,16 +379,16 @@ impl Error {
     /// Tells whether a caller has made this happen and can make it happen again and again: by what was asked, by
     /// asking when others do as well, or by not reading on. An operator's log is no place for such an error.
     pub(crate) fn is_of_the_caller(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Busy { .. }
-            | Self::Idle { .. }
-            | Self::TooLarge { .. }
-            | Self::InvalidInput { .. }
-            | Self::RefusedInput { .. }
-            | Self::NoSuchTask { .. }
-            | Self::GenerationOver => true,
-            _ => false,
-        }
+                | Self::Idle { .. }
+                | Self::TooLarge { .. }
+                | Self::InvalidInput { .. }
+                | Self::RefusedInput { .. }
+                | Self::NoSuchTask { .. }
+                | Self::GenerationOver
+        )
     }
 
     /// The setting that lets through what was refused, if there is one.
