@@ -14,6 +14,7 @@ import math
 import random
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -62,9 +63,10 @@ def cjpeg(picture, *options, scans=None):
     ppm = io.BytesIO()
     picture.save(ppm, "PPM")
     if scans is not None:
-        script = Path("/tmp/scans.txt")
-        script.write_text(scans)
-        options = (*options, "-scans", script)
+        with tempfile.NamedTemporaryFile("w") as script:
+            script.write(scans)
+            script.flush()
+            return run("cjpeg", *options, "-scans", script.name, data=ppm.getvalue())
     return run("cjpeg", *options, data=ppm.getvalue())
 
 
