@@ -175,6 +175,8 @@ fn a_jpeg_of_hundreds_of_scans_over_a_large_picture_is_refused() {
     // A small picture may have them.
     let small = pixels(&jpeg::progressive_of_single_bits(64, 48, 13)).unwrap();
     assert_eq!(small, (64, 48, vec![128; 3 * 64 * 48]));
+    let inks = pixels(&jpeg::progressive_cmyk(65, 48)).unwrap();
+    assert_eq!(inks, (65, 48, vec![64; 3 * 65 * 48]));
 }
 
 #[test]
