@@ -1,6 +1,6 @@
-//! What an operator reads of releases that come and are refused.
+//! An operator's log: of releases that come and are refused, and of requests that fail.
 //!
-//! One test alone in its file: it listens to the whole process.
+//! The first test listens to the whole process, the second to its own thread.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -8,9 +8,12 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ampoule::LoadOptions;
-use ampoule_tests::{Delivery, Place, Publisher, block_on, host_trusting};
+use ampoule::{GenerationRequest, Limits, LoadOptions};
+use ampoule_tests::{
+    Delivery, Place, Publisher, block_on, host_trusting, host_with_limits, test_guest,
+};
 use serde_json::json;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -67,4 +70,54 @@ fn a_refusal_is_told_once_and_a_move_with_both_releases() {
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!((refused(), log.count(&moved)), (2, 1));
     assert_eq!(log.count(&["WARN"]), 2);
+}
+
+#[test]
+fn callers_cannot_fill_the_log_with_warnings() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+        .with_writer(move || writer.clone());
+    let acme = Publisher::new("acme");
+    let mut limits = Limits::default();
+    limits.sandboxes = 1;
+    let host = host_with_limits(&acme, limits);
+    block_on(async {
+        let good = host.load(acme.every_task().write().path()).await.unwrap();
+        let load = async |guest: &str| {
+            let bundle = acme.bundle(test_guest(guest)).named(guest).write();
+            host.load(bundle.path()).await.unwrap()
+        };
+        let (refusing, failing) = (load("guest_error").await, load("traps").await);
+        let _listening = subscriber.set_default();
+        let mut codes = Vec::new();
+        let mut note = |error: ampoule::Error| codes.push(error.code().to_owned());
+        note(good.embed_text(&["x".repeat(1_001)]).await.unwrap_err());
+        note(good.embed_text(&["x"; 257]).await.unwrap_err());
+        let mut request = GenerationRequest::question("a b", 10);
+        request.sampling.top_p = 2.0;
+        note(good.generate(request).await.err().unwrap());
+        note(refusing.embed_text(&["x"]).await.unwrap_err());
+        note(refusing.tokenize(&["x"]).await.unwrap_err());
+        let request = GenerationRequest::question("a b", 10);
+        let held = good.generate(request).await.unwrap();
+        note(good.embed_text(&["x"]).await.unwrap_err());
+        drop(held);
+        let expected = [
+            "input.too-large",
+            "input.too-large",
+            "input.invalid",
+            "input.test",
+            "usage.task",
+            "limit.busy",
+        ];
+        assert_eq!(codes, expected);
+        assert_eq!((log.count(&["WARN"]), log.count(&["ERROR"])), (0, 0));
+        assert_eq!(log.count(&["DEBUG", "limit.busy"]), 1);
+        // A guest's own failure is one.
+        failing.embed_text(&["x"]).await.unwrap_err();
+        assert_eq!(log.count(&["WARN", "guest.trap"]), 1);
+    });
 }
