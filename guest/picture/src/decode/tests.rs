@@ -102,6 +102,26 @@ fn a_picture_is_turned_the_way_its_camera_was_held() {
 }
 
 #[test]
+fn xmp_turns_a_jpeg_that_has_no_orientation_in_its_exif() {
+    let plain = file!("progressive.jpg");
+    let with = |name: &[u8], content: &[u8]| {
+        let length = (2 + name.len() + content.len()) as u16;
+        let segment = [b"\xff\xe1", &length.to_be_bytes()[..], name, content].concat();
+        [&plain[..2], &segment, &plain[2..]].concat()
+    };
+    let pixels = |file| decode(&Image::Encoded(file)).unwrap().pixels.into_owned();
+    let upright = pixels(plain.clone());
+    let upside_down: Vec<u8> = upright.rchunks(3).flatten().copied().collect();
+    let xmp = b"http://ns.adobe.com/xap/1.0/\0";
+    let turned = with(xmp, b"<rdf:Description tiff:Orientation=\"3\"/>");
+    assert_eq!(pixels(turned), upside_down);
+    let element = with(xmp, b"<tiff:Orientation>3</tiff:Orientation>");
+    assert_eq!(pixels(element), upside_down);
+    let another_name = with(b"http://example.com/\0", b"tiff:Orientation=\"3\"");
+    assert_eq!(pixels(another_name), upright);
+}
+
+#[test]
 fn every_kind_of_pixel_becomes_three_bytes() {
     use image::{Luma, LumaA, Rgb, Rgba};
 
