@@ -2,7 +2,7 @@
 //! libjpeg-turbo gives with its defaults, bit for bit.
 //!
 //! No library does: of 235 valid files of the conformance set, `zune-jpeg` 0.5.15 and `jpeg-decoder` 0.3.2
-//! read more than 100 wrongly without an error. Publishers train and test their models with libjpeg-turbo,
+//! are off by more than 2 of 255 in more than 100, and take some for another picture. Publishers train and test their models with libjpeg-turbo,
 //! so its arithmetic is part of a model.
 //!
 //! A decoder of an invalid file has to guess. This one refuses instead, but for what libjpeg-turbo passes over
