@@ -199,6 +199,12 @@ fn limits_come_from_flags_variables_and_the_file_in_this_order() {
         (["--clock-resolution", "1ns"], Some("usage.arguments")),
         (["--idle-timeout", "500ms"], None),
         (["--idle-timeout", "0s"], Some("usage.arguments")),
+        (["--loads", "1"], None),
+        (["--waiting-loads", "0"], None),
+        (["--loads", "0"], Some("usage.limits")),
+        (["--sandboxes", "10000000"], Some("usage.limits")),
+        (["--init-memory", "0"], Some("usage.limits")),
+        (["--kernel-threads", "0"], Some("usage.limits")),
     ] {
         let mut command = operator.ampoule(&["embed", "--json", "x", "--model"]);
         let output = command.arg(bundle.path()).args(options).output().unwrap();

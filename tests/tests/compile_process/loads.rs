@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ampoule::{ByteSize, CodeCache, CompileProcess, Host, Limits, Model, Result};
+use ampoule::{ByteSize, CodeCache, CompileProcess, Host, Limits, LoadOptions, Model, Result};
 use ampoule_tests::{
     BundleBuilder, Publisher, WrittenBundle, ampoule, block_on, resident_bytes, wat_guest,
 };
@@ -229,6 +229,40 @@ fn a_load_that_is_not_waited_for_leaves_the_line_wherever_it_stands() {
         compiler.go_on();
         third.await.unwrap().unwrap();
         other.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_followed_models_next_release_takes_its_turn_like_any_load() {
+    let publisher = Publisher::new("acme");
+    let compiler = Compiler::new();
+    let host = compiler.host(&publisher, 1, 8);
+    let place = tempfile::tempdir().unwrap();
+    let link = place.path().join("model");
+    let release = |number: u64| {
+        small(&publisher, number)
+            .set("/release", json!(number))
+            .write()
+    };
+    let (first, second, other) = (release(1), release(2), small(&publisher, 3).write());
+    std::os::unix::fs::symlink(first.path(), &link).unwrap();
+    block_on(async {
+        let live = host.follow(&link, LoadOptions::new()).await.unwrap();
+        assert_eq!(compiler.started(), 1);
+        compiler.hold();
+        let running = start(&host, &other);
+        until(|| compiler.started() == 2).await;
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(second.path(), &link).unwrap();
+        let following = live.clone();
+        let next = tokio::spawn(async move { following.look_again().await.is_ok() });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(compiler.started(), 2, "it has not waited for its turn");
+        assert_eq!(live.model().manifest().release(), 1);
+        compiler.go_on();
+        running.await.unwrap().unwrap();
+        assert!(next.await.unwrap());
+        assert_eq!(live.model().manifest().release(), 2);
     });
 }
 

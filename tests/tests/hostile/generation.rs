@@ -289,6 +289,30 @@ promises! {
         [no_queue, no_sandbox, no_wait]
             .map(|limits| Host::builder().limits(limits).build().err().unwrap())
     }
+
+    #[test]
+    fn settings_that_no_machine_could_keep_are_refused_before_anything_is_made() => "usage.limits" {
+        let mut for_ever = Limits::default();
+        for_ever.deadline = Duration::MAX;
+        let mut giant = Limits::default();
+        giant.memory = ampoule::ByteSize::from_bytes(u64::MAX);
+        let began = Instant::now();
+        let refused = [
+            ("threads", Host::builder().threads(10_000_000)),
+            ("threads", Host::builder().threads(0)),
+            ("kernel_threads", Host::builder().kernel_threads(10_000_000)),
+            ("kernel_threads", Host::builder().kernel_threads(0)),
+            ("deadline", Host::builder().limits(for_ever)),
+            ("memory", Host::builder().limits(giant)),
+        ]
+        .map(|(name, builder)| {
+            let error = builder.build().err().unwrap();
+            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+            error
+        });
+        assert!(began.elapsed() < Duration::from_secs(1));
+        refused
+    }
 }
 
 #[test]
