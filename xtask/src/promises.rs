@@ -149,6 +149,12 @@ fn modules_of(path: &str, crate_root: &str) -> Option<String> {
         .strip_prefix(folder)?
         .strip_prefix('/')?
         .strip_suffix(".rs")?;
+    // A test program that is one file keeps its modules in a folder of its name, and names each by its path.
+    let (_, root) = crate_root.rsplit_once('/')?;
+    let own_folder = inner
+        .strip_prefix(root.strip_suffix(".rs")?)
+        .and_then(|rest| rest.strip_prefix('/'));
+    let inner = own_folder.unwrap_or(inner);
     let inner = inner.strip_suffix("/mod").unwrap_or(inner);
     Some(format!("{}::", inner.replace('/', "::")))
 }
@@ -306,5 +312,38 @@ mod tests {
             "flipped",
             "tests/tests/keys.rs"
         ));
+    }
+
+    #[test]
+    fn a_files_place_gives_the_modules_of_its_tests() {
+        for (path, root, modules) in [
+            ("tests/tests/hostile.rs", "tests/tests/hostile.rs", ""),
+            (
+                "tests/tests/hostile/time.rs",
+                "tests/tests/hostile/main.rs",
+                "time::",
+            ),
+            (
+                "tests/tests/hostile/time.rs",
+                "tests/tests/hostile.rs",
+                "time::",
+            ),
+            (
+                "host/runtime/src/a/b.rs",
+                "host/runtime/src/lib.rs",
+                "a::b::",
+            ),
+            (
+                "host/runtime/src/a/mod.rs",
+                "host/runtime/src/lib.rs",
+                "a::",
+            ),
+        ] {
+            assert_eq!(modules_of(path, root).as_deref(), Some(modules), "{path}");
+        }
+        assert_eq!(
+            modules_of("signing/src/key.rs", "host/runtime/src/lib.rs"),
+            None
+        );
     }
 }
