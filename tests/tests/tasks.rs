@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use ampoule::{Content, GenerationRequest, Image, Message, Model, Task};
+use ampoule::{
+    ByteSize, Content, Fuel, GenerationRequest, Image, LoadOptions, Message, Model, RequestLimits,
+    Task,
+};
 use ampoule_tests::{Publisher, block_on, host_trusting, test_guest};
 
 fn model() -> Model {
@@ -43,6 +46,36 @@ fn text_is_embedded_and_the_cost_is_told() {
     assert_eq!(answer.output.truncated, [false, false]);
     assert!(answer.sandbox.fuel.get() > 0);
     assert!(answer.sandbox.peak_memory.bytes() >= 64 * 1024);
+}
+
+#[test]
+fn a_load_may_ask_for_less_than_the_manifest_does_and_changes_no_other() {
+    let acme = Publisher::new("acme");
+    // More than a host with the default limits gives anybody.
+    let large = serde_json::json!(1_u64 << 30);
+    let bundle = acme.every_task().set("/limits/memory_bytes", large).write();
+    let host = host_trusting(&acme);
+    let load = |memory, fuel| {
+        let mut at_most = RequestLimits::default();
+        (at_most.memory, at_most.fuel) = (Some(ByteSize::from_mib(memory)), fuel);
+        let options = LoadOptions::new().at_most(at_most);
+        block_on(host.load_with(bundle.path(), options))
+    };
+    let ask = |model: &Model| block_on(model.embed_text(&["abc"]));
+    let refused = block_on(host.load(bundle.path())).err().unwrap();
+    assert_eq!(refused.code(), "admission.limit");
+
+    let model = load(64, None).unwrap();
+    let cost = ask(&model).unwrap().sandbox;
+    let starved = load(64, Some(Fuel::new(cost.fuel.get() / 2)));
+    let stopped = starved.and_then(|model| ask(&model)).unwrap_err();
+    assert_eq!(stopped.code(), "limit.fuel");
+    let cramped = load(1, None).and_then(|model| ask(&model)).unwrap_err();
+    assert_eq!(cramped.code(), "limit.memory");
+    // More than the manifest asks for is not given.
+    let rich = load(512, Some(Fuel::new(u64::MAX))).unwrap();
+    assert_eq!(ask(&rich).unwrap().sandbox.fuel, cost.fuel);
+    assert_eq!(ask(&model).unwrap().sandbox.fuel, cost.fuel);
 }
 
 #[test]
@@ -138,7 +171,7 @@ fn input_over_a_limit_is_refused_before_a_sandbox_is_made() {
         block_on(model.tokenize(&[&long])).unwrap_err(),
         block_on(model.embed_text(&many)).unwrap_err(),
         block_on(model.embed_images(vec![red(1, 1); 17])).unwrap_err(),
-        block_on(model.classify_image(red(1_000, 1_000), 1)).unwrap_err(),
+        block_on(model.classify_image(red(4_096, 1_366), 1)).unwrap_err(),
         block_on(model.generate(GenerationRequest::question(&long, 1)))
             .err()
             .unwrap(),

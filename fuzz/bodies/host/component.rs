@@ -52,7 +52,15 @@ pub(super) fn check(bytes: &[u8]) {
     }
     match &found.verdict {
         Ok(()) => assert_within_the_contract(&found, &tasks),
-        Err(error) => assert_fails_as(error, &["admission.", "compile.failed", "limit.memory"]),
+        Err(error) => {
+            let codes = [
+                "admission.",
+                "compile.failed",
+                "limit.memory",
+                "limit.instances",
+            ];
+            assert_fails_as(error, &codes);
+        }
     }
     let took = began.elapsed();
     assert!(took < LONGEST, "{took:?}");

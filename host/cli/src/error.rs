@@ -1,6 +1,6 @@
 //! What the command line can fail with, beyond the library's own errors.
 
-use ampoule::{Phase, Remedy};
+use ampoule::{Limit, Phase, Remedy};
 
 use crate::limit_options::{cap_of, option_of};
 use crate::lower_limits::Lowered;
@@ -148,6 +148,13 @@ pub(crate) fn explained(error: &ampoule::Error) -> String {
         | ampoule::Error::Guest {
             phase: Phase::Init, ..
         } => format!("{error}; -vv shows what it printed"),
+        ampoule::Error::LimitRange { name, .. } => {
+            let limit = Limit::ALL.iter().find(|limit| limit.field() == *name);
+            limit.map_or_else(
+                || error.to_string(),
+                |limit| format!("{error}; --{} sets it", option_of(*limit)),
+            )
+        }
         _ => error.to_string(),
     }
 }

@@ -193,6 +193,22 @@ fn limits_of_what_is_not_known_beforehand_are_named_too() {
     }
 }
 
+#[test]
+fn a_limit_that_cannot_work_names_its_option() {
+    for (option, value) in [
+        ("--images", "0"),
+        ("--init-memory", "1KiB"),
+        ("--sandboxes", "100000"),
+    ] {
+        let mut verify = ampoule();
+        let output = verify.args(["verify", "--json", option, value]).output();
+        let output = output.unwrap();
+        assert_fails(&output, "usage.limits", 2);
+        let message = message(&output);
+        assert!(message.contains(&format!("{option} sets it")), "{message}");
+    }
+}
+
 /// "Raise the cap" where there is none to raise sends somebody looking for it.
 #[test]
 fn a_bound_that_no_setting_moves_says_so_and_names_no_option() {
