@@ -440,3 +440,36 @@ fn a_hostile_bundle_cannot_draw_on_the_terminal() {
         "{text}"
     );
 }
+
+#[test]
+fn of_keys_and_passwords_on_standard_input_no_more_is_read_than_one_may_have() {
+    use std::io::Seek as _;
+
+    let dir = workplace();
+    answer(dir.path(), &["keygen", "acme.key"]);
+    for arguments in [
+        &["--json", "pubkey", "/dev/stdin"][..],
+        &["--json", "key-id", "/dev/stdin"],
+        &[
+            "--json",
+            "passwd",
+            "acme.key",
+            "--password-file",
+            "/dev/stdin",
+        ],
+    ] {
+        // Nothing but zeros, nearly without end, and no room is taken for them.
+        let mut giant = tempfile::tempfile().unwrap();
+        giant.set_len(1 << 42).unwrap();
+        let mut command = command(dir.path(), arguments);
+        let output = command.stdin(giant.try_clone().unwrap()).output().unwrap();
+        assert_ne!(output.status.code(), Some(0), "{output:?}");
+        let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(error["error"]["code"].is_string(), "{error}");
+        let read = giant.stream_position().unwrap();
+        assert!(
+            read > 0 && read <= 1 << 20,
+            "{arguments:?}: {read} bytes were read"
+        );
+    }
+}
