@@ -443,8 +443,6 @@ fn a_hostile_bundle_cannot_draw_on_the_terminal() {
 
 #[test]
 fn of_keys_and_passwords_on_standard_input_no_more_is_read_than_one_may_have() {
-    use std::io::Seek as _;
-
     let dir = workplace();
     answer(dir.path(), &["keygen", "acme.key"]);
     for arguments in [
@@ -459,17 +457,18 @@ fn of_keys_and_passwords_on_standard_input_no_more_is_read_than_one_may_have() {
         ],
     ] {
         // Nothing but zeros, nearly without end, and no room is taken for them.
-        let mut giant = tempfile::tempfile().unwrap();
+        let giant = tempfile::tempfile().unwrap();
         giant.set_len(1 << 42).unwrap();
+        giant
+            .set_permissions(fs::Permissions::from_mode(0o600))
+            .unwrap();
         let mut command = command(dir.path(), arguments);
-        let output = command.stdin(giant.try_clone().unwrap()).output().unwrap();
+        let output = command.stdin(giant).output().unwrap();
         assert_ne!(output.status.code(), Some(0), "{output:?}");
         let error: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(error["error"]["code"].is_string(), "{error}");
-        let read = giant.stream_position().unwrap();
-        assert!(
-            read > 0 && read <= 1 << 20,
-            "{arguments:?}: {read} bytes were read"
-        );
+        // The system opens it anew by that name, so how far it was read cannot be seen; that it ended can.
+        let message = error["error"]["message"].to_string();
+        let is_bound = message.contains("more than the") || message.contains("too large");
+        assert!(is_bound, "{arguments:?}: {message}");
     }
 }
