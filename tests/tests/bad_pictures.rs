@@ -64,6 +64,54 @@ fn unusual_encodings_of_a_picture_get_the_same_right_answer() {
     }
 }
 
+/// The pixels are the same to the bit, so the vectors are.
+#[test]
+fn a_jpeg_of_a_rare_kind_gets_the_vector_of_its_reference() {
+    let folder = "tests/pictures/conformance";
+    let list = String::from_utf8(file(&format!("{folder}/jpeg.tsv"))).unwrap();
+    for name in [
+        "colour-jfif-adobe-0.jpg",
+        "end-none.jpg",
+        "fill-before-every-marker.jpg",
+        "inks-ycck-420.jpg",
+        "progressive-deep-refinement-2x2.jpg",
+        "sampling-3x1.jpg",
+        "sampling-luma-coarse.jpg",
+        "scans-apart-reversed-2x2.jpg",
+        "scans-luma-then-chroma-2x2.jpg",
+        "tables-none-of-huffman.jpg",
+    ] {
+        let reference = list.lines().find_map(|line| line.strip_prefix(name));
+        let reference = reference.unwrap().trim_start();
+        let images = [
+            format!("{folder}/jpeg/{name}"),
+            format!("{folder}/reference/{reference}"),
+        ];
+        let images = images.map(|path| Image::Encoded(file(&path))).to_vec();
+        let answer = block_on(MODEL.embed_images(images)).unwrap();
+        let vectors: Vec<_> = answer.output.vectors().collect();
+        assert_eq!(vectors[0], vectors[1], "{name}");
+    }
+}
+
+#[test]
+fn a_jpeg_of_a_kind_that_is_not_read_is_refused_by_its_name() {
+    for (name, word) in [
+        ("arithmetic", "arithmetic-coded"),
+        ("12-bits", "12 bits"),
+        ("lossless", "lossless"),
+        ("height-later", "DNL"),
+        ("progressive-not-all-scans", "all of its scans"),
+    ] {
+        let picture = file(&format!(
+            "tests/pictures/conformance/jpeg/refused-{name}.jpg"
+        ));
+        let error = ask(picture).unwrap_err();
+        assert_eq!(error.code(), "input.image", "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
 #[test]
 fn a_decompression_bomb_is_refused() {
     let bomb = file("tests/pictures/bomb.png");
