@@ -112,6 +112,17 @@ fn a_jpeg_of_a_kind_that_is_not_read_is_refused_by_its_name() {
     }
 }
 
+/// As a tool that strips metadata leaves it, or as one that does not know WebP writes it.
+#[test]
+fn a_webp_whose_header_promises_what_is_not_there_gets_the_same_answer() {
+    let red = || webp::vp8l(96, 96, [220, 20, 20, 255]);
+    let expected = ask(webp::file(&[red()])).unwrap();
+    for flags in [webp::EXIF, webp::ALPHA, 0x04, 0x20, 0x3c] {
+        let answer = ask(webp::file(&[webp::vp8x(flags, 96, 96), red()]));
+        assert_eq!(answer.unwrap(), expected, "{flags:#x}");
+    }
+}
+
 #[test]
 fn a_decompression_bomb_is_refused() {
     let bomb = file("tests/pictures/bomb.png");
