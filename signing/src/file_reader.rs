@@ -234,6 +234,9 @@ fn buffer(entry: &FileEntry) -> Result<FileBuffer> {
 struct Extent<'a> {
     entry: &'a FileEntry,
     file: &'a File,
+    /// Where the content begins in the open file, in bytes.
+    start: u64,
+    /// Where in the open file this part of the content begins.
     offset: u64,
     length: u64,
     progress: &'a Progress,
@@ -248,6 +251,7 @@ fn extents<'a>(
     let extent = |offset, length| Extent {
         entry,
         file: &region.file,
+        start: region.start,
         offset: region.start.saturating_add(offset),
         length,
         progress,
@@ -305,7 +309,7 @@ impl Extent<'_> {
     fn read_piece(&self, piece: &mut [u8], offset: u64) -> Result<()> {
         self.file
             .read_exact_at(piece, offset)
-            .map_err(|error| failed(self.entry, self.file, offset, error))?;
+            .map_err(|error| failed(self.entry, self.file, self.start, error))?;
         self.progress.add(piece.len());
         Ok(())
     }
@@ -319,13 +323,14 @@ impl Extent<'_> {
     }
 }
 
-/// What a failed read says: of a file that is shorter than the manifest says, how long it is.
-fn failed(entry: &FileEntry, file: &File, offset: u64, error: io::Error) -> Error {
+/// Explains a failed read: of a file that is shorter than the manifest says, the error names how much there is of
+/// the content, which begins at `start`.
+fn failed(entry: &FileEntry, file: &File, start: u64, error: io::Error) -> Error {
     match file.metadata() {
         Ok(metadata) if error.kind() == io::ErrorKind::UnexpectedEof => Error::FileSize {
             path: entry.path().to_owned(),
             expected: entry.size(),
-            found: ByteSize::from_bytes(metadata.len().min(offset)),
+            found: ByteSize::from_bytes(metadata.len().saturating_sub(start)),
         },
         _ => Error::io(format!("read {:?}", entry.path()))(error),
     }
@@ -356,6 +361,45 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_was_cut_is_said_to_be_as_long_as_it_is() {
+        let left = 300_000;
+        for start in [0, 1000] {
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(start + left).unwrap();
+            let file = Arc::new(file);
+            let region = FileRegion {
+                file,
+                start,
+                to_the_end: false,
+            };
+            let whole = FileDigest::Sha256(Sha256Digest::of(b"x"));
+            // Of its chunks, the first that fails is the second.
+            let chunks = FileDigest::Sha256Chunks {
+                chunk_size: 200_000,
+                digests: [[0; 200_000].as_slice(); 5].map(Sha256Digest::of).into(),
+            };
+            for digest in [whole, chunks] {
+                let entry = FileEntry {
+                    path: "a".to_owned(),
+                    size: ByteSize::from_bytes(1_000_000),
+                    digest,
+                };
+                let progress = Progress::default();
+                let open = |_: &FileEntry| Ok(region.clone());
+                for refused in [
+                    read_verified(&[&entry], &progress, open).unwrap_err(),
+                    check_verified(&[&entry], &progress, open).unwrap_err(),
+                    copy_verified(&entry, &region, &progress, |_| Ok(())).unwrap_err(),
+                ] {
+                    let is_right =
+                        matches!(&refused, Error::FileSize { found, .. } if found.bytes() == left);
+                    assert!(is_right, "{refused}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_file_that_changes_its_length_while_it_is_read_has_no_digest() {
