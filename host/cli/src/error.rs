@@ -51,7 +51,7 @@ pub(crate) enum Error {
 
     /// `usage.no-such-release`.
     #[error(
-        "no release of {0} is remembered that is newer than that; `ampoule trust releases list` shows what is"
+        "no release of {0} is remembered that this would change; `ampoule trust releases list` shows what is"
     )]
     NothingToForget(String),
 

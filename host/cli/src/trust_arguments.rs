@@ -158,7 +158,8 @@ pub(crate) enum TrustReleasesCommand {
     /// Forget which release of one model was run, so that an older one may be the next.
     ///
     /// For a release that was signed by mistake with a number far ahead: without this, no right one would
-    /// ever run here again. Other models are as protected as before.
+    /// ever run here again. Other models are as protected as before. With --to and the number that is
+    /// remembered, it undoes a release that was signed with the wrong files under that number.
     #[command(
         after_help = "Example:\n  ampoule trust releases forget --trust trust acme/minilm --to 4"
     )]

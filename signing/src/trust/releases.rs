@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::digest::Sha256Digest;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::json::MAX_INTEGER;
 use crate::locked_directory::LockedDirectory;
 use crate::manifest::Manifest;
 use crate::permission_policy::{Location, PermissionPolicy};
@@ -190,18 +191,24 @@ impl ReleaseState {
 
     /// Forgets which release of one model was run, or goes back to the release `to`: it and every newer one
     /// may be the next. For a release that was signed by mistake with a number far ahead, after which no
-    /// right one would ever run. Returns what was remembered; `None` when nothing was, or nothing newer
-    /// than `to`, and then nothing is changed.
+    /// right one would ever run. When `to` is the very release that is remembered, which bundle it was is
+    /// forgotten: for a number under which the wrong bundle was signed. Returns what was remembered; `None` when
+    /// nothing was, or nothing that `to` changes.
     ///
     /// # Errors
     ///
-    /// `io.locked`, and as [`ReleaseState::seen`] for the publisher's file.
+    /// `usage.arguments` when no manifest has the number `to` (1 to 2^53 - 1), `io.locked`, and as [`ReleaseState::seen`] for the publisher's file.
     pub fn forget(
         &self,
         publisher: &str,
         name: &str,
         to: Option<u64>,
     ) -> Result<Option<SeenRelease>> {
+        if let Some(to) = to.filter(|to| !(1..=MAX_INTEGER).contains(to)) {
+            return Err(Error::UsageArguments(format!(
+                "expected a release from 1 to {MAX_INTEGER}, found {to}"
+            )));
+        }
         if self.open()?.is_none() {
             return Ok(None);
         }
@@ -212,12 +219,14 @@ impl ReleaseState {
             return Ok(None);
         };
         match to {
-            Some(to) if to >= seen.release => return Ok(None),
             Some(release) => {
                 let back = SeenRelease {
                     release,
                     manifest: None,
                 };
+                if release > seen.release || back == seen {
+                    return Ok(None);
+                }
                 releases.insert(model, back);
             }
             None => {

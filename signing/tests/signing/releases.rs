@@ -277,13 +277,22 @@ fn a_release_that_was_signed_far_ahead_by_mistake_is_undone_for_one_model() {
     record(&state, &release("other", far));
     assert_eq!(refusal(&state, &release("minilm", 5)), "trust.rollback");
 
-    // Nothing newer than that is remembered, or nothing at all.
+    // No release as new as that is remembered, or nothing at all.
+    assert_eq!(
+        state
+            .forget("acme", "minilm", None)
+            .unwrap()
+            .unwrap()
+            .release,
+        far
+    );
+    record(&state, &release("minilm", far - 1));
     assert_eq!(state.forget("acme", "minilm", Some(far)).unwrap(), None);
     assert_eq!(state.forget("acme", "no-such-model", None).unwrap(), None);
     assert_eq!(state.forget("nobody", "minilm", Some(1)).unwrap(), None);
 
     let was = state.forget("acme", "minilm", Some(4)).unwrap();
-    assert_eq!(was.unwrap().release, far);
+    assert_eq!(was.unwrap().release, far - 1);
     assert_eq!(refusal(&state, &release("minilm", 3)), "trust.rollback");
     let (manifest, _) = release("minilm", 4);
     state
@@ -297,6 +306,45 @@ fn a_release_that_was_signed_far_ahead_by_mistake_is_undone_for_one_model() {
     let was = state.forget("acme", "other", None).unwrap();
     assert_eq!(was.unwrap().release, far);
     record(&state, &release("other", 1));
+}
+
+#[test]
+fn a_bundle_that_was_signed_wrongly_under_a_number_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = ReleaseState::in_directory(dir.path());
+    let (manifest, wrong) = release("minilm", 5);
+    let right = (manifest.clone(), Sha256Digest::of(b"the right files"));
+    record(&state, &(manifest, wrong));
+    assert_eq!(refusal(&state, &right), "trust.release-reused");
+
+    let was = state.forget("acme", "minilm", Some(5)).unwrap().unwrap();
+    assert_eq!((was.release, was.manifest), (5, Some(wrong)));
+    // Once is enough.
+    assert_eq!(state.forget("acme", "minilm", Some(5)).unwrap(), None);
+    assert_eq!(refusal(&state, &release("minilm", 4)), "trust.rollback");
+    record(&state, &right);
+    // The number is one bundle again.
+    assert_eq!(
+        refusal(&state, &release("minilm", 5)),
+        "trust.release-reused"
+    );
+}
+
+#[test]
+fn a_state_does_not_go_back_to_a_number_that_no_release_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = ReleaseState::in_directory(dir.path());
+    let this = release("minilm", 5);
+    record(&state, &this);
+    let before = snapshot(dir.path());
+    for to in [0, 9_007_199_254_740_992, u64::MAX] {
+        for model in ["minilm", "no-such-model"] {
+            let error = state.forget("acme", model, Some(to)).unwrap_err();
+            assert_eq!(error.code(), "usage.arguments", "{to}");
+        }
+    }
+    assert_eq!(snapshot(dir.path()), before);
+    record(&state, &this);
 }
 
 #[test]

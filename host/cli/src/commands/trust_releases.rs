@@ -55,6 +55,9 @@ fn forget(
         return output::json(&json!({ "model": model.to_string(), "was": forgotten, "to": to }));
     }
     output::write(&match to {
+        Some(to) if to == forgotten.release => format!(
+            "{model}: the bundle that was release {to} is forgotten; any of {to} and newer ones may be the next\n"
+        ),
         Some(to) => format!(
             "{model}: release {} is forgotten; {to} and newer ones may be the next\n",
             forgotten.release
