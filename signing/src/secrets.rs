@@ -274,27 +274,103 @@ fn in_text(text: &[u8]) -> Option<&'static str> {
     holds_password_in_address(text).then_some("an address with a password in it")
 }
 
-/// Whether there is a PEM private key of any kind, in lines of its own or in a JSON string, with something
-/// in it: documentation shows the first line without.
+/// Looks for a private key in PEM, in OpenPGP's armour (RFC 9580, section 6.2) or in SSH's form (RFC 4716), in
+/// lines of its own or in a string of a program or of JSON. It has to have a body: documentation shows the
+/// first line without.
 fn holds_private_key(text: &[u8]) -> bool {
+    // SSH's form has four dashes and a space.
+    const MARKS: [&[u8]; 2] = [b"-----BEGIN ", b"---- BEGIN "];
     const LABEL_BYTES: usize = 64;
-    const LETTERS: usize = 16;
-    memmem::find_iter(text, b"-----BEGIN ").any(|at| {
-        let rest = &text[at + b"-----BEGIN ".len()..];
+    // Headers are a few lines; a file full of first lines is not read once for each.
+    const BODY_BYTES: usize = 4 << 10;
+    let is_key = |rest: &[u8]| {
         let window = &rest[..rest.len().min(LABEL_BYTES)];
-        let Some(end) = memmem::find(window, b"-----") else {
+        let Some(end) = memmem::find(window, b"----") else {
             return false;
         };
-        let label = &window[..end];
-        let is_key = label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK");
-        // `\n` in a JSON string is a backslash and a letter.
-        let body = rest[end + b"-----".len()..]
-            .iter()
-            .skip_while(|byte| byte.is_ascii_whitespace() || **byte == b'\\' || **byte == b'n')
-            .take(LETTERS);
-        let letters = body.filter(|byte| byte.is_ascii_alphanumeric() || b"+/=:- ".contains(byte));
-        is_key && letters.count() == LETTERS
+        let label = window[..end].trim_ascii_end();
+        let body = &rest[end..];
+        let dashes = body.iter().take_while(|byte| **byte == b'-').count();
+        let body = &body[dashes..];
+        (label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK"))
+            && begins_with_base64(&body[..body.len().min(BODY_BYTES)])
+    };
+    MARKS
+        .iter()
+        .any(|mark| memmem::find_iter(text, mark).any(|at| is_key(&text[at + mark.len()..])))
+}
+
+/// Tells whether there is base64 behind the headers of a block, if it has any, in one line or in several.
+fn begins_with_base64(body: &[u8]) -> bool {
+    const LETTERS: usize = 16;
+    let mut letters = 0;
+    let mut in_header = false;
+    let mut continues = false;
+    for line in lines(body) {
+        let is_folded = in_header && line.first().is_some_and(u8::is_ascii_whitespace);
+        let line = without_frame(line);
+        if letters == 0 && (continues || is_header(line)) {
+            in_header = true;
+            continues = line.ends_with(b"\\");
+            continue;
+        }
+        let base64 = line.iter().take_while(|byte| is_base64(byte)).count();
+        if base64 < line.len() && is_folded {
+            continue;
+        }
+        in_header &= !line.is_empty();
+        letters += base64;
+        if letters >= LETTERS {
+            return true;
+        }
+        if base64 < line.len() {
+            return false;
+        }
+    }
+    false
+}
+
+/// Lines of a file, or of a string in which `\n` and `\r` are a backslash and a letter.
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_string = body.starts_with(b"\\");
+    let mut rest = Some(body);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let is_end = |byte: &u8| b"\r\n".contains(byte) || is_string && *byte == b'\\';
+        let Some(end) = text.iter().position(is_end) else {
+            rest = None;
+            return Some(text);
+        };
+        let after = &text[end + 1..];
+        // A backslash alone is a string that goes on in the next line, or one string within another.
+        let is_escape = text[end] == b'\\' && matches!(after.first(), Some(b'n' | b'r'));
+        rest = Some(&after[usize::from(is_escape)..]);
+        Some(&text[..end])
     })
+}
+
+/// Takes from a line's ends the marks by which programs, quoted mail and comments hold it.
+fn without_frame(line: &[u8]) -> &[u8] {
+    let is_frame = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;+>#|*".contains(byte);
+    let start = line.iter().position(|byte| !is_frame(byte));
+    let end = line.iter().rposition(|byte| !is_frame(byte));
+    match (start, end) {
+        (Some(start), Some(end)) => &line[start..=end],
+        _ => &[],
+    }
+}
+
+/// Recognises a header such as `Proc-Type: 4,ENCRYPTED` (RFC 1421) or `Comment: ann@example.org`.
+fn is_header(line: &[u8]) -> bool {
+    let Some(end) = line.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    line.first().is_some_and(u8::is_ascii_alphabetic) && line[..end].iter().all(is_letter)
+}
+
+fn is_base64(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=".contains(byte)
 }
 
 fn holds_token(text: &[u8], start: &[u8], length: usize) -> bool {

@@ -334,6 +334,87 @@ fn what_looks_like_a_secret_is_refused_by_its_path_until_it_is_left_out_or_allow
 }
 
 #[test]
+fn private_keys_are_found_behind_headers_and_in_strings() {
+    let dir = workplace();
+    let dir = dir.path();
+    let body = "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAA";
+    let block = |label: &str, headers: &str| {
+        format!("-----BEGIN {label}-----\n{headers}{body}\n-----END {label}-----\n")
+    };
+    let pgp = |headers: &str| block("PGP PRIVATE KEY BLOCK", headers);
+    let key = block("PRIVATE KEY", "");
+    let old = block(
+        "EC PRIVATE KEY",
+        "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n",
+    );
+    for text in [
+        old.clone(),
+        old.replace('\n', "\r\n"),
+        format!("{{\"key\":\"{}\"}}", old.replace('\n', r"\r\n")),
+        format!("{{\"key\":\"{}\"}}", key.replace('\n', r"\r\n")),
+        format!("{{\"key\":\"{}\"}}", key.replace('\n', r"\\n")),
+        pgp("Version: 1.2\n\n"),
+        pgp("Comment: user@host\n\n"),
+        pgp("Comment: a@b, c\nVersion: GnuPG v2\n\n"),
+        pgp("\n"),
+        block("RSA PRIVATE KEY", "X-Note: one,\n  two, three\n\n"),
+        // SSH's own form, with a header that goes on.
+        format!(
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"rsa-key of \\\nann, 2026\"\n{body}\n\
+             ---- END SSH2 ENCRYPTED PRIVATE KEY ----\n"
+        ),
+        // In a setting with indented lines, in a program, in a mail, and in lines of eight letters.
+        format!("key: |\n  {}", key.replace('\n', "\n  ")),
+        format!("k = (\"{}\")", key.replace('\n', "\\n\"\n     \"")),
+        format!("> {}", key.replace('\n', "\n> ")),
+        key.replace("K2VwBCIE", "\nK2VwBCIE\n")
+            .replace("MC4CAQAw", "MC4CAQAw\n"),
+    ] {
+        put(dir, "notes.txt", &text);
+        let output = run(dir, &INIT);
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert!(line.ends_with("(usage.secret)\n"), "{text}\n{line}");
+    }
+    for text in [
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: ...\n\n...\n",
+        "It is between -----BEGIN PRIVATE KEY----- and -----END PRIVATE KEY-----.",
+        r#"if text.contains("-----BEGIN PRIVATE KEY-----\n") { refuse(text) }"#,
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nComment: ann@example.org\n",
+    ] {
+        put(dir, "notes.txt", text);
+        init_with(dir, &[]);
+    }
+}
+
+#[test]
+fn private_keys_with_a_password_of_the_old_form_are_secrets_too() {
+    let dir = workplace();
+    let dir = dir.path();
+    for make in [
+        "genrsa -aes128 -traditional -passout pass:pw -out weights.dat 1024",
+        "ec -in ../ec -aes128 -passout pass:pw -out weights.dat",
+    ] {
+        openssl_succeeds(
+            dir,
+            &[
+                "ecparam",
+                "-genkey",
+                "-name",
+                "prime256v1",
+                "-noout",
+                "-out",
+                "ec",
+            ],
+        );
+        let bundle = dir.join("bundle");
+        openssl_succeeds(&bundle, &make.split(' ').collect::<Vec<_>>());
+        let made = fs::read_to_string(bundle.join("weights.dat")).unwrap();
+        assert!(made.contains("\nProc-Type: 4,ENCRYPTED\n"), "{make}");
+        assert_refused(dir, &INIT, "usage.secret", 2);
+    }
+}
+
+#[test]
 fn private_keys_in_binary_form_are_secrets_too() {
     let dir = workplace();
     let dir = dir.path();
