@@ -226,12 +226,13 @@ pub enum Error {
     /// `usage.secret`: among what would be published is what looks like a secret.
     #[error(
         "{found}: what is in a bundle is published and cannot be taken back; move it elsewhere, leave it \
-         out with `ampoule-sign init --exclude {first:?}`, or say --allow-secret {first:?} if it is no secret"
+         out with `ampoule-sign init --exclude {first}`, or say --allow-secret {first} if it is no secret"
     )]
     UsageSecret {
         /// What was found: paths, and what each looks like.
         found: String,
-        /// The first path.
+        /// The pattern of [`FileRules`](crate::FileRules) that fits the first path and no other, quoted for a
+        /// shell.
         first: String,
     },
     /// `usage.private-key`: not an Ed25519 private key that can be read.

@@ -169,6 +169,12 @@ impl FileRules {
     }
 }
 
+/// Returns the pattern that fits one path of a directory and no other.
+pub(crate) fn pattern_of(path: &str) -> String {
+    // From the directory on: a name without a slash would fit wherever it is.
+    format!("/{}", Pattern::escape(path))
+}
+
 impl Manifest {
     /// The files that it names although programs leave such for themselves: an earlier version of `init` did, or
     /// a person, and they change without anybody meaning to change the model.
@@ -275,6 +281,23 @@ mod tests {
             ("model", "model.bin"),
         ] {
             assert!(!fits(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_of_a_path_fits_nothing_else() {
+        for (path, others) in [
+            ("acme.key", &["a/acme.key", "acme.key2"][..]),
+            ("a[1].pem", &["a1.pem", "b/a[1].pem"]),
+            ("a/[!b].pem", &["a/c.pem"]),
+            ("a]b", &["ab"]),
+            ("x{1,2}$'`", &["x1"]),
+        ] {
+            let pattern = pattern_of(path);
+            assert!(fits(&pattern, path), "{pattern} {path}");
+            for other in others {
+                assert!(!fits(&pattern, other), "{pattern} {other}");
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use pkcs8::der::{self, Decode as _, Header, Reader as _, SliceReader, Tag};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 
 use crate::error::{Error, Result};
-use crate::file_rules::FileRules;
+use crate::file_rules::{FileRules, pattern_of};
 use crate::key_kind::is_pkcs12;
 use crate::manifest::FileEntry;
 use crate::source::Opener;
@@ -183,9 +183,14 @@ impl Secrets {
         }
         Err(Error::UsageSecret {
             found: list.join(", "),
-            first,
+            first: as_argument(&pattern_of(&first)),
         })
     }
+}
+
+/// Quotes a word for a shell.
+fn as_argument(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Reads what a content of `size` bytes begins with, as much of it as is looked at.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use ampoule_signing::{
     Envelope, FileRules, MANIFEST_FILE, Timestamp, pack_directory, pack_directory_by,
@@ -177,7 +178,7 @@ fn a_list_of_digests_names_what_it_leaves_out_and_sha256sum_reads_it() {
     );
     fs::write(dir.join("list"), &list).unwrap();
     put(dir, ".git/index", "the next commit");
-    let checked = std::process::Command::new("sha256sum")
+    let checked = Command::new("sha256sum")
         .args(["--check", "--strict", "--quiet", "../list"])
         .current_dir(dir.join("bundle"))
         .output()
@@ -412,6 +413,62 @@ fn private_keys_with_a_password_of_the_old_form_are_secrets_too() {
         assert!(made.contains("\nProc-Type: 4,ENCRYPTED\n"), "{make}");
         assert_refused(dir, &INIT, "usage.secret", 2);
     }
+}
+
+#[test]
+fn a_refused_secret_is_left_out_or_allowed_as_its_refusal_says() {
+    for name in [
+        "a[1].pem",
+        "[!a-z]].pem",
+        "acme.key",
+        "$(id) 'a' `b`.pem",
+        "onnx/{a,b}[0].pem",
+    ] {
+        let dir = workplace();
+        let dir = dir.path();
+        put(dir, name, &key("PRIVATE KEY"));
+        let line = refused(dir, "usage.secret");
+        // The words as a shell reads them.
+        let word_after = |option: &str| {
+            let rest = &line[line.find(option).unwrap()..];
+            let quoted = &rest[..end_of_word(rest, option.len() + 1)];
+            let words = Command::new("sh")
+                .args(["-c", &format!("printf '%s\\n' {quoted}")])
+                .output()
+                .unwrap();
+            let words = String::from_utf8(words.stdout).unwrap();
+            words.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        for option in ["--exclude", "--allow-secret"] {
+            let words = word_after(option);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            assert_eq!(words.len(), 2, "{words:?}");
+            let answered = init_with(dir, &words);
+            let is_published = option == "--allow-secret";
+            assert_eq!(listed(&answered).contains(&name), is_published, "{line}");
+            assert_eq!(answered["unused_excludes"].as_array().unwrap().len(), 0);
+            // One of the same name elsewhere is another one.
+            let other = format!("other/{name}");
+            put(dir, &other, &key("PRIVATE KEY"));
+            assert_refused(dir, &[&INIT[..], &words].concat(), "usage.secret", 2);
+            fs::remove_file(dir.join("bundle").join(&other)).unwrap();
+        }
+    }
+}
+
+/// Finds the end of a word in single quotes that begins at `start`.
+fn end_of_word(text: &str, start: usize) -> usize {
+    let mut is_quoted = false;
+    let mut bytes = text.bytes().enumerate().skip(start);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\'' => is_quoted = !is_quoted,
+            b'\\' if !is_quoted => drop(bytes.next()),
+            _ if !is_quoted => return at,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 #[test]
