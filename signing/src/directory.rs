@@ -23,6 +23,8 @@ use crate::turn::take_or_say;
 pub(crate) enum Visit {
     /// A file is listed; a directory is looked into.
     Take,
+    /// A directory is looked into as far down as directories are; deeper ones are passed.
+    LookInto,
     /// Neither it nor what is in it is looked at.
     Pass,
 }
@@ -394,14 +396,17 @@ fn list_into(
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         let kind = entry.file_type().map_err(Error::io(doing()))?;
-        if visit(&path, kind.is_dir()) == Visit::Pass {
-            continue;
+        let is_deepest = prefix.matches('/').count() >= MAX_DEPTH;
+        match visit(&path, kind.is_dir()) {
+            Visit::Pass => continue,
+            Visit::LookInto if is_deepest => continue,
+            Visit::LookInto | Visit::Take => {}
         }
         if kind.is_symlink() {
             return Err(Error::FileSymlink { path });
         } else if kind.is_file() {
             paths.push(path);
-        } else if kind.is_dir() && prefix.matches('/').count() < MAX_DEPTH {
+        } else if kind.is_dir() && !is_deepest {
             let below = dir
                 .open_dir_nofollow(&name)
                 .map_err(|error| explain(dir, &name, &path, error))?;

@@ -110,18 +110,20 @@ impl FileRules {
         passed: &[&str],
     ) -> Result<(Vec<String>, Vec<LeftOut>)> {
         let mut left_out: Vec<LeftOut> = Vec::new();
+        // A directory is listed to its end before what is beside it, so one at a time is looked into.
+        let mut looked_into: Option<String> = None;
         let paths = directory.list_where(|path, is_directory| {
             if passed.contains(&path) {
                 return Visit::Pass;
             }
-            let is_below = left_out
-                .iter()
-                .any(|out| out.is_directory() && path.starts_with(&out.path));
+            let is_below = looked_into
+                .as_ref()
+                .is_some_and(|dir| path.starts_with(dir));
             if is_below {
-                // Looked into for the sake of what is taken back.
-                return match is_directory || self.takes_back(path) {
-                    true => Visit::Take,
-                    false => Visit::Pass,
+                return match (is_directory, self.takes_back(path)) {
+                    (true, _) => Visit::LookInto,
+                    (false, true) => Visit::Take,
+                    (false, false) => Visit::Pass,
                 };
             }
             let Some(reason) = self.left_out(path, is_directory) else {
@@ -131,11 +133,15 @@ impl FileRules {
                 true => format!("{path}/"),
                 false => path.to_owned(),
             };
-            left_out.push(LeftOut { path, reason });
-            match is_directory && self.looks_into(reason) {
-                true => Visit::Take,
+            let visit = match is_directory && self.looks_into(reason) {
+                true => {
+                    looked_into = Some(path.clone());
+                    Visit::LookInto
+                }
                 false => Visit::Pass,
-            }
+            };
+            left_out.push(LeftOut { path, reason });
+            visit
         })?;
         left_out.sort_by(|one, other| one.path.cmp(&other.path));
         Ok((paths, left_out))

@@ -191,6 +191,26 @@ fn a_list_of_digests_names_what_it_leaves_out_and_sha256sum_reads_it() {
 }
 
 #[test]
+fn what_is_left_out_may_be_deeper_than_a_bundle_though_files_are_taken_back() {
+    let dir = workplace();
+    let dir = dir.path();
+    put(dir, &format!("node/.cache/{}a.bin", "d/".repeat(30)), "x");
+    put(dir, "node/.cache/d/b.bin", "x");
+    put(dir, ".gitattributes", "x");
+    let made = init_with(dir, &["--include", ".gitattributes", "--include", "b.bin"]);
+    assert_eq!(left_out(&made), ["node/.cache/"]);
+    assert!(listed(&made).contains(&".gitattributes"));
+    assert!(listed(&made).contains(&"node/.cache/d/b.bin"));
+    // What is not left out has to fit into a bundle.
+    fs::rename(
+        dir.join("bundle/node/.cache"),
+        dir.join("bundle/node/cache"),
+    )
+    .unwrap();
+    refused(dir, "file.type");
+}
+
+#[test]
 fn files_are_left_out_and_taken_back_by_patterns() {
     let dir = workplace();
     let dir = dir.path();
