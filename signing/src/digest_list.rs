@@ -18,17 +18,19 @@ use crate::source::open_directory;
 /// Digests by the paths of their files.
 pub type DigestList = Vec<(String, Sha256Digest)>;
 
-/// The SHA-256 digest of each file below `dir`, the envelope's too, by their paths in it, sorted, and
-/// what is left out of them as [`FileRules`] does it by itself. One file is read by one core, several at the
-/// same time.
+/// Returns the SHA-256 digest of each file below `dir` that the rules take, the envelope's too, by their paths in
+/// it, sorted, and what the rules leave out. One file is read by one core, several at the same time.
 ///
 /// # Errors
 ///
 /// `manifest.path` for a path that no bundle may have, `file.symlink`, `file.type`,
 /// `trust.owner`, `trust.permissions`, `io.failed`.
-pub fn digest_directory<'p>(dir: impl Into<Location<'p>>) -> Result<(DigestList, Vec<LeftOut>)> {
+pub fn digest_directory<'p>(
+    dir: impl Into<Location<'p>>,
+    rules: &FileRules,
+) -> Result<(DigestList, Vec<LeftOut>)> {
     let directory = open_directory(&dir.into())?;
-    let (paths, left_out) = FileRules::default().select(&directory, &[])?;
+    let (paths, left_out) = rules.select(&directory, &[])?;
     for path in paths.iter().filter(|path| *path != ENVELOPE_FILE) {
         check_path(path).map_err(|reason| Error::ManifestPath {
             path: path.clone(),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ampoule_signing::{
-    Bundle, ENVELOPE_FILE, Error, PermissionPolicy, ReleaseState, Result, SecretKey, Sha256Digest,
-    Timestamp, TrustStore, digest_directory,
+    Bundle, ENVELOPE_FILE, Error, FileRules, PermissionPolicy, ReleaseState, Result, SecretKey,
+    Sha256Digest, Timestamp, TrustStore, digest_directory,
 };
 use tempfile::TempDir;
 
@@ -288,6 +288,7 @@ fn of_many_problems_the_first_few_are_told() {
         set_mode(&file, 0o666);
     }
     let (policy, warnings) = insecure();
-    assert_eq!(digest_directory(policy.at(&dir)).unwrap().0.len(), 20);
+    let (digests, _) = digest_directory(policy.at(&dir), &FileRules::new()).unwrap();
+    assert_eq!(digests.len(), 20);
     assert_eq!(warnings.lock().unwrap().len(), 8);
 }

@@ -191,6 +191,51 @@ fn a_list_of_digests_names_what_it_leaves_out_and_sha256sum_reads_it() {
 }
 
 #[test]
+fn a_list_of_digests_has_the_files_of_a_manifest_that_was_made_by_the_same_patterns() {
+    let dir = workplace();
+    let dir = dir.path();
+    for path in [
+        ".gitattributes",
+        ".cache/a.bin",
+        ".cache/b.txt",
+        "old/c.bin",
+    ] {
+        put(dir, path, path);
+    }
+    let patterns = [
+        "--include",
+        ".gitattributes",
+        "--include",
+        ".cache/*.bin",
+        "--exclude",
+        "old/",
+    ];
+    let made = init_with(dir, &patterns);
+    let digests = json(dir, &[&["digest", "bundle"], &patterns[..]].concat());
+    assert_eq!(digests["left_out"], made["left_out"]);
+    let mut expected = listed(&made);
+    expected.push("component.wasm");
+    expected.sort_unstable();
+    let of = digests["sha256"].as_object().unwrap();
+    assert_eq!(of.keys().collect::<Vec<_>>(), expected);
+    for file in made["manifest"]["files"].as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        assert_eq!(of[path], file["digest"]["sha256"], "{path}");
+    }
+    let list = answer(dir, &["digest", "bundle", "--exclude", "*.onx"]);
+    assert!(
+        list.ends_with("\n# nothing fits --exclude \"*.onx\"\n"),
+        "{list}"
+    );
+    assert_refused(
+        dir,
+        &["digest", "bundle", "--exclude", "["],
+        "usage.arguments",
+        2,
+    );
+}
+
+#[test]
 fn what_is_left_out_may_be_deeper_than_a_bundle_though_files_are_taken_back() {
     let dir = workplace();
     let dir = dir.path();

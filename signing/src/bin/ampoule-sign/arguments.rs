@@ -78,6 +78,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  ampoule-sign inspect minilm")]
     Inspect(Inspect),
     /// List the SHA-256 of a directory's files, as `sha256sum -c` reads it.
+    ///
+    /// What `init` leaves out by itself is left out here too, and named in remarks. For the files of a manifest
+    /// that was made with --exclude or --include, say the same here.
     #[command(
         after_help = "Example:\n  ampoule-sign digest minilm > minilm.sha256\n  cd minilm && \
                             sha256sum -c ../minilm.sha256"
@@ -246,18 +249,38 @@ pub(crate) struct Init {
     /// Time to write down as the manifest's; by default now.
     #[arg(long, value_name = "TIME")]
     pub(crate) created: Option<Timestamp>,
-    /// Leave out files and directories that this fits; may be repeated. Without a slash it fits names
-    /// wherever they are (*.onnx), with one it fits paths from DIR on (onnx/*.onnx); ** goes over several
-    /// directories.
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) exclude: Vec<String>,
-    /// Take files that this fits although programs leave such for themselves; may be repeated.
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) include: Vec<String>,
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
     #[command(flatten)]
     pub(crate) secrets: AllowedSecrets,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+}
+
+/// Options of the commands that list the files of a directory.
+#[derive(Args)]
+pub(crate) struct FileOptions {
+    /// Leave out files and directories that this fits; may be repeated. Without a slash it fits names
+    /// wherever they are (*.onnx), with one it fits paths from DIR on (onnx/*.onnx); ** goes over several
+    /// directories.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Take files that this fits although programs leave such for themselves; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+}
+
+impl FileOptions {
+    /// Adds the patterns to rules.
+    pub(crate) fn add_to(&self, mut rules: FileRules) -> ampoule_signing::Result<FileRules> {
+        for glob in &self.exclude {
+            rules = rules.exclude(glob)?;
+        }
+        for glob in &self.include {
+            rules = rules.include(glob)?;
+        }
+        Ok(rules)
+    }
 }
 
 /// The option of every command that publishes files.
@@ -377,6 +400,8 @@ pub(crate) struct Digest {
     /// Directory. The paths in the list are relative to it.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
 }
 
 #[derive(Args)]

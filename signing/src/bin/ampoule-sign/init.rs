@@ -36,13 +36,7 @@ pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result
         Some(created) => created,
         None => ampoule_signing::now()?,
     };
-    let mut rules = options.secrets.rules()?;
-    for glob in &options.exclude {
-        rules = rules.exclude(glob)?;
-    }
-    for glob in &options.include {
-        rules = rules.include(glob)?;
-    }
+    let rules = options.files.add_to(options.secrets.rules()?)?;
     // Before hours of reading.
     refuse_existing(&options.dir.join(MANIFEST_FILE), MANIFEST_FILE)?;
     let shown = Shown::begin("reading");
