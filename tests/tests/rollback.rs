@@ -94,6 +94,18 @@ fn an_operator_undoes_a_release_that_was_signed_far_ahead_for_one_model() {
     assert_eq!(json_of(&forgotten)["was"]["release"], far);
     assert_fails(&operator.embed(fourth.path(), "x"), "trust.rollback", 3);
     assert_runs(&operator.embed(fifth.path(), "x"));
+    // The right files for a number under which others were signed.
+    let again = operator.good().named("test").set("/release", json!(5));
+    let again = again.set("/version", json!("1.0.9")).write();
+    assert_fails(
+        &operator.embed(again.path(), "x"),
+        "trust.release-reused",
+        3,
+    );
+    let back = ["trust", "releases", "forget", "acme/test", "--to", "5"];
+    assert_runs(&trust(&back));
+    assert_fails(&trust(&back), "usage.no-such-release", 2);
+    assert_runs(&operator.embed(again.path(), "x"));
     // Nothing else was given up.
     let other = release("other", 5);
     assert_fails(&operator.embed(other.path(), "x"), "trust.rollback", 3);
