@@ -144,8 +144,8 @@ pub(crate) fn explained(error: &ampoule::Error) -> String {
         // Nobody gets the log of a model that does not load.
         ampoule::Error::Trap {
             phase: Phase::Init, ..
-        }
-        | ampoule::Error::Guest {
+        } => format!("{error}; -vv shows it"),
+        ampoule::Error::Guest {
             phase: Phase::Init, ..
         } => format!("{error}; -vv shows what it printed"),
         ampoule::Error::LimitRange { name, .. } => {

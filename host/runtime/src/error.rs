@@ -503,9 +503,7 @@ impl std::fmt::Display for Phase {
 /// A request's caller has the log in hand; of a load there is nothing but the error.
 fn where_it_speaks(phase: Phase) -> &'static str {
     match phase {
-        Phase::Init => {
-            "; what the model printed is logged at the level debug, which `ampoule` shows with -vv"
-        }
+        Phase::Init => "; what the model printed is logged at the level debug",
         Phase::Request => "",
     }
 }
