@@ -357,7 +357,9 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
         .named("limited")
         .set("/limits/fuel", json!(1_000))
         .write();
-    let stopped = stderr(&limited, &["-v"]);
+    // A caller can make that happen again and again.
+    assert!(!stderr(&limited, &["-v"]).contains("ampoule::request"));
+    let stopped = stderr(&limited, &["-vv"]);
     assert!(
         stopped.contains("ampoule::request") && stopped.contains("code=\"limit.fuel\""),
         "{stopped}"

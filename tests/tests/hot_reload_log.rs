@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ampoule::{GenerationRequest, Limits, LoadOptions};
+use ampoule::{Fuel, GenerationRequest, Limits, LoadOptions, RequestLimits};
 use ampoule_tests::{
     Delivery, Place, Publisher, block_on, host_trusting, host_with_limits, test_guest,
 };
@@ -114,6 +114,31 @@ fn callers_cannot_fill_the_log_with_warnings() {
             "limit.busy",
         ];
         assert_eq!(codes, expected);
+        let greedy = [
+            ("never_returns", "limit.deadline"),
+            ("allocates_without_end", "limit.memory"),
+            ("recurses_without_end", "limit.stack"),
+            ("returns_giant_list", "limit.output"),
+        ];
+        for (guest, code) in greedy {
+            let bundle = acme.bundle(test_guest(guest)).named(guest);
+            let bundle = bundle.set("/limits/deadline_ms", json!(1_000)).write();
+            let model = host.load(bundle.path()).await.unwrap();
+            let error = model.embed_text(&["524288"]).await.unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+            assert_eq!(log.count(&["DEBUG", "ampoule::request", code]), 1);
+        }
+        // Enough to load it with, and too little for a long text.
+        let long = ["x".repeat(1_000)];
+        let cost = good.embed_text(&long).await.unwrap().sandbox.fuel;
+        let mut at_most = RequestLimits::default();
+        at_most.fuel = Some(Fuel::new(cost.get() / 2));
+        let options = LoadOptions::new().at_most(at_most);
+        let bundle = acme.every_task().write();
+        let limited = host.load_with(bundle.path(), options).await.unwrap();
+        let error = limited.embed_text(&long).await.unwrap_err();
+        assert_eq!(error.code(), "limit.fuel", "{error}");
+        assert_eq!(log.count(&["DEBUG", "ampoule::request", "limit.fuel"]), 1);
         assert_eq!((log.count(&["WARN"]), log.count(&["ERROR"])), (0, 0));
         assert_eq!(log.count(&["DEBUG", "limit.busy"]), 1);
         // A guest's own failure is one.

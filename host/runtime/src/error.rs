@@ -377,9 +377,31 @@ impl Error {
     }
 
     /// Tells whether a caller has made this happen and can make it happen again and again: by what was asked, by
-    /// asking when others do as well, or by not reading on. An operator's log is no place for such an error.
+    /// asking for so much that a request uses up a limit, by asking when others do as well, or by not reading on.
+    /// An operator's log is no place for such an error.
     pub(crate) fn is_of_the_caller(&self) -> bool {
         matches!(
+                | Self::Chunks { .. }
+                | Self::Deadline {
+                    phase: Phase::Request,
+                    ..
+                }
+                | Self::Fuel {
+                    phase: Phase::Request,
+                    ..
+                }
+                | Self::Memory {
+                    phase: Phase::Request,
+                    ..
+                }
+                | Self::Output {
+                    phase: Phase::Request,
+                    ..
+                }
+                | Self::Stack {
+                    phase: Phase::Request,
+                    ..
+                }
             self,
             Self::Busy { .. }
                 | Self::Idle { .. }
