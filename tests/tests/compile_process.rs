@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ampoule::{ByteSize, CompileProcess, Host, Limits};
+use ampoule::{ByteSize, CompileProcess, Host, Limit, Limits, Remedy};
 use ampoule_tests::{
     Operator, Publisher, WrittenBundle, ampoule, assert_fails, block_on, json_of, test_guest,
     wat_guest,
@@ -333,6 +333,43 @@ fn a_program_that_is_no_worker_is_an_error_and_no_more() {
     }
     // Nobody has waited for it to go.
     assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+/// A higher limit would let it ask for more of the memory that the system has run out of.
+#[test]
+fn a_process_that_the_system_kills_is_no_reason_to_raise_a_limit() {
+    let publisher = Publisher::new("acme");
+    let bundle = publisher.every_task().write();
+    for (signal, limit) in [
+        ("KILL", None),
+        ("XFSZ", Some(Limit::CompileMemory)),
+        ("XCPU", Some(Limit::CompileTime)),
+    ] {
+        let kill = format!("kill -{signal} $$");
+        let host = Host::builder()
+            .trust(publisher.trust())
+            .compile_with(CompileProcess::new("/bin/sh", ["-c", &kill]))
+            .build()
+            .unwrap();
+        let error = block_on(host.load(bundle.path())).err().unwrap();
+        assert_eq!(error.code(), "compile.limit", "{error}");
+        let found = match error.remedy() {
+            Some(Remedy::Limit { limit, .. }) => Some(limit),
+            _ => None,
+        };
+        assert_eq!(found, limit, "{error}");
+        let message = error.to_string();
+        assert_eq!(
+            message.contains("raise the limit"),
+            limit.is_some(),
+            "{message}"
+        );
+        assert_eq!(
+            message.contains("container more memory"),
+            limit.is_none(),
+            "{message}"
+        );
+    }
 }
 
 #[test]

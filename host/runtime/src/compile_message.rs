@@ -255,7 +255,7 @@ failures! {
     Import { name: String },
     Task { reason: String },
     Compile { reason: String },
-    CompileLimit { limit: Limit, reason: String },
+    CompileLimit { limit: Option<Limit>, reason: String },
     Fuel { phase: Phase, used: Fuel, allowed: Fuel },
     Deadline { phase: Phase, allowed: Duration },
     Memory { phase: Phase, asked: ByteSize, allowed: ByteSize },

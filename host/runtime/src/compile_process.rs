@@ -187,7 +187,7 @@ fn wait(
             }
             () = cancelled.cancelled() => Err(Error::internal("a cancelled load was waited for")),
             () = tokio::time::sleep(time) => Err(Error::CompileLimit {
-                limit: Limit::CompileTime,
+                limit: Some(Limit::CompileTime),
                 reason: format!("it took longer than {} s", time.as_secs()),
             }),
         }
@@ -207,7 +207,7 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
     const SIGKILL: i32 = 9;
     if is_failed_allocation(words) {
         return Error::CompileLimit {
-            limit: Limit::CompileMemory,
+            limit: Some(Limit::CompileMemory),
             reason: format!("it needed more memory than {}", limits.memory),
         };
     }
@@ -218,12 +218,18 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
     }
     match status.signal() {
         Some(SIGXCPU) => Error::CompileLimit {
-            limit: Limit::CompileTime,
+            limit: Some(Limit::CompileTime),
             reason: "it needed more processor time than it may have".to_owned(),
         },
-        Some(SIGXFSZ | SIGKILL) => Error::CompileLimit {
-            limit: Limit::CompileMemory,
-            reason: "the system ended it: it needed more memory than there is".to_owned(),
+        // Its files are all in memory, and may be as large as that.
+        Some(SIGXFSZ) => Error::CompileLimit {
+            limit: Some(Limit::CompileMemory),
+            reason: format!("it needed more memory than {}", limits.memory),
+        },
+        // It had not reached its own limit.
+        Some(SIGKILL) => Error::CompileLimit {
+            limit: None,
+            reason: "the system killed it, as it does when memory runs out".to_owned(),
         },
         Some(signal) => Error::Compile {
             reason: format!("the compiler crashed (signal {signal})"),

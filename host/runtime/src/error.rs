@@ -101,13 +101,10 @@ pub enum Error {
     },
 
     /// `compile.limit`: making code of the component took more than it may.
-    #[error(
-        "compiling the component was stopped: {reason}; raise the limit `{limit}` if you trust the model \
-         with it"
-    )]
+    #[error("compiling the component was stopped: {reason}; {}", more_to_compile(*limit))]
     CompileLimit {
-        /// The limit that was reached.
-        limit: Limit,
+        /// The limit that was reached; `None` where the system had no more to give.
+        limit: Option<Limit>,
         /// Which limit.
         reason: String,
     },
@@ -381,6 +378,9 @@ impl Error {
     /// An operator's log is no place for such an error.
     pub(crate) fn is_of_the_caller(&self) -> bool {
         matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Idle { .. }
                 | Self::Chunks { .. }
                 | Self::Deadline {
                     phase: Phase::Request,
@@ -402,9 +402,6 @@ impl Error {
                     phase: Phase::Request,
                     ..
                 }
-            self,
-            Self::Busy { .. }
-                | Self::Idle { .. }
                 | Self::TooLarge { .. }
                 | Self::InvalidInput { .. }
                 | Self::RefusedInput { .. }
@@ -442,7 +439,7 @@ impl Error {
                 });
             }
             Self::Cap { limit, asked, .. } => ((*limit)?, Some(asked.replace(' ', ""))),
-            Self::CompileLimit { limit, .. } => (*limit, None),
+            Self::CompileLimit { limit, .. } => ((*limit)?, None),
             Self::Chunks { .. } => (Limit::Chunks, None),
             Self::Idle { .. } => (Limit::Idle, None),
             Self::Busy { limit, .. } => ((*limit)?, None),
@@ -480,6 +477,17 @@ fn way_out(limit: Option<Limit>) -> String {
     match limit {
         Some(limit) => format!("raise the cap on `{limit}` if you trust the model with it"),
         None => "no setting raises it, ask the publisher for a component of fewer parts".to_owned(),
+    }
+}
+
+/// The end of an error about compiling.
+fn more_to_compile(limit: Option<Limit>) -> String {
+    match limit {
+        Some(limit) => format!("raise the limit `{limit}` if you trust the model with it"),
+        // A higher limit would let it ask for still more of what is not there.
+        None => {
+            "give the machine or its container more memory, or load fewer models at once".to_owned()
+        }
     }
 }
 

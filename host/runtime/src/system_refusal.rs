@@ -13,7 +13,7 @@ use crate::limit_table::Limit;
 pub(crate) fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
     let refusal = system_refusal(error)?;
     (refusal.raw_os_error() == Some(Errno::NOMEM.raw_os_error())).then(|| Error::CompileLimit {
-        limit: Limit::CompileMemory,
+        limit: Some(Limit::CompileMemory),
         reason: format!("the system gave no more memory: {refusal}"),
     })
 }
