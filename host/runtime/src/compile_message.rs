@@ -23,7 +23,8 @@ use crate::limits::Budget;
 use crate::sealed_file::SealedFile;
 use crate::snapshot::{Init, LastWords};
 
-/// The longest head: names of files, or what a guest has logged.
+/// The longest head: names of files, or what a guest has logged, which [`MAX_INIT_LOG`](crate::limits::MAX_INIT_LOG)
+/// bounds.
 const MAX_HEAD_BYTES: u32 = 8 << 20;
 
 /// What is to be compiled, and with what. The component and the files follow, in this order.
@@ -273,23 +274,62 @@ failures! {
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::compile::SandboxStart;
+    use crate::compile::{InitReport, SandboxStart};
+    use crate::guest_log::{LogLevel, LogSink};
+    use crate::limits::{Limits, MAX_LOG};
 
     const CODE: &[u8] = b"native code";
 
-    fn answer() -> Vec<u8> {
-        let facts = CompiledFacts {
+    fn facts() -> CompiledFacts {
+        CompiledFacts {
             start: SandboxStart::Cold {
                 reason: "a test".to_owned(),
             },
             init: None,
             layers: Vec::new(),
-        };
+        }
+    }
+
+    fn answer() -> Vec<u8> {
         let mut answer = Vec::new();
-        let code = CODE.to_vec();
+        let (facts, code) = (facts(), CODE.to_vec());
         let made = Ok(CompiledModel { facts, code });
         write_answer(&mut answer, made, GuestLog::default()).unwrap();
         answer
+    }
+
+    /// A quotation mark takes two bytes in JSON, and a message without text takes as many as its name.
+    #[test]
+    fn the_longest_log_of_init_fits_into_an_answer() {
+        let limits = Limits {
+            log: MAX_LOG,
+            ..Limits::default()
+        };
+        for text in ["\"".repeat(1_000), "\t\\\u{1b}".repeat(400), String::new()] {
+            let sink = LogSink::new(limits.init_log());
+            // A message costs 64 bytes at the least.
+            for _ in 0..=limits.init_log().bytes() / 64 {
+                sink.write(LogLevel::Error, &text);
+            }
+            let mut facts = facts();
+            facts.init = Some(InitReport {
+                fuel: Fuel::new(u64::MAX),
+                peak_memory: limits.memory,
+                wall: Duration::MAX,
+                log: sink.snapshot(),
+            });
+            let code = CODE.to_vec();
+            let mut answer = Vec::new();
+            let made = Ok(CompiledModel { facts, code });
+            write_answer(&mut answer, made, GuestLog::default()).unwrap();
+            read_answer(&mut &answer[..], 1_000).unwrap().unwrap();
+
+            let failed = Error::internal("a test");
+            let mut answer = Vec::new();
+            write_answer(&mut answer, Err(failed), sink.take()).unwrap();
+            let error = read_answer(&mut &answer[..], 1_000).unwrap().err().unwrap();
+            assert_eq!(error.code(), "internal.bug");
+        }
     }
 
     #[test]

@@ -500,7 +500,7 @@ impl HostInner {
                 assets: AssetFiles::of(model.bundle()),
                 budget: model.init_budget(),
                 output: model.output_bytes(),
-                log: self.limits.log,
+                log: self.limits.init_log(),
                 host_kernels: model.is_granted_host_kernels(),
                 said: LastWords::default(),
             },

@@ -140,6 +140,11 @@ pub(crate) const MAX_OUTPUT: ByteSize = ByteSize::from_mib(4 * 1024);
 /// The most log that is kept of one sandbox. The host holds it outside of the sandbox's memory.
 pub(crate) const MAX_LOG: ByteSize = ByteSize::from_mib(1024);
 
+/// The most log that is kept of `init`, whatever the limit allows. It comes from the process that compiles in the
+/// head of a message and stands in the header of a cache's entry, as JSON of up to twice that: both are bounded,
+/// since the host holds them whole.
+pub(crate) const MAX_INIT_LOG: ByteSize = ByteSize::from_mib(1);
+
 /// The least memory of a process that compiles: with less it does not start.
 pub(crate) const MIN_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1);
 
@@ -298,7 +303,8 @@ pub struct Limits {
     pub init: InitLimits,
     /// The most that compiling may take.
     pub compile: CompileLimits,
-    /// Bytes of log, standard output and standard error that are kept of one sandbox.
+    /// Bytes of log, standard output and standard error that are kept of one sandbox. Of `init`, which is run once
+    /// for all of them, 1 MiB is kept at most.
     pub log: ByteSize,
     /// Bytes of one encoded or raw image.
     pub image: ByteSize,
@@ -363,6 +369,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Bytes of log that are kept of `init`.
+    pub(crate) fn init_log(&self) -> ByteSize {
+        self.log.min(MAX_INIT_LOG)
+    }
+
     /// For hosts that serve strangers' models of a few megabytes: 1 MiB an image, 1,000 characters a text, 5 s
     /// a request, 100 MiB a sandbox, for `init` too, and half a second to ask for the next chunk. The rest as
     /// by default.
