@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::host_kernels::{Capability, Grants, KernelThreads, PackedLayers};
 use crate::limits::Limits;
-use crate::limits_check::{check_limits, check_threads};
+use crate::limits_check::{check_limits, check_request_limits, check_threads};
 use crate::load_options::{LoadOptions, RequestLimits, RollbackProtection, Terms};
 use crate::loads::{LoadTurn, Loads};
 use crate::model::Model;
@@ -347,6 +347,7 @@ impl Host {
         rule: ReleaseRule,
         terms: Terms,
     ) -> Result<Model> {
+        check_request_limits(terms.at_most)?;
         let turn = self.inner.loads.enter().await?;
         // Whoever stops waiting for the model stops its `init`.
         let cancelled = CancellationToken::new();

@@ -11,6 +11,7 @@ use crate::limits::{
     Limits, MAX_BUNDLE, MAX_COMPILE_MEMORY, MAX_COMPONENT, MAX_LOADS, MAX_LOG, MAX_MEMORY,
     MAX_OUTPUT, MAX_THREADS, MAX_TIME, MAX_WAITING, MIN_COMPILE_MEMORY, MIN_MEMORY, MIN_TIME,
 };
+use crate::load_options::RequestLimits;
 
 /// Refuses a value that is out of bounds. `name` is the field's, or the method's of the builder.
 fn check<T: PartialOrd>(
@@ -73,6 +74,19 @@ pub(crate) fn check_limits(limits: &Limits) -> Result<()> {
     number("queue", limits.queue, 1, MAX_WAITING)?;
     number("loads", limits.loads, 1, MAX_LOADS)?;
     number("waiting_loads", limits.waiting_loads, 0, MAX_WAITING)
+}
+
+/// Refuses less for a request than anything could run with, and more than a limit of the host's may be.
+pub(crate) fn check_request_limits(at_most: RequestLimits) -> Result<()> {
+    if let Some(memory) = at_most.memory {
+        number("memory", memory, MIN_MEMORY, MAX_MEMORY)?;
+    }
+    if let Some(fuel) = at_most.fuel {
+        number("fuel", fuel, Fuel::new(1), Fuel::new(u64::MAX))?;
+    }
+    at_most
+        .deadline
+        .map_or(Ok(()), |deadline| time("deadline", deadline))
 }
 
 /// The same for a number of threads.
@@ -162,6 +176,35 @@ mod tests {
         assert_refused("waiting_loads", |limits| limits.waiting_loads = usize::MAX);
         for (name, threads) in [("threads", 10_000_000), ("kernel_threads", usize::MAX)] {
             let error = check_threads(name, Some(threads)).unwrap_err();
+            assert_eq!(error.code(), "usage.limits");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn less_for_a_request_than_anything_could_run_with_is_refused_by_name() {
+        type Change = fn(&mut RequestLimits);
+        let cases: [(&str, Change); 6] = [
+            ("memory", |at_most| {
+                at_most.memory = Some(ByteSize::from_bytes(0))
+            }),
+            ("memory", |at_most| {
+                at_most.memory = Some(ByteSize::from_bytes(65_535))
+            }),
+            ("memory", |at_most| {
+                at_most.memory = Some(ByteSize::from_bytes(u64::MAX))
+            }),
+            ("fuel", |at_most| at_most.fuel = Some(Fuel::new(0))),
+            ("deadline", |at_most| {
+                at_most.deadline = Some(Duration::ZERO)
+            }),
+            ("deadline", |at_most| at_most.deadline = Some(Duration::MAX)),
+        ];
+        for (name, change) in cases {
+            let mut at_most = RequestLimits::default();
+            check_request_limits(at_most).unwrap();
+            change(&mut at_most);
+            let error = check_request_limits(at_most).unwrap_err();
             assert_eq!(error.code(), "usage.limits");
             assert!(error.to_string().contains(name), "{error}");
         }

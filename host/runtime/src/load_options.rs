@@ -27,7 +27,9 @@ pub struct LoadOptions {
 }
 
 /// What each request to a loaded model may cost at most, where that is less than its manifest asks for.
-/// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`.
+/// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`. Values that a field of
+/// [`Limits`](crate::Limits) could not have, such as zero, are refused before anything is loaded
+/// (`usage.limits`).
 ///
 /// ```
 /// use ampoule::{LoadOptions, RequestLimits};

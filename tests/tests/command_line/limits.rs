@@ -209,6 +209,18 @@ fn a_limit_that_cannot_work_names_its_option() {
     }
 }
 
+#[test]
+fn less_for_a_call_than_anything_could_run_with_names_its_option_before_a_model_is_looked_at() {
+    let operator = Operator::new();
+    for (option, value) in [("--memory", "0"), ("--memory", "63KiB"), ("--fuel", "0")] {
+        let mut embed = operator.ampoule(&["embed", "x", "--json", option, value]);
+        let output = embed.args(["--model", "/nowhere"]).output().unwrap();
+        assert_fails(&output, "usage.limits", 2);
+        let message = message(&output);
+        assert!(message.contains(&format!("{option} sets it")), "{message}");
+    }
+}
+
 /// "Raise the cap" where there is none to raise sends somebody looking for it.
 #[test]
 fn a_bound_that_no_setting_moves_says_so_and_names_no_option() {
