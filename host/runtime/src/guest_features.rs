@@ -1,5 +1,6 @@
 //! What of WebAssembly guests may use, and finding out from a component's bytes whether it uses more.
 
+use ampoule_signing::text;
 use wasmtime::wasmparser::{
     BinaryReaderError, FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures,
 };
@@ -34,11 +35,24 @@ pub(crate) enum Depth {
 ///
 /// `compile.failed`, as compiling it would.
 pub(crate) fn check_features(component: &[u8], depth: Depth) -> Result<()> {
-    validate(component, depth).map_err(|error| Error::malformed(&error))
+    validate(component, depth, guest_features()).map_err(|error| {
+        // Only a component that uses what is switched off is valid where everything is switched on.
+        match validate(component, depth, WasmFeatures::all()) {
+            Ok(()) => Error::Compile {
+                reason: text::sentence(&format!(
+                    "it uses a feature of WebAssembly that this host has switched off: {error}"
+                )),
+            },
+            Err(_) => Error::malformed(&error),
+        }
+    })
 }
 
-fn validate(component: &[u8], depth: Depth) -> Result<(), BinaryReaderError> {
-    let features = guest_features();
+fn validate(
+    component: &[u8],
+    depth: Depth,
+    features: WasmFeatures,
+) -> Result<(), BinaryReaderError> {
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
@@ -106,6 +120,12 @@ mod tests {
             let bytes = wat::parse_str(format!("(component {text})")).unwrap();
             let ours = check_features(&bytes, Depth::Bodies);
             let engines = Component::from_binary(&engine, &bytes);
+            if let Err(error) = &ours {
+                assert!(
+                    error.to_string().contains("switched off"),
+                    "{text}: {error}"
+                );
+            }
             assert_eq!(
                 ours.is_ok(),
                 engines.is_ok(),
@@ -119,6 +139,24 @@ mod tests {
             }) += 1;
         }
         assert!(taken >= 10 && refused >= 15, "{taken} {refused}");
+    }
+
+    #[test]
+    fn what_is_no_component_is_not_called_a_feature() {
+        let wrong_type = "(component (core module (func (result i32) (i64.const 1))))";
+        for bytes in [
+            b"not webassembly at all".to_vec(),
+            wat::parse_str(wrong_type).unwrap(),
+        ] {
+            let error = check_features(&bytes, Depth::Bodies).unwrap_err();
+            assert_eq!(error.code(), "compile.failed");
+            let message = error.to_string();
+            assert!(
+                message.contains("not a valid WebAssembly component"),
+                "{message}"
+            );
+            assert!(!message.contains("switched off"), "{message}");
+        }
     }
 
     #[test]

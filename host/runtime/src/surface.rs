@@ -88,7 +88,7 @@ impl Error {
     /// What no parser of components understands.
     pub(crate) fn malformed(error: &BinaryReaderError) -> Self {
         Self::Compile {
-            reason: text::sentence(&format!("not a WebAssembly component: {error}")),
+            reason: text::sentence(&format!("not a valid WebAssembly component: {error}")),
         }
     }
 }
