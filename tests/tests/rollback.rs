@@ -34,6 +34,24 @@ fn an_older_release_is_refused_once_a_newer_one_was_run() {
     assert_runs(&embed(second.path()));
     assert_fails(&embed(first.path()), "trust.rollback", 3);
     assert_fails(&verify(first.path()), "trust.rollback", 3);
+    let inspect = |bundle: &Path, more: &[&str]| {
+        let mut command = operator.ampoule(&["inspect", "--json"]);
+        let output = command.arg(bundle).args(more).output().unwrap();
+        json_of(&output)["verdict"].clone()
+    };
+    let verdict = inspect(first.path(), &[]);
+    assert_eq!(verdict["code"], "trust.rollback", "{verdict}");
+    assert_eq!(
+        (&verdict["trusted"], &verdict["admitted"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(inspect(second.path(), &[])["admitted"], true);
+    // What loading finds first is what is said.
+    let verdict = inspect(first.path(), &["--output-bytes", "1KiB"]);
+    assert_eq!(verdict["code"], "trust.rollback", "{verdict}");
+    // Nothing is said of releases of a bundle that nobody vouches for.
+    let stranger = Operator::new().good().write();
+    assert_eq!(inspect(stranger.path(), &[])["trusted"], false);
     assert_runs(&embed(second.path()));
 
     // Another machine's memory is another one.

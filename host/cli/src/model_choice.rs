@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use ampoule::{Bundle, LoadOptions, Model, ModelReference, RollbackProtection, Task, TrustStore};
+use ampoule::{
+    Bundle, LoadOptions, Model, ModelReference, ReleaseState, RollbackProtection, Task, TrustStore,
+};
 
 use crate::arguments::{BundleCommand, ModelOption};
 use crate::built_in;
@@ -71,6 +73,12 @@ impl ModelChoice {
             Some(_) => settings.trust_store(),
             None => built_in::trust(),
         }
+    }
+
+    /// Returns the releases that it is held against, if there are any: none are remembered of the built-in one,
+    /// which is as old as the program that it is part of, or without a directory for them.
+    pub(crate) fn releases(&self, settings: &Settings) -> Option<ReleaseState> {
+        self.path.as_ref().and(settings.releases().ok())
     }
 
     /// Verifies, admits, compiles and initialises it.

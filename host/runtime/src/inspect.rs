@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ampoule_signing::{Bundle, KeyId, Manifest, TrustStore};
+use ampoule_signing::{Bundle, KeyId, Manifest, ReleaseState, Sha256Digest, TrustStore};
 
 use crate::admission::{admit, admit_manifest};
 use crate::error::{Error, Result};
@@ -32,8 +32,12 @@ pub struct Inspection {
     /// [`Model::start`](crate::Model::start) knows.
     pub snapshot_obstacle: Option<String>,
     /// Nothing for a bundle that is trusted and admitted, and the reason for any other. Compiling and
-    /// initialising it, which is not done here, may still fail.
+    /// initialising it, which is not done here, may still fail. Which releases a host remembers is only asked by
+    /// [`Inspection::after`].
     pub verdict: Result<()>,
+    /// The digest of the manifest's bytes, **unverified**.
+    digest: Sha256Digest,
+    is_trusted: bool,
 }
 
 impl Inspection {
@@ -42,12 +46,23 @@ impl Inspection {
     /// is trusted; its files were not looked at.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        match &self.verdict {
-            // Found out when everything that is signed has been believed.
-            Err(Error::Untrusted(ampoule_signing::Error::FileTooLarge { .. })) => true,
-            Err(Error::Untrusted(_) | Error::TrustUnread { .. }) => false,
-            _ => true,
+        self.is_trusted
+    }
+
+    /// Holds a trusted bundle against the releases that were run before, as loading does: the verdict on one that
+    /// may not follow them is `trust.rollback`, `trust.release-reused` or `trust.releases-full`; on any while
+    /// `releases` cannot be read, the reason for that.
+    #[must_use]
+    pub fn after(mut self, releases: &ReleaseState) -> Self {
+        // A file that is too large is found before releases are looked at.
+        let is_looked_at = match &self.verdict {
+            Err(Error::Untrusted(_)) => false,
+            _ => self.is_trusted,
+        };
+        if is_looked_at && let Err(error) = releases.check(&self.manifest, self.digest) {
+            self.verdict = Err(error.into());
         }
+        self
     }
 
     /// Returns true for a bundle that is trusted and that the host's policy lets run.
@@ -76,6 +91,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
     let bundle = bundle.with_max_size(limits.component.min(limits.bundle));
     let manifest = bundle.unverified_manifest()?;
     let signatures = bundle.envelope().key_ids();
+    let digest = Sha256Digest::of(bundle.envelope().payload());
     let component = bundle.unverified_component();
     let snapshot_obstacle = match &component {
         Ok(component) => snapshot::obstacle(component),
@@ -85,12 +101,20 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         .map_err(Into::into)
         .and_then(|component| ComponentSurface::read(&component));
     let verdict = judge(bundle.with_max_size(limits.bundle), trust, limits);
+    let is_trusted = match &verdict {
+        // Found out when everything that is signed has been believed.
+        Err(Error::Untrusted(ampoule_signing::Error::FileTooLarge { .. })) => true,
+        Err(Error::Untrusted(_) | Error::TrustUnread { .. }) => false,
+        _ => true,
+    };
     Ok(Inspection {
         manifest,
         signatures,
         surface,
         snapshot_obstacle,
         verdict,
+        digest,
+        is_trusted,
     })
 }
 

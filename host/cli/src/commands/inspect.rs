@@ -51,7 +51,10 @@ pub(crate) fn run(command: BundleCommand, settings: &Settings, json: bool) -> Re
         Err(Error::NoTrust) => TrustStore::new(),
         other => other?,
     };
-    let inspection = ampoule::inspect_bundle(bundle, &trust, &settings.limits)?;
+    let mut inspection = ampoule::inspect_bundle(bundle, &trust, &settings.limits)?;
+    if let Some(releases) = choice.releases(settings) {
+        inspection = inspection.after(&releases);
+    }
     let document = describe(&inspection, settings);
     if json {
         return output::json(&document);
