@@ -12,8 +12,7 @@ pub(crate) fn eval(workspace: &Workspace, every: u32) -> Result<()> {
     process::run(
         process::cargo()
             .current_dir(workspace.root())
-            .args(["run", "--release", "--package", "ampoule-tests"])
-            .args(["--example", "evaluate", "--"])
+            .args(["run", "--release", "--example", "evaluate", "--"])
             .arg(every.to_string()),
     )
 }

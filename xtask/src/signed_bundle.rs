@@ -100,23 +100,29 @@ pub(crate) fn trust(
 
 /// Builds `ampoule` and `ampoule-sign`.
 pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Result<()> {
-    build_host(workspace, profile, &["ampoule-cli", "ampoule-signing"])
+    process::run(&mut host_build(
+        workspace,
+        profile,
+        &["ampoule", "ampoule-sign"],
+    ))
 }
 
 /// Builds `ampoule-sign`, which does not contain the bundle that it may be wanted for.
 pub(crate) fn build_signer(workspace: &Workspace, profile: HostProfile) -> Result<()> {
-    build_host(workspace, profile, &["ampoule-signing"])
+    process::run(&mut host_build(workspace, profile, &["ampoule-sign"]))
 }
 
-fn build_host(workspace: &Workspace, profile: HostProfile, packages: &[&str]) -> Result<()> {
+/// Names programs and no packages: with packages named, cargo would select the features that those alone ask for,
+/// and compile Wasmtime anew for another set of them.
+fn host_build(workspace: &Workspace, profile: HostProfile, programs: &[&str]) -> Command {
     let mut build = process::cargo();
     build
         .current_dir(workspace.root())
         .args(["build", profile.argument()]);
-    for package in packages {
-        build.args(["--package", package]);
+    for program in programs {
+        build.args(["--bin", program]);
     }
-    process::run(&mut build)
+    build
 }
 
 /// `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
@@ -138,4 +144,30 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::copy(from, to)
         .map(|_| ())
         .with_context(|| format!("cannot copy {}", from.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What selects packages, and with them features, for cargo.
+    const SELECTS: [&str; 4] = ["-p", "--package", "--workspace", "--exclude"];
+
+    /// A newcomer's first command selects the default members, since it names no package.
+    #[test]
+    fn xtask_and_the_programs_are_built_with_the_features_of_the_first_command() {
+        let workspace = Workspace::load().unwrap();
+        let build = host_build(&workspace, HostProfile::Release, &["ampoule"]);
+        let arguments = build.get_args().map(|word| word.to_str().unwrap());
+        let config = workspace.root().join(".cargo/config.toml");
+        let config = std::fs::read_to_string(config).unwrap();
+        let alias = config.lines().find(|line| line.starts_with("xtask = "));
+        let alias = alias.unwrap().split(['"', ' ']);
+        assert!(alias.clone().any(|word| word == "--release"), "{config}");
+        let selecting: Vec<_> = arguments
+            .chain(alias)
+            .filter(|word| SELECTS.contains(word))
+            .collect();
+        assert!(selecting.is_empty(), "{selecting:?}");
+    }
 }

@@ -204,3 +204,21 @@ impl HostProfile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_compiled_without_optimisation_in_the_dev_profile() {
+        let workspace = Workspace::load().unwrap();
+        let manifest = std::fs::read_to_string(workspace.root().join("Cargo.toml")).unwrap();
+        for package in &workspace.packages {
+            let table = format!("[profile.dev.package.{}]\nopt-level = 0\n", package.name);
+            assert!(
+                manifest.contains(&table),
+                "Cargo.toml needs\n{table}debug = \"line-tables-only\""
+            );
+        }
+    }
+}
