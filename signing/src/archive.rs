@@ -81,7 +81,7 @@ impl Archive {
         Some(FileStamp::of(&self.file.metadata().ok()?))
     }
 
-    /// What counts what is read of its files.
+    /// Returns the counter for what is read of the archive's files.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }

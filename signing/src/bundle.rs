@@ -233,7 +233,7 @@ impl VerifiedManifest {
         self.signed.digest
     }
 
-    /// What the trust said of it.
+    /// Returns the trust's decision on the manifest.
     #[must_use]
     pub fn decision(&self) -> &TrustDecision {
         &self.decision
@@ -277,7 +277,7 @@ impl VerifiedManifest {
     }
 }
 
-/// What a bundle that [`Bundle::check`] found in order says, without its files.
+/// The manifest and the trust's decision of a bundle that [`Bundle::check`] found in order, without its files.
 #[derive(Clone, Debug)]
 pub struct CheckedBundle {
     signed: SignedManifest,

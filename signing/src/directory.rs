@@ -18,7 +18,7 @@ use crate::permissions::{Guard, Rule};
 use crate::progress::Progress;
 use crate::turn::take_or_say;
 
-/// What becomes of a file or a directory when a directory is listed.
+/// Decision on a file or a directory while a directory is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Visit {
     /// A file is listed; a directory is looked into.
@@ -107,7 +107,7 @@ impl Directory {
         }
     }
 
-    /// What counts what is read of the files in it.
+    /// Returns the counter for what is read of the directory's files.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -192,7 +192,7 @@ impl Directory {
         self.replace_with(name, mode, |file| file.write_all(bytes))
     }
 
-    /// The same with a content that is never whole in memory.
+    /// Puts a file into place as [`Directory::replace`] does, with a content that is never whole in memory.
     pub(crate) fn replace_with(
         &self,
         name: &str,

@@ -229,7 +229,7 @@ pub enum Error {
          out with `ampoule-sign init --exclude {first}`, or say --allow-secret {first} if it is no secret"
     )]
     UsageSecret {
-        /// What was found: paths, and what each looks like.
+        /// The paths that were found, and what each looks like.
         found: String,
         /// The pattern of [`FileRules`](crate::FileRules) that fits the first path and no other, quoted for a
         /// shell.
@@ -268,15 +268,15 @@ pub enum Error {
         waited.as_secs()
     )]
     Locked {
-        /// What is locked, in words: "the trust directory".
+        /// Words for what is locked: "the trust directory".
         what: String,
-        /// How long it was waited for.
+        /// The time that this process waited for the lock.
         waited: Duration,
     },
     /// `io.clock`: the system's clock is off, so that nothing can be said about what has expired.
     #[error("the system's clock cannot be right: it says {found}; set it, and try again")]
     Clock {
-        /// What it says.
+        /// The time that the clock shows, in words where it is no timestamp.
         found: String,
     },
     /// `internal.encoding`: something that always encodes did not. A bug of ours.

@@ -16,7 +16,7 @@ const MATCHING: MatchOptions = MatchOptions {
     require_literal_leading_dot: false,
 };
 
-/// What a publisher says of the files of a directory, in patterns.
+/// Rules of a publisher for the files of a directory, in patterns.
 ///
 /// A pattern without a slash fits names wherever they are (`*.onnx`); one with a slash fits paths from the
 /// directory on (`onnx/*.onnx`, `**/old/*`). `*` and `?` stay within a name, `**` goes over several, `[a-c]` is
@@ -34,7 +34,7 @@ pub struct FileRules {
 pub struct LeftOut {
     /// The path in the directory; a directory's ends in a slash.
     pub path: String,
-    /// What it is, for people: "version control".
+    /// The reason, for people: "version control", "excluded".
     pub reason: &'static str,
 }
 
@@ -147,8 +147,8 @@ impl FileRules {
         Ok((paths, left_out))
     }
 
-    /// Why a file or a directory is left out, if it is. What is in a directory that is left out is not
-    /// asked for.
+    /// Returns the reason why a file or a directory is left out, if there is one. Callers do not ask about what is
+    /// in a directory that is left out.
     fn left_out(&self, path: &str, is_directory: bool) -> Option<&'static str> {
         let fits = |globs: &[Glob]| globs.iter().any(|glob| glob.fits(path, is_directory));
         if fits(&self.exclude) {
@@ -158,18 +158,18 @@ impl FileRules {
         leftovers::kind(name).filter(|_| !fits(&self.include))
     }
 
-    /// Whether something in a directory that programs leave for themselves may be taken back.
+    /// Returns whether something in a directory that is left out for this reason may be taken back.
     fn looks_into(&self, reason: &str) -> bool {
         reason != EXCLUDED && !self.include.is_empty()
     }
 
-    /// Whether a file of such a directory is taken back.
+    /// Returns whether a file in a directory that is left out is taken back.
     fn takes_back(&self, path: &str) -> bool {
         self.include.iter().any(|glob| glob.fits_or_above(path))
             && !self.exclude.iter().any(|glob| glob.fits_or_above(path))
     }
 
-    /// Whether a file may look like a secret.
+    /// Returns whether the publisher lets a file look like a secret.
     pub(crate) fn allows_secret(&self, path: &str) -> bool {
         self.secrets.iter().any(|glob| glob.fits_or_above(path))
     }
@@ -245,7 +245,7 @@ impl Glob {
         (is_directory || !self.directories_only) && self.pattern.matches_with(text, MATCHING)
     }
 
-    /// Whether it fits a file or a directory that the file is in.
+    /// Returns whether the pattern fits a file, or a directory that the file is in.
     fn fits_or_above(&self, path: &str) -> bool {
         self.fits(path, false)
             || path

@@ -378,8 +378,8 @@ fn signing_key(document: &[u8]) -> Result<SigningKey, Found> {
         .map_err(|_| "a key of Ed25519 that is damaged, or has another's public half".into())
 }
 
-/// Whether what a password opened begins as PKCS#8 does, with a version and an algorithm: what is wrong then
-/// is not the password.
+/// Returns whether what a password opened begins as PKCS#8 does, with a version and an algorithm. If so, the
+/// password is not at fault.
 fn is_private_key(document: &[u8]) -> bool {
     SliceReader::new(document)
         .and_then(|mut reader| {

@@ -23,7 +23,7 @@ const MAX_SCRYPT_P: u16 = 16;
 /// The most rounds that a key file may make PBKDF2 take (OpenSSL writes such files): some seconds.
 const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 
-/// What makes a key of it that can be read.
+/// Advice that turns the key into one that can be read.
 const WRITE_ANEW: &str = "write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW`";
 /// OpenSSL 3 keeps the ciphers of the time before AES in a module of its own.
 const WRITE_ANEW_OLD: &str =
@@ -377,7 +377,7 @@ mod tests {
         }
     }
 
-    /// What PKCS#5 means where no function is named.
+    /// HMAC-SHA-1 is the function of PKCS#5 where none is named.
     #[test]
     fn a_key_without_a_function_is_one_of_hmac_sha_1() {
         for (salt, function) in [

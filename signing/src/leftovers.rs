@@ -1,7 +1,7 @@
 //! Names what programs leave in a directory for themselves: a model folder is often a clone, was looked at by a
 //! file manager, and was downloaded by a tool with a cache.
 
-/// What lies in directories and files of these names, wherever they are. `*` at an end stands for anything.
+/// Names of files and directories that programs leave for themselves, by kind. One `*` stands for anything.
 const LEFTOVERS: &[(&str, &[&str])] = &[
     (
         "version control",
@@ -62,8 +62,8 @@ const LEFTOVERS: &[(&str, &[&str])] = &[
     ("a packed bundle", &["*.ampoule"]),
 ];
 
-/// What a file or a directory of this name is, if programs leave such for themselves. Case is that of the
-/// systems they come from, most of which do not tell cases apart: it does not count.
+/// Returns the kind of a file or a directory of this name, if programs leave such for themselves. Case does not
+/// count: most of the systems that such files come from do not tell cases apart.
 pub(crate) fn kind(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     LEFTOVERS

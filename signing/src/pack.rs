@@ -17,7 +17,7 @@ use crate::permission_policy::Location;
 use crate::secrets;
 use crate::source::{Source, check_total};
 
-/// How messages call what is made.
+/// Name of the packed bundle in messages.
 const PACKED: &str = "the packed bundle";
 const UNPACKED: &str = "the bundle's directory";
 
@@ -36,7 +36,7 @@ pub fn pack_directory<'p>(dir: impl Into<Location<'p>>, file: &Path) -> Result<M
     pack_directory_by(dir, file, &FileRules::default())
 }
 
-/// The same by rules, of which those for secrets count: which files are in a bundle is signed already.
+/// Packs as [`pack_directory`] does, by rules. Only those for secrets count: the signed manifest names the files.
 ///
 /// # Errors
 ///

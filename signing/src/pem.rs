@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::key_kind::{Half, file_kind, label_kind};
 
-/// What was found in place of a key: text of this program, never of the file.
+/// Description of what was found in place of a key: text of this program, never of the file.
 pub(crate) type Found = Cow<'static, str>;
 
 /// The longest label of a block.

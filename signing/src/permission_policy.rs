@@ -44,7 +44,7 @@ pub struct Location<'p> {
 }
 
 impl Location<'_> {
-    /// The same, and `progress` counts what is read of the files there.
+    /// Returns the location with `progress` as the counter for what is read of the files there.
     #[must_use]
     pub fn with_progress(mut self, progress: &Progress) -> Self {
         self.progress = progress.clone();

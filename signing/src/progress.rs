@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many bytes of files were read and hashed, of how many that are known to be coming.
+/// Counts the bytes of files that were read and hashed, and those that are to be read, as far as is known.
 ///
 /// Hand it over with [`Location::with_progress`](crate::Location::with_progress), and look at it from another
 /// thread.

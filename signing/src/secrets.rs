@@ -17,10 +17,10 @@ use crate::key_kind::is_pkcs12;
 use crate::manifest::FileEntry;
 use crate::source::Opener;
 
-/// How much of a file is looked at. Keys and settings are shorter.
+/// Bytes of a file that are looked at, from its start. Keys and settings are shorter.
 const HEAD_BYTES: u64 = 64 << 10;
 
-/// How many finds a message names.
+/// The most finds that a message names.
 const MAX_NAMED: usize = 5;
 
 /// Names that say enough, in lower case; `*` at one end stands for anything.
@@ -140,7 +140,7 @@ pub(crate) fn refuse<'e>(
     found.refuse()
 }
 
-/// What looks like a secret among files.
+/// Files that look like secrets: the path of each, and its kind.
 #[derive(Default)]
 pub(crate) struct Secrets(Vec<(String, &'static str)>);
 
@@ -202,7 +202,7 @@ pub(crate) fn head(file: &File, path: &str, start: u64, size: u64) -> Result<Vec
     Ok(head)
 }
 
-/// What a file is by its name and those of the directories on the way to it.
+/// Returns the kind of secret that a file is by its name and those of the directories on the way to it.
 fn by_path(path: &str) -> Option<&'static str> {
     path.split('/').find_map(|name| {
         let name = name.to_ascii_lowercase();
@@ -398,7 +398,7 @@ fn holds_token(text: &[u8], start: &[u8], length: usize) -> bool {
     })
 }
 
-/// Whether a text holds `scheme://name:password@host`. Words that documentation puts there are none.
+/// Returns whether a text holds `scheme://name:password@host`. Words that documentation puts there are no passwords.
 fn holds_password_in_address(text: &[u8]) -> bool {
     const LONGEST: usize = 256;
     const WORDS: &[&[u8]] = &[

@@ -38,7 +38,7 @@ pub fn sign_directory<'p>(
     sign_directory_by(dir, keys, &FileRules::default())
 }
 
-/// The same by rules, of which those for secrets count: which files are in a bundle is in its manifest.
+/// Signs as [`sign_directory`] does, by rules. Only those for secrets count: the manifest names the files.
 ///
 /// # Errors
 ///

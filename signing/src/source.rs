@@ -125,7 +125,7 @@ impl Source {
         Ok(Sha256Digest::of_hasher(hasher))
     }
 
-    /// What opens the files of a manifest, on disk.
+    /// Returns an opener for the files of a manifest, on disk.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Source {
         })
     }
 
-    /// What counts what is read.
+    /// Returns the counter for what is read of the bundle's files.
     pub(crate) fn progress(&self) -> &Progress {
         static NOBODY: LazyLock<Progress> = LazyLock::new(Progress::default);
         match self {
@@ -173,7 +173,7 @@ pub(crate) fn open_directory(location: &Location<'_>) -> Result<Directory> {
     Directory::open(location, Rule::NotWorldWritable, "the bundle")
 }
 
-/// Whether all files of a manifest lie in a directory as it says. None is kept in memory.
+/// Refuses a directory in which not all files of a manifest lie as the manifest says. No file is kept in memory.
 pub(crate) fn check_directory(
     directory: &Directory,
     manifest: &Manifest,
@@ -237,7 +237,7 @@ pub(crate) enum Opener<'s> {
 }
 
 impl Opener<'_> {
-    /// Where a file's content is.
+    /// Returns the open file that holds a file's content, and the content's place in it.
     ///
     /// # Errors
     ///

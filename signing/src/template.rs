@@ -33,7 +33,7 @@ const CHUNKED_ABOVE: u64 = 64 << 20;
 /// The length of such a chunk: 4 MiB.
 const CHUNK_SIZE: NonZeroU32 = NonZeroU32::new(4 << 20).expect("it is not zero");
 
-/// How a file begins that stands for one which Git LFS keeps elsewhere (its specification, "The Pointer").
+/// Start of a file that stands for one which Git LFS keeps elsewhere (its specification, "The Pointer").
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// What a publisher decides about a bundle; the rest follows from the files.
@@ -107,7 +107,8 @@ impl ManifestTemplate {
         Ok(self.fill_by(dir, created, &FileRules::default())?.0)
     }
 
-    /// The same by rules, and what was left out by them, sorted. The component is taken whatever they say.
+    /// Fills the template as [`ManifestTemplate::fill`] does, by rules. Also returns what the rules left out, sorted.
+    /// The component is taken whatever the rules say.
     ///
     /// # Errors
     ///
@@ -233,7 +234,7 @@ impl FileSize {
         Ok(directory.open_file(&self.path)?.0.into_std())
     }
 
-    /// What a manifest says of it before it was read.
+    /// Returns the manifest's entry for a file not read yet, with the digest of no bytes in place of its own.
     fn entry(&self) -> FileEntry {
         FileEntry {
             path: self.path.clone(),

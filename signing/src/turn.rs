@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// How long a command waits for another that changes the same directory. Each holds the lock while it reads
+/// The longest wait of a command for another that changes the same directory. Each holds the lock while it reads
 /// and writes some small files, for milliseconds; whoever holds it for seconds hangs, or was stopped.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -15,7 +15,7 @@ pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How waiting for a lock has ended.
+/// Outcome of the wait for a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// The lock is held, until its file is closed.

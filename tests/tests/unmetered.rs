@@ -35,7 +35,7 @@ fn the_same_answer_comes_without_fuel_where_nothing_is_metered() {
     assert_eq!(unmetered.sandbox.start_fuel.get(), 0);
 }
 
-/// What the documents say of fuel: not only operators count, but what some of them move.
+/// Fuel pays not only for operators, but for what some of them move, as the documents say.
 #[test]
 fn each_byte_and_each_element_that_is_moved_in_bulk_costs_a_unit_of_fuel() {
     let acme = Publisher::new("acme");

@@ -150,7 +150,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// What selects packages, and with them features, for cargo.
+    /// Options by which cargo selects packages, and with them features.
     const SELECTS: [&str; 4] = ["-p", "--package", "--workspace", "--exclude"];
 
     /// A newcomer's first command selects the default members, since it names no package.

@@ -20,7 +20,7 @@ pub(super) fn check(bytes: &[u8]) {
     }
 }
 
-/// The same key, as others leave its file.
+/// Puts a remark and blank lines around a key, as other programs leave its file.
 fn around(text: &str) -> String {
     let text = text.trim_start_matches('\u{feff}').trim();
     format!("a remark\r\n{text}\r\n \n")

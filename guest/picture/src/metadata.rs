@@ -11,7 +11,7 @@ use crate::webp_chunks;
 /// Bytes that a compressed text of a PNG file may grow to, as in Pillow. A longer text turns nothing.
 const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// What a file says of its picture, besides the pixels.
+/// EXIF and XMP of a picture's file, each if the file has it.
 #[derive(Debug, Default)]
 pub(crate) struct Metadata<'a> {
     /// A TIFF file, with or without the prefix that EXIF has in a JPEG file.

@@ -12,23 +12,23 @@ use crate::decode::{Picture, decode_on};
 use crate::letterbox::fit;
 use crate::resample::{Filter, Passes, resample};
 
-/// What happens to a picture before a model sees it.
+/// Steps from a picture to the numbers that a model takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocess {
     /// Red, green and blue of what lies behind a see-through picture.
     pub background: [u8; 3],
     /// The size that the picture gets, if it gets another.
     pub resize: Option<Resize>,
-    /// How pixels are weighed when the picture is scaled.
+    /// Filter weights for scaling.
     pub filter: Filter,
     /// The order of the two passes of scaling.
     pub passes: Passes,
     /// Width and height of the part in the middle that is kept. A smaller picture gets black (0) around
     /// it, more on the left and above where the pixels are odd.
     pub crop: Option<[u32; 2]>,
-    /// What each byte is multiplied with, such as 1/255.
+    /// Factor of each byte, such as 1/255.
     pub rescale: Option<f64>,
-    /// What each colour is normalized by, after it is rescaled.
+    /// Mean and deviation by which each colour is normalized, after it is rescaled.
     pub normalize: Option<Normalize>,
     /// The order of the numbers.
     pub layout: Layout,
@@ -85,7 +85,7 @@ pub enum Layout {
     ChannelsLast,
 }
 
-/// What a model takes.
+/// Numbers that a model takes, and their shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     /// As the [`Layout`] has it. There are three channels: red, green, blue.

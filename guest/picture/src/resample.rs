@@ -17,7 +17,7 @@ const PRECISION_BITS: u32 = 22;
 /// Values of a pixel: red, green, blue.
 const CHANNELS: usize = 3;
 
-/// How a new pixel is made of the old ones around its middle. All but [`Nearest`](Filter::Nearest) grow
+/// Weights of the old pixels that a new one is made of. All filters but [`Nearest`](Filter::Nearest) grow
 /// with the scale, so that no pixel of a large picture is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -185,7 +185,7 @@ fn columns<'a>(picture: Picture<'a>, [_, height]: [u32; 2], filter: Filter) -> P
     }
 }
 
-/// What a sum begins with, so that it is rounded.
+/// Start value of each sum: half a unit, with which `to_byte` rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
 fn to_byte(sum: i32) -> u8 {

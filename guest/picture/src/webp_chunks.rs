@@ -116,7 +116,7 @@ fn extended(chunks: Chunks<'_>, header: &[u8]) -> Result<Vec<u8>, String> {
     Ok(file_of(&parts))
 }
 
-/// Whether a frame of an animation has an alpha channel.
+/// Returns whether a frame of an animation has an alpha channel.
 fn is_see_through(frame: &[u8]) -> bool {
     let rest = frame.get(FRAME_HEADER_BYTES..).unwrap_or_default();
     match (Chunks { rest }).next() {

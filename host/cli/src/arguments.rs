@@ -158,7 +158,7 @@ fn limit_given_to_trust(matches: &ArgMatches) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// What was matched at each level of commands, the program's own first.
+/// Returns the matches of each level of commands, the program's own first.
 fn levels(matches: &ArgMatches) -> Vec<&ArgMatches> {
     let mut levels = vec![matches];
     let mut last = matches;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 #[command(next_help_heading = "Limits")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LimitOptions {
-    /// What the limits are that nothing else says. strict is for models and requests of strangers: 1 MiB an
+    /// The preset for all limits that nothing else sets. strict is for models and requests of strangers: 1 MiB an
     /// image, 100MiB a sandbox, for loading too, and half a second between two chunks.
     #[arg(
         long = "limits",

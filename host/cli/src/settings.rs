@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     /// What is done about files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
-    /// What each request may cost at most, where that is less than its model asks for.
+    /// Limits of each request, where lower than its model asks for.
     pub(crate) at_most: RequestLimits,
 }
 

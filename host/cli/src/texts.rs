@@ -10,7 +10,7 @@ use crate::error::Error;
 /// The most bytes of a character in UTF-8.
 const BYTES_PER_CHAR: u64 = 4;
 
-/// What may end a line: a carriage return and a line feed.
+/// The longest end of a line: a carriage return and a line feed.
 const LINE_END_BYTES: u64 = 2;
 
 /// Returns the texts, each within the limits; `-` alone stands for the lines of standard input.

@@ -53,7 +53,7 @@ impl AdmittedModel {
         &self.tasks
     }
 
-    /// What one request may cost: what the manifest asks for, or less where the load asked for less.
+    /// Returns the budget of one request: what the manifest asks for, or less where the load asked for less.
     pub(crate) fn request_budget(&self) -> Budget {
         self.request
     }
@@ -78,7 +78,7 @@ impl AdmittedModel {
 #[derive(Debug)]
 pub(crate) struct AdmittedManifest {
     verified: VerifiedManifest,
-    /// What a sandbox gets.
+    /// Limits of a sandbox: what the manifest asks for, or less where the load asked for less.
     asked: ManifestLimits,
 }
 

@@ -43,7 +43,7 @@ type Slot = tokio::sync::Mutex<Weak<LoadedCode>>;
 /// The turn to make one code, until it is dropped.
 pub(crate) struct CodeTurn(OwnedMutexGuard<Weak<LoadedCode>>);
 
-/// How a load waits for another process that makes the same code.
+/// The wait of a load for another process that makes the same code.
 pub(crate) struct LockWait<'w> {
     pub(crate) patience: Duration,
     pub(crate) cancelled: &'w CancellationToken,

@@ -116,11 +116,11 @@ struct AnswerHead {
     code: u64,
 }
 
-/// Why there is no code.
+/// Head of an answer without code.
 #[derive(Serialize, Deserialize)]
 struct FailureHead {
     failure: Failure,
-    /// What the guest had said by then.
+    /// The guest's log up to the failure.
     said: GuestLog,
 }
 

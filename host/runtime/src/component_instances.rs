@@ -35,7 +35,7 @@ const ROOT: usize = 0;
 /// A component as it is written, or a core module.
 #[derive(Default)]
 struct Definition<'a> {
-    /// What its sections say, in order: each can only name what stands before it.
+    /// Entries of the definition's sections, in order: each can only name those before it.
     items: Vec<Item<'a>>,
     memories: usize,
     tables: usize,
@@ -185,7 +185,7 @@ enum Value {
     Instance(usize),
     /// A function of a component in here.
     Lifted,
-    /// What comes from outside, and is the host's.
+    /// A value from outside, which is the host's.
     Foreign,
 }
 
@@ -443,7 +443,7 @@ mod tests {
         .unwrap();
     }
 
-    /// The same components by every way that one can be named.
+    /// Names a component by an import, an outer alias and an export, and a module by an outer alias.
     #[test]
     fn a_component_that_is_passed_on_counts_where_it_is_instantiated() {
         let inner = |times: usize| {

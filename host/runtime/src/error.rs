@@ -274,7 +274,7 @@ pub enum Error {
     LimitRange {
         /// The field of [`Limits`](crate::Limits), or the method of [`HostBuilder`](crate::HostBuilder).
         name: &'static str,
-        /// What was asked for.
+        /// The value that was asked for.
         found: String,
         /// The least that works.
         least: String,

@@ -1,4 +1,4 @@
-//! What of WebAssembly guests may use, and finding out from a component's bytes whether it uses more.
+//! Features of WebAssembly that guests may use, and a check of a component's bytes for any others.
 
 use ampoule_signing::text;
 use wasmtime::wasmparser::{
@@ -7,8 +7,8 @@ use wasmtime::wasmparser::{
 
 use crate::error::{Error, Result};
 
-/// What the engine has switched on, which a test compares with it: WebAssembly 3.0 and components, without
-/// what no model needs.
+/// Returns the features that the engine has switched on: WebAssembly 3.0 and components, without what no model
+/// needs. A test compares them with the engine.
 fn guest_features() -> WasmFeatures {
     let on = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
     on - (WasmFeatures::GC
@@ -20,7 +20,7 @@ fn guest_features() -> WasmFeatures {
         | WasmFeatures::MEMORY64)
 }
 
-/// How much of a component is looked at.
+/// Depth of a check: the parts of a component that are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// All but the bodies of functions: milliseconds.

@@ -390,7 +390,7 @@ struct Admitted {
     model: AdmittedModel,
     trust: ModelTrust,
     identity: CodeIdentity,
-    /// Whether the host's memory of releases has it as the newest.
+    /// Set when the host's memory of releases has this very bundle as the newest.
     is_recorded: bool,
 }
 

@@ -118,8 +118,8 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
     })
 }
 
-/// Whether the bundle is trusted, whole and admitted. What its manifest asks for comes first: a component that
-/// is too large is not read.
+/// Refuses a bundle that is not trusted, not whole or not admitted. What its manifest asks for comes first: a
+/// component that is too large is not read.
 fn judge(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<()> {
     let verified = bundle.verify_manifest(trust, ampoule_signing::now()?)?;
     let admissible =

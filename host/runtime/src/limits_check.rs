@@ -89,7 +89,7 @@ pub(crate) fn check_request_limits(at_most: RequestLimits) -> Result<()> {
         .map_or(Ok(()), |deadline| time("deadline", deadline))
 }
 
-/// The same for a number of threads.
+/// Refuses a number of threads that is out of bounds, by the name of its setting.
 pub(crate) fn check_threads(name: &'static str, threads: Option<usize>) -> Result<()> {
     threads.map_or(Ok(()), |threads| number(name, threads, 1, MAX_THREADS))
 }

@@ -26,7 +26,7 @@ pub struct LoadOptions {
     pub check_files: bool,
 }
 
-/// What each request to a loaded model may cost at most, where that is less than its manifest asks for.
+/// Limits of each request to a loaded model, where lower than its manifest asks for.
 /// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`. Values that a field of
 /// [`Limits`](crate::Limits) could not have, such as zero, are refused before anything is loaded
 /// (`usage.limits`).
@@ -64,7 +64,7 @@ impl RequestLimits {
     }
 }
 
-/// What of the options a load needs beside the bundle.
+/// Options that a load needs beside the bundle.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Terms {
     pub(crate) at_most: RequestLimits,

@@ -102,7 +102,7 @@ impl LoadTurn {
     }
 }
 
-/// What has failed, for as long as there is a load that was asked for before.
+/// Failures of code, each kept while there is a load that was asked for before the failure.
 #[derive(Default)]
 struct Failures {
     /// The number of the next load.

@@ -42,11 +42,11 @@ pub(crate) struct Init {
     pub(crate) log: ByteSize,
     /// Whether the model is granted `host-kernels`.
     pub(crate) host_kernels: bool,
-    /// Where to find what the guest said, when `init` fails.
+    /// Receives the guest's log when `init` fails.
     pub(crate) said: LastWords,
 }
 
-/// What a guest had said when its `init` failed. Clones are the same.
+/// The guest's log at the failure of its `init`. Clones share one log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LastWords(Arc<Mutex<GuestLog>>);
 

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::limit_table::Limit;
 
-/// What it means that the system gave no memory while a model was made; `None` when it was something else.
-/// Only what the engine hands on of the system is looked at, and no words: a guest could write those.
+/// Returns the error for memory that the system refused while a model was made; `None` for any other cause.
+/// Looks only at what the engine hands on of the system, and at no words: a guest could write those.
 pub(crate) fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
     let refusal = system_refusal(error)?;
     (refusal.raw_os_error() == Some(Errno::NOMEM.raw_os_error())).then(|| Error::CompileLimit {

@@ -5,7 +5,7 @@
 
 use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
-/// Whether Wasmtime says that a guest handed over more than `Store::set_hostcall_fuel` allows
+/// Returns whether Wasmtime says that a guest handed over more than `Store::set_hostcall_fuel` allows
 /// (`a_giant_answer_is_refused`).
 pub(crate) fn is_hostcall_fuel(words: &str) -> bool {
     words.contains("fuel allocated for hostcalls has been exhausted")
@@ -27,18 +27,18 @@ pub(crate) fn store_count(words: &str) -> Option<String> {
     })
 }
 
-/// Whether Wasmtime says that a component needs more instances, memories or tables than a place in the pool has.
+/// Returns whether Wasmtime refuses a component for more instances, memories or tables than a pool's place has.
 pub(crate) fn is_pool_count(words: &str) -> bool {
     words.contains("in the pooling allocator") || words.contains("in pooling allocator")
 }
 
-/// Whether the standard library has said, on a process's standard error, that an allocation failed: it aborts then
+/// Returns whether a process has aborted for a failed allocation, by the standard library's words on standard error
 /// (`a_component_that_takes_all_memory_to_compile_is_given_up`).
 pub(crate) fn is_failed_allocation(words: &str) -> bool {
     words.contains("memory allocation of")
 }
 
-/// Whether a process has panicked, by its standard error, because the system gave no thread (`EAGAIN`;
+/// Returns whether a process has panicked because the system gave no thread, by its standard error (`EAGAIN`;
 /// `with_too_few_threads_the_command_says_so_and_never_crashes`).
 pub(crate) fn is_refused_thread(words: &str) -> bool {
     words.contains("kind: WouldBlock")

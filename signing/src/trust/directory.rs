@@ -255,8 +255,8 @@ fn open(location: &Location<'_>) -> Result<Option<Directory>> {
     }
 }
 
-/// Whether the directory, those above it and these files are such that nobody else may change them. Nothing is
-/// read, and what is missing is fine.
+/// Fails if somebody else may change the directory, one above it or one of these files. Nothing is read, and
+/// what is missing is fine.
 pub(crate) fn check_place(dir: &Path, files: [&str; 3]) -> Result<()> {
     let Some(directory) = open(&dir.into())? else {
         return Ok(());

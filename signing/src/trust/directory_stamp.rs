@@ -5,14 +5,14 @@ use std::path::Path;
 use crate::file_stamp::FileStamp;
 use crate::trust::directory::{REVOCATIONS_FILE, ROOT_FILE, TRUST_FILE, check_place};
 
-/// What the system says of the files of a trust directory, but their content, and of who may change them. Two
-/// that differ mean that something was changed; every command of ours that changes a file puts a new one in
-/// its place, and so changes its number.
+/// Stamps of the files of a trust directory, and the problem with who may change them, if there is one. Two stamps
+/// that differ mean that something was changed. Every command of ours that changes a file puts a new one in its
+/// place, which has another number in the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryStamp {
     files: [Option<FileStamp>; 3],
-    /// Why nothing in the directory is believed: others may change a file, the directory or one above it. Who
-    /// may, changes without a change of any file.
+    /// The reason why nothing in the directory is believed: others may change a file, the directory or one above it.
+    /// Permissions can change without a change of any of the files.
     problem: Option<String>,
 }
 

@@ -125,9 +125,9 @@ pub enum TrustError {
     ReleasesFull {
         /// The publisher.
         publisher: String,
-        /// How many of its models are remembered.
+        /// The number of the publisher's models that are remembered.
         models: usize,
-        /// How many may be.
+        /// The most that may be remembered.
         allowed: usize,
     },
     /// `trust.owner`: somebody else owns it, and may change it whatever its mode says.

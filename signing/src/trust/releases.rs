@@ -136,8 +136,8 @@ impl ReleaseState {
         Ok(seen)
     }
 
-    /// Whether this bundle may follow what was run here. Returns whether it is the very one that is remembered,
-    /// so that there is nothing to record.
+    /// Refuses a bundle that may not follow what was run here. Returns whether it is the very bundle that is
+    /// remembered, so that there is nothing to record.
     ///
     /// # Errors
     ///
@@ -275,7 +275,7 @@ fn check_room(publisher: &str, models: usize) -> Result<()> {
     }))
 }
 
-/// What is remembered of one model, and of how many models of its publisher something is.
+/// Returns what is remembered of one model, and the number of its publisher's models that are remembered.
 fn look_up(
     directory: &Directory,
     publisher: &str,

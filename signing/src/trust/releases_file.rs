@@ -23,7 +23,7 @@ use crate::units::ByteSize;
 const MAX_RELEASES_BYTES: u64 = 64 << 20;
 /// The version of the file's format.
 const SCHEMA: u64 = 1;
-/// What the file is called in messages.
+/// Name of the file in messages.
 const DOCUMENT: &str = "the memory of releases";
 
 /// Which of a file's models are kept.
@@ -44,7 +44,7 @@ pub(crate) enum Selection<'s> {
 }
 
 impl Selection<'_> {
-    /// Whether the model of this name, and of this publisher, is kept.
+    /// Returns whether the model of this name, and of this publisher, is kept.
     fn take(&mut self, name: &str, of: &str) -> json::Result<bool> {
         let is_of = |publisher: &str| of == publisher;
         let stranger =
@@ -249,8 +249,8 @@ fn publisher_of(model: &str) -> Option<&str> {
     (is_name(publisher) && is_name(name)).then_some(publisher)
 }
 
-/// What is remembered of one model: an object with `release` and mostly `manifest`, each once. The inner error
-/// says what is wrong with it.
+/// Entry of one model: an object with `release` and mostly `manifest`, each once. The inner error says what is
+/// wrong with the entry.
 struct Entry;
 
 impl<'de> DeserializeSeed<'de> for Entry {
@@ -316,7 +316,7 @@ fn write_to(mut to: impl Write, releases: &BTreeMap<String, SeenRelease>) -> io:
     to.flush()
 }
 
-/// Whether what would be written is short enough to be read again.
+/// Returns whether the file with these releases would be short enough to be read again.
 pub(crate) fn is_readable(releases: &BTreeMap<String, SeenRelease>) -> Result<bool> {
     struct Length(u64);
 

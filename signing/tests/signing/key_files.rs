@@ -46,7 +46,7 @@ impl Keys {
         PublicKey::from_pem(&self.public).unwrap()
     }
 
-    /// What OpenSSL makes, by the words of a command.
+    /// Returns the output of OpenSSL for the words of a command.
     fn openssl(&self, arguments: &str) -> Vec<u8> {
         openssl_succeeds(self.dir.path(), &arguments.split(' ').collect::<Vec<_>>())
     }

@@ -9,7 +9,7 @@ use crate::command_line::{INIT, PASSWORD, answer, workplace};
 
 /// Of each file, half as much again as the commands may have.
 const LARGE: u64 = 96 << 20;
-/// What they may have of memory that is not a file's: the system refuses more.
+/// The most memory that a command may have besides files: the system refuses more.
 const DATA_KIB: u64 = 64 << 10;
 
 /// Runs `ampoule-sign` where the system gives no more memory than that.

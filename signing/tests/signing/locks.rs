@@ -12,7 +12,7 @@ use ampoule_signing::{
 use crate::fixture::{Fixture, snapshot};
 use crate::root::{Fleet, sign};
 
-/// What the end of the wait may come late by, on a machine with other things to do.
+/// The most that the end of the wait may be late, on a machine with other things to do.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// Runs `change` while the lock on `lock` is kept.

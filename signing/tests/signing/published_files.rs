@@ -1,4 +1,4 @@
-//! What of a directory is published: a model's files, and neither what programs left there nor a secret.
+//! Files of a directory that are published: a model's, and neither what programs left there nor a secret.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -43,7 +43,7 @@ fn left_out(answer: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// How a private key's file begins.
+/// Returns the beginning of a private key's file.
 fn key(kind: &str) -> String {
     format!("-----BEGIN {kind}-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAA\n")
 }

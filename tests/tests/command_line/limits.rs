@@ -60,7 +60,7 @@ impl Scene {
     }
 }
 
-/// What stands in a message behind an option's name.
+/// Returns the word behind an option's name in a message.
 #[track_caller]
 fn named_value(message: &str, option: &str) -> String {
     let after = message.split_once(&format!("{option} "));
@@ -150,7 +150,7 @@ fn a_publishers_cap_names_the_option_of_trust_add() {
     }
 }
 
-/// Where a value cannot be known, the option is named all the same.
+/// Refusals name the option also where no value can be known.
 #[test]
 fn limits_of_what_is_not_known_beforehand_are_named_too() {
     let scene = Scene::new();
@@ -392,7 +392,7 @@ fn the_strict_preset_comes_from_flag_variable_and_file() {
     assert_fails(&ask(&["--config", path]), "usage.config", 2);
 }
 
-/// What loading finds out after minutes of compiling, inspecting finds out at once: and it says what is trusted
+/// Inspecting finds out at once what loading finds out after minutes of compiling. The verdict says what is trusted
 /// apart from what is admitted.
 #[test]
 fn inspect_admits_nothing_that_loading_refuses_for_its_parts_or_its_features() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ampoule_tests::{Operator, ampoule, assert_fails, json_of};
 
-/// What ends at once takes less than this, on a machine with other things to do.
+/// The most time of a command that ends at once, on a machine with other things to do.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// The largest file that a file system takes, nearly: it holds nothing but zeros, and takes no room.
@@ -64,7 +64,7 @@ fn standard_input_without_end_is_refused_before_a_model_is_looked_at() {
     }
 }
 
-/// What `yes hello | ampoule embed -` gives.
+/// Writes what `yes hello | ampoule embed -` writes.
 #[test]
 fn one_line_after_the_other_without_end_is_refused_at_once() {
     let operator = Operator::new();

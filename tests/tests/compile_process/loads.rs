@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What these processes may have, and no others of these tests.
+/// Memory limit of these processes, and of no others of these tests.
 const MEMORY: ByteSize = ByteSize::from_mib(3_334);
 
 /// A program that compiles, counts how often it was started, and waits before it does for as long as it is told to.
@@ -40,7 +40,7 @@ impl Compiler {
         fs::remove_file(self.file("hold")).unwrap();
     }
 
-    /// How often it was started.
+    /// Returns how often the program was started.
     fn started(&self) -> usize {
         fs::read_to_string(self.file("started")).map_or(0, |lines| lines.lines().count())
     }
@@ -99,7 +99,7 @@ fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// How many processes compile with so much memory, by which they are told from those of the tests beside this one.
+/// Counts the processes that compile with [`MEMORY`], which tells them from those of the tests beside this one.
 fn compilers() -> usize {
     let commands = fs::read_dir("/proc").unwrap().flatten();
     let commands = commands.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());

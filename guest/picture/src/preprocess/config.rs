@@ -19,7 +19,7 @@ const OPENAI_STD: [f32; 3] = [0.26862954, 0.261_302_6, 0.275_777_1];
 struct Family {
     /// As in `image_processor_type`, without `ImageProcessor` and what may follow it.
     name: &'static str,
-    /// Whether one number as a size is both sides, and not the shorter one.
+    /// Reads a size of one number as both sides, not as the shorter one.
     is_square: bool,
     size: Resize,
     filter: Filter,
@@ -130,8 +130,8 @@ const HONOURED: [&str; 11] = [
 ];
 
 impl Preprocess {
-    /// What the `preprocessor_config.json` of a model in the manner of CLIP, BiT, ViT, DeiT, SigLIP or BLIP
-    /// says. Where it is silent, the publisher's library decides: `transformers` 5.24.
+    /// Reads the `preprocessor_config.json` of a model in the manner of CLIP, BiT, ViT, DeiT, SigLIP or BLIP.
+    /// Where the file is silent, the publisher's library decides: `transformers` 5.24.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::keys::refuse_existing;
 use crate::output::Answer;
 use crate::progress::Shown;
 
-/// How many of the files that were left out are named to a person.
+/// The most left-out files that are named to a person.
 const MAX_NAMED: usize = 20;
 
 pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result<Answer> {

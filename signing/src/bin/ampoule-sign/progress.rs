@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What takes less than this shows nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often the bar is drawn anew.
+/// The time between two drawings of the bar.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Short enough for 80 columns: a line that wraps is not taken away whole.
@@ -61,7 +61,7 @@ impl Shown {
         }
     }
 
-    /// What the reading has to count into.
+    /// Returns the counter that the bar shows, for the reader to count into.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
