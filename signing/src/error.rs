@@ -106,7 +106,7 @@ pub enum Error {
     ManifestMissing,
 
     /// `file.missing`: the manifest lists a file that is not there.
-    #[error("{path:?} is listed in the manifest and is not in the bundle")]
+    #[error("{path:?} belongs to the bundle and is not in it")]
     FileMissing {
         /// The path as the manifest spells it.
         path: String,
@@ -246,7 +246,7 @@ pub enum Error {
     },
 
     /// `io.exists`: refused to overwrite.
-    #[error("{what} exists already and is not overwritten; choose another name")]
+    #[error("{what} exists already and is not overwritten; move it away or choose another name")]
     IoExists {
         /// What exists.
         what: &'static str,

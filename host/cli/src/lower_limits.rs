@@ -51,7 +51,9 @@ pub(crate) enum Lowered {
 impl fmt::Display for Lowered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ByOption(option) => write!(f, "--{option} asks for no more here"),
+            Self::ByOption(option) => {
+                write!(f, "--{option} allowed this call no more: give it more")
+            }
             Self::ByManifest => f.write_str("its signed manifest asks for no more"),
         }
     }

@@ -105,8 +105,8 @@ pub enum TrustError {
     },
     /// `trust.release-reused`: another bundle of the same release was run on this machine.
     #[error(
-        "this is not the bundle that this machine knows as release {release} of {model}: its publisher \
-         gives each a release of its own; ask which one it is, or say --allow-downgrade"
+        "this is not the bundle that this machine knows as release {release} of {model}, and each bundle has a \
+         release of its own: its publisher signs it anew with a higher `release`, or say --allow-downgrade"
     )]
     ReleaseReused {
         /// The publisher and the name, with `/` between them.

@@ -24,7 +24,7 @@ const MAX_RELEASES_BYTES: u64 = 64 << 20;
 /// The version of the file's format.
 const SCHEMA: u64 = 1;
 /// Name of the file in messages.
-const DOCUMENT: &str = "the memory of releases";
+const DOCUMENT: &str = "the memory of releases (releases.PUBLISHER.json in the state directory; put back a copy of it)";
 
 /// Which of a file's models are kept.
 pub(crate) enum Selection<'s> {

@@ -265,7 +265,7 @@ fn an_option_asks_for_less_than_the_model_does_for_one_call() {
         assert_fails(&lowered, code, 5);
         let message = message(&lowered);
         assert!(
-            message.contains(&format!("{option} asks for no more here")),
+            message.contains(&format!("{option} allowed this call no more")),
             "{message}"
         );
         // The call before has changed nothing for this one.
@@ -301,7 +301,7 @@ fn an_option_asks_for_less_than_the_model_does_for_one_call() {
     let output = embed.arg(spins.path()).output().unwrap();
     assert_fails(&output, "limit.deadline", 5);
     assert!(
-        message(&output).contains("--timeout asks for no more here"),
+        message(&output).contains("--timeout allowed this call no more"),
         "{}",
         message(&output)
     );
