@@ -5,6 +5,7 @@ use ampoule::{Content, Error, GenerationRequest, Image, Message, Sampling};
 use super::Outcome;
 use super::chance::Chance;
 use super::world::World;
+use crate::pictures::png_header;
 
 /// Two figures that were computed in another order.
 const TOLERANCE: f32 = 1e-5;
@@ -97,7 +98,8 @@ impl World {
                 (model.classify_image(cut, 1).await.err(), "input.invalid")
             }
             3 => {
-                let large = rgb8(1_000, 1_000, vec![0; 3_000_000]);
+                // A row of pixels over the limit, as the header tells.
+                let large = Image::Encoded(png_header(4_096, 4_097));
                 (
                     model.classify_image(large, 1).await.err(),
                     "input.too-large",
