@@ -7,7 +7,7 @@
     reason = "a test may panic"
 )]
 
-#[path = "command_line/json.rs"]
+#[path = "command_line/json_documents.rs"]
 mod json_documents;
 #[path = "command_line/limits.rs"]
 mod limits;
