@@ -1,8 +1,8 @@
-//! The manners that both commands have: which words ask for JSON, what a wrong command line is answered with, and
-//! JSON that is safe to look at.
+//! The manners that both commands have: which words ask for JSON, what a wrong command line is answered with,
+//! JSON that is safe to look at, and a question that only `yes` answers.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::error::ErrorKind;
@@ -167,6 +167,23 @@ impl Formatter for Harmless {
         }
         CompactFormatter.write_string_fragment(writer, rest)
     }
+}
+
+/// Longer than `yes`; no more of an answer is read.
+const MAX_ANSWER_BYTES: u64 = 64;
+
+/// Asks `question` on standard error, beside an answer that may be JSON, and returns true only after a `yes` on
+/// standard input.
+#[must_use]
+pub fn is_answered_yes(question: &str) -> bool {
+    let mut line = String::new();
+    let asked = write!(io::stderr(), "{question} Type `yes`: ")
+        .and_then(|()| io::stderr().flush())
+        .and_then(|()| {
+            let mut answer = io::stdin().lock().take(MAX_ANSWER_BYTES);
+            answer.read_line(&mut line)
+        });
+    asked.is_ok() && line.trim() == "yes"
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `ampoule trust root`: the signed root that a fleet follows.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::IsTerminal as _;
 
 use ampoule::{KeyId, PublicKey};
+use ampoule_signing::command_line::is_answered_yes;
 use ampoule_signing::{SignedRoot, Timestamp, VerifiedRoot};
 use serde_json::json;
 
@@ -33,31 +34,17 @@ pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) ->
     }
 }
 
-/// Longer than `yes`; no more of an answer is read.
-const MAX_ANSWER_BYTES: u64 = 64;
-
 /// Shows a root that anybody could have made, and goes on only if it is the one that the person means.
 fn ask(first: &VerifiedRoot, now: Timestamp) -> Result<(), Error> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::NoDigest);
     }
-    let mut line = String::new();
-    // Beside the answer, which may be JSON.
-    let mut terminal = std::io::stderr();
-    let asked = write!(
-        terminal,
-        "{}Is this the digest that its signers told you by another way? Type `yes`: ",
-        describe("about to install", first, now)
-    )
-    .and_then(|()| terminal.flush())
-    .and_then(|()| {
-        let mut answer = std::io::stdin().lock().take(MAX_ANSWER_BYTES);
-        answer.read_line(&mut line)
-    });
-    match asked {
-        Ok(_) if line.trim() == "yes" => Ok(()),
-        _ => Err(Error::Declined),
+    let shown = describe("about to install", first, now);
+    let question = "Is this the digest that its signers told you by another way?";
+    if !is_answered_yes(&format!("{shown}{question}")) {
+        return Err(Error::Declined);
     }
+    Ok(())
 }
 
 fn show(what: &str, verified: &VerifiedRoot, now: Timestamp, json: bool) -> Result<(), Error> {

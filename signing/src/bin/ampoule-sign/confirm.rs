@@ -1,11 +1,9 @@
 //! Asking a person whether what is shown is what they mean to sign, before they have signed it.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
+use ampoule_signing::command_line::is_answered_yes;
 use ampoule_signing::{Error, Result};
-
-/// Longer than `yes`; no more of an answer is read.
-const MAX_ANSWER_BYTES: u64 = 64;
 
 /// Shows `what` and goes on only after a `yes`. Without a terminal there is nobody to ask: `option` is
 /// how to say beforehand what is meant.
@@ -16,18 +14,8 @@ pub(crate) fn confirm(what: &str, option: &str) -> Result<()> {
              {option}"
         )));
     }
-    let mut line = String::new();
-    // Beside the answer, which may be JSON.
-    let asked = write!(io::stderr(), "{what}\nSign this? Type `yes`: ")
-        .and_then(|()| io::stderr().flush())
-        .and_then(|()| {
-            io::stdin()
-                .lock()
-                .take(MAX_ANSWER_BYTES)
-                .read_line(&mut line)
-        });
-    match asked {
-        Ok(_) if line.trim() == "yes" => Ok(()),
-        _ => Err(Error::UsageDeclined),
+    if !is_answered_yes(&format!("{what}\nSign this?")) {
+        return Err(Error::UsageDeclined);
     }
+    Ok(())
 }
