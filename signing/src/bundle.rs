@@ -239,7 +239,7 @@ impl VerifiedManifest {
         &self.decision
     }
 
-    /// What the trust in the model lets its manifest ask for. The host compares the two.
+    /// Caps that the trust in the model sets on its manifest. The host compares the two.
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.decision.caps
@@ -449,7 +449,7 @@ impl VerifiedBundle {
         &self.decision.signers
     }
 
-    /// What the trust in the model lets its manifest ask for. The host compares the two.
+    /// Caps that the trust in the model sets on its manifest. The host compares the two.
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.decision.caps

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ampoule_signing::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What takes less than this shows nothing.
+/// Longest work that shows no progress.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The time between two drawings of the bar.
 const FRAME: Duration = Duration::from_millis(100);
