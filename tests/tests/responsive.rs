@@ -1,7 +1,7 @@
 //! A service on a current-thread runtime stays responsive while a guest spins to its deadline.
 //!
-//! `examples/embed-service`, built as a stranger would build it, is run with a guest that never
-//! returns: it beats every 10 ms and tells how late its latest beat came during each request.
+//! `examples/embed-service` is run with a guest that never returns: it beats every 10 ms and tells how late its
+//! latest beat came during each request.
 //!
 //! A busy machine delays a beat now and then, whoever computes. A guest on the runtime's own thread
 //! would delay one in every request, by all of its deadline: so the quietest request counts.
@@ -12,20 +12,11 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use ampoule_signing::TrustStore;
-use ampoule_tests::{Publisher, test_guest, workspace_file};
+use ampoule_tests::{Publisher, test_guest};
 use serde_json::json;
 
 #[test]
 fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--manifest-path"])
-        .arg(workspace_file("examples/embed-service/Cargo.toml"))
-        .arg("--target-dir")
-        .arg(workspace_file("target"))
-        .status()
-        .unwrap();
-    assert!(build.success());
-
     let acme = Publisher::new("acme");
     let bundle = acme
         .bundle(test_guest("never_returns"))
@@ -37,7 +28,7 @@ fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
     })
     .unwrap();
 
-    let mut service = Command::new(workspace_file("target/debug/embed-service"))
+    let mut service = Command::new(env!("CARGO_BIN_EXE_embed-service"))
         .arg(bundle.path())
         .arg(trust.path())
         .stdin(Stdio::piped())

@@ -9,6 +9,8 @@
 //! the heart keeps beating while one computes; how late the latest beat came is printed with each
 //! answer.
 
+#![allow(clippy::print_stdout, reason = "it answers there")]
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
