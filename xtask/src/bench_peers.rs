@@ -12,6 +12,7 @@ mod jobs;
 mod machine;
 mod measure;
 mod plot;
+mod processor;
 mod programs;
 mod report;
 mod statistics;

@@ -4,12 +4,13 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use super::processor::Processor;
 use crate::process;
 
 /// What a reader of the figures should know of the machine.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {
-    pub(crate) processor: String,
+    pub(crate) processor: Processor,
     pub(crate) cores: usize,
     /// Of the last level, in bytes.
     pub(crate) cache_bytes: usize,
@@ -25,9 +26,7 @@ const LARGE_CACHE: usize = 64 << 20;
 pub(crate) fn facts() -> Machine {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     Machine {
-        processor: field(&cpuinfo, "model name")
-            .unwrap_or("unknown")
-            .to_owned(),
+        processor: Processor::of(&cpuinfo),
         cores: cores(),
         cache_bytes: last_level_cache(),
         system: first_line(Command::new("uname").args(["-sr"])),
@@ -77,11 +76,6 @@ fn bytes(size: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-fn field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
-    let value = |line: &'a str| Some(line.strip_prefix(name)?.split_once(':')?.1.trim());
-    cpuinfo.lines().find_map(value)
-}
-
 fn first_line(command: &mut Command) -> String {
     let output = process::output(command).unwrap_or_default();
     output.lines().next().unwrap_or("unknown").to_owned()
@@ -97,13 +91,5 @@ mod tests {
         assert_eq!(bytes("32M"), Some(32 << 20));
         assert_eq!(bytes("32"), None);
         assert!(last_level_cache() >= 1 << 18);
-    }
-
-    #[test]
-    fn the_processor_is_named_once() {
-        let cpuinfo =
-            "processor\t: 0\nmodel name\t: Some CPU\nprocessor\t: 1\nmodel name\t: Some CPU\n";
-        assert_eq!(field(cpuinfo, "model name"), Some("Some CPU"));
-        assert_eq!(field(cpuinfo, "cpu MHz"), None);
     }
 }
