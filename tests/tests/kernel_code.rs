@@ -16,7 +16,7 @@ use std::path::Path;
 
 use ampoule::{CodeCache, Host};
 use ampoule_tests::{Publisher, block_on, package_guest};
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
 /// What a kernel's code must be like.
@@ -31,27 +31,35 @@ struct Kernel {
     spills: usize,
 }
 
-/// 96 or 48 steps of 8 multiply-adds, or 16 of a block of int8, or in four bits 32 inputs of four times 8 outputs. The
-/// bounds are what was found, and a few more. In 96 steps the register allocator may put one sum aside once, which costs
-/// nothing; a loop that does not fit does it in each step. In four bits it is the constants that are put aside, before
-/// the loop, and are read again.
+impl Kernel {
+    /// Whether a function is this one: as Rust mangles one of that name and of a module called `kernels`.
+    fn is(&self, function: &Function) -> bool {
+        let mangled = format!("7kernels{}{}17h", self.name.len(), self.name);
+        function.name.contains(&mangled)
+    }
+}
+
+/// 32 or 16 steps of 8 multiply-adds, or 16 of a block of int8, or in four bits 32 inputs of four times 8 outputs. The
+/// bounds are what was found, and a few more. With one row the register allocator puts one sum of eight aside in each
+/// step, which is less than a way out more would cost; a loop that does not fit does it with all. In four bits it is
+/// the constants that are put aside, before the loop, and are read again.
 const KERNELS: [Kernel; 4] = [
     Kernel {
         name: "accumulate",
-        work: (Mnemonic::Vfmadd213ps, 768),
-        instructions: 2_800,
+        work: (Mnemonic::Vfmadd213ps, 256),
+        instructions: 1_150,
         spills: 4,
     },
     Kernel {
-        name: "accumulate_strip",
-        work: (Mnemonic::Vfmadd213ps, 384),
-        instructions: 2_950,
-        spills: 0,
+        name: "accumulate_strips",
+        work: (Mnemonic::Vfmadd213ps, 128),
+        instructions: 1_000,
+        spills: 32,
     },
     Kernel {
         name: "accumulate_int8",
         work: (Mnemonic::Vpmaddubsw, 128),
-        instructions: 700,
+        instructions: 720,
         spills: 0,
     },
     Kernel {
@@ -61,6 +69,43 @@ const KERNELS: [Kernel; 4] = [
         spills: 28,
     },
 ];
+
+/// How a processor keeps decoded instructions: a line has a few of one aligned window of code, and a window may have a
+/// few lines. What does not fit is decoded each time anew, 16 bytes a cycle.
+struct MicroOpCache {
+    processors: &'static str,
+    /// Bytes of code.
+    window: u64,
+    /// Instructions in a line.
+    line: usize,
+    /// Lines that a window may have; one that needs more is not kept.
+    window_lines: usize,
+}
+
+/// The smallest of server processors, of 256 lines each. Sources: Intel, "64 and IA-32 Architectures Optimization Reference
+/// Manual", on the decoded instruction cache; AMD, "Software Optimization Guide for AMD Family 17h Processors", on the
+/// op cache.
+const MICRO_OP_CACHES: [MicroOpCache; 2] = [
+    MicroOpCache {
+        processors: "Skylake, Cascade Lake",
+        window: 32,
+        line: 6,
+        window_lines: 3,
+    },
+    MicroOpCache {
+        processors: "Zen",
+        window: 64,
+        line: 8,
+        window_lines: 8,
+    },
+];
+
+/// Lines that there are.
+const LINES: usize = 256;
+
+/// Lines that a loop may take that calls nothing: what calls it has to fit beside it. One that calls a kernel may
+/// take all, with it.
+const MOST_LINES: usize = LINES * 13 / 16;
 
 /// The code that a host keeps of the suite with relaxed SIMD: an ELF file behind the cache's own header.
 fn compiled_suite() -> Vec<u8> {
@@ -95,20 +140,132 @@ fn elf_of(entry: &Path) -> Vec<u8> {
     bytes[start..].to_vec()
 }
 
-/// The instructions of the kernel `name`, for each function that it became.
-fn instructions(elf: &[u8], name: &str) -> Vec<Vec<Instruction>> {
+/// A function of the kernels.
+struct Function {
+    /// As Rust mangles it.
+    name: String,
+    /// With their addresses.
+    code: Vec<Instruction>,
+}
+
+/// The functions of `ampoule-kernels`.
+fn functions(elf: &[u8]) -> Vec<Function> {
     let file = object::File::parse(elf).unwrap();
     let text = file.section_by_name(".text").unwrap();
-    // As Rust mangles a function of that name and of a module called `kernels`.
-    let mangled = format!("7kernels{}{name}17h", name.len());
-    file.symbols()
-        .filter(|symbol| symbol.name().is_ok_and(|its| its.contains(&mangled)))
-        .map(|symbol| {
+    let of_kernels = file.symbols().filter_map(|symbol| {
+        let name = symbol.name().ok()?;
+        name.contains("15ampoule_kernels")
+            .then(|| (symbol, name.to_owned()))
+    });
+    of_kernels
+        .map(|(symbol, name)| {
             let start = symbol.address() - text.address();
             let code = &text.data().unwrap()[start as usize..][..symbol.size() as usize];
-            without_constants(Decoder::with_ip(64, code, 0, DecoderOptions::NONE))
+            let decoder = Decoder::with_ip(64, code, symbol.address(), DecoderOptions::NONE);
+            Function {
+                name,
+                code: without_constants(decoder),
+            }
         })
         .collect()
+}
+
+/// The loops in a function that have none within. Those that run over the function's end are ways into code that is
+/// put there because it hardly ever runs.
+fn inner_loops(code: &[Instruction]) -> Vec<&[Instruction]> {
+    let mut loops: Vec<(usize, usize)> = Vec::new();
+    for (end, instruction) in code.iter().enumerate() {
+        let Some(start) = branch_target(code, instruction).filter(|start| *start <= end) else {
+            continue;
+        };
+        let returns = |instruction: &Instruction| instruction.flow_control() == FlowControl::Return;
+        if !code[start..=end].iter().any(returns) {
+            loops.push((start, end));
+        }
+    }
+    let holds = |outer: &(usize, usize), inner: &(usize, usize)| {
+        outer != inner && outer.0 <= inner.0 && inner.1 <= outer.1
+    };
+    let inner = loops
+        .iter()
+        .filter(|one| !loops.iter().any(|other| holds(one, other)));
+    inner.map(|&(start, end)| &code[start..=end]).collect()
+}
+
+/// Where an instruction jumps to, if it does and within the function.
+fn branch_target(code: &[Instruction], instruction: &Instruction) -> Option<usize> {
+    let branches = [
+        FlowControl::ConditionalBranch,
+        FlowControl::UnconditionalBranch,
+    ];
+    let target = instruction.near_branch_target();
+    branches
+        .contains(&instruction.flow_control())
+        .then(|| code.binary_search_by_key(&target, Instruction::ip).ok())?
+}
+
+/// Whether a function is one of [`KERNELS`], which may be called for one turn of its loop.
+fn is_kernel(function: &Function) -> bool {
+    KERNELS.iter().any(|kernel| kernel.is(function))
+}
+
+/// A function without what lies behind its return because it hardly ever runs.
+fn until_return(code: &[Instruction]) -> &[Instruction] {
+    let end = code
+        .iter()
+        .position(|instruction| instruction.flow_control() == FlowControl::Return);
+    &code[..end.map_or(code.len(), |end| end + 1)]
+}
+
+/// What runs where no way out is taken. Before the jump of such a way are moves, which bring what is left to where the
+/// rest of the function wants it; the branch before them jumps over both.
+fn without_ways_out(code: &[Instruction]) -> Vec<Instruction> {
+    let mut kept: Vec<Instruction> = Vec::new();
+    for (i, instruction) in code.iter().enumerate() {
+        let next = code.get(i + 1).map(Instruction::ip);
+        if instruction.flow_control() == FlowControl::UnconditionalBranch && i + 1 < code.len() {
+            let is_move = |kept: &Instruction| {
+                matches!(
+                    kept.mnemonic(),
+                    Mnemonic::Mov | Mnemonic::Movdqa | Mnemonic::Movdqu
+                )
+            };
+            let moves = kept.iter().rev().take_while(|kept| is_move(kept)).count();
+            let before = kept.len() - moves;
+            let jumps_over = |kept: &Instruction| {
+                kept.flow_control() == FlowControl::ConditionalBranch
+                    && Some(kept.near_branch_target()) == next
+            };
+            if before > 0 && jumps_over(&kept[before - 1]) {
+                kept.truncate(before);
+                continue;
+            }
+        }
+        kept.push(*instruction);
+    }
+    kept
+}
+
+impl MicroOpCache {
+    /// How many lines instructions take; `None` where some are not kept.
+    fn lines(&self, code: &[Instruction]) -> Option<usize> {
+        let windows = code.chunk_by(|a, b| a.ip() / self.window == b.ip() / self.window);
+        windows
+            .map(|window| {
+                let lines = micro_ops(window).div_ceil(self.line);
+                (lines <= self.window_lines).then_some(lines)
+            })
+            .sum()
+    }
+}
+
+/// A comparison and the branch on it are one.
+fn micro_ops(code: &[Instruction]) -> usize {
+    let fused = code.windows(2).filter(|pair| {
+        matches!(pair[0].mnemonic(), Mnemonic::Cmp | Mnemonic::Test)
+            && pair[1].flow_control() == FlowControl::ConditionalBranch
+    });
+    code.len() - fused.count()
 }
 
 /// The functions that are nothing but a multiply-add.
@@ -157,10 +314,14 @@ fn hot_kernels_hardly_spill_and_do_not_grow() {
         "called, not inlined"
     );
     let mut wrong = Vec::new();
+    let functions = functions(&elf);
     for kernel in &KERNELS {
-        let functions = instructions(&elf, kernel.name);
-        assert!(!functions.is_empty(), "{} is not there", kernel.name);
-        for code in functions {
+        let mut its = functions
+            .iter()
+            .filter(|function| kernel.is(function))
+            .peekable();
+        assert!(its.peek().is_some(), "{} is not there", kernel.name);
+        for Function { code, .. } in its {
             let (mnemonic, expected) = kernel.work;
             let work = code.iter().filter(|i| i.mnemonic() == mnemonic).count();
             let spills = code.iter().filter(|i| is_spill(i)).count();
@@ -176,4 +337,59 @@ fn hot_kernels_hardly_spill_and_do_not_grow() {
         }
     }
     assert_eq!(wrong, Vec::<&str>::new(), "these have become slower");
+}
+
+#[test]
+fn every_inner_loop_fits_the_smallest_micro_op_caches_with_what_it_calls() {
+    let elf = compiled_suite();
+    let functions = functions(&elf);
+    let function_at = |address: u64| {
+        functions
+            .iter()
+            .find(|function| function.code.first().map(Instruction::ip) == Some(address))
+    };
+    let mut loops = 0;
+    let mut wrong = Vec::new();
+    for function in &functions {
+        for body in inner_loops(&function.code) {
+            let calls = body
+                .iter()
+                .filter(|instruction| instruction.flow_control() == FlowControl::Call);
+            let mut called: Vec<_> = calls
+                .filter_map(|call| function_at(call.near_branch_target()))
+                .collect();
+            called.sort_unstable_by_key(|function| &function.name);
+            called.dedup_by_key(|function| &function.name);
+            let has_loop = |function: &&Function| !inner_loops(&function.code).is_empty();
+            if called
+                .iter()
+                .any(|function| has_loop(function) && !is_kernel(function))
+            {
+                // Then that is the inner loop.
+                continue;
+            }
+            loops += 1;
+            let called = called.iter().map(|function| until_return(&function.code));
+            let pieces: Vec<_> = std::iter::once(body)
+                .chain(called)
+                .map(without_ways_out)
+                .collect();
+            let most = if pieces.len() == 1 { MOST_LINES } else { LINES };
+            for cache in &MICRO_OP_CACHES {
+                let lines: Option<usize> = pieces.iter().map(|piece| cache.lines(piece)).sum();
+                if lines.is_some_and(|lines| lines > MOST_LINES / 3) {
+                    println!("{}: {lines:?} lines, {}", function.name, cache.processors);
+                }
+                if lines.is_none_or(|lines| lines > most) {
+                    wrong.push((&function.name, cache.processors, lines));
+                }
+            }
+        }
+    }
+    assert!(loops > 20, "{loops} loops in {} functions", functions.len());
+    assert!(
+        wrong.is_empty(),
+        "these loops take more than {MOST_LINES} lines of the cache of decoded instructions, or with what they call \
+         more than {LINES}; they would be decoded anew in each turn, at half the speed: {wrong:#?}"
+    );
 }

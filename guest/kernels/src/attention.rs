@@ -14,7 +14,7 @@ use crate::packed_rows::PackedRows;
 use crate::panels::Panels;
 use crate::simd::{Kernels, LANES, Native, Vector};
 use crate::softmax::{exp, softmax};
-use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, Tile, rows_of};
+use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile, alone};
 
 /// Keys in a block, a multiple of [`TILE_ROWS`].
 const BLOCK_KEYS: usize = 128;
@@ -235,17 +235,21 @@ impl Head<'_> {
     ) {
         let width = self.queries.columns();
         for group in 0..count.div_ceil(TILE_ROWS) {
-            for panel in 0..panels {
-                let start = panel * BLOCK_KEYS + group * TILE_ROWS;
-                let Some(tile) = scores[start..].first_chunk_mut::<TILE_ROWS>() else {
-                    return;
-                };
-                *tile = [ColumnStep::ZERO; TILE_ROWS];
-                Native::accumulate(
-                    keys.steps(first_key / TILE_ROWS + group, 0..width),
-                    queries.steps(first_panel + panel, 0..width),
-                    rows_of(tile),
-                );
+            for first in (0..width.max(1)).step_by(STEPS) {
+                let together = first..width.min(first + STEPS);
+                let keys = keys.steps(first_key / TILE_ROWS + group, together);
+                for panel in 0..panels {
+                    let start = panel * BLOCK_KEYS + group * TILE_ROWS;
+                    let Some(tile) = scores[start..].first_chunk_mut::<TILE_ROWS>() else {
+                        return;
+                    };
+                    if first == 0 {
+                        *tile = [ColumnStep::ZERO; TILE_ROWS];
+                    }
+                    let panel = first_panel + panel;
+                    let queries = queries.together(panel..panel + 1, first);
+                    Native::accumulate(keys, queries, alone(tile));
+                }
             }
         }
     }
@@ -259,9 +263,13 @@ impl Head<'_> {
         values: &PackedRows,
         gathered: &mut [Tile],
     ) {
-        for (group, tile) in gathered.iter_mut().enumerate() {
-            let values = values.steps(group, first_key..first_key + count);
-            Native::accumulate(values, &scores[..count], rows_of(tile));
+        for first in (0..count).step_by(STEPS) {
+            let together = first..count.min(first + STEPS);
+            for (group, tile) in gathered.iter_mut().enumerate() {
+                let keys = first_key + together.start..first_key + together.end;
+                let values = values.steps(group, keys);
+                Native::accumulate(values, &scores[together.clone()], alone(tile));
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! The matrix product.
 //!
 //! Blocks as in Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), for one
-//! thread, with the roles turned round: a group of four rows of activations, which is packed four times
-//! over, stays in the first-level cache, while the panels of a block of weights, which stays in the
-//! second-level cache, pass by it.
+//! thread. A few panels of weights, for as many inputs as the inner loop takes, stay in the first-level cache, while
+//! groups of four rows of activations, which are packed four times over and stay in the second-level cache, pass by
+//! them. So weights are read once for each block of rows, as they lie, from wherever they are.
 
 use std::ops::Range;
 
@@ -15,19 +15,21 @@ use crate::matrix::{MatrixMut, MatrixRef};
 use crate::output::{Output, Pass};
 use crate::packed_matrix::{PackedMatrix, Weights};
 use crate::packed_rows::{PackedRows, SpreadRow};
-use crate::panels::Panels;
+use crate::panels::{Panels, panels_of};
 use crate::simd::{Kernels, Native};
 use crate::strip::{STRIP_PANELS, Strip};
-use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS};
+use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS};
 
-/// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 768 KiB of scratch memory.
+/// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 384 KiB of scratch memory, which a second-level
+/// cache of 512 KiB holds.
 const BLOCK_ROWS: usize = 128;
 
-/// Inputs in a block: a group of rows of that many is 24 KiB, which a first-level cache of 32 KiB holds.
-const BLOCK_INPUTS: usize = 384;
+/// Inputs in a block, a multiple of [`STEPS`].
+const BLOCK_INPUTS: usize = 192;
 
-/// Panels in a block: with [`BLOCK_INPUTS`] 384 KiB, which a second-level cache holds.
-const BLOCK_PANELS: usize = 32;
+/// Panels in a block, a multiple of [`STRIP_PANELS`]: of [`STEPS`] inputs 24 KiB, which a first-level cache of 32 KiB
+/// holds beside a group of rows and what is summed.
+const BLOCK_PANELS: usize = 24;
 
 /// Memory that [`linear`] works in, to be used again.
 #[derive(Debug, Default)]
@@ -36,8 +38,10 @@ pub struct Scratch {
     row: SpreadRow,
     int8_rows: Int8Rows,
     int4_inputs: Int4Inputs,
-    /// A block of panels, widened.
+    /// Panels, widened.
     widened: Vec<ColumnStep>,
+    /// What is summed for one row.
+    sums: Vec<Strip>,
 }
 
 /// `y[m, n] = epilogue(bias[n] + Σ x[m, k] · weights[n, k])` over all `k`: a linear layer.
@@ -94,22 +98,14 @@ trait PanelSource {
     fn outputs(&self) -> usize;
     fn inputs(&self) -> usize;
 
-    /// Makes a block readable. What is in the way of [`Panels`] already needs nothing.
-    fn prepare(&self, block: &Block, to: &mut Vec<ColumnStep>);
-
-    /// A panel of a block.
-    fn steps<'a>(
+    /// The steps of these panels, one after another, for the inputs from `first` on: [`STEPS`] or, at the end, what
+    /// there is. What is not in f32 is widened, for which `widened` is there. The panels may go on to the end of a strip.
+    fn together<'a>(
         &'a self,
-        widened: &'a [ColumnStep],
-        block: &Block,
-        panel: usize,
+        panels: Range<usize>,
+        first: usize,
+        widened: &'a mut Vec<ColumnStep>,
     ) -> &'a [ColumnStep];
-}
-
-/// A block of weights.
-struct Block {
-    panels: Range<usize>,
-    inputs: Range<usize>,
 }
 
 impl PanelSource for Panels {
@@ -121,11 +117,14 @@ impl PanelSource for Panels {
         self.inputs()
     }
 
-    fn prepare(&self, _: &Block, _: &mut Vec<ColumnStep>) {}
-
     #[inline(always)]
-    fn steps<'a>(&'a self, _: &'a [ColumnStep], block: &Block, panel: usize) -> &'a [ColumnStep] {
-        self.steps(panel, block.inputs.clone())
+    fn together<'a>(
+        &'a self,
+        panels: Range<usize>,
+        first: usize,
+        _: &'a mut Vec<ColumnStep>,
+    ) -> &'a [ColumnStep] {
+        self.together(panels, first)
     }
 }
 
@@ -140,24 +139,24 @@ macro_rules! widened_source {
                 self.inputs()
             }
 
-            fn prepare(&self, block: &Block, to: &mut Vec<ColumnStep>) {
-                let inputs = block.inputs.len();
-                to.resize(block.panels.len() * inputs, ColumnStep::ZERO);
-                for (panel, i) in block.panels.clone().zip(0..) {
-                    let steps = &mut to[i * inputs..][..inputs];
-                    self.widen(panel, block.inputs.start, steps);
-                }
-            }
-
-            #[inline(always)]
-            fn steps<'a>(
+            fn together<'a>(
                 &'a self,
-                widened: &'a [ColumnStep],
-                block: &Block,
-                panel: usize,
+                panels: Range<usize>,
+                first: usize,
+                widened: &'a mut Vec<ColumnStep>,
             ) -> &'a [ColumnStep] {
-                let inputs = block.inputs.len();
-                &widened[(panel - block.panels.start) * inputs..][..inputs]
+                let steps = STEPS.min(self.inputs() - first);
+                let there = self.outputs().div_ceil(TILE_COLUMNS);
+                widened.resize(panels.len() * steps, ColumnStep::ZERO);
+                for (i, panel) in panels.enumerate() {
+                    let to = &mut widened[i * steps..][..steps];
+                    if panel < there {
+                        self.widen(panel, first, to);
+                    } else {
+                        to.fill(ColumnStep::ZERO);
+                    }
+                }
+                widened
             }
         }
     };
@@ -193,22 +192,23 @@ fn product<W: PanelSource>(
         for input in (0..inputs.max(1)).step_by(BLOCK_INPUTS) {
             let columns = input..inputs.min(input + BLOCK_INPUTS);
             scratch.rows.pack(x, rows.clone(), columns.clone());
-            let pass = Pass {
-                is_first: input == 0,
-                is_last: columns.end == inputs,
-            };
             for panel in (0..panels).step_by(BLOCK_PANELS) {
-                let block = Block {
-                    panels: panel..panels.min(panel + BLOCK_PANELS),
-                    inputs: columns.clone(),
-                };
-                weights.prepare(&block, &mut scratch.widened);
-                for (row, group) in rows.clone().step_by(TILE_ROWS).zip(0..) {
-                    let group = scratch.rows.steps(group, 0..columns.len());
-                    output.each_tile(row, block.panels.clone(), pass, |panel, tile| {
-                        let panel = weights.steps(&scratch.widened, &block, panel);
-                        Native::accumulate(group, panel, tile);
-                    });
+                let block = panel..panels.min(panel + BLOCK_PANELS);
+                for first in (0..columns.len().max(1)).step_by(STEPS) {
+                    let together = first..columns.len().min(first + STEPS);
+                    let pass = Pass {
+                        is_first: input + first == 0,
+                        is_last: input + together.end == inputs,
+                    };
+                    let steps = together.len();
+                    let b = weights.together(block.clone(), input + first, &mut scratch.widened);
+                    for (row, group) in rows.clone().step_by(TILE_ROWS).zip(0..) {
+                        let a = scratch.rows.steps(group, together.clone());
+                        output.each_tile(row, block.clone(), pass, |panels, tiles| {
+                            let b = &b[(panels.start - block.start) * steps..];
+                            Native::accumulate(a, b, tiles);
+                        });
+                    }
                 }
             }
         }
@@ -223,36 +223,27 @@ fn row_product<W: PanelSource>(
     scratch: &mut Scratch,
 ) {
     scratch.row.pack(x);
-    output.each_panel(|add| row_sums(x, weights, scratch, add));
-}
-
-fn row_sums<W: PanelSource>(
-    x: &[f32],
-    weights: &W,
-    scratch: &mut Scratch,
-    mut take: impl FnMut(usize, &ColumnStep),
-) {
-    let panels = weights.outputs().div_ceil(TILE_COLUMNS);
-    for first in (0..panels).step_by(STRIP_PANELS) {
-        let strip = first..panels.min(first + STRIP_PANELS);
-        let mut sums: Strip = [ColumnStep::ZERO; STRIP_PANELS];
-        for input in (0..x.len()).step_by(BLOCK_INPUTS) {
-            let columns = input..x.len().min(input + BLOCK_INPUTS);
-            let block = Block {
-                panels: strip.clone(),
-                inputs: columns.clone(),
-            };
-            weights.prepare(&block, &mut scratch.widened);
-            // The last strip may lack panels; it then takes its last one again, and what comes of
-            // that is left out.
-            let panels: [_; STRIP_PANELS] = std::array::from_fn(|i| {
-                let panel = (first + i).min(strip.end - 1);
-                weights.steps(&scratch.widened, &block, panel)
-            });
-            Native::accumulate_strip(scratch.row.steps(columns), panels, &mut sums);
-        }
-        for (panel, sums) in strip.zip(&sums) {
-            take(panel, sums);
+    let panels = panels_of(weights.outputs());
+    let Scratch {
+        row, sums, widened, ..
+    } = scratch;
+    sums.clear();
+    sums.resize(
+        panels.div_ceil(STRIP_PANELS),
+        [ColumnStep::ZERO; STRIP_PANELS],
+    );
+    for first in (0..x.len()).step_by(STEPS) {
+        let x = row.steps(first..x.len().min(first + STEPS));
+        let strips = sums.chunks_mut(BLOCK_PANELS / STRIP_PANELS);
+        for (panel, strips) in (0..).step_by(BLOCK_PANELS).zip(strips) {
+            let block = panel..panels.min(panel + BLOCK_PANELS);
+            Native::accumulate_strips(x, weights.together(block, first, widened), strips);
         }
     }
+    output.each_panel(|add| {
+        let there = weights.outputs().div_ceil(TILE_COLUMNS);
+        for (panel, sums) in sums.as_flattened().iter().enumerate().take(there) {
+            add(panel, sums);
+        }
+    });
 }

@@ -10,7 +10,7 @@ use crate::elementwise::add;
 use crate::epilogue::Epilogue;
 use crate::matrix::MatrixMut;
 use crate::simd::LANES;
-use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, TileRow, TileRows, rows_of};
+use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, TileRow, Tiles, alone};
 
 /// The answer, and what becomes of a product on its way there.
 pub(crate) struct Output<'a, 'y> {
@@ -36,14 +36,15 @@ impl Pass {
 }
 
 impl Output<'_, '_> {
-    /// Has `sum` add to the tiles of the four rows from `row` on, panel by panel.
+    /// Has `sum` add to the tiles of the four rows from `row` on: to those of several panels at once, or to one at
+    /// a time.
     #[inline(always)]
     pub(crate) fn each_tile(
         &mut self,
         row: usize,
         panels: Range<usize>,
         pass: Pass,
-        sum: impl Fn(usize, TileRows<'_>),
+        sum: impl Fn(Range<usize>, Tiles<'_>),
     ) {
         let rows = row..self.y.rows().min(row + TILE_ROWS);
         let first = panels.start * TILE_COLUMNS;
@@ -55,11 +56,10 @@ impl Output<'_, '_> {
         }
         let mut done = panels.start;
         if let Some(rows) = self.y.group_mut::<TILE_ROWS>(row) {
-            let [y0, y1, y2, y3] = rows.map(|y| tile_rows(&mut y[columns.clone()]));
-            for (((r0, r1), r2), r3) in y0.iter_mut().zip(y1).zip(y2).zip(y3) {
-                sum(done, [r0, r1, r2, r3]);
-                done += 1;
-            }
+            let tiles = rows.map(|y| tile_rows(&mut y[columns.clone()]));
+            let whole = panels.start..panels.start + tiles[0].len();
+            done = whole.end;
+            sum(whole, tiles);
         }
         for panel in done..panels.end {
             let mut tile = [ColumnStep::ZERO; TILE_ROWS];
@@ -67,7 +67,7 @@ impl Output<'_, '_> {
                 let y = &self.y.row_mut(row)[panel * TILE_COLUMNS..];
                 fit(copy.0.as_flattened_mut(), y);
             }
-            sum(panel, rows_of(&mut tile));
+            sum(panel..panel + 1, alone(&mut tile));
             for (row, copy) in rows.clone().zip(&tile) {
                 let y = &mut self.y.row_mut(row)[panel * TILE_COLUMNS..];
                 fit(y, copy.0.as_flattened());

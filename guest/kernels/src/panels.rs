@@ -5,19 +5,27 @@ use std::ops::Range;
 use crate::matrix::MatrixRef;
 use crate::rows;
 use crate::simd::{LANES, Native, Vector};
-use crate::tile::{ColumnStep, TILE_COLUMNS};
+use crate::strip::STRIP_PANELS;
+use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS};
 
 /// A matrix `[outputs, inputs]`.
 ///
-/// Panels of eight outputs lie one after another; a panel holds, input by input, the weights of its
-/// eight outputs. The last panel is filled up with zeros. In memory that is
-/// `4 · inputs · (outputs rounded up to 8)` bytes.
+/// A panel is eight outputs, and four panels are a strip; the last one is filled up with zeros. [`STEPS`] inputs of all panels lie together, then
+/// the next ones, the last of them perhaps fewer; there, panels lie one after another, and each holds, input by
+/// input, the weights of its eight outputs. So what is read for one block of a product is all that is read. In
+/// memory that is `4 · inputs · (outputs rounded up to 32)` bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Panels {
     outputs: usize,
     inputs: usize,
-    /// Panel by panel.
     steps: Vec<ColumnStep>,
+}
+
+/// Panels for so many outputs, in whole strips.
+pub(crate) fn panels_of(outputs: usize) -> usize {
+    outputs
+        .div_ceil(TILE_COLUMNS)
+        .next_multiple_of(STRIP_PANELS)
 }
 
 impl Panels {
@@ -34,7 +42,7 @@ impl Panels {
 
     /// Makes this a matrix of zeros of another shape, in the memory that it has.
     fn clear(&mut self, outputs: usize, inputs: usize) {
-        let steps = outputs.div_ceil(TILE_COLUMNS).checked_mul(inputs);
+        let steps = panels_of(outputs).checked_mul(inputs);
         assert!(steps.is_some(), "a matrix of {outputs} × {inputs}");
         self.outputs = outputs;
         self.inputs = inputs;
@@ -77,13 +85,14 @@ impl Panels {
         let mut at = start;
         while !values.is_empty() {
             let (output, input) = (at / self.inputs, at % self.inputs);
-            let (row, rest) = values.split_at(values.len().min(self.inputs - input));
+            let together = (STEPS - input % STEPS).min(self.inputs - input);
+            let (part, rest) = values.split_at(values.len().min(together));
             let lane = output % TILE_COLUMNS;
-            let first = output / TILE_COLUMNS * self.inputs + input;
-            for (step, &value) in self.steps[first..].iter_mut().zip(row) {
+            let first = self.place(output / TILE_COLUMNS, input);
+            for (step, &value) in self.steps[first..].iter_mut().zip(part) {
                 step.0[lane / 4][lane % 4] = value;
             }
-            at += row.len();
+            at += part.len();
             values = rest;
         }
     }
@@ -98,8 +107,11 @@ impl Panels {
         assert!(output < self.outputs, "output {output} of {}", self.outputs);
         assert_eq!(row.len(), self.inputs, "inputs");
         let (panel, lane) = (output / TILE_COLUMNS, output % TILE_COLUMNS);
-        for (value, step) in row.iter_mut().zip(&self.steps[panel * self.inputs..]) {
-            *value = step.0[lane / 4][lane % 4];
+        for (part, first) in row.chunks_mut(STEPS).zip((0..).step_by(STEPS)) {
+            let steps = &self.steps[self.place(panel, first)..];
+            for (value, step) in part.iter_mut().zip(steps) {
+                *value = step.0[lane / 4][lane % 4];
+            }
         }
     }
 
@@ -111,15 +123,19 @@ impl Panels {
         for first in (0..whole).step_by(LANES) {
             let (panel, half) = (first / TILE_COLUMNS, first / LANES % 2);
             let rows: [_; LANES] = std::array::from_fn(|i| weights.row(first + i));
-            let steps = &mut self.steps[panel * inputs..][..inputs];
-            let (fours, rest) = steps.as_chunks_mut::<LANES>();
-            for (rows, to) in rows::fours(rows).zip(fours) {
-                for (column, to) in Native::transposed(rows).into_iter().zip(to) {
-                    column.store(&mut to.0[half]);
+            for input in (0..inputs).step_by(STEPS) {
+                let place = self.place(panel, input);
+                let together = STEPS.min(inputs - input);
+                let rows = rows.map(|row| &row[input..][..together]);
+                let (fours, rest) = self.steps[place..][..together].as_chunks_mut::<LANES>();
+                for (rows, to) in rows::fours(rows).zip(fours) {
+                    for (column, to) in Native::transposed(rows).into_iter().zip(to) {
+                        column.store(&mut to.0[half]);
+                    }
                 }
-            }
-            for (input, to) in (inputs - rest.len()..).zip(rest) {
-                to.0[half] = rows.map(|row| row[input]);
+                for (input, to) in (together - rest.len()..).zip(rest) {
+                    to.0[half] = rows.map(|row| row[input]);
+                }
             }
         }
         for output in whole..outputs {
@@ -127,9 +143,22 @@ impl Panels {
         }
     }
 
-    /// These inputs of the panel.
+    /// Where a panel's step for this input lies.
     #[inline(always)]
-    pub(crate) fn steps(&self, panel: usize, inputs: Range<usize>) -> &[ColumnStep] {
-        &self.steps[panel * self.inputs..][..self.inputs][inputs]
+    fn place(&self, panel: usize, input: usize) -> usize {
+        let first = input - input % STEPS;
+        first * panels_of(self.outputs) + panel * STEPS.min(self.inputs - first) + input % STEPS
+    }
+
+    /// The steps of these panels, one after another, for the inputs from `first` on that lie together.
+    ///
+    /// # Panics
+    ///
+    /// When `first` is no multiple of [`STEPS`], or there are no such panels and inputs.
+    #[inline(always)]
+    pub(crate) fn together(&self, panels: Range<usize>, first: usize) -> &[ColumnStep] {
+        assert!(first.is_multiple_of(STEPS), "input {first}");
+        let steps = STEPS.min(self.inputs - first);
+        &self.steps[self.place(panels.start, first)..][..panels.len() * steps]
     }
 }

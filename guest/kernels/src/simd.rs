@@ -14,7 +14,7 @@ use crate::half_panels::HalfStep;
 use crate::int4::{Int4Block, Int4Input};
 use crate::int8::{BLOCK_INPUTS, Int8ColumnBlock, Int8RowBlock};
 use crate::strip::{SpreadNumber, Strip};
-use crate::tile::{ColumnStep, RowStep, TILE_ROWS, TileRows};
+use crate::tile::{ColumnStep, RowStep, TILE_ROWS, TileRows, Tiles};
 
 /// How many numbers a vector holds.
 pub(crate) const LANES: usize = 4;
@@ -83,11 +83,21 @@ pub(crate) trait Vector: Copy {
 
 /// The inner loops, and the loops over much that is to be packed.
 pub(crate) trait Kernels {
-    /// `tile += a·b` over as many steps as both have; see [`crate::tile`].
-    fn accumulate(a: &[RowStep], b: &[ColumnStep], tile: TileRows<'_>);
+    /// `tile += a·b` for each tile, over all steps of `a`; see [`crate::tile`]. As many are in `b` for the first tile,
+    /// then as many for the second, and so on.
+    ///
+    /// # Panics
+    ///
+    /// When `a` has more than [`STEPS`](crate::tile::STEPS), or `b` has fewer than all tiles need.
+    fn accumulate(a: &[RowStep], b: &[ColumnStep], tiles: Tiles<'_>);
 
-    /// `strip += x·b` over as many steps as all have; see [`crate::strip`].
-    fn accumulate_strip(x: &[SpreadNumber], panels: [&[ColumnStep]; 4], strip: &mut Strip);
+    /// `strip += x·b` for each strip, over all steps of `x`; see [`crate::strip`]. As many are in `b` for each panel, one
+    /// panel after another.
+    ///
+    /// # Panics
+    ///
+    /// When `b` has fewer.
+    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]);
 
     /// `tile += a·b` over the first `steps` steps of a block; see [`crate::int8`].
     fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: TileRows<'_>);

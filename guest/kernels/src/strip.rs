@@ -1,8 +1,8 @@
 //! The inner loop of the product of one row with a matrix: four panels, 32 columns, at a time.
 //!
 //! With one row there is nothing to use a weight for twice, so this is as fast as memory is. Four
-//! panels give eight sums that do not wait for one another, and the processor four places to fetch
-//! ahead from. The shape of the code is that of [`tile`](crate::tile), and for the same reason.
+//! panels give eight sums that do not wait for one another. The shape of the code is that of
+//! [`tile`](crate::tile), and for the same reason.
 
 use crate::tile::ColumnStep;
 
@@ -12,7 +12,7 @@ use crate::tile::ColumnStep;
 pub(crate) struct SpreadNumber(pub(crate) [f32; 4]);
 
 /// Steps in a turn of the loop, at most.
-pub(crate) const STRIP_STEPS: usize = 48;
+pub(crate) const STRIP_STEPS: usize = 16;
 
 /// Panels that are taken together.
 pub(crate) const STRIP_PANELS: usize = 4;
@@ -20,25 +20,15 @@ pub(crate) const STRIP_PANELS: usize = 4;
 /// The sums of a strip: for each panel its eight columns.
 pub(crate) type Strip = [ColumnStep; STRIP_PANELS];
 
-/// How many steps the row and all panels have.
-#[inline(always)]
-pub(crate) fn steps_of_all(x: &[SpreadNumber], panels: [&[ColumnStep]; STRIP_PANELS]) -> usize {
-    panels
-        .iter()
-        .map(|panel| panel.len())
-        .fold(x.len(), usize::min)
-}
-
-/// A turn of [`Kernels::accumulate_strip`](crate::simd::Kernels::accumulate_strip): `$v` is a vector, `$madd` its
+/// A turn of [`Kernels::accumulate_strips`](crate::simd::Kernels::accumulate_strips): `$v` is a vector, `$madd` its
 /// multiply-add, `$x` and `$panels` give a step of each, and there are `$steps` of them, of which [`STRIP_STEPS`] are
-/// done. There is a way out after each panel, never taken but after the last, without which eight vectors of weights
-/// would be loaded before the first is used.
+/// done. There is a way out after two panels, too, never taken, without which eight vectors of weights would be loaded
+/// before the first is used.
 macro_rules! accumulate_strip_steps {
     ($v:ty, $madd:path, $steps:ident, $x:ident, $panels:ident, $strip:ident) => {
         crate::strip::accumulate_strip_steps!(
             @ $v, $madd, $steps, $x, $panels, $strip,
-            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
-            24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
         )
     };
     (
@@ -47,8 +37,8 @@ macro_rules! accumulate_strip_steps {
     ) => {
         let [p0, p1, p2, p3] = $panels;
         // Hidden, because the compiler is not to see that there are only whole steps.
-        let panel_steps = std::hint::black_box(4 * $steps);
-        let strip = std::hint::black_box(&mut *$strip);
+        let half_steps = std::hint::black_box(2 * $steps);
+        let strip = &mut *$strip;
         let mut c00 = <$v>::load(&strip[0].0[0]);
         let mut c01 = <$v>::load(&strip[0].0[1]);
         let mut c10 = <$v>::load(&strip[1].0[0]);
@@ -59,25 +49,19 @@ macro_rules! accumulate_strip_steps {
         let mut c31 = <$v>::load(&strip[3].0[1]);
         'done: {
             $(
-                if panel_steps == 4 * $step {
+                if half_steps == 2 * $step {
                     break 'done;
                 }
                 let a = <$v>::load(&$x($step).0);
                 c00 = $madd(a, <$v>::load(&p0($step).0[0]), c00);
                 c01 = $madd(a, <$v>::load(&p0($step).0[1]), c01);
-                if panel_steps == 4 * $step + 1 {
-                    break 'done;
-                }
                 c10 = $madd(a, <$v>::load(&p1($step).0[0]), c10);
                 c11 = $madd(a, <$v>::load(&p1($step).0[1]), c11);
-                if panel_steps == 4 * $step + 2 {
+                if half_steps == 2 * $step + 1 {
                     break 'done;
                 }
                 c20 = $madd(a, <$v>::load(&p2($step).0[0]), c20);
                 c21 = $madd(a, <$v>::load(&p2($step).0[1]), c21);
-                if panel_steps == 4 * $step + 3 {
-                    break 'done;
-                }
                 c30 = $madd(a, <$v>::load(&p3($step).0[0]), c30);
                 c31 = $madd(a, <$v>::load(&p3($step).0[1]), c31);
             )*

@@ -4,7 +4,7 @@ use super::{BLOCK_INPUTS, BLOCK_STEPS, DEPTH, Int8Panels, Int8Rows};
 use crate::matrix::MatrixRef;
 use crate::output::{Output, Pass};
 use crate::simd::{Kernels, Native};
-use crate::tile::{TILE_COLUMNS, TILE_ROWS};
+use crate::tile::{self, TILE_COLUMNS, TILE_ROWS};
 
 /// Rows of activations in a block: with 1536 inputs 864 KiB of scratch memory. A group of them is 27 KiB, which a
 /// first-level cache of 32 KiB holds.
@@ -32,15 +32,17 @@ pub(crate) fn product(
             let block = first_panel..panels.min(first_panel + BLOCK_PANELS);
             for (row, group) in rows.clone().step_by(TILE_ROWS).zip(0..) {
                 let group = rows_of_x.group(group, depth);
-                output.each_tile(row, block.clone(), Pass::WHOLE, |panel, mut tile| {
-                    for (i, (a, b)) in group.iter().zip(weights.panel(panel)).enumerate() {
-                        let steps = if i + 1 == depth {
-                            last_steps
-                        } else {
-                            BLOCK_STEPS
-                        };
-                        let tile = tile.each_mut().map(|row| &mut **row);
-                        Native::accumulate_int8(steps, a, b, tile);
+                output.each_tile(row, block.clone(), Pass::WHOLE, |panels, tiles| {
+                    for (panel, mut tile) in panels.zip(tile::each(tiles)) {
+                        for (i, (a, b)) in group.iter().zip(weights.panel(panel)).enumerate() {
+                            let steps = if i + 1 == depth {
+                                last_steps
+                            } else {
+                                BLOCK_STEPS
+                            };
+                            let tile = tile.each_mut().map(|row| &mut **row);
+                            Native::accumulate_int8(steps, a, b, tile);
+                        }
                     }
                 });
             }

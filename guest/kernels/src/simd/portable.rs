@@ -9,8 +9,8 @@ use crate::int8::{
     BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET,
     accumulate_block, scale_of,
 };
-use crate::strip::{STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, steps_of_all};
-use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, TileRows, accumulate_steps};
+use crate::strip::{STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps};
+use crate::tile::{self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRows, Tiles, accumulate_steps};
 
 /// Four numbers in an array.
 #[derive(Debug, Clone, Copy)]
@@ -118,23 +118,31 @@ fn dot(a: Bytes<i8>, b: Bytes<u8>, sums: Sums) -> Sums {
 }
 
 impl Kernels for Portable {
-    fn accumulate(a: &[RowStep], b: &[ColumnStep], mut tile: TileRows<'_>) {
-        let steps = a.len().min(b.len());
-        for first in (0..steps).step_by(STEPS) {
-            let left = steps - first;
-            let a = |step: usize| &a[first + step];
-            let b = |step: usize| &b[first + step];
-            accumulate_steps!(Portable, mul_add, left, a, b, tile);
+    fn accumulate(a: &[RowStep], b: &[ColumnStep], tiles: Tiles<'_>) {
+        let steps = a.len();
+        assert!(steps <= STEPS, "{steps} steps");
+        let mut panels = b;
+        for rows in tile::each(tiles) {
+            let (panel, rest) = panels.split_at(steps);
+            panels = rest;
+            let a = |step: usize| &a[step];
+            let b = |step: usize| &panel[step];
+            accumulate_steps!(Portable, mul_add, steps, a, b, rows);
         }
     }
 
-    fn accumulate_strip(x: &[SpreadNumber], panels: [&[ColumnStep]; 4], strip: &mut Strip) {
-        let steps = steps_of_all(x, panels);
-        for first in (0..steps).step_by(STRIP_STEPS) {
-            let left = steps - first;
-            let x = |step: usize| &x[first + step];
-            let panels = panels.map(|panel| move |step: usize| &panel[first + step]);
-            accumulate_strip_steps!(Portable, mul_add, left, x, panels, strip);
+    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]) {
+        let mut panels = b;
+        for strip in strips {
+            let (next, rest) = panels.split_at(STRIP_PANELS * x.len());
+            panels = rest;
+            let next: [_; STRIP_PANELS] = std::array::from_fn(|i| &next[i * x.len()..][..x.len()]);
+            for first in (0..x.len()).step_by(STRIP_STEPS) {
+                let left = x.len() - first;
+                let x = |step: usize| &x[first + step];
+                let panels = next.map(|panel| move |step: usize| &panel[first + step]);
+                accumulate_strip_steps!(Portable, mul_add, left, x, panels, strip);
+            }
         }
     }
 

@@ -21,24 +21,23 @@ use crate::int8::{
     MOST_ACTIVATION, WEIGHT_OFFSET, accumulate_block,
 };
 use crate::simd::{Kernels, LANES, Vector};
-use crate::strip::{
-    STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, steps_of_all,
+use crate::strip::{STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps};
+use crate::tile::{
+    self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, Tiles, accumulate_steps,
 };
-use crate::tile::{ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, accumulate_steps};
 
 /// What pushes the whole part of a number below 2²² into the low bits of its representation.
 const ROUND: f32 = 12_582_912.0;
 
 impl Kernels for Simd128 {
     #[inline(always)]
-    fn accumulate(a: &[RowStep], b: &[ColumnStep], [r0, r1, r2, r3]: TileRows<'_>) {
+    fn accumulate(a: &[RowStep], b: &[ColumnStep], [r0, r1, r2, r3]: Tiles<'_>) {
         accumulate(a, b, r0, r1, r2, r3);
     }
 
     #[inline(always)]
-    fn accumulate_strip(x: &[SpreadNumber], panels: [&[ColumnStep]; 4], strip: &mut Strip) {
-        let [p0, p1, p2, p3] = panels;
-        accumulate_strip(x, p0, p1, p2, p3, strip);
+    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]) {
+        accumulate_strips(x, b, strips);
     }
 
     #[inline(always)]
@@ -395,52 +394,51 @@ use plain::{BlockDots, dot, mul_add};
 fn accumulate(
     a: &[RowStep],
     b: &[ColumnStep],
-    r0: &mut TileRow,
-    r1: &mut TileRow,
-    r2: &mut TileRow,
-    r3: &mut TileRow,
+    r0: &mut [TileRow],
+    r1: &mut [TileRow],
+    r2: &mut [TileRow],
+    r3: &mut [TileRow],
 ) {
-    let mut left = a.len().min(b.len());
-    let (mut a_left, mut b_left) = (a, b);
-    let mut rows = [r0, r1, r2, r3];
-    loop {
-        // SAFETY: there is a way out before each step that is not below `left`, so both have one at this index.
-        let a = |step: usize| unsafe { a_left.get_unchecked(step) };
-        // SAFETY: as above.
-        let b = |step: usize| unsafe { b_left.get_unchecked(step) };
-        accumulate_steps!(Simd128, mul_add, left, a, b, rows);
-        if left <= STEPS {
-            break;
-        }
-        left -= STEPS;
-        // SAFETY: both have more than `STEPS`.
-        (a_left, b_left) =
-            unsafe { (a_left.get_unchecked(STEPS..), b_left.get_unchecked(STEPS..)) };
+    let steps = a.len();
+    assert!(steps <= STEPS, "{steps} steps");
+    let mut panels = b;
+    for rows in tile::each([r0, r1, r2, r3]) {
+        let (panel, rest) = panels.split_at(steps);
+        panels = rest;
+        // Hidden, so that each is a number of this turn's: what is known before the loop is kept on the stack, and
+        // what is counted up in it is added to for each load.
+        let (a, panel) = black_box((a, panel));
+        let steps = panel.len();
+        // SAFETY: there is a way out before each step that is not below `steps`, and `a` has that many.
+        let a = |step: usize| unsafe { a.get_unchecked(step) };
+        // SAFETY: as above; the panel has that many, too.
+        let b = |step: usize| unsafe { panel.get_unchecked(step) };
+        accumulate_steps!(Simd128, mul_add, steps, a, b, rows);
     }
 }
 
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn accumulate_strip(
-    x: &[SpreadNumber],
-    p0: &[ColumnStep],
-    p1: &[ColumnStep],
-    p2: &[ColumnStep],
-    p3: &[ColumnStep],
-    strip: &mut Strip,
-) {
-    let panels = [p0, p1, p2, p3];
-    let steps = steps_of_all(x, panels);
-    for first in (0..steps).step_by(STRIP_STEPS) {
-        let (x, left) = (&x[first..], steps - first);
-        // SAFETY: there is a way out before each step that is not below `left`, so all have one at this index.
-        let x = |step: usize| unsafe { x.get_unchecked(step) };
-        let panels = panels.map(|panel| {
-            let panel = &panel[first..];
+fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]) {
+    let steps = x.len();
+    let mut panels = b;
+    for strip in strips {
+        let (next, rest) = panels.split_at(STRIP_PANELS * steps);
+        panels = rest;
+        for first in (0..steps).step_by(STRIP_STEPS) {
+            // SAFETY: `first` is below `steps`, and there are that many four times.
+            let next = [0, 1, 2, 3].map(|i| unsafe { next.as_ptr().add(i * steps + first) });
             // SAFETY: as above.
-            move |step: usize| unsafe { panel.get_unchecked(step) }
-        });
-        accumulate_strip_steps!(Simd128, mul_add, left, x, panels, strip);
+            let x = unsafe { x.as_ptr().add(first) };
+            // Hidden, as in `accumulate`.
+            let (x, next) = black_box((x, next));
+            let left = steps - first;
+            // SAFETY: there is a way out before each step that is not below `left`, so there is one at this index.
+            let x = |step: usize| unsafe { &*x.add(step) };
+            // SAFETY: as above.
+            let panels = next.map(|panel| move |step: usize| unsafe { &*panel.add(step) });
+            accumulate_strip_steps!(Simd128, mul_add, left, x, panels, strip);
+        }
     }
 }
 
