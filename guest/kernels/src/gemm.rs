@@ -3,7 +3,7 @@
 //! Blocks as in Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), for one
 //! thread. A few panels of weights, for as many inputs as the inner loop takes, stay in the first-level cache, while
 //! groups of four rows of activations, which are packed four times over and stay in the second-level cache, pass by
-//! them. So weights are read once for each block of rows, as they lie, from wherever they are.
+//! them. So weights are read once for each block of rows, in pieces of [`BLOCK_PANELS`].
 
 use std::ops::Range;
 
@@ -15,9 +15,10 @@ use crate::matrix::{MatrixMut, MatrixRef};
 use crate::output::{Output, Pass};
 use crate::packed_matrix::{PackedMatrix, Weights};
 use crate::packed_rows::{PackedRows, SpreadRow};
-use crate::panels::{Panels, panels_of};
+use crate::panel_order::panels_of;
+use crate::panels::Panels;
 use crate::simd::{Kernels, Native};
-use crate::strip::{STRIP_PANELS, Strip};
+use crate::strip::{STRIP_PANELS, STRIP_STEPS, Strip};
 use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS};
 
 /// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 384 KiB of scratch memory, which a second-level
@@ -31,6 +32,12 @@ const BLOCK_INPUTS: usize = 192;
 /// holds beside a group of rows and what is summed.
 const BLOCK_PANELS: usize = 24;
 
+// A block begins where something begins that lies together: inputs of a turn, panels of a strip, inputs of a scale.
+const _: () = assert!(BLOCK_INPUTS.is_multiple_of(STEPS));
+const _: () = assert!(BLOCK_PANELS.is_multiple_of(STRIP_PANELS));
+const _: () = assert!(STEPS == int4::BLOCK_INPUTS);
+const _: () = assert!(STEPS.is_multiple_of(STRIP_STEPS));
+
 /// Memory that [`linear`] works in, to be used again.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -40,7 +47,7 @@ pub struct Scratch {
     int4_inputs: Int4Inputs,
     /// Panels, widened.
     widened: Vec<ColumnStep>,
-    /// What is summed for one row.
+    /// The sums of one row.
     sums: Vec<Strip>,
 }
 
@@ -98,8 +105,9 @@ trait PanelSource {
     fn outputs(&self) -> usize;
     fn inputs(&self) -> usize;
 
-    /// The steps of these panels, one after another, for the inputs from `first` on: [`STEPS`] or, at the end, what
-    /// there is. What is not in f32 is widened, for which `widened` is there. The panels may go on to the end of a strip.
+    /// The steps of these panels, one after another, for [`STEPS`] inputs from `first` on or, at the end, for those
+    /// that there are. Panels from the last one to the end of its strip are zeros. What is not in f32 is widened into
+    /// `widened`.
     fn together<'a>(
         &'a self,
         panels: Range<usize>,
@@ -146,16 +154,8 @@ macro_rules! widened_source {
                 widened: &'a mut Vec<ColumnStep>,
             ) -> &'a [ColumnStep] {
                 let steps = STEPS.min(self.inputs() - first);
-                let there = self.outputs().div_ceil(TILE_COLUMNS);
                 widened.resize(panels.len() * steps, ColumnStep::ZERO);
-                for (i, panel) in panels.enumerate() {
-                    let to = &mut widened[i * steps..][..steps];
-                    if panel < there {
-                        self.widen(panel, first, to);
-                    } else {
-                        to.fill(ColumnStep::ZERO);
-                    }
-                }
+                self.widen(panels, first, widened);
                 widened
             }
         }

@@ -1,8 +1,10 @@
-//! Weights in f16, in the order of [`Panels`](crate::panels::Panels): half the memory, and half of it to
-//! read.
+//! Weights in f16, in the order of those in f32: half the memory, and half of it to read.
+
+use std::ops::Range;
 
 use half::f16;
 
+use crate::panel_order::PanelOrder;
 use crate::simd::{Kernels, Native};
 use crate::tile::{ColumnStep, TILE_COLUMNS};
 
@@ -11,31 +13,28 @@ use crate::tile::{ColumnStep, TILE_COLUMNS};
 #[repr(C, align(16))]
 pub(crate) struct HalfStep(pub(crate) [u16; TILE_COLUMNS]);
 
-/// A matrix `[outputs, inputs]`: `2 · inputs · (outputs rounded up to 8)` bytes.
+/// A matrix `[outputs, inputs]`: `2 · inputs · (outputs rounded up to 32)` bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HalfPanels {
-    outputs: usize,
-    inputs: usize,
+    order: PanelOrder,
     steps: Vec<HalfStep>,
 }
 
 impl HalfPanels {
     pub(crate) fn zeros(outputs: usize, inputs: usize) -> Self {
-        let steps = outputs.div_ceil(TILE_COLUMNS).checked_mul(inputs);
-        assert!(steps.is_some(), "a matrix of {outputs} × {inputs}");
+        let order = PanelOrder { outputs, inputs };
         HalfPanels {
-            outputs,
-            inputs,
-            steps: vec![HalfStep([0; TILE_COLUMNS]); steps.unwrap_or(0)],
+            steps: vec![HalfStep([0; TILE_COLUMNS]); order.steps()],
+            order,
         }
     }
 
     pub(crate) fn outputs(&self) -> usize {
-        self.outputs
+        self.order.outputs
     }
 
     pub(crate) fn inputs(&self) -> usize {
-        self.inputs
+        self.order.inputs
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -44,23 +43,25 @@ impl HalfPanels {
 
     /// Puts `values` at their place: the row-major elements from element `start` on.
     pub(crate) fn fill(&mut self, start: usize, values: &[f32]) {
-        for (at, &value) in (start..).zip(values) {
-            let (output, input) = (at / self.inputs, at % self.inputs);
-            let step = output / TILE_COLUMNS * self.inputs + input;
-            self.steps[step].0[output % TILE_COLUMNS] = f16::from_f32(value).to_bits();
-        }
+        self.order.each_part(start, values, |first, lane, part| {
+            for (step, &value) in self.steps[first..].iter_mut().zip(part) {
+                step.0[lane] = f16::from_f32(value).to_bits();
+            }
+        });
     }
 
     pub(crate) fn unpack(&self, output: usize, row: &mut [f32]) {
-        let (panel, lane) = (output / TILE_COLUMNS, output % TILE_COLUMNS);
-        for (value, step) in row.iter_mut().zip(&self.steps[panel * self.inputs..]) {
-            *value = f16::from_bits(step.0[lane]).to_f32();
+        let lane = output % TILE_COLUMNS;
+        for (first, part) in self.order.parts_of(output, row) {
+            for (value, step) in part.iter_mut().zip(&self.steps[first..]) {
+                *value = f16::from_bits(step.0[lane]).to_f32();
+            }
         }
     }
 
-    /// Widens the panel's inputs `first..first + to.len()`.
-    pub(crate) fn widen(&self, panel: usize, first: usize, to: &mut [ColumnStep]) {
-        let from = &self.steps[panel * self.inputs + first..];
+    /// Widens the steps of these panels, one after another, for the inputs from `first` on that lie together.
+    pub(crate) fn widen(&self, panels: Range<usize>, first: usize, to: &mut [ColumnStep]) {
+        let from = &self.steps[self.order.together(panels, first)];
         for (to, from) in to.iter_mut().zip(from) {
             Native::widen(from, to);
         }

@@ -35,6 +35,7 @@ mod matrix;
 mod output;
 mod packed_matrix;
 mod packed_rows;
+mod panel_order;
 mod panels;
 mod rms_norm;
 mod rotary;

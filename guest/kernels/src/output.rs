@@ -36,8 +36,8 @@ impl Pass {
 }
 
 impl Output<'_, '_> {
-    /// Has `sum` add to the tiles of the four rows from `row` on: to those of several panels at once, or to one at
-    /// a time.
+    /// Has `sum` add to the tiles of the four rows from `row` on: first to all that lie whole in the answer, of which
+    /// there may be none, and then to one at a time.
     #[inline(always)]
     pub(crate) fn each_tile(
         &mut self,

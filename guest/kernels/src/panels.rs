@@ -3,29 +3,16 @@
 use std::ops::Range;
 
 use crate::matrix::MatrixRef;
+use crate::panel_order::PanelOrder;
 use crate::rows;
 use crate::simd::{LANES, Native, Vector};
-use crate::strip::STRIP_PANELS;
 use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS};
 
-/// A matrix `[outputs, inputs]`.
-///
-/// A panel is eight outputs, and four panels are a strip; the last one is filled up with zeros. [`STEPS`] inputs of all panels lie together, then
-/// the next ones, the last of them perhaps fewer; there, panels lie one after another, and each holds, input by
-/// input, the weights of its eight outputs. So what is read for one block of a product is all that is read. In
-/// memory that is `4 · inputs · (outputs rounded up to 32)` bytes.
+/// A matrix `[outputs, inputs]`: `4 · inputs · (outputs rounded up to 32)` bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Panels {
-    outputs: usize,
-    inputs: usize,
+    order: PanelOrder,
     steps: Vec<ColumnStep>,
-}
-
-/// Panels for so many outputs, in whole strips.
-pub(crate) fn panels_of(outputs: usize) -> usize {
-    outputs
-        .div_ceil(TILE_COLUMNS)
-        .next_multiple_of(STRIP_PANELS)
 }
 
 impl Panels {
@@ -42,22 +29,19 @@ impl Panels {
 
     /// Makes this a matrix of zeros of another shape, in the memory that it has.
     fn clear(&mut self, outputs: usize, inputs: usize) {
-        let steps = panels_of(outputs).checked_mul(inputs);
-        assert!(steps.is_some(), "a matrix of {outputs} × {inputs}");
-        self.outputs = outputs;
-        self.inputs = inputs;
+        self.order = PanelOrder { outputs, inputs };
         self.steps.clear();
-        self.steps.resize(steps.unwrap_or(0), ColumnStep::ZERO);
+        self.steps.resize(self.order.steps(), ColumnStep::ZERO);
     }
 
     /// How many outputs it has: rows as the weights are usually stored.
     pub(crate) fn outputs(&self) -> usize {
-        self.outputs
+        self.order.outputs
     }
 
     /// How many inputs it has: columns as the weights are usually stored.
     pub(crate) fn inputs(&self) -> usize {
-        self.inputs
+        self.order.inputs
     }
 
     /// How many bytes of memory it takes.
@@ -72,29 +56,12 @@ impl Panels {
     /// # Panics
     ///
     /// When there are not that many elements.
-    pub(crate) fn fill(&mut self, start: usize, mut values: &[f32]) {
-        // The product fits: that much memory was there to be cleared.
-        let elements = self.outputs * self.inputs;
-        assert!(
-            start <= elements && values.len() <= elements - start,
-            "{} elements from {start} on in a matrix of {} × {}",
-            values.len(),
-            self.outputs,
-            self.inputs
-        );
-        let mut at = start;
-        while !values.is_empty() {
-            let (output, input) = (at / self.inputs, at % self.inputs);
-            let together = (STEPS - input % STEPS).min(self.inputs - input);
-            let (part, rest) = values.split_at(values.len().min(together));
-            let lane = output % TILE_COLUMNS;
-            let first = self.place(output / TILE_COLUMNS, input);
+    pub(crate) fn fill(&mut self, start: usize, values: &[f32]) {
+        self.order.each_part(start, values, |first, lane, part| {
             for (step, &value) in self.steps[first..].iter_mut().zip(part) {
                 step.0[lane / 4][lane % 4] = value;
             }
-            at += part.len();
-            values = rest;
-        }
+        });
     }
 
     /// Writes the weights of one output, as they were before packing, to `row` `[inputs]`: so that a
@@ -104,12 +71,15 @@ impl Panels {
     ///
     /// When there is no such output, or `row` has another length.
     pub(crate) fn unpack(&self, output: usize, row: &mut [f32]) {
-        assert!(output < self.outputs, "output {output} of {}", self.outputs);
-        assert_eq!(row.len(), self.inputs, "inputs");
-        let (panel, lane) = (output / TILE_COLUMNS, output % TILE_COLUMNS);
-        for (part, first) in row.chunks_mut(STEPS).zip((0..).step_by(STEPS)) {
-            let steps = &self.steps[self.place(panel, first)..];
-            for (value, step) in part.iter_mut().zip(steps) {
+        assert!(
+            output < self.outputs(),
+            "output {output} of {}",
+            self.outputs()
+        );
+        assert_eq!(row.len(), self.inputs(), "inputs");
+        let lane = output % TILE_COLUMNS;
+        for (first, part) in self.order.parts_of(output, row) {
+            for (value, step) in part.iter_mut().zip(&self.steps[first..]) {
                 *value = step.0[lane / 4][lane % 4];
             }
         }
@@ -124,8 +94,8 @@ impl Panels {
             let (panel, half) = (first / TILE_COLUMNS, first / LANES % 2);
             let rows: [_; LANES] = std::array::from_fn(|i| weights.row(first + i));
             for input in (0..inputs).step_by(STEPS) {
-                let place = self.place(panel, input);
-                let together = STEPS.min(inputs - input);
+                let place = self.order.place(panel, input);
+                let together = self.order.inputs_together(input);
                 let rows = rows.map(|row| &row[input..][..together]);
                 let (fours, rest) = self.steps[place..][..together].as_chunks_mut::<LANES>();
                 for (rows, to) in rows::fours(rows).zip(fours) {
@@ -143,22 +113,13 @@ impl Panels {
         }
     }
 
-    /// Where a panel's step for this input lies.
-    #[inline(always)]
-    fn place(&self, panel: usize, input: usize) -> usize {
-        let first = input - input % STEPS;
-        first * panels_of(self.outputs) + panel * STEPS.min(self.inputs - first) + input % STEPS
-    }
-
     /// The steps of these panels, one after another, for the inputs from `first` on that lie together.
     ///
     /// # Panics
     ///
-    /// When `first` is no multiple of [`STEPS`], or there are no such panels and inputs.
+    /// When `first` is no multiple of [`STEPS`], or there are no such panels or inputs.
     #[inline(always)]
     pub(crate) fn together(&self, panels: Range<usize>, first: usize) -> &[ColumnStep] {
-        assert!(first.is_multiple_of(STEPS), "input {first}");
-        let steps = STEPS.min(self.inputs - first);
-        &self.steps[self.place(panels.start, first)..][..panels.len() * steps]
+        &self.steps[self.order.together(panels, first)]
     }
 }

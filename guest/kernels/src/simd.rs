@@ -83,16 +83,16 @@ pub(crate) trait Vector: Copy {
 
 /// The inner loops, and the loops over much that is to be packed.
 pub(crate) trait Kernels {
-    /// `tile += a·b` for each tile, over all steps of `a`; see [`crate::tile`]. As many are in `b` for the first tile,
-    /// then as many for the second, and so on.
+    /// `tile += a·b` for each tile, over all steps of `a`; see [`crate::tile`]. `b` holds as many steps as `a` for each
+    /// tile, one tile after another.
     ///
     /// # Panics
     ///
     /// When `a` has more than [`STEPS`](crate::tile::STEPS), or `b` has fewer than all tiles need.
     fn accumulate(a: &[RowStep], b: &[ColumnStep], tiles: Tiles<'_>);
 
-    /// `strip += x·b` for each strip, over all steps of `x`; see [`crate::strip`]. As many are in `b` for each panel, one
-    /// panel after another.
+    /// `strip += x·b` for each strip, over all steps of `x`; see [`crate::strip`]. `b` holds as many steps as `x` for
+    /// each panel, one panel after another.
     ///
     /// # Panics
     ///

@@ -13,9 +13,9 @@
 //!
 //! The next turn is that of the next tile, not of the same one: so its sums are not those that were stored just
 //! now, and a processor begins with it while the last ones are on their way. And the columns of a block for these
-//! steps, which lie together, stay in the first-level cache for all rows. In a simulation of the caches of Zen (32 KiB,
-//! 512 KiB) the products 128×384×1536 of six layers miss the first level 4.9 million times and the second 0.9 million times;
-//! with a tile summed to its end before the next one it was 21.7 and 4.0 million times.
+//! steps, which lie together, stay in the first-level cache for all rows. In a simulation of the caches of Zen (32
+//! and 512 KiB) six products 128×384×1536 miss the first level 4.9 million times and the second 0.9 million times.
+//! With a tile summed to its end before the next one, it was 21.7 and 4.0 million times.
 //!
 //! What was fastest, with metering on, as a share of the native AVX2 product of the crate `gemm`, medians of a few
 //! runs. 0.5 is what vectors of half the width can reach, on Zen, which computes AVX2 in two halves, 1.0. The
@@ -39,19 +39,20 @@
 //! | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 //! | Zen (EPYC 7000, 2 GHz), a tile to its end | 0.47 | 0.61 | **0.62** | 0.60 | 0.55 | 0.37 | 0.36 | |
 //! | Zen 4 (EPYC 9004), a tile to its end | | 0.42 | | | 0.44 | 0.44 | 0.455 | 0.45 |
-//! | Zen 4, tiles by turns | | | **SHARE** | | | | | |
+//! | Zen 4, tiles by turns | | | **0.463** | | | | | |
 //!
-//! A step is 28 instructions. 96 steps do not fit into the 2,048 entries that Zen has for decoded instructions, which then
-//! are decoded anew in each turn, at eleven cycles a step in place of six; Skylake has 1,536. Both keep them in 256
-//! lines; 32 steps take 149 on Zen and 203 on Skylake. `tests/tests/kernel_code.rs` counts them for every inner loop of the
-//! kernels.
+//! A step is 28 instructions. 96 steps do not fit into the 2,048 entries that Zen has for decoded instructions, which
+//! then are decoded anew in each turn, at eleven cycles a step in place of six; Skylake has 1,536. Both keep them in
+//! 256 lines; 32 steps take at most 149 on Zen and 203 on Skylake. `tests/tests/kernel_code.rs` counts them for every
+//! inner loop of the kernels.
 //!
-//! Eight sums, each four cycles long, are just what two multipliers need, so that every delay shows: in assembly, without
-//! exits and copies of registers, such a step takes 4.7 cycles on Zen 4 in place of 4, and this one 5. Where a
-//! multiply-add takes five cycles, as on Zen, Zen 2 and Haswell, ten sums would be needed; but with ten, as above with 5×8,
-//! sixteen registers do not hold what Cranelift copies, and more is lost to spills than the fifth that could be won.
+//! Eight sums, each four cycles long, are just what two multipliers need, so that every delay shows: in assembly,
+//! without exits and copies of registers, such a step takes 4.7 cycles on Zen 4 in place of 4, and this one 5. Where a
+//! multiply-add takes five cycles, as on Zen, Zen 2 and Haswell, ten sums would be needed. But with ten, as above with
+//! 5×8, sixteen registers do not hold what Cranelift copies, and more is lost to spills than the fifth that could be
+//! won.
 //!
-//! That none of the hot loops spills is held by `tests/tests/kernel_code.rs`.
+//! That this loop does not spill is held by `tests/tests/kernel_code.rs`, too.
 //!
 //! The same shape serves f32, where a step is one input, and [int8](crate::int8), where it is [`DEPTH`] of them.
 //!
@@ -89,7 +90,7 @@ pub(crate) type Tiles<'a> = [&'a mut [TileRow]; TILE_ROWS];
 /// A tile of the product, by itself.
 pub(crate) type Tile = [ColumnStep; TILE_ROWS];
 
-/// A tile by itself, as the only one of its kind.
+/// The rows of one tile, as those of tiles of which there is one.
 #[inline(always)]
 pub(crate) fn alone(tile: &mut Tile) -> Tiles<'_> {
     tile.each_mut().map(|row| std::slice::from_mut(&mut row.0))

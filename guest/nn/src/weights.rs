@@ -219,7 +219,7 @@ impl<'a> Weights<'a> {
     /// As for [`tensor`](Weights::tensor).
     pub fn packed(&self, names: &[String], shape: &[usize]) -> Result<PackedMatrix, Error> {
         // All of them before the memory is taken, so that what the file holds bounds it: twice that for halves,
-        // which become f32, and more where there are fewer outputs than a panel or fewer inputs than a block.
+        // which become f32, and more where there are fewer outputs than a strip, 32, or fewer inputs than a block.
         let tensors = names
             .iter()
             .map(|name| self.find(name, shape))

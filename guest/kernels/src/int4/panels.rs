@@ -1,5 +1,7 @@
 //! Weights of four bits, in the order in which the inner loop reads them.
 
+use std::ops::Range;
+
 use half::f16;
 
 use super::{BLOCK_INPUTS, Int4Input, PAIRS, QUAD, WEIGHT_OFFSET};
@@ -144,22 +146,33 @@ impl Int4Panels {
         &self.blocks[panel * self.depth..(panel + 1) * self.depth]
     }
 
-    /// Widens the panel's inputs `first..first + to.len()` to f32; `first` begins a block.
-    pub(crate) fn widen(&self, panel: usize, first: usize, to: &mut [ColumnStep]) {
-        let blocks = &self.panel(panel)[first / BLOCK_INPUTS..];
-        for (to, block) in to.chunks_mut(BLOCK_INPUTS).zip(blocks) {
-            let mut scales = ColumnStep::ZERO;
-            Native::widen(&block.scales, &mut scales);
-            for (input, step) in to.iter_mut().enumerate() {
-                let (pair, place, shift) = place_of(input);
-                let halves = step.0.iter_mut().zip(&scales.0).zip(&block.weights);
-                for ((step, scales), weights) in halves {
-                    let outputs = step.iter_mut().zip(scales).zip(&weights[pair]);
-                    for ((number, scale), weights) in outputs {
-                        let weight = i16::from(weights[place] >> shift & 15) - WEIGHT_OFFSET;
-                        *number = f32::from(weight) * scale;
-                    }
-                }
+    /// Widens the steps of these panels, one after another, for the inputs of the block that begins with `first`. Panels
+    /// after the last one are zeros.
+    pub(crate) fn widen(&self, panels: Range<usize>, first: usize, to: &mut [ColumnStep]) {
+        let steps = BLOCK_INPUTS.min(self.inputs - first);
+        let there = self.blocks.len() / self.depth.max(1);
+        for (panel, to) in panels.zip(to.chunks_mut(steps.max(1))) {
+            if panel < there {
+                widen_block(&self.panel(panel)[first / BLOCK_INPUTS], to);
+            } else {
+                to.fill(ColumnStep::ZERO);
+            }
+        }
+    }
+}
+
+/// Widens the first inputs of a block.
+fn widen_block(block: &Int4Block, to: &mut [ColumnStep]) {
+    let mut scales = ColumnStep::ZERO;
+    Native::widen(&block.scales, &mut scales);
+    for (input, step) in to.iter_mut().enumerate() {
+        let (pair, place, shift) = place_of(input);
+        let halves = step.0.iter_mut().zip(&scales.0).zip(&block.weights);
+        for ((step, scales), weights) in halves {
+            let outputs = step.iter_mut().zip(scales).zip(&weights[pair]);
+            for ((number, scale), weights) in outputs {
+                let weight = i16::from(weights[place] >> shift & 15) - WEIGHT_OFFSET;
+                *number = f32::from(weight) * scale;
             }
         }
     }

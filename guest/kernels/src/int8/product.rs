@@ -11,7 +11,7 @@ use crate::tile::{self, TILE_COLUMNS, TILE_ROWS};
 const BLOCK_ROWS: usize = 128;
 
 /// Panels in a block: with 1536 inputs 408 KiB, which a second-level cache holds. They pass by a group of rows, which
-/// is the larger piece here, too.
+/// is the larger piece.
 const BLOCK_PANELS: usize = 32;
 
 /// Puts `x · weightsᵀ` into the output; the shapes have been checked.

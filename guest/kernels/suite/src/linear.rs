@@ -219,6 +219,8 @@ pub fn narrower_weights_give_the_product_of_what_they_are_kept_as() {
             [5, 24, 129],
             [6, 13, 1000],
             [129, 33, 65],
+            [1, 201, 70],
+            [5, 201, 230],
         ] {
             check_as_kept(precision, shape, 11, &mut scratch);
         }
