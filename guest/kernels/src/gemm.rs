@@ -18,7 +18,7 @@ use crate::packed_rows::{PackedRows, SpreadRow};
 use crate::panel_order::panels_of;
 use crate::panels::Panels;
 use crate::simd::{Kernels, Native};
-use crate::strip::{STRIP_PANELS, STRIP_STEPS, Strip};
+use crate::strip::{STRIP_PANELS, STRIP_STEPS};
 use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS};
 
 /// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 384 KiB of scratch memory, which a second-level
@@ -47,8 +47,8 @@ pub struct Scratch {
     int4_inputs: Int4Inputs,
     /// Panels, widened.
     widened: Vec<ColumnStep>,
-    /// The sums of one row.
-    sums: Vec<Strip>,
+    /// The sums of one row, panel by panel.
+    sums: Vec<ColumnStep>,
 }
 
 /// `y[m, n] = epilogue(bias[n] + Σ x[m, k] · weights[n, k])` over all `k`: a linear layer.
@@ -102,6 +102,9 @@ fn check_shapes(
 
 /// Weights that the inner loop can read, or that can be made such.
 trait PanelSource {
+    /// Panels that are best taken at once for one row.
+    const ROW_PANELS: usize;
+
     fn outputs(&self) -> usize;
     fn inputs(&self) -> usize;
 
@@ -117,6 +120,8 @@ trait PanelSource {
 }
 
 impl PanelSource for Panels {
+    const ROW_PANELS: usize = usize::MAX;
+
     fn outputs(&self) -> usize {
         self.outputs()
     }
@@ -139,6 +144,9 @@ impl PanelSource for Panels {
 macro_rules! widened_source {
     ($panels:ty) => {
         impl PanelSource for $panels {
+            // What is widened stays in the first-level cache.
+            const ROW_PANELS: usize = BLOCK_PANELS;
+
             fn outputs(&self) -> usize {
                 self.outputs()
             }
@@ -228,21 +236,19 @@ fn row_product<W: PanelSource>(
         row, sums, widened, ..
     } = scratch;
     sums.clear();
-    sums.resize(
-        panels.div_ceil(STRIP_PANELS),
-        [ColumnStep::ZERO; STRIP_PANELS],
-    );
+    sums.resize(panels, ColumnStep::ZERO);
     for first in (0..x.len()).step_by(STEPS) {
         let x = row.steps(first..x.len().min(first + STEPS));
-        let strips = sums.chunks_mut(BLOCK_PANELS / STRIP_PANELS);
-        for (panel, strips) in (0..).step_by(BLOCK_PANELS).zip(strips) {
-            let block = panel..panels.min(panel + BLOCK_PANELS);
-            Native::accumulate_strips(x, weights.together(block, first, widened), strips);
+        let mut done = 0;
+        for sums in sums.chunks_mut(W::ROW_PANELS) {
+            let block = done..done + sums.len();
+            done = block.end;
+            Native::accumulate_strips(x, weights.together(block, first, widened), sums);
         }
     }
     output.each_panel(|add| {
         let there = weights.outputs().div_ceil(TILE_COLUMNS);
-        for (panel, sums) in sums.as_flattened().iter().enumerate().take(there) {
+        for (panel, sums) in sums.iter().enumerate().take(there) {
             add(panel, sums);
         }
     });

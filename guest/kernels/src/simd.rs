@@ -91,13 +91,13 @@ pub(crate) trait Kernels {
     /// When `a` has more than [`STEPS`](crate::tile::STEPS), or `b` has fewer than all tiles need.
     fn accumulate(a: &[RowStep], b: &[ColumnStep], tiles: Tiles<'_>);
 
-    /// `strip += x·b` for each strip, over all steps of `x`; see [`crate::strip`]. `b` holds as many steps as `x` for
-    /// each panel, one panel after another.
+    /// `sums += x·b` for whole strips of panels, over all steps of `x`; see [`crate::strip`]. `b` holds as many steps as
+    /// `x` for each panel, one panel after another.
     ///
     /// # Panics
     ///
-    /// When `b` has fewer.
-    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]);
+    /// When the panels are no whole strips, or `b` has fewer steps.
+    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], sums: &mut [ColumnStep]);
 
     /// `tile += a·b` over the first `steps` steps of a block; see [`crate::int8`].
     fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: TileRows<'_>);

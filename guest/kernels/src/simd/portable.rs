@@ -9,7 +9,7 @@ use crate::int8::{
     BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET,
     accumulate_block, scale_of,
 };
-use crate::strip::{STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps};
+use crate::strip::{STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, quarters, strips_of};
 use crate::tile::{self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRows, Tiles, accumulate_steps};
 
 /// Four numbers in an array.
@@ -131,16 +131,14 @@ impl Kernels for Portable {
         }
     }
 
-    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]) {
-        let mut panels = b;
-        for strip in strips {
-            let (next, rest) = panels.split_at(STRIP_PANELS * x.len());
-            panels = rest;
-            let next: [_; STRIP_PANELS] = std::array::from_fn(|i| &next[i * x.len()..][..x.len()]);
-            for first in (0..x.len()).step_by(STRIP_STEPS) {
-                let left = x.len() - first;
+    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], sums: &mut [ColumnStep]) {
+        let steps = x.len();
+        let b = quarters(&b[..steps * sums.len()]);
+        for (i, mut strip) in strips_of(sums).enumerate() {
+            for first in (0..steps).step_by(STRIP_STEPS) {
+                let left = steps - first;
                 let x = |step: usize| &x[first + step];
-                let panels = next.map(|panel| move |step: usize| &panel[first + step]);
+                let panels = b.map(|quarter| move |step: usize| &quarter[i * steps + first + step]);
                 accumulate_strip_steps!(Portable, mul_add, left, x, panels, strip);
             }
         }

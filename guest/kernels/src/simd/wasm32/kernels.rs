@@ -21,7 +21,9 @@ use crate::int8::{
     MOST_ACTIVATION, WEIGHT_OFFSET, accumulate_block,
 };
 use crate::simd::{Kernels, LANES, Vector};
-use crate::strip::{STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps};
+use crate::strip::{
+    STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, quarters, strips_of,
+};
 use crate::tile::{
     self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, Tiles, accumulate_steps,
 };
@@ -36,8 +38,8 @@ impl Kernels for Simd128 {
     }
 
     #[inline(always)]
-    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]) {
-        accumulate_strips(x, b, strips);
+    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], sums: &mut [ColumnStep]) {
+        accumulate_strips(x, b, sums);
     }
 
     #[inline(always)]
@@ -419,23 +421,21 @@ fn accumulate(
 
 #[inline(never)]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], strips: &mut [Strip]) {
+fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], sums: &mut [ColumnStep]) {
     let steps = x.len();
-    let mut panels = b;
-    for strip in strips {
-        let (next, rest) = panels.split_at(STRIP_PANELS * steps);
-        panels = rest;
+    let b = quarters(&b[..steps * sums.len()]);
+    for (i, mut strip) in strips_of(sums).enumerate() {
         for first in (0..steps).step_by(STRIP_STEPS) {
-            // SAFETY: `first` is below `steps`, and there are that many four times.
-            let next = [0, 1, 2, 3].map(|i| unsafe { next.as_ptr().add(i * steps + first) });
-            // SAFETY: as above.
+            // SAFETY: a quarter has `steps` for each strip, of which this is one, and `first` is below that.
+            let next = b.map(|quarter| unsafe { quarter.as_ptr().add(i * steps + first) });
+            // SAFETY: `first` is below the length of `x`.
             let x = unsafe { x.as_ptr().add(first) };
             // Hidden, as in `accumulate`.
             let (x, next) = black_box((x, next));
             let left = steps - first;
             // SAFETY: there is a way out before each step that is not below `left`, so there is one at this index.
             let x = |step: usize| unsafe { &*x.add(step) };
-            // SAFETY: as above.
+            // SAFETY: as above; of this strip's there are as many in a quarter.
             let panels = next.map(|panel| move |step: usize| unsafe { &*panel.add(step) });
             accumulate_strip_steps!(Simd128, mul_add, left, x, panels, strip);
         }
