@@ -213,8 +213,8 @@ fn decoded(code: &[u8], address: u64) -> Vec<Instruction> {
     instructions
 }
 
-/// Where code goes on behind a table of distances, in 32 bits, from the table to where is jumped to: at the nearest
-/// place behind it that it names.
+/// The end of a table of distances, in 32 bits each, from the table to the places that are jumped to: the nearest of
+/// these that lies behind it.
 fn end_of_table(code: &[u8], address: u64, table: u64) -> u64 {
     let entries = code[(table - address) as usize..].as_chunks::<4>().0.iter();
     let mut nearest = address + code.len() as u64;
@@ -277,8 +277,8 @@ fn until_return(code: &[Instruction]) -> &[Instruction] {
     &code[..end.map_or(code.len(), |end| end + 1)]
 }
 
-/// The instructions that run where no way out is taken. Before the jump of such a way are moves, which bring what is left to where the
-/// rest of the function wants it; the branch before them jumps over both.
+/// The instructions that run where no way out is taken. Before the jump of such a way are moves, which bring what is
+/// left to the registers that the rest of the function wants; the branch before them jumps over both.
 fn without_ways_out(code: &[Instruction]) -> Vec<Instruction> {
     let mut kept: Vec<Instruction> = Vec::new();
     for (i, instruction) in code.iter().enumerate() {

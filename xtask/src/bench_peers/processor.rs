@@ -42,8 +42,8 @@ impl Processor {
     }
 }
 
-/// Whether vectors of 256 bits are computed in two halves: AMD's cores before Zen 2, and the one that is Zen under
-/// another name. Zen 2 begins with model 0x30 of its family (AMD, "Software Optimization Guide for AMD Family 17h").
+/// Tells if vectors of 256 bits are computed in two halves, as by AMD's cores before Zen 2, and by the one that is Zen
+/// under another name. Zen 2 begins with model 0x30 of its family (AMD, "Software Optimization Guide for AMD Family 17h").
 fn halves_vectors(vendor: &str, family: Option<u32>, model: Option<u32>) -> bool {
     match (vendor, family) {
         ("AuthenticAMD", Some(0x17)) => model.is_some_and(|model| model < 0x30),
