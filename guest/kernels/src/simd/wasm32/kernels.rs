@@ -423,6 +423,8 @@ fn accumulate(
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], sums: &mut [ColumnStep]) {
     let steps = x.len();
+    // So that the product does not overflow.
+    assert!(steps <= STEPS, "{steps} steps");
     let b = quarters(&b[..steps * sums.len()]);
     for (i, mut strip) in strips_of(sums).enumerate() {
         for first in (0..steps).step_by(STRIP_STEPS) {
