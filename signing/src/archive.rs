@@ -25,8 +25,8 @@ use crate::manifest::Manifest;
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::progress::Progress;
-use crate::text;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
+use ampoule_units::text;
 
 /// A tar archive consists of blocks of so many bytes.
 const BLOCK: usize = 512;

@@ -18,7 +18,7 @@ use crate::permission_policy::Location;
 use crate::reference::ModelReference;
 use crate::source::{Files, FilesStamp, Source, check_total};
 use crate::trust::{Caps, Revoked, Signers, TrustDecision, TrustError, TrustStore};
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
 
 /// The name of the envelope in a bundle's directory.
 pub const ENVELOPE_FILE: &str = "ampoule.dsse.json";

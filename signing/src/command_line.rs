@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::{Value, json};
 
-use crate::text;
+use ampoule_units::text;
 
 /// Asks both commands for JSON, as their option `--json` does.
 pub const JSON_VARIABLE: &str = "AMPOULE_JSON";

@@ -8,7 +8,7 @@ use rayon::slice::ParallelSlice as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
-use crate::error::ParseError;
+use ampoule_units::ParseError;
 
 /// A SHA-256 digest (FIPS 180-4). Text form: 64 lower-case hexadecimal digits, nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

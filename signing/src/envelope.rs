@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::json::why_malformed;
 use crate::key::{KeyId, SecretKey};
 use crate::manifest::MAX_MANIFEST_BYTES;
-use crate::text;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
+use ampoule_units::text;
 
 /// The most signatures that one envelope may carry. Each costs a verification, so there is an end.
 pub const MAX_SIGNATURES: usize = 32;

@@ -9,7 +9,7 @@ use crate::document_kind::DocumentKind;
 use crate::exit_code::exit_code_for;
 use crate::key::KeyId;
 use crate::trust::TrustError;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -358,9 +358,3 @@ pub(crate) fn join(ids: &[KeyId]) -> String {
         .collect::<Vec<_>>()
         .join(", ")
 }
-
-/// What the text of a digest, a size or a name was expected to be. The caller knows where it stood
-/// and turns it into an [`Error`] of the right family.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ParseError(pub(crate) String);

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::file_buffer::FileBuffer;
 use crate::manifest::FileEntry;
 use crate::progress::Progress;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
 
 /// How many files are open at a time: well below what a process may have.
 const OPEN_AT_ONCE: usize = 64;

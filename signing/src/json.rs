@@ -10,8 +10,10 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Error, ParseError};
-use crate::text;
+use ampoule_units::ParseError;
+
+use crate::error::Error;
+use ampoule_units::text;
 
 /// The largest number: 2^53 − 1, beyond which JavaScript and its like round.
 pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;

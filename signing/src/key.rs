@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::digest::Sha256Digest;
-use crate::error::{Error, ParseError, Result};
+use ampoule_units::ParseError;
+
+use crate::error::{Error, Result};
 use crate::key_encryption;
 use crate::key_kind::{ED25519, Half, algorithm_kind};
 use crate::pem::{self, Found};

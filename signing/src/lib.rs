@@ -166,11 +166,10 @@ mod sign;
 mod signers;
 mod source;
 mod template;
-pub mod text;
 pub mod trust;
 mod turn;
-mod units;
 
+pub use ampoule_units::{ByteSize, Fuel, ParseError, parse_time, text};
 pub use bundle::{
     Bundle, CheckedBundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle, VerifiedManifest,
 };
@@ -179,7 +178,7 @@ pub use digest::{FileDigest, Sha256Digest, parse_digest};
 pub use digest_list::{DigestList, digest_directory};
 pub use document_kind::DocumentKind;
 pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
-pub use error::{Error, ParseError, Result};
+pub use error::{Error, Result};
 pub use exit_code::{EXIT_STATUSES, ExitStatus, exit_code_for};
 pub use file_rules::{FileRules, LeftOut};
 pub use jiff::Timestamp;
@@ -209,4 +208,3 @@ pub use trust::{
     Validity, VerifiedRoot, read_draft, update_draft, write_draft,
 };
 pub use turn::LOCK_PATIENCE;
-pub use units::{ByteSize, Fuel, parse_time};

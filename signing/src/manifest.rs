@@ -8,7 +8,7 @@ use semver::Version;
 use serde::{Serialize, Serializer};
 
 use crate::digest::FileDigest;
-use crate::units::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
 
 /// The contract between host and guest that this version of Ampoule knows.
 pub const CONTRACT: &str = "ampoule:model@0.1.0";

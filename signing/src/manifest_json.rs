@@ -12,8 +12,8 @@ use crate::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
 use crate::names::{check_identity, check_interface, check_path};
-use crate::text;
-use crate::units::{ByteSize, Fuel};
+use ampoule_units::text;
+use ampoule_units::{ByteSize, Fuel};
 
 /// The most tasks and the most capabilities that one manifest names; the contract has six tasks.
 const MAX_INTERFACES: usize = 32;

@@ -6,11 +6,13 @@ use std::str::FromStr;
 use semver::Version;
 
 use crate::digest::Sha256Digest;
-use crate::error::{Error, ParseError, Result};
+use ampoule_units::ParseError;
+
+use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::text;
 use crate::trust::ModelPattern;
 use crate::trust::TrustError;
+use ampoule_units::text;
 
 /// A model, as a caller names it. What the text may be:
 ///

@@ -20,7 +20,7 @@ use crate::manifest::{FileEntry, Manifest};
 use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::progress::Progress;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
 
 /// The files of a bundle by their paths, each as the manifest says.
 pub(crate) type Files = BTreeMap<String, Bytes>;

@@ -22,7 +22,7 @@ use crate::minisign::MINISIGN_FILE;
 use crate::permission_policy::Location;
 use crate::secrets::{self, Secrets};
 use crate::source::{check_total, open_directory};
-use crate::units::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
 
 /// The unsigned manifest in a publisher's directory: written by `init`, edited by hand, signed as it
 /// is. No host ever reads it.

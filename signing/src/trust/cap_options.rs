@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::ParseError;
 use crate::json::MAX_INTEGER;
 use crate::names::check_interface;
 use crate::trust::caps::Caps;
-use crate::units::{ByteSize, Fuel, parse_time};
+use ampoule_units::ParseError;
+use ampoule_units::{ByteSize, Fuel, parse_time};
 
 /// What a command changes of [`Caps`]. What is not given stays as it was.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::{ByteSize, Fuel, time_text};
+use ampoule_units::{ByteSize, Fuel, time_text};
 
 /// Caps on what a manifest may ask for. The host compares and refuses; nothing is ever cut down to
 /// a cap. What is `None` is left to the host's own limits, which hold besides.

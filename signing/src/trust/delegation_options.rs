@@ -6,12 +6,12 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::error::ParseError;
 use crate::key::PublicKey;
-use crate::text;
 use crate::trust::cap_options::CapOptions;
 use crate::trust::delegation::Delegation;
 use crate::trust::validity::Validity;
+use ampoule_units::ParseError;
+use ampoule_units::text;
 
 /// What a command changes of a delegation. What is not given stays as it was.
 ///

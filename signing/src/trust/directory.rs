@@ -22,7 +22,7 @@ use crate::trust::root::{SignedRoot, VerifiedRoot};
 use crate::trust::signed::{Document, Signed};
 use crate::trust::store::TrustStore;
 use crate::trust::toml_file;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
 
 /// The name of the operator's own file in the trust directory.
 pub const TRUST_FILE: &str = "trust.toml";

@@ -49,7 +49,7 @@ use crate::trust::revocation_policy::RevocationMode;
 use crate::trust::role::Role;
 use crate::trust::signed::MAX_DOCUMENT_BYTES;
 use crate::trust::validity::Validity;
-use crate::units::{ByteSize, Fuel, parse_time, time_text};
+use ampoule_units::{ByteSize, Fuel, parse_time, time_text};
 
 /// Says which document was not read.
 pub(crate) fn in_document(document: &'static str) -> impl Fn(ReadError) -> Error {

@@ -10,7 +10,7 @@ use crate::permission_policy::Location;
 use crate::permissions::Rule;
 use crate::trust::error::TrustError;
 use crate::trust::signed::{Document, MAX_DOCUMENT_BYTES, Signed};
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
 
 /// Reads a draft: its exact bytes, which are what is signed, and what they say.
 ///

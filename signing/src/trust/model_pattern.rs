@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::ParseError;
 use crate::names::check_identity;
-use crate::text;
+use ampoule_units::ParseError;
+use ampoule_units::text;
 
 /// `acme/*`, everything that `acme` publishes, or `acme/minilm`, that one model.
 ///

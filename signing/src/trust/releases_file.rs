@@ -13,10 +13,10 @@ use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::json::{self, MAX_INTEGER, ReadError, Value};
 use crate::names::check_identity;
-use crate::text;
 use crate::trust::error::TrustError;
 use crate::trust::releases::SeenRelease;
-use crate::units::ByteSize;
+use ampoule_units::ByteSize;
+use ampoule_units::text;
 
 /// The longest file that is read, and written. A publisher's own is at most a megabyte; the one that earlier
 /// versions kept for all publishers could grow a little over 32 MiB.

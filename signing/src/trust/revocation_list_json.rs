@@ -23,7 +23,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::digest::Sha256Digest;
-use crate::error::{Error, ParseError};
+use ampoule_units::ParseError;
+
+use crate::error::Error;
 use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use crate::key::KeyId;
 use crate::trust::document::{fleet_name, parse_document};

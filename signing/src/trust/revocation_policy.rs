@@ -6,7 +6,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::document_kind::DocumentKind;
-use crate::error::{Error, ParseError, Result};
+use ampoule_units::ParseError;
+
+use crate::error::{Error, Result};
 use crate::names::check_identity;
 use crate::signers::valid_signers;
 use crate::trust::error::TrustError;

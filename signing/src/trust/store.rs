@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::error::{Error, ParseError, Result};
+use ampoule_units::ParseError;
+
+use crate::error::{Error, Result};
 use crate::key::{KeyId, PublicKey};
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;

@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value, parsed};
-use crate::text;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{
@@ -25,6 +24,7 @@ use crate::trust::document::{
 use crate::trust::error::TrustError;
 use crate::trust::revocation_policy::{RevocationAuthority, RevocationMode, RevocationPolicy};
 use crate::trust::store::TrustStore;
+use ampoule_units::text;
 
 /// The version of the file's format.
 const SCHEMA: u64 = 1;

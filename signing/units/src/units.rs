@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ParseError;
+use crate::parse_error::ParseError;
 use crate::text;
 
 /// A number of bytes.
@@ -15,12 +15,12 @@ use crate::text;
 /// bytes. [`fmt::Display`] writes the largest unit that loses nothing, so text round-trips.
 ///
 /// ```
-/// use ampoule_signing::ByteSize;
+/// use ampoule_units::ByteSize;
 ///
 /// let size: ByteSize = "256MiB".parse()?;
 /// assert_eq!(size, ByteSize::from_mib(256));
 /// assert_eq!(size.to_string(), "256MiB");
-/// # Ok::<(), ampoule_signing::ParseError>(())
+/// # Ok::<(), ampoule_units::ParseError>(())
 /// ```
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -144,7 +144,8 @@ pub fn parse_time(text: &str) -> Result<Duration, ParseError> {
 }
 
 /// The text that [`parse_time`] reads.
-pub(crate) fn time_text(time: Duration) -> String {
+#[must_use]
+pub fn time_text(time: Duration) -> String {
     let millis = time.as_millis();
     if millis.is_multiple_of(1000) {
         format!("{}s", millis / 1000)
