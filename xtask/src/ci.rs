@@ -7,12 +7,14 @@ use anyhow::{Context as _, Result};
 
 use crate::cargo_test::Selection;
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
-use crate::{audit, guests, process, promises, setup, test};
+use crate::{audit, comment_openers, guests, import_circles, process, promises, setup, test};
 
 type Step = fn(&Workspace) -> Result<()>;
 
 const STEPS: &[(&str, Step)] = &[
     ("format", format),
+    ("openings of comments", comment_openers::check),
+    ("circles of imports", import_circles::check),
     ("links to tests", promises::check_links),
     ("set-up", setup::setup),
     ("audit", audit::audit),

@@ -1,0 +1,84 @@
+//! Holds doc comments to the first rule of `CONTRIBUTING.md`: none opens with *What*, *Whether* or their like.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::rust_sources;
+use crate::workspace::Workspace;
+
+/// Words that open no doc comment, and no line of one.
+const FORBIDDEN: [&str; 9] = [
+    "What", "Whether", "How", "Who", "Whom", "Where", "Why", "The same", "And",
+];
+
+/// Folders whose comments are still to be rewritten.
+const EXEMPT: &[&str] = &[
+    "bench", "fuzz", "guest", "host", "manual", "signing", "tests", "xtask",
+];
+
+/// Checks every Rust source of the repository.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let mut found = Vec::new();
+    for path in rust_sources::below(workspace.root())? {
+        let name = workspace.relative(&path);
+        if EXEMPT
+            .iter()
+            .any(|folder| Path::new(&name).starts_with(folder))
+        {
+            continue;
+        }
+        let source =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
+        found.extend(forbidden_lines(&source).map(|(line, text)| format!("{name}:{line}: {text}")));
+    }
+    ensure!(
+        found.is_empty(),
+        "doc comments open with a verb or a concrete noun, not with {}:\n{}",
+        FORBIDDEN.join(", "),
+        found.join("\n")
+    );
+    Ok(())
+}
+
+/// The lines of doc comments that open with a forbidden word, counted from one.
+fn forbidden_lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    source
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| opens_badly(line))
+        .map(|(index, line)| (index + 1, line.trim()))
+}
+
+fn opens_badly(line: &str) -> bool {
+    let line = line.trim_start();
+    let text = line
+        .strip_prefix("/// ")
+        .or_else(|| line.strip_prefix("//! "));
+    text.is_some_and(|text| {
+        FORBIDDEN.iter().any(|word| {
+            let rest = text.strip_prefix(word);
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doc_comment_that_opens_with_a_question_word_is_found_by_its_line() {
+        let source = "//! What this is.\n\n    /// The same again.\n/// Whatever comes.\n// Why: a remark.\n/// Ends so.";
+        let found: Vec<_> = forbidden_lines(source).collect();
+        assert_eq!(
+            found,
+            [(1, "//! What this is."), (3, "/// The same again.")]
+        );
+    }
+
+    #[test]
+    fn no_doc_comment_of_the_repository_opens_with_a_question_word() {
+        check(&Workspace::load().unwrap()).unwrap();
+    }
+}
