@@ -15,7 +15,9 @@ const STEPS: &[(&str, Step)] = &[
     ("format", format),
     ("openings of comments", comment_openers::check),
     ("circles of imports", import_circles::check),
-    ("links to tests", promises::check_links),
+    ("links and promises", |workspace| {
+        promises::check(workspace, None)
+    }),
     ("set-up", setup::setup),
     ("audit", audit::audit),
     ("clippy of the host", clippy_host),

@@ -1,194 +1,262 @@
-//! Holds the documents to their word: each promise links to the test that keeps it, that test exists,
-//! and the last test run lists it as passed.
+//! Promises: the table `docs/promises.toml`, the page made of it, and the tests that keep them.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
 
-use crate::markdown::{self, Bullet, ItemLink};
-use crate::rust_items::{Item, item_in};
+use crate::links::{self, FunctionLink, Links};
 use crate::test_report::{RanTest, TestReport, TestResult};
 use crate::workspace::Workspace;
 
-/// The document whose section about promises may hold none without a test.
-const SECURITY: &str = "SECURITY.md";
+const TABLE: &str = "docs/promises.toml";
+const PAGE: &str = "docs/promises.md";
 
-/// What that section's heading contains, in small letters.
-const PROMISES: &str = "promise";
+/// The beginning of the page.
+const HEAD: &str = "# Promises
 
-/// Other documents whose links to Rust items are checked.
-const OTHERS: &[&str] = &["ARCHITECTURE.md", "DEPLOYMENT_SECURITY.md", "README.md"];
+<!-- Made of promises.toml by `cargo xtask promises --write`. -->
 
-/// Checks the documents against the files and the record of a test run.
-pub(crate) fn check(workspace: &Workspace, report: &TestReport) -> Result<()> {
-    finish(check_documents(workspace.root(), Some(report)))
+A sentence here is a promise because a test keeps it. CI fails when one of these tests is missing, fails or did not run.
+[SECURITY.md](../SECURITY.md) says which attackers each layer stops, and what is not promised.
+
+";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    subject: Vec<Subject>,
 }
 
-/// Checks what can be checked before any test has run: that links name tests that exist.
-pub(crate) fn check_links(workspace: &Workspace) -> Result<()> {
-    finish(check_documents(workspace.root(), None))
+/// Promises about one thing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    id: String,
+    title: String,
+    /// The layer of the sandbox that keeps them.
+    layer: String,
+    intro: Option<String>,
+    promise: Vec<Promise>,
 }
 
-fn finish(outcome: Outcome) -> Result<()> {
-    if !outcome.problems.is_empty() {
-        bail!(
-            "promises that no test keeps:\n{}",
-            outcome.problems.join("\n")
-        );
-    }
-    println!("{} links from the documents to tests hold", outcome.tests);
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Promise {
+    id: String,
+    sentence: String,
+    /// Where the promise ends, or how it is tested.
+    note: Option<String>,
+    /// The names of the tests, by their file from the repository's root.
+    tests: BTreeMap<String, Vec<String>>,
+}
+
+/// Checks that all links lead somewhere, that the page is current, and that each test of the table and the
+/// documents exists; with the report of a run, also that it ran and passed.
+pub(crate) fn check(workspace: &Workspace, report: Option<&TestReport>) -> Result<()> {
+    let (tests, problems) = check_documents(workspace.root(), report)?;
+    ensure!(
+        problems.is_empty(),
+        "the documents do not hold:\n{}",
+        problems.join("\n")
+    );
+    println!("{tests} links from promises and documents to tests hold");
     Ok(())
 }
 
-#[derive(Debug, Default)]
-struct Outcome {
-    /// How many links to tests hold.
-    tests: usize,
-    problems: Vec<String>,
+/// Makes the page of the table.
+pub(crate) fn write(workspace: &Workspace) -> Result<()> {
+    let page = Table::read(workspace.root())?.page();
+    std::fs::write(workspace.root().join(PAGE), page)
+        .with_context(|| format!("cannot write {PAGE}"))
 }
 
-fn check_documents(root: &Path, report: Option<&TestReport>) -> Outcome {
-    let mut outcome = Outcome::default();
-    for name in std::iter::once(&SECURITY).chain(OTHERS) {
-        let Ok(text) = std::fs::read_to_string(root.join(name)) else {
-            outcome.problems.push(format!("{name} is not there"));
-            continue;
+/// How many links to tests there are, and all that is wrong.
+fn check_documents(root: &Path, report: Option<&TestReport>) -> Result<(usize, Vec<String>)> {
+    let table = Table::read(root)?;
+    let Links {
+        functions,
+        mut problems,
+    } = links::follow(root)?;
+    problems.extend(table.doubled_or_empty());
+    if std::fs::read_to_string(root.join(PAGE)).ok() != Some(table.page()) {
+        problems.push(format!(
+            "{PAGE} is not what {TABLE} makes: run `cargo xtask promises --write`"
+        ));
+    }
+    let mut tests = table.tests();
+    problems.extend(tests.iter().filter_map(|test| missing(root, test)));
+    // The page is the table once more.
+    tests.extend((functions.into_iter()).filter(|link| !link.place.starts_with(PAGE)));
+    if let Some(report) = report {
+        problems.extend(tests.iter().filter_map(|test| not_passed(report, test)));
+    }
+    Ok((tests.len(), problems))
+}
+
+impl Table {
+    fn read(root: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(root.join(TABLE))
+            .with_context(|| format!("cannot read {TABLE}"))?;
+        toml::from_str(&text).with_context(|| format!("{TABLE} is not a table of promises"))
+    }
+
+    fn promises(&self) -> impl Iterator<Item = &Promise> {
+        self.subject.iter().flat_map(|subject| &subject.promise)
+    }
+
+    fn tests(&self) -> Vec<FunctionLink> {
+        let tests_of = |promise: &Promise| {
+            let link = |(name, path): (&String, &String)| FunctionLink {
+                place: format!("{TABLE}: {}", promise.id),
+                name: name.clone(),
+                path: path.clone(),
+            };
+            promise.tests().map(link).collect::<Vec<_>>()
         };
-        let security = *name == SECURITY;
-        if security {
-            outcome.problems.extend(unkept_bullets(&text));
+        self.promises().flat_map(tests_of).collect()
+    }
+
+    /// Ids that stand twice, and promises that no test keeps.
+    fn doubled_or_empty(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let ids = (self.subject.iter().map(|subject| &subject.id))
+            .chain(self.promises().map(|promise| &promise.id));
+        let doubled = ids
+            .filter(|id| !seen.insert(*id))
+            .map(|id| format!("{TABLE}: {id} stands twice"));
+        let empty = (self
+            .promises()
+            .filter(|promise| promise.tests().next().is_none()))
+        .map(|promise| format!("{TABLE}: no test keeps {}", promise.id));
+        doubled
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(empty)
+            .collect()
+    }
+
+    /// The table for readers, in Markdown.
+    fn page(&self) -> String {
+        let mut page = HEAD.to_owned();
+        for Subject { id, title, .. } in &self.subject {
+            _ = writeln!(page, "* [{title}](#{id})");
         }
-        for link in markdown::item_links(&text) {
-            match check_link(root, &link, security, report) {
-                Ok(Item::Test) => outcome.tests += 1,
-                Ok(Item::Code) => {}
-                Err(problem) => outcome
-                    .problems
-                    .push(format!("{name}:{}: {problem}", link.line)),
+        for subject in &self.subject {
+            let Subject {
+                id, title, layer, ..
+            } = subject;
+            let intro = subject.intro.as_deref().unwrap_or_default();
+            _ = writeln!(
+                page,
+                "\n<a id=\"{id}\"></a>\n\n## {title}\n\nLayer: {layer}.\n{intro}"
+            );
+            for promise in &subject.promise {
+                let Promise { id, sentence, .. } = promise;
+                let note = promise.note.as_deref().unwrap_or_default();
+                let tests: Vec<_> = (promise.tests())
+                    .map(|(name, path)| format!("[`{name}`](../{path})"))
+                    .collect();
+                let tests = tests.join(",\n  ");
+                _ = writeln!(
+                    page,
+                    "\n* <a id=\"{id}\"></a>**{sentence}** {note}\n  Tests: {tests}."
+                );
             }
         }
-    }
-    outcome
-}
-
-/// The bullets among the promises that link to no test.
-fn unkept_bullets(security: &str) -> Vec<String> {
-    let bullets = markdown::bullets(security, PROMISES).unwrap_or_default();
-    if bullets.is_empty() {
-        return vec![format!(
-            "{SECURITY} has no section about promises that has bullets"
-        )];
-    }
-    let unkept = bullets.iter().filter(|bullet| !bullet.has_item_link());
-    unkept
-        .map(|Bullet { line, text }| format!("{SECURITY}:{line}: no link to a test: {text}"))
-        .collect()
-}
-
-fn check_link(
-    root: &Path,
-    link: &ItemLink,
-    must_be_test: bool,
-    report: Option<&TestReport>,
-) -> Result<Item, String> {
-    let ItemLink { name, path, .. } = link;
-    let source = std::fs::read_to_string(root.join(path))
-        .map_err(|_| format!("`{name}`: there is no file {path}"))?;
-    match item_in(&source, name) {
-        None => Err(format!("`{name}`: {path} has no item of that name")),
-        Some(Item::Code) if must_be_test => Err(format!("`{name}` in {path} is not a test")),
-        Some(Item::Code) => Ok(Item::Code),
-        Some(Item::Test) => match report {
-            None => Ok(Item::Test),
-            Some(report) => ran_and_passed(report, name, path).map(|()| Item::Test),
-        },
+        page
     }
 }
 
-fn ran_and_passed(report: &TestReport, name: &str, path: &str) -> Result<(), String> {
-    let ran: Vec<_> = report
+impl Promise {
+    /// The name and the file of each test.
+    fn tests(&self) -> impl Iterator<Item = (&String, &String)> {
+        (self.tests.iter()).flat_map(|(path, names)| names.iter().map(move |name| (name, path)))
+    }
+}
+
+fn missing(root: &Path, test: &FunctionLink) -> Option<String> {
+    let FunctionLink { place, name, path } = test;
+    match std::fs::read_to_string(root.join(path)) {
+        Err(_) => Some(format!("{place}: there is no file {path}")),
+        Ok(source) if links::declares_function(&source, name) => None,
+        Ok(_) => Some(format!("{place}: {path} has no test `{name}`")),
+    }
+}
+
+fn not_passed(report: &TestReport, test: &FunctionLink) -> Option<String> {
+    let FunctionLink { place, name, path } = test;
+    let mut runs = report
         .tests
         .iter()
-        .filter(|test| is_test(test, name, path))
-        .collect();
-    if ran.is_empty() {
-        return Err(format!("`{name}` in {path} did not run"));
+        .filter(|run| is_run_of(run, name, path))
+        .peekable();
+    if runs.peek().is_none() {
+        return Some(format!("{place}: `{name}` in {path} did not run"));
     }
-    match ran.iter().find(|test| test.result != TestResult::Passed) {
-        None => Ok(()),
-        Some(test) => Err(format!(
-            "`{name}` in {path} ran as {}, but is {:?}",
-            test.name, test.result
-        )),
-    }
+    let run = runs.find(|run| run.result != TestResult::Passed)?;
+    Some(format!("{place}: `{name}` in {path} is {:?}", run.result))
 }
 
-/// True when `test` is the function `name` in the file `path`: the file belongs to the test's crate,
-/// and the modules in the test's name begin with those that the file's place gives it.
-fn is_test(test: &RanTest, name: &str, path: &str) -> bool {
-    let Some(modules) = modules_of(path, &test.target) else {
+/// True when `run` is the function `name` in the file `path`: a file of the crate whose root is the run's
+/// target, and that root itself or the file of one of the modules in the run's name.
+fn is_run_of(run: &RanTest, name: &str, path: &str) -> bool {
+    let mut modules = run.name.rsplit("::");
+    if modules.next() != Some(name) {
         return false;
-    };
-    let Some(rest) = test.name.strip_prefix(&modules) else {
-        return false;
-    };
-    rest == name
-        || rest
-            .strip_suffix(name)
-            .is_some_and(|before| before.ends_with("::"))
-}
-
-/// The module path of the source file `path` in the crate whose root is `crate_root`, each module with
-/// `::` after it; `None` when the file is not of that crate.
-fn modules_of(path: &str, crate_root: &str) -> Option<String> {
-    if path == crate_root {
-        return Some(String::new());
     }
-    let folder = crate_root.rsplit_once('/')?.0;
-    let inner = path
-        .strip_prefix(folder)?
-        .strip_prefix('/')?
-        .strip_suffix(".rs")?;
-    // A test program that is one file keeps its modules in a folder of its name, and names each by its path.
-    let (_, root) = crate_root.rsplit_once('/')?;
-    let own_folder = inner
-        .strip_prefix(root.strip_suffix(".rs")?)
-        .and_then(|rest| rest.strip_prefix('/'));
-    let inner = own_folder.unwrap_or(inner);
-    let inner = inner.strip_suffix("/mod").unwrap_or(inner);
-    Some(format!("{}::", inner.replace('/', "::")))
+    if path == run.target {
+        return true;
+    }
+    let in_crate = (run.target.rsplit_once('/')).is_some_and(|(folder, _)| {
+        (path.strip_prefix(folder)).is_some_and(|rest| rest.starts_with('/'))
+    });
+    let path = path.strip_suffix("/mod.rs").unwrap_or(path);
+    let module = path.rsplit('/').next().unwrap_or(path);
+    let module = module.strip_suffix(".rs").unwrap_or(module);
+    in_crate && modules.any(|its| its == module)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOURCE: &str = "
-        pub struct Limits { a: u8 }
-
-        #[test]
-        fn a_spinning_guest_is_stopped() {}
-
-        // fn only_a_comment() {}
-        fn no_test_any_more() {}
+    const KEPT: &str = "
+        [[subject]]
+        id = \"stopped\"
+        title = \"A guest is stopped\"
+        layer = \"Limits\"
+        [[subject.promise]]
+        id = \"deadline\"
+        sentence = \"A guest that spins is stopped.\"
+        [subject.promise.tests]
+        \"tests/tests/hostile.rs\" = [\"a_spinning_guest_is_stopped\"]
     ";
 
-    /// A repository with one security document, one test file, and the other documents empty.
-    fn repository(security: &str) -> tempfile::TempDir {
+    /// A repository with this table, the page made of it, a document and one file of tests.
+    fn repository(table: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(root.path().join("tests/tests")).unwrap();
-        std::fs::write(root.path().join("tests/tests/hostile.rs"), SOURCE).unwrap();
-        std::fs::write(root.path().join(SECURITY), security).unwrap();
-        for name in OTHERS {
-            std::fs::write(root.path().join(name), "").unwrap();
+        for folder in ["docs", "tests/tests"] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let source = "#[test]\nfn a_spinning_guest_is_stopped() {}\n#[test]\nfn another() {}\n";
+        let page = toml::from_str::<Table>(table).unwrap().page();
+        for (path, text) in [
+            (TABLE, table),
+            (PAGE, &page),
+            ("SECURITY.md", "[`another`](tests/tests/hostile.rs)"),
+            ("tests/tests/hostile.rs", source),
+        ] {
+            std::fs::write(root.path().join(path), text).unwrap();
         }
         root
     }
 
     fn report(tests: &[(&str, TestResult)]) -> TestReport {
-        let target = "tests/tests/hostile.rs".to_owned();
         let tests = tests.iter().map(|(name, result)| RanTest {
-            target: target.clone(),
+            target: "tests/tests/hostile.rs".to_owned(),
             name: (*name).to_owned(),
             result: *result,
         });
@@ -197,153 +265,117 @@ mod tests {
         }
     }
 
-    const KEPT: &str =
-        "## Promises\n- Stopped: [`a_spinning_guest_is_stopped`](tests/tests/hostile.rs)\n";
-
-    fn problems(security: &str, report: Option<&TestReport>) -> Vec<String> {
-        check_documents(repository(security).path(), report).problems
+    fn problems(table: &str, report: Option<&TestReport>) -> Vec<String> {
+        check_documents(repository(table).path(), report).unwrap().1
     }
 
     #[test]
     fn a_promise_whose_test_passed_holds() {
-        let report = report(&[("a_spinning_guest_is_stopped", TestResult::Passed)]);
-        assert_eq!(problems(KEPT, Some(&report)), [] as [String; 0]);
+        let passed =
+            ["a_spinning_guest_is_stopped", "another"].map(|name| (name, TestResult::Passed));
+        assert_eq!(problems(KEPT, Some(&report(&passed))), [] as [String; 0]);
     }
 
     #[test]
-    fn a_promise_whose_test_did_not_run_or_did_not_pass_fails() {
-        for report in [
-            report(&[]),
-            report(&[("another", TestResult::Passed)]),
-            report(&[("not_a_spinning_guest_is_stopped", TestResult::Passed)]),
-            report(&[("a_spinning_guest_is_stopped", TestResult::Failed)]),
-            report(&[("a_spinning_guest_is_stopped", TestResult::Ignored)]),
+    fn a_test_of_the_table_or_a_document_that_did_not_run_or_pass_fails() {
+        let other = ("another", TestResult::Passed);
+        for tests in [
+            vec![other],
+            vec![
+                other,
+                ("not_a_spinning_guest_is_stopped", TestResult::Passed),
+            ],
+            vec![other, ("a_spinning_guest_is_stopped", TestResult::Failed)],
+            vec![other, ("a_spinning_guest_is_stopped", TestResult::Ignored)],
+            vec![("a_spinning_guest_is_stopped", TestResult::Passed)],
         ] {
-            assert_eq!(problems(KEPT, Some(&report)).len(), 1, "{report:?}");
+            assert_eq!(problems(KEPT, Some(&report(&tests))).len(), 1, "{tests:?}");
         }
     }
 
     #[test]
-    fn a_promise_without_a_link_fails() {
-        let security = format!("{KEPT}- We promise this, too: [`spin`], [the docs](docs.md)\n");
-        let problems = problems(&security, None);
-        assert_eq!(problems.len(), 1);
-        assert!(
-            problems[0].starts_with("SECURITY.md:3: no link to a test"),
-            "{problems:?}"
-        );
-    }
-
-    #[test]
-    fn a_document_without_promises_fails() {
-        assert_eq!(problems("## Reporting\n", None).len(), 1);
-        assert_eq!(problems("## Promises\nMany.\n", None).len(), 1);
-    }
-
-    #[test]
-    fn a_link_to_what_is_no_test_fails() {
-        for (link, why) in [
-            (
-                "[`a_spinning_guest_is_stopped`](tests/tests/gone.rs)",
-                "there is no file",
-            ),
-            (
-                "[`renamed_since`](tests/tests/hostile.rs)",
-                "no item of that name",
-            ),
-            (
-                "[`only_a_comment`](tests/tests/hostile.rs)",
-                "no item of that name",
-            ),
-            (
-                "[`no_test_any_more`](tests/tests/hostile.rs)",
-                "is not a test",
-            ),
+    fn a_promise_without_a_test_that_exists_fails() {
+        let test = "[\"a_spinning_guest_is_stopped\"]";
+        for (table, why) in [
+            (KEPT.replace(test, "[]"), "no test keeps deadline"),
+            (KEPT.replace(test, "[\"renamed_since\"]"), "has no test"),
+            (KEPT.replace("hostile.rs", "gone.rs"), "there is no file"),
+            (KEPT.replace("deadline", "stopped"), "stands twice"),
         ] {
-            let problems = problems(&format!("## Promises\n- {link}\n"), None);
-            assert_eq!(problems.len(), 1, "{link}");
-            assert!(problems[0].contains(why), "{problems:?}");
+            let problems = problems(&table, None);
+            assert!(
+                problems.iter().any(|problem| problem.contains(why)),
+                "{problems:?}"
+            );
         }
     }
 
     #[test]
-    fn a_missing_document_fails() {
+    fn a_page_that_is_not_the_tables_fails() {
         let root = repository(KEPT);
-        std::fs::remove_file(root.path().join("README.md")).unwrap();
-        assert_eq!(
-            check_documents(root.path(), None).problems,
-            ["README.md is not there"]
-        );
+        std::fs::write(root.path().join(PAGE), "# Promises\n").unwrap();
+        let problems = check_documents(root.path(), None).unwrap().1;
+        assert_eq!(problems.len(), 1, "{problems:?}");
     }
 
     #[test]
-    fn other_documents_may_link_to_code_but_not_to_nothing() {
-        let root = repository(KEPT);
-        let path = root.path().join("README.md");
-        std::fs::write(&path, "[`Limits`](tests/tests/hostile.rs)").unwrap();
-        assert_eq!(check_documents(root.path(), None).problems.len(), 0);
-        std::fs::write(&path, "[`OldLimits`](tests/tests/hostile.rs)").unwrap();
-        assert_eq!(check_documents(root.path(), None).problems.len(), 1);
-    }
-
-    #[test]
-    fn a_unit_test_is_found_by_the_module_of_its_file() {
-        let ran = |target: &str, name: &str| RanTest {
-            target: target.to_owned(),
-            name: name.to_owned(),
-            result: TestResult::Passed,
-        };
-        let unit = ran("signing/src/lib.rs", "envelope::tests::flipped");
-        assert!(is_test(&unit, "flipped", "signing/src/envelope.rs"));
-        assert!(!is_test(&unit, "flipped", "signing/src/key.rs"));
-        assert!(!is_test(&unit, "flipped", "host/runtime/src/envelope.rs"));
-        assert!(is_test(
-            &ran("signing/src/lib.rs", "a::b::tests::flipped"),
-            "flipped",
-            "signing/src/a/b/mod.rs"
-        ));
-        assert!(is_test(
-            &ran("signing/src/lib.rs", "tests::flipped"),
-            "flipped",
-            "signing/src/lib.rs"
-        ));
-        assert!(is_test(
-            &ran("tests/tests/tamper.rs", "keys::flipped"),
-            "flipped",
-            "tests/tests/keys.rs"
-        ));
-    }
-
-    #[test]
-    fn a_files_place_gives_the_modules_of_its_tests() {
-        for (path, root, modules) in [
-            ("tests/tests/hostile.rs", "tests/tests/hostile.rs", ""),
+    fn a_test_is_known_by_its_name_its_file_and_its_crate() {
+        for (target, name, path, is_it) in [
             (
-                "tests/tests/hostile/time.rs",
+                "signing/src/lib.rs",
+                "envelope::tests::flipped",
+                "signing/src/envelope.rs",
+                true,
+            ),
+            (
+                "signing/src/lib.rs",
+                "envelope::tests::flipped",
+                "signing/src/key.rs",
+                false,
+            ),
+            (
+                "signing/src/lib.rs",
+                "envelope::tests::flipped",
+                "host/src/envelope.rs",
+                false,
+            ),
+            (
+                "signing/src/lib.rs",
+                "envelope::tests::flipped_twice",
+                "signing/src/envelope.rs",
+                false,
+            ),
+            (
+                "signing/src/lib.rs",
+                "a::b::tests::flipped",
+                "signing/src/a/b/mod.rs",
+                true,
+            ),
+            (
+                "signing/src/lib.rs",
+                "tests::flipped",
+                "signing/src/lib.rs",
+                true,
+            ),
+            (
                 "tests/tests/hostile/main.rs",
-                "time::",
-            ),
-            (
+                "time::flipped",
                 "tests/tests/hostile/time.rs",
+                true,
+            ),
+            (
                 "tests/tests/hostile.rs",
-                "time::",
-            ),
-            (
-                "host/runtime/src/a/b.rs",
-                "host/runtime/src/lib.rs",
-                "a::b::",
-            ),
-            (
-                "host/runtime/src/a/mod.rs",
-                "host/runtime/src/lib.rs",
-                "a::",
+                "time::flipped",
+                "tests/tests/hostile/time.rs",
+                true,
             ),
         ] {
-            assert_eq!(modules_of(path, root).as_deref(), Some(modules), "{path}");
+            let run = RanTest {
+                target: target.to_owned(),
+                name: name.to_owned(),
+                result: TestResult::Passed,
+            };
+            assert_eq!(is_run_of(&run, "flipped", path), is_it, "{name} in {path}");
         }
-        assert_eq!(
-            modules_of("signing/src/key.rs", "host/runtime/src/lib.rs"),
-            None
-        );
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
         run.problems.join("\n")
     );
     refuse_skipped_tests(&run.report)?;
-    promises::check(workspace, &run.report)
+    promises::check(workspace, Some(&run.report))
 }
 
 /// The report of the last full run.
