@@ -7,14 +7,13 @@ use anyhow::{Context as _, Result};
 
 use crate::cargo_test::Selection;
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
-use crate::{audit, comment_openers, guests, import_circles, process, promises, setup, test};
+use crate::{audit, guests, process, promises, setup, test};
 
 type Step = fn(&Workspace) -> Result<()>;
 
 const STEPS: &[(&str, Step)] = &[
     ("format", format),
-    ("openings of comments", comment_openers::check),
-    ("circles of imports", import_circles::check),
+    ("rules of the sources", sources),
     ("links and promises", |workspace| {
         promises::check(workspace, None)
     }),
@@ -62,6 +61,11 @@ fn format(workspace: &Workspace) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Runs the tests that read sources early: they need nothing that takes long to build.
+fn sources(workspace: &Workspace) -> Result<()> {
+    process::run(cargo(workspace).args(["test", "--quiet", "--package", "ampoule-source-tests"]))
 }
 
 fn clippy_host(workspace: &Workspace) -> Result<()> {

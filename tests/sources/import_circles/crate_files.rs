@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
 use proc_macro2::{Delimiter, TokenStream, TokenTree, token_stream};
 
 /// Segments of a path, such as `crate`, `limits`, `Limits`.
@@ -39,11 +38,10 @@ pub(crate) struct Module {
 
 impl Crate {
     /// Reads a crate. `name` gives the name that a file is reported by.
-    pub(crate) fn read(root: &Path, name: impl Fn(&Path) -> String) -> Result<Self> {
+    pub(crate) fn read(root: &Path, name: &dyn Fn(&Path) -> String) -> Self {
         let mut read = Self::default();
-        let folder = root.parent().context("a source file is in no folder")?;
-        read.read_file(root, folder, 0, &name)?;
-        Ok(read)
+        read.read_file(root, root.parent().unwrap(), 0, name);
+        read
     }
 
     /// Reads the file of a module whose own modules lie in `folder`, and returns the module's index.
@@ -52,14 +50,14 @@ impl Crate {
         path: &Path,
         folder: &Path,
         parent: usize,
-        name: &impl Fn(&Path) -> String,
-    ) -> Result<usize> {
+        name: &dyn Fn(&Path) -> String,
+    ) -> usize {
         let display = name(path);
         let source =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {display}"))?;
+            std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{display}: {error}"));
         let tokens: TokenStream = source
             .parse()
-            .map_err(|error| anyhow!("{display} is no Rust: {error}"))?;
+            .unwrap_or_else(|error| panic!("{display} is no Rust: {error}"));
         self.files.push(display);
         let file = self.files.len() - 1;
         self.read_module(tokens, file, folder, parent, name)
@@ -71,8 +69,8 @@ impl Crate {
         file: usize,
         folder: &Path,
         parent: usize,
-        name: &impl Fn(&Path) -> String,
-    ) -> Result<usize> {
+        name: &dyn Fn(&Path) -> String,
+    ) -> usize {
         let index = self.modules.len();
         let mut declared = Vec::new();
         let mut module = Module {
@@ -90,15 +88,15 @@ impl Crate {
         {
             let below = folder.join(&child);
             let child_index = match body {
-                Some(body) => self.read_module(body, file, &below, index, name)?,
+                Some(body) => self.read_module(body, file, &below, index, name),
                 None => {
                     let (path, folder) = file_of(folder, &child, path.as_deref());
-                    self.read_file(&path, &folder, index, name)?
+                    self.read_file(&path, &folder, index, name)
                 }
             };
             self.modules[index].children.insert(child, child_index);
         }
-        Ok(index)
+        index
     }
 }
 
