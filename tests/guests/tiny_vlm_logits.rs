@@ -12,7 +12,7 @@ use ampoule_guest::{
     Assets, Chunk, Content, Error, Finish, GenerationRequest, Model, ModelInfo, TextGeneration,
     Usage,
 };
-use ampoule_vlm::TinyVlm;
+use ampoule_tiny_vlm::TinyVlm;
 
 struct Logits(TinyVlm);
 

@@ -31,9 +31,10 @@ impl Selection {
     pub(crate) fn guests(workspace: &Workspace) -> Result<Self> {
         let mut arguments = [
             "ampoule-guest",
+            "ampoule-model-files",
             "ampoule-nn",
             "ampoule-picture",
-            "ampoule-vlm",
+            "ampoule-text",
         ]
         .map(|name| format!("--package={name}"))
         .to_vec();

@@ -172,9 +172,10 @@ fn guest_packages(workspace: &Workspace) -> Result<Vec<&Package>> {
     for name in [
         "ampoule-guest",
         "ampoule-kernels",
+        "ampoule-model-files",
         "ampoule-nn",
         "ampoule-picture",
-        "ampoule-vlm",
+        "ampoule-text",
         guests::TEST_GUESTS,
     ] {
         packages.push(workspace.package(name)?);

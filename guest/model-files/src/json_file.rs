@@ -103,30 +103,53 @@ pub fn unserved(file: &str, key: &str, value: &Value) -> Error {
     ))
 }
 
-/// Returns a stranger's text as a message may quote it: printable, and its beginning only.
+/// Returns a stranger's text as a message may quote it: printable, and its beginning only. Quotation marks and
+/// backslashes stand as they are, so that a pattern is shown as the file has it.
 pub fn quoted(text: &str) -> String {
-    let mut quoted: String = text
-        .chars()
-        .take(MAX_QUOTED)
-        .flat_map(|letter| {
-            let plain =
-                letter == '"' || letter == '\'' || !(letter.is_control() || is_format(letter));
-            let escaped = (!plain).then(|| letter.escape_default());
-            plain
-                .then_some(letter)
-                .into_iter()
-                .chain(escaped.into_iter().flatten())
-        })
-        .collect();
+    let mut quoted = String::new();
+    for letter in text.chars().take(MAX_QUOTED) {
+        match letter {
+            '"' | '\'' | '\\' => quoted.push(letter),
+            // Escapes control characters, marks that steer how text is shown, and combining marks.
+            other => quoted.extend(other.escape_debug()),
+        }
+    }
     if text.chars().nth(MAX_QUOTED).is_some() {
         quoted.push('…');
     }
     quoted
 }
 
-/// Marks that steer how text is shown: bidirectional ones, joiners, line separators.
-fn is_format(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Returns a length in tokens. One beyond all numbers of this machine, which means "no bound" where tokenizers
+/// are saved, is as large as there are.
+///
+/// # Errors
+///
+/// `model.config` when it is neither `null` nor a number from 1.
+pub fn length(
+    settings: &Map<String, Value>,
+    key: &str,
+    file: &str,
+) -> Result<Option<usize>, Error> {
+    let Some(value) = settings.get(key).filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let whole = value
+        .as_u64()
+        .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    let beyond = || {
+        value
+            .as_f64()
+            .filter(|length| *length > 1e15)
+            .map(|_| usize::MAX)
+    };
+    match whole.or_else(beyond) {
+        Some(length) if length > 0 => Ok(Some(length)),
+        _ => Err(error::config(format!(
+            "expected `{key}` as a number from 1 in `{file}`, found {}",
+            quoted(&value.to_string())
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +212,12 @@ mod tests {
     fn a_quoted_value_is_printable_and_short() {
         assert_eq!(quoted("gelu_new"), "gelu_new");
         assert_eq!(quoted("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b");
-        assert_eq!(quoted("ünï 北京"), "ünï 北京");
+        assert_eq!(quoted("ünï 北京 · 🦙"), "ünï 北京 · 🦙");
+        assert_eq!(
+            quoted("\u{200d}\u{2066}\u{feff}\u{2028}x"),
+            "\\u{200d}\\u{2066}\\u{feff}\\u{2028}x"
+        );
+        assert_eq!(quoted("\"\\w\'"), "\"\\w\'");
         let long = quoted(&"🦙".repeat(500));
         assert_eq!(long.chars().count(), MAX_QUOTED + 1);
     }

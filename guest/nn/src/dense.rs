@@ -2,10 +2,10 @@
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::{Activation, Scratch};
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{in_folder, is_off, quoted, read_json, unserved};
 use serde_json::{Map, Value};
 
-use crate::error;
-use crate::json_file::{in_folder, is_off, quoted, read_json, unserved};
 use crate::linear::Linear;
 use crate::sigmoid::sigmoid;
 use crate::weights::Weights;

@@ -1,8 +1,7 @@
 //! Numbers that weights may not make.
 
 use ampoule_guest::Error;
-
-use crate::error;
+use ampoule_model_files::error;
 
 /// Whether all of what came of the weights is numbers: they are a bundle's, and may be anything.
 ///

@@ -3,10 +3,9 @@
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::add;
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{in_folder, quoted, read_json, refuse_others};
 use serde_json::{Map, Value};
-
-use crate::error;
-use crate::json_file::{in_folder, quoted, read_json, refuse_others};
 
 /// The configuration is some ten lines.
 const MAX_BYTES: usize = 1 << 16;

@@ -2,9 +2,8 @@
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::Precision;
+use ampoule_model_files::json_file::read_json_if_there;
 use serde::Deserialize;
-
-use crate::json_file::read_json_if_there;
 
 const FILE: &str = "ampoule.json";
 

@@ -2,26 +2,25 @@
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::{Precision, Scratch};
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{
+    in_folder, read_json, read_json_if_there, refuse_others, unserved,
+};
+use serde_json::{Map, Value};
 
 use crate::dense::Dense;
-use crate::error;
 use crate::finite::finite;
-use crate::json_file::{in_folder, read_json, read_json_if_there, refuse_others};
 use crate::layer_norm::LayerNorm;
 use crate::pooling::Pooling;
 use crate::sentence_modules::{Kind, SentenceModules};
+use crate::unit_length::scale_to_unit_length;
 use crate::weights::Weights;
-
-use serde_json::{Map, Value};
 
 /// The configuration of a module is some ten lines.
 const MAX_BYTES: usize = 1 << 16;
 
 /// PyTorch's, which the module `LayerNorm` leaves as it is.
 const LAYER_NORM_EPSILON: f32 = 1e-5;
-
-/// PyTorch's `normalize` divides by no less.
-const LEAST_LENGTH: f64 = 1e-12;
 
 enum Step {
     Dense(Dense),
@@ -130,26 +129,13 @@ impl SentenceHead {
                 Step::LayerNorm(norm) => norm.apply(&mut vector),
                 Step::Normalize => {
                     finite(&vector)?;
-                    normalize(&mut vector);
+                    scale_to_unit_length(&mut vector);
                 }
             }
         }
         vector.truncate(self.dimensions);
         finite(&vector)?;
         Ok(vector)
-    }
-}
-
-/// Scales a vector to length 1; one of length 0 stays.
-fn normalize(vector: &mut [f32]) {
-    let length = vector
-        .iter()
-        .map(|&v| f64::from(v) * f64::from(v))
-        .sum::<f64>()
-        .sqrt()
-        .max(LEAST_LENGTH);
-    for value in vector {
-        *value = (f64::from(*value) / length) as f32;
     }
 }
 
@@ -176,7 +162,7 @@ fn check_normalize(assets: &Assets, folder: &str) -> Result<(), Error> {
             && !name.is_null()
             && name != "sentence_embedding"
         {
-            return Err(crate::json_file::unserved(&file, key, name));
+            return Err(unserved(&file, key, name));
         }
     }
     Ok(())

@@ -1,10 +1,9 @@
 //! `modules.json`: the parts of which sentence-transformers puts a model together, and the folder of each.
 
 use ampoule_guest::{Assets, Error};
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{in_folder, is_there, quoted, read_json_if_there};
 use serde::Deserialize;
-
-use crate::error;
-use crate::json_file::{in_folder, is_there, quoted, read_json_if_there};
 
 const FILE: &str = "modules.json";
 

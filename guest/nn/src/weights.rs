@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 use ampoule_guest::host_kernels::{ElementType, Format, Layer, Part, Tensor};
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::{PackedMatrix, Precision};
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{in_folder, is_there, quoted};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-
-use crate::error;
-use crate::json_file::{in_folder, is_there, quoted};
 
 const FILE: &str = "model.safetensors";
 

@@ -174,6 +174,15 @@ fn open(file: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, Erro
     Ok(decoder)
 }
 
+/// Puts in front of an error's message which picture of the request it is about, where the request has several:
+/// number `index` of `count`, counted from 0.
+pub fn name_picture(mut error: Error, index: usize, count: usize) -> Error {
+    if count > 1 {
+        error.message = format!("picture {} of {count}: {}", index + 1, error.message);
+    }
+    error
+}
+
 pub(crate) fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {

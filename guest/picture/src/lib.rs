@@ -16,7 +16,7 @@ mod preprocess;
 mod resample;
 mod webp_chunks;
 
-pub use crate::decode::{Picture, check, decode, decode_on};
+pub use crate::decode::{Picture, check, decode, decode_on, name_picture};
 pub use crate::letterbox::letterbox;
 pub use crate::preprocess::{Layout, Normalize, Preprocess, Resize, Tensor};
 pub use crate::resample::{Filter, Passes, resample};

@@ -1,31 +1,33 @@
-//! Which token comes next: the likeliest, or one drawn from the likeliest (top-p is the nucleus
+//! The choice of the next token: the likeliest, or one drawn from the likeliest (top-p is the nucleus
 //! sampling of Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020).
 
 use ampoule_guest::{Error, Sampling};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-/// Chooses tokens.
-pub(crate) enum Sampler {
-    /// Always the likeliest.
-    Greedy,
-    /// One at random, the likelier the oftener.
-    Random {
-        temperature: f64,
-        /// How many of the likeliest are kept.
-        top_k: usize,
-        /// Of those, the likeliest whose probabilities add up to this are kept.
-        top_p: f64,
-        rng: Box<ChaCha12Rng>,
-    },
+/// Chooses tokens as a request asks: the likeliest, or one drawn with its probability.
+pub struct Sampler {
+    /// None takes the likeliest.
+    draw: Option<Draw>,
+}
+
+struct Draw {
+    temperature: f64,
+    /// Keeps this many of the likeliest tokens.
+    top_k: usize,
+    /// Keeps, of those, the likeliest whose probabilities add up to this.
+    top_p: f64,
+    rng: ChaCha12Rng,
 }
 
 impl Sampler {
+    /// Checks the settings of a request, and draws a seed where it gives none.
+    ///
     /// # Errors
     ///
     /// `input.sampling` when a setting is out of its range; `model.random` when there is no randomness
     /// to be had for an unseeded request.
-    pub(crate) fn new(sampling: &Sampling) -> Result<Self, Error> {
+    pub fn new(sampling: &Sampling) -> Result<Self, Error> {
         let (temperature, top_p) = (sampling.temperature, sampling.top_p);
         if !(temperature.is_finite() && temperature >= 0.0) {
             return Err(out_of_range("a `temperature` of 0 or more", temperature));
@@ -34,7 +36,7 @@ impl Sampler {
             return Err(out_of_range("a `top-p` above 0 and up to 1", top_p));
         }
         if temperature == 0.0 || sampling.top_k == 1 {
-            return Ok(Sampler::Greedy);
+            return Ok(Sampler { draw: None });
         }
         let seed = match sampling.seed {
             Some(seed) => seed,
@@ -42,32 +44,34 @@ impl Sampler {
                 Error::new("model.random", format!("expected a random seed: {found}"))
             })?,
         };
-        // The rest is zeros: so the generator's whole seed is told by the number, on every machine.
+        // The rest is zeros, so that the number alone decides the generator's whole seed, on every machine.
         let mut whole_seed = [0; 32];
         whole_seed[..8].copy_from_slice(&seed.to_le_bytes());
-        Ok(Sampler::Random {
-            temperature: f64::from(temperature),
-            top_k: match sampling.top_k {
-                0 => usize::MAX,
-                top_k => top_k as usize,
-            },
-            top_p: f64::from(top_p),
-            rng: Box::new(ChaCha12Rng::from_seed(whole_seed)),
+        Ok(Sampler {
+            draw: Some(Draw {
+                temperature: f64::from(temperature),
+                top_k: match sampling.top_k {
+                    0 => usize::MAX,
+                    top_k => top_k as usize,
+                },
+                top_p: f64::from(top_p),
+                rng: ChaCha12Rng::from_seed(whole_seed),
+            }),
         })
     }
 
-    /// The next token, from the logits `[vocabulary]`, which are numbers. Of equals the first is the
+    /// Returns the next token, from the logits `[vocabulary]`, which are numbers. Of equals the first is the
     /// likeliest.
-    pub(crate) fn choose(&mut self, logits: &[f32]) -> u32 {
+    pub fn choose(&mut self, logits: &[f32]) -> u32 {
         let mut tokens: Vec<u32> = (0..logits.len() as u32).collect();
         let logit = |token: &u32| logits[*token as usize];
         let likelier = |a: &u32, b: &u32| logit(b).total_cmp(&logit(a)).then(a.cmp(b));
-        let Sampler::Random {
+        let Some(Draw {
             temperature,
             top_k,
             top_p,
             rng,
-        } = self
+        }) = &mut self.draw
         else {
             return tokens.into_iter().min_by(likelier).unwrap_or(0);
         };
@@ -123,7 +127,7 @@ mod tests {
         }
     }
 
-    /// How often each token is drawn.
+    /// The share of draws that each token gets.
     fn shares(sampling: &Sampling, logits: &[f32]) -> Vec<f64> {
         let mut sampler = Sampler::new(sampling).unwrap();
         let draws = 100_000;

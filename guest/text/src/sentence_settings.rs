@@ -2,10 +2,11 @@
 //! vector is the answer.
 
 use ampoule_guest::{Assets, Error};
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{
+    in_folder, is_off, length, quoted, read_json_if_there, refuse_others, unserved,
+};
 use serde_json::{Map, Value};
-
-use crate::error;
-use crate::json_file::{in_folder, is_off, quoted, read_json_if_there, refuse_others, unserved};
 
 /// Both files are a few KiB; prompts may be some sentences.
 const MAX_BYTES: usize = 1 << 18;
@@ -48,11 +49,11 @@ const HARMLESS_TOKENIZER_ARGUMENTS: [&str; 6] = [
 
 /// Settings of reading texts: `sentence_bert_config.json`, or the same file by its names for other families.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct ReadingSettings {
+pub(crate) struct ReadingSettings {
     /// The longest input in tokens, special tokens included, where the file says it.
-    pub max_tokens: Option<usize>,
+    pub(crate) max_tokens: Option<usize>,
     /// Lowercases texts before the tokenizer's own normalisation.
-    pub lowercase: bool,
+    pub(crate) lowercase: bool,
 }
 
 impl ReadingSettings {
@@ -61,7 +62,7 @@ impl ReadingSettings {
     /// # Errors
     ///
     /// `model.config` when it does not parse or asks for what is not served; `asset.*`; `model.file-size`.
-    pub fn load(assets: &Assets, folder: &str) -> Result<Self, Error> {
+    pub(crate) fn load(assets: &Assets, folder: &str) -> Result<Self, Error> {
         for name in TRANSFORMER_FILES {
             let file = in_folder(folder, name);
             // An empty one is passed over, as the library does.
@@ -121,38 +122,6 @@ fn is_text_alone(modalities: &Map<String, Value>) -> bool {
         && text
             .get("method_output_name")
             .is_some_and(|name| name == "last_hidden_state")
-}
-
-/// Returns a length in tokens. One beyond all numbers of this machine, which means "no bound" where tokenizers
-/// are saved, is as large as there are.
-///
-/// # Errors
-///
-/// `model.config` when it is neither `null` nor a number from 1.
-pub fn length(
-    settings: &Map<String, Value>,
-    key: &str,
-    file: &str,
-) -> Result<Option<usize>, Error> {
-    let Some(value) = settings.get(key).filter(|value| !value.is_null()) else {
-        return Ok(None);
-    };
-    let whole = value
-        .as_u64()
-        .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-    let beyond = || {
-        value
-            .as_f64()
-            .filter(|length| *length > 1e15)
-            .map(|_| usize::MAX)
-    };
-    match whole.or_else(beyond) {
-        Some(length) if length > 0 => Ok(Some(length)),
-        _ => Err(error::config(format!(
-            "expected `{key}` as a number from 1 in `{file}`, found {}",
-            quoted(&value.to_string())
-        ))),
-    }
 }
 
 /// Settings of all texts and vectors: `config_sentence_transformers.json`.

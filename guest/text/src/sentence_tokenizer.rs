@@ -1,25 +1,29 @@
-//! `tokenizer.json`: from text to token ids.
+//! The tokenizer of an encoder that sentence-transformers lays out: template, length and prompt stand in the
+//! publisher's files.
 
 use ampoule_guest::{Assets, Error, Tokens};
-use ampoule_nn::json_file::{in_folder, quoted};
-use ampoule_nn::{AnswerSettings, ReadingSettings, ambiguous_part, error};
+use ampoule_model_files::error;
 use tokenizers::normalizers::{Lowercase, Sequence};
-use tokenizers::pre_tokenizers::split::SplitPattern;
 use tokenizers::utils::truncation::TruncationDirection;
-use tokenizers::{
-    NormalizerWrapper, PostProcessor as _, PreTokenizerWrapper, Tokenizer, TruncationParams,
-};
+use tokenizers::{NormalizerWrapper, PostProcessor as _, Tokenizer, TruncationParams};
 
-use crate::config::Config;
+use crate::sentence_settings::{AnswerSettings, ReadingSettings};
+use crate::tokenizer_file::TokenizerFile;
 use crate::tokenizer_settings::TokenizerSettings;
 
-const FILE: &str = "tokenizer.json";
-
-/// The tokenizers of large multilingual encoders are some 20 MB.
-const MAX_BYTES: usize = 64 << 20;
+/// What the network's configuration says of tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenBounds<'a> {
+    /// Tokens that have an embedding.
+    pub vocabulary: usize,
+    /// Positions that have an embedding.
+    pub positions: usize,
+    /// The tokenizer's class, which counts where `tokenizer_config.json` names none.
+    pub tokenizer_class: Option<&'a str>,
+}
 
 /// A tokenizer that puts the model's prompt in front, cuts at the model's length, and never pads.
-pub(crate) struct Tokenization {
+pub struct SentenceTokenizer {
     tokenizer: Tokenizer,
     max_tokens: usize,
     cuts_the_beginning: bool,
@@ -27,48 +31,33 @@ pub(crate) struct Tokenization {
     prompt_tokens: usize,
 }
 
-impl Tokenization {
-    /// Reads the tokenizer in the transformer's `folder`. Its own settings for padding and its own length are those of
-    /// somebody's training run, so they are ignored, as transformers ignores them. A text is cut at
+impl SentenceTokenizer {
+    /// Reads the tokenizer in the transformer's `folder`. A text is cut at
     ///
     /// * `max_seq_length` of `sentence_bert_config.json`, or else
     /// * `model_max_length` of `tokenizer_config.json`,
     ///
-    /// and in any case at the number of positions that the model has.
+    /// and in any case at the number of positions that the network has.
     ///
     /// # Errors
     ///
-    /// `model.tokenizer` when it does not parse, does not fit the model, or would make other tokens for its
+    /// `model.tokenizer` when it does not parse, does not fit the network, or would make other tokens for its
     /// publisher; `model.config` when the files of settings are wrong; `asset.*`; `model.file-size`.
-    pub(crate) fn load(
+    pub fn load(
         assets: &Assets,
         folder: &str,
-        config: &Config,
+        bounds: TokenBounds<'_>,
         answer: &AnswerSettings,
     ) -> Result<Self, Error> {
         let reading = ReadingSettings::load(assets, folder)?;
         let settings = TokenizerSettings::load(assets, folder)?;
-        let file = in_folder(folder, FILE);
-        let mut tokenizer = Tokenizer::from_bytes(assets.read_to_vec(&file, MAX_BYTES)?)
-            .map_err(|found| error::tokenizer(format!("cannot read `{file}`: {found}")))?;
-        let vocabulary = tokenizer.get_vocab_size(true);
-        if vocabulary > config.vocab_size {
-            return Err(error::tokenizer(format!(
-                "expected at most {} tokens, as `config.json` has it, in `{file}`, found \
-                 {vocabulary}",
-                config.vocab_size
-            )));
-        }
-        check_patterns(&tokenizer, &file)?;
-        let direction = settings
-            .truncation
-            .or_else(|| Some(tokenizer.get_truncation()?.direction))
-            .unwrap_or_default();
-        tokenizer.with_padding(None);
-        tokenizer
-            .with_truncation(None)
-            .map_err(|found| error::tokenizer(format!("cannot use `{file}`: {found}")))?;
-        settings.apply(&mut tokenizer, config.tokenizer_class.as_deref())?;
+        let TokenizerFile {
+            mut tokenizer,
+            file,
+            truncation,
+        } = TokenizerFile::load(assets, folder, bounds.vocabulary)?;
+        let direction = settings.truncation.or(truncation).unwrap_or_default();
+        settings.apply(&mut tokenizer, bounds.tokenizer_class)?;
         if reading.lowercase {
             lowercase(&mut tokenizer)?;
         }
@@ -77,7 +66,7 @@ impl Tokenization {
             .max_tokens
             .or(settings.max_tokens)
             .unwrap_or(usize::MAX)
-            .min(config.max_position_embeddings);
+            .min(bounds.positions);
         let special_tokens = tokenizer
             .get_post_processor()
             .map_or(0, |processor| processor.added_tokens(false));
@@ -96,30 +85,34 @@ impl Tokenization {
                 ..TruncationParams::default()
             }))
             .map_err(|found| error::tokenizer(format!("cannot use `{file}`: {found}")))?;
-        let mut tokenization = Tokenization {
+        let mut tokenizer = SentenceTokenizer {
             tokenizer,
             max_tokens,
             cuts_the_beginning: matches!(direction, TruncationDirection::Left),
             prompt: answer.prompt.clone(),
             prompt_tokens: 0,
         };
-        tokenization.measure_prompt()?;
-        Ok(tokenization)
+        tokenizer.measure_prompt()?;
+        Ok(tokenizer)
     }
 
-    /// The longest input in tokens, special tokens included.
-    pub(crate) fn max_tokens(&self) -> usize {
+    /// Returns the length of the longest input in tokens, special tokens included.
+    pub fn max_tokens(&self) -> usize {
         self.max_tokens
     }
 
-    /// Tokens in front of a text's own: the prompt's, and the special tokens before it.
-    pub(crate) fn prompt_tokens(&self) -> usize {
+    /// Returns how many tokens come before a text's own: the prompt's, and the special tokens before it.
+    pub fn prompt_tokens(&self) -> usize {
         self.prompt_tokens
     }
 
-    /// The ids of one text, special tokens and the prompt's included. When there are too many, it is the text that
-    /// is cut, at its end or, where the tokenizer says so, at its beginning, and not the special tokens.
-    pub(crate) fn tokenize(&self, text: &str) -> Result<Tokens, Error> {
+    /// Returns the ids of one text, special tokens and the prompt's included. When there are too many, the text is
+    /// cut and the special tokens stay: at its end or, where the tokenizer says so, at its beginning.
+    ///
+    /// # Errors
+    ///
+    /// `model.tokenizer` when the text cannot be tokenized.
+    pub fn tokenize(&self, text: &str) -> Result<Tokens, Error> {
         let encoding = if self.prompt.is_empty() {
             self.tokenizer.encode_fast(text, true)
         } else {
@@ -177,60 +170,4 @@ fn lowercase(tokenizer: &mut Tokenizer) -> Result<(), Error> {
         .with_normalizer(Some(Sequence::new(normalizers)))
         .map(|_| ())
         .map_err(|found| error::tokenizer(format!("cannot use the normalizer: {found}")))
-}
-
-/// Refuses patterns that the publisher's engine reads otherwise.
-fn check_patterns(tokenizer: &Tokenizer, file: &str) -> Result<(), Error> {
-    let mut patterns = Vec::new();
-    if let Some(pre_tokenizer) = tokenizer.get_pre_tokenizer() {
-        split_patterns(pre_tokenizer, &mut patterns);
-    }
-    if let Some(normalizer) = tokenizer.get_normalizer() {
-        replace_patterns(normalizer, &mut patterns);
-    }
-    for pattern in patterns {
-        if let Some(part) = ambiguous_part(&pattern) {
-            return Err(error::tokenizer(format!(
-                "`{file}` has the pattern `{}`, of which Python's tokenizers read `{}` otherwise than this guest, so \
-                 that texts would have other tokens: write it without",
-                quoted(&pattern),
-                quoted(&part)
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn split_patterns(pre_tokenizer: &PreTokenizerWrapper, patterns: &mut Vec<String>) {
-    match pre_tokenizer {
-        PreTokenizerWrapper::Sequence(parts) => {
-            for part in parts.as_ref() {
-                split_patterns(part, patterns);
-            }
-        }
-        PreTokenizerWrapper::Split(split) => {
-            if let SplitPattern::Regex(pattern) = &split.pattern {
-                patterns.push(pattern.clone());
-            }
-        }
-        _ => {}
-    }
-}
-
-fn replace_patterns(normalizer: &NormalizerWrapper, patterns: &mut Vec<String>) {
-    match normalizer {
-        NormalizerWrapper::Sequence(parts) => {
-            for part in parts.as_ref() {
-                replace_patterns(part, patterns);
-            }
-        }
-        NormalizerWrapper::Replace(replace) => {
-            // The library shows it in no other way.
-            let shown = serde_json::to_value(replace).unwrap_or_default();
-            if let Some(pattern) = shown["pattern"]["Regex"].as_str() {
-                patterns.push(pattern.to_owned());
-            }
-        }
-        _ => {}
-    }
 }

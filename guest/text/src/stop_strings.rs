@@ -1,19 +1,21 @@
-//! Text on its way out, as far as no stop string can begin in it.
+//! Stop strings: text is let out as far as none of them can begin in it.
 
 use ampoule_guest::Error;
 
-/// What holds back the text in which a stop string may have begun.
-pub(crate) struct StopStrings {
+/// Ends an answer before the first stop string, and holds back text in which one may have begun.
+pub struct StopStrings {
     stops: Vec<String>,
-    /// What was not let out yet.
+    /// Text that was not let out yet.
     held: String,
 }
 
 impl StopStrings {
+    /// Takes a request's stop strings.
+    ///
     /// # Errors
     ///
     /// `input.stop` when one is empty: everything begins with that.
-    pub(crate) fn new(stops: Vec<String>) -> Result<Self, Error> {
+    pub fn new(stops: Vec<String>) -> Result<Self, Error> {
         if stops.iter().any(String::is_empty) {
             return Err(Error::new(
                 "input.stop",
@@ -26,10 +28,10 @@ impl StopStrings {
         })
     }
 
-    /// Takes what the model says next. Gives what can be let out, and whether a stop string was met:
-    /// then it is all there will be. Of several, the one that is complete first counts, so that it
-    /// does not matter in which pieces the text comes.
-    pub(crate) fn push(&mut self, text: &str) -> (String, bool) {
+    /// Takes the model's next text. Returns the text that can be let out, and whether a stop string was met,
+    /// which ends the answer. Of several stop strings the one that is complete first counts, so that the
+    /// pieces in which the text comes do not matter.
+    pub fn push(&mut self, text: &str) -> (String, bool) {
         self.held.push_str(text);
         let found = self.stops.iter().filter_map(|stop| {
             let start = self.held.find(stop.as_str())?;
@@ -44,12 +46,12 @@ impl StopStrings {
         (std::mem::replace(&mut self.held, rest), false)
     }
 
-    /// What was held back, once nothing more comes.
-    pub(crate) fn finish(&mut self) -> String {
+    /// Returns the text that was held back, once nothing more comes.
+    pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 
-    /// How many bytes at the end may be the beginning of a stop string.
+    /// Returns how many bytes at the end may be the beginning of a stop string.
     fn begun(&self) -> usize {
         let begun = |stop: &String| {
             let longest = (stop.len() - 1).min(self.held.len());
@@ -72,7 +74,7 @@ mod tests {
 
     use super::StopStrings;
 
-    /// What comes out of the pieces, and whether a stop string ended it.
+    /// Returns the text that comes out of the pieces, and whether a stop string ended it.
     fn out<'a>(stops: &[&str], pieces: impl IntoIterator<Item = &'a str>) -> (String, bool) {
         let stops = stops.iter().map(ToString::to_string).collect();
         let mut stop_strings = StopStrings::new(stops).unwrap();

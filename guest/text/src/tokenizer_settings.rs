@@ -1,4 +1,4 @@
-//! `tokenizer_config.json`: what transformers makes of a tokenizer beside `tokenizer.json`.
+//! `tokenizer_config.json`: settings by which transformers changes the tokenizer of `tokenizer.json`.
 //!
 //! For a tokenizer of BERT's class transformers 4 and 5 go by this file where both say how to normalise, and by the
 //! class's defaults where it is silent. What else version 5 takes from the class, and version 4 from `tokenizer.json`,
@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use ampoule_guest::{Assets, Error, log};
-use ampoule_nn::error;
-use ampoule_nn::json_file::{in_folder, is_off, quoted, read_json_if_there, unserved};
-use ampoule_nn::length;
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::{
+    in_folder, is_off, length, quoted, read_json_if_there, unserved,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokenizers::normalizers::BertNormalizer;

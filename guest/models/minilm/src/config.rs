@@ -2,8 +2,9 @@
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::Activation;
-use ampoule_nn::error;
-use ampoule_nn::json_file::{in_folder, is_off, is_there, quoted, unserved};
+use ampoule_model_files::json_file::{in_folder, is_off, is_there, quoted, unserved};
+use ampoule_model_files::{bounds, error};
+use ampoule_text::TokenBounds;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -169,25 +170,19 @@ impl Config {
             ("vocab_size", self.vocab_size, MAX_DIMENSION),
             ("type_vocab_size", self.type_vocab_size, MAX_DIMENSION),
         ] {
-            if !(1..=most).contains(&found) {
-                return Err(error::config(format!(
-                    "expected `{name}` from 1 to {most} in `{file}`, found {found}"
-                )));
-            }
+            bounds::in_range(file, name, found, most)?;
         }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err(error::config(format!(
-                "expected a `hidden_size` that {} heads share evenly in `{file}`, found {}",
-                self.num_attention_heads, self.hidden_size
-            )));
+        bounds::shared_by_heads(file, self.hidden_size, self.num_attention_heads)?;
+        bounds::layer_norm_epsilon(file, self.layer_norm_eps)
+    }
+
+    /// Returns the bounds of the network on the tokens of an input.
+    pub(crate) fn token_bounds(&self) -> TokenBounds<'_> {
+        TokenBounds {
+            vocabulary: self.vocab_size,
+            positions: self.max_position_embeddings,
+            tokenizer_class: self.tokenizer_class.as_deref(),
         }
-        if !(self.layer_norm_eps >= 0.0 && self.layer_norm_eps < 1.0) {
-            return Err(error::config(format!(
-                "expected `layer_norm_eps` from 0 to 1 in `{file}`, found {}",
-                self.layer_norm_eps
-            )));
-        }
-        Ok(())
     }
 
     /// Checks dimensions that a BERT has one of and relatives have two of.

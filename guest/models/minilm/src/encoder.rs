@@ -3,7 +3,8 @@
 use ampoule_guest::Error;
 use ampoule_guest::host_kernels;
 use ampoule_kernels::add;
-use ampoule_nn::{LayerNorm, Weights, error, json_file};
+use ampoule_model_files::{error, json_file};
+use ampoule_nn::{LayerNorm, Weights};
 
 use crate::config::Config;
 use crate::layer::{Layer, LayerWorkspace};

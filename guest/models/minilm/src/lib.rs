@@ -14,7 +14,7 @@
 //! | `sentence_bert_config.json` | `max_seq_length`, `do_lower_case` | other tasks, modalities and arguments than those of a text encoder |
 //! | `config_sentence_transformers.json` | the prompt of `default_prompt_name`, in front of every text; `truncate_dim` | other kinds of model; a default prompt that is not there |
 //! | `tokenizer_config.json` | `model_max_length`, `truncation_side`, `split_special_tokens`; for BERT's class `do_lower_case`, `strip_accents`, `tokenize_chinese_chars` | other classes; where releases of transformers differ |
-//! | `tokenizer.json` | all but its padding and its length | patterns that Python's engine reads otherwise ([`ampoule_nn::ambiguous_part`]) |
+//! | `tokenizer.json` | all but its padding and its length | patterns that Python's engine reads otherwise (`guest/text/src/ambiguous_pattern.rs`) |
 //! | `config.json` | the dimensions; `hidden_act` gelu, relu, silu | other activations and positions, decoders, quantisation, pruned heads, `auto_map` and more (`config.rs`) |
 //! | `model.safetensors` | F32, F16 and BF16, also mixed; names with any prefix; `LayerNorm.gamma` and `beta` | other types; two networks; adapters; a name that is there twice |
 //! | `adapter_config.json` | | it is refused |
@@ -43,23 +43,21 @@
 mod config;
 mod encoder;
 mod layer;
-mod tokenization;
-mod tokenizer_settings;
 
 use ampoule_guest::{
     Assets, Embeddings, Error, Model, ModelInfo, Property, TextEmbedding, TextTokenization, Tokens,
     Usage,
 };
 use ampoule_kernels::Scratch;
-use ampoule_nn::{AnswerSettings, SentenceHead, SentenceModules, Weights, precision};
+use ampoule_nn::{SentenceHead, SentenceModules, Weights, precision};
+use ampoule_text::{AnswerSettings, SentenceTokenizer};
 
 use crate::config::Config;
 use crate::encoder::{Encoder, Workspace};
-use crate::tokenization::Tokenization;
 
 /// An encoder with its tokenizer, and what makes a vector of its rows.
 pub struct BertEmbedder {
-    tokenization: Tokenization,
+    tokenizer: SentenceTokenizer,
     encoder: Encoder,
     head: SentenceHead,
 }
@@ -72,7 +70,7 @@ impl Model for BertEmbedder {
         let config = Config::load(assets, folder)?;
         // The tokenizer first: parsing it leaves a good deal of freed memory behind, which the
         // weights then fill.
-        let tokenization = Tokenization::load(assets, folder, &config, &answer)?;
+        let tokenizer = SentenceTokenizer::load(assets, folder, config.token_bounds(), &answer)?;
         let precision = precision(assets)?;
         let head = SentenceHead::load(
             assets,
@@ -84,7 +82,7 @@ impl Model for BertEmbedder {
         let weights = Weights::open_in(assets, folder)?.with_precision(precision);
         let encoder = Encoder::load(weights, &config)?;
         Ok(BertEmbedder {
-            tokenization,
+            tokenizer,
             encoder,
             head,
         })
@@ -98,7 +96,7 @@ impl Model for BertEmbedder {
         ModelInfo {
             architecture: "bert".to_owned(),
             properties: vec![
-                property("text.max-tokens", self.tokenization.max_tokens()),
+                property("text.max-tokens", self.tokenizer.max_tokens()),
                 property("text.vocabulary", self.encoder.vocabulary()),
                 property("embedding.dimensions", self.head.dimensions()),
                 property(
@@ -114,7 +112,7 @@ impl TextTokenization for BertEmbedder {
     fn tokenize(&self, texts: &[String]) -> Result<Vec<Tokens>, Error> {
         texts
             .iter()
-            .map(|text| self.tokenization.tokenize(text))
+            .map(|text| self.tokenizer.tokenize(text))
             .collect()
     }
 }
@@ -135,10 +133,10 @@ impl TextEmbedding for BertEmbedder {
         let skipped = if self.head.includes_prompt() {
             0
         } else {
-            self.tokenization.prompt_tokens()
+            self.tokenizer.prompt_tokens()
         };
         for text in texts {
-            let tokens = self.tokenization.tokenize(text)?;
+            let tokens = self.tokenizer.tokenize(text)?;
             let rows = self.encoder.rows(&tokens.ids, &mut workspace)?;
             let vector = self.head.apply(rows, skipped, &mut scratch)?;
             embeddings.values.extend_from_slice(&vector);

@@ -5,28 +5,29 @@
 mod tiny_bert;
 
 use ampoule_guest::Error;
+use ampoule_guest_testing::broken_files::{self, Files, Refusal};
 use serde_json::{Value, json};
-use tiny_bert::{TinyBert, load, safetensors};
+use tiny_bert::{TinyBert, load};
 
 #[track_caller]
 fn refused(tiny: &TinyBert) -> Error {
     tiny.load().err().unwrap()
 }
 
+/// Tells why the model does not take these files.
+fn refusal(files: Files) -> Option<Refusal> {
+    let Error { code, message } = load(files).err()?;
+    Some(Refusal { code, message })
+}
+
 #[test]
 fn a_missing_file_is_named() {
-    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
-        let mut files = TinyBert::new().files();
-        files.remove(name);
-        let error = load(files).err().unwrap();
-        assert_eq!(error.code, "asset.not-found");
-        assert!(error.message.contains(name), "{}", error.message);
-    }
+    broken_files::assert_missing_files_are_named(&TinyBert::new().files(), refusal);
 }
 
 #[test]
 fn a_configuration_that_this_guest_cannot_serve_is_refused() {
-    for (key, value) in [
+    let settings = [
         ("hidden_act", json!("gelu_new")),
         ("model_type", json!("roberta")),
         ("position_embedding_type", json!("relative_key")),
@@ -44,16 +45,10 @@ fn a_configuration_that_this_guest_cannot_serve_is_refused() {
         ("type_vocab_size", json!(0)),
         ("layer_norm_eps", json!(-1e-12)),
         ("layer_norm_eps", json!(1e300)),
-    ] {
-        let mut tiny = TinyBert::new();
-        tiny.config[key] = value.clone();
-        let error = refused(&tiny);
-        assert_eq!(
-            error.code, "model.config",
-            "{key} = {value}: {}",
-            error.message
-        );
-    }
+    ];
+    let files = TinyBert::new().files();
+    let code = "model.config";
+    broken_files::assert_settings_are_refused(&files, "config.json", settings, code, refusal);
 }
 
 #[test]
@@ -139,78 +134,17 @@ fn weights_that_make_no_number_are_an_error() {
 
 #[test]
 fn weights_cut_anywhere_are_refused() {
-    let files = TinyBert::new().files();
-    let whole = &files["model.safetensors"];
-    for length in (0..whole.len()).rev().step_by(7).chain(0..64) {
-        let mut files = files.clone();
-        files.insert("model.safetensors".to_owned(), whole[..length].to_vec());
-        let error = load(files).err().unwrap();
-        assert_eq!(error.code, "model.weights", "cut to {length} bytes");
-    }
-    let mut files = files.clone();
-    files.insert("model.safetensors".to_owned(), [&whole[..], &[0]].concat());
-    assert_eq!(
-        load(files).err().unwrap().code,
-        "model.weights",
-        "a byte too many"
-    );
+    broken_files::assert_weights_cut_anywhere_are_refused(&TinyBert::new().files(), refusal);
 }
 
 #[test]
 fn hostile_headers_are_refused() {
-    let tensor = |shape: Value, offsets: Value| {
-        let name = "embeddings.word_embeddings.weight";
-        json!({name: {"dtype": "F32", "shape": shape, "data_offsets": offsets}})
-    };
-    for (what, file) in [
-        ("nothing", Vec::new()),
-        ("a length beyond the end", vec![0xff; 64]),
-        (
-            "a length just beyond the end",
-            [&57u64.to_le_bytes()[..], &[b' '; 56]].concat(),
-        ),
-        ("no JSON", safetensors::file_of(&json!("text"), &[])),
-        ("no tensors", safetensors::file_of(&json!({}), &[])),
-        ("deep nesting", {
-            let mut file = 100_000u64.to_le_bytes().to_vec();
-            file.extend([b'['; 100_000]);
-            file
-        }),
-        (
-            "a size that overflows",
-            safetensors::file_of(&tensor(json!([1u64 << 33, 1u64 << 31]), json!([0, 0])), &[]),
-        ),
-        (
-            "offsets backwards",
-            safetensors::file_of(&tensor(json!([1]), json!([4, 0])), &[0; 4]),
-        ),
-        (
-            "offsets beyond the end",
-            safetensors::file_of(&tensor(json!([2]), json!([0, 8])), &[0; 4]),
-        ),
-        (
-            "a gap",
-            safetensors::file_of(&tensor(json!([1]), json!([4, 8])), &[0; 8]),
-        ),
-    ] {
-        let mut files = TinyBert::new().files();
-        files.insert("model.safetensors".to_owned(), file);
-        assert_eq!(load(files).err().unwrap().code, "model.weights", "{what}");
-    }
+    let files = TinyBert::new().files();
+    let tensor = "embeddings.word_embeddings.weight";
+    broken_files::assert_hostile_headers_are_refused(&files, tensor, refusal);
 }
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_header_is_refused() {
-    let files = TinyBert::new().files();
-    let whole = &files["model.safetensors"];
-    let header = 8 + usize::from(whole[0]) + 256 * usize::from(whole[1]);
-    for position in 0..header {
-        let mut broken = whole.clone();
-        broken[position] ^= 1 << (position % 8);
-        let mut files = files.clone();
-        files.insert("model.safetensors".to_owned(), broken);
-        // There is no tensor that nobody asks for, so no name may change unnoticed either.
-        let error = load(files).err().unwrap();
-        assert_eq!(error.code, "model.weights", "byte {position}");
-    }
+    broken_files::assert_flipped_bits_in_the_header_are_refused(&TinyBert::new().files(), refusal);
 }

@@ -7,8 +7,9 @@ mod tiny_bert;
 use std::collections::BTreeMap;
 
 use ampoule_guest::TextEmbedding as _;
+use ampoule_guest_testing::reference::{assert_near, gelu};
 use serde_json::{Value, json};
-use tiny_bert::definition::{Definition, assert_near, gelu};
+use tiny_bert::definition::Definition;
 use tiny_bert::{Format, TinyBert, load, safetensors};
 
 const TEXT: &str = "a model in boxes.";

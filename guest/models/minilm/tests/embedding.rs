@@ -5,7 +5,8 @@
 mod tiny_bert;
 
 use ampoule_guest::{Model as _, TextEmbedding as _, TextTokenization as _};
-use tiny_bert::definition::{Definition, assert_near, gelu};
+use ampoule_guest_testing::reference::{assert_near, gelu};
+use tiny_bert::definition::Definition;
 use tiny_bert::{Format, HIDDEN, POSITIONS, TinyBert};
 
 fn texts() -> Vec<String> {

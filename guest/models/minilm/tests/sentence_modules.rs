@@ -7,9 +7,10 @@ mod tiny_bert;
 use std::collections::BTreeMap;
 
 use ampoule_guest::{Model as _, TextEmbedding as _, TextTokenization as _};
+use ampoule_guest_testing::reference::{Rows, assert_near, gelu};
 use ampoule_guest_testing::{numbers, safetensors};
 use serde_json::{Value, json};
-use tiny_bert::definition::{Definition, Rows, assert_near, gelu, mean, normalized};
+use tiny_bert::definition::{Definition, mean, normalized};
 use tiny_bert::{Format, HIDDEN, POSITIONS, TinyBert, load};
 
 const TEXT: &str = "a model in boxes.";

@@ -1,7 +1,9 @@
 //! `config.json`: the dimensions of the network.
 
 use ampoule_guest::{Assets, Error};
-use ampoule_nn::error;
+use ampoule_model_files::bounds::{in_range, layer_norm_epsilon, shared_by_heads};
+use ampoule_model_files::error;
+use ampoule_model_files::json_file::read_json;
 use serde::Deserialize;
 
 const FILE: &str = "config.json";
@@ -71,9 +73,7 @@ impl Config {
     /// `model.config` when it does not parse, a dimension is out of range, or dimensions do not go
     /// together; `asset.*`; `model.file-size`.
     pub(crate) fn load(assets: &Assets) -> Result<Self, Error> {
-        let text = assets.read_to_vec(FILE, MAX_BYTES)?;
-        let config: Config = serde_json::from_slice(&text)
-            .map_err(|found| error::config(format!("cannot read `{FILE}`: {found}")))?;
+        let config: Config = read_json(assets, FILE, MAX_BYTES)?;
         config.check()?;
         Ok(config)
     }
@@ -138,7 +138,7 @@ impl Config {
             ),
             ("labels", self.labels.len(), MAX_DIMENSION),
         ] {
-            in_range(name, found, most)?;
+            in_range(FILE, name, found, most)?;
         }
         for (name, all, most) in [
             ("stem_channels", &self.stem_channels, MAX_DIMENSION),
@@ -146,7 +146,7 @@ impl Config {
             ("stage_blocks", &self.stage_blocks, MAX_REPEATS),
         ] {
             for &found in all {
-                in_range(name, found, most)?;
+                in_range(FILE, name, found, most)?;
             }
         }
         if self.stage_blocks.len() != self.stage_channels.len() {
@@ -163,12 +163,7 @@ impl Config {
                 self.stem_channels, self.stage_channels
             )));
         }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err(error::config(format!(
-                "expected a `hidden_size` that {} heads share evenly in `{FILE}`, found {}",
-                self.num_attention_heads, self.hidden_size
-            )));
-        }
+        shared_by_heads(FILE, self.hidden_size, self.num_attention_heads)?;
         for (side, channels) in self.planes() {
             // Both are in range by now, so this can be counted.
             if (side * side).saturating_mul(channels * size_of::<f32>()) > MAX_PLANE_BYTES {
@@ -179,12 +174,7 @@ impl Config {
                 )));
             }
         }
-        if !(self.layer_norm_eps >= 0.0 && self.layer_norm_eps < 1.0) {
-            return Err(error::config(format!(
-                "expected `layer_norm_eps` from 0 to 1 in `{FILE}`, found {}",
-                self.layer_norm_eps
-            )));
-        }
+        layer_norm_epsilon(FILE, self.layer_norm_eps)?;
         // Two special tokens, one of a question, and one that the answer can begin with.
         if self.max_text_positions < 4 {
             return Err(error::config(format!(
@@ -195,13 +185,4 @@ impl Config {
         }
         Ok(())
     }
-}
-
-fn in_range(name: &str, found: usize, most: usize) -> Result<(), Error> {
-    if (1..=most).contains(&found) {
-        return Ok(());
-    }
-    Err(error::config(format!(
-        "expected `{name}` from 1 to {most} in `{FILE}`, found {found}"
-    )))
 }

@@ -6,7 +6,8 @@
 
 use ampoule_guest::Error;
 use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, add, linear};
-use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, error, finite};
+use ampoule_model_files::error;
+use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, finite};
 
 use crate::config::Config;
 use crate::transformer::{Layer, LayerWorkspace, Sight};

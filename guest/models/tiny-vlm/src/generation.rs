@@ -1,10 +1,12 @@
 //! Answers in progress: one for each picture of the request, in turn, a token at a time.
 
 use ampoule_guest::{Chunk, Error, Finish, GenerationRequest, Usage};
+use ampoule_picture::name_picture;
+use ampoule_text::Detokenizer;
 
-use crate::TinyVlm;
 use crate::decoder::DecoderState;
-use crate::request::{Question, name_image};
+use crate::network::Network;
+use crate::request::Question;
 use crate::transformer::LayerWorkspace;
 
 /// A generation in progress.
@@ -26,9 +28,7 @@ struct Answer {
     /// The last row, which tells the next token, `[hidden]`; none when the last token was not read yet.
     row: Option<Vec<f32>>,
     /// The tokens so far, without the one that ends it.
-    tokens: Vec<u32>,
-    /// How many bytes of their text were said.
-    said: usize,
+    tokens: Detokenizer,
 }
 
 /// How a generation can end, as the contract calls it.
@@ -45,7 +45,7 @@ impl Generation {
     /// # Errors
     ///
     /// Those of [`Question::new`].
-    pub(crate) fn new(request: GenerationRequest, model: &TinyVlm) -> Result<Self, Error> {
+    pub(crate) fn new(request: GenerationRequest, model: &Network) -> Result<Self, Error> {
         Ok(Generation {
             question: Question::new(request, &model.tokenization)?,
             answered: 0,
@@ -66,7 +66,7 @@ impl Generation {
     ///
     /// `input.image` and `input.too-large` when the picture, now that its turn has come, cannot be
     /// decoded; `model.*`.
-    pub(crate) fn next(&mut self, model: &TinyVlm) -> Result<Chunk, Error> {
+    pub(crate) fn next(&mut self, model: &Network) -> Result<Chunk, Error> {
         if self.usage.output_tokens >= self.question.max_output_tokens {
             return Ok(self.finish(String::new(), Reason::Length));
         }
@@ -95,7 +95,8 @@ impl Generation {
         }
         let is_last_token = self.usage.output_tokens >= self.question.max_output_tokens;
         let over = is_end || !has_room;
-        text.push_str(&answer.say(model, over || is_last_token)?);
+        let tokenizer = model.tokenization.plain();
+        text.push_str(&answer.tokens.text(tokenizer, over || is_last_token)?);
 
         let (text, stopped) = self.question.stop_strings.push(&text);
         if stopped {
@@ -151,7 +152,7 @@ impl Question {
 
 /// Sees a picture and reads the question about it.
 fn begin(
-    model: &TinyVlm,
+    model: &Network,
     question: &Question,
     index: usize,
     usage: &mut Usage,
@@ -159,7 +160,7 @@ fn begin(
 ) -> Result<Answer, Error> {
     let features = model
         .see(&question.images[index], workspace)
-        .map_err(|error| name_image(error, index, question.images.len()))?;
+        .map_err(|error| name_picture(error, index, question.images.len()))?;
     let (state, row) = model
         .decoder
         .prefill(&features, &question.prompt, 1, workspace)?;
@@ -168,37 +169,22 @@ fn begin(
     Ok(Answer {
         state,
         row: Some(row),
-        tokens: Vec::new(),
-        said: 0,
+        tokens: Detokenizer::default(),
     })
 }
 
 impl Answer {
     fn next_token(
         &mut self,
-        model: &TinyVlm,
+        model: &Network,
         question: &mut Question,
         workspace: &mut LayerWorkspace,
     ) -> Result<u32, Error> {
         let row = match (self.row.take(), self.tokens.last()) {
-            (None, Some(&last)) => model.decoder.step(last, &mut self.state, workspace)?,
+            (None, Some(last)) => model.decoder.step(last, &mut self.state, workspace)?,
             (row, _) => row.unwrap_or_default(),
         };
         let logits = model.decoder.logits(row, workspace)?;
         Ok(question.sampler.choose(&logits))
-    }
-
-    /// The text that was not said yet. Half a character is held back until the rest of it is there, or
-    /// there is no more to come.
-    fn say(&mut self, model: &TinyVlm, is_last: bool) -> Result<String, Error> {
-        let text = model.tokenization.answer(&self.tokens)?;
-        let whole = if is_last {
-            &text[..]
-        } else {
-            text.trim_end_matches(char::REPLACEMENT_CHARACTER)
-        };
-        let new = whole.get(self.said..).unwrap_or_default().to_owned();
-        self.said += new.len();
-        Ok(new)
     }
 }

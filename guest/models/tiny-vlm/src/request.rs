@@ -1,9 +1,9 @@
 //! What a generation request asks for, once all of it is known to be servable.
 
 use ampoule_guest::{Content, Error, GenerationRequest, Image};
+use ampoule_picture::name_picture;
+use ampoule_text::{Sampler, StopStrings};
 
-use crate::sampling::Sampler;
-use crate::stop_strings::StopStrings;
 use crate::tokenization::Tokenization;
 
 /// A question about pictures.
@@ -79,7 +79,7 @@ impl Question {
         }
         let count = images.len();
         for (index, image) in images.iter().enumerate() {
-            ampoule_picture::check(image).map_err(|error| name_image(error, index, count))?;
+            ampoule_picture::check(image).map_err(|error| name_picture(error, index, count))?;
         }
         Ok(Question {
             images,
@@ -89,12 +89,4 @@ impl Question {
             max_output_tokens: request.max_output_tokens,
         })
     }
-}
-
-/// Says which picture an error is about, where there are several.
-pub(crate) fn name_image(mut error: Error, index: usize, count: usize) -> Error {
-    if count > 1 {
-        error.message = format!("picture {} of {count}: {}", index + 1, error.message);
-    }
-    error
 }

@@ -2,7 +2,7 @@
 
 use ampoule_guest::{Error, Label};
 use ampoule_kernels::{Scratch, add, gelu};
-use ampoule_nn::{Linear, Weights, finite, sigmoid};
+use ampoule_nn::{Linear, Weights, finite, scale_to_unit_length, sigmoid};
 
 use crate::config::Config;
 
@@ -45,14 +45,7 @@ impl SceneHeads {
     /// `model.weights` when they make something that is no number.
     pub(crate) fn embed(&self, features: &[f32]) -> Result<Vec<f32>, Error> {
         let mut embedding = self.project(features)?;
-        let length = embedding
-            .iter()
-            .map(|&v| f64::from(v) * f64::from(v))
-            .sum::<f64>()
-            .sqrt();
-        for value in &mut embedding {
-            *value = (f64::from(*value) / length.max(f64::MIN_POSITIVE)) as f32;
-        }
+        scale_to_unit_length(&mut embedding);
         Ok(embedding)
     }
 

@@ -5,6 +5,7 @@
 mod tiny_model;
 
 use ampoule_guest::{Error, ImageClassification as _, ImageEmbedding as _, TextGeneration};
+use ampoule_guest_testing::broken_files::{self, Files, Refusal};
 use serde_json::{Value, json};
 use tiny_model::{TinyModel, ask, image, load};
 
@@ -13,20 +14,20 @@ fn refused(tiny: &TinyModel) -> Error {
     tiny.load().err().unwrap()
 }
 
+/// Tells why the model does not take these files.
+fn refusal(files: Files) -> Option<Refusal> {
+    let Error { code, message } = load(files).err()?;
+    Some(Refusal { code, message })
+}
+
 #[test]
 fn a_missing_file_is_named() {
-    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
-        let mut files = TinyModel::new().files();
-        files.remove(name);
-        let error = load(files).err().unwrap();
-        assert_eq!(error.code, "asset.not-found");
-        assert!(error.message.contains(name), "{}", error.message);
-    }
+    broken_files::assert_missing_files_are_named(&TinyModel::new().files(), refusal);
 }
 
 #[test]
 fn a_configuration_that_this_guest_cannot_serve_is_refused() {
-    for (key, value) in [
+    let settings = [
         ("model_type", json!("bert")),
         ("image_size", json!(0)),
         ("image_size", json!(1 << 20)),
@@ -55,16 +56,10 @@ fn a_configuration_that_this_guest_cannot_serve_is_refused() {
         ("layer_norm_eps", json!(1e300)),
         ("labels", json!([])),
         ("labels", json!([1, 2, 3])),
-    ] {
-        let mut tiny = TinyModel::new();
-        tiny.config[key] = value.clone();
-        let error = refused(&tiny);
-        assert_eq!(
-            error.code, "model.config",
-            "{key} = {value}: {}",
-            error.message
-        );
-    }
+    ];
+    let files = TinyModel::new().files();
+    let code = "model.config";
+    broken_files::assert_settings_are_refused(&files, "config.json", settings, code, refusal);
 }
 
 /// The weights are not asked: what a picture takes is known before.
@@ -171,4 +166,21 @@ fn weights_that_make_no_number_are_an_error() {
         let error = TextGeneration::next(&model, &mut generation).err().unwrap();
         assert_eq!(error.code, code, "{value}");
     }
+}
+
+#[test]
+fn weights_cut_anywhere_are_refused() {
+    broken_files::assert_weights_cut_anywhere_are_refused(&TinyModel::new().files(), refusal);
+}
+
+#[test]
+fn hostile_headers_are_refused() {
+    let files = TinyModel::new().files();
+    let tensor = "decoder.embedding.weight";
+    broken_files::assert_hostile_headers_are_refused(&files, tensor, refusal);
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_header_is_refused() {
+    broken_files::assert_flipped_bits_in_the_header_are_refused(&TinyModel::new().files(), refusal);
 }

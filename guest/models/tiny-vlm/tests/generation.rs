@@ -8,7 +8,7 @@ use ampoule_guest::{
     Chunk, Content, Error, Finish, GenerationRequest, Message, TextGeneration as _,
     TextTokenization as _,
 };
-use ampoule_vlm::TinyVlm;
+use ampoule_tiny_vlm::TinyVlm;
 use tiny_model::{
     ASSISTANT, END, POSITIONS, TinyModel, USER, VISUAL_TOKENS, VOCABULARY, ask, image,
 };

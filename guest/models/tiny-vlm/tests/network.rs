@@ -5,14 +5,12 @@
 mod tiny_model;
 
 use ampoule_guest::{ImageClassification as _, ImageEmbedding as _, Model as _};
-use ampoule_guest_testing::normal_distribution;
+use ampoule_guest_testing::reference::{self, Rows, assert_near, dot, sum};
 use tiny_model::{
     ASSISTANT, BLOCKS, DIMENSIONS, EPSILON, Format, HEADS, HIDDEN, IMAGE_SIZE, LABELS, LAYERS,
     STAGES, STEM, Tensors, TinyModel, USER, VISUAL_TOKENS, VOCABULARY, image, pixels,
 };
 
-/// Vectors, one a token or one a pixel.
-type Rows = Vec<Vec<f64>>;
 /// `[row][column][channel]`.
 type Plane = Vec<Rows>;
 
@@ -21,37 +19,19 @@ struct Definition(Tensors);
 
 impl Definition {
     fn vector(&self, name: &str) -> Vec<f64> {
-        self.0[name].1.iter().map(|&v| f64::from(v)).collect()
+        reference::vector(&self.0, name)
     }
 
-    /// A tensor as rows of all dimensions but the first.
     fn rows(&self, name: &str) -> Rows {
-        let rows = self.0[name].0[0];
-        let all = self.vector(name);
-        all.chunks(all.len() / rows).map(<[f64]>::to_vec).collect()
+        reference::rows(&self.0, name)
     }
 
     fn linear(&self, name: &str, x: &Rows) -> Rows {
-        let weights = self.rows(&format!("{name}.weight"));
-        let bias = self.vector(&format!("{name}.bias"));
-        let row = |x: &Vec<f64>| {
-            let outputs = weights.iter().zip(&bias);
-            outputs.map(|(w, b)| dot(w, x) + b).collect()
-        };
-        x.iter().map(row).collect()
+        reference::linear(&self.0, name, x)
     }
 
     fn norm(&self, name: &str, x: &Rows) -> Rows {
-        let weight = self.vector(&format!("{name}.weight"));
-        let bias = self.vector(&format!("{name}.bias"));
-        let row = |row: &Vec<f64>| {
-            let mean = row.iter().sum::<f64>() / row.len() as f64;
-            let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64;
-            (0..row.len())
-                .map(|i| (row[i] - mean) / (variance + EPSILON).sqrt() * weight[i] + bias[i])
-                .collect()
-        };
-        x.iter().map(row).collect()
+        reference::layer_norm(&self.0, name, EPSILON, x)
     }
 
     /// Adds each weight's share to each pixel that it reaches.
@@ -189,17 +169,6 @@ impl Definition {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn sum(a: &Rows, b: &Rows) -> Rows {
-    assert_eq!(a.len(), b.len());
-    let add = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a + b).collect();
-    a.iter().zip(b).map(add).collect()
-}
-
 fn relu(mut x: Plane) -> Plane {
     for value in x.iter_mut().flatten().flatten() {
         *value = value.max(0.0);
@@ -209,20 +178,9 @@ fn relu(mut x: Plane) -> Plane {
 
 fn gelu(mut x: Rows) -> Rows {
     for value in x.iter_mut().flatten() {
-        *value *= normal_distribution(*value);
+        *value = reference::gelu(*value);
     }
     x
-}
-
-#[track_caller]
-fn assert_near(found: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-        assert!(
-            (f64::from(found) - expected).abs() < tolerance,
-            "{i}: {found} for {expected}"
-        );
-    }
 }
 
 /// The ids of ASCII letters, digits and punctuation, after a space.

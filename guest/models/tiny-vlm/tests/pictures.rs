@@ -8,16 +8,16 @@ mod tiny_model;
 use std::io::Cursor;
 
 use ampoule_guest::{Error, Image, ImageClassification as _, ImageEmbedding as _, TextGeneration};
-use ampoule_vlm::TinyVlm;
+use ampoule_tiny_vlm::TinyVlm;
 use image::{DynamicImage, ImageFormat, RgbImage};
 use tiny_model::{TinyModel, ask};
 
-const CMYK: &[u8] = include_bytes!("../../picture/tests/pictures/cmyk.jpg");
-const PROGRESSIVE: &[u8] = include_bytes!("../../picture/tests/pictures/progressive.jpg");
-const LOSSY_WEBP: &[u8] = include_bytes!("../../picture/tests/pictures/lossy.webp");
-const ANIMATED_WEBP: &[u8] = include_bytes!("../../picture/tests/pictures/animated.webp");
-const ANIMATED_PNG: &[u8] = include_bytes!("../../picture/tests/pictures/animated.png");
-const TURNED: &[u8] = include_bytes!("../../picture/tests/pictures/orientation_6.jpg");
+const CMYK: &[u8] = include_bytes!("../../../picture/tests/pictures/cmyk.jpg");
+const PROGRESSIVE: &[u8] = include_bytes!("../../../picture/tests/pictures/progressive.jpg");
+const LOSSY_WEBP: &[u8] = include_bytes!("../../../picture/tests/pictures/lossy.webp");
+const ANIMATED_WEBP: &[u8] = include_bytes!("../../../picture/tests/pictures/animated.webp");
+const ANIMATED_PNG: &[u8] = include_bytes!("../../../picture/tests/pictures/animated.png");
+const TURNED: &[u8] = include_bytes!("../../../picture/tests/pictures/orientation_6.jpg");
 
 fn model() -> TinyVlm {
     TinyModel::new().load().unwrap()

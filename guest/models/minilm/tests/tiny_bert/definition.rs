@@ -1,11 +1,9 @@
 //! The network's definition, as the papers have it, in f64.
 
-use ampoule_guest_testing::normal_distribution;
+use ampoule_guest_testing::reference::{self, Rows, dot, sum};
 use ampoule_guest_testing::safetensors::Tensors;
 
 use super::{EPSILON, HEADS, HIDDEN, LAYERS};
-
-pub(crate) type Rows = Vec<Vec<f64>>;
 
 /// A network with these weights.
 pub(crate) struct Definition {
@@ -15,48 +13,16 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
-    fn vector(&self, name: &str) -> Vec<f64> {
-        self.tensors[name].1.iter().map(|&v| f64::from(v)).collect()
-    }
-
     fn rows(&self, name: &str) -> Rows {
-        let columns = self.tensors[name].0[1];
-        self.vector(name)
-            .chunks(columns)
-            .map(<[f64]>::to_vec)
-            .collect()
+        reference::rows(&self.tensors, name)
     }
 
     fn linear(&self, name: &str, x: &Rows) -> Rows {
-        let (weights, bias) = (
-            self.rows(&format!("{name}.weight")),
-            self.vector(&format!("{name}.bias")),
-        );
-        let row = |x: &Vec<f64>| {
-            weights
-                .iter()
-                .zip(&bias)
-                .map(|(w, b)| dot(w, x) + b)
-                .collect::<Vec<_>>()
-        };
-        x.iter().map(row).collect()
+        reference::linear(&self.tensors, name, x)
     }
 
     fn norm(&self, name: &str, x: &Rows) -> Rows {
-        let (weight, bias) = (
-            self.vector(&format!("{name}.weight")),
-            self.vector(&format!("{name}.bias")),
-        );
-        x.iter()
-            .map(|row| {
-                let mean = row.iter().sum::<f64>() / row.len() as f64;
-                let variance =
-                    row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64;
-                (0..row.len())
-                    .map(|i| (row[i] - mean) / (variance + EPSILON).sqrt() * weight[i] + bias[i])
-                    .collect()
-            })
-            .collect()
+        reference::layer_norm(&self.tensors, name, EPSILON, x)
     }
 
     fn attention(&self, name: &str, x: &Rows) -> Rows {
@@ -126,28 +92,4 @@ pub(crate) fn mean(rows: &Rows) -> Vec<f64> {
 pub(crate) fn normalized(vector: &[f64]) -> Vec<f64> {
     let length = dot(vector, vector).sqrt();
     vector.iter().map(|v| v / length).collect()
-}
-
-pub(crate) fn gelu(x: f64) -> f64 {
-    x * normal_distribution(x)
-}
-
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn sum(a: &Rows, b: &Rows) -> Rows {
-    let add = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a + b).collect();
-    a.iter().zip(b).map(add).collect()
-}
-
-#[track_caller]
-pub(crate) fn assert_near(found: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (&found, &expected) in found.iter().zip(expected) {
-        assert!(
-            (f64::from(found) - expected).abs() < tolerance,
-            "{found} for {expected}"
-        );
-    }
 }

@@ -8,8 +8,8 @@ pub(crate) mod definition;
 use std::collections::BTreeMap;
 
 use ampoule_guest::{Assets, Error, Model as _};
-use ampoule_guest_testing::numbers;
 pub(crate) use ampoule_guest_testing::safetensors::{self, Format, Tensors};
+use ampoule_guest_testing::{numbers, tokenizer_json};
 use ampoule_minilm::BertEmbedder;
 use serde_json::{Value, json};
 
@@ -136,20 +136,11 @@ fn tokenizer() -> Value {
         .enumerate()
         .map(|(id, &token)| (token, id))
         .collect();
-    let special = |id: usize, content: &str| {
-        json!({
-            "id": id, "content": content, "special": true, "single_word": false,
-            "lstrip": false, "rstrip": false, "normalized": false,
-        })
-    };
+    let special = tokenizer_json::special_token;
     json!({
         "version": "1.0",
-        "truncation":
-            {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
-        "padding": {
-            "strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
-            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
-        },
+        "truncation": tokenizer_json::truncation(),
+        "padding": tokenizer_json::padding("[PAD]"),
         "added_tokens": [
             special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]"),
         ],
@@ -158,19 +149,7 @@ fn tokenizer() -> Value {
             "strip_accents": null, "lowercase": true,
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [
-                {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
-                {"Sequence": {"id": "A", "type_id": 0}},
-                {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
-            ],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": {
-                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
-                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
-            },
-        },
+        "post_processor": tokenizer_json::template(&[("[CLS]", 2)], &[("[SEP]", 3)]),
         "decoder": null,
         "model": {
             "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use ampoule_guest::{
     Assets, Content, Error, GenerationRequest, Image, Message, Model as _, Rgb8Image, Sampling,
 };
-use ampoule_guest_testing::numbers;
 pub(crate) use ampoule_guest_testing::safetensors::{self, Format, Tensors};
-use ampoule_vlm::TinyVlm;
+use ampoule_guest_testing::{numbers, tokenizer_json};
+use ampoule_tiny_vlm::TinyVlm;
 use serde_json::{Value, json};
 
 /// Halves to 9, 5, 3, 2: odd sides, where the border matters.
@@ -135,74 +135,14 @@ pub(crate) fn ask(images: Vec<Image>, question: &str) -> GenerationRequest {
     }
 }
 
-/// The characters that stand for bytes in a byte-level vocabulary: those that can be seen for
-/// themselves, and the rest from U+0100 on (GPT-2's `bytes_to_unicode`).
-pub(crate) fn byte_characters() -> Vec<char> {
-    let mut next = 0x100;
-    (0..=255u8)
-        .map(|byte| match byte {
-            b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
-            _ => {
-                next += 1;
-                char::from_u32(next - 1).unwrap()
-            }
-        })
-        .collect()
-}
-
 /// With settings for padding, truncation and special tokens that the guest must ignore.
 fn tokenizer() -> Value {
-    let mut vocabulary: BTreeMap<String, usize> = SPECIAL
-        .iter()
-        .enumerate()
-        .map(|(id, token)| ((*token).to_owned(), id))
-        .collect();
-    for (byte, character) in byte_characters().into_iter().enumerate() {
-        vocabulary.insert(character.to_string(), 4 + byte);
-    }
-    for (index, word) in ["re", "red", "Ġa"].into_iter().enumerate() {
-        vocabulary.insert(word.to_owned(), 260 + index);
-    }
-    let special: Vec<Value> = SPECIAL
-        .iter()
-        .enumerate()
-        .map(|(id, content)| {
-            json!({
-                "id": id, "content": content, "special": true, "single_word": false,
-                "lstrip": false, "rstrip": false, "normalized": false,
-            })
-        })
-        .collect();
-    json!({
-        "version": "1.0",
-        "truncation":
-            {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
-        "padding": {
-            "strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
-            "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>",
-        },
-        "added_tokens": special,
-        "normalizer": null,
-        "pre_tokenizer":
-            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [
-                {"SpecialToken": {"id": "<user>", "type_id": 0}},
-                {"Sequence": {"id": "A", "type_id": 0}},
-            ],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": {"<user>": {"id": "<user>", "ids": [1], "tokens": ["<user>"]}},
-        },
-        "decoder":
-            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-        "model": {
-            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
-            "ignore_merges": false, "vocab": vocabulary,
-            "merges": [["r", "e"], ["re", "d"], ["Ġ", "a"]],
-        },
-    })
+    let mut tokenizer =
+        tokenizer_json::byte_level(&SPECIAL, &[["r", "e"], ["re", "d"], ["Ġ", "a"]]);
+    tokenizer["truncation"] = tokenizer_json::truncation();
+    tokenizer["padding"] = tokenizer_json::padding("<pad>");
+    tokenizer["post_processor"] = tokenizer_json::template(&[("<user>", USER)], &[]);
+    tokenizer
 }
 
 fn tensors() -> Tensors {

@@ -13,7 +13,7 @@
 /// | `[:alpha:]` and the like | all of Unicode | ASCII |
 /// | `\R`, `\X` | a line's end, a grapheme | not read, or another thing |
 /// | `\0` with digits | a character by its octal number | not read, or another thing |
-pub fn ambiguous_part(pattern: &str) -> Option<String> {
+pub(crate) fn ambiguous_part(pattern: &str) -> Option<String> {
     let mut letters = pattern.chars().peekable();
     // How many sets `[…]` are open, and whether the last of them has just begun.
     let (mut sets, mut begun) = (0usize, false);
