@@ -7,6 +7,7 @@ use ampoule_test_guests::{Embeddings, Error, export_lifecycle, export_text_embed
 export_lifecycle!();
 export_text_embedding!(embed);
 
+#[expect(clippy::exit, reason = "that is the attack")]
 fn embed(_texts: Vec<String>) -> Result<Embeddings, Error> {
     std::process::exit(0)
 }

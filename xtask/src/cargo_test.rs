@@ -1,7 +1,5 @@
-//! Builds test programs and runs them, with every result recorded.
+//! Builds test programs, runs them, and asks them which tests they have.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -10,7 +8,7 @@ use serde::Deserialize;
 
 use crate::guests;
 use crate::process;
-use crate::test_report::{Reader, TestReport};
+use crate::test_report::{RanTest, TestResult};
 use crate::workspace::Workspace;
 
 /// Packages whose tests are built in one go.
@@ -44,31 +42,20 @@ impl Selection {
         Ok(Self { arguments })
     }
 
-    /// What tells cargo so.
+    /// The arguments that select them.
     pub(crate) fn arguments(&self) -> &[String] {
         &self.arguments
     }
 }
 
-/// The file name of each test program, and the root source file of its crate.
-pub(crate) type Programs = BTreeMap<String, String>;
-
-/// What came of a run.
-pub(crate) struct Run {
-    pub(crate) report: TestReport,
-    /// Why the run does not count as a success; empty when it does.
-    pub(crate) problems: Vec<String>,
+/// A built test program.
+pub(crate) struct TestProgram {
+    path: PathBuf,
+    /// Root source file of its crate, from the repository's root.
+    source: String,
 }
 
-impl Run {
-    /// Adds another run to this one.
-    pub(crate) fn append(&mut self, other: Self) {
-        self.report.tests.extend(other.report.tests);
-        self.problems.extend(other.problems);
-    }
-}
-
-/// A line of `cargo build --message-format=json`, the part that is needed.
+/// A line of `cargo build --message-format=json`, as far as it is read.
 #[derive(Debug, Deserialize)]
 struct BuildMessage {
     executable: Option<PathBuf>,
@@ -78,6 +65,7 @@ struct BuildMessage {
 
 #[derive(Debug, Deserialize)]
 struct BuiltTarget {
+    kind: Vec<String>,
     src_path: PathBuf,
 }
 
@@ -88,7 +76,7 @@ struct BuiltProfile {
 
 /// Builds programs and tests. One build for both: two would unify features in two ways, and compile
 /// Wasmtime twice.
-pub(crate) fn build(workspace: &Workspace, selection: &Selection) -> Result<Programs> {
+pub(crate) fn build(workspace: &Workspace, selection: &Selection) -> Result<Vec<TestProgram>> {
     let mut command = process::cargo();
     command
         .current_dir(workspace.root())
@@ -106,21 +94,19 @@ pub(crate) fn build(workspace: &Workspace, selection: &Selection) -> Result<Prog
         process::display(&command),
         output.status
     );
-    let mut programs = Programs::new();
+    let mut programs = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: BuildMessage =
             serde_json::from_str(line).context("cargo printed something unexpected")?;
         if let BuildMessage {
-            executable: Some(program),
+            executable: Some(path),
             target: Some(target),
             profile: Some(BuiltProfile { test: true }),
         } = message
-            && let Some(name) = program.file_name()
+            && !target.kind.iter().any(|kind| kind == "bench")
         {
-            programs.insert(
-                name.to_string_lossy().into_owned(),
-                workspace.relative(&target.src_path),
-            );
+            let source = workspace.relative(&target.src_path);
+            programs.push(TestProgram { path, source });
         }
     }
     Ok(programs)
@@ -131,51 +117,92 @@ pub(crate) fn run_some(workspace: &Workspace, cargo_arguments: &[String]) -> Res
     process::run(cargo_test(workspace).args(cargo_arguments))
 }
 
-/// Runs all tests of `selection` with their output on this terminal. Cargo names the program on
-/// standard error and the program its tests on standard output: both go through one pipe, so that the
-/// order is kept.
-pub(crate) fn run(
-    workspace: &Workspace,
-    selection: &Selection,
-    programs: &Programs,
-) -> Result<Run> {
-    let (from_cargo, to_us) = std::io::pipe().context("cannot make a pipe")?;
+/// Runs all tests of `selection` with their output on this terminal; fails when one of them does.
+pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<()> {
     let mut command = cargo_test(workspace);
-    command
-        .arg("--no-fail-fast")
-        .args(selection.arguments())
-        .stdout(to_us.try_clone()?)
-        .stderr(to_us);
-    if std::io::stdout().is_terminal() {
-        command.env("CARGO_TERM_COLOR", "always");
+    process::run(command.arg("--no-fail-fast").args(selection.arguments()))
+}
+
+/// Asks the programs which tests they have. Those that a plain run does not leave out get `result`.
+pub(crate) fn list(programs: &[TestProgram], result: TestResult) -> Result<Vec<RanTest>> {
+    let mut tests = Vec::new();
+    for program in programs {
+        let ignored = program.names(&["--ignored"])?;
+        tests.extend(program.names(&[])?.into_iter().map(|name| RanTest {
+            target: program.source.clone(),
+            result: if ignored.contains(&name) {
+                TestResult::Ignored
+            } else {
+                result
+            },
+            name,
+        }));
     }
-    let shown = process::display(&command);
-    let mut child = command.spawn().context("cargo could not be started")?;
-    // The command holds our copies of the writing end; while they are open, reading does not end.
-    drop(command);
-    let mut reader = Reader::new(programs);
-    let mut lines = BufReader::new(from_cargo);
-    let mut line = Vec::new();
-    let mut stdout = std::io::stdout().lock();
-    while lines
-        .read_until(b'\n', &mut line)
-        .context("cannot read what cargo prints")?
-        > 0
-    {
-        stdout.write_all(&line)?;
-        reader.line(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
-        line.clear();
+    Ok(tests)
+}
+
+impl TestProgram {
+    /// The names of its tests, as libtest lists them with these arguments.
+    fn names(&self, arguments: &[&str]) -> Result<Vec<String>> {
+        let listed = process::output(
+            Command::new(&self.path)
+                .args(["--list", "--format=terse"])
+                .args(arguments),
+        )?;
+        let names = listed
+            .lines()
+            .filter_map(|line| line.strip_suffix(": test"));
+        Ok(names.map(str::to_owned).collect())
     }
-    let status = child.wait()?;
-    let (report, mut problems) = reader.finish();
-    if !status.success() {
-        problems.push(format!("`{shown}` failed ({status})"));
-    }
-    Ok(Run { report, problems })
 }
 
 fn cargo_test(workspace: &Workspace) -> Command {
     let mut command = process::cargo();
     command.current_dir(workspace.root()).arg("test");
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_asked_for_its_tests() {
+        let program = TestProgram {
+            path: std::env::current_exe().unwrap(),
+            source: "xtask/src/main.rs".to_owned(),
+        };
+        let tests = list(&[program], TestResult::Passed).unwrap();
+        let this = RanTest {
+            target: "xtask/src/main.rs".to_owned(),
+            name: "cargo_test::tests::a_program_is_asked_for_its_tests".to_owned(),
+            result: TestResult::Passed,
+        };
+        assert!(tests.contains(&this), "{tests:?}");
+        assert!(tests.iter().all(|test| test.result == TestResult::Passed));
+    }
+
+    #[test]
+    fn an_ignored_test_is_not_listed_as_one_that_passed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let source = "#[test] fn runs() {}\n#[test] #[ignore] fn waits() {}\n";
+        std::fs::write(path("tests.rs"), source).unwrap();
+        let mut rustc = Command::new("rustc");
+        rustc
+            .args(["--test", "-o"])
+            .args([path("tests"), path("tests.rs")]);
+        process::output(&mut rustc).unwrap();
+        let program = TestProgram {
+            path: path("tests"),
+            source: "tests.rs".to_owned(),
+        };
+        let tests = list(&[program], TestResult::Failed).unwrap();
+        let results: Vec<_> = tests
+            .iter()
+            .map(|test| (&*test.name, test.result))
+            .collect();
+        let expected = [("runs", TestResult::Failed), ("waits", TestResult::Ignored)];
+        assert_eq!(results, expected);
+    }
 }

@@ -29,23 +29,32 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     if path.exists() {
         std::fs::remove_file(&path).context("cannot remove the last test report")?;
     }
-    let mut run = cargo_test::run(workspace, &host, &host_programs)?;
-    run.append(cargo_test::run(workspace, &guests, &guest_programs)?);
-    run.report.write(&path)?;
+    let mut report = TestReport::default();
+    let mut problems = Vec::new();
+    for (selection, programs) in [(host, host_programs), (guests, guest_programs)] {
+        let result = match cargo_test::run(workspace, &selection) {
+            Ok(()) => TestResult::Passed,
+            Err(problem) => {
+                problems.push(problem.to_string());
+                TestResult::Failed
+            }
+        };
+        report.tests.extend(cargo_test::list(&programs, result)?);
+    }
+    report.write(&path)?;
     println!(
-        "{} tests passed, {} failed, {} ignored; {}",
-        run.report.count(TestResult::Passed),
-        run.report.count(TestResult::Failed),
-        run.report.count(TestResult::Ignored),
+        "{} tests passed, {} ignored; {}",
+        report.count(TestResult::Passed),
+        report.count(TestResult::Ignored),
         workspace.relative(&path)
     );
     ensure!(
-        run.problems.is_empty(),
+        problems.is_empty(),
         "tests failed:\n{}",
-        run.problems.join("\n")
+        problems.join("\n")
     );
-    refuse_skipped_tests(&run.report)?;
-    promises::check(workspace, Some(&run.report))
+    refuse_skipped_tests(&report)?;
+    promises::check(workspace, Some(&report))
 }
 
 /// The report of the last full run.
