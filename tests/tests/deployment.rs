@@ -1,4 +1,4 @@
-//! The settings that DEPLOYMENT_SECURITY.md recommends: the command under them answers.
+//! The settings that `docs/operate/` recommends: the command under them answers.
 //!
 //! A service manager is not needed: limits, filters on system calls and mounts are made by the same means of
 //! the kernel's that it uses.
@@ -46,11 +46,13 @@ fn unit() -> Vec<(String, String)> {
 /// Each file of the samples is named by the guide, and by its own path.
 #[test]
 fn the_guide_names_every_sample() {
-    let guide = fs::read_to_string(workspace_file("DEPLOYMENT_SECURITY.md")).unwrap();
+    let guide = ["systemd", "containers"]
+        .map(|page| fs::read_to_string(workspace_file(&format!("docs/operate/{page}.md"))).unwrap())
+        .concat();
     for file in fs::read_dir(workspace_file("samples/deployment")).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
         assert!(
-            guide.contains(&format!("(samples/deployment/{name})")),
+            guide.contains(&format!("(../../samples/deployment/{name})")),
             "{name}"
         );
     }

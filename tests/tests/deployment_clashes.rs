@@ -1,5 +1,5 @@
-//! The settings of services and containers that clash with what Ampoule needs: DEPLOYMENT_SECURITY.md lists
-//! them. The command under each of them says what it lacks.
+//! The settings of services and containers that clash with what Ampoule needs: `docs/operate/process.md`
+//! lists them. The command under each of them says what it lacks.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The drills of the security policy, as a shell runs them.
+//! The drills of `docs/operate/keys.md`, as a shell runs them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,20 +9,19 @@ use std::process::Command;
 use ampoule_signing::{Bundle, TrustStore};
 use ampoule_tests::{Desk, Publisher, ampoule, workspace_file};
 
-/// The listings below a heading of the same level.
+/// The listings from a heading to the document's end.
 fn listings<'t>(text: &'t str, heading: &str) -> Vec<&'t str> {
     let (_, below) = text.split_once(heading).unwrap();
-    let section = below.split("\n## ").next().unwrap();
-    (section.split("```").skip(1).step_by(2))
+    (below.split("```").skip(1).step_by(2))
         .map(|listing| listing.strip_prefix("sh\n").unwrap())
         .collect()
 }
 
 #[test]
 fn the_drills_of_the_security_policy_do_what_they_say() {
-    let policy = std::fs::read_to_string(workspace_file("SECURITY.md")).unwrap();
+    let guide = std::fs::read_to_string(workspace_file("docs/operate/keys.md")).unwrap();
     let mut script = String::new();
-    for listing in listings(&policy, "\n## Drills\n") {
+    for listing in listings(&guide, "\n# Drills\n") {
         for command in listing.replace("\\\n", " ").lines() {
             // The shell's `-e` lets a failure pass after `!`, and passes over its success.
             match command.strip_prefix("! ") {

@@ -19,7 +19,7 @@ fn the_listing_of_the_operators_guide_does_what_it_says() {
     for (name, key) in [("ann", &ann), ("bob", &bob), ("eve", &eve), ("beta", &beta)] {
         desk.key_file(&format!("{name}.pub"), key.public_key());
     }
-    let guide = std::fs::read_to_string(workspace_file("DEPLOYMENT_SECURITY.md")).unwrap();
+    let guide = std::fs::read_to_string(workspace_file("docs/operate/trust.md")).unwrap();
     let listing = guide.split("```").nth(1).unwrap();
     let commands = listing.strip_prefix("sh\n").unwrap();
     assert_eq!(commands.matches("KEYID").count(), 1);
