@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
+use ampoule_signing::{ByteSize, Caps, Fuel, parse_time};
 use clap::{Args, ValueEnum};
-
-use crate::json::MAX_INTEGER;
-use crate::names::check_interface;
-use crate::trust::caps::Caps;
-use ampoule_units::ParseError;
-use ampoule_units::{ByteSize, Fuel, parse_time};
 
 /// What a command changes of [`Caps`]. What is not given stays as it was.
 ///
@@ -18,28 +13,28 @@ use ampoule_units::{ByteSize, Fuel, parse_time};
 #[command(next_help_heading = "Caps on what the models may ask for, under what a host gives any")]
 pub struct CapOptions {
     /// Capability that they may ask for; may be repeated. Given once, all others are refused.
-    #[arg(long = "cap-capability", value_name = "NAME", value_parser = capability)]
+    #[arg(long = "cap-capability", value_name = "NAME", value_parser = Caps::parse_capability)]
     capabilities: Vec<String>,
     /// No capability at all.
     #[arg(long, conflicts_with = "capabilities")]
     cap_no_capability: bool,
     /// Memory of one sandbox, such as 256MiB.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = Caps::parse_size)]
     cap_memory: Option<ByteSize>,
     /// Fuel of one request.
-    #[arg(long, value_name = "N", value_parser = fuel)]
+    #[arg(long, value_name = "N", value_parser = Caps::parse_fuel)]
     cap_fuel: Option<Fuel>,
     /// Time of one request, such as 5s or 500ms.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     cap_timeout: Option<Duration>,
     /// What they hand over in one call.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = Caps::parse_size)]
     cap_output: Option<ByteSize>,
     /// Memory while loading.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = Caps::parse_size)]
     cap_init_memory: Option<ByteSize>,
     /// Fuel of loading.
-    #[arg(long, value_name = "N", value_parser = fuel)]
+    #[arg(long, value_name = "N", value_parser = Caps::parse_fuel)]
     cap_init_fuel: Option<Fuel>,
     /// Time of loading.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -96,26 +91,4 @@ fn set<T>(cap: &mut Option<T>, given: Option<T>) {
     if given.is_some() {
         *cap = given;
     }
-}
-
-// Only what the documents can say: see `document`.
-
-fn capability(text: &str) -> Result<String, ParseError> {
-    check_interface(text).map_err(ParseError)?;
-    Ok(text.to_owned())
-}
-
-fn size(text: &str) -> Result<ByteSize, ParseError> {
-    match text.parse::<ByteSize>()? {
-        size if size.bytes() == 0 => Err(ParseError("expected a size above 0".to_owned())),
-        size => Ok(size),
-    }
-}
-
-fn fuel(text: &str) -> Result<Fuel, ParseError> {
-    let fuel: Fuel = text.parse()?;
-    if (1..=MAX_INTEGER).contains(&fuel.get()) {
-        return Ok(fuel);
-    }
-    Err(ParseError(format!("expected from 1 to {MAX_INTEGER}")))
 }

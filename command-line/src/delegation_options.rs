@@ -3,15 +3,10 @@
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use ampoule_signing::{Delegation, ParseError, PublicKey, Timestamp, Validity, text};
 use clap::Args;
-use jiff::Timestamp;
 
-use crate::key::PublicKey;
-use crate::trust::cap_options::CapOptions;
-use crate::trust::delegation::Delegation;
-use crate::trust::validity::Validity;
-use ampoule_units::ParseError;
-use ampoule_units::text;
+use crate::cap_options::CapOptions;
 
 /// What a command changes of a delegation. What is not given stays as it was.
 ///

@@ -82,7 +82,7 @@ impl fmt::Display for ExitStatus {
 /// ([`EXIT_STATUSES`]). A code that is not in the table means 1.
 ///
 /// ```
-/// use ampoule_signing::exit_code_for;
+/// use ampoule_command_line::exit_code_for;
 ///
 /// assert_eq!(exit_code_for("trust.expired"), 3);
 /// assert_eq!(exit_code_for("limit.memory"), 5);

@@ -6,7 +6,6 @@ use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::manual::{Manual, Page};
 use crate::roff_text::portable;
 
 /// User commands.
@@ -19,8 +18,33 @@ const NO_DATE: &str = r#""""#;
 /// What stands above the examples in a command's help.
 const EXAMPLE: &str = "Example:\n";
 
+/// An environment variable that stands for no option's value.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    /// The commands with this option read it.
+    pub(crate) option: &'static str,
+    pub(crate) help: &'static str,
+}
+
+/// One manual page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The command, as it is called: `ampoule-sign root sign`.
+    pub command: String,
+    /// The page's file: `ampoule-sign-root-sign.1`.
+    pub file: String,
+    /// The page, in roff's `man` macros.
+    pub text: String,
+}
+
 /// The page of a command that stands below others, of which the first is the program.
-pub(crate) fn render(manual: &Manual, command: &Command, above: &[&Command]) -> io::Result<Page> {
+pub(crate) fn render(
+    command: &Command,
+    above: &[&Command],
+    exit_statuses: &[(u8, String)],
+    variables: &[Variable],
+) -> io::Result<Page> {
     let program = above.first().copied().unwrap_or(command);
     let name = name(command);
     // As the help has it: the generator's own synopsis names every option.
@@ -49,8 +73,8 @@ pub(crate) fn render(manual: &Manual, command: &Command, above: &[&Command]) -> 
     add(&mut options, |to| man.render_options_section(to))?;
     text.push_str(&with_subsections(command, options));
     for section in [
-        exit_status(&manual.exit_statuses),
-        environment(manual, command),
+        exit_status(exit_statuses),
+        environment(variables, command),
         examples(command),
         see_also(above),
     ] {
@@ -109,7 +133,7 @@ fn exit_status(statuses: &[(u8, String)]) -> Roff {
 }
 
 /// Nothing where the command reads no variable.
-fn environment(manual: &Manual, command: &Command) -> Roff {
+fn environment(variables: &[Variable], command: &Command) -> Roff {
     let of_options = command.get_arguments().filter_map(|argument| {
         let name = argument.get_env()?.to_string_lossy().into_owned();
         let option = match argument.get_long() {
@@ -121,7 +145,7 @@ fn environment(manual: &Manual, command: &Command) -> Roff {
             format!("Stands for `{option}` where that is not given."),
         ))
     });
-    let others = manual.variables.iter().filter(|variable| {
+    let others = variables.iter().filter(|variable| {
         let mut arguments = command.get_arguments();
         arguments.any(|argument| argument.get_long() == Some(variable.option))
     });

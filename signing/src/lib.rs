@@ -117,94 +117,80 @@
 //!
 //! # Errors
 //!
-//! There is one [`Error`] type. [`Error::code`] is stable and dotted; [`exit_code_for`] maps codes to
-//! exit statuses for every command line of the project.
+//! There is one [`Error`] type. [`Error::code`] is stable and dotted. Its part before the dot names a family, by
+//! which commands choose their exit status.
+//!
+//! # Modules
+//!
+//! The modules stand in one line, and each imports only from those to its left:
+//!
+//! ```text
+//! values → files → keys → bundle → trust → sign
+//! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, reason = "a unit test fails by panicking")
 )]
 
-mod archive;
 mod bundle;
-mod checked_path;
-mod clock;
-#[cfg(feature = "clap")]
-pub mod command_line;
-mod digest;
-mod digest_list;
-mod directory;
-mod document_kind;
-mod effective_user;
-mod envelope;
-mod error;
-mod exit_code;
-mod file_buffer;
-mod file_reader;
-mod file_rules;
-mod file_stamp;
-mod json;
-mod key;
-mod key_encryption;
-mod key_file;
-mod key_kind;
-mod leftovers;
-mod locked_directory;
-mod manifest;
-mod manifest_json;
-mod minisign;
-mod names;
-mod pack;
-mod pem;
-mod permission_policy;
-mod permissions;
-mod private_directory;
-mod progress;
-mod reference;
-mod secrets;
+mod files;
+mod keys;
 mod sign;
-mod signers;
-mod source;
-mod template;
-pub mod trust;
-mod turn;
+mod trust;
+mod values;
 
 pub use ampoule_units::{ByteSize, Fuel, ParseError, parse_time, text};
-pub use bundle::{
-    Bundle, CheckedBundle, DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE, VerifiedBundle, VerifiedManifest,
+pub use bundle::envelope::{
+    ENVELOPE_FILE, Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae,
 };
-pub use clock::now;
-pub use digest::{FileDigest, Sha256Digest, parse_digest};
-pub use digest_list::{DigestList, digest_directory};
-pub use document_kind::DocumentKind;
-pub use envelope::{Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae};
-pub use error::{Error, Result};
-pub use exit_code::{EXIT_STATUSES, ExitStatus, exit_code_for};
-pub use file_rules::{FileRules, LeftOut};
+pub use bundle::manifest::{
+    CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits,
+};
+pub use bundle::model_pattern::ModelPattern;
+pub use bundle::reference::ModelReference;
+pub use bundle::source::FilesStamp;
+pub use bundle::unverified::{Bundle, DEFAULT_MAX_BUNDLE_SIZE};
+pub use files::clock::now;
+pub use files::permission_policy::{Location, PermissionPolicy};
+pub use files::private_directory::PrivateDirectory;
+pub use files::progress::Progress;
+pub use files::turn::LOCK_PATIENCE;
 pub use jiff::Timestamp;
-pub use key::{KeyId, MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
-pub use key_file::{read_private_text, read_trusted_text};
-pub use manifest::{
-    CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, PAYLOAD_TYPE,
-};
-pub use minisign::{MINISIGN_FILE, minisign_directory};
-pub use pack::{pack_directory, pack_directory_by, unpack_file};
-pub use permission_policy::{Location, PermissionPolicy};
-pub use private_directory::PrivateDirectory;
-pub use progress::Progress;
-pub use reference::ModelReference;
+pub use keys::key::{MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
+pub use keys::key_file::{read_private_text, read_trusted_text};
 pub use semver::Version;
-pub use sign::{cosign_directory, review_and_cosign, sign_directory, sign_directory_by};
-pub use source::FilesStamp;
-pub use template::{MANIFEST_FILE, ManifestTemplate};
-#[cfg(feature = "clap")]
-pub use trust::{CapOptions, DelegationOptions};
-pub use trust::{
-    Caps, Delegation, DirectoryStamp, Document, InitCaps, MAX_DOCUMENT_BYTES,
-    MAX_MODELS_OF_A_PUBLISHER, ModelPattern, RELEASES_FILE, REVOCATIONS_FILE,
-    REVOCATIONS_PAYLOAD_TYPE, ROOT_FILE, ROOT_PAYLOAD_TYPE, ReleaseState, RevocationAuthority,
-    RevocationList, RevocationMode, Revoked, Role, Root, RootInfo, SeenRelease, Signed,
-    SignedRevocations, SignedRoot, TRUST_FILE, TrustDecision, TrustError, TrustStore, TrustedKey,
-    Validity, VerifiedRoot, read_draft, update_draft, write_draft,
+pub use sign::digest_list::{DigestList, digest_directory};
+pub use sign::file_rules::{FileRules, LeftOut, MINISIGN_FILE};
+#[cfg(feature = "minisign")]
+pub use sign::minisign::minisign_directory;
+pub use sign::pack::{pack_directory, pack_directory_by, unpack_file};
+pub use sign::sign_directory::{
+    cosign_directory, review_and_cosign, sign_directory, sign_directory_by,
 };
-pub use turn::LOCK_PATIENCE;
+pub use sign::template::{MANIFEST_FILE, ManifestTemplate};
+pub use trust::caps::{Caps, InitCaps};
+pub use trust::decision::TrustDecision;
+pub use trust::delegation::{Delegation, TrustedKey};
+pub use trust::directory_stamp::DirectoryStamp;
+pub use trust::document_file::{read_draft, update_draft, write_draft};
+pub use trust::releases::{MAX_MODELS_OF_A_PUBLISHER, RELEASES_FILE, ReleaseState};
+pub use trust::revocation_list::{RevocationList, SignedRevocations};
+pub use trust::revocation_policy::{RevocationAuthority, RevocationMode};
+pub use trust::role::Role;
+pub use trust::root::{Root, SignedRoot, VerifiedRoot};
+pub use trust::root_info::RootInfo;
+pub use trust::seen_release::SeenRelease;
+pub use trust::signed::{Document, MAX_DOCUMENT_BYTES, Signed};
+pub use trust::store::{MAX_DELEGATIONS, MAX_PATTERNS, TrustStore};
+pub use trust::trust_directory::{REVOCATIONS_FILE, ROOT_FILE, TRUST_FILE};
+pub use trust::verified::{CheckedBundle, VerifiedBundle, VerifiedManifest};
+pub use values::digest::{FileDigest, Sha256Digest, parse_digest};
+pub use values::document_kind::{
+    DocumentKind, PAYLOAD_TYPE, REVOCATIONS_PAYLOAD_TYPE, ROOT_PAYLOAD_TYPE,
+};
+pub use values::error::{Error, Result};
+pub use values::key_id::KeyId;
+pub use values::revoked::Revoked;
+pub use values::trust_error::TrustError;
+pub use values::validity::Validity;

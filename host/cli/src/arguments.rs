@@ -3,15 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use ampoule::{Capability, ModelReference, RequestLimits};
-use ampoule_manual::{CompletionsOptions, ManOptions};
-use ampoule_signing::command_line::{JSON_VARIABLE, parse_switch};
+use ampoule::{Capability, RequestLimits};
+use ampoule_command_line::{CompletionsOptions, JSON_VARIABLE, ManOptions, parse_switch};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::limit_options::{LimitOptions, Resolution};
 use crate::lower_limits::{self, LOWERING};
+use crate::model_option::{ExpectOption, ModelOption};
 use crate::prompt::{AnswerOptions, PromptOptions};
 use crate::trust_arguments::TrustCommand;
 
@@ -244,28 +244,6 @@ pub(crate) enum CacheCommand {
     /// Remove every entry; models are compiled again when they are loaded.
     #[command(after_help = "Example:\n  ampoule cache clear")]
     Clear,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ModelOption {
-    /// The model's bundle, a directory or a packed file. Without it the built-in model answers.
-    #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
-    pub(crate) model: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) expect: ExpectOption,
-
-    /// Run an older release than one that was run here before, or another bundle of the same release.
-    #[arg(long)]
-    pub(crate) allow_downgrade: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExpectOption {
-    /// Refuse every model but this one: acme/minilm, acme/minilm@1.2 for any 1.2.x, or sha256:DIGEST
-    /// of the manifest.
-    #[arg(long, value_name = "MODEL", env = "AMPOULE_EXPECT")]
-    pub(crate) expect: Option<ModelReference>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use ampoule::{Limit, Phase, Remedy};
 
 use crate::limit_options::{cap_of, option_of};
-use crate::lower_limits::Lowered;
+use crate::lowered::Lowered;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +105,7 @@ pub(crate) enum Error {
 
     /// `internal.bug`: a panic.
     #[error(transparent)]
-    Panicked(#[from] ampoule_signing::command_line::Panicked),
+    Panicked(#[from] ampoule_command_line::Panicked),
 }
 
 impl Error {

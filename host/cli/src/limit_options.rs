@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn every_cap_that_a_message_names_is_an_option_of_trust_add() {
-        let caps = ampoule_signing::CapOptions::augment_args(clap::Command::new("caps"));
+        let caps = ampoule_command_line::CapOptions::augment_args(clap::Command::new("caps"));
         let mut known = 0;
         for limit in Limit::ALL {
             let cap = cap_of(*limit);

@@ -1,11 +1,10 @@
 //! Options that ask for less than a model's manifest does, for one call.
 
-use std::fmt;
-
 use ampoule::{Limits, RequestLimits};
 
 use crate::error::Error;
 use crate::limit_options::LimitOptions;
+use crate::lowered::Lowered;
 
 /// The options that ask for less where they stand on the command line of a call.
 pub(crate) const LOWERING: [&str; 3] = ["memory", "timeout", "fuel"];
@@ -36,26 +35,6 @@ pub(crate) fn keep_caps(limits: &mut Limits, without: &Limits, lower: RequestLim
     }
     if lower.fuel.is_some() {
         limits.fuel = limits.fuel.max(without.fuel);
-    }
-}
-
-/// A limit that ended a request, and whose it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lowered {
-    /// The option of this name asked for no more.
-    ByOption(&'static str),
-    /// The manifest asks for no more.
-    ByManifest,
-}
-
-impl fmt::Display for Lowered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByOption(option) => {
-                write!(f, "--{option} allowed this call no more: give it more")
-            }
-            Self::ByManifest => f.write_str("its signed manifest asks for no more"),
-        }
     }
 }
 

@@ -10,7 +10,9 @@ mod images;
 mod limit_options;
 mod logging;
 mod lower_limits;
+mod lowered;
 mod model_choice;
+mod model_option;
 mod output;
 mod progress;
 mod prompt;
@@ -20,7 +22,7 @@ mod trust_arguments;
 
 use std::process::ExitCode;
 
-use ampoule_signing::command_line::{EarlyEnd, guarded};
+use ampoule_command_line::{EarlyEnd, guarded};
 
 use crate::arguments::{Arguments, Command};
 use crate::error::Error;

@@ -6,9 +6,10 @@ use ampoule::{
     Bundle, LoadOptions, Model, ModelReference, ReleaseState, RollbackProtection, Task, TrustStore,
 };
 
-use crate::arguments::{BundleCommand, ModelOption};
+use crate::arguments::BundleCommand;
 use crate::built_in;
 use crate::error::Error;
+use crate::model_option::ModelOption;
 use crate::progress;
 use crate::settings::Settings;
 

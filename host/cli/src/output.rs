@@ -1,13 +1,10 @@
 //! What goes to standard output and standard error, and the exit status.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use ampoule::SandboxReport;
-use ampoule_signing::command_line::{
-    EarlyEnd, JSON_VARIABLE, error_document, to_json_line, wants_json,
-};
-use ampoule_signing::{exit_code_for, text};
+use ampoule_command_line::{EarlyEnd, print, print_early_end, print_error, to_json_line};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -86,20 +83,13 @@ impl From<ampoule::Usage> for Usage {
 
 /// Writes one JSON document and a line end.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), Error> {
-    let mut text = to_json_line(document).map_err(|error| Error::Write(error.to_string()))?;
-    text.push('\n');
-    write(&text)
+    let line = to_json_line(document).map_err(|error| Error::Write(error.to_string()))?;
+    write(&format!("{line}\n"))
 }
 
 /// Writes text for a person or a pipe, and sees that it gets there at once.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Error::ClosedPipe,
-            _ => Error::Write(error.to_string()),
-        })
+    print(text).map_err(unwritten)
 }
 
 /// Says something beside the answer, in one line on standard error.
@@ -108,34 +98,25 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
-/// Says why a command failed: one line on standard error, or one JSON document on standard output.
+/// Reports why a command failed: one line on standard error, or one JSON document on standard output.
 pub(crate) fn failure(error: &Error, as_json: bool) -> ExitCode {
-    // What could not be written there once cannot be written there again, or not as one document.
+    // An output that failed once fails again, or holds part of another document.
     let is_writable = !matches!(error, Error::Write(_));
-    fail(error.code(), &error.to_string(), as_json && is_writable)
+    print_error(as_json && is_writable, error.code(), &error.to_string())
 }
 
-/// Answers `--help` and `--version`, with status 0, or says what is wrong with the command line.
+/// Answers `--help` and `--version`, with status 0, or reports a wrong command line.
 pub(crate) fn early_end(end: &EarlyEnd) -> ExitCode {
-    // The command line did not parse, so what it asks for is a guess from its words.
-    let variable = std::env::var_os(JSON_VARIABLE);
-    let as_json = wants_json(std::env::args_os(), variable.as_deref());
-    let written = match end {
-        EarlyEnd::Answer { json: document, .. } if as_json => json(document),
-        EarlyEnd::Answer { text, .. } => write(&format!("{text}\n")),
-        EarlyEnd::Refusal { code, message } => return fail(code, message, as_json),
-        _ => Err(Error::Internal("another end than was known")),
-    };
-    match written {
-        Ok(()) | Err(Error::ClosedPipe) => ExitCode::SUCCESS,
-        Err(error) => failure(&error, as_json),
+    match print_early_end(end).map_err(unwritten) {
+        Ok(status) => status,
+        Err(Error::ClosedPipe) => ExitCode::SUCCESS,
+        Err(error) => failure(&error, false),
     }
 }
 
-fn fail(code: &str, message: &str, as_json: bool) -> ExitCode {
-    // If neither can be written, the exit status still tells.
-    if !(as_json && json(&error_document(code, message)).is_ok()) {
-        let _ = writeln!(std::io::stderr(), "error: {} ({code})", text::line(message));
+fn unwritten(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::ClosedPipe,
+        _ => Error::Write(error.to_string()),
     }
-    ExitCode::from(exit_code_for(code))
 }

@@ -5,9 +5,9 @@ use clap::Args;
 
 use std::path::PathBuf;
 
-use crate::arguments::ModelOption;
 use crate::error::Error;
 use crate::images;
+use crate::model_option::ModelOption;
 
 /// Longer than any answer about one picture of the models that run here; a model's own end comes
 /// first.

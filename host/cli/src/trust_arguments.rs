@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use ampoule_command_line::{CapOptions, DelegationOptions};
 use ampoule_signing::{
-    CapOptions, DelegationOptions, KeyId, ModelPattern, ParseError, RevocationMode, Sha256Digest,
-    parse_digest,
+    KeyId, ModelPattern, ParseError, RevocationMode, Sha256Digest, parse_digest,
 };
 use clap::{Args, Subcommand};
 

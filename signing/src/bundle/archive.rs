@@ -15,16 +15,16 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use crate::bundle::ENVELOPE_FILE;
-use crate::directory::Directory;
-use crate::envelope::MAX_ENVELOPE_BYTES;
-use crate::error::{Error, Result};
-use crate::file_reader::FileRegion;
-use crate::file_stamp::FileStamp;
-use crate::manifest::Manifest;
-use crate::permission_policy::Location;
-use crate::permissions::Rule;
-use crate::progress::Progress;
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::envelope::MAX_ENVELOPE_BYTES;
+use crate::bundle::file_reader::FileRegion;
+use crate::bundle::manifest::Manifest;
+use crate::files::directory::Directory;
+use crate::files::file_stamp::FileStamp;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::Rule;
+use crate::files::progress::Progress;
+use crate::values::error::{Error, Result};
 use ampoule_units::ByteSize;
 use ampoule_units::text;
 

@@ -11,13 +11,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::document_kind::DocumentKind;
-use crate::error::{Error, Result};
-use crate::json::why_malformed;
-use crate::key::{KeyId, SecretKey};
-use crate::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::keys::key::SecretKey;
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::json::why_malformed;
+use crate::values::key_id::KeyId;
 use ampoule_units::ByteSize;
 use ampoule_units::text;
+
+/// The name of the envelope in a bundle's directory.
+pub const ENVELOPE_FILE: &str = "ampoule.dsse.json";
 
 /// The most signatures that one envelope may carry. Each costs a verification, so there is an end.
 pub const MAX_SIGNATURES: usize = 32;

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sha2::Digest as _;
 
-use crate::digest::{FileDigest, Sha256Digest};
-use crate::error::{Error, Result};
-use crate::file_buffer::FileBuffer;
-use crate::manifest::FileEntry;
-use crate::progress::Progress;
+use crate::bundle::manifest::FileEntry;
+use crate::files::file_buffer::FileBuffer;
+use crate::files::progress::Progress;
+use crate::values::digest::{FileDigest, Sha256Digest};
+use crate::values::error::{Error, Result};
 use ampoule_units::ByteSize;
 
 /// How many files are open at a time: well below what a process may have.

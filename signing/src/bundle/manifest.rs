@@ -7,14 +7,11 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::{Serialize, Serializer};
 
-use crate::digest::FileDigest;
+use crate::values::digest::FileDigest;
 use ampoule_units::{ByteSize, Fuel};
 
 /// The contract between host and guest that this version of Ampoule knows.
 pub const CONTRACT: &str = "ampoule:model@0.1.0";
-
-/// The DSSE payload type of a manifest.
-pub const PAYLOAD_TYPE: &str = "application/vnd.ampoule.manifest.v1+json";
 
 /// The longest manifest. A file of 60 GiB in chunks of 4 MiB still fits.
 pub const MAX_MANIFEST_BYTES: usize = 1 << 20;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use semver::Version;
 
-use crate::digest::FileDigest;
-use crate::error::Error;
-use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
-use crate::manifest::{
+use crate::bundle::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
-use crate::names::{check_identity, check_interface, check_path};
+use crate::bundle::names::{check_identity, check_interface, check_path};
+use crate::values::digest::FileDigest;
+use crate::values::error::Error;
+use crate::values::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use ampoule_units::text;
 use ampoule_units::{ByteSize, Fuel};
 

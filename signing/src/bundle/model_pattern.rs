@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::names::check_identity;
+use crate::bundle::names::check_identity;
 use ampoule_units::ParseError;
 use ampoule_units::text;
 

@@ -1,6 +1,6 @@
 //! The names in a manifest: of publishers and models, of interfaces, of files.
 
-use crate::bundle::ENVELOPE_FILE;
+use crate::bundle::envelope::ENVELOPE_FILE;
 
 /// The longest name of a publisher, a model, a task or a capability, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 64;

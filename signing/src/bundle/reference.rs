@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use semver::Version;
 
-use crate::digest::Sha256Digest;
+use crate::values::digest::Sha256Digest;
 use ampoule_units::ParseError;
 
-use crate::error::{Error, Result};
-use crate::manifest::Manifest;
-use crate::trust::ModelPattern;
-use crate::trust::TrustError;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::model_pattern::ModelPattern;
+use crate::values::error::{Error, Result};
+use crate::values::trust_error::TrustError;
 use ampoule_units::text;
 
 /// A model, as a caller names it. What the text may be:

@@ -8,18 +8,18 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use sha2::Digest as _;
 
-use crate::archive::Archive;
-use crate::bundle::ENVELOPE_FILE;
-use crate::digest::{FileDigest, Sha256Digest};
-use crate::directory::Directory;
-use crate::envelope::{Envelope, MAX_ENVELOPE_BYTES};
-use crate::error::{Error, Result};
-use crate::file_reader::{FileRegion, check_verified, copy_verified, read_verified};
-use crate::file_stamp::FileStamp;
-use crate::manifest::{FileEntry, Manifest};
-use crate::permission_policy::Location;
-use crate::permissions::Rule;
-use crate::progress::Progress;
+use crate::bundle::archive::Archive;
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::envelope::{Envelope, MAX_ENVELOPE_BYTES};
+use crate::bundle::file_reader::{FileRegion, check_verified, copy_verified, read_verified};
+use crate::bundle::manifest::{FileEntry, Manifest};
+use crate::files::directory::Directory;
+use crate::files::file_stamp::FileStamp;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::Rule;
+use crate::files::progress::Progress;
+use crate::values::digest::{FileDigest, Sha256Digest};
+use crate::values::error::{Error, Result};
 use ampoule_units::ByteSize;
 
 /// The files of a bundle by their paths, each as the manifest says.

@@ -14,8 +14,8 @@ use std::path::{Component, Path};
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _};
 
-use crate::error::{Error, Result};
-use crate::permissions::Guard;
+use crate::files::permissions::Guard;
+use crate::values::error::{Error, Result};
 
 /// As many links as Linux follows in one path.
 const MAX_LINKS: u32 = 40;

@@ -11,12 +11,12 @@ use cap_std::fs::{
     Dir, File, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _,
 };
 
-use crate::checked_path::{self, Goal, Missing};
-use crate::error::{Error, Result};
-use crate::permission_policy::{Location, PermissionPolicy};
-use crate::permissions::{Guard, Rule};
-use crate::progress::Progress;
-use crate::turn::take_or_say;
+use crate::files::checked_path::{self, Goal, Missing};
+use crate::files::permission_policy::{Location, PermissionPolicy};
+use crate::files::permissions::{Guard, Rule};
+use crate::files::progress::Progress;
+use crate::files::turn::take_or_say;
+use crate::values::error::{Error, Result};
 
 /// Decision on a file or a directory while a directory is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 
 use std::fs::File;
 
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::permission_policy::Location;
-use crate::permissions::Rule;
-use crate::turn::take_or_say;
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::Rule;
+use crate::files::turn::take_or_say;
+use crate::values::error::{Error, Result};
 
 /// A directory that this process alone changes, until the value is dropped.
 pub(crate) struct LockedDirectory {

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, Result};
-use crate::progress::Progress;
-use crate::trust::TrustError;
+use crate::files::progress::Progress;
+use crate::values::error::{Error, Result};
+use crate::values::trust_error::TrustError;
 
 /// How many problems of one bundle, key or directory are told: a bundle may have thousands of files, and
 /// whoever may change one of them has most likely been given all.

@@ -2,16 +2,16 @@
 //!
 //! Whoever owns a file may change it, whatever its mode says, and whoever may write to a directory
 //! may put another file in the place of one in it. So a rule is about owners and modes, of a file and of
-//! every directory above it ([`crate::checked_path`]).
+//! every directory above it ([`crate::files::checked_path`]).
 
 use std::sync::atomic::AtomicU32;
 
 use cap_std::fs::{Metadata, MetadataExt as _};
 
-use crate::effective_user::User;
-use crate::error::Result;
-use crate::permission_policy::PermissionPolicy;
-use crate::trust::TrustError;
+use crate::files::effective_user::User;
+use crate::files::permission_policy::PermissionPolicy;
+use crate::values::error::Result;
+use crate::values::trust_error::TrustError;
 
 /// What may stand in somebody else's power, from the loosest rule to the strictest. None of it may
 /// belong to anybody but the user that this process acts as, and root.

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use cap_std::fs::{Permissions, PermissionsExt as _};
 
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::permission_policy::Location;
-use crate::permissions::Rule;
-use crate::turn::{self, Turn};
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::Rule;
+use crate::files::turn::{self, Turn};
+use crate::values::error::{Error, Result};
 
 /// A handle to such a directory. Everything in it is reached through the handle, by a plain name, and no
 /// link is followed.

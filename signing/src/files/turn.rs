@@ -5,7 +5,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::values::error::{Error, Result};
 
 /// The longest wait of a command for another that changes the same directory. Each holds the lock while it reads
 /// and writes some small files, for milliseconds; whoever holds it for seconds hangs, or was stopped.

@@ -4,7 +4,6 @@
 //! `SubjectPublicKeyInfo` (SPKI, RFC 5280, RFC 8410) for public ones.
 
 use std::fmt;
-use std::str::FromStr;
 
 use ed25519::pkcs8::EncodePrivateKey as _;
 use ed25519::pkcs8::spki::{DecodePublicKey as _, EncodePublicKey as _};
@@ -16,17 +15,16 @@ use pkcs8::pkcs5::pbes2::Parameters;
 use pkcs8::pkcs5::scrypt;
 use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::digest::Sha256Digest;
-use ampoule_units::ParseError;
+use crate::values::key_id::KeyId;
 
-use crate::error::{Error, Result};
-use crate::key_encryption;
-use crate::key_kind::{ED25519, Half, algorithm_kind};
-use crate::pem::{self, Found};
-use crate::trust::TrustError;
+use crate::keys::key_encryption;
+use crate::keys::key_kind::Found;
+use crate::keys::key_kind::{ED25519, Half, algorithm_kind};
+use crate::keys::pem;
+use crate::values::error::{Error, Result};
+use crate::values::trust_error::TrustError;
 
 /// The longest PEM file that is read as a key. A real one has some 400 bytes.
 pub const MAX_KEY_FILE_BYTES: u64 = 16 * 1024;
@@ -43,39 +41,6 @@ const PRIVATE_LABELS: [&str; 2] = [
     PrivateKeyInfoRef::PEM_LABEL,
     EncryptedPrivateKeyInfoRef::PEM_LABEL,
 ];
-
-/// A key's name: the SHA-256 of its public half in SPKI DER. A hint for look-up, never authority.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct KeyId(Sha256Digest);
-
-impl KeyId {
-    /// The 32 bytes themselves.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        text.parse().map(Self)
-    }
-}
 
 /// A publisher's public key, which is known not to be weak.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,7 +62,7 @@ impl PublicKey {
     }
 
     /// Reads what a public key's file holds: one block `PUBLIC KEY`, and whatever else around it
-    /// ([`pem`](crate::pem)).
+    /// ([`pem`](crate::keys::pem)).
     pub(crate) fn from_file(file: &[u8]) -> Result<Self> {
         Self::point(file)
             .map_err(|found| {
@@ -147,7 +112,7 @@ impl PublicKey {
             .map_err(|_| Error::Internal("a public key"))?;
         Ok(Self {
             verifying,
-            id: KeyId(Sha256Digest::of(spki.as_bytes())),
+            id: KeyId::of_spki(spki.as_bytes()),
         })
     }
 
@@ -224,7 +189,7 @@ impl SecretKey {
     }
 
     /// Reads what a private key's file holds: one block `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`, and whatever
-    /// else around it ([`pem`](crate::pem)).
+    /// else around it ([`pem`](crate::keys::pem)).
     pub(crate) fn from_file(file: &[u8], password: Option<&str>) -> Result<Self> {
         let refused = |found| Error::UsagePrivateKey { found };
         check_length(file).map_err(refused)?;

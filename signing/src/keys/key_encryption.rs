@@ -13,7 +13,7 @@ use pkcs8::pkcs5::pbes2::{Kdf, PBES2_OID, PBKDF2_OID, SCRYPT_OID, Salt};
 use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfoRef, der};
 
-use crate::pem::Found;
+use crate::keys::key_kind::Found;
 
 /// The most memory that a key file may make scrypt take (128 · N · r bytes). The file names its own
 /// cost, so a hostile one could otherwise ask for all the memory there is.

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::key::{MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
-use crate::permission_policy::Location;
-use crate::permissions::{Guard, Rule};
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::{Guard, Rule};
+use crate::keys::key::{MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
+use crate::values::error::{Error, Result};
 
 /// How messages call the files.
 const PRIVATE_KEY: &str = "the private key file";

@@ -3,9 +3,12 @@
 //! Whoever is told that a key is "damaged" looks for another copy; whoever is told that it is one of RSA
 //! makes a new one. So each kind that people hand over has its name here.
 
+use std::borrow::Cow;
+
 use pkcs8::der::asn1::ObjectIdentifier;
 
-use crate::pem::Found;
+/// Description of what was found in place of a key: text of this program, never of the file.
+pub(crate) type Found = Cow<'static, str>;
 
 /// Which half of a key pair was to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,14 +5,9 @@
 //! are refused: which of them signs, or is trusted, is not for a parser to choose. What is in the block goes
 //! to the decoder of `pem-rfc7468` in the one form that it takes, lines of 64 letters.
 
-use std::borrow::Cow;
-
 use zeroize::Zeroizing;
 
-use crate::key_kind::{Half, file_kind, label_kind};
-
-/// Description of what was found in place of a key: text of this program, never of the file.
-pub(crate) type Found = Cow<'static, str>;
+use crate::keys::key_kind::{Found, Half, file_kind, label_kind};
 
 /// The longest label of a block.
 const MAX_LABEL_BYTES: usize = 64;

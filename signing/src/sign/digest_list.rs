@@ -5,15 +5,15 @@ use std::io::Read as _;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sha2::Digest as _;
 
-use crate::bundle::ENVELOPE_FILE;
-use crate::digest::Sha256Digest;
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::file_reader::PIECE_BYTES;
-use crate::file_rules::{FileRules, LeftOut};
-use crate::names::check_path;
-use crate::permission_policy::Location;
-use crate::source::open_directory;
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::file_reader::PIECE_BYTES;
+use crate::bundle::names::check_path;
+use crate::bundle::source::open_directory;
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::sign::file_rules::{FileRules, LeftOut};
+use crate::values::digest::Sha256Digest;
+use crate::values::error::{Error, Result};
 
 /// Digests by the paths of their files.
 pub type DigestList = Vec<(String, Sha256Digest)>;

@@ -4,10 +4,13 @@
 use glob::{MatchOptions, Pattern};
 use serde::Serialize;
 
-use crate::directory::{Directory, Visit};
-use crate::error::{Error, Result};
-use crate::leftovers;
-use crate::manifest::Manifest;
+use crate::bundle::manifest::Manifest;
+use crate::files::directory::{Directory, Visit};
+use crate::sign::leftovers;
+use crate::values::error::{Error, Result};
+
+/// The file beside the envelope that holds its signature for minisign.
+pub const MINISIGN_FILE: &str = "ampoule.dsse.json.minisig";
 
 /// `*` stays within one name, as in a shell and in `.gitignore`.
 const MATCHING: MatchOptions = MatchOptions {

@@ -9,16 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use blake2::{Blake2b512, Digest as _};
 
-use crate::bundle::ENVELOPE_FILE;
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey, SecretKey};
-use crate::manifest::Manifest;
-use crate::permission_policy::Location;
-use crate::source::{open_directory, read_envelope};
-
-/// The file beside the envelope that holds its signature.
-pub const MINISIGN_FILE: &str = "ampoule.dsse.json.minisig";
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::envelope::Envelope;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::source::{open_directory, read_envelope};
+use crate::files::permission_policy::Location;
+use crate::keys::key::{PublicKey, SecretKey};
+use crate::sign::file_rules::MINISIGN_FILE;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
 
 /// Minisign's own name for a key: 8 bytes, here the first of our key id, shown as it shows them.
 fn minisign_key_id(id: KeyId) -> [u8; 8] {

@@ -6,16 +6,17 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::archive::{END, header, padding_of};
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::file_reader::copy_verified;
-use crate::file_rules::FileRules;
-use crate::manifest::Manifest;
-use crate::permission_policy::Location;
-use crate::secrets;
-use crate::source::{Source, check_total};
+use crate::bundle::archive::{END, header, padding_of};
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::file_reader::copy_verified;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::source::{Source, check_total};
+use crate::bundle::unverified::DEFAULT_MAX_BUNDLE_SIZE;
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::sign::file_rules::FileRules;
+use crate::sign::secrets;
+use crate::values::error::{Error, Result};
 
 /// Name of the packed bundle in messages.
 const PACKED: &str = "the packed bundle";

@@ -11,11 +11,11 @@ use memchr::memmem;
 use pkcs8::der::{self, Decode as _, Header, Reader as _, SliceReader, Tag};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 
-use crate::error::{Error, Result};
-use crate::file_rules::{FileRules, pattern_of};
-use crate::key_kind::is_pkcs12;
-use crate::manifest::FileEntry;
-use crate::source::Opener;
+use crate::bundle::manifest::FileEntry;
+use crate::bundle::source::Opener;
+use crate::keys::key_kind::is_pkcs12;
+use crate::sign::file_rules::{FileRules, pattern_of};
+use crate::values::error::{Error, Result};
 
 /// Bytes of a file that are looked at, from its start. Keys and settings are shorter.
 const HEAD_BYTES: u64 = 64 << 10;

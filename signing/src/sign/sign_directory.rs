@@ -4,19 +4,22 @@
 
 use std::io;
 
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
-use crate::digest::Sha256Digest;
-use crate::directory::Directory;
-use crate::document_kind::DocumentKind;
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::file_rules::FileRules;
-use crate::key::{KeyId, SecretKey};
-use crate::manifest::Manifest;
-use crate::permission_policy::Location;
-use crate::secrets;
-use crate::source::{Opener, check_directory, open_directory, read_envelope};
-use crate::template::{MANIFEST_FILE, read_manifest_file};
+use crate::bundle::unverified::DEFAULT_MAX_BUNDLE_SIZE;
+
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::envelope::Envelope;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::source::{Opener, check_directory, open_directory, read_envelope};
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::keys::key::SecretKey;
+use crate::sign::file_rules::FileRules;
+use crate::sign::secrets;
+use crate::sign::template::{MANIFEST_FILE, read_manifest_file};
+use crate::values::digest::Sha256Digest;
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
 
 /// Signs the manifest in `dir` with each of `keys` and puts the envelope beside it, atomically.
 ///

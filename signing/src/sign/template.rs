@@ -9,19 +9,21 @@ use jiff::Timestamp;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use semver::Version;
 
-use crate::bundle::{DEFAULT_MAX_BUNDLE_SIZE, ENVELOPE_FILE};
-use crate::digest::{FileDigest, Sha256Digest};
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::file_reader::digest_file;
-use crate::file_rules::{FileRules, LeftOut};
-use crate::manifest::{
+use crate::bundle::unverified::DEFAULT_MAX_BUNDLE_SIZE;
+
+use crate::bundle::envelope::ENVELOPE_FILE;
+use crate::bundle::file_reader::digest_file;
+use crate::bundle::manifest::{
     CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
-use crate::minisign::MINISIGN_FILE;
-use crate::permission_policy::Location;
-use crate::secrets::{self, Secrets};
-use crate::source::{check_total, open_directory};
+use crate::bundle::source::{check_total, open_directory};
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::sign::file_rules::MINISIGN_FILE;
+use crate::sign::file_rules::{FileRules, LeftOut};
+use crate::sign::secrets::{self, Secrets};
+use crate::values::digest::{FileDigest, Sha256Digest};
+use crate::values::error::{Error, Result};
 use ampoule_units::{ByteSize, Fuel};
 
 /// The unsigned manifest in a publisher's directory: written by `init`, edited by hand, signed as it

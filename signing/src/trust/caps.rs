@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use ampoule_units::{ByteSize, Fuel, time_text};
+use ampoule_units::{ByteSize, Fuel, ParseError, time_text};
+
+use crate::bundle::names::check_interface;
+use crate::values::json::MAX_INTEGER;
 
 /// Caps on what a manifest may ask for. The host compares and refuses; nothing is ever cut down to
 /// a cap. What is `None` is left to the host's own limits, which hold besides.
@@ -40,6 +43,41 @@ impl Caps {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Reads the name of a capability, as a document may hold it.
+    ///
+    /// # Errors
+    ///
+    /// For a name that no interface can have.
+    pub fn parse_capability(text: &str) -> Result<String, ParseError> {
+        check_interface(text).map_err(ParseError)?;
+        Ok(text.to_owned())
+    }
+
+    /// Reads a cap on memory or output, as a document may hold it.
+    ///
+    /// # Errors
+    ///
+    /// For another text than that of a size above 0.
+    pub fn parse_size(text: &str) -> Result<ByteSize, ParseError> {
+        match text.parse::<ByteSize>()? {
+            size if size.bytes() == 0 => Err(ParseError("expected a size above 0".to_owned())),
+            size => Ok(size),
+        }
+    }
+
+    /// Reads a cap on fuel, as a document may hold it.
+    ///
+    /// # Errors
+    ///
+    /// For another text than that of a number from 1 to 2^53 − 1.
+    pub fn parse_fuel(text: &str) -> Result<Fuel, ParseError> {
+        let fuel: Fuel = text.parse()?;
+        if (1..=MAX_INTEGER).contains(&fuel.get()) {
+            return Ok(fuel);
+        }
+        Err(ParseError(format!("expected from 1 to {MAX_INTEGER}")))
     }
 
     /// What both allow.

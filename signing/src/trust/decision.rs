@@ -1,25 +1,26 @@
-//! What a trust store says about one model at one moment.
+//! A trust store's decision about one model at one moment.
 
 use jiff::Timestamp;
 
-use crate::digest::Sha256Digest;
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::key::KeyId;
-use crate::manifest::Manifest;
-use crate::signers::valid_signers;
+use crate::bundle::envelope::Envelope;
+use crate::bundle::manifest::Manifest;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
-use crate::trust::error::TrustError;
-use crate::trust::revocation_list::{RevocationList, Revoked};
+use crate::trust::signers::valid_signers;
 use crate::trust::store::TrustStore;
+use crate::values::digest::Sha256Digest;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::revoked::Revoked;
+use crate::values::trust_error::TrustError;
+use crate::values::validity::earliest;
 
 /// That a model is trusted: by whose signatures, with what, and how long the answer is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustDecision {
-    pub(crate) signers: Vec<KeyId>,
-    pub(crate) caps: Caps,
-    pub(crate) holds_until: Option<Timestamp>,
+    signers: Vec<KeyId>,
+    caps: Caps,
+    holds_until: Option<Timestamp>,
 }
 
 impl TrustDecision {
@@ -57,26 +58,36 @@ pub(crate) struct Signers {
     revoked: Option<Error>,
 }
 
-impl TrustStore {
-    /// Refuses to believe a root whose time is over, and to decide without a fresh revocation list
-    /// where one is needed.
-    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        if let Some(root) = &self.root {
-            root.check_fresh(now)?;
-        }
-        self.revocation.check_fresh(now)
-    }
+/// Decides by what one store says at one moment.
+pub(crate) struct Decider<'s> {
+    store: &'s TrustStore,
+    now: Timestamp,
+}
 
-    /// The known keys that signed, each once, and those of them that are not revoked.
+impl<'s> Decider<'s> {
+    /// Refuses to decide by a root whose time is over, and without a fresh revocation list where one is needed.
     ///
     /// # Errors
     ///
-    /// What [`valid_signers`] refuses, `trust.revoked` when all are.
+    /// `trust.root-expired`, `trust.revocations-missing`, `trust.revocations-expired`.
+    pub(crate) fn at(store: &'s TrustStore, now: Timestamp) -> Result<Self> {
+        if let Some(root) = store.root() {
+            root.check_fresh(now)?;
+        }
+        store.revocation().check_fresh(now)?;
+        Ok(Self { store, now })
+    }
+
+    /// Returns the known keys that signed, each once, apart from those that are revoked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`valid_signers`]; `trust.revoked` when all are.
     pub(crate) fn signers(&self, envelope: &Envelope) -> Result<Signers> {
-        let known = valid_signers(envelope, |id| self.key(id))?;
+        let known = valid_signers(envelope, |id| self.store.key(id))?;
         let (mut valid, mut revoked) = (Vec::new(), None);
         for id in known {
-            match self.check_revoked(Revoked::Key(id)) {
+            match self.store.revocation().check(Revoked::Key(id)) {
                 Ok(()) => valid.push(id),
                 Err(error) => revoked = revoked.or(Some(error)),
             }
@@ -87,22 +98,8 @@ impl TrustStore {
         }
     }
 
-    /// Refuses what is revoked, with `trust.revoked`.
-    pub(crate) fn check_revoked(&self, what: Revoked) -> Result<()> {
-        match &self.revocation.list {
-            Some(list) => list.check(what),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether any component is revoked.
-    pub(crate) fn revokes_components(&self) -> bool {
-        let list = self.revocation.list.as_ref();
-        list.is_some_and(RevocationList::has_components)
-    }
-
-    /// Whether the model of this manifest, with this digest, is trusted, and what it may ask for: the
-    /// lowest of the caps on its delegation and on all.
+    /// Decides about the model of this manifest, which has this digest. The model may ask for the lower of the caps
+    /// on its delegation and of those on all models.
     ///
     /// # Errors
     ///
@@ -112,45 +109,41 @@ impl TrustStore {
         manifest: &Manifest,
         digest: Sha256Digest,
         signers: Signers,
-        now: Timestamp,
     ) -> Result<TrustDecision> {
         let Signers { valid, revoked } = signers;
-        let decision = match self.decide_by_keys(manifest, valid, now) {
+        let decision = match self.decide_by_keys(manifest, valid) {
             Ok(decision) => decision,
-            // With the revoked keys it might have been enough: that is what helps to know.
+            // The revoked keys might have made it enough, so their error helps more than the count.
             Err(error) => return Err(revoked.unwrap_or(error)),
         };
-        self.check_revoked(Revoked::Manifest(digest))?;
+        let revocation = self.store.revocation();
+        revocation.check(Revoked::Manifest(digest))?;
         Ok(decision
-            .until(self.root.as_ref().map(|root| root.expires))
-            .until(self.revocation.fresh_until()))
+            .until(self.store.root().map(|root| root.expires))
+            .until(revocation.fresh_until()))
     }
 
-    fn decide_by_keys(
-        &self,
-        manifest: &Manifest,
-        signers: Vec<KeyId>,
-        now: Timestamp,
-    ) -> Result<TrustDecision> {
+    fn decide_by_keys(&self, manifest: &Manifest, signers: Vec<KeyId>) -> Result<TrustDecision> {
         let (publisher, name) = (manifest.publisher(), manifest.name());
-        match self.delegation_for(publisher, name) {
+        match self.store.delegation_for(publisher, name) {
             Some(delegation) if signers.iter().any(|id| delegation.has_key(id)) => {
                 let model = format!("{publisher}/{name}");
-                let signers = delegation.decide(&model, &signers, now)?;
+                let signers = delegation.decide(&model, &signers, self.now)?;
                 Ok(TrustDecision {
                     holds_until: delegation.holds_until(&signers),
                     signers,
-                    caps: self.caps.lowest(&delegation.caps),
+                    caps: self.store.caps().lowest(&delegation.caps),
                 })
             }
             _ => Err(self.not_theirs(manifest, signers)),
         }
     }
 
-    /// Why none of the known keys that signed will do.
+    /// Explains why none of the known keys that signed counts for this model.
     fn not_theirs(&self, manifest: &Manifest, signers: Vec<KeyId>) -> Error {
         let publisher = manifest.publisher().to_owned();
         let others: Vec<String> = self
+            .store
             .delegations()
             .iter()
             .filter(|delegation| signers.iter().any(|id| delegation.has_key(id)))
@@ -174,9 +167,4 @@ impl TrustStore {
             signers,
         })
     }
-}
-
-/// The first of the ends that there are.
-pub(crate) fn earliest(ends: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
-    ends.into_iter().flatten().min()
 }

@@ -7,15 +7,16 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
-use crate::document_kind::DocumentKind;
-use crate::envelope::MAX_SIGNATURES;
-use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey};
+use crate::bundle::envelope::MAX_SIGNATURES;
+use crate::bundle::model_pattern::ModelPattern;
+use crate::keys::key::PublicKey;
 use crate::trust::caps::Caps;
-use crate::trust::decision::earliest;
-use crate::trust::error::TrustError;
-use crate::trust::model_pattern::ModelPattern;
-use crate::trust::validity::Validity;
+use crate::trust::threshold::check_threshold;
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
+use crate::values::validity::{Validity, earliest};
 
 /// A key, and from when to when it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,15 +253,4 @@ impl fmt::Display for Delegation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.describe(|validity| validity.to_string()))
     }
-}
-
-/// Whether `keys` different keys can reach a threshold, with the signatures that one envelope holds.
-pub(crate) fn check_threshold(threshold: NonZeroU32, keys: usize) -> Result<(), String> {
-    let most = keys.min(MAX_SIGNATURES);
-    if u64::from(threshold.get()) <= most as u64 {
-        return Ok(());
-    }
-    Err(format!(
-        "a threshold of {threshold} needs as many keys (at most {MAX_SIGNATURES}), found {keys}"
-    ))
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::file_stamp::FileStamp;
-use crate::trust::directory::{REVOCATIONS_FILE, ROOT_FILE, TRUST_FILE, check_place};
+use crate::files::file_stamp::FileStamp;
+use crate::trust::trust_directory::{REVOCATIONS_FILE, ROOT_FILE, TRUST_FILE, check_place};
 
 /// Stamps of the files of a trust directory, and the problem with who may change them, if there is one. Two stamps
 /// that differ mean that something was changed. Every command of ours that changes a file puts a new one in its

@@ -37,18 +37,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::error::Error;
-use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
-use crate::key::{KeyId, PublicKey};
-use crate::names::{check_identity, check_interface};
+use crate::bundle::model_pattern::ModelPattern;
+use crate::bundle::names::{check_identity, check_interface};
+use crate::keys::key::PublicKey;
 use crate::trust::caps::{Caps, InitCaps};
 use crate::trust::delegation::{Delegation, TrustedKey};
-use crate::trust::error::TrustError;
-use crate::trust::model_pattern::ModelPattern;
 use crate::trust::revocation_policy::RevocationMode;
 use crate::trust::role::Role;
 use crate::trust::signed::MAX_DOCUMENT_BYTES;
-use crate::trust::validity::Validity;
+use crate::values::error::Error;
+use crate::values::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
+use crate::values::validity::Validity;
 use ampoule_units::{ByteSize, Fuel, parse_time, time_text};
 
 /// Says which document was not read.

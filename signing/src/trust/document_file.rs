@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::directory::Directory;
-use crate::envelope::MAX_ENVELOPE_BYTES;
-use crate::error::{Error, Result};
-use crate::key::SecretKey;
-use crate::permission_policy::Location;
-use crate::permissions::Rule;
-use crate::trust::error::TrustError;
+use crate::bundle::envelope::MAX_ENVELOPE_BYTES;
+use crate::files::directory::Directory;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::Rule;
+use crate::keys::key::SecretKey;
 use crate::trust::signed::{Document, MAX_DOCUMENT_BYTES, Signed};
+use crate::values::error::{Error, Result};
+use crate::values::trust_error::TrustError;
 use ampoule_units::ByteSize;
 
 /// Reads a draft: its exact bytes, which are what is signed, and what they say.

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use crate::digest::Sha256Digest;
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::json::MAX_INTEGER;
-use crate::locked_directory::LockedDirectory;
-use crate::manifest::Manifest;
-use crate::permission_policy::{Location, PermissionPolicy};
-use crate::permissions::Rule;
-use crate::trust::error::TrustError;
-use crate::trust::model_pattern::ModelPattern;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::model_pattern::ModelPattern;
+use crate::files::directory::Directory;
+use crate::files::locked_directory::LockedDirectory;
+use crate::files::permission_policy::{Location, PermissionPolicy};
+use crate::files::permissions::Rule;
 use crate::trust::releases_file::{self, Selection};
+use crate::trust::seen_release::{SeenRelease, model_of};
+use crate::values::digest::Sha256Digest;
+use crate::values::error::{Error, Result};
+use crate::values::json::MAX_INTEGER;
+use crate::values::trust_error::TrustError;
 
 /// The name of the file that earlier versions kept in the state directory, with the models of all
 /// publishers in it. It is read for publishers that have no file of their own yet, and never written.
@@ -27,53 +26,6 @@ const LOCK_FILE: &str = "releases.lock";
 /// The most models that are remembered of one publisher. Whoever may sign for `publisher/*` can make up
 /// names without end: they fill their own file, of at most a megabyte, and nobody else's.
 pub const MAX_MODELS_OF_A_PUBLISHER: usize = 4_096;
-
-/// The newest release of a model that this machine has run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct SeenRelease {
-    /// Its number.
-    pub release: u64,
-    /// The digest of its manifest: one number is one bundle. `None` where an operator has gone back to
-    /// the number ([`ReleaseState::forget`]): any bundle of that release may be the next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub manifest: Option<Sha256Digest>,
-}
-
-impl SeenRelease {
-    /// This bundle's release.
-    #[must_use]
-    pub fn of(manifest: &Manifest, digest: Sha256Digest) -> Self {
-        Self {
-            release: manifest.release(),
-            manifest: Some(digest),
-        }
-    }
-
-    /// Whether another bundle of the same model may come after this release: it is newer, or this very
-    /// one. The names are not compared.
-    ///
-    /// # Errors
-    ///
-    /// `trust.rollback` when it is older, `trust.release-reused` when it is another bundle of the same
-    /// release.
-    pub fn may_be_followed_by(&self, manifest: &Manifest, digest: Sha256Digest) -> Result<()> {
-        let release = manifest.release();
-        if release < self.release {
-            return Err(Error::Trust(TrustError::Rollback {
-                model: model_of(manifest),
-                found: release,
-                seen: self.release,
-            }));
-        }
-        if release == self.release && self.manifest.is_some_and(|seen| seen != digest) {
-            return Err(Error::Trust(TrustError::ReleaseReused {
-                model: model_of(manifest),
-                release,
-            }));
-        }
-        Ok(())
-    }
-}
 
 /// The state directory of a machine.
 ///
@@ -253,10 +205,6 @@ impl ReleaseState {
     fn location(&self) -> Location<'_> {
         self.permissions.at(&self.dir)
     }
-}
-
-fn model_of(manifest: &Manifest) -> String {
-    format!("{}/{}", manifest.publisher(), manifest.name())
 }
 
 fn is_of(model: &str, publisher: &str) -> bool {

@@ -8,13 +8,13 @@ use std::io::{self, BufReader, BufWriter, Read as _, Write};
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use crate::digest::parse_digest;
-use crate::directory::Directory;
-use crate::error::{Error, Result};
-use crate::json::{self, MAX_INTEGER, ReadError, Value};
-use crate::names::check_identity;
-use crate::trust::error::TrustError;
-use crate::trust::releases::SeenRelease;
+use crate::bundle::names::check_identity;
+use crate::files::directory::Directory;
+use crate::trust::seen_release::SeenRelease;
+use crate::values::digest::parse_digest;
+use crate::values::error::{Error, Result};
+use crate::values::json::{self, MAX_INTEGER, ReadError, Value};
+use crate::values::trust_error::TrustError;
 use ampoule_units::ByteSize;
 use ampoule_units::text;
 

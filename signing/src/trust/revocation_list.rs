@@ -2,33 +2,18 @@
 //! signed by those who are on duty for it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::digest::Sha256Digest;
-use crate::document_kind::DocumentKind;
-use crate::error::{Error, Result};
-use crate::key::KeyId;
-use crate::trust::error::TrustError;
 use crate::trust::signed::{Document, Signed, sealed};
-
-/// The DSSE payload type of a revocation list.
-pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.ampoule.revocations.v1+json";
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::revoked::Revoked;
+use crate::values::trust_error::TrustError;
 
 /// How messages call the document.
 pub(crate) const DOCUMENT: &str = "the revocation list";
-
-/// One thing that may be revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Revoked {
-    /// A key: its signatures under models count for nothing any more, whenever they were made.
-    Key(KeyId),
-    /// A bundle, by the digest of its manifest's exact bytes.
-    Manifest(Sha256Digest),
-    /// A component, by the digest of its bytes, in whatever bundle it comes.
-    Component(Sha256Digest),
-}
 
 /// A list of what is revoked, that obeys all the rules of its format.
 ///
@@ -181,15 +166,5 @@ impl Document for RevocationList {
     /// Whose signatures count, the hosts' trust says, which the list does not know.
     fn check_signer(&self, _: &KeyId) -> Result<()> {
         Ok(())
-    }
-}
-
-impl fmt::Display for Revoked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(id) => write!(f, "the key {id}"),
-            Self::Manifest(digest) => write!(f, "the bundle whose manifest is sha256:{digest}"),
-            Self::Component(digest) => write!(f, "the component sha256:{digest}"),
-        }
     }
 }

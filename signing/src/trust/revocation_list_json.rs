@@ -22,14 +22,15 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::digest::Sha256Digest;
+use crate::values::digest::Sha256Digest;
 use ampoule_units::ParseError;
 
-use crate::error::Error;
-use crate::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
-use crate::key::KeyId;
 use crate::trust::document::{fleet_name, parse_document};
-use crate::trust::revocation_list::{DOCUMENT, RevocationList, Revoked};
+use crate::trust::revocation_list::{DOCUMENT, RevocationList};
+use crate::values::error::Error;
+use crate::values::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
+use crate::values::key_id::KeyId;
+use crate::values::revoked::Revoked;
 
 /// The version of the document's own format.
 const SCHEMA: u64 = 1;

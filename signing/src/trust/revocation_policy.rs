@@ -5,23 +5,23 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::document_kind::DocumentKind;
+use crate::values::document_kind::DocumentKind;
 use ampoule_units::ParseError;
 
-use crate::error::{Error, Result};
-use crate::names::check_identity;
-use crate::signers::valid_signers;
-use crate::trust::error::TrustError;
+use crate::bundle::names::check_identity;
 use crate::trust::revocation_list::{DOCUMENT, RevocationList, SignedRevocations};
 use crate::trust::role::Role;
-use crate::trust::store::TrustStore;
+use crate::trust::signers::valid_signers;
+use crate::values::error::{Error, Result};
+use crate::values::revoked::Revoked;
+use crate::values::trust_error::TrustError;
 
 /// Who signs the revocation lists that a store obeys: a name that the lists bear, and keys of which
 /// enough have to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationAuthority {
-    pub(crate) name: String,
-    pub(crate) role: Role,
+    name: String,
+    role: Role,
 }
 
 /// What is done without a fresh revocation list.
@@ -38,9 +38,9 @@ pub enum RevocationMode {
 /// What a store knows of revocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RevocationPolicy {
-    pub(crate) authority: Option<RevocationAuthority>,
-    pub(crate) mode: RevocationMode,
-    pub(crate) list: Option<RevocationList>,
+    authority: Option<RevocationAuthority>,
+    mode: RevocationMode,
+    list: Option<RevocationList>,
 }
 
 impl RevocationAuthority {
@@ -60,6 +60,11 @@ impl RevocationAuthority {
             name: name.to_owned(),
             role,
         })
+    }
+
+    /// Makes an authority of what a document says, whose reader has checked the name.
+    pub(crate) fn of_document(name: String, role: Role) -> Self {
+        Self { name, role }
     }
 
     /// The name that its lists bear.
@@ -91,6 +96,54 @@ impl RevocationAuthority {
 }
 
 impl RevocationPolicy {
+    /// A policy that has seen no list yet.
+    pub(crate) fn new(authority: Option<RevocationAuthority>, mode: RevocationMode) -> Self {
+        Self {
+            authority,
+            mode,
+            list: None,
+        }
+    }
+
+    pub(crate) fn authority(&self) -> Option<&RevocationAuthority> {
+        self.authority.as_ref()
+    }
+
+    /// Obeys another authority from now on. A list of somebody else's is forgotten.
+    pub(crate) fn set_authority(&mut self, authority: Option<RevocationAuthority>) {
+        if self.authority != authority {
+            self.authority = authority;
+            self.list = None;
+        }
+    }
+
+    pub(crate) fn mode(&self) -> RevocationMode {
+        self.mode
+    }
+
+    pub(crate) fn set_mode(&mut self, mode: RevocationMode) {
+        self.mode = mode;
+    }
+
+    /// Returns the newest list that was accepted.
+    pub(crate) fn list(&self) -> Option<&RevocationList> {
+        self.list.as_ref()
+    }
+
+    /// Refuses what the list names, with `trust.revoked`.
+    pub(crate) fn check(&self, what: Revoked) -> Result<()> {
+        match &self.list {
+            Some(list) => list.check(what),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells whether the list names any component.
+    pub(crate) fn revokes_components(&self) -> bool {
+        let list = self.list.as_ref();
+        list.is_some_and(RevocationList::has_components)
+    }
+
     /// The list, if it comes from those who may sign one.
     pub(crate) fn verify(&self, signed: &SignedRevocations) -> Result<RevocationList> {
         self.authority
@@ -132,52 +185,6 @@ impl RevocationPolicy {
             RevocationMode::Permissive => None,
             RevocationMode::Strict => self.list.as_ref().map(RevocationList::expires),
         }
-    }
-}
-
-impl TrustStore {
-    /// Who signs the revocation lists that this store obeys. Without anybody it obeys none.
-    #[must_use]
-    pub fn revocation_authority(&self) -> Option<&RevocationAuthority> {
-        self.revocation.authority.as_ref()
-    }
-
-    /// Says who signs the revocation lists that this store obeys. A list of somebody else's is forgotten.
-    pub fn set_revocation_authority(&mut self, authority: Option<RevocationAuthority>) {
-        if self.revocation.authority != authority {
-            self.revocation.authority = authority;
-            self.revocation.list = None;
-        }
-    }
-
-    /// What is done without a fresh revocation list.
-    #[must_use]
-    pub fn revocation_mode(&self) -> RevocationMode {
-        self.revocation.mode
-    }
-
-    /// Says what is done without a fresh revocation list.
-    pub fn set_revocation_mode(&mut self, mode: RevocationMode) {
-        self.revocation.mode = mode;
-    }
-
-    /// The newest revocation list that was accepted.
-    #[must_use]
-    pub fn revocations(&self) -> Option<&RevocationList> {
-        self.revocation.list.as_ref()
-    }
-
-    /// Obeys a revocation list from now on, in place of an older one. Whether it has expired is not
-    /// looked at: what it revokes is revoked.
-    ///
-    /// # Errors
-    ///
-    /// `trust.revocations-authority` when nobody may sign one for this store; `signature.missing`,
-    /// `signature.invalid`, `trust.unknown-key`, `trust.threshold` for its signatures;
-    /// `trust.malformed`; `trust.revocations-name` for one of another name;
-    /// `trust.revocations-rollback` for one that is not newer. The store is then as it was.
-    pub fn accept_revocations(&mut self, signed: &SignedRevocations) -> Result<()> {
-        self.revocation.accept(signed)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use crate::document_kind::DocumentKind;
-use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey};
-use crate::trust::delegation::check_threshold;
-use crate::trust::error::TrustError;
-use crate::trust::root::DOCUMENT;
+use crate::keys::key::PublicKey;
+use crate::trust::threshold::check_threshold;
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
 
 /// Keys, and how many of them have to sign (TUF 1.0, section 4.3: `keyids` and `threshold`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,29 +24,40 @@ impl Role {
     ///
     /// `trust.malformed` for a key given twice, and a threshold above the number of keys.
     pub fn new(keys: impl IntoIterator<Item = PublicKey>, threshold: NonZeroU32) -> Result<Self> {
+        Self::in_document("the role", keys, threshold)
+    }
+
+    /// Makes a role as [`Role::new`] does; `document` names in messages what the role is part of.
+    pub(crate) fn in_document(
+        document: &'static str,
+        keys: impl IntoIterator<Item = PublicKey>,
+        threshold: NonZeroU32,
+    ) -> Result<Self> {
+        let refused = |reason| Error::Trust(TrustError::Malformed { document, reason });
         let mut role = Self {
             threshold,
             keys: BTreeMap::new(),
         };
         for key in keys {
-            role.insert(key)?;
+            role.insert(key).map_err(refused)?;
         }
-        role.check("the role")?;
+        check_threshold(threshold, role.keys.len()).map_err(refused)?;
         Ok(role)
     }
 
-    pub(crate) fn insert(&mut self, key: PublicKey) -> Result<()> {
+    /// Adds a key. The error says why the key cannot be added.
+    pub(crate) fn insert(&mut self, key: PublicKey) -> Result<(), String> {
         let id = key.key_id();
-        if self.keys.insert(id, key).is_some() {
-            return Err(refused(format!("the key {id} stands twice in one role")));
+        match self.keys.insert(id, key) {
+            None => Ok(()),
+            Some(_) => Err(format!("the key {id} stands twice in one role")),
         }
-        Ok(())
     }
 
-    /// Refuses a role that nobody could ever fulfil; `name` says which it is.
-    pub(crate) fn check(&self, name: &str) -> Result<()> {
+    /// Refuses a threshold that the keys cannot reach; `name` says which role it is.
+    pub(crate) fn check(&self, name: &str) -> Result<(), String> {
         check_threshold(self.threshold, self.keys.len())
-            .map_err(|reason| refused(format!("{name}: {reason}")))
+            .map_err(|reason| format!("{name}: {reason}"))
     }
 
     /// Whether enough of the keys are among `signers`, those of a valid signature each; `what` names
@@ -85,11 +96,4 @@ impl Role {
     pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.keys.values()
     }
-}
-
-fn refused(reason: String) -> Error {
-    Error::Trust(TrustError::Malformed {
-        document: DOCUMENT,
-        reason,
-    })
 }

@@ -10,20 +10,19 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
-use crate::document_kind::DocumentKind;
-use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey};
-use crate::signers::valid_signers;
+use crate::keys::key::PublicKey;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
-use crate::trust::error::TrustError;
 use crate::trust::revocation_policy::{RevocationAuthority, RevocationMode, RevocationPolicy};
 use crate::trust::role::Role;
+use crate::trust::root_info::RootInfo;
 use crate::trust::signed::{Document, Signed, sealed};
-use crate::trust::store::{RootInfo, TrustStore};
-
-/// The DSSE payload type of a root.
-pub const ROOT_PAYLOAD_TYPE: &str = "application/vnd.ampoule.root.v1+json";
+use crate::trust::signers::valid_signers;
+use crate::trust::store::TrustStore;
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
 
 /// How messages call the document.
 pub(crate) const DOCUMENT: &str = "the root";
@@ -61,7 +60,7 @@ impl Root {
             name: name.to_owned(),
             version: 1,
             expires,
-            own: Role::new(keys, threshold)?,
+            own: Role::in_document(DOCUMENT, keys, threshold)?,
             revocation: None,
             revocation_mode: RevocationMode::default(),
             caps: Caps::default(),
@@ -87,7 +86,7 @@ impl Root {
     ///
     /// `trust.malformed` for one that may already.
     pub fn with_key(mut self, key: PublicKey) -> Result<Self> {
-        self.own.insert(key)?;
+        self.own.insert(key).map_err(refused)?;
         Ok(self)
     }
 
@@ -161,9 +160,9 @@ impl Root {
 
     /// The rules that concern more than one field.
     pub(crate) fn check_whole(&self) -> Result<()> {
-        self.own.check("its own keys")?;
+        self.own.check("its own keys").map_err(refused)?;
         if let Some(role) = &self.revocation {
-            role.check("the keys for revocation")?;
+            role.check("the keys for revocation").map_err(refused)?;
         }
         // In the operator's own file a removed key may leave too few for a while. A root is made by
         // people who meet for it: here it is a mistake.
@@ -238,14 +237,13 @@ impl Root {
         TrustStore::from_parts(
             self.delegations.clone(),
             self.caps.clone(),
-            RevocationPolicy {
-                authority: Some(RevocationAuthority {
-                    name: self.name.clone(),
-                    role: self.revocation.as_ref().unwrap_or(&self.own).clone(),
-                }),
-                mode: self.revocation_mode,
-                list: None,
-            },
+            RevocationPolicy::new(
+                Some(RevocationAuthority::of_document(
+                    self.name.clone(),
+                    self.revocation.as_ref().unwrap_or(&self.own).clone(),
+                )),
+                self.revocation_mode,
+            ),
             Some(self.info()),
         )
     }

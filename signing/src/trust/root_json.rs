@@ -25,13 +25,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::json::{Fields, Result, Value, parsed, timestamp};
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{WrittenRole, caps, delegations, fleet_name, parse_document, role};
 use crate::trust::revocation_policy::RevocationMode;
 use crate::trust::root::{DOCUMENT, Root};
+use crate::values::error::Error;
+use crate::values::json::{Fields, Result, Value, parsed, timestamp};
 
 /// The version of the document's own format.
 const SCHEMA: u64 = 1;

@@ -5,13 +5,14 @@ use std::marker::PhantomData;
 
 use jiff::Timestamp;
 
-use crate::digest::Sha256Digest;
-use crate::document_kind::DocumentKind;
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::key::{KeyId, SecretKey};
-use crate::manifest::MAX_MANIFEST_BYTES;
-use crate::trust::error::TrustError;
+use crate::bundle::envelope::Envelope;
+use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::keys::key::SecretKey;
+use crate::values::digest::Sha256Digest;
+use crate::values::document_kind::DocumentKind;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
 
 /// The longest document, as long as the longest manifest: the same envelope holds either.
 pub const MAX_DOCUMENT_BYTES: usize = MAX_MANIFEST_BYTES;

@@ -1,9 +1,10 @@
 //! Who really signed an envelope.
 
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey};
-use crate::trust::TrustError;
+use crate::bundle::envelope::Envelope;
+use crate::keys::key::PublicKey;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
 
 /// The known keys that signed, each once. A signature by a stranger is none: others may sign too. One
 /// in the name of a known key that does not fit refuses everything: somebody changed something.

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use ampoule_units::ParseError;
 
-use crate::error::{Error, Result};
-use crate::key::{KeyId, PublicKey};
+use crate::bundle::model_pattern::ModelPattern;
+use crate::keys::key::PublicKey;
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
-use crate::trust::error::TrustError;
-use crate::trust::model_pattern::ModelPattern;
-use crate::trust::revocation_policy::RevocationPolicy;
-use crate::trust::validity::Validity;
+use crate::trust::revocation_list::{RevocationList, SignedRevocations};
+use crate::trust::revocation_policy::{RevocationAuthority, RevocationMode, RevocationPolicy};
+use crate::trust::root_info::RootInfo;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::trust_error::TrustError;
+use crate::values::validity::Validity;
 
 /// The most delegations: far above what people look through, far below what a document could hold.
 pub const MAX_DELEGATIONS: usize = 1024;
@@ -53,20 +54,9 @@ pub struct TrustStore {
     /// Where each pattern stands in them. A stranger's root is read before its signatures are looked at,
     /// so reading one may take no longer than it is long.
     places: BTreeMap<ModelPattern, usize>,
-    pub(crate) caps: Caps,
-    pub(crate) revocation: RevocationPolicy,
-    pub(crate) root: Option<RootInfo>,
-}
-
-/// Which signed root a [`TrustStore`] came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RootInfo {
-    /// Which fleet's it is.
-    pub name: String,
-    /// The root's version.
-    pub version: u64,
-    /// The last moment at which anything that it says is believed.
-    pub expires: Timestamp,
+    caps: Caps,
+    revocation: RevocationPolicy,
+    root: Option<RootInfo>,
 }
 
 impl TrustStore {
@@ -314,6 +304,51 @@ impl TrustStore {
         self.caps = caps;
     }
 
+    /// Who signs the revocation lists that this store obeys. Without anybody it obeys none.
+    #[must_use]
+    pub fn revocation_authority(&self) -> Option<&RevocationAuthority> {
+        self.revocation.authority()
+    }
+
+    /// Says who signs the revocation lists that this store obeys. A list of somebody else's is forgotten.
+    pub fn set_revocation_authority(&mut self, authority: Option<RevocationAuthority>) {
+        self.revocation.set_authority(authority);
+    }
+
+    /// What is done without a fresh revocation list.
+    #[must_use]
+    pub fn revocation_mode(&self) -> RevocationMode {
+        self.revocation.mode()
+    }
+
+    /// Says what is done without a fresh revocation list.
+    pub fn set_revocation_mode(&mut self, mode: RevocationMode) {
+        self.revocation.set_mode(mode);
+    }
+
+    /// The newest revocation list that was accepted.
+    #[must_use]
+    pub fn revocations(&self) -> Option<&RevocationList> {
+        self.revocation.list()
+    }
+
+    /// Obeys a revocation list from now on, in place of an older one. Whether it has expired is not
+    /// looked at: what it revokes is revoked.
+    ///
+    /// # Errors
+    ///
+    /// `trust.revocations-authority` when nobody may sign one for this store; `signature.missing`,
+    /// `signature.invalid`, `trust.unknown-key`, `trust.threshold` for its signatures;
+    /// `trust.malformed`; `trust.revocations-name` for one of another name;
+    /// `trust.revocations-rollback` for one that is not newer. The store is then as it was.
+    pub fn accept_revocations(&mut self, signed: &SignedRevocations) -> Result<()> {
+        self.revocation.accept(signed)
+    }
+
+    pub(crate) fn revocation(&self) -> &RevocationPolicy {
+        &self.revocation
+    }
+
     /// The delegation in which exactly this pattern stands.
     #[must_use]
     pub fn delegation_of(&self, pattern: &ModelPattern) -> Option<&Delegation> {
@@ -360,27 +395,6 @@ impl TrustStore {
     pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
         self.delegation_for(publisher, name)
             .is_some_and(|delegation| delegation.has_key(key))
-    }
-}
-
-impl RootInfo {
-    /// Whether its time is over at `now`.
-    #[must_use]
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires < now
-    }
-
-    /// Refuses a root whose time is over: somebody may be keeping the next one from us.
-    pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
-        if !self.is_expired(now) {
-            return Ok(());
-        }
-        Err(Error::Trust(TrustError::RootExpired {
-            name: self.name.clone(),
-            version: self.version,
-            expires: self.expires,
-            now,
-        }))
     }
 }
 

@@ -14,16 +14,16 @@
 
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::json::{Fields, MAX_INTEGER, ReadError, Result, Value, parsed};
 use crate::trust::caps::Caps;
 use crate::trust::delegation::Delegation;
 use crate::trust::document::{
     WrittenRole, caps, delegations, fleet_name, in_document, role_fields, schema,
 };
-use crate::trust::error::TrustError;
 use crate::trust::revocation_policy::{RevocationAuthority, RevocationMode, RevocationPolicy};
 use crate::trust::store::TrustStore;
+use crate::values::error::Error;
+use crate::values::json::{Fields, MAX_INTEGER, ReadError, Result, Value, parsed};
+use crate::values::trust_error::TrustError;
 use ampoule_units::text;
 
 /// The version of the file's format.
@@ -82,16 +82,13 @@ fn revocation(value: Value, field: &str) -> Result<RevocationPolicy> {
         None => None,
         Some(name) => {
             let role = role_fields(&mut fields)?;
-            role.check("the keys for revocation")?;
-            Some(RevocationAuthority { name, role })
+            role.check("the keys for revocation")
+                .map_err(|reason| ReadError::field(field, reason))?;
+            Some(RevocationAuthority::of_document(name, role))
         }
     };
     fields.finish()?;
-    Ok(RevocationPolicy {
-        authority,
-        mode: mode.unwrap_or_default(),
-        list: None,
-    })
+    Ok(RevocationPolicy::new(authority, mode.unwrap_or_default()))
 }
 
 /// The same as JSON has it. A date is its text; what JSON here does not know is refused.

@@ -9,19 +9,19 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::directory::Directory;
-use crate::envelope::MAX_ENVELOPE_BYTES;
-use crate::error::{Error, Result};
-use crate::locked_directory::LockedDirectory;
-use crate::permission_policy::Location;
-use crate::permissions::Rule;
-use crate::trust::error::TrustError;
+use crate::bundle::envelope::MAX_ENVELOPE_BYTES;
+use crate::files::directory::Directory;
+use crate::files::locked_directory::LockedDirectory;
+use crate::files::permission_policy::Location;
+use crate::files::permissions::Rule;
 use crate::trust::revocation_list::{RevocationList, SignedRevocations};
 use crate::trust::revocation_policy::check_list_fresh;
 use crate::trust::root::{SignedRoot, VerifiedRoot};
 use crate::trust::signed::{Document, Signed};
 use crate::trust::store::TrustStore;
 use crate::trust::toml_file;
+use crate::values::error::{Error, Result};
+use crate::values::trust_error::TrustError;
 use ampoule_units::ByteSize;
 
 /// The name of the operator's own file in the trust directory.

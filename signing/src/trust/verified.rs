@@ -9,132 +9,22 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::digest::Sha256Digest;
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::key::KeyId;
-use crate::manifest::Manifest;
-use crate::permission_policy::Location;
-use crate::reference::ModelReference;
-use crate::source::{Files, FilesStamp, Source, check_total};
-use crate::trust::{Caps, Revoked, Signers, TrustDecision, TrustError, TrustStore};
+use crate::bundle::envelope::Envelope;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::reference::ModelReference;
+use crate::bundle::source::{Files, Source, check_total};
+use crate::bundle::unverified::Bundle;
+use crate::trust::caps::Caps;
+use crate::trust::decision::{Decider, Signers, TrustDecision};
+use crate::trust::store::TrustStore;
+use crate::values::digest::Sha256Digest;
+use crate::values::error::{Error, Result};
+use crate::values::key_id::KeyId;
+use crate::values::revoked::Revoked;
+use crate::values::trust_error::TrustError;
 use ampoule_units::ByteSize;
 
-/// The name of the envelope in a bundle's directory.
-pub const ENVELOPE_FILE: &str = "ampoule.dsse.json";
-
-/// How much of a bundle is read into memory unless [`Bundle::with_max_size`] says otherwise: room
-/// for every model that a sandbox of 4 GiB could hold, and an end for a manifest that lists more.
-pub const DEFAULT_MAX_BUNDLE_SIZE: ByteSize = ByteSize::from_mib(16 * 1024);
-
-/// A bundle whose envelope was read. Nothing in it is to be believed yet.
-#[derive(Debug)]
-pub struct Bundle {
-    source: Source,
-    envelope: Envelope,
-    max_size: ByteSize,
-    expected: Option<ModelReference>,
-}
-
 impl Bundle {
-    /// Opens a bundle, a directory or one packed file, once and for all, and reads its envelope.
-    ///
-    /// # Errors
-    ///
-    /// `envelope.missing` when it is no bundle, `trust.owner` and `trust.permissions` when others may
-    /// change the directory, one above it, the envelope or the packed file, `file.archive` for a file
-    /// that is no packed bundle, and what [`Envelope::parse`] refuses.
-    pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
-        let (source, envelope) = Source::open(&location.into())?;
-        Ok(Self {
-            source,
-            envelope,
-            max_size: DEFAULT_MAX_BUNDLE_SIZE,
-            expected: None,
-        })
-    }
-
-    /// A bundle that is in memory already, such as one that is part of a program: its envelope, and
-    /// its files by the paths that the manifest gives them. It is believed no more than one on disk:
-    /// [`Bundle::verify`] makes the same checks.
-    ///
-    /// # Errors
-    ///
-    /// What [`Envelope::parse`] refuses.
-    pub fn from_memory<N: Into<String>, B: Into<Bytes>>(
-        envelope: &[u8],
-        files: impl IntoIterator<Item = (N, B)>,
-    ) -> Result<Self> {
-        let files = files
-            .into_iter()
-            .map(|(path, bytes)| (path.into(), bytes.into()))
-            .collect();
-        Ok(Self {
-            source: Source::Memory(files),
-            envelope: Envelope::parse(envelope)?,
-            max_size: DEFAULT_MAX_BUNDLE_SIZE,
-            expected: None,
-        })
-    }
-
-    /// Sets how much may be read into memory, all files together.
-    #[must_use]
-    pub fn with_max_size(mut self, max_size: ByteSize) -> Self {
-        self.max_size = max_size;
-        self
-    }
-
-    /// Refuses any model but this one when the bundle is verified.
-    #[must_use]
-    pub fn with_expected(mut self, expected: ModelReference) -> Self {
-        self.expected = Some(expected);
-        self
-    }
-
-    /// The envelope: what is signed and who is said to have signed it.
-    #[must_use]
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    /// The manifest as the envelope has it, **without any check of signatures or files**: to show to
-    /// a person, never to act on.
-    ///
-    /// # Errors
-    ///
-    /// `manifest.*`, see [`Manifest::parse`].
-    pub fn unverified_manifest(&self) -> Result<Manifest> {
-        Manifest::parse(self.envelope.payload())
-    }
-
-    /// The component's bytes as that manifest describes them, **without any check of signatures**:
-    /// to show a person what the component imports, never to run.
-    ///
-    /// # Errors
-    ///
-    /// `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`.
-    pub fn unverified_component(&self) -> Result<Bytes> {
-        let manifest = self.unverified_manifest()?;
-        self.source
-            .read(
-                &manifest,
-                std::iter::once(manifest.component()),
-                self.max_size,
-            )?
-            .remove(manifest.component().path())
-            .ok_or(Error::Internal("the component"))
-    }
-
-    /// What the system says of the files that the manifest lists, **without any check of signatures**: to
-    /// see whether a bundle that was refused has been changed. Nothing of them is read.
-    #[must_use]
-    pub fn unverified_stamp(&self) -> FilesStamp {
-        match self.unverified_manifest() {
-            Ok(manifest) => self.source.stamp(manifest.all_files()),
-            Err(_) => FilesStamp::default(),
-        }
-    }
-
     /// Verifies everything and reads every file.
     ///
     /// # Errors
@@ -174,9 +64,9 @@ impl Bundle {
         } = self.verify_manifest(trust, now)?;
         let manifest = &signed.manifest;
         unread.source.check(manifest, manifest.all_files())?;
-        if trust.revokes_components() {
+        if trust.revocation().revokes_components() {
             let digest = unread.source.component_digest(manifest)?;
-            trust.check_revoked(Revoked::Component(digest))?;
+            trust.revocation().check(Revoked::Component(digest))?;
         }
         Ok(CheckedBundle { signed, decision })
     }
@@ -188,15 +78,15 @@ impl Bundle {
     ///
     /// As [`Bundle::verify`], but for those of the files; `file.too-large` is among them.
     pub fn verify_manifest(self, trust: &TrustStore, now: Timestamp) -> Result<VerifiedManifest> {
-        trust.check_fresh(now)?;
-        let signers = trust.signers(&self.envelope)?;
+        let decider = Decider::at(trust, now)?;
+        let signers = decider.signers(&self.envelope)?;
         let signed = SignedManifest {
             manifest: Manifest::parse(self.envelope.payload())?,
             digest: Sha256Digest::of(self.envelope.payload()),
             expected: self.expected,
             envelope: self.envelope,
         };
-        let decision = signed.decide(trust, signers, now)?;
+        let decision = signed.decide(&decider, signers, now)?;
         check_total(signed.manifest.all_files(), self.max_size)?;
         Ok(VerifiedManifest {
             signed,
@@ -242,7 +132,7 @@ impl VerifiedManifest {
     /// Caps that the trust in the model sets on its manifest. The host compares the two.
     #[must_use]
     pub fn caps(&self) -> &Caps {
-        &self.decision.caps
+        self.decision.caps()
     }
 
     /// Reads the component and verifies it. `trust` is what the manifest was verified by, and is asked whether
@@ -300,7 +190,7 @@ impl CheckedBundle {
     /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
-        &self.decision.signers
+        self.decision.signers()
     }
 }
 
@@ -316,12 +206,12 @@ struct SignedManifest {
 impl SignedManifest {
     fn decide(
         &self,
-        trust: &TrustStore,
+        decider: &Decider<'_>,
         signers: Signers,
         now: Timestamp,
     ) -> Result<TrustDecision> {
         let manifest = &self.manifest;
-        let decision = trust.decide(manifest, self.digest, signers, now)?;
+        let decision = decider.decide(manifest, self.digest, signers)?;
         if let Some(expected) = &self.expected {
             expected.check(manifest, self.digest)?;
         }
@@ -402,21 +292,21 @@ impl VerifiedBundle {
     ///
     /// As [`Bundle::verify`], but for `manifest.*`, `file.*` and `trust.permissions`.
     pub fn verify_again(&self, trust: &TrustStore, now: Timestamp) -> Result<TrustDecision> {
-        trust.check_fresh(now)?;
-        let signers = trust.signers(&self.signed.envelope)?;
-        let decision = self.signed.decide(trust, signers, now)?;
+        let decider = Decider::at(trust, now)?;
+        let signers = decider.signers(&self.signed.envelope)?;
+        let decision = self.signed.decide(&decider, signers, now)?;
         self.check_component(trust)?;
         Ok(decision)
     }
 
     fn check_component(&self, trust: &TrustStore) -> Result<()> {
-        if !trust.revokes_components() {
+        if !trust.revocation().revokes_components() {
             return Ok(());
         }
         let digest = self
             .component_digest
             .get_or_init(|| Sha256Digest::of(&self.component));
-        trust.check_revoked(Revoked::Component(*digest))
+        trust.revocation().check(Revoked::Component(*digest))
     }
 
     /// What the trust said when the bundle was verified.
@@ -446,13 +336,13 @@ impl VerifiedBundle {
     /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
-        &self.decision.signers
+        self.decision.signers()
     }
 
     /// Caps that the trust in the model sets on its manifest. The host compares the two.
     #[must_use]
     pub fn caps(&self) -> &Caps {
-        &self.decision.caps
+        self.decision.caps()
     }
 
     /// The WebAssembly component.

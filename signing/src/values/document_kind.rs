@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use crate::manifest::PAYLOAD_TYPE;
-use crate::trust::{REVOCATIONS_PAYLOAD_TYPE, ROOT_PAYLOAD_TYPE};
+/// The DSSE payload type of a manifest.
+pub const PAYLOAD_TYPE: &str = "application/vnd.ampoule.manifest.v1+json";
+/// The DSSE payload type of a root.
+pub const ROOT_PAYLOAD_TYPE: &str = "application/vnd.ampoule.root.v1+json";
+/// The DSSE payload type of a revocation list.
+pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.ampoule.revocations.v1+json";
 
 /// What kind of document an envelope is around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document_kind::DocumentKind;
-use crate::exit_code::exit_code_for;
-use crate::key::KeyId;
-use crate::trust::TrustError;
+use crate::values::document_kind::DocumentKind;
+use crate::values::key_id::{KeyId, join_ids};
+use crate::values::trust_error::TrustError;
 use ampoule_units::ByteSize;
 
 /// A result whose error is [`Error`].
@@ -192,7 +191,7 @@ pub enum Error {
     #[error(
         "{} signed this manifest already, and signing it anew would lose that; add a signature with \
          `ampoule-sign cosign`, or remove ampoule.dsse.json first",
-        join(others)
+        join_ids(others)
     )]
     UsageOthersSigned {
         /// The keys that are not among those that sign now.
@@ -328,12 +327,6 @@ impl Error {
         }
     }
 
-    /// The exit status of a command that ends with this error ([`exit_code_for`] its code).
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        exit_code_for(self.code())
-    }
-
     /// What the system said, if it was the system that refused.
     pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
@@ -350,11 +343,4 @@ impl Error {
             source: Arc::new(source),
         }
     }
-}
-
-pub(crate) fn join(ids: &[KeyId]) -> String {
-    ids.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
 }

@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use ampoule_units::ParseError;
 
-use crate::error::Error;
+use crate::values::error::Error;
 use ampoule_units::text;
 
 /// The largest number: 2^53 − 1, beyond which JavaScript and its like round.

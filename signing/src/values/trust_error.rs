@@ -1,10 +1,10 @@
 //! Why a document is not trusted, or says nothing that could be.
 
-use crate::digest::Sha256Digest;
-use crate::document_kind::DocumentKind;
-use crate::error::join;
-use crate::key::KeyId;
-use crate::trust::{Revoked, Validity};
+use crate::values::digest::Sha256Digest;
+use crate::values::document_kind::DocumentKind;
+use crate::values::key_id::{KeyId, join_ids};
+use crate::values::revoked::Revoked;
+use crate::values::validity::Validity;
 
 /// What is wrong with who signed, or with what says whom to trust. [`TrustError::code`] is stable, and
 /// always begins with `trust.`.
@@ -12,7 +12,7 @@ use crate::trust::{Revoked, Validity};
 #[non_exhaustive]
 pub enum TrustError {
     /// `trust.unknown-key`: no signature is by a key that this host knows, or that may sign the root.
-    #[error("signed by {}, {}", join(found), about_strangers(*document))]
+    #[error("signed by {}, {}", join_ids(found), about_strangers(*document))]
     UnknownKey {
         /// What was signed.
         document: DocumentKind,
@@ -22,7 +22,7 @@ pub enum TrustError {
     /// `trust.publisher`: signed, but by a key that may not speak for this publisher.
     #[error(
         "the manifest names the publisher {publisher:?}, and the key {} may not speak for it",
-        join(signers)
+        join_ids(signers)
     )]
     Publisher {
         /// The publisher that the manifest names.
@@ -33,7 +33,7 @@ pub enum TrustError {
     /// `trust.model`: signed by a key that may sign other models of this publisher only.
     #[error(
         "the manifest names the model {model:?}, and the key {} may sign only {allowed}",
-        join(signers)
+        join_ids(signers)
     )]
     Model {
         /// The publisher and the name that the manifest gives, with `/` between them.
@@ -47,7 +47,7 @@ pub enum TrustError {
     #[error(
         "{what} needs the signatures of {needed} of {keys} trusted keys, found {}: {}; {}",
         found.len(),
-        if found.is_empty() { "none".to_owned() } else { join(found) },
+        if found.is_empty() { "none".to_owned() } else { join_ids(found) },
         what_is_missing(*document, *needed, *keys)
     )]
     Threshold {

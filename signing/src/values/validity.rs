@@ -44,3 +44,8 @@ impl fmt::Display for Validity {
         }
     }
 }
+
+/// The first of the ends that there are.
+pub(crate) fn earliest(ends: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
+    ends.into_iter().flatten().min()
+}

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::num::NonZeroU32;
 
-use ampoule_signing::trust::{MAX_DELEGATIONS, MAX_PATTERNS};
 use ampoule_signing::{Bundle, ByteSize, ENVELOPE_FILE, Root, SecretKey, Timestamp};
+use ampoule_signing::{MAX_DELEGATIONS, MAX_PATTERNS};
 
 use crate::fixture::{FILES, Fixture};
 

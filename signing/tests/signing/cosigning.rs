@@ -43,7 +43,7 @@ fn nobody_cosigns_twice_or_what_is_not_in_order() {
     };
     assert_eq!(refusal(&fixture), "usage.signed");
     let again = cosign_directory(&fixture.path(), &[&keys[0]]).unwrap_err();
-    assert_eq!((again.code(), again.exit_code()), ("usage.signed", 2));
+    assert_eq!(again.code(), "usage.signed");
     assert!(cosign_directory(&fixture.path(), &[]).is_err());
     // A file that does not fit, a payload that is no manifest, no envelope at all.
     std::fs::write(fixture.file("config.json"), b"{\"hidden_size\":385}").unwrap();

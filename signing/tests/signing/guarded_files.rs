@@ -11,7 +11,7 @@ use ampoule_signing::{
     update_draft, write_draft,
 };
 
-use crate::file_hygiene::set_mode;
+use crate::file_access::set_mode;
 use crate::fixture::Fixture;
 use crate::revocation;
 use crate::root::{Fleet, NOW, sign, time};

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use crate::openssl::openssl_succeeds;
+use crate::file_access::write_private;
+use crate::openssl_program::openssl_succeeds;
 
 const PASSWORD: &str = "pw";
 
@@ -57,12 +58,6 @@ fn read_private(dir: &Path, file: &[u8]) -> ampoule_signing::Result<SecretKey> {
     let path = dir.join("private");
     write_private(&path, file);
     SecretKey::read_file(&path, || Ok(Zeroizing::new(PASSWORD.to_owned())))
-}
-
-pub(crate) fn write_private(path: &Path, file: &[u8]) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::write(path, file).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Reads a public key's file, as the commands and `ampoule trust add` do.
@@ -269,7 +264,11 @@ fn files_of_other_tools_are_refused_by_their_names() {
             "SSH",
         ),
         ("---- BEGIN SSH2 PUBLIC KEY ----\n".to_owned(), "SSH"),
-        (keys.key().to_minisign(), "minisign"),
+        (
+            "untrusted comment: minisign public key E7620F1842B4E81F\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n"
+                .to_owned(),
+            "minisign",
+        ),
         (block("CERTIFICATE REQUEST"), "a request for a certificate"),
         (block("RSA PUBLIC KEY"), "RSA"),
     ] {

@@ -4,35 +4,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Output};
 
 use ampoule_signing::{Envelope, PublicKey, SecretKey, Sha256Digest};
 use zeroize::Zeroizing;
 
 use crate::fixture::Fixture;
-
-const PASSWORD: &str = "pass word: ünïcode";
-
-fn openssl(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new("openssl")
-        .current_dir(dir)
-        .env("AMPOULE_TEST_PASSWORD", PASSWORD)
-        .args(arguments)
-        .output()
-        .expect("this test needs the `openssl` tool, version 3; install the package openssl")
-}
-
-#[track_caller]
-pub(crate) fn openssl_succeeds(dir: &Path, arguments: &[&str]) -> Vec<u8> {
-    let output = openssl(dir, arguments);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
+use crate::openssl_program::{PASSWORD, openssl, openssl_succeeds};
 
 #[test]
 fn openssl_reads_our_private_keys_and_derives_the_same_public_key() {

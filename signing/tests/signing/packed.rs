@@ -23,7 +23,6 @@ fn refusal(fixture: &Fixture, file: &Path) -> &'static str {
         .and_then(|bundle| bundle.verify(&fixture.trust(), Timestamp::now()))
         .map(|_| ())
         .expect_err("it must be refused");
-    assert_eq!(error.exit_code(), 3, "{error}");
     error.code()
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ampoule_signing::{Error, PermissionPolicy, PrivateDirectory};
 use tempfile::TempDir;
 
-use crate::file_hygiene::set_mode;
+use crate::file_access::set_mode;
 
 /// Nobody else holds these locks.
 const PATIENCE: Duration = Duration::from_secs(60);

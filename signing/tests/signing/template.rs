@@ -90,10 +90,7 @@ fn signing_the_next_release_replaces_the_signatures() {
     let successor = SecretKey::generate().unwrap();
     // The very same manifest has a signature that would be lost.
     let error = sign_directory(&fixture.path(), &[&successor]).unwrap_err();
-    assert_eq!(
-        (error.code(), error.exit_code()),
-        ("usage.others-signed", 2)
-    );
+    assert_eq!(error.code(), "usage.others-signed");
     fixture.verify().unwrap();
     let mut manifest = fixture.manifest_json();
     manifest["release"] = 2.into();

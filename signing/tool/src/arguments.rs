@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ampoule_manual::{CompletionsOptions, ManOptions};
-use ampoule_signing::command_line::{JSON_VARIABLE, parse_switch};
+use ampoule_command_line::{CompletionsOptions, JSON_VARIABLE, ManOptions, parse_switch};
 use ampoule_signing::{ByteSize, FileRules, Fuel, ModelReference, Timestamp, parse_time};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;

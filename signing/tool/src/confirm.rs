@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use ampoule_signing::command_line::is_answered_yes;
+use ampoule_command_line::is_answered_yes;
 use ampoule_signing::{Error, Result};
 
 /// Shows `what` and goes on only after a `yes`. Without a terminal there is nobody to ask: `option` is

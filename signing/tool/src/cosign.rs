@@ -1,5 +1,6 @@
 //! `cosign`.
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     ENVELOPE_FILE, Manifest, PermissionPolicy, Result, Sha256Digest, review_and_cosign,
 };
@@ -8,7 +9,6 @@ use serde_json::json;
 use crate::arguments::Cosign;
 use crate::confirm::confirm;
 use crate::inspect::describe;
-use crate::output::Answer;
 use crate::progress::Shown;
 
 pub(crate) fn cosign(options: &Cosign, permissions: &PermissionPolicy) -> Result<Answer> {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{FileRules, PermissionPolicy, Result, digest_directory};
 use serde_json::json;
 
 use crate::arguments::Digest;
-use crate::output::Answer;
 
 pub(crate) fn digest(options: &Digest, permissions: &PermissionPolicy) -> Result<Answer> {
     let rules = options.files.add_to(FileRules::new())?;

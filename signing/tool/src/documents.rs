@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     Document, DocumentKind, Error, PermissionPolicy, PublicKey, Result, Signed, read_draft,
 };
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::confirm::confirm;
 use crate::document_arguments::{CosignDocument, NextDraft, SignDraft};
-use crate::output::Answer;
 
 /// How one kind of document is shown.
 pub(crate) trait Shown: Document {

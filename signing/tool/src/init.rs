@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, PermissionPolicy, Result,
 };
@@ -10,7 +11,6 @@ use serde_json::json;
 
 use crate::arguments::{Init, LimitOptions};
 use crate::keys::refuse_existing;
-use crate::output::Answer;
 use crate::progress::Shown;
 
 /// The most left-out files that are named to a person.

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     Bundle, FileDigest, FileEntry, Manifest, PermissionPolicy, Result, Sha256Digest,
 };
 use serde_json::json;
 
 use crate::arguments::Inspect;
-use crate::output::Answer;
 
 pub(crate) fn inspect(options: &Inspect, permissions: &PermissionPolicy) -> Result<Answer> {
     let bundle = Bundle::open(permissions.at(&options.bundle))?;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{Error, PermissionPolicy, PublicKey, Result, SecretKey};
 use serde_json::json;
 
 use crate::arguments::{Keygen, Passwd, Pubkey, PublicKeyFile};
-use crate::output::Answer;
 
 pub(crate) fn keygen(options: &Keygen, permissions: &PermissionPolicy) -> Result<Answer> {
     let public_path = match &options.public_key {

@@ -25,17 +25,17 @@ mod verify;
 
 use std::process::ExitCode;
 
-use ampoule_signing::command_line::{EarlyEnd, guarded};
+use ampoule_command_line::{Answer, EarlyEnd, guarded};
 use ampoule_signing::{PermissionPolicy, Result};
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
-use output::{Answer, Output};
+use output::Output;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return output::print_early_end(&EarlyEnd::from(&error)),
+        Err(error) => return output::early_end(&EarlyEnd::from(&error)),
     };
     let output = Output {
         json: arguments.json,

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use ampoule_manual::{CompletionsOptions, ManOptions, Manual};
-use ampoule_signing::{EXIT_STATUSES, Error, Result};
+use ampoule_command_line::{Answer, CompletionsOptions, EXIT_STATUSES, ManOptions, Manual};
+use ampoule_signing::{Error, Result};
 use clap::CommandFactory as _;
 
 use crate::arguments::Arguments;
-use crate::output::Answer;
 use crate::password::{NEW_VARIABLE, VARIABLE};
 
 pub(crate) fn man(options: &ManOptions) -> Result<Answer> {
@@ -25,22 +24,21 @@ pub(crate) fn man(options: &ManOptions) -> Result<Answer> {
             "new-password-file",
             "The new password, where `--new-password-file` is not given.",
         );
-    answer(options.answer(&manual), "write the manual pages")
+    options
+        .answer(&manual)
+        .map_err(failed("write the manual pages"))
 }
 
 pub(crate) fn completions(options: &CompletionsOptions) -> Result<Answer> {
-    answer(
-        options.answer(Arguments::command()),
-        "write the completions",
-    )
+    options
+        .answer(Arguments::command())
+        .map_err(failed("write the completions"))
 }
 
-fn answer(answer: io::Result<ampoule_manual::Answer>, doing: &str) -> Result<Answer> {
-    match answer {
-        Ok(ampoule_manual::Answer { text, json }) => Ok(Answer { text, json }),
-        Err(source) => Err(Error::Io {
-            doing: doing.to_owned(),
-            source: source.into(),
-        }),
+fn failed(doing: &str) -> impl FnOnce(io::Error) -> Error {
+    let doing = doing.to_owned();
+    move |source| Error::Io {
+        doing,
+        source: source.into(),
     }
 }

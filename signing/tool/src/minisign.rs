@@ -1,10 +1,10 @@
 //! `minisign`: signatures and keys for those who check with that tool.
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{MINISIGN_FILE, PermissionPolicy, PublicKey, Result, minisign_directory};
 use serde_json::json;
 
 use crate::arguments::{MinisignCommand, MinisignSign, PublicKeyFile};
-use crate::output::Answer;
 
 pub(crate) fn minisign(
     command: &MinisignCommand,

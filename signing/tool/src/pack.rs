@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{Manifest, PermissionPolicy, Result, pack_directory_by, unpack_file};
 use serde_json::json;
 
 use crate::arguments::{Pack, Unpack};
-use crate::output::Answer;
 use crate::progress::Shown;
 
 pub(crate) fn pack(options: &Pack, permissions: &PermissionPolicy) -> Result<Answer> {

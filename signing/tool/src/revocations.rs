@@ -1,12 +1,12 @@
 //! `revocations`: the list of what is trusted no more.
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     Location, PermissionPolicy, Result, RevocationList, update_draft, write_draft,
 };
 use serde_json::{Value, json};
 
 use crate::documents::{Shown, check_signed, cosign, draft_answer, inspect, sign};
-use crate::output::Answer;
 use crate::revocation_arguments::RevocationCommand;
 
 pub(crate) fn revocations(

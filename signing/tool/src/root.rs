@@ -1,5 +1,6 @@
 //! `root`: the signed form of trust, for fleets.
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     Error, KeyId, Location, PermissionPolicy, PublicKey, Result, RevocationMode, Role, Root,
     SignedRoot, update_draft, write_draft,
@@ -10,7 +11,6 @@ use crate::document_arguments::NextDraft;
 use crate::documents::{
     Shown, check_signed, cosign, draft_answer, inspect, read_keys, sign, signed_answer,
 };
-use crate::output::Answer;
 use crate::root_arguments::{
     RootAddKey, RootCaps, RootCommand, RootDelegate, RootInit, RootRemoveDelegation, RootRemoveKey,
     RootRevocation, RootVerify,

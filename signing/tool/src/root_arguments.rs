@@ -3,9 +3,8 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use ampoule_signing::{
-    CapOptions, DelegationOptions, KeyId, ModelPattern, RevocationMode, Timestamp,
-};
+use ampoule_command_line::{CapOptions, DelegationOptions};
+use ampoule_signing::{KeyId, ModelPattern, RevocationMode, Timestamp};
 use clap::{Args, Subcommand};
 
 use crate::document_arguments::{CosignDocument, NextDraft, SignDraft};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{
     ENVELOPE_FILE, PermissionPolicy, Result, SecretKey, Sha256Digest, sign_directory_by,
 };
@@ -9,7 +10,6 @@ use serde_json::json;
 
 use crate::arguments::Sign;
 use crate::keys::refuse_existing;
-use crate::output::Answer;
 use crate::progress::Shown;
 
 pub(crate) fn sign(options: &Sign, permissions: &PermissionPolicy) -> Result<Answer> {

@@ -1,10 +1,10 @@
 //! `verify`.
 
+use ampoule_command_line::Answer;
 use ampoule_signing::{Bundle, Error, PermissionPolicy, PublicKey, Result, TrustStore};
 use serde_json::json;
 
 use crate::arguments::Verify;
-use crate::output::Answer;
 use crate::progress::Shown;
 
 pub(crate) fn verify(options: &Verify, permissions: &PermissionPolicy) -> Result<Answer> {

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use ampoule_manual::{Answer, CompletionsOptions, ManOptions, Manual};
-use ampoule_signing::EXIT_STATUSES;
+use ampoule_command_line::{Answer, CompletionsOptions, EXIT_STATUSES, ManOptions, Manual};
 use clap::CommandFactory as _;
 
 use crate::arguments::Arguments;

@@ -1,7 +1,8 @@
 //! `ampoule trust`: whose models this host runs.
 
 use ampoule::{KeyId, PublicKey, TrustStore};
-use ampoule_signing::{CapOptions, Caps, Delegation, ModelPattern, RootInfo, Timestamp};
+use ampoule_command_line::CapOptions;
+use ampoule_signing::{Caps, Delegation, ModelPattern, RootInfo, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 

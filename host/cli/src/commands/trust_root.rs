@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use ampoule::{KeyId, PublicKey};
-use ampoule_signing::command_line::is_answered_yes;
+use ampoule_command_line::is_answered_yes;
 use ampoule_signing::{SignedRoot, Timestamp, VerifiedRoot};
 use serde_json::json;
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use ampoule_signing::{Error, Sha256Digest};
 
+use crate::fixture::is_refusal;
+
 /// How a row has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -39,9 +41,9 @@ impl Tally {
     ) {
         let is_right = match (&found, expected) {
             (Ok(found), Outcome::Accepted) => *found == signed,
-            (Err(error), Outcome::Refused(code)) => error.code() == code && error.exit_code() == 3,
+            (Err(error), Outcome::Refused(code)) => error.code() == code && is_refusal(error),
             (Err(error), Outcome::RefusedAs(codes)) => {
-                codes.contains(&error.code()) && error.exit_code() == 3
+                codes.contains(&error.code()) && is_refusal(error)
             }
             _ => false,
         };

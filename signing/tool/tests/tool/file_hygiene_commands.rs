@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::command_line::{INIT, answer, assert_refused, run, workplace};
-use crate::file_hygiene::{STRANGER, set_mode};
+use crate::file_access::{STRANGER, set_mode};
 use crate::fixture::Fixture;
 
 /// Another user who is not root.

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::command_line::{PASSWORD, answer, assert_refused, command};
-use crate::key_files::write_private;
-use crate::openssl::openssl_succeeds;
+use crate::file_access::write_private;
+use crate::openssl_program::openssl_succeeds;
 
 /// A key that OpenSSL made, in `plain`.
 fn workplace() -> (TempDir, PublicKey) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ampoule_signing::EXIT_STATUSES;
+use ampoule_command_line::EXIT_STATUSES;
 
 use crate::command_line::{answer, assert_refused, command, json};
 use crate::commands::{self, Command};

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::command_line::{INIT, answer, assert_refused, json, run, workplace};
 use crate::fixture::{FILES, Fixture, template};
-use crate::openssl::openssl_succeeds;
+use crate::openssl_program::openssl_succeeds;
 
 fn put(dir: &Path, path: &str, content: &str) {
     let path = dir.join("bundle").join(path);

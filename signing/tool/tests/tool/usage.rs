@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::Command;
 
-use ampoule_signing::{SecretKey, Timestamp, exit_code_for};
+use ampoule_command_line::exit_code_for;
+use ampoule_signing::{SecretKey, Timestamp};
 use serde_json::Value;
 
 use crate::command_line::{PASSWORD, answer, assert_refused, json, run};

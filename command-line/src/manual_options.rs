@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::completions::script;
-use crate::manual::Manual;
+use crate::manual_pages::Manual;
 
 /// The options of `man`.
 #[derive(Clone, Debug, Args)]

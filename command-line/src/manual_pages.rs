@@ -6,34 +6,14 @@ use std::path::Path;
 use cap_std::fs::{Dir, Permissions, PermissionsExt as _};
 use clap::Command;
 
-use crate::page;
+use crate::page::{self, Page, Variable};
 
 /// A program, and what its manual says beyond its definition.
 #[derive(Debug)]
 pub struct Manual {
     program: Command,
-    pub(crate) exit_statuses: Vec<(u8, String)>,
-    pub(crate) variables: Vec<Variable>,
-}
-
-/// An environment variable that stands for no option's value.
-#[derive(Debug)]
-pub(crate) struct Variable {
-    pub(crate) name: &'static str,
-    /// The commands with this option read it.
-    pub(crate) option: &'static str,
-    pub(crate) help: &'static str,
-}
-
-/// One manual page.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The command, as it is called: `ampoule-sign root sign`.
-    pub command: String,
-    /// The page's file: `ampoule-sign-root-sign.1`.
-    pub file: String,
-    /// The page, in roff's `man` macros.
-    pub text: String,
+    exit_statuses: Vec<(u8, String)>,
+    variables: Vec<Variable>,
 }
 
 impl Manual {
@@ -69,7 +49,11 @@ impl Manual {
     ///
     /// What the generator fails with; writing to memory does not fail.
     pub fn program_page(&self) -> io::Result<Page> {
-        page::render(self, &self.program, &[])
+        self.page(&self.program, &[])
+    }
+
+    fn page(&self, command: &Command, above: &[&Command]) -> io::Result<Page> {
+        page::render(command, above, &self.exit_statuses, &self.variables)
     }
 
     /// All pages: the program's, then those of its commands in the order of its help, each before those
@@ -91,7 +75,7 @@ impl Manual {
         above: &[&Command],
         pages: &mut Vec<Page>,
     ) -> io::Result<()> {
-        pages.push(page::render(self, command, above)?);
+        pages.push(self.page(command, above)?);
         let above = [above, &[command]].concat();
         command
             .get_subcommands()

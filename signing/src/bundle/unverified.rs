@@ -1,0 +1,124 @@
+//! A bundle whose envelope was read: a directory or a file on disk, or bytes in memory.
+
+use ampoule_units::ByteSize;
+use bytes::Bytes;
+
+use crate::bundle::envelope::Envelope;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::reference::ModelReference;
+use crate::bundle::source::{FilesStamp, Source};
+use crate::files::permission_policy::Location;
+use crate::values::error::{Error, Result};
+
+/// How much of a bundle is read into memory unless [`Bundle::with_max_size`] says otherwise: room
+/// for every model that a sandbox of 4 GiB could hold, and an end for a manifest that lists more.
+pub const DEFAULT_MAX_BUNDLE_SIZE: ByteSize = ByteSize::from_mib(16 * 1024);
+
+/// A bundle whose envelope was read. Nothing in it is to be believed yet.
+#[derive(Debug)]
+pub struct Bundle {
+    pub(crate) source: Source,
+    pub(crate) envelope: Envelope,
+    pub(crate) max_size: ByteSize,
+    pub(crate) expected: Option<ModelReference>,
+}
+
+impl Bundle {
+    /// Opens a bundle, a directory or one packed file, once and for all, and reads its envelope.
+    ///
+    /// # Errors
+    ///
+    /// `envelope.missing` when it is no bundle, `trust.owner` and `trust.permissions` when others may
+    /// change the directory, one above it, the envelope or the packed file, `file.archive` for a file
+    /// that is no packed bundle, and what [`Envelope::parse`] refuses.
+    pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
+        let (source, envelope) = Source::open(&location.into())?;
+        Ok(Self {
+            source,
+            envelope,
+            max_size: DEFAULT_MAX_BUNDLE_SIZE,
+            expected: None,
+        })
+    }
+
+    /// A bundle that is in memory already, such as one that is part of a program: its envelope, and
+    /// its files by the paths that the manifest gives them. It is believed no more than one on disk:
+    /// [`Bundle::verify`] makes the same checks.
+    ///
+    /// # Errors
+    ///
+    /// What [`Envelope::parse`] refuses.
+    pub fn from_memory<N: Into<String>, B: Into<Bytes>>(
+        envelope: &[u8],
+        files: impl IntoIterator<Item = (N, B)>,
+    ) -> Result<Self> {
+        let files = files
+            .into_iter()
+            .map(|(path, bytes)| (path.into(), bytes.into()))
+            .collect();
+        Ok(Self {
+            source: Source::Memory(files),
+            envelope: Envelope::parse(envelope)?,
+            max_size: DEFAULT_MAX_BUNDLE_SIZE,
+            expected: None,
+        })
+    }
+
+    /// Sets how much may be read into memory, all files together.
+    #[must_use]
+    pub fn with_max_size(mut self, max_size: ByteSize) -> Self {
+        self.max_size = max_size;
+        self
+    }
+
+    /// Refuses any model but this one when the bundle is verified.
+    #[must_use]
+    pub fn with_expected(mut self, expected: ModelReference) -> Self {
+        self.expected = Some(expected);
+        self
+    }
+
+    /// The envelope: what is signed and who is said to have signed it.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The manifest as the envelope has it, **without any check of signatures or files**: to show to
+    /// a person, never to act on.
+    ///
+    /// # Errors
+    ///
+    /// `manifest.*`, see [`Manifest::parse`].
+    pub fn unverified_manifest(&self) -> Result<Manifest> {
+        Manifest::parse(self.envelope.payload())
+    }
+
+    /// The component's bytes as that manifest describes them, **without any check of signatures**:
+    /// to show a person what the component imports, never to run.
+    ///
+    /// # Errors
+    ///
+    /// `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`.
+    pub fn unverified_component(&self) -> Result<Bytes> {
+        let manifest = self.unverified_manifest()?;
+        self.source
+            .read(
+                &manifest,
+                std::iter::once(manifest.component()),
+                self.max_size,
+            )?
+            .remove(manifest.component().path())
+            .ok_or(Error::Internal("the component"))
+    }
+
+    /// What the system says of the files that the manifest lists, **without any check of signatures**: to
+    /// see whether a bundle that was refused has been changed. Nothing of them is read.
+    #[must_use]
+    pub fn unverified_stamp(&self) -> FilesStamp {
+        match self.unverified_manifest() {
+            Ok(manifest) => self.source.stamp(manifest.all_files()),
+            Err(_) => FilesStamp::default(),
+        }
+    }
+}
