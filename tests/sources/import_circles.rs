@@ -21,22 +21,13 @@ const FOLDERS: &[&str] = &[
     "command-line",
     "guest",
     "host",
-    "manual",
     "signing",
     "tests/src",
     "xtask",
 ];
 
 /// Folders, or files, whose circles are still to be undone. A circle that touches one of them is not refused.
-const NOT_YET_CLEAN: &[&str] = &[
-    "command-line",
-    "guest",
-    "host",
-    "manual",
-    "signing",
-    "tests/src",
-    "xtask",
-];
+const NOT_YET_CLEAN: &[&str] = &["guest", "host/runtime", "tests/src", "xtask"];
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
