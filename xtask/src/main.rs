@@ -83,8 +83,13 @@ enum Command {
     },
     /// Ask the built-in model the questions of its evaluation, through the sandbox; fail below the
     /// bounds
+    ///
+    /// Asks some four thousand questions, prints the table of the model's card, and writes
+    /// guest/models/tiny-vlm/eval/results.json, which tests hold the bundle and the card to. The bounds stand in
+    /// tests/src/accuracy_bounds.rs. Run it after every change of the bundle or the questions, put the table into the
+    /// card, and commit both.
     Eval {
-        /// Ask only one question in so many
+        /// Ask only one question in so many, and write nothing if it is more than one
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         every: u32,
     },
@@ -126,6 +131,8 @@ enum BundledModel {
     },
     /// The model that is built into `ampoule`, with weights from this repository: makes
     /// host/cli/builtin/tiny-vlm anew
+    ///
+    /// Run it after every change of its guest, the kernels, their dependencies or the weights, and commit the result.
     TinyVlm,
 }
 
