@@ -141,6 +141,7 @@ mod trust;
 mod values;
 
 pub use ampoule_units::{ByteSize, Fuel, ParseError, parse_time, text};
+pub use bundle::contract_version::ContractVersion;
 pub use bundle::envelope::{
     ENVELOPE_FILE, Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae,
 };

@@ -75,6 +75,20 @@ fn a_bundle_in_memory_is_verified_and_admitted_like_any_other() {
 }
 
 #[test]
+fn a_contract_that_this_host_does_not_speak_is_for_admission_to_refuse() {
+    let acme = Publisher::new("acme");
+    let other = acme
+        .every_task()
+        .set("/contract", json!("ampoule:model@0.2.0"))
+        .write();
+    let error = load(&host_trusting(&acme), in_memory(&other))
+        .err()
+        .unwrap();
+    assert_eq!(error.code(), "admission.contract", "{error}");
+    assert!(error.to_string().contains("ampoule:model@0.2.0"), "{error}");
+}
+
+#[test]
 fn a_key_that_is_trusted_for_one_model_loads_no_other() {
     let acme = Publisher::new("acme");
     let host = host_for_one_model(&acme);

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::{Serialize, Serializer};
 
+use crate::bundle::contract_version::ContractVersion;
 use crate::values::digest::FileDigest;
 use ampoule_units::{ByteSize, Fuel};
 
-/// The contract between host and guest that this version of Ampoule knows.
+/// The newest contract between host and guest: [`ManifestTemplate`](crate::ManifestTemplate) writes it into
+/// manifests.
 pub const CONTRACT: &str = "ampoule:model@0.1.0";
 
 /// The longest manifest. A file of 60 GiB in chunks of 4 MiB still fits.
@@ -35,7 +37,7 @@ pub struct Manifest {
     pub(crate) created: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) not_after: Option<Timestamp>,
-    pub(crate) contract: String,
+    pub(crate) contract: ContractVersion,
     pub(crate) tasks: Vec<String>,
     pub(crate) component: FileEntry,
     pub(crate) files: Vec<FileEntry>,
@@ -130,9 +132,15 @@ impl Manifest {
         self.not_after
     }
 
-    /// The contract that the component keeps: [`CONTRACT`].
+    /// The contract that the component keeps, as the manifest spells it: `ampoule:model@0.1.0`.
     #[must_use]
     pub fn contract(&self) -> &str {
+        self.contract.as_str()
+    }
+
+    /// The contract that the component keeps. Any version is read; the host decides which ones it speaks.
+    #[must_use]
+    pub fn contract_version(&self) -> &ContractVersion {
         &self.contract
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use semver::Version;
 
+use crate::bundle::contract_version::ContractVersion;
 use crate::bundle::manifest::{
-    CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
+    FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
 };
 use crate::bundle::names::{check_identity, check_interface, check_path};
 use crate::values::digest::FileDigest;
@@ -15,7 +16,7 @@ use crate::values::json::{Fields, ReadError, Result, Value, list, parsed, timest
 use ampoule_units::text;
 use ampoule_units::{ByteSize, Fuel};
 
-/// The most tasks and the most capabilities that one manifest names; the contract has six tasks.
+/// The most tasks, and the most capabilities, that one manifest names. The contract has five tasks.
 const MAX_INTERFACES: usize = 32;
 /// The longest version, in bytes.
 const MAX_VERSION_BYTES: usize = 128;
@@ -57,7 +58,7 @@ impl Manifest {
             release: fields.required("release", Value::positive)?,
             created: fields.required("created", timestamp)?,
             not_after: fields.optional("not_after", timestamp)?,
-            contract: fields.required("contract", contract)?,
+            contract: fields.required("contract", parsed::<ContractVersion>)?,
             tasks: fields.required("tasks", interfaces)?,
             component: fields.required("component", file_entry)?,
             files: fields.required("files", |value, field| list(value, field, file_entry))?,
@@ -140,17 +141,6 @@ fn schema(value: Value, field: &str) -> Result<u64> {
     }
 }
 
-fn contract(value: Value, field: &str) -> Result<String> {
-    let found = value.string(field)?;
-    if found == CONTRACT {
-        return Ok(found);
-    }
-    Err(ReadError::field(
-        field,
-        format!("expected {CONTRACT:?}, found {:?}", text::name(&found)),
-    ))
-}
-
 fn identity(value: Value, field: &str) -> Result<String> {
     let name = value.string(field)?;
     check_identity(&name).map_err(|reason| {
@@ -173,7 +163,6 @@ fn version(value: Value, field: &str) -> Result<Version> {
         })
 }
 
-/// One spelling for each moment: UTC, `Z`, no needless fraction.
 fn interfaces(value: Value, field: &str) -> Result<Vec<String>> {
     let names = list(value, field, |item, field| {
         let name = item.string(field)?;

@@ -1,6 +1,7 @@
 //! The format of a bundle: envelope, manifest and files, in a directory, in one packed file or in memory.
 //!
 //! ```text
+//! contract_version            a version of the contract between host and guest
 //! manifest, manifest_json     the manifest, and reading one
 //! envelope, names             the envelope; names that a manifest may hold
 //! model_pattern, reference    names of models in rules and in requests
@@ -10,6 +11,7 @@
 //! ```
 
 pub(crate) mod archive;
+pub(crate) mod contract_version;
 pub(crate) mod envelope;
 pub(crate) mod file_reader;
 pub(crate) mod manifest;

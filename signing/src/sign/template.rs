@@ -141,7 +141,9 @@ impl ManifestTemplate {
             release: self.release,
             created,
             not_after: self.not_after,
-            contract: CONTRACT.to_owned(),
+            contract: CONTRACT
+                .parse()
+                .map_err(|_| Error::Internal("the contract"))?,
             tasks: self.tasks,
             component: component.entry(),
             files: files.iter().map(FileSize::entry).collect(),

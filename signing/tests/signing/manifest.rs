@@ -333,9 +333,35 @@ fn names_use_one_alphabet() {
 }
 
 #[test]
+fn a_contract_of_another_version_is_read_for_a_host_to_decide_on() {
+    for (contract, minor) in [
+        ("ampoule:model@0.1.0", 1),
+        ("ampoule:model@0.2.0", 2),
+        ("ampoule:model@7.9.1-rc.1", 9),
+    ] {
+        let manifest = parse(&with("/contract", json!(contract))).unwrap();
+        assert_eq!(manifest.contract(), contract);
+        assert_eq!(manifest.contract_version().version().minor, minor);
+        assert_eq!(
+            serde_json::to_value(&manifest).unwrap()["contract"],
+            contract
+        );
+    }
+}
+
+#[test]
 fn schema_contract_version_and_times_have_one_spelling() {
     assert_refused(&with("/schema", json!(2)), "manifest.field", "newer");
-    for contract in ["ampoule:model@0.2.0", "ampoule:model", "wasi:cli@0.2.0", ""] {
+    for contract in [
+        "ampoule:model",
+        "ampoule:model@",
+        "ampoule:model@0.1",
+        "ampoule:model@00.1.0",
+        " ampoule:model@0.1.0",
+        "ampoule:models@0.1.0",
+        "wasi:cli@0.2.0",
+        "",
+    ] {
         assert_refused(
             &with("/contract", json!(contract)),
             "manifest.field",
