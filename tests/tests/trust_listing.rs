@@ -1,4 +1,4 @@
-//! The operator's guide, as a shell runs it.
+//! Listings of the documents for operators and publishers, as a shell runs them.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,8 +9,20 @@
 use std::path::Path;
 use std::process::Command;
 
+use ampoule::Task;
 use ampoule_tests::{Desk, Publisher, ampoule, succeeds, workspace_file};
 use serde_json::json;
+
+/// A shell that runs commands at the desk, with the programs of this repository.
+fn shell(desk: &Desk, commands: &str) -> Command {
+    let program = ampoule();
+    let folder = Path::new(program.get_program()).parent().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    (shell.current_dir(desk.path("")))
+        .args(["-e", "-u", "-c", commands])
+        .env("PATH", folder);
+    shell
+}
 
 #[test]
 fn the_listing_of_the_operators_guide_does_what_it_says() {
@@ -24,15 +36,10 @@ fn the_listing_of_the_operators_guide_does_what_it_says() {
     let commands = listing.strip_prefix("sh\n").unwrap();
     assert_eq!(commands.matches("KEYID").count(), 1);
     let commands = commands.replace("KEYID", &eve.public_key().key_id().to_string());
-    let program = ampoule();
-    let folder = Path::new(program.get_program()).parent().unwrap();
-    let output = Command::new("/bin/sh")
-        .current_dir(desk.path(""))
-        .args(["-e", "-u", "-c", &commands])
-        .env("PATH", folder)
+    let shell = shell(&desk, &commands)
         .env("AMPOULE_TRUST", "trust")
-        .output()
-        .unwrap();
+        .output();
+    let output = shell.unwrap();
     assert!(output.status.success(), "{output:?}");
 
     let listed = succeeds(&desk.trust(&["list"]));
@@ -54,4 +61,42 @@ fn the_listing_of_the_operators_guide_does_what_it_says() {
     assert_eq!(found, ids);
     let ends = keys.iter().filter(|key| key["not_after"].is_string());
     assert_eq!(ends.count(), 1, "bob's");
+}
+
+/// The listings of a shell below a heading of the document.
+fn listings(document: &str, heading: &str) -> String {
+    let text = std::fs::read_to_string(workspace_file(document)).unwrap();
+    let (_, below) = text.split_once(heading).unwrap();
+    let listings = below.split("```").skip(1).step_by(2);
+    listings
+        .filter_map(|listing| listing.strip_prefix("sh\n"))
+        .collect()
+}
+
+#[test]
+fn the_listings_about_publishing_do_what_they_say() {
+    for (document, heading) in [
+        ("docs/publish.md", "# Publishing a model\n"),
+        ("README.md", "\n## Publish\n"),
+    ] {
+        let desk = Desk::new();
+        let acme = Publisher::new("acme");
+        let bundle = acme.every_task().write();
+        std::fs::create_dir(desk.path("my-model")).unwrap();
+        let component = "my-model/component.wasm";
+        std::fs::copy(bundle.path().join("component.wasm"), desk.path(component)).unwrap();
+        // One for each task of this component.
+        let tasks: String = (Task::ALL
+            .iter()
+            .map(|task| format!("--task {} ", task.name())))
+        .collect();
+        let commands = listings(document, heading).replace("--task text-embedding", &tasks);
+        assert!(commands.contains(&tasks), "{commands}");
+        let output = shell(&desk, &commands)
+            .env("AMPOULE_SIGN_PASSWORD", "a password for all of them")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{document}: {output:?}");
+        assert!(desk.path("my-model.ampoule").is_file());
+    }
 }

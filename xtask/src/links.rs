@@ -15,96 +15,68 @@ pub(crate) struct FunctionLink {
     pub(crate) path: String,
 }
 
-/// The links of all Markdown files.
-#[derive(Debug, Default)]
-pub(crate) struct Links {
-    pub(crate) functions: Vec<FunctionLink>,
-    /// Links that lead nowhere, each with its place.
-    pub(crate) problems: Vec<String>,
-}
-
 /// Follows each relative link of each Markdown file below `root`. A link leads to a file or a folder that
 /// exists, to a heading that exists, and where its text is a name in code quotes and its target a Rust
-/// file, to a file that has this name in it.
-pub(crate) fn follow(root: &Path) -> Result<Links> {
+/// file, to a file that has this name in it. Returns the links to functions, and all that is wrong.
+pub(crate) fn follow(root: &Path) -> Result<(Vec<FunctionLink>, Vec<String>)> {
     let mut documents = BTreeMap::new();
     read_documents(root, Path::new(""), &mut documents)?;
-    let mut links = Links::default();
+    let (mut functions, mut problems) = (Vec::new(), Vec::new());
     for (document, text) in &documents {
         for (line, label, target) in links_of(text) {
-            if target.contains(':') {
-                continue;
-            }
             let place = format!("{}:{line}", document.display());
-            if let Err(problem) =
-                links.follow_one(root, &documents, document, &place, label, target)
-            {
-                links.problems.push(format!("{place}: {problem}"));
+            match follow_one(root, &documents, document, label, target) {
+                Ok(None) => {}
+                Ok(Some((name, path))) => functions.push(FunctionLink { place, name, path }),
+                Err(problem) => problems.push(format!("{place}: {problem}")),
             }
         }
     }
-    Ok(links)
+    Ok((functions, problems))
 }
 
-impl Links {
-    fn follow_one(
-        &mut self,
-        root: &Path,
-        documents: &BTreeMap<PathBuf, String>,
-        document: &Path,
-        place: &str,
-        label: &str,
-        target: &str,
-    ) -> Result<(), String> {
-        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-        let path = if file.is_empty() {
-            document.to_owned()
-        } else {
-            resolve(document, file)
-        };
-        if !root.join(&path).exists() {
-            return Err(format!("there is no {}", path.display()));
-        }
-        if let (Some(text), false) = (documents.get(&path), heading.is_empty())
-            && !has_heading(text, heading)
-        {
-            return Err(format!("{} has no heading #{heading}", path.display()));
-        }
-        let name = label
-            .strip_prefix('`')
-            .and_then(|rest| rest.strip_suffix('`'));
-        let Some(name) = name.filter(|name| is_identifier(name)) else {
-            return Ok(());
-        };
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            return Ok(());
-        }
-        let source =
-            std::fs::read_to_string(root.join(&path)).map_err(|error| error.to_string())?;
-        if declares_function(&source, name) {
-            self.functions.push(FunctionLink {
-                place: place.to_owned(),
-                name: name.to_owned(),
-                path: path.display().to_string(),
-            });
-        } else if !words(&source).any(|word| word == name) {
-            return Err(format!("{} has no `{name}`", path.display()));
-        }
-        Ok(())
+/// The name and the file, where the link is one to a function.
+fn follow_one(
+    root: &Path,
+    documents: &BTreeMap<PathBuf, String>,
+    document: &Path,
+    label: &str,
+    target: &str,
+) -> Result<Option<(String, String)>, String> {
+    if target.contains(':') {
+        return Ok(None);
     }
-}
-
-/// True when the source has a function of this name.
-pub(crate) fn declares_function(source: &str, name: &str) -> bool {
-    source.contains(&format!("fn {name}("))
+    let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+    let path = match file {
+        "" => document.to_owned(),
+        _ => resolve(document, file),
+    };
+    let shown = path.display().to_string();
+    if !root.join(&path).exists() {
+        return Err(format!("there is no {shown}"));
+    }
+    if let Some(text) = documents.get(&path)
+        && !heading.is_empty()
+        && !has_heading(text, heading)
+    {
+        return Err(format!("{shown} has no heading #{heading}"));
+    }
+    let name = (label.strip_prefix('`')).and_then(|rest| rest.strip_suffix('`'));
+    let Some(name) = name.filter(|name| shown.ends_with(".rs") && words(name).eq([*name])) else {
+        return Ok(None);
+    };
+    let source = std::fs::read_to_string(root.join(&path)).map_err(|error| error.to_string())?;
+    if source.contains(&format!("fn {name}(")) {
+        Ok(Some((name.to_owned(), shown)))
+    } else if words(&source).any(|word| word == name) {
+        Ok(None)
+    } else {
+        Err(format!("{shown} has no `{name}`"))
+    }
 }
 
 fn words(source: &str) -> impl Iterator<Item = &str> {
     source.split(|c: char| !c.is_alphanumeric() && c != '_')
-}
-
-fn is_identifier(name: &str) -> bool {
-    words(name).count() == 1 && !name.is_empty()
 }
 
 /// Reads all Markdown files, hidden folders and build outputs left out.
@@ -187,8 +159,8 @@ fn has_heading(markdown: &str, anchor: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The links of a document `docs/page.md` in a repository with a test file and another document.
-    fn links(page: &str) -> Links {
+    /// Follows the links of a document `docs/page.md` in a repository with a test file and another document.
+    fn follow(page: &str) -> (Vec<FunctionLink>, Vec<String>) {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in [
             ("docs/page.md", page),
@@ -206,22 +178,24 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        follow(root.path()).unwrap()
+        super::follow(root.path()).unwrap()
     }
 
     #[test]
-    fn links_that_lead_somewhere_hold() {
-        let links = links(
+    fn links_that_lead_somewhere_hold_and_those_to_functions_are_found() {
+        let (functions, problems) = follow(
             "see [a](../README.md), [b](../README.md#what-is-not-promised-this) [c](#page)\n# Page\n\
              [d](../README.md#here), [e](../tests), [f](https://example.org/gone), [`Limits`](../tests/a.rs)\n\
              ```\n[not](a-link.md)\n```\n[`spins`](../tests/a.rs)",
         );
-        assert_eq!(links.problems, [] as [String; 0]);
-        let [function] = &links.functions[..] else {
-            unreachable!("{links:?}");
-        };
-        assert_eq!(function.place, "docs/page.md:7");
-        assert_eq!((&*function.name, &*function.path), ("spins", "tests/a.rs"));
+        assert_eq!(problems, [] as [String; 0]);
+        let (place, name, path) = ("docs/page.md:7", "spins", "tests/a.rs");
+        let expected = [place, name, path].map(str::to_owned);
+        let found: Vec<_> = functions
+            .into_iter()
+            .map(|FunctionLink { place, name, path }| [place, name, path])
+            .collect();
+        assert_eq!(found, [expected]);
     }
 
     #[test]
@@ -234,11 +208,8 @@ mod tests {
             "[`spin`](../tests/a.rs)",
             "[`spins`](../tests/gone.rs)",
         ] {
-            assert_eq!(
-                links(&format!("{link} and more")).problems.len(),
-                1,
-                "{link}"
-            );
+            let (_, problems) = follow(&format!("{link} and more"));
+            assert_eq!(problems.len(), 1, "{link}");
         }
     }
 }

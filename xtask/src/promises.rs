@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use crate::links::{self, FunctionLink, Links};
+use crate::links::{self, FunctionLink};
 use crate::test_report::{RanTest, TestReport, TestResult};
 use crate::workspace::Workspace;
 
@@ -76,24 +76,33 @@ pub(crate) fn write(workspace: &Workspace) -> Result<()> {
 /// How many links to tests there are, and all that is wrong.
 fn check_documents(root: &Path, report: Option<&TestReport>) -> Result<(usize, Vec<String>)> {
     let table = Table::read(root)?;
-    let Links {
-        functions,
-        mut problems,
-    } = links::follow(root)?;
-    problems.extend(table.doubled_or_empty());
+    let (links, mut problems) = links::follow(root)?;
     if std::fs::read_to_string(root.join(PAGE)).ok() != Some(table.page()) {
         problems.push(format!(
             "{PAGE} is not what {TABLE} makes: run `cargo xtask promises --write`"
         ));
     }
-    let mut tests = table.tests();
-    problems.extend(tests.iter().filter_map(|test| missing(root, test)));
-    // The page is the table once more.
-    tests.extend((functions.into_iter()).filter(|link| !link.place.starts_with(PAGE)));
-    if let Some(report) = report {
-        problems.extend(tests.iter().filter_map(|test| not_passed(report, test)));
+    let mut ids = BTreeSet::new();
+    for promise in table.subject.iter().flat_map(|subject| &subject.promise) {
+        let Promise { id, tests, .. } = promise;
+        if !ids.insert(id) {
+            problems.push(format!("{TABLE}: {id} stands twice"));
+        }
+        if tests.values().all(Vec::is_empty) {
+            problems.push(format!("{TABLE}: no test keeps {id}"));
+        }
+        for (name, path) in promise.tests() {
+            // The page has a link to it, which was followed.
+            let is_link = |link: &FunctionLink| link.name == *name && link.path == *path;
+            if !links.iter().any(is_link) {
+                problems.push(format!("{TABLE}: {id}: {path} has no test `{name}`"));
+            }
+        }
     }
-    Ok((tests.len(), problems))
+    if let Some(report) = report {
+        problems.extend(links.iter().filter_map(|link| not_passed(report, link)));
+    }
+    Ok((links.len(), problems))
 }
 
 impl Table {
@@ -101,41 +110,6 @@ impl Table {
         let text = std::fs::read_to_string(root.join(TABLE))
             .with_context(|| format!("cannot read {TABLE}"))?;
         toml::from_str(&text).with_context(|| format!("{TABLE} is not a table of promises"))
-    }
-
-    fn promises(&self) -> impl Iterator<Item = &Promise> {
-        self.subject.iter().flat_map(|subject| &subject.promise)
-    }
-
-    fn tests(&self) -> Vec<FunctionLink> {
-        let tests_of = |promise: &Promise| {
-            let link = |(name, path): (&String, &String)| FunctionLink {
-                place: format!("{TABLE}: {}", promise.id),
-                name: name.clone(),
-                path: path.clone(),
-            };
-            promise.tests().map(link).collect::<Vec<_>>()
-        };
-        self.promises().flat_map(tests_of).collect()
-    }
-
-    /// Ids that stand twice, and promises that no test keeps.
-    fn doubled_or_empty(&self) -> Vec<String> {
-        let mut seen = BTreeSet::new();
-        let ids = (self.subject.iter().map(|subject| &subject.id))
-            .chain(self.promises().map(|promise| &promise.id));
-        let doubled = ids
-            .filter(|id| !seen.insert(*id))
-            .map(|id| format!("{TABLE}: {id} stands twice"));
-        let empty = (self
-            .promises()
-            .filter(|promise| promise.tests().next().is_none()))
-        .map(|promise| format!("{TABLE}: no test keeps {}", promise.id));
-        doubled
-            .collect::<Vec<_>>()
-            .into_iter()
-            .chain(empty)
-            .collect()
     }
 
     /// The table for readers, in Markdown.
@@ -177,27 +151,16 @@ impl Promise {
     }
 }
 
-fn missing(root: &Path, test: &FunctionLink) -> Option<String> {
-    let FunctionLink { place, name, path } = test;
-    match std::fs::read_to_string(root.join(path)) {
-        Err(_) => Some(format!("{place}: there is no file {path}")),
-        Ok(source) if links::declares_function(&source, name) => None,
-        Ok(_) => Some(format!("{place}: {path} has no test `{name}`")),
-    }
-}
-
 fn not_passed(report: &TestReport, test: &FunctionLink) -> Option<String> {
     let FunctionLink { place, name, path } = test;
-    let mut runs = report
-        .tests
-        .iter()
-        .filter(|run| is_run_of(run, name, path))
-        .peekable();
-    if runs.peek().is_none() {
+    let mut runs = (report.tests.iter()).filter(|run| is_run_of(run, name, path));
+    let Some(first) = runs.next() else {
         return Some(format!("{place}: `{name}` in {path} did not run"));
-    }
-    let run = runs.find(|run| run.result != TestResult::Passed)?;
-    Some(format!("{place}: `{name}` in {path} is {:?}", run.result))
+    };
+    let bad = std::iter::once(first)
+        .chain(runs)
+        .find(|run| run.result != TestResult::Passed)?;
+    Some(format!("{place}: `{name}` in {path} is {:?}", bad.result))
 }
 
 /// True when `run` is the function `name` in the file `path`: a file of the crate whose root is the run's
@@ -232,131 +195,124 @@ mod tests {
         id = \"deadline\"
         sentence = \"A guest that spins is stopped.\"
         [subject.promise.tests]
-        \"tests/tests/hostile.rs\" = [\"a_spinning_guest_is_stopped\"]
+        \"tests/hostile.rs\" = [\"a_spinning_guest_is_stopped\"]
     ";
 
-    /// A repository with this table, the page made of it, a document and one file of tests.
-    fn repository(table: &str) -> tempfile::TempDir {
+    /// What is wrong with a repository that has this table, the page made of `made_of`, a document with a link to
+    /// another test, and a file of both tests.
+    fn problems(table: &str, made_of: &str, report: Option<&TestReport>) -> Vec<String> {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["docs", "tests/tests"] {
-            std::fs::create_dir_all(root.path().join(folder)).unwrap();
-        }
         let source = "#[test]\nfn a_spinning_guest_is_stopped() {}\n#[test]\nfn another() {}\n";
-        let page = toml::from_str::<Table>(table).unwrap().page();
         for (path, text) in [
             (TABLE, table),
-            (PAGE, &page),
-            ("SECURITY.md", "[`another`](tests/tests/hostile.rs)"),
-            ("tests/tests/hostile.rs", source),
+            (PAGE, &toml::from_str::<Table>(made_of).unwrap().page()),
+            ("SECURITY.md", "[`another`](tests/hostile.rs)"),
+            ("tests/hostile.rs", source),
         ] {
-            std::fs::write(root.path().join(path), text).unwrap();
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
-        root
+        check_documents(root.path(), report).unwrap().1
     }
 
-    fn report(tests: &[(&str, TestResult)]) -> TestReport {
-        let tests = tests.iter().map(|(name, result)| RanTest {
-            target: "tests/tests/hostile.rs".to_owned(),
-            name: (*name).to_owned(),
-            result: *result,
-        });
-        TestReport {
-            tests: tests.collect(),
+    fn run(target: &str, name: &str, result: TestResult) -> RanTest {
+        RanTest {
+            target: target.to_owned(),
+            name: name.to_owned(),
+            result,
         }
-    }
-
-    fn problems(table: &str, report: Option<&TestReport>) -> Vec<String> {
-        check_documents(repository(table).path(), report).unwrap().1
     }
 
     #[test]
-    fn a_promise_whose_test_passed_holds() {
-        let passed =
-            ["a_spinning_guest_is_stopped", "another"].map(|name| (name, TestResult::Passed));
-        assert_eq!(problems(KEPT, Some(&report(&passed))), [] as [String; 0]);
-    }
-
-    #[test]
-    fn a_test_of_the_table_or_a_document_that_did_not_run_or_pass_fails() {
-        let other = ("another", TestResult::Passed);
-        for tests in [
-            vec![other],
-            vec![
-                other,
-                ("not_a_spinning_guest_is_stopped", TestResult::Passed),
-            ],
-            vec![other, ("a_spinning_guest_is_stopped", TestResult::Failed)],
-            vec![other, ("a_spinning_guest_is_stopped", TestResult::Ignored)],
-            vec![("a_spinning_guest_is_stopped", TestResult::Passed)],
+    fn a_test_of_the_table_or_a_document_has_to_run_and_pass() {
+        use TestResult::{Failed, Ignored, Passed};
+        let spinning = "a_spinning_guest_is_stopped";
+        for (tests, count) in [
+            (vec![("another", Passed), (spinning, Passed)], 0),
+            (vec![(spinning, Passed)], 1),
+            (vec![("another", Passed)], 1),
+            (vec![("another", Passed), (spinning, Failed)], 1),
+            (vec![("another", Passed), (spinning, Ignored)], 1),
+            (
+                vec![
+                    ("another", Passed),
+                    ("not_a_spinning_guest_is_stopped", Passed),
+                ],
+                1,
+            ),
         ] {
-            assert_eq!(problems(KEPT, Some(&report(&tests))).len(), 1, "{tests:?}");
+            let tests = tests
+                .iter()
+                .map(|(name, result)| run("tests/hostile.rs", name, *result));
+            let report = TestReport {
+                tests: tests.collect(),
+            };
+            let problems = problems(KEPT, KEPT, Some(&report));
+            assert_eq!(problems.len(), count, "{report:?}: {problems:?}");
         }
     }
 
     #[test]
-    fn a_promise_without_a_test_that_exists_fails() {
+    fn a_promise_needs_a_test_that_exists_an_id_of_its_own_and_a_line_of_the_page() {
         let test = "[\"a_spinning_guest_is_stopped\"]";
-        for (table, why) in [
-            (KEPT.replace(test, "[]"), "no test keeps deadline"),
-            (KEPT.replace(test, "[\"renamed_since\"]"), "has no test"),
-            (KEPT.replace("hostile.rs", "gone.rs"), "there is no file"),
-            (KEPT.replace("deadline", "stopped"), "stands twice"),
+        let twice = &format!(
+            "{KEPT}{}",
+            &KEPT[KEPT.find("[[subject.promise]]").unwrap()..]
+        );
+        for (table, made_of, why) in [
+            (&KEPT.replace(test, "[]"), None, "no test keeps deadline"),
+            (
+                &KEPT.replace(test, "[\"test\"]"),
+                None,
+                "has no test `test`",
+            ),
+            (
+                &KEPT.replace("hostile", "gone"),
+                None,
+                "there is no tests/gone.rs",
+            ),
+            (twice, None, "deadline stands twice"),
+            (&KEPT.replace("spins", "sleeps"), Some(KEPT), "is not what"),
         ] {
-            let problems = problems(&table, None);
+            let problems = problems(table, made_of.unwrap_or(table), None);
             assert!(
                 problems.iter().any(|problem| problem.contains(why)),
-                "{problems:?}"
+                "{why}: {problems:?}"
             );
         }
     }
 
     #[test]
-    fn a_page_that_is_not_the_tables_fails() {
-        let root = repository(KEPT);
-        std::fs::write(root.path().join(PAGE), "# Promises\n").unwrap();
-        let problems = check_documents(root.path(), None).unwrap().1;
-        assert_eq!(problems.len(), 1, "{problems:?}");
-    }
-
-    #[test]
     fn a_test_is_known_by_its_name_its_file_and_its_crate() {
+        let unit = "signing/src/lib.rs";
         for (target, name, path, is_it) in [
             (
-                "signing/src/lib.rs",
+                unit,
                 "envelope::tests::flipped",
                 "signing/src/envelope.rs",
                 true,
             ),
             (
-                "signing/src/lib.rs",
+                unit,
                 "envelope::tests::flipped",
                 "signing/src/key.rs",
                 false,
             ),
             (
-                "signing/src/lib.rs",
+                unit,
                 "envelope::tests::flipped",
                 "host/src/envelope.rs",
                 false,
             ),
             (
-                "signing/src/lib.rs",
+                unit,
                 "envelope::tests::flipped_twice",
                 "signing/src/envelope.rs",
                 false,
             ),
-            (
-                "signing/src/lib.rs",
-                "a::b::tests::flipped",
-                "signing/src/a/b/mod.rs",
-                true,
-            ),
-            (
-                "signing/src/lib.rs",
-                "tests::flipped",
-                "signing/src/lib.rs",
-                true,
-            ),
+            (unit, "a::b::tests::flipped", "signing/src/a/b/mod.rs", true),
+            (unit, "tests::flipped", "signing/src/lib.rs", true),
             (
                 "tests/tests/hostile/main.rs",
                 "time::flipped",
@@ -370,11 +326,7 @@ mod tests {
                 true,
             ),
         ] {
-            let run = RanTest {
-                target: target.to_owned(),
-                name: name.to_owned(),
-                result: TestResult::Passed,
-            };
+            let run = run(target, name, TestResult::Passed);
             assert_eq!(is_run_of(&run, "flipped", path), is_it, "{name} in {path}");
         }
     }
