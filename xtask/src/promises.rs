@@ -122,21 +122,27 @@ impl Table {
             let Subject {
                 id, title, layer, ..
             } = subject;
-            let intro = subject.intro.as_deref().unwrap_or_default();
+            let intro = subject
+                .intro
+                .as_deref()
+                .map_or_else(String::new, |intro| format!("\n{intro}"));
             _ = writeln!(
                 page,
-                "\n<a id=\"{id}\"></a>\n\n## {title}\n\nLayer: {layer}.\n{intro}"
+                "\n<a id=\"{id}\"></a>\n\n## {title}\n\nLayer: {layer}.{intro}"
             );
             for promise in &subject.promise {
                 let Promise { id, sentence, .. } = promise;
-                let note = promise.note.as_deref().unwrap_or_default();
+                let note = promise
+                    .note
+                    .as_deref()
+                    .map_or_else(String::new, |note| format!(" {note}"));
                 let tests: Vec<_> = (promise.tests())
                     .map(|(name, path)| format!("[`{name}`](../{path})"))
                     .collect();
                 let tests = tests.join(",\n  ");
                 _ = writeln!(
                     page,
-                    "\n* <a id=\"{id}\"></a>**{sentence}** {note}\n  Tests: {tests}."
+                    "\n* <a id=\"{id}\"></a>**{sentence}**{note}\n  Tests: {tests}."
                 );
             }
         }
