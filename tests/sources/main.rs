@@ -1,4 +1,5 @@
-//! Rules that the repository's Rust sources keep: comments open plainly, and files import each other in no circle.
+//! Rules that the sources and documents keep: comments open plainly, files import each other in no circle, and
+//! the first documents are short.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -9,5 +10,6 @@
 )]
 
 mod comment_openers;
+mod documents;
 mod import_circles;
 mod rust_files;

@@ -16,8 +16,8 @@ pub(crate) struct FunctionLink {
 }
 
 /// Follows each relative link of each Markdown file below `root`. A link leads to a file or a folder that
-/// exists, to a heading that exists, and where its text is a name in code quotes and its target a Rust
-/// file, to a file that has this name in it. Returns the links to functions, and all that is wrong.
+/// exists, to a heading that exists, and if its text is a name in code quotes and its target a Rust
+/// file, to a file that has this name in it. Returns the links to functions, and all problems.
 pub(crate) fn follow(root: &Path) -> Result<(Vec<FunctionLink>, Vec<String>)> {
     let mut documents = BTreeMap::new();
     read_documents(root, Path::new(""), &mut documents)?;
@@ -35,7 +35,7 @@ pub(crate) fn follow(root: &Path) -> Result<(Vec<FunctionLink>, Vec<String>)> {
     Ok((functions, problems))
 }
 
-/// The name and the file, where the link is one to a function.
+/// Returns the name and the file of a link to a function.
 fn follow_one(
     root: &Path,
     documents: &BTreeMap<PathBuf, String>,

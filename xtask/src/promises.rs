@@ -47,7 +47,7 @@ struct Subject {
 struct Promise {
     id: String,
     sentence: String,
-    /// Where the promise ends, or how it is tested.
+    /// The end of the promise, or its way of being tested.
     note: Option<String>,
     /// The names of the tests, by their file from the repository's root.
     tests: BTreeMap<String, Vec<String>>,
@@ -73,7 +73,7 @@ pub(crate) fn write(workspace: &Workspace) -> Result<()> {
         .with_context(|| format!("cannot write {PAGE}"))
 }
 
-/// How many links to tests there are, and all that is wrong.
+/// Returns the number of links to tests, and all problems.
 fn check_documents(root: &Path, report: Option<&TestReport>) -> Result<(usize, Vec<String>)> {
     let table = Table::read(root)?;
     let (links, mut problems) = links::follow(root)?;
@@ -204,7 +204,7 @@ mod tests {
         \"tests/hostile.rs\" = [\"a_spinning_guest_is_stopped\"]
     ";
 
-    /// What is wrong with a repository that has this table, the page made of `made_of`, a document with a link to
+    /// Lists the problems of a repository with this table, the page made of `made_of`, a document with a link to
     /// another test, and a file of both tests.
     fn problems(table: &str, made_of: &str, report: Option<&TestReport>) -> Vec<String> {
         let root = tempfile::tempdir().unwrap();
