@@ -15,7 +15,7 @@ use crate::cap_options::CapOptions;
 pub struct DelegationOptions {
     /// How many different keys have to sign. Unless it was set before, one; for a model that gets a rule
     /// of its own, as many as for the publisher's others.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threshold)]
     threshold: Option<NonZeroU32>,
     /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z, or `none`. A key that
     /// was trusted before keeps its own unless this is given.
@@ -51,6 +51,16 @@ impl DelegationOptions {
         let caps = self.caps.apply(delegation.caps().clone());
         delegation.with_validity(validity).with_caps(caps)
     }
+}
+
+/// Reads the number of keys that have to sign.
+///
+/// # Errors
+///
+/// For another text than that of a whole number above 0.
+pub fn parse_threshold(text: &str) -> Result<NonZeroU32, ParseError> {
+    text.parse()
+        .map_err(|_| ParseError("expected a number of keys, 1 or more".to_owned()))
 }
 
 fn changed(before: Validity, first: Option<Bound>, last: Option<Bound>) -> Validity {

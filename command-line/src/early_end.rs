@@ -1,7 +1,10 @@
 //! The end of a command whose line does not parse, or asks only for help or the version.
 
+use std::ffi::OsString;
+
 use ampoule_units::text;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 use serde_json::{Value, json};
 
 /// The code of whatever is wrong with a command line.
@@ -26,8 +29,15 @@ pub enum EarlyEnd {
     },
 }
 
-impl From<&clap::Error> for EarlyEnd {
-    fn from(error: &clap::Error) -> Self {
+impl EarlyEnd {
+    /// Makes of what clap says of the `words` of this process an answer or a refusal. A refused value that came from a
+    /// variable is told with the name of the variable: nobody finds it on the command line.
+    #[must_use]
+    pub fn new(
+        error: &clap::Error,
+        program: &Command,
+        words: impl IntoIterator<Item = OsString>,
+    ) -> Self {
         let rendered = error.to_string();
         let shown = rendered.trim_end();
         match error.kind() {
@@ -46,11 +56,62 @@ impl From<&clap::Error> for EarlyEnd {
                 code: USAGE,
                 message: "expected a command; see --help".to_owned(),
             },
-            _ => Self::Refusal {
-                code: USAGE,
-                message: one_line(shown.trim_start_matches("error: ")),
-            },
+            _ => {
+                let message = one_line(shown.trim_start_matches("error: "));
+                let message = match variable_of(error, program, words) {
+                    Some(variable) => format!("the variable {variable}: {message}"),
+                    None => message,
+                };
+                Self::Refusal {
+                    code: USAGE,
+                    message,
+                }
+            }
         }
+    }
+}
+
+/// Returns the name of the variable that holds the value which `error` refuses; `None` where the value stands on the
+/// command line.
+fn variable_of(
+    error: &clap::Error,
+    program: &Command,
+    words: impl IntoIterator<Item = OsString>,
+) -> Option<String> {
+    let refused = match error.get(ContextKind::InvalidArg)? {
+        // `--timeout <TIME>`
+        ContextValue::String(argument) => argument.split([' ', '=']).next()?,
+        _ => return None,
+    };
+    let option = refused.strip_prefix("--")?;
+    let is_given = words.into_iter().any(|word| {
+        let word = word.to_string_lossy();
+        word == refused
+            || word
+                .strip_prefix(refused)
+                .is_some_and(|rest| rest.starts_with('='))
+    });
+    if is_given
+        || !matches!(
+            error.kind(),
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation
+        )
+    {
+        return None;
+    }
+    variable_for(program, option)
+}
+
+/// Looks for the variable of an option, in a program's own options and those of its commands.
+fn variable_for(command: &Command, option: &str) -> Option<String> {
+    let own = command
+        .get_arguments()
+        .find(|argument| argument.get_long() == Some(option));
+    match own.and_then(Arg::get_env) {
+        Some(variable) => Some(variable.to_string_lossy().into_owned()),
+        None => command
+            .get_subcommands()
+            .find_map(|below| variable_for(below, option)),
     }
 }
 
@@ -74,8 +135,8 @@ mod tests {
         let command = clap::Command::new("x")
             .arg(clap::Arg::new("image").long("image").required(true))
             .arg(clap::Arg::new("text").required(true));
-        let error = command.try_get_matches_from(["x"]).unwrap_err();
-        let message = match EarlyEnd::from(&error) {
+        let error = command.clone().try_get_matches_from(["x"]).unwrap_err();
+        let message = match EarlyEnd::new(&error, &command, ["x".into()]) {
             EarlyEnd::Refusal {
                 code: "usage.arguments",
                 message,

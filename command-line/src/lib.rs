@@ -48,7 +48,7 @@ mod roff_text;
 pub use answer::Answer;
 pub use cap_options::CapOptions;
 pub use confirm::is_answered_yes;
-pub use delegation_options::DelegationOptions;
+pub use delegation_options::{DelegationOptions, parse_threshold};
 pub use early_end::EarlyEnd;
 pub use exit_code::{EXIT_STATUSES, ExitStatus, exit_code_for};
 pub use json_line::to_json_line;

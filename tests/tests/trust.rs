@@ -203,6 +203,14 @@ fn a_limit_on_the_command_line_of_trust_is_refused() {
         "64MiB",
     ];
     assert_fails(&desk.trust(&add), "usage.arguments", 2);
+    let none = ["add", "--publisher", "acme", "acme.pub", "--threshold", "0"];
+    let refused = desk.trust(&none);
+    assert_fails(&refused, "usage.arguments", 2);
+    let text = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(
+        text.contains("expected a number of keys, 1 or more"),
+        "{text}"
+    );
     assert!(!desk.path("trust").exists());
 }
 

@@ -3,13 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use ampoule::{Capability, RequestLimits};
+use ampoule::RequestLimits;
 use ampoule_command_line::{CompletionsOptions, JSON_VARIABLE, ManOptions, parse_switch};
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::limit_options::{LimitOptions, Resolution};
+use crate::host_options::{CacheOptions, HostOptions, OnHost};
 use crate::lower_limits::{self, LOWERING};
 use crate::model_option::{ExpectOption, ModelOption};
 use crate::prompt::{AnswerOptions, PromptOptions};
@@ -47,45 +46,6 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// The directory that keeps compiled models; by default `ampoule` in the user's cache directory.
-    #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
-    pub(crate) cache: Option<PathBuf>,
-
-    /// Keep no compiled model, and take none that is kept, whatever directory is named.
-    #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = parse_switch, num_args = 0)]
-    pub(crate) no_cache: bool,
-
-    /// Let the same request give the same bits for the same fuel, on every machine: clocks stand still,
-    /// random numbers are always the same, arithmetic is slower.
-    #[arg(long, global = true, env = "AMPOULE_DETERMINISTIC", value_parser = parse_switch, num_args = 0)]
-    pub(crate) deterministic: bool,
-
-    /// What guests' clocks are rounded down to, from 1us to 1s; by default 1ms. A finer clock tells a guest
-    /// more about what else this machine does.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        env = "AMPOULE_CLOCK_RESOLUTION"
-    )]
-    pub(crate) clock_resolution: Option<Resolution>,
-
-    /// Let models have a capability that name it in their signed manifest; may be repeated. host-kernels:
-    /// this program multiplies matrices for them, outside the sandbox, which is faster.
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "AMPOULE_ALLOW",
-        value_delimiter = ','
-    )]
-    pub(crate) allow: Vec<Capability>,
-
-    /// How many threads multiply for models that have host-kernels, all together [default: each guest's
-    /// own].
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_KERNEL_THREADS")]
-    pub(crate) kernel_threads: Option<usize>,
-
     /// Take bundles, keys, trust and state that others than you and root could have changed: with a
     /// warning, instead of refusing them. The configuration file cannot say this.
     #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = parse_switch, num_args = 0)]
@@ -94,9 +54,6 @@ pub(crate) struct Arguments {
     /// A TOML file with the same settings as these options; options and variables come first.
     #[arg(long, global = true, value_name = "FILE", env = "AMPOULE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) limits: LimitOptions,
 
     /// Those of [`LOWERING`] that stand on the command line itself, and not in a variable.
     #[arg(skip)]
@@ -114,103 +71,92 @@ impl Arguments {
     ) -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(words)?;
-        if let Some(option) = limit_given_to_trust(&matches) {
-            let message = format!(
-                "--{option} is a limit of this host's and says nothing about trust; the caps on what \
-                 a publisher's models may ask for begin with --cap-"
-            );
-            return Err(command.error(ErrorKind::ArgumentConflict, message));
-        }
         let mut arguments =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        let levels = levels(&matches);
-        let is_given = |option: &&str| is_on_command_line(&levels, option);
-        arguments.lowering = LOWERING.into_iter().filter(is_given).collect();
+        if let Some((_, command)) = matches.subcommand() {
+            let is_given = |option: &&str| is_on_command_line(command, option);
+            arguments.lowering = LOWERING.into_iter().filter(is_given).collect();
+        }
         Ok(arguments)
+    }
+
+    /// Returns the options of the host that the command makes, if it makes one.
+    pub(crate) fn host(&self) -> Option<&HostOptions> {
+        match &self.command {
+            Command::Ask(on) => Some(&on.host),
+            Command::Classify(on) => Some(&on.host),
+            Command::Embed(on) => Some(&on.host),
+            Command::Tokenize(on) => Some(&on.host),
+            Command::Inspect(on) | Command::Verify(on) => Some(&on.host),
+            Command::Bench(on) => Some(&on.host),
+            Command::Cache(_) | Command::Trust(_) | Command::Man(_) | Command::Completions(_) => {
+                None
+            }
+        }
+    }
+
+    /// Returns the options that say where compiled models are kept, if the command has them.
+    pub(crate) fn cache(&self) -> Option<&CacheOptions> {
+        match &self.command {
+            Command::Cache(command) => Some(&command.options),
+            _ => self.host().map(|host| &host.cache),
+        }
     }
 
     /// Returns what the options of this call ask for instead of what the model does. A variable and the
     /// configuration file hold the operator's caps, and so do the options where nothing is asked of a model.
     pub(crate) fn for_this_call(&self) -> RequestLimits {
-        match self.command {
+        match &self.command {
             Command::Ask(_)
             | Command::Classify(_)
             | Command::Embed(_)
             | Command::Tokenize(_)
-            | Command::Bench(_) => lower_limits::of_call(&self.limits, &self.lowering),
+            | Command::Bench(_) => self.host().map_or_else(RequestLimits::default, |host| {
+                lower_limits::of_call(&host.limits, &self.lowering)
+            }),
             _ => RequestLimits::default(),
         }
     }
 }
 
-/// A limit that stands on the command line of `trust`, where it would mean nothing. Variables and the
-/// configuration file are for all commands, and may have them.
-fn limit_given_to_trust(matches: &ArgMatches) -> Option<String> {
-    if matches.subcommand_name() != Some("trust") {
-        return None;
-    }
-    let levels = levels(matches);
-    let limits = LimitOptions::augment_args(clap::Command::new("limits"));
-    let mut options = limits.get_arguments();
-    options
-        .find(|option| is_on_command_line(&levels, option.get_id().as_str()))
-        .and_then(|option| option.get_long())
-        .map(str::to_owned)
-}
-
-/// Returns the matches of each level of commands, the program's own first.
-fn levels(matches: &ArgMatches) -> Vec<&ArgMatches> {
-    let mut levels = vec![matches];
-    let mut last = matches;
-    while let Some((_, below)) = last.subcommand() {
-        levels.push(below);
-        last = below;
-    }
-    levels
-}
-
-/// An option that every command has may stand at any level.
-fn is_on_command_line(levels: &[&ArgMatches], id: &str) -> bool {
-    levels
-        .iter()
-        .any(|level| level.value_source(id) == Some(ValueSource::CommandLine))
+/// Tells whether an option that the command has stands on the command line, and not in a variable.
+fn is_on_command_line(command: &ArgMatches, id: &str) -> bool {
+    command.try_contains_id(id).unwrap_or(false)
+        && command.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ask something, about pictures or without any; the answer comes as it is written.
     #[command(after_help = "Example:\n  ampoule ask --image photo.jpg \"What is in the picture?\"")]
-    Ask(PromptOptions),
+    Ask(Box<OnHost<PromptOptions>>),
     /// Say what a picture shows, in the model's labels.
     #[command(after_help = "Example:\n  ampoule classify --image photo.jpg --top-k 3")]
-    Classify(ClassifyCommand),
+    Classify(Box<OnHost<ClassifyCommand>>),
     /// Turn texts, or pictures, into vectors.
     #[command(
         after_help = "Example:\n  ampoule embed --model models/minilm --trust trust \"Where is the library?\""
     )]
-    Embed(EmbedCommand),
+    Embed(Box<OnHost<EmbedCommand>>),
     /// Show the tokens that a model makes of texts.
     #[command(
         after_help = "Example:\n  ampoule tokenize --model models/minilm --trust trust \"Where is the library?\""
     )]
-    Tokenize(TextCommand),
+    Tokenize(Box<OnHost<TextCommand>>),
     /// Show what a bundle is, who signed it, what it asks for and what it really imports.
     #[command(after_help = "Example:\n  ampoule inspect models/minilm --trust trust")]
-    Inspect(BundleCommand),
+    Inspect(Box<OnHost<BundleCommand>>),
     /// Exit with status 0 only if every file of the bundle is as it was signed and this host would run it.
     #[command(after_help = "Example:\n  ampoule verify models/minilm --trust trust")]
-    Verify(BundleCommand),
+    Verify(Box<OnHost<BundleCommand>>),
     /// Measure what a model costs here: to load it, to make sandboxes of it and, with a prompt, to answer.
     #[command(
         after_help = "Example:\n  ampoule bench models/minilm --trust trust\n  ampoule bench --image \
                       photo.jpg --prompt \"What is in the picture?\" --runs 20"
     )]
-    Bench(BenchCommand),
+    Bench(Box<OnHost<BenchCommand>>),
     /// Look after the compiled models that are kept on this machine.
-    #[command(
-        subcommand,
-        after_help = "Example:\n  ampoule cache list\n  ampoule cache clear"
-    )]
+    #[command(after_help = "Example:\n  ampoule cache list\n  ampoule cache clear")]
     Cache(CacheCommand),
     /// Say whose models this host runs.
     #[command(
@@ -233,8 +179,17 @@ pub(crate) enum Command {
     Completions(CompletionsOptions),
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CacheCommand {
+    #[command(subcommand)]
+    pub(crate) action: CacheAction,
+
+    #[command(flatten)]
+    options: CacheOptions,
+}
+
 #[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
+pub(crate) enum CacheAction {
     /// List the entries, as they say themselves.
     #[command(after_help = "Example:\n  ampoule cache list --json")]
     List,
@@ -334,37 +289,27 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_not_taken_for_a_cap() {
-        let add = ["trust", "add", "--publisher", "acme", "acme.pub"];
-        let read = |before: &[&str], after: &[&str]| {
-            Arguments::read_from([&["ampoule"], before, &add, after].concat())
-        };
-        assert!(read(&[], &["--cap-memory", "64MiB"]).is_ok());
-        for limit in [
-            ["--memory", "64MiB"],
-            ["--timeout", "2s"],
-            ["--fuel", "7"],
-            ["--output-bytes", "1MiB"],
-            ["--idle-timeout", "2s"],
-            ["--init-memory", "64MiB"],
-            ["--init-timeout", "2s"],
-            ["--init-fuel", "7"],
-            ["--texts", "1"],
-        ] {
-            for refused in [read(&[], &limit), read(&limit, &[])] {
-                let message = refused.unwrap_err().to_string();
-                assert!(
-                    message.contains(limit[0]) && message.contains("--cap-"),
-                    "{message}"
-                );
-            }
+    fn a_limit_of_the_host_is_no_option_of_trust() {
+        let add = ["ampoule", "trust", "add", "--publisher", "acme", "acme.pub"];
+        let read = |more: &[&str]| Arguments::read_from([&add, more].concat());
+        assert!(read(&["--cap-memory", "64MiB"]).is_ok());
+        let limits = HostOptions::augment_args(clap::Command::new("host"));
+        let options = limits
+            .get_arguments()
+            .filter_map(|option| option.get_long());
+        let mut count = 0;
+        for option in options {
+            let option = format!("--{option}");
+            let message = read(&[&option, "7"]).unwrap_err().to_string();
+            assert!(
+                message.starts_with(&format!("error: unexpected argument '{option}'")),
+                "{message}"
+            );
+            count += 1;
         }
-        let list = [
-            &["ampoule", "trust", "root", "install", "r"][..],
-            &["--fuel", "7"],
-        ]
-        .concat();
-        assert!(Arguments::read_from(list).is_err());
+        assert!(count > 20);
+        let message = read(&["--memory", "64MiB"]).unwrap_err().to_string();
+        assert!(message.contains("'--cap-memory'"), "{message}");
         assert!(Arguments::read_from(["ampoule", "verify", "--memory", "64MiB"]).is_ok());
     }
 }

@@ -17,150 +17,130 @@ use serde::{Deserialize, Deserializer, de};
 pub(crate) struct LimitOptions {
     /// The preset for all limits that nothing else sets. strict is for models and requests of strangers: 1 MiB an
     /// image, 100MiB a sandbox, for loading too, and half a second between two chunks.
-    #[arg(
-        long = "limits",
-        global = true,
-        value_name = "PRESET",
-        env = "AMPOULE_LIMITS"
-    )]
+    #[arg(long = "limits", value_name = "PRESET", env = "AMPOULE_LIMITS")]
     pub(crate) preset: Option<Preset>,
 
     /// The most memory that one sandbox may ask for, such as 256MiB. Given with a call: the most that it gets,
     /// though the model asks for more.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_MEMORY")]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) memory: Option<ByteSize>,
 
     /// The longest that one request may ask to take, such as 5s or 500ms. Given with a call: the longest that it
     /// takes, though the model asks for more.
-    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
+    #[arg(long, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) timeout: Option<TimeLimit>,
 
     /// The most fuel (WebAssembly operators, and bytes that some of them move) that one request may ask for. Given
     /// with a call: the most that it gets, though the model asks for more.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_FUEL")]
+    #[arg(long, value_name = "N", env = "AMPOULE_FUEL")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) fuel: Option<Fuel>,
 
     /// The most that a model may ask to hand over in one call.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_OUTPUT_BYTES")]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_OUTPUT_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) output_bytes: Option<ByteSize>,
 
     /// The most chunks of one generation.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_CHUNKS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_CHUNKS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) chunks: Option<u32>,
 
     /// The longest that a generation waits for its text to be taken [default: as long as the request may
     /// take].
-    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
+    #[arg(long, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) idle_timeout: Option<TimeLimit>,
 
     /// The most memory that loading a model may ask for.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_memory: Option<ByteSize>,
 
     /// The longest that loading a model may ask to take.
-    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
+    #[arg(long, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_timeout: Option<TimeLimit>,
 
     /// The most fuel that loading a model may ask for.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_INIT_FUEL")]
+    #[arg(long, value_name = "N", env = "AMPOULE_INIT_FUEL")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_fuel: Option<Fuel>,
 
     /// The most memory that compiling a model may take.
-    #[arg(
-        long,
-        global = true,
-        value_name = "SIZE",
-        env = "AMPOULE_COMPILE_MEMORY"
-    )]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_COMPILE_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) compile_memory: Option<ByteSize>,
 
     /// The longest that compiling a model may take.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        env = "AMPOULE_COMPILE_TIMEOUT"
-    )]
+    #[arg(long, value_name = "TIME", env = "AMPOULE_COMPILE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) compile_timeout: Option<TimeLimit>,
 
     /// How much of one sandbox's log is kept.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_LOG_BYTES")]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_LOG_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) log_bytes: Option<ByteSize>,
 
     /// The largest image of a request.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_IMAGE_BYTES")]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_IMAGE_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) image_bytes: Option<ByteSize>,
 
     /// The most pixels of an image, by its header.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_IMAGE_PIXELS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_IMAGE_PIXELS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) image_pixels: Option<u64>,
 
     /// The most images of a request.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_IMAGES")]
+    #[arg(long, value_name = "N", env = "AMPOULE_IMAGES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) images: Option<usize>,
 
     /// The longest text of a request, in characters.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TEXT_CHARS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_TEXT_CHARS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) text_chars: Option<usize>,
 
     /// The most texts of a request.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TEXTS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_TEXTS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) texts: Option<usize>,
 
     /// The most turns of a conversation.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_TURNS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_TURNS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) turns: Option<usize>,
 
     /// The largest component that is compiled.
-    #[arg(
-        long,
-        global = true,
-        value_name = "SIZE",
-        env = "AMPOULE_COMPONENT_BYTES"
-    )]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_COMPONENT_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) component_bytes: Option<ByteSize>,
 
     /// The largest bundle that is read, all files together.
-    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_BUNDLE_BYTES")]
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_BUNDLE_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) bundle_bytes: Option<ByteSize>,
 
     /// The most sandboxes alive at once.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_SANDBOXES")]
+    #[arg(long, value_name = "N", env = "AMPOULE_SANDBOXES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) sandboxes: Option<usize>,
 
     /// The most requests that wait for a thread.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_QUEUE")]
+    #[arg(long, value_name = "N", env = "AMPOULE_QUEUE")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) queue: Option<usize>,
 
     /// The most models that are loaded at once.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_LOADS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_LOADS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) loads: Option<usize>,
 
     /// The most loads that wait for their turn.
-    #[arg(long, global = true, value_name = "N", env = "AMPOULE_WAITING_LOADS")]
+    #[arg(long, value_name = "N", env = "AMPOULE_WAITING_LOADS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) waiting_loads: Option<usize>,
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod built_in;
 mod commands;
 mod error;
+mod host_options;
 mod images;
 mod limit_options;
 mod logging;
@@ -23,6 +24,7 @@ mod trust_arguments;
 use std::process::ExitCode;
 
 use ampoule_command_line::{EarlyEnd, guarded};
+use clap::CommandFactory as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::error::Error;
@@ -37,7 +39,13 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
-        Err(error) => return output::early_end(&EarlyEnd::from(&error)),
+        Err(error) => {
+            return output::early_end(&EarlyEnd::new(
+                &error,
+                &Arguments::command(),
+                std::env::args_os(),
+            ));
+        }
     };
     let json = arguments.json;
     match guarded(|| run(arguments)).unwrap_or_else(|panicked| Err(panicked.into())) {
@@ -58,22 +66,18 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         .map_err(|error| Error::Thread(error.to_string()))?;
     let json = arguments.json;
     let result = match arguments.command {
-        Command::Ask(command) => runtime.block_on(commands::ask::run(command, &settings?, json)),
-        Command::Classify(command) => {
-            runtime.block_on(commands::classify::run(command, &settings?, json))
+        Command::Ask(on) => runtime.block_on(commands::ask::run(on.command, &settings?, json)),
+        Command::Classify(on) => {
+            runtime.block_on(commands::classify::run(on.command, &settings?, json))
         }
-        Command::Bench(command) => {
-            runtime.block_on(commands::bench::run(command, &settings?, json))
+        Command::Bench(on) => runtime.block_on(commands::bench::run(on.command, &settings?, json)),
+        Command::Embed(on) => runtime.block_on(commands::embed::run(on.command, &settings?, json)),
+        Command::Tokenize(on) => {
+            runtime.block_on(commands::tokenize::run(on.command, &settings?, json))
         }
-        Command::Embed(command) => {
-            runtime.block_on(commands::embed::run(command, &settings?, json))
-        }
-        Command::Tokenize(command) => {
-            runtime.block_on(commands::tokenize::run(command, &settings?, json))
-        }
-        Command::Inspect(command) => commands::inspect::run(command, &settings?, json),
-        Command::Verify(command) => {
-            runtime.block_on(commands::verify::run(command, &settings?, json))
+        Command::Inspect(on) => commands::inspect::run(on.command, &settings?, json),
+        Command::Verify(on) => {
+            runtime.block_on(commands::verify::run(on.command, &settings?, json))
         }
         Command::Cache(command) => commands::cache::run(&command, &settings?, json),
         Command::Trust(command) => commands::trust::run(command, &settings?, json),

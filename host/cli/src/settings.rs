@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::Arguments;
 use crate::error::Error;
+use crate::host_options::{CacheOptions, HostOptions};
 use crate::limit_options::{LimitOptions, Preset, Resolution, from_text};
 use crate::lower_limits;
 
@@ -73,15 +74,18 @@ impl Settings {
             Some(path) => read_config(&permissions.at(path))?,
             None => ConfigFile::default(),
         };
-        let preset = arguments.limits.preset.or(file.limits.preset);
+        let (no_host, no_cache) = (HostOptions::default(), CacheOptions::default());
+        let host = arguments.host().unwrap_or(&no_host);
+        let cache = arguments.cache().unwrap_or(&no_cache);
+        let preset = host.limits.preset.or(file.limits.preset);
         let preset = preset.unwrap_or(Preset::Default);
         let mut limits = preset.limits();
         file.limits.apply(&mut limits);
         let without_options = limits.clone();
-        arguments.limits.apply(&mut limits);
+        host.limits.apply(&mut limits);
         let at_most = arguments.for_this_call();
         lower_limits::keep_caps(&mut limits, &without_options, at_most);
-        let idle = arguments.limits.idle_timeout.or(file.limits.idle_timeout);
+        let idle = host.limits.idle_timeout.or(file.limits.idle_timeout);
         if idle.is_none() && preset == Preset::Default {
             // Nobody else wants the place of who stops reading their own terminal.
             limits.idle = at_most.deadline.unwrap_or(limits.deadline);
@@ -89,21 +93,21 @@ impl Settings {
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),
-            cache: (!arguments.no_cache)
-                .then(|| arguments.cache.clone().or(file.cache).or_else(user_cache))
+            cache: (!cache.no_cache)
+                .then(|| cache.cache.clone().or(file.cache).or_else(user_cache))
                 .flatten(),
-            profile: if arguments.deterministic {
+            profile: if host.deterministic {
                 EngineProfile::Deterministic
             } else {
                 EngineProfile::default()
             },
-            clock: arguments.clock_resolution.or(file.clock_resolution),
-            allowed: if arguments.allow.is_empty() {
+            clock: host.clock_resolution.or(file.clock_resolution),
+            allowed: if host.allow.is_empty() {
                 file.allow
             } else {
-                arguments.allow.clone()
+                host.allow.clone()
             },
-            kernel_threads: arguments.kernel_threads.or(file.kernel_threads),
+            kernel_threads: host.kernel_threads.or(file.kernel_threads),
             permissions,
             limits,
             at_most,

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use ampoule_command_line::{CapOptions, DelegationOptions};
+use ampoule_command_line::{CapOptions, DelegationOptions, parse_threshold};
 use ampoule_signing::{
     KeyId, ModelPattern, ParseError, RevocationMode, Sha256Digest, parse_digest,
 };
@@ -183,7 +183,7 @@ pub(crate) struct TrustRevocationsSigners {
     #[arg(long = "key", value_name = "KEY.pem", requires = "name")]
     pub(crate) keys: Vec<PathBuf>,
     /// How many of them have to.
-    #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
+    #[arg(long, value_name = "N", default_value = "1", requires = "keys", value_parser = parse_threshold)]
     pub(crate) threshold: NonZeroU32,
     /// Without a fresh list, `strict` trusts nobody; `permissive` goes on with what the last one revoked.
     #[arg(long, value_name = "MODE", required_unless_present = "name")]

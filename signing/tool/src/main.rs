@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use ampoule_command_line::{Answer, EarlyEnd, guarded};
 use ampoule_signing::{PermissionPolicy, Result};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
 use output::Output;
@@ -35,7 +35,13 @@ use output::Output;
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return output::early_end(&EarlyEnd::from(&error)),
+        Err(error) => {
+            return output::early_end(&EarlyEnd::new(
+                &error,
+                &Arguments::command(),
+                std::env::args_os(),
+            ));
+        }
     };
     let output = Output {
         json: arguments.json,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use ampoule_command_line::{CapOptions, DelegationOptions};
+use ampoule_command_line::{CapOptions, DelegationOptions, parse_threshold};
 use ampoule_signing::{KeyId, ModelPattern, RevocationMode, Timestamp};
 use clap::{Args, Subcommand};
 
@@ -80,7 +80,7 @@ pub(crate) struct RootInit {
     #[arg(long = "key", value_name = "PUBLIC", required = true)]
     pub(crate) keys: Vec<PathBuf>,
     /// How many of them have to.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_threshold)]
     pub(crate) threshold: NonZeroU32,
     /// Last moment at which hosts believe this version, such as 2027-12-31T00:00:00Z.
     #[arg(long, value_name = "TIME")]
@@ -127,7 +127,7 @@ pub(crate) struct RootRevocation {
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<RevocationMode>,
     /// How many of them have to.
-    #[arg(long, value_name = "N", default_value = "1", requires = "keys")]
+    #[arg(long, value_name = "N", default_value = "1", requires = "keys", value_parser = parse_threshold)]
     pub(crate) threshold: NonZeroU32,
 }
 
@@ -140,7 +140,7 @@ pub(crate) struct RootAddKey {
     #[arg(value_name = "PUBLIC")]
     pub(crate) key: PathBuf,
     /// How many keys have to; by default as many as before.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threshold)]
     pub(crate) threshold: Option<NonZeroU32>,
 }
 

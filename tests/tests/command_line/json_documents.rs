@@ -42,7 +42,11 @@ fn every_wrong_command_line_is_answered_with_one_document_that_says_all_of_it() 
             (&["ask"], "<PROMPT>"),
             (&["trust"], "command"),
             (&["trust", "add", "x.pem"], "--publisher <PUBLISHER>"),
-            (&["trust", "list", "--fuel", "7"], "--cap-"),
+            (&["trust", "list", "--fuel", "7"], "--fuel"),
+            (
+                &["trust", "add", "x.pem", "--memory", "7MiB"],
+                "--cap-memory",
+            ),
             (&["embed", "x", "--nonsense"], "--nonsense"),
             (&["embed", "x", "--memory", "lots"], "256MiB"),
             (&["embed", "x", "--limits", "loose"], "strict"),
@@ -86,7 +90,7 @@ fn a_wrong_variable_or_configuration_file_is_answered_with_one_document() {
         ] {
             let mut command = ampoule();
             command.env(variable, value);
-            let output = asked_by(way, command, &["trust", "list"]);
+            let output = asked_by(way, command, &["embed", "x"]);
             assert_fails(&output, code, 2);
             assert_one_document(&output);
         }
@@ -146,7 +150,7 @@ fn a_switch_that_is_neither_on_nor_off_is_an_error() {
         let run = |value| {
             let mut command = ampoule();
             command
-                .args(["--json", "trust", "list"])
+                .args(["--json", "embed", "x", "--model", "nowhere"])
                 .env(variable, value);
             command.output().unwrap()
         };

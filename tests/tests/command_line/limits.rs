@@ -353,6 +353,38 @@ fn a_model_that_asks_for_more_than_the_cap_can_be_run_with_less() {
 }
 
 #[test]
+fn a_value_that_a_variable_holds_is_refused_with_the_name_of_the_variable() {
+    let refusal = |words: &[&str], variables: &[(&str, &str)]| {
+        let mut command = ampoule();
+        command.args(words).arg("--json");
+        command.envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        assert_fails(&output, "usage.arguments", 2);
+        message(&output)
+    };
+    for (variable, value) in [
+        ("AMPOULE_TIMEOUT", ""),
+        ("AMPOULE_MEMORY", "much"),
+        ("AMPOULE_CACHE", ""),
+        ("AMPOULE_ALLOW", "everything"),
+    ] {
+        let message = refusal(&["ask", "x"], &[(variable, value)]);
+        assert!(
+            message.starts_with(&format!("the variable {variable}: ")),
+            "{message}"
+        );
+    }
+    // On the command line it is found without that.
+    let variables = [("AMPOULE_TIMEOUT", "5s")];
+    let message = refusal(&["ask", "x", "--timeout="], &variables);
+    assert!(!message.contains("AMPOULE_"), "{message}");
+    // Limits of a host are nothing to the commands that make none.
+    let mut list = ampoule();
+    list.args(["man", "--json"]).env("AMPOULE_TIMEOUT", "");
+    assert!(list.output().unwrap().status.success());
+}
+
+#[test]
 fn the_strict_preset_comes_from_flag_variable_and_file() {
     let scene = Scene::new();
     let config = scene.operator.trust().join("strict.toml");

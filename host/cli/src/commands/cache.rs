@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ampoule::{CacheEntry, CodeCache};
 use serde::Serialize;
 
-use crate::arguments::CacheCommand;
+use crate::arguments::{CacheAction, CacheCommand};
 use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
@@ -22,10 +22,10 @@ struct Cleared {
 
 pub(crate) fn run(command: &CacheCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let cache = settings.code_cache().ok_or(Error::NoCache)?;
-    match command {
-        CacheCommand::List => show(cache.list()?, json),
-        CacheCommand::Verify => verify(&cache, json),
-        CacheCommand::Clear => clear(&cache, json),
+    match command.action {
+        CacheAction::List => show(cache.list()?, json),
+        CacheAction::Verify => verify(&cache, json),
+        CacheAction::Clear => clear(&cache, json),
     }
 }
 
