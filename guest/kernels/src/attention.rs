@@ -8,13 +8,13 @@
 //! the inner loop wants to read for a key in the second product, nothing has to be packed in between, and the
 //! softmax of eight queries goes lane by lane.
 
+use crate::blocks::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile, alone};
 use crate::elementwise::{add_scaled, dot};
 use crate::matrix::{MatrixMut, MatrixRef};
 use crate::packed_rows::PackedRows;
 use crate::panels::Panels;
 use crate::simd::{Kernels, LANES, Native, Vector};
 use crate::softmax::{exp, softmax};
-use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile, alone};
 
 /// Keys in a block, a multiple of [`TILE_ROWS`].
 const BLOCK_KEYS: usize = 128;

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crate::blocks::strip::{STRIP_PANELS, STRIP_STEPS};
+use crate::blocks::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS};
 use crate::epilogue::Epilogue;
 use crate::half_panels::HalfPanels;
 use crate::int4::{self, Int4Inputs, Int4Panels};
@@ -18,8 +20,6 @@ use crate::packed_rows::{PackedRows, SpreadRow};
 use crate::panel_order::panels_of;
 use crate::panels::Panels;
 use crate::simd::{Kernels, Native};
-use crate::strip::{STRIP_PANELS, STRIP_STEPS};
-use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS};
 
 /// Rows of activations in a block: packed, with [`BLOCK_INPUTS`], 384 KiB of scratch memory, which a second-level
 /// cache of 512 KiB holds.
@@ -35,7 +35,7 @@ const BLOCK_PANELS: usize = 24;
 // A block begins where something begins that lies together: inputs of a turn, panels of a strip, inputs of a scale.
 const _: () = assert!(BLOCK_INPUTS.is_multiple_of(STEPS));
 const _: () = assert!(BLOCK_PANELS.is_multiple_of(STRIP_PANELS));
-const _: () = assert!(STEPS == int4::BLOCK_INPUTS);
+const _: () = assert!(STEPS == crate::blocks::int4::BLOCK_INPUTS);
 const _: () = assert!(STEPS.is_multiple_of(STRIP_STEPS));
 
 /// Memory that [`linear`] works in, to be used again.

@@ -4,14 +4,10 @@ use std::ops::Range;
 
 use half::f16;
 
+use crate::blocks::half::HalfStep;
+use crate::blocks::tile::{ColumnStep, TILE_COLUMNS};
 use crate::panel_order::PanelOrder;
 use crate::simd::{Kernels, Native};
-use crate::tile::{ColumnStep, TILE_COLUMNS};
-
-/// One step's share: [`TILE_COLUMNS`] columns of the same row, as f16's bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(16))]
-pub(crate) struct HalfStep(pub(crate) [u16; TILE_COLUMNS]);
 
 /// A matrix `[outputs, inputs]`: `2 · inputs · (outputs rounded up to 32)` bytes.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,21 +15,6 @@ mod activations;
 mod panels;
 mod row_product;
 
-pub(crate) use activations::{Int4Input, Int4Inputs};
-pub(crate) use panels::{Int4Block, Int4Panels};
+pub(crate) use activations::Int4Inputs;
+pub(crate) use panels::Int4Panels;
 pub(crate) use row_product::row_product;
-
-/// Inputs that share a scale.
-pub(crate) const BLOCK_INPUTS: usize = 32;
-
-/// Inputs of an output that lie together.
-pub(crate) const QUAD: usize = 4;
-
-/// Quads of a block. In a byte, a weight of an even one is in the low half, one of the next in the high half.
-pub(crate) const QUADS: usize = BLOCK_INPUTS / QUAD;
-
-/// What is added to a weight, so that it has no sign.
-pub(crate) const WEIGHT_OFFSET: i16 = 8;
-
-/// Pairs of quads of a block.
-pub(crate) const PAIRS: usize = QUADS / 2;

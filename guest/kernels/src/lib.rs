@@ -21,6 +21,7 @@
 //! `unsafe` is in `simd/wasm32` alone.
 
 mod attention;
+mod blocks;
 mod conv;
 mod depthwise;
 mod elementwise;
@@ -43,8 +44,6 @@ mod rows;
 mod silu;
 mod simd;
 mod softmax;
-mod strip;
-mod tile;
 
 pub use attention::{AttentionInputs, AttentionScratch, Visibility, attention};
 pub use conv::{ConvScratch, Convolution, PlaneShape, conv2d};

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
+use crate::blocks::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, TileRow, Tiles, alone};
 use crate::elementwise::add;
 use crate::epilogue::Epilogue;
 use crate::matrix::MatrixMut;
 use crate::simd::LANES;
-use crate::tile::{ColumnStep, TILE_COLUMNS, TILE_ROWS, TileRow, Tiles, alone};
 
 /// The answer, and what becomes of a product on its way there.
 pub(crate) struct Output<'a, 'y> {

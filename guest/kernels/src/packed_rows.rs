@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use crate::blocks::strip::SpreadNumber;
+use crate::blocks::tile::{RowStep, TILE_ROWS};
 use crate::matrix::MatrixRef;
 use crate::rows::{self, padded};
 use crate::simd::{LANES, Native, Vector};
-use crate::strip::SpreadNumber;
-use crate::tile::{RowStep, TILE_ROWS};
 
 /// A block of activations: rows in groups of four, and a group column by column.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::strip::STRIP_PANELS;
-use crate::tile::{STEPS, TILE_COLUMNS};
+use crate::blocks::strip::STRIP_PANELS;
+use crate::blocks::tile::{STEPS, TILE_COLUMNS};
 
 /// The order of a matrix `[outputs, inputs]`, of which a step holds the weights of eight outputs, a panel, for one
 /// input.

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use crate::blocks::tile::{ColumnStep, STEPS, TILE_COLUMNS};
 use crate::matrix::MatrixRef;
 use crate::panel_order::PanelOrder;
 use crate::rows;
 use crate::simd::{LANES, Native, Vector};
-use crate::tile::{ColumnStep, STEPS, TILE_COLUMNS};
 
 /// A matrix `[outputs, inputs]`: `4 · inputs · (outputs rounded up to 32)` bytes.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -11,19 +11,25 @@
 mod bits;
 mod block;
 mod coefficients;
-mod colour;
+mod colour_hints;
+mod colours;
+mod decoding;
 mod frame;
 mod huffman;
 mod idct;
+mod marker_code;
 mod markers;
 mod progressive;
 mod refusal;
 mod render;
 mod scan;
 mod standard_tables;
+mod strip;
 mod upsample;
+mod zigzag;
 
 use coefficients::Coefficients;
+use decoding::Decoding;
 use frame::Frame;
 use markers::{Marker, Segments, Tables};
 use render::Renderer;
@@ -92,16 +98,17 @@ impl<'a> Jpeg<'a> {
     /// allows.
     pub(crate) fn into_rgb8(mut self) -> Result<Vec<u8>, Refusal> {
         let mut scan = Scan::read(&self.frame, self.first_scan)?;
-        self.frame.latch_quantisation(&scan, &self.tables)?;
+        scan.latch_quantisation(&mut self.frame, &self.tables)?;
         if !self.frame.is_progressive && scan.components.len() == self.frame.components.len() {
             let renderer = Renderer::new(&self.frame);
-            let mut decoding = scan.begin(&self.frame, &self.tables, self.segments.rest())?;
+            let mut decoding =
+                Decoding::new(&scan, &self.frame, &self.tables, self.segments.rest())?;
             return renderer.run(|row, strips| decoding.sequential_row(row, strips));
         }
         let mut coefficients = Coefficients::new(&self.frame);
         loop {
             coefficients.admit(&self.frame, &scan)?;
-            let decoding = scan.begin(&self.frame, &self.tables, self.segments.rest())?;
+            let decoding = Decoding::new(&scan, &self.frame, &self.tables, self.segments.rest())?;
             let rest = decoding.run(&mut coefficients)?;
             self.segments.set_rest(rest);
             if coefficients.is_complete() && !self.frame.is_progressive {
@@ -111,7 +118,7 @@ impl<'a> Jpeg<'a> {
                 break;
             };
             scan = Scan::read(&self.frame, content)?;
-            self.frame.latch_quantisation(&scan, &self.tables)?;
+            scan.latch_quantisation(&mut self.frame, &self.tables)?;
         }
         if !coefficients.is_complete() {
             return Err(match self.segments.at_end_marker() {

@@ -1,19 +1,9 @@
 //! One row of activations, rounded to bytes in blocks.
 
-use super::{BLOCK_INPUTS, QUAD, QUADS, WEIGHT_OFFSET};
-use crate::int8::{MOST_ACTIVATION, scale_of};
+use crate::blocks::int4::{BLOCK_INPUTS, Int4Input, QUAD, QUADS, WEIGHT_OFFSET};
+use crate::blocks::int8::MOST_ACTIVATION;
+use crate::int8::scale_of_row;
 use crate::simd::LANES;
-
-/// A block of activations, everything in every lane.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, align(16))]
-pub(crate) struct Int4Input {
-    pub(crate) values: [[[i8; QUAD]; LANES]; QUADS],
-    /// What the sums of the first two and of the last two of each quad begin with, by turns, because weights
-    /// have [`WEIGHT_OFFSET`] added.
-    pub(crate) correction: [i16; 2 * LANES],
-    pub(crate) scale: [f32; LANES],
-}
 
 /// A row of activations.
 #[derive(Debug, Default)]
@@ -26,7 +16,7 @@ impl Int4Inputs {
     pub(crate) fn pack(&mut self, x: &[f32]) {
         self.blocks.clear();
         self.blocks.extend(x.chunks(BLOCK_INPUTS).map(|values| {
-            let (scale, inverse) = scale_of(values, MOST_ACTIVATION);
+            let (scale, inverse) = scale_of_row(values, MOST_ACTIVATION);
             let mut rounded = [0; BLOCK_INPUTS];
             for (rounded, value) in rounded.iter_mut().zip(values) {
                 *rounded = (value * inverse).round_ties_even() as i8;

@@ -4,67 +4,9 @@ use std::ops::Range;
 
 use half::f16;
 
-use super::{BLOCK_INPUTS, Int4Input, PAIRS, QUAD, WEIGHT_OFFSET};
-use crate::half_panels::HalfStep;
-use crate::simd::{Kernels as _, LANES, Native};
-use crate::tile::{ColumnStep, TILE_COLUMNS};
-
-/// 32 inputs of [`TILE_COLUMNS`] outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(16))]
-pub(crate) struct Int4Block {
-    pub(crate) scales: HalfStep,
-    /// Of two fours of outputs, two quads of inputs at a time, each weight with [`WEIGHT_OFFSET`] added.
-    pub(crate) weights: [[[[u8; QUAD]; LANES]; PAIRS]; TILE_COLUMNS / LANES],
-}
-
-/// Where a weight of a block lies: its byte, and how far it is shifted there.
-fn place_of(input: usize) -> (usize, usize, usize) {
-    let quad = input / QUAD;
-    (quad / 2, input % QUAD, 4 * (quad % 2))
-}
-
-impl Int4Block {
-    const ZERO: Int4Block = {
-        let byte = (WEIGHT_OFFSET << 4 | WEIGHT_OFFSET) as u8;
-        Int4Block {
-            scales: HalfStep([0; TILE_COLUMNS]),
-            weights: [[[[byte; QUAD]; LANES]; PAIRS]; TILE_COLUMNS / LANES],
-        }
-    };
-
-    /// The weight of an output and an input.
-    fn weight(&self, output: usize, input: usize) -> f32 {
-        let (pair, place, shift) = place_of(input);
-        let byte = self.weights[output / LANES][pair][output % LANES][place];
-        f32::from(i16::from(byte >> shift & 15) - WEIGHT_OFFSET)
-    }
-
-    fn set(&mut self, output: usize, input: usize, weight: u8) {
-        let (pair, place, shift) = place_of(input);
-        let byte = &mut self.weights[output / LANES][pair][output % LANES][place];
-        *byte = *byte & !(15 << shift) | weight << shift;
-    }
-
-    fn scale(&self, output: usize) -> f32 {
-        f16::from_bits(self.scales.0[output]).to_f32()
-    }
-
-    /// `sums += x·w`, number by number.
-    pub(crate) fn accumulate(&self, x: &Int4Input, sums: &mut ColumnStep) {
-        for (output, sum) in sums.0.as_flattened_mut().iter_mut().enumerate() {
-            let weights = &self.weights[output / LANES];
-            let mut dot = i32::from(x.correction[0]) + i32::from(x.correction[1]);
-            for (x, weights) in x.values.as_chunks::<2>().0.iter().zip(weights) {
-                for (input, byte) in weights[output % LANES].into_iter().enumerate() {
-                    dot += i32::from(x[0][0][input]) * i32::from(byte & 15);
-                    dot += i32::from(x[1][0][input]) * i32::from(byte >> 4);
-                }
-            }
-            *sum += dot as f32 * (self.scale(output) * x.scale[0]);
-        }
-    }
-}
+use crate::blocks::int4::{BLOCK_INPUTS, Int4Block, WEIGHT_OFFSET, place_of};
+use crate::blocks::tile::{ColumnStep, TILE_COLUMNS};
+use crate::simd::{Kernels as _, Native};
 
 /// A matrix `[outputs, inputs]`: 4.5 bits a weight.
 #[derive(Debug, Clone, PartialEq)]

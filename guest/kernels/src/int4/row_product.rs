@@ -1,9 +1,10 @@
 //! The product of one row with weights of four bits.
 
-use super::{Int4Inputs, Int4Panels};
+use super::activations::Int4Inputs;
+use super::panels::Int4Panels;
+use crate::blocks::strip::{STRIP_PANELS, Strip};
+use crate::blocks::tile::{ColumnStep, TILE_COLUMNS};
 use crate::simd::{Kernels, Native};
-use crate::strip::{STRIP_PANELS, Strip};
-use crate::tile::{ColumnStep, TILE_COLUMNS};
 
 /// The row `x · weightsᵀ`, a panel at a time: `take` gets its index and its numbers.
 pub(crate) fn row_product(

@@ -1,34 +1,9 @@
 //! Activations rounded to bytes, in the order in which the inner loop reads them.
 
-use super::{Activation8, BLOCK_INPUTS, BLOCK_STEPS, DEPTH};
+use crate::blocks::int8::{BLOCK_INPUTS, Int8RowBlock};
+use crate::blocks::tile::TILE_ROWS;
 use crate::matrix::MatrixRef;
 use crate::simd::{Kernels, Native};
-use crate::tile::TILE_ROWS;
-
-/// One step's share: [`DEPTH`] inputs of [`TILE_ROWS`] rows, those of a row in every lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(64))]
-pub(crate) struct Int8RowStep(pub(crate) [[[Activation8; DEPTH]; 4]; TILE_ROWS]);
-
-/// [`BLOCK_INPUTS`] inputs of [`TILE_ROWS`] rows.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(crate) struct Int8RowBlock {
-    pub(crate) steps: [Int8RowStep; BLOCK_STEPS],
-    /// Each row's scale, in every lane.
-    pub(crate) scales: [[f32; 4]; TILE_ROWS],
-    /// What each row's sums begin with, because weights have [`WEIGHT_OFFSET`](super::WEIGHT_OFFSET) added: in every
-    /// lane.
-    pub(crate) corrections: [[i32; 4]; TILE_ROWS],
-}
-
-impl Int8RowBlock {
-    const ZERO: Int8RowBlock = Int8RowBlock {
-        steps: [Int8RowStep([[[0; DEPTH]; 4]; TILE_ROWS]); BLOCK_STEPS],
-        scales: [[0.0; 4]; TILE_ROWS],
-        corrections: [[0; 4]; TILE_ROWS],
-    };
-}
 
 /// Activations: rows in groups of four, and a group block by block.
 #[derive(Debug, Default)]

@@ -1,28 +1,8 @@
 //! Weights in bytes, in the order in which the inner loop reads them.
 
-use super::{BLOCK_INPUTS, BLOCK_STEPS, DEPTH, MOST_WEIGHT, WEIGHT_OFFSET, scale_of};
-use crate::tile::{ColumnStep, TILE_COLUMNS};
-
-/// One step's share: [`DEPTH`] inputs of [`TILE_COLUMNS`] outputs, each with [`WEIGHT_OFFSET`] added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(16))]
-pub(crate) struct Int8ColumnStep(pub(crate) [[[u8; DEPTH]; 4]; 2]);
-
-/// [`BLOCK_INPUTS`] inputs of [`TILE_COLUMNS`] outputs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, align(32))]
-pub(crate) struct Int8ColumnBlock {
-    pub(crate) steps: [Int8ColumnStep; BLOCK_STEPS],
-    /// For each output.
-    pub(crate) scales: ColumnStep,
-}
-
-impl Int8ColumnBlock {
-    const ZERO: Int8ColumnBlock = Int8ColumnBlock {
-        steps: [Int8ColumnStep([[[WEIGHT_OFFSET as u8; DEPTH]; 4]; 2]); BLOCK_STEPS],
-        scales: ColumnStep::ZERO,
-    };
-}
+use super::scale::scale_of_row;
+use crate::blocks::int8::{BLOCK_INPUTS, DEPTH, Int8ColumnBlock, MOST_WEIGHT, WEIGHT_OFFSET};
+use crate::blocks::tile::TILE_COLUMNS;
 
 /// A matrix `[outputs, inputs]`: 8.5 bits a weight, with inputs up to whole blocks and outputs up to whole panels.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +45,7 @@ impl Int8Panels {
         let (first, lane) = (output / TILE_COLUMNS * self.depth, output % TILE_COLUMNS);
         let blocks = self.blocks[first..].iter_mut();
         for (block, values) in blocks.zip(row.chunks(BLOCK_INPUTS)) {
-            let (scale, inverse) = scale_of(values, MOST_WEIGHT);
+            let (scale, inverse) = scale_of_row(values, MOST_WEIGHT);
             block.scales.0[lane / 4][lane % 4] = scale;
             for (step, values) in block.steps.iter_mut().zip(values.chunks(DEPTH)) {
                 for (weight, value) in step.0[lane / 4][lane % 4].iter_mut().zip(values) {

@@ -1,10 +1,12 @@
 //! The product of rounded activations with rounded weights.
 
-use super::{BLOCK_INPUTS, BLOCK_STEPS, DEPTH, Int8Panels, Int8Rows};
+use super::activations::Int8Rows;
+use super::panels::Int8Panels;
+use crate::blocks::int8::{BLOCK_INPUTS, BLOCK_STEPS, DEPTH};
+use crate::blocks::tile::{self, TILE_COLUMNS, TILE_ROWS};
 use crate::matrix::MatrixRef;
 use crate::output::{Output, Pass};
 use crate::simd::{Kernels, Native};
-use crate::tile::{self, TILE_COLUMNS, TILE_ROWS};
 
 /// Rows of activations in a block: with 1536 inputs 864 KiB of scratch memory. A group of them is 27 KiB, which a
 /// first-level cache of 32 KiB holds.

@@ -1,6 +1,6 @@
 //! The inner loop of int8: a tile's share of a block, in whole numbers, which is then scaled and added.
 //!
-//! The steps are those of [`tile`](crate::tile), and shaped in the same way for the same reason. The sums begin with
+//! The steps are those of [`tile_loop`](super::tile_loop), and shaped in the same way for the same reason. The sums begin with
 //! the corrections and are exact. As numbers of f32 they still are, because a block is short; so only what follows, two
 //! products and a sum, is rounded, and nowhere in one instruction, so that it is the same everywhere.
 
@@ -21,17 +21,17 @@ macro_rules! accumulate_block {
         let mut c30 = <$sum>::load(&$a.corrections[3]);
         let mut c31 = c30;
         let (a, b) = (|step: usize| &$a.steps[step], |step: usize| &$b.steps[step]);
-        crate::int8::block_steps!(
+        crate::simd::int8_loop::block_steps!(
             $row, $column, $dot, $constant, $steps, a, b,
             [c00 c01 c10 c11 c20 c21 c30 c31]
         );
         let s0 = <$v>::load(&$b.scales.0[0]);
         let s1 = <$v>::load(&$b.scales.0[1]);
         let [row0, row1, row2, row3] = $rows;
-        crate::int8::accumulate_block!(# $v, row0, $a.scales[0], s0, s1, c00, c01);
-        crate::int8::accumulate_block!(# $v, row1, $a.scales[1], s0, s1, c10, c11);
-        crate::int8::accumulate_block!(# $v, row2, $a.scales[2], s0, s1, c20, c21);
-        crate::int8::accumulate_block!(# $v, row3, $a.scales[3], s0, s1, c30, c31);
+        crate::simd::int8_loop::accumulate_block!(# $v, row0, $a.scales[0], s0, s1, c00, c01);
+        crate::simd::int8_loop::accumulate_block!(# $v, row1, $a.scales[1], s0, s1, c10, c11);
+        crate::simd::int8_loop::accumulate_block!(# $v, row2, $a.scales[2], s0, s1, c20, c21);
+        crate::simd::int8_loop::accumulate_block!(# $v, row3, $a.scales[3], s0, s1, c30, c31);
     };
     (# $v:ty, $row:ident, $scale:expr, $s0:ident, $s1:ident, $c0:ident, $c1:ident) => {
         let scale = <$v>::load(&$scale);
@@ -42,17 +42,17 @@ macro_rules! accumulate_block {
     };
 }
 
-/// [`outer_products`](crate::tile::outer_products) over [`BLOCK_STEPS`](super::BLOCK_STEPS) steps.
+/// [`outer_products`](super::tile_loop::outer_products) over [`BLOCK_STEPS`](crate::blocks::int8::BLOCK_STEPS) steps.
 #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
 macro_rules! block_steps {
     ($($arguments:tt)*) => {
-        crate::tile::outer_products!($($arguments)*, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+        crate::simd::tile_loop::outer_products!($($arguments)*, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
 }
 #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 macro_rules! block_steps {
     ($($arguments:tt)*) => {
-        crate::tile::outer_products!(
+        crate::simd::tile_loop::outer_products!(
             $($arguments)*,
             0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
         )

@@ -2,15 +2,19 @@
 
 use half::f16;
 
-use super::{Kernels, LANES, Vector};
-use crate::half_panels::HalfStep;
-use crate::int4::{Int4Block, Int4Input};
-use crate::int8::{
-    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET,
-    accumulate_block, scale_of,
+use super::inner_loops::Kernels;
+use super::int8_loop::accumulate_block;
+use super::strip_loop::accumulate_strip_steps;
+use super::tile_loop::accumulate_steps;
+use super::vector::Vector;
+use crate::blocks::LANES;
+use crate::blocks::half::HalfStep;
+use crate::blocks::int4::{Int4Block, Int4Input};
+use crate::blocks::int8::{
+    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, MOST_ACTIVATION, WEIGHT_OFFSET, scale_of,
 };
-use crate::strip::{STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, quarters, strips_of};
-use crate::tile::{self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRows, Tiles, accumulate_steps};
+use crate::blocks::strip::{STRIP_STEPS, SpreadNumber, Strip, quarters, strips_of};
+use crate::blocks::tile::{self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRows, Tiles};
 
 /// Four numbers in an array.
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +173,7 @@ impl Kernels for Portable {
 
     fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock) {
         for (i, row) in rows.into_iter().enumerate() {
-            let (scale, inverse) = scale_of(row, MOST_ACTIVATION);
+            let (scale, inverse) = scale_of(Self::largest_magnitude(row), MOST_ACTIVATION);
             let mut sum = 0;
             for (step, values) in to.steps.iter_mut().zip(row.as_chunks::<DEPTH>().0) {
                 let rounded = values.map(|x| (x * inverse).round_ties_even() as i8);

@@ -4,64 +4,15 @@
 //! eight sums that do not wait for one another. The four lie far apart, a quarter of the panels from one to the next,
 //! because a processor fetches ahead up to the end of a page: four streams are read faster than one. As one stream, an
 //! answer of the built-in model takes 16 % longer, and a product with a matrix of 32 MiB three times as long (Zen 4). The
-//! shape of the code is that of [`tile`](crate::tile), and for the same reason.
-
-use crate::tile::ColumnStep;
-
-/// One step's share of the row: its number in every lane.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(16))]
-pub(crate) struct SpreadNumber(pub(crate) [f32; 4]);
-
-/// Steps in a turn of the loop, at most.
-pub(crate) const STRIP_STEPS: usize = 16;
-
-/// Panels that are taken together.
-pub(crate) const STRIP_PANELS: usize = 4;
-
-/// The sums of a strip: for each panel its eight columns.
-pub(crate) type Strip = [ColumnStep; STRIP_PANELS];
-
-/// Parts a slice into quarters.
-///
-/// # Panics
-///
-/// When there are no whole quarters.
-#[inline(always)]
-pub(crate) fn quarters<T>(all: &[T]) -> [&[T]; STRIP_PANELS] {
-    let length = quarter(all.len());
-    std::array::from_fn(|i| &all[i * length..][..length])
-}
-
-/// Makes strips of the sums of all panels: of each quarter one.
-///
-/// # Panics
-///
-/// When there are no whole quarters.
-#[inline(always)]
-pub(crate) fn strips_of(
-    sums: &mut [ColumnStep],
-) -> impl Iterator<Item = [&mut ColumnStep; STRIP_PANELS]> {
-    let length = quarter(sums.len());
-    let (s0, rest) = sums.split_at_mut(length);
-    let (s1, rest) = rest.split_at_mut(length);
-    let (s2, s3) = rest.split_at_mut(length);
-    let strips = s0.iter_mut().zip(s1).zip(s2).zip(s3);
-    strips.map(|(((s0, s1), s2), s3)| [s0, s1, s2, s3])
-}
-
-fn quarter(length: usize) -> usize {
-    assert!(length.is_multiple_of(STRIP_PANELS), "{length} in quarters");
-    length / STRIP_PANELS
-}
+//! shape of the code is that of [`tile_loop`](super::tile_loop), and for the same reason.
 
 /// A turn of [`Kernels::accumulate_strips`](crate::simd::Kernels::accumulate_strips): `$v` is a vector, `$madd` its
-/// multiply-add, `$x` and `$panels` give a step of each, and there are `$steps` of them, of which [`STRIP_STEPS`] are
+/// multiply-add, `$x` and `$panels` give a step of each, and there are `$steps` of them, of which [`STRIP_STEPS`](crate::blocks::strip::STRIP_STEPS) are
 /// done. There is a way out after two panels, too, never taken, without which eight vectors of weights would be loaded
 /// before the first is used.
 macro_rules! accumulate_strip_steps {
     ($v:ty, $madd:path, $steps:ident, $x:ident, $panels:ident, $strip:ident) => {
-        crate::strip::accumulate_strip_steps!(
+        crate::simd::strip_loop::accumulate_strip_steps!(
             @ $v, $madd, $steps, $x, $panels, $strip,
             0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
         )

@@ -17,8 +17,8 @@
 //! and 512 KiB) six products 128×384×1536 miss the first level 4.9 million times and the second 0.9 million times.
 //! With a tile summed to its end before the next one, it was 21.7 and 4.0 million times.
 //!
-//! What was fastest, with metering on, as a share of the native AVX2 product of the crate `gemm`, medians of a few
-//! runs. 0.5 is what vectors of half the width can reach, on Zen, which computes AVX2 in two halves, 1.0. The
+//! Measured speeds, with metering on, as a share of the native AVX2 product of the crate `gemm`, medians of a few
+//! runs. Vectors of half the width can reach 0.5; on Zen, which computes AVX2 in two halves, 1.0. The
 //! inner loop alone, on 384 inputs, on Zen 4:
 //!
 //! | tile | numbers of A | steps a turn | share |
@@ -33,7 +33,7 @@
 //! | 5×8 | packed four times over | 32 | 0.31 (it spills) |
 //! | 4×8, an exit after every second step | packed four times over | 32 | 0.27 (it spills) |
 //!
-//! And the whole product of 128×384×1536:
+//! The whole product of 128×384×1536:
 //!
 //! | steps a turn | 16 | 24 | **32** | 40 | 48 | 64 | 96 | 128 |
 //! | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -54,62 +54,9 @@
 //!
 //! That this loop does not spill is held by `tests/tests/kernel_code.rs`, too.
 //!
-//! The same shape serves f32, where a step is one input, and [int8](crate::int8), where it is [`DEPTH`] of them.
+//! f32 and [int8](crate::int8) share this shape: a step is one input of f32, and [`DEPTH`] inputs of int8.
 //!
-//! [`DEPTH`]: crate::int8::DEPTH
-
-/// Rows of a tile.
-pub(crate) const TILE_ROWS: usize = 4;
-
-/// Columns of a tile.
-pub(crate) const TILE_COLUMNS: usize = 8;
-
-/// Steps of a tile that are summed in one go, at most: so many inputs of all panels lie together.
-pub(crate) const STEPS: usize = 32;
-
-/// One step's share of A: the same column of [`TILE_ROWS`] rows, each number in every lane.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(crate) struct RowStep(pub(crate) [[f32; 4]; TILE_ROWS]);
-
-/// One step's share of B: [`TILE_COLUMNS`] columns of the same row. Aligned so that none crosses a
-/// cache line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, align(32))]
-pub(crate) struct ColumnStep(pub(crate) TileRow);
-
-/// A row of a tile.
-pub(crate) type TileRow = [[f32; 4]; 2];
-
-/// The rows of a tile, wherever they lie.
-pub(crate) type TileRows<'a> = [&'a mut TileRow; TILE_ROWS];
-
-/// The rows of tiles that lie side by side.
-pub(crate) type Tiles<'a> = [&'a mut [TileRow]; TILE_ROWS];
-
-/// A tile of the product, by itself.
-pub(crate) type Tile = [ColumnStep; TILE_ROWS];
-
-/// The rows of one tile, as those of tiles of which there is one.
-#[inline(always)]
-pub(crate) fn alone(tile: &mut Tile) -> Tiles<'_> {
-    tile.each_mut().map(|row| std::slice::from_mut(&mut row.0))
-}
-
-/// One tile after another.
-#[inline(always)]
-pub(crate) fn each([r0, r1, r2, r3]: Tiles<'_>) -> impl Iterator<Item = TileRows<'_>> {
-    let rows = r0.iter_mut().zip(r1).zip(r2).zip(r3);
-    rows.map(|(((r0, r1), r2), r3)| [r0, r1, r2, r3])
-}
-
-impl RowStep {
-    pub(crate) const ZERO: RowStep = RowStep([[0.0; 4]; TILE_ROWS]);
-}
-
-impl ColumnStep {
-    pub(crate) const ZERO: ColumnStep = ColumnStep([[0.0; 4]; 2]);
-}
+//! [`DEPTH`]: crate::blocks::int8::DEPTH
 
 /// Outer products added to the eight accumulators `$c`, up to as many as there are numbers `$step`, with a way out
 /// after each: `$row` and `$column` are the types of what is loaded of A and B, and `$madd` takes one of
@@ -135,24 +82,24 @@ macro_rules! outer_products {
                 let b0 = <$column>::load(&$b($step).0[0]);
                 let b1 = <$column>::load(&$b($step).0[1]);
                 let a0 = <$row>::load(&$a($step).0[0]);
-                $c00 = crate::tile::outer_products!(# $madd, $constant, a0, b0, $c00);
-                $c01 = crate::tile::outer_products!(# $madd, $constant, a0, b1, $c01);
+                $c00 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a0, b0, $c00);
+                $c01 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a0, b1, $c01);
                 let a1 = <$row>::load(&$a($step).0[1]);
-                $c10 = crate::tile::outer_products!(# $madd, $constant, a1, b0, $c10);
-                $c11 = crate::tile::outer_products!(# $madd, $constant, a1, b1, $c11);
+                $c10 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a1, b0, $c10);
+                $c11 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a1, b1, $c11);
                 let a2 = <$row>::load(&$a($step).0[2]);
-                $c20 = crate::tile::outer_products!(# $madd, $constant, a2, b0, $c20);
-                $c21 = crate::tile::outer_products!(# $madd, $constant, a2, b1, $c21);
+                $c20 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a2, b0, $c20);
+                $c21 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a2, b1, $c21);
                 let a3 = <$row>::load(&$a($step).0[3]);
-                $c30 = crate::tile::outer_products!(# $madd, $constant, a3, b0, $c30);
-                $c31 = crate::tile::outer_products!(# $madd, $constant, a3, b1, $c31);
+                $c30 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a3, b0, $c30);
+                $c31 = crate::simd::tile_loop::outer_products!(# $madd, $constant, a3, b1, $c31);
             )*
         }
     };
 }
 
 /// A tile's share of [`Kernels::accumulate`](crate::simd::Kernels::accumulate): `$v` is a vector, `$madd` its
-/// multiply-add, `$a` and `$b` give a step of each, and there are `$steps` of them, [`STEPS`] at most.
+/// multiply-add, `$a` and `$b` give a step of each, and there are `$steps` of them, [`STEPS`](crate::blocks::tile::STEPS) at most.
 macro_rules! accumulate_steps {
     ($v:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $rows:ident) => {
         let [r0, r1, r2, r3] = $rows;
@@ -164,7 +111,7 @@ macro_rules! accumulate_steps {
         let mut c21 = <$v>::load(&r2[1]);
         let mut c30 = <$v>::load(&r3[0]);
         let mut c31 = <$v>::load(&r3[1]);
-        crate::tile::outer_products!(
+        crate::simd::tile_loop::outer_products!(
             $v, $v, $madd, (), $steps, $a, $b,
             [c00 c01 c10 c11 c20 c21 c30 c31],
             0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31

@@ -1,23 +1,6 @@
-//! Four f32 numbers at once, and the inner loops: what the algorithms need of an architecture.
+//! Four f32 numbers at once.
 
-#[cfg(not(target_arch = "wasm32"))]
-mod portable;
-#[cfg(target_arch = "wasm32")]
-mod wasm32;
-
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use portable::Portable as Native;
-#[cfg(target_arch = "wasm32")]
-pub(crate) use wasm32::Simd128 as Native;
-
-use crate::half_panels::HalfStep;
-use crate::int4::{Int4Block, Int4Input};
-use crate::int8::{BLOCK_INPUTS, Int8ColumnBlock, Int8RowBlock};
-use crate::strip::{SpreadNumber, Strip};
-use crate::tile::{ColumnStep, RowStep, TILE_ROWS, TileRows, Tiles};
-
-/// How many numbers a vector holds.
-pub(crate) const LANES: usize = 4;
+use crate::blocks::LANES;
 
 /// A vector of [`LANES`] numbers.
 ///
@@ -79,38 +62,4 @@ pub(crate) trait Vector: Copy {
         let lanes = self.lanes();
         lanes[0].max(lanes[2]).max(lanes[1].max(lanes[3]))
     }
-}
-
-/// The inner loops, and the loops over much that is to be packed.
-pub(crate) trait Kernels {
-    /// `tile += a·b` for each tile, over all steps of `a`; see [`crate::tile`]. `b` holds as many steps as `a` for each
-    /// tile, one tile after another.
-    ///
-    /// # Panics
-    ///
-    /// When `a` has more than [`STEPS`](crate::tile::STEPS), or `b` has fewer than all tiles need.
-    fn accumulate(a: &[RowStep], b: &[ColumnStep], tiles: Tiles<'_>);
-
-    /// `sums += x·b` for whole strips of panels, over all steps of `x`; see [`crate::strip`]. `b` holds as many steps as
-    /// `x` for each panel, one panel after another.
-    ///
-    /// # Panics
-    ///
-    /// When the panels are no whole strips, or `b` has fewer steps.
-    fn accumulate_strips(x: &[SpreadNumber], b: &[ColumnStep], sums: &mut [ColumnStep]);
-
-    /// `tile += a·b` over the first `steps` steps of a block; see [`crate::int8`].
-    fn accumulate_int8(steps: usize, a: &Int8RowBlock, b: &Int8ColumnBlock, tile: TileRows<'_>);
-
-    /// `strip += x·b` over as many blocks as all have, whose scales are finite; see [`crate::int4`].
-    fn accumulate_int4(x: &[Int4Input], panels: [&[Int4Block]; 4], strip: &mut Strip);
-
-    /// Rounds a block of activations to bytes.
-    fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock);
-
-    /// The largest magnitude. Infinite or no number, where there is one that is.
-    fn largest_magnitude(row: &[f32]) -> f32;
-
-    /// Widens f16 to f32, infinities and what is no number included.
-    fn widen(from: &HalfStep, to: &mut ColumnStep);
 }

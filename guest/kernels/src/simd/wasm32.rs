@@ -11,7 +11,8 @@ use core::arch::wasm32::{
     i32x4_shuffle, v128, v128_load, v128_store,
 };
 
-use super::{LANES, Vector};
+use super::vector::Vector;
+use crate::blocks::LANES;
 
 #[cfg(not(target_feature = "simd128"))]
 compile_error!("ampoule-kernels needs `-Ctarget-feature=+simd128` on wasm32");

@@ -2,7 +2,7 @@
 
 use ampoule_guest::{Assets, Error, Model, ModelInfo, TextTokenization, Tokens};
 
-use crate::CHECKS;
+use crate::checks::CHECKS;
 
 /// The suite. It needs no files.
 pub struct Suite;

@@ -1,6 +1,7 @@
 //! The bits of a scan's data: without the zeros that are stuffed after 0xff, up to the next marker.
 
-use super::Refusal;
+use super::marker_code::next_marker;
+use super::refusal::Refusal;
 
 /// A scan's data, read bit by bit. After the last bit come zeros without end; [`Bits::check`] tells that
 /// they were used.
@@ -118,7 +119,7 @@ impl<'a> Bits<'a> {
     /// Goes on after the restart marker of that number, 0 to 7.
     pub(super) fn restart(&mut self, number: usize) -> Result<(), Refusal> {
         self.check()?;
-        let (code, rest) = super::markers::next_marker(self.rest()).ok_or(Refusal::CutShort)?;
+        let (code, rest) = next_marker(self.rest()).ok_or(Refusal::CutShort)?;
         match code {
             0xd0..=0xd7 if usize::from(code - 0xd0) == number => {}
             0xd9 => return Err(Refusal::CutShort),

@@ -1,9 +1,9 @@
 //! Blocks of sequential scans (T.81, F.2.2).
 
-use super::Refusal;
 use super::bits::Bits;
 use super::huffman::{Table, extend};
-use super::markers::ZIGZAG;
+use super::refusal::Refusal;
+use super::zigzag::ZIGZAG;
 
 /// More coefficients than a block has.
 pub(super) const TOO_LONG: Refusal = Refusal::Broken("a block of more than 64 coefficients");

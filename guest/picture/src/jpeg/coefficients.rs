@@ -1,10 +1,10 @@
 //! Coefficients of a picture whose components, or bits, come in several scans.
 
-use super::Refusal;
 use super::frame::Frame;
 use super::idct;
-use super::render::Strip;
+use super::refusal::Refusal;
 use super::scan::Scan;
+use super::strip::Strip;
 
 /// The most blocks that the scans of a file go through, all together. The largest pictures that guests take
 /// have a million of them, and the encoders' scripts go through each some five times. A file of a few bytes

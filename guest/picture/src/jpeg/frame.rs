@@ -1,9 +1,7 @@
 //! Size and components of a picture, as the frame header tells them (T.81, B.2.2).
 
-use super::Refusal;
-use super::colour::Colours;
-use super::markers::Tables;
-use super::scan::Scan;
+use super::colours::Colours;
+use super::refusal::Refusal;
 
 /// Ways of coding that this decoder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +32,8 @@ pub(super) struct Component {
     pub(super) id: u8,
     /// Blocks of a unit, across and down: 1 to 4.
     pub(super) factors: [usize; 2],
-    table: usize,
+    /// Number of its quantisation table.
+    pub(super) table: usize,
     /// Blocks across and down that hold samples of the picture.
     pub(super) blocks: [usize; 2],
     /// Blocks across and down with those that fill the last units.
@@ -122,24 +121,6 @@ impl Frame {
                 component.samples[axis] = (side * factor).div_ceil(most);
                 component.blocks[axis] = component.samples[axis].div_ceil(8);
                 component.padded[axis] = self.units[axis] * factor;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the quantisation tables of the components that a scan begins with; a table that is defined
-    /// anew later is not theirs.
-    pub(super) fn latch_quantisation(
-        &mut self,
-        scan: &Scan,
-        tables: &Tables,
-    ) -> Result<(), Refusal> {
-        for part in &scan.components {
-            let component = &mut self.components[part.index];
-            if component.quantisation.is_none() {
-                let table = tables.quantisation[component.table];
-                let table = table.ok_or(Refusal::Broken("no quantisation table"))?;
-                component.quantisation = Some(table);
             }
         }
         Ok(())

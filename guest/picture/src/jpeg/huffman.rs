@@ -1,7 +1,7 @@
 //! Huffman tables (T.81, annex C and F.2.2.3).
 
-use super::Refusal;
 use super::bits::Bits;
+use super::refusal::Refusal;
 
 /// Bits that one look into a table decodes; most codes are no longer.
 const LOOK: u32 = 10;

@@ -1,18 +1,12 @@
 //! Segments of a file, and the tables that they hold (T.81, annex B).
 
-use super::Refusal;
-use super::colour::Hints;
+use super::colour_hints::Hints;
 use super::frame::Kind;
 use super::huffman::{Class, Table};
+use super::marker_code::next_marker;
+use super::refusal::Refusal;
 use super::standard_tables;
-
-/// Coefficients of a block in the order in which they are stored: the row and column of each, as an index
-/// of a block of 8 rows.
-pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
-    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
+use super::zigzag::ZIGZAG;
 
 /// Kinds of segments, as far as this decoder tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,20 +94,6 @@ impl<'a> Segments<'a> {
             let segment;
             (segment, self.rest) = rest.split_at_checked(length).ok_or(Refusal::CutShort)?;
             return Ok(Some((marker, &segment[2..])));
-        }
-    }
-}
-
-/// The next marker's code, and what follows it. Bytes before it are passed over, among them any number of
-/// 0xff that fill the place before a marker.
-pub(super) fn next_marker(mut bytes: &[u8]) -> Option<(u8, &[u8])> {
-    loop {
-        let at = bytes.iter().position(|&byte| byte == 0xff)?;
-        let after = bytes[at..].iter().position(|&byte| byte != 0xff)?;
-        let code = bytes[at + after];
-        bytes = &bytes[at + after + 1..];
-        if code != 0 {
-            return Some((code, bytes));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Blocks of progressive scans (T.81, annex G).
 
-use super::Refusal;
 use super::bits::Bits;
 use super::block::{TOO_LONG, difference};
 use super::huffman::{Table, extend};
-use super::markers::ZIGZAG;
+use super::refusal::Refusal;
+use super::zigzag::ZIGZAG;
 
 /// Decodes the upper bits of a DC coefficient.
 pub(super) fn dc_first(

@@ -5,7 +5,7 @@
 //! or both; other factors repeat samples.
 
 use super::frame::Component;
-use super::render::Strip;
+use super::strip::Strip;
 
 /// The way of stretching a component, with room for a row.
 pub(super) struct Upsampling {

@@ -14,19 +14,20 @@ use std::hint::black_box;
 use super::Simd128;
 #[cfg(miri)]
 use super::interpreted::{i32x4_dot_i16x8, v128_bitselect};
-use crate::half_panels::HalfStep;
-use crate::int4::{Int4Block, Int4Input, PAIRS, QUAD};
-use crate::int8::{
-    BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, Int8RowStep, LEAST_MAGNITUDE,
-    MOST_ACTIVATION, WEIGHT_OFFSET, accumulate_block,
+use crate::blocks::LANES;
+use crate::blocks::half::HalfStep;
+use crate::blocks::int4::{Int4Block, Int4Input, PAIRS, QUAD};
+use crate::blocks::int8::{
+    Activation8, BLOCK_INPUTS, DEPTH, Int8ColumnBlock, Int8RowBlock, Int8RowStep, LEAST_MAGNITUDE,
+    MOST_ACTIVATION, WEIGHT_OFFSET,
 };
-use crate::simd::{Kernels, LANES, Vector};
-use crate::strip::{
-    STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, accumulate_strip_steps, quarters, strips_of,
-};
-use crate::tile::{
-    self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, Tiles, accumulate_steps,
-};
+use crate::blocks::strip::{STRIP_PANELS, STRIP_STEPS, SpreadNumber, Strip, quarters, strips_of};
+use crate::blocks::tile::{self, ColumnStep, RowStep, STEPS, TILE_ROWS, TileRow, TileRows, Tiles};
+use crate::simd::inner_loops::Kernels;
+use crate::simd::int8_loop::accumulate_block;
+use crate::simd::strip_loop::accumulate_strip_steps;
+use crate::simd::tile_loop::accumulate_steps;
+use crate::simd::vector::Vector;
 
 /// What pushes the whole part of a number below 2²² into the low bits of its representation.
 const ROUND: f32 = 12_582_912.0;
@@ -145,7 +146,7 @@ fn spread(x: v128) -> [v128; LANES] {
     Simd128(x).spread().map(|x| x.0)
 }
 
-/// What [`scale_of`](crate::int8::scale_of) says of four rows of activations with these largest magnitudes.
+/// What [`scale_of`](crate::blocks::int8::scale_of) says of four rows of activations with these largest magnitudes.
 #[inline(always)]
 fn scales_of(largest: v128) -> (v128, v128) {
     let most = f32x4_splat(MOST_ACTIVATION);
@@ -250,14 +251,14 @@ struct Activations(v128);
 
 impl Activations {
     #[inline(always)]
-    fn load(from: &[[crate::int8::Activation8; DEPTH]; LANES]) -> Self {
+    fn load(from: &[[Activation8; DEPTH]; LANES]) -> Self {
         // SAFETY: `from` is a reference to exactly the 16 bytes that are read: four bytes four times, or
         // two numbers of two bytes.
         Activations(unsafe { v128_load(from.as_ptr().cast()) })
     }
 
     #[inline(always)]
-    fn store(self, to: &mut [[crate::int8::Activation8; DEPTH]; LANES]) {
+    fn store(self, to: &mut [[Activation8; DEPTH]; LANES]) {
         // SAFETY: `to` is a unique reference to exactly the 16 bytes that are written, and any bits are
         // whole numbers.
         unsafe { v128_store(to.as_mut_ptr().cast(), self.0) }
@@ -337,7 +338,7 @@ use relaxed::{BlockDots, dot, mul_add};
 #[cfg(not(feature = "relaxed-simd"))]
 mod plain {
     use super::{Activations, Ints, Shorts, Simd128, WeightBytes, i32x4_dot_i16x8};
-    use crate::simd::Vector;
+    use crate::simd::vector::Vector;
     use core::arch::wasm32::{
         i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_extend_low_i16x8,
         i32x4_shuffle, v128,
@@ -477,7 +478,7 @@ fn accumulate_int8(
 }
 
 /// A block of inputs times those of four panels. Before each pair of quads there is a way
-/// out, never taken, as in [`tile`](crate::tile): all that is done so far is needed there, so what is loaded is used
+/// out, never taken, as in [`tile_loop`](crate::simd::tile_loop): all that is done so far is needed there, so what is loaded is used
 /// before more is. `$left` is how many pairs are left, which are not fewer.
 macro_rules! accumulate_blocks {
     ($left:ident, $x:ident, $blocks:ident, $ones:ident, $strip:ident, $($panel:literal)*) => {

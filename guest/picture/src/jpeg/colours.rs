@@ -1,9 +1,6 @@
-//! Colour spaces: which one a file's components are in, and their way to red, green and blue.
+//! Colour spaces of a file's components, and their way to red, green and blue.
 //!
-//! A file does not say. The rules are libjpeg's (`default_decompress_parms`), and the arithmetic is that of
-//! its tables in fixed point (`jdcolor.c`). Inks become colours as Pillow's `convert("RGB")` makes them.
-
-use super::frame::Frame;
+//! The arithmetic is that of libjpeg's tables in fixed point (`jdcolor.c`). Inks become colours as Pillow's `convert("RGB")` makes them.
 
 /// Colour spaces of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,43 +10,6 @@ pub(super) enum Colours {
     YCbCr,
     Cmyk,
     Ycck,
-}
-
-/// Segments before the first scan that tell about colours.
-#[derive(Debug, Default)]
-pub(super) struct Hints {
-    has_jfif: bool,
-    adobe_transform: Option<u8>,
-}
-
-impl Hints {
-    pub(super) fn read(&mut self, number: u8, content: &[u8]) {
-        match number {
-            0 if content.len() >= 14 && content.starts_with(b"JFIF\0") => self.has_jfif = true,
-            14 if content.len() >= 12 && content.starts_with(b"Adobe") => {
-                self.adobe_transform = Some(content[11]);
-            }
-            _ => {}
-        }
-    }
-
-    /// The colours of a frame with these segments before its first scan.
-    pub(super) fn colours(&self, frame: &Frame) -> Colours {
-        match frame.components[..] {
-            [_] => Colours::Grey,
-            [_, _, _, _] => match self.adobe_transform {
-                Some(0) | None => Colours::Cmyk,
-                Some(_) => Colours::Ycck,
-            },
-            _ if self.has_jfif => Colours::YCbCr,
-            _ => match self.adobe_transform {
-                Some(0) => Colours::Rgb,
-                Some(_) => Colours::YCbCr,
-                None if frame.components.iter().map(|c| c.id).eq(*b"RGB") => Colours::Rgb,
-                None => Colours::YCbCr,
-            },
-        }
-    }
 }
 
 /// Converts a row. Each row of samples has at least as many as there are pixels.

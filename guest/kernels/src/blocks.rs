@@ -1,0 +1,11 @@
+//! Plain numbers in the order in which the inner loops read them: packing
+//! writes them, and [`simd`](crate::simd) reads them. Nothing here computes with vectors.
+
+pub(crate) mod half;
+pub(crate) mod int4;
+pub(crate) mod int8;
+pub(crate) mod strip;
+pub(crate) mod tile;
+
+/// Numbers in a vector.
+pub(crate) const LANES: usize = 4;
