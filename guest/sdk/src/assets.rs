@@ -75,10 +75,7 @@ impl Assets {
             let position = offset
                 .checked_add(done)
                 .ok_or_else(|| ended_early(name, offset, len))?;
-            let mut piece = self.source.read(name, position, ask as u32)?;
-            if piece.is_empty() || piece.len() as u64 > ask {
-                return Err(ended_early(name, offset, len));
-            }
+            let mut piece = self.piece(name, position, ask as u32)?;
             done += piece.len() as u64;
             if !rest.is_empty() {
                 rest.append(&mut piece);
@@ -93,6 +90,15 @@ impl Assets {
             rest.extend_from_slice(&piece[whole..]);
         }
         Ok(())
+    }
+
+    /// Returns from 1 to `len` bytes of the file `name`, starting at byte `offset`, where `len` is not 0.
+    fn piece(&self, name: &str, offset: u64, len: u32) -> Result<Vec<u8>, Error> {
+        let piece = self.source.read(name, offset, len)?;
+        if piece.is_empty() || piece.len() > len as usize {
+            return Err(ended_early(name, offset, u64::from(len)));
+        }
+        Ok(piece)
     }
 
     /// The whole file `name`, which must be at most `max_bytes` long: for configurations and the
@@ -189,10 +195,10 @@ impl io::Read for Reader<'_> {
 impl io::BufRead for Reader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.read == self.piece.len() && self.offset < self.size {
+            let ask = (self.size - self.offset).min(PIECE_BYTES as u64);
             self.piece = self
                 .assets
-                .source
-                .read(self.name, self.offset, PIECE_BYTES as u32)
+                .piece(self.name, self.offset, ask as u32)
                 .map_err(io::Error::other)?;
             self.read = 0;
             self.offset += self.piece.len() as u64;
@@ -286,6 +292,53 @@ mod tests {
         assert_eq!(
             code(assets.read_into("y", 0, &mut place)),
             "asset.not-found"
+        );
+    }
+
+    #[test]
+    fn a_host_that_falls_silent_before_the_end_is_an_error_and_no_end() {
+        /// Says a size, and gives less.
+        struct Silent;
+        impl AssetSource for Silent {
+            fn size(&self, _: &str) -> Result<u64, Error> {
+                Ok(10)
+            }
+            fn read(&self, _: &str, offset: u64, _: u32) -> Result<Vec<u8>, Error> {
+                Ok(vec![7; 6_usize.saturating_sub(offset as usize)])
+            }
+        }
+        let assets = Assets::from_source(Silent);
+        let mut streamed = Vec::new();
+        let found = assets.reader("x").unwrap().read_to_end(&mut streamed);
+        let error = found.unwrap_err().into_inner().unwrap();
+        let error = error.downcast_ref::<Error>().unwrap();
+        assert_eq!(error.code, "asset.out-of-range");
+        assert_eq!(streamed, [7; 6]);
+        assert_eq!(
+            assets.read_to_vec("x", 10).unwrap_err().code,
+            "asset.out-of-range"
+        );
+    }
+
+    #[test]
+    fn a_host_that_gives_more_than_asked_is_refused() {
+        struct Generous;
+        impl AssetSource for Generous {
+            fn size(&self, _: &str) -> Result<u64, Error> {
+                Ok(4)
+            }
+            fn read(&self, _: &str, _: u64, _: u32) -> Result<Vec<u8>, Error> {
+                Ok(vec![7; 5])
+            }
+        }
+        let assets = Assets::from_source(Generous);
+        assert!(assets.read_to_vec("x", 4).is_err());
+        assert!(
+            assets
+                .reader("x")
+                .unwrap()
+                .read_to_end(&mut Vec::new())
+                .is_err()
         );
     }
 
