@@ -11,26 +11,34 @@
 )]
 
 macro_rules! worlds {
-    ($($module:ident = $world:literal { $($with:tt)* }),* $(,)?) => {$(
+    ($($module:ident = $world:literal),* $(,)?) => {$(
         pub mod $module {
             wit_bindgen::generate!({
                 path: "../../wit",
                 world: $world,
                 pub_export_macro: true,
-                with: { $($with)* },
+                with: { "ampoule:model/types@0.1.0": crate::types },
             });
         }
     )*};
 }
 
+/// The lifecycle, and the types that all worlds share.
+pub mod model {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "model",
+        pub_export_macro: true,
+    });
+}
+
 worlds! {
-    model = "model" {},
-    host_kernels_user = "host-kernels-user" { "ampoule:model/types@0.1.0": crate::types },
-    text_tokenizer = "text-tokenizer" { "ampoule:model/types@0.1.0": crate::types },
-    text_embedder = "text-embedder" { "ampoule:model/types@0.1.0": crate::types },
-    image_embedder = "image-embedder" { "ampoule:model/types@0.1.0": crate::types },
-    image_classifier = "image-classifier" { "ampoule:model/types@0.1.0": crate::types },
-    text_generator = "text-generator" { "ampoule:model/types@0.1.0": crate::types },
+    host_kernels_user = "host-kernels-user",
+    text_tokenizer = "text-tokenizer",
+    text_embedder = "text-embedder",
+    image_embedder = "image-embedder",
+    image_classifier = "image-classifier",
+    text_generator = "text-generator",
 }
 
 /// The random source, which `std` does not show: its hash maps draw on `insecure-seed` instead.
