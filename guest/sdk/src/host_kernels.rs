@@ -3,12 +3,15 @@
 //! A model asks [`granted`] while it loads, and then either packs its layers here or keeps their weights
 //! itself. On other targets than `wasm32` nothing is granted.
 
-pub use crate::bindings::host_kernels_user::ampoule::model::host_kernels::{
+pub use bindings::ampoule::model::host_kernels::{
     Activation, ElementType, Format, Layer, Part, Tensor,
 };
 
 use crate::Error;
-use crate::bindings::host_kernels_user::ampoule::model::host_kernels;
+use crate::bindings::world;
+use bindings::ampoule::model::host_kernels;
+
+world!(pub(crate) mod "host-kernels-user");
 
 /// Whether the host computes for this model.
 #[must_use]

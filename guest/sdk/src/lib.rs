@@ -1,4 +1,4 @@
-//! What a model author uses to write an Ampoule model.
+//! The SDK of a model author: everything to write an Ampoule model with.
 //!
 //! A model is a type that implements [`Model`] and the traits of the tasks that it serves, and one
 //! line that exports it:
@@ -39,17 +39,17 @@
 //! Built as a `cdylib` for `wasm32-wasip2`, that is a component which imports `ampoule:model`'s
 //! `assets` and `log` and exports `lifecycle` and the tasks named.
 //!
-//! What the host promises and asks (the package `ampoule:model` in `wit/` has it in full):
+//! The host's promises and demands (the package `ampoule:model` in `wit/` has it in full):
 //!
 //! * [`Model::load`] runs once, under a budget of its own, and may read the files that the signed
 //!   manifest lists. The memory it leaves behind is what every request starts from, so it pays to
 //!   leave no second copy of the weights there: see [`Assets::read_into`].
-//! * Every request runs in a fresh sandbox. Nothing that it writes is seen by the next.
+//! * Every request runs in a fresh sandbox, which the next request does not see.
 //! * Randomness drawn in `load` is shared by all requests: sampling must draw its own.
 //! * A panic is a trap, and ends the sandbox; its message goes to the host's log.
 //!
-//! With the feature `host-kernels` a model can have the host compute its linear layers, where that is
-//! granted: see the module `host_kernels`.
+//! With the feature `host-kernels` a model can have the host compute its linear layers, where the operator grants
+//! that: see the module `host_kernels`.
 //!
 //! A model that takes pictures reads and scales them with the crate `ampoule-picture`: see [`pictures`].
 //!
@@ -74,6 +74,7 @@ mod export;
 mod heap;
 #[cfg(feature = "host-kernels")]
 pub mod host_kernels;
+mod instance;
 pub mod log;
 mod model;
 mod panic_hook;
@@ -86,17 +87,13 @@ pub use asset_source::{AssetSource, Host};
 pub use assets::{Assets, Reader};
 pub use bindings::model::ampoule::model::types::{Error, Image, Property, Rgb8Image, Usage};
 pub use model::{Model, ModelInfo};
-pub use tasks::{
-    Chunk, Content, Embeddings, Finish, GenerationRequest, ImageClassification, ImageEmbedding,
-    ImageEmbeddings, Label, Message, Sampling, TextEmbedding, TextGeneration, TextTokenization,
-    Tokens,
-};
+#[doc(hidden)]
+pub use tasks::__exports;
+pub use tasks::*;
 
-/// What [`export_model!`] expands to, and this crate's tests, need; not for use by hand.
+/// Items that [`export_model!`] expands to, and that this crate's tests use; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bindings::{
-        image_classifier, image_embedder, model, text_embedder, text_generator, text_tokenizer,
-    };
-    pub use crate::export::{GenerationResource, Instance};
+    pub use crate::bindings::model;
+    pub use crate::instance::Instance;
 }

@@ -4,13 +4,13 @@
 
 use std::cell::OnceCell;
 
+use ampoule_guest::__exports::TextGeneration::exports::ampoule::model::text_generation;
+use ampoule_guest::__exports::TextTokenization::exports::ampoule::model::text_tokenization;
+use ampoule_guest::__private::Instance;
 use ampoule_guest::__private::model::exports::ampoule::model::lifecycle;
-use ampoule_guest::__private::text_generator::exports::ampoule::model::text_generation;
-use ampoule_guest::__private::text_tokenizer::exports::ampoule::model::text_tokenization;
-use ampoule_guest::__private::{GenerationResource, Instance};
 use ampoule_guest::{
-    Assets, Chunk, Error, Finish, GenerationRequest, Model, ModelInfo, TextGeneration,
-    TextTokenization, Tokens, Usage,
+    Assets, Chunk, Error, Finish, GenerationRequest, GenerationResource, Model, ModelInfo,
+    TextGeneration, TextTokenization, Tokens, Usage,
 };
 use lifecycle::Guest as _;
 use text_generation::GuestGeneration as _;
