@@ -166,7 +166,7 @@ fn classify(image: Image, top_k: u32) -> Result<Vec<Label>, Error> {
     Ok(labels)
 }
 
-/// What is left to say, a chunk a word, in reverse.
+/// The chunks to come, a word each, in reverse.
 pub struct Echo {
     chunks: RefCell<Vec<Chunk>>,
 }

@@ -21,7 +21,7 @@ const MARK: u64 = 0x5EC2_E77E_D0C5_11A7;
 const PAGE: usize = 65_536;
 const GROWN_PAGES: usize = 8;
 const HEAP_WORDS: usize = 32_768;
-/// What the functions that this one calls need of the stack.
+/// Bytes of the stack that the functions called from here need.
 const RED_ZONE: usize = 16_384;
 
 static STATIC: [AtomicU64; 1_024] = [const { AtomicU64::new(0) }; 1_024];
@@ -60,7 +60,7 @@ fn fill(start: usize, bytes: usize) {
     }
 }
 
-/// How many words of memory hold the mark.
+/// Counts the words of memory that hold the mark.
 #[inline(never)]
 fn count() -> usize {
     let end = core::arch::wasm32::memory_size(0) * PAGE;

@@ -15,7 +15,7 @@ use ampoule_guest::host_kernels::{
 use ampoule_guest::{Assets, Embeddings, Error, Model, ModelInfo, TextEmbedding, Usage};
 use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, Precision, Scratch, linear};
 
-/// How many numbers of either end of a product are returned.
+/// Numbers of either end of a product that are returned.
 const SAMPLE: usize = 16;
 
 struct Multiplier {

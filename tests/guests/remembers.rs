@@ -33,7 +33,7 @@ fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
     Ok(answer)
 }
 
-/// How many addresses hold the bytes of `needle` in reverse.
+/// Counts the addresses that hold the bytes of `needle` in reverse.
 fn find_reversed(needle: &[u8]) -> usize {
     let end = core::arch::wasm32::memory_size(0) * 65_536;
     let last = end.saturating_sub(needle.len());

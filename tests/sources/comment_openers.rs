@@ -14,7 +14,6 @@ const EXEMPT: &[&str] = &[
     "bench",
     "command-line",
     "fuzz",
-    "guest",
     "host",
     "manual",
     "signing",

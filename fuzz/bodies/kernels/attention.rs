@@ -13,10 +13,10 @@ const MOST: [usize; 3] = [70, 300, 70];
 /// Multiplications: more would only be slower.
 const MOST_PRODUCTS: usize = 30_000;
 
-/// What the sums of magnitudes that make a score, and those of values, have to stay below.
+/// Upper bound of the sums of magnitudes that make a score, and of those of values.
 const MODERATE: f64 = 1e25;
 
-/// What stands between the rows of the answer.
+/// Filling between the rows of the answer.
 const GAP: f32 = 12_345.678;
 
 struct Case {
@@ -71,7 +71,7 @@ impl Case {
         }
     }
 
-    /// What the first `rows` queries get.
+    /// Checks the answers of the first `rows` queries.
     fn check_rows(&self, rows: usize, scratch: &mut AttentionScratch) {
         let [_, tokens, width] = self.shape;
         let columns = self.heads * width;

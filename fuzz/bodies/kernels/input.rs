@@ -4,7 +4,7 @@
 /// Numbers that stand for themselves, anywhere.
 const MOST_EXCEPTIONS: u8 = 4;
 
-/// What is left of an input. Beyond its end all bytes are 0.
+/// The rest of an input. Beyond its end all bytes are 0.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 /// A number that is put into one of the matrices.

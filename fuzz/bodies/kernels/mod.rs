@@ -1,4 +1,4 @@
-//! What must hold for the guest's kernels, whatever the shapes and numbers, target by target: the fuzzer tries it on
+//! Checks that hold for the guest's kernels at all shapes and numbers, target by target. The fuzzer tries them on
 //! bytes of its own, and the kernels' tests on the corpus that fuzzing left.
 
 #![allow(clippy::expect_used, reason = "a check fails by panicking")]

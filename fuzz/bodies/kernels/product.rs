@@ -15,13 +15,13 @@ const MOST: [usize; 3] = [140, 280, 900];
 /// Multiplications in a product: more would only be slower.
 const MOST_PRODUCTS: usize = 30_000;
 
-/// What sums of magnitudes have to stay below for nothing to overflow on the way.
+/// Upper bound of sums of magnitudes, with which nothing overflows on the way.
 const MODERATE: f64 = 1e37;
 
 /// Below this a block of numbers that are rounded to bytes may count as zeros.
 const LEAST: f32 = 1e-36;
 
-/// What lies between the rows of a matrix.
+/// Filling between the rows of a matrix.
 const GAP: f32 = 12_345.678;
 
 /// A layer, and what goes through it.
@@ -32,12 +32,12 @@ struct Case {
     shape: [usize; 3],
     /// Elements between the rows of x, and between those of y.
     gaps: [usize; 2],
-    /// How many weights come at a time.
+    /// Weights that come at a time.
     piece: usize,
     x: Vec<f32>,
     weights: Vec<f32>,
     bias: Option<Vec<f32>>,
-    /// What is in y before.
+    /// The numbers of y before the product.
     before: Vec<f32>,
 }
 
@@ -109,7 +109,7 @@ impl Case {
         packer.finish()
     }
 
-    /// What becomes of the first `rows` rows.
+    /// Checks the first `rows` rows of the answer.
     fn check_rows(&self, rows: usize, packed: &PackedMatrix, kept: &[f32], scratch: &mut Scratch) {
         match self.epilogue {
             Epilogue::Store(activation) => {
@@ -138,7 +138,7 @@ impl Case {
         }
     }
 
-    /// What is in y after, without the gaps, which have to be as they were.
+    /// Returns the numbers of y after the product, without the gaps, which have to be as they were.
     fn product(
         &self,
         rows: usize,
@@ -222,7 +222,7 @@ struct Sum {
     /// The largest of what is finite: of activations, and of weights.
     largest: [f64; 2],
     terms: usize,
-    /// What may be lost of numbers next to zero.
+    /// Error that is allowed of numbers next to zero.
     lost: f64,
 }
 
@@ -304,7 +304,7 @@ fn largest(block: &[f32]) -> f32 {
     largest
 }
 
-/// What a row of activations is computed with.
+/// Returns the numbers that a row of activations is rounded to.
 fn rounded(x: &[f32], block: usize) -> Vec<f32> {
     let mut kept = Vec::new();
     for block in x.chunks(block) {

@@ -1,11 +1,11 @@
 //! Scaled dot-product attention of several heads (Vaswani et al., "Attention Is All You Need", 2017).
 //!
-//! Scores are there for a block of queries and a block of keys only: what the softmax divides by is gathered
-//! from block to block (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al.,
+//! Scores exist for one block of queries and one block of keys at a time: the softmax gathers its divisors from
+//! block to block (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al.,
 //! "FlashAttention", 2022).
 //!
-//! The products are turned round: a tile of scores is four keys by eight queries. So a row of a tile is what
-//! the inner loop wants to read for a key in the second product, nothing has to be packed in between, and the
+//! The products are transposed: a tile of scores is four keys by eight queries. A row of a tile is then in the order
+//! in which the inner loop reads it for a key in the second product, so that nothing is packed in between, and the
 //! softmax of eight queries goes lane by lane.
 
 use crate::blocks::tile::{ColumnStep, STEPS, TILE_COLUMNS, TILE_ROWS, Tile, alone};
@@ -23,20 +23,20 @@ const BLOCK_KEYS: usize = 128;
 /// cache holds beside four keys.
 const BLOCK_PANELS: usize = 4;
 
-/// What the largest score so far is before there is any: less than all that matter, and finite, so that
-/// its distance to itself is a number.
+/// The largest score so far, before there is any: less than all that matter, and finite, so that its distance to
+/// itself is a number.
 const NO_SCORE: f32 = -1e30;
 
-/// Which keys a query sees.
+/// The keys that a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
     /// All of them, as in an encoder.
     All,
-    /// Those up to its own, the last query's being the last key, as in a decoder.
+    /// Keys up to the query's own, as in a decoder. The last query's own key is the last key.
     Causal,
 }
 
-/// What the heads work on, each head in its own columns.
+/// Inputs of all heads. Each head has its own columns.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionInputs<'a> {
     /// `[rows, heads · width]`.
@@ -47,15 +47,15 @@ pub struct AttentionInputs<'a> {
     pub values: MatrixRef<'a>,
 }
 
-/// Memory that [`attention`] works in, to be used again.
+/// Working memory of [`attention`], for reuse by the next call.
 #[derive(Debug, Default)]
 pub struct AttentionScratch {
     queries: Panels,
     keys: PackedRows,
     values: PackedRows,
-    /// For each panel of a block its scores, key by key.
+    /// Scores of each panel of a block, key by key.
     scores: Vec<ColumnStep>,
-    /// For each panel of a block what is gathered, four columns of a head at a time.
+    /// Gathered values of each panel of a block, four columns of a head at a time.
     gathered: Vec<Tile>,
     /// One query's scores.
     row: Vec<f32>,
@@ -121,14 +121,14 @@ pub fn attention(
     }
 }
 
-/// One head's part of everything.
+/// One head's columns of all inputs.
 struct Head<'a> {
     queries: MatrixRef<'a>,
     keys: MatrixRef<'a>,
     values: MatrixRef<'a>,
     /// Its first column in the answer.
     column: usize,
-    /// How many keys come before that of the first query, where a query sees only those up to its own.
+    /// Keys before that of the first query, where a query sees only the keys up to its own.
     before: Option<usize>,
     scale: f32,
 }
@@ -141,7 +141,7 @@ struct Running {
 }
 
 impl Head<'_> {
-    /// How many keys the query in a row sees.
+    /// Returns how many keys the query in a row sees.
     fn visible(&self, row: usize) -> usize {
         match self.before {
             None => self.keys.rows(),
@@ -149,7 +149,7 @@ impl Head<'_> {
         }
     }
 
-    /// One query, which sees all keys: packing them would cost more than the products.
+    /// Answers one query, which sees all keys. Packing them would cost more than the products.
     fn attend_once(&self, y: &mut MatrixMut<'_>, scores: &mut Vec<f32>) {
         let query = self.queries.row(0);
         scores.clear();
@@ -211,20 +211,20 @@ impl Head<'_> {
         }
     }
 
-    /// How many keys any query of a panel sees.
+    /// Returns how many keys any query of a panel sees: as many as its last.
     fn seen_by(&self, panel: usize) -> usize {
         let last = (panel + 1) * TILE_COLUMNS - 1;
         self.visible(last.min(self.queries.rows() - 1))
     }
 
-    /// Which queries of a panel do not see a key, if there are any.
+    /// Returns which queries of a panel do not see a key, if there are any.
     fn mask(&self, panel: usize, key: usize) -> Option<[bool; TILE_COLUMNS]> {
         let first = panel * TILE_COLUMNS;
         (self.visible(first) <= key)
             .then(|| std::array::from_fn(|lane| self.visible(first + lane) <= key))
     }
 
-    /// The products of a block of queries with a block of keys.
+    /// Computes the products of a block of queries with a block of keys.
     fn score(
         &self,
         [first_panel, panels]: [usize; 2],
@@ -254,7 +254,7 @@ impl Head<'_> {
         }
     }
 
-    /// Adds what a panel's queries gather from a block of keys.
+    /// Adds the values that a panel's queries gather from a block of keys.
     fn gather(
         &self,
         first_key: usize,
@@ -273,7 +273,7 @@ impl Head<'_> {
         }
     }
 
-    /// Stores what a panel's queries gathered, each in its row.
+    /// Stores the values that a panel's queries gathered, each in its row.
     fn store(&self, panel: usize, gathered: &[Tile], y: &mut MatrixMut<'_>) {
         let first = panel * TILE_COLUMNS;
         let columns = self.column..self.column + self.values.columns();
@@ -300,8 +300,8 @@ impl Running {
         sum: ColumnStep::ZERO,
     };
 
-    /// Replaces a block's scores by their powers, and says by what all that was gathered before is to be
-    /// multiplied. `mask` tells of a key of the block which queries do not see it.
+    /// Replaces a block's scores by their powers, and returns the factors by which the values gathered before are to
+    /// be multiplied. `mask` tells which queries do not see a key of the block.
     #[cfg_attr(
         all(target_arch = "wasm32", feature = "relaxed-simd"),
         target_feature(enable = "relaxed-simd")
@@ -351,7 +351,7 @@ impl Running {
         stored(factors)
     }
 
-    /// What all that was gathered is to be multiplied by in the end.
+    /// Returns the reciprocals of the sums of weights, by which the gathered rows are multiplied at the end.
     fn inverse(&self) -> ColumnStep {
         ColumnStep(self.sum.0.map(|sums| sums.map(|sum| 1.0 / sum)))
     }

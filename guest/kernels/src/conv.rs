@@ -15,7 +15,7 @@ const SIDE: usize = 3;
 /// Patches in a block: as many rows as the product takes at once.
 const BLOCK_PATCHES: usize = 128;
 
-/// Memory that [`conv2d`] works in, to be used again.
+/// Working memory of [`conv2d`], for reuse by the next call.
 #[derive(Debug, Default)]
 pub struct ConvScratch {
     /// A block of patches, `[block, 3 · 3 · channels]`.
@@ -23,8 +23,8 @@ pub struct ConvScratch {
     linear: Scratch,
 }
 
-/// The shape of a picture, or of what a convolution makes of one: rows of pixels, and in each pixel
-/// its channels one after another.
+/// The shape of a picture, or of a convolution's answer: rows of pixels, and in each pixel its channels one after
+/// another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaneShape {
     /// Rows.
@@ -36,7 +36,7 @@ pub struct PlaneShape {
 }
 
 impl PlaneShape {
-    /// How many numbers there are.
+    /// Returns how many numbers a plane has.
     ///
     /// # Panics
     ///
@@ -50,12 +50,12 @@ impl PlaneShape {
         len.unwrap_or(0)
     }
 
-    /// Whether there are none.
+    /// Tells whether a plane has no numbers.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// What a convolution of `outputs` channels makes of it: one pixel for every `stride` in a row,
+    /// Returns the shape after a convolution to `outputs` channels: one pixel for every `stride` in a row,
     /// and one row for every `stride` rows, the first of each counted.
     pub(crate) fn after(self, stride: usize, outputs: usize) -> Self {
         PlaneShape {
@@ -66,7 +66,7 @@ impl PlaneShape {
     }
 }
 
-/// What a convolution of 3×3 pixels is made of.
+/// A convolution of 3×3 pixels.
 #[derive(Debug, Clone, Copy)]
 pub struct Convolution<'a> {
     /// `[outputs, 3, 3, channels]`, packed as a matrix `[outputs, 9 · channels]`.
@@ -83,8 +83,7 @@ pub struct Convolution<'a> {
 ///
 /// Shapes: `x` `[height, width, channels]`; those of [`Convolution`]; `y`, whose length is made to fit,
 /// `[⌈height / stride⌉, ⌈width / stride⌉, outputs]`, which is also the answer. With [`Epilogue::Add`] it has that
-/// length already. The sums are those of
-/// [`linear`].
+/// length already. The sums are those of [`linear`].
 ///
 /// # Panics
 ///
@@ -138,7 +137,7 @@ pub fn conv2d(
     outputs
 }
 
-/// Appends the patch around a pixel, row by row, with zeros for what lies outside.
+/// Appends the patch around a pixel, row by row, with zeros outside the picture.
 fn push_patch(x: &[f32], shape: PlaneShape, [row, column]: [usize; 2], patches: &mut Vec<f32>) {
     let channels = shape.channels;
     // In the coordinates of the picture with its border, whose first row and column are zeros.

@@ -12,7 +12,7 @@ use crate::silu::silu;
 /// The side of a patch.
 const SIDE: usize = 3;
 
-/// What a depthwise convolution of 3×3 pixels is made of.
+/// A depthwise convolution of 3×3 pixels.
 #[derive(Debug, Clone, Copy)]
 pub struct DepthwiseConvolution<'a> {
     /// `[3, 3, channels]`.

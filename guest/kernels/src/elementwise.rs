@@ -1,4 +1,4 @@
-//! What goes number by number, in one row or two.
+//! Operations on each number of one row, or of two.
 
 use crate::rows;
 use crate::simd::{LANES, Native, Vector};

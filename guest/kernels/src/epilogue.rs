@@ -1,5 +1,5 @@
-//! What becomes of a product before it is stored: the bias, an activation, or the sum with what was
-//! there. Done while the rows are at hand, it costs no pass over memory of its own.
+//! Last steps of a product before it is stored: an activation, or the sum with the numbers that were there. They
+//! are done while the rows are in the cache, and so cost no pass over memory of their own.
 
 use crate::elementwise::relu;
 use crate::gelu::gelu;
@@ -11,7 +11,7 @@ pub enum Activation {
     /// None: the product as it is.
     #[default]
     Identity,
-    /// What is above 0, and 0 for the rest.
+    /// The rectified linear unit: the larger of a number and 0.
     Relu,
     /// The Gaussian error linear unit, by erf: see [`gelu`](crate::gelu).
     Gelu,
@@ -19,7 +19,7 @@ pub enum Activation {
     Silu,
 }
 
-/// Where a product goes.
+/// Destination of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
     /// `y = activation(product + bias)`.

@@ -38,7 +38,7 @@ const _: () = assert!(BLOCK_PANELS.is_multiple_of(STRIP_PANELS));
 const _: () = assert!(STEPS == crate::blocks::int4::BLOCK_INPUTS);
 const _: () = assert!(STEPS.is_multiple_of(STRIP_STEPS));
 
-/// Memory that [`linear`] works in, to be used again.
+/// Working memory of [`linear`], for reuse by the next call.
 #[derive(Debug, Default)]
 pub struct Scratch {
     rows: PackedRows,
@@ -55,8 +55,8 @@ pub struct Scratch {
 ///
 /// Shapes: `x` `[m, inputs]`, `weights` `[outputs, inputs]`, `bias` `[outputs]` (zero when there is
 /// none), `y` `[m, outputs]`. With weights in f32 or f16 each sum is taken in the order of `k`, in f32,
-/// and infinities and what is no number go the way of IEEE 754. With rounded activations, a row in which
-/// there is one (of int4: a block of a row) gives no number anywhere.
+/// and infinities and NaN follow IEEE 754. With rounded activations, a row that holds one of them (of int4: a
+/// block of a row) gives NaN everywhere.
 ///
 /// # Panics
 ///
@@ -108,9 +108,9 @@ trait PanelSource {
     fn outputs(&self) -> usize;
     fn inputs(&self) -> usize;
 
-    /// The steps of these panels, one after another, for [`STEPS`] inputs from `first` on or, at the end, for those
-    /// that there are. Panels from the last one to the end of its strip are zeros. What is not in f32 is widened into
-    /// `widened`.
+    /// Returns the steps of these panels, one after another, for [`STEPS`] inputs from `first` on, or for fewer at the
+    /// end. Panels from the last one to the end of its strip are zeros. Weights in another format than f32 are widened
+    /// into `widened`.
     fn together<'a>(
         &'a self,
         panels: Range<usize>,
@@ -223,7 +223,7 @@ fn product<W: PanelSource>(
     }
 }
 
-/// The product with one row, which is as fast as memory is.
+/// Computes the product with one row, at the speed of memory.
 fn row_product<W: PanelSource>(
     x: &[f32],
     weights: &W,

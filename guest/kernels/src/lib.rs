@@ -1,7 +1,6 @@
-//! Linear algebra for Ampoule guests: what transformers and small convolutional networks need, in f32,
-//! on one thread.
+//! Linear algebra of transformers and small convolutional networks for Ampoule guests, in f32, on one thread.
 //!
-//! | function | what it does |
+//! | function | result |
 //! | --- | --- |
 //! | [`linear`] | `y = x·wᵀ + b`, with `w` packed once into a [`PackedMatrix`]: in f32, f16, int8 or 4 bits |
 //! | [`attention`] | of several heads, all to all or causal |

@@ -1,8 +1,8 @@
-//! Where a product goes: four rows of the answer, which begin with the biases, take in what is summed, a tile
-//! at a time, and end with the activation.
+//! Destination of a product: four rows of the answer. They begin with the biases, take in the sums a tile at a time,
+//! and end with the activation.
 //!
-//! A tile is summed where it lies. Only one that reaches over the answer's edge is a copy, of which the part
-//! within is put back.
+//! A tile is summed in place. A tile that reaches over the answer's edge is a copy, whose part within the answer is
+//! put back.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::epilogue::Epilogue;
 use crate::matrix::MatrixMut;
 use crate::simd::LANES;
 
-/// The answer, and what becomes of a product on its way there.
+/// The answer, with the bias and the epilogue of the product.
 pub(crate) struct Output<'a, 'y> {
     pub(crate) y: &'a mut MatrixMut<'y>,
     /// One for each column, or zeros.
@@ -20,7 +20,7 @@ pub(crate) struct Output<'a, 'y> {
     pub(crate) epilogue: Epilogue,
 }
 
-/// Which of the blocks of inputs is summed.
+/// Place of a block among the blocks of inputs that are summed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pass {
     pub(crate) is_first: bool,
@@ -36,8 +36,8 @@ impl Pass {
 }
 
 impl Output<'_, '_> {
-    /// Has `sum` add to the tiles of the four rows from `row` on: first to all that lie whole in the answer, of which
-    /// there may be none, and then to one at a time.
+    /// Calls `sum` to add to the tiles of the four rows from `row` on: first to all that lie whole in the answer, of
+    /// which there may be none, and then to one at a time.
     #[inline(always)]
     pub(crate) fn each_tile(
         &mut self,
@@ -80,7 +80,7 @@ impl Output<'_, '_> {
         }
     }
 
-    /// Has `sum` give the sums of each panel, by its index, for the only row.
+    /// Calls `sum` for the sums of each panel, by its index, of the only row.
     pub(crate) fn each_panel(&mut self, sum: impl FnOnce(&mut dyn FnMut(usize, &ColumnStep))) {
         let columns = 0..self.y.columns();
         self.begin(0, columns.clone());
@@ -99,7 +99,7 @@ impl Output<'_, '_> {
         self.finish(0, columns);
     }
 
-    /// Makes of these numbers of a row what sums begin with: the biases, and what is to be added to.
+    /// Prepares these numbers of a row for the sums: with the biases, added to the numbers that stay.
     fn begin(&mut self, row: usize, columns: Range<usize>) {
         let y = &mut self.y.row_mut(row)[columns.clone()];
         match (self.epilogue, self.bias) {
@@ -110,7 +110,7 @@ impl Output<'_, '_> {
         }
     }
 
-    /// Makes of sums what is wanted of them.
+    /// Applies the activation to sums.
     fn finish(&mut self, row: usize, columns: Range<usize>) {
         if let Epilogue::Store(activation) = self.epilogue {
             activation.apply(&mut self.y.row_mut(row)[columns]);
@@ -118,13 +118,13 @@ impl Output<'_, '_> {
     }
 }
 
-/// The parts of a row that are of whole tiles.
+/// Splits a row into whole tiles.
 #[inline(always)]
 fn tile_rows(y: &mut [f32]) -> &mut [TileRow] {
     y.as_chunks_mut::<LANES>().0.as_chunks_mut().0
 }
 
-/// Copies as much as both hold.
+/// Copies as many numbers as both hold.
 fn fit(to: &mut [f32], from: &[f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;

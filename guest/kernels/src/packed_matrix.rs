@@ -5,18 +5,18 @@ use crate::int4::Int4Panels;
 use crate::int8::Int8Panels;
 use crate::panels::Panels;
 
-/// How the weights of a matrix are kept.
+/// Format in which a matrix keeps its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// 32 bits a weight, as they are.
     #[default]
     F32,
-    /// 16 bits a weight, widened to f32 where they are multiplied with. Beyond ±65,504 a weight
+    /// 16 bits a weight, widened to f32 when they are multiplied. Beyond ±65,504 a weight
     /// becomes infinite, below 6·10⁻⁸ zero.
     F16,
     /// 7 bits a weight in a byte, from −63 to 63, and a scale for each 64 inputs of an output: 8.5 bits in memory.
     /// Activations are rounded to 8 bits, −127 to 127, with a scale for each 64 inputs of a row, when they are
-    /// multiplied with. On both sides 64 numbers that are all below 10⁻³⁶ count as zeros.
+    /// multiplied. On both sides 64 numbers that are all below 10⁻³⁶ count as zeros.
     Int8,
     /// 4 bits a weight, from −8 to 7, and a scale in f16 for each 32 inputs of an output: 4.5 bits.
     /// With one row of activations these are rounded to 8 bits, with a scale for each 32 inputs; with
@@ -36,7 +36,7 @@ pub(crate) enum Weights {
     Int4(Int4Panels),
 }
 
-/// The same of each kind of weights.
+/// Evaluates one expression for whichever format the weights have.
 macro_rules! of_each {
     ($matrix:expr, $weights:ident => $answer:expr) => {
         match $matrix {
@@ -49,7 +49,7 @@ macro_rules! of_each {
 }
 
 impl PackedMatrix {
-    /// Begins a matrix whose weights come a piece at a time.
+    /// Starts a matrix whose weights come a piece at a time.
     ///
     /// # Panics
     ///
@@ -68,23 +68,23 @@ impl PackedMatrix {
         }
     }
 
-    /// How many outputs it has: rows as the weights are usually stored.
+    /// Returns the number of outputs: rows as the weights are usually stored.
     pub fn outputs(&self) -> usize {
         of_each!(&self.0, weights => weights.outputs())
     }
 
-    /// How many inputs it has: columns as the weights are usually stored.
+    /// Returns the number of inputs: columns as the weights are usually stored.
     pub fn inputs(&self) -> usize {
         of_each!(&self.0, weights => weights.inputs())
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns how many bytes of memory the matrix takes.
     pub fn bytes(&self) -> usize {
         of_each!(&self.0, weights => weights.bytes())
     }
 
-    /// Writes the weights of one output to `row` `[inputs]`, as they are computed with: so that a
-    /// table which is both looked up and multiplied with is there once.
+    /// Writes the weights of one output to `row` `[inputs]`, as products compute with them. A table of embeddings
+    /// that is also the last layer's matrix is then kept once.
     ///
     /// # Panics
     ///
@@ -105,9 +105,9 @@ impl PackedMatrix {
 #[derive(Debug)]
 pub struct MatrixPacker {
     matrix: PackedMatrix,
-    /// How many weights came so far.
+    /// Weights that came so far.
     filled: usize,
-    /// The weights of an output whose rest has not come yet, where a scale depends on all of them.
+    /// Weights of an output whose rest has not come yet, where a scale depends on all of them.
     row: Vec<f32>,
 }
 
@@ -143,7 +143,7 @@ impl MatrixPacker {
         }
     }
 
-    /// The matrix.
+    /// Returns the packed matrix.
     ///
     /// # Panics
     ///
@@ -159,8 +159,8 @@ impl MatrixPacker {
     }
 }
 
-/// Gives whole rows to `take`, with their indices; what is left of the last stays in `rest`. `first` is
-/// the index of the first of the values.
+/// Hands whole rows to `take`, with their indices, and keeps the beginning of the last in `rest`. `first` is the index
+/// of the first of the values.
 fn each_row(
     rest: &mut Vec<f32>,
     first: usize,

@@ -64,14 +64,14 @@ impl PackedRows {
         }
     }
 
-    /// These columns of the group.
+    /// Returns these columns of the group.
     #[inline(always)]
     pub(crate) fn steps(&self, group: usize, columns: Range<usize>) -> &[RowStep] {
         &self.steps[group * self.columns..][..self.columns][columns]
     }
 }
 
-/// One row.
+/// One row of activations.
 #[derive(Debug, Default)]
 pub(crate) struct SpreadRow {
     /// Number by number.
@@ -85,7 +85,7 @@ impl SpreadRow {
         self.numbers.extend(x.iter().map(|&x| SpreadNumber([x; 4])));
     }
 
-    /// These columns.
+    /// Returns these columns.
     #[inline(always)]
     pub(crate) fn steps(&self, columns: Range<usize>) -> &[SpreadNumber] {
         &self.numbers[columns]

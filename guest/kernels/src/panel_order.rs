@@ -1,24 +1,24 @@
-//! The order in which the inner loops of f32 read weights, for any number that is kept of them.
+//! The order in which the inner loops of f32 read weights, in whatever format they are kept.
 
 use std::ops::Range;
 
 use crate::blocks::strip::STRIP_PANELS;
 use crate::blocks::tile::{STEPS, TILE_COLUMNS};
 
-/// The order of a matrix `[outputs, inputs]`, of which a step holds the weights of eight outputs, a panel, for one
+/// The order of a matrix `[outputs, inputs]`. A step holds the weights of eight outputs, which are a panel, for one
 /// input.
 ///
-/// The steps of [`STEPS`] inputs lie together, then those of the next inputs; of the last ones there may be fewer.
-/// There, one panel lies after another, and a panel input by input. So a block of a product, some panels for the inputs
-/// of one turn of the inner loop, is one piece of memory. Panels are in whole strips of four; the outputs that a
-/// matrix lacks for that are zeros.
+/// The steps of [`STEPS`] inputs lie together, then those of the next inputs; the last inputs may be fewer. Within
+/// them one panel lies after another, and each panel input by input. A block of a product (some panels, for the inputs
+/// of one turn of the inner loop) is therefore one piece of memory. Panels come in whole strips of four: outputs that
+/// the matrix lacks are zeros.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct PanelOrder {
     pub(crate) outputs: usize,
     pub(crate) inputs: usize,
 }
 
-/// Panels for so many outputs, in whole strips.
+/// Returns the number of panels for so many outputs, in whole strips.
 pub(crate) fn panels_of(outputs: usize) -> usize {
     outputs
         .div_ceil(TILE_COLUMNS)
@@ -26,7 +26,7 @@ pub(crate) fn panels_of(outputs: usize) -> usize {
 }
 
 impl PanelOrder {
-    /// All steps of all panels.
+    /// Returns the number of steps of all panels.
     ///
     /// # Panics
     ///
@@ -42,8 +42,8 @@ impl PanelOrder {
         steps.unwrap_or(0)
     }
 
-    /// The place of a panel's step for this input. Those of the inputs after it that [lie
-    /// together](PanelOrder::inputs_together) follow.
+    /// Returns the index of a panel's step for this input. The steps of the inputs that [lie
+    /// together](PanelOrder::inputs_together) with it follow.
     #[inline(always)]
     pub(crate) fn place(&self, panel: usize, input: usize) -> usize {
         let first = input - input % STEPS;
@@ -51,13 +51,13 @@ impl PanelOrder {
         before + panel * self.inputs_together(first) + input % STEPS
     }
 
-    /// The inputs from this one on that lie together with it.
+    /// Returns how many inputs from this one on lie together.
     #[inline(always)]
     pub(crate) fn inputs_together(&self, input: usize) -> usize {
         (STEPS - input % STEPS).min(self.inputs - input)
     }
 
-    /// The places of these panels' steps, for the inputs from `first` on that lie together.
+    /// Returns the indices of these panels' steps, for the inputs from `first` on that lie together.
     ///
     /// # Panics
     ///
@@ -74,8 +74,8 @@ impl PanelOrder {
         start..start + panels.len() * self.inputs_together(first)
     }
 
-    /// Gives `put` a row-major piece of the matrix, from element `start` on, in parts that lie one after another: the
-    /// place of the first step, the output's number in its panel, and the elements.
+    /// Hands `put` a row-major piece of the matrix, from element `start` on, in parts whose steps follow each other:
+    /// the index of the first step, the output's number in its panel, and the elements.
     ///
     /// # Panics
     ///
@@ -107,7 +107,7 @@ impl PanelOrder {
         }
     }
 
-    /// The parts of one output, in the same way, but to be written: each with the place of its first step.
+    /// Hands out the parts of one output to be written, each with the index of its first step.
     pub(crate) fn parts_of<'a>(
         &self,
         output: usize,

@@ -34,17 +34,17 @@ impl Panels {
         self.steps.resize(self.order.steps(), ColumnStep::ZERO);
     }
 
-    /// How many outputs it has: rows as the weights are usually stored.
+    /// Returns the number of outputs: rows as the weights are usually stored.
     pub(crate) fn outputs(&self) -> usize {
         self.order.outputs
     }
 
-    /// How many inputs it has: columns as the weights are usually stored.
+    /// Returns the number of inputs: columns as the weights are usually stored.
     pub(crate) fn inputs(&self) -> usize {
         self.order.inputs
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns how many bytes of memory the matrix takes.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(self.steps.as_slice())
     }

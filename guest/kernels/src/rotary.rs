@@ -41,7 +41,7 @@ impl RotaryTable {
         }
     }
 
-    /// How many positions there are.
+    /// Returns the number of positions.
     pub fn positions(&self) -> usize {
         self.cosines.len() / self.half
     }

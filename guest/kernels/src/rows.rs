@@ -45,7 +45,7 @@ pub(crate) fn map_with(
     }
 }
 
-/// The sum of `f` of each number.
+/// Sums `f` of each number.
 #[inline(always)]
 pub(crate) fn sum(row: &[f32], f: impl Fn(Native) -> Native) -> f32 {
     let (pairs, rest) = row.as_chunks::<PAIR>();
@@ -59,7 +59,7 @@ pub(crate) fn sum(row: &[f32], f: impl Fn(Native) -> Native) -> f32 {
     left.add(right).sum() + last[..rest.len()].iter().sum::<f32>()
 }
 
-/// The largest of `f` of each number; what is no number is left out. −∞ for none.
+/// Returns the largest `f` of a number, NaN left out, and −∞ for an empty row.
 #[inline(always)]
 pub(crate) fn largest(row: &[f32], f: impl Fn(Native) -> Native) -> f32 {
     let (pairs, rest) = row.as_chunks::<PAIR>();
@@ -94,7 +94,7 @@ fn store([left, right]: [Native; 2], pair: &mut [f32; PAIR]) {
     }
 }
 
-/// What is left of a row, filled up with zeros.
+/// Returns the rest of a row, filled up with zeros.
 #[inline(always)]
 pub(crate) fn padded<const N: usize>(rest: &[f32]) -> [f32; N] {
     let mut numbers = [0.0; N];
@@ -102,7 +102,7 @@ pub(crate) fn padded<const N: usize>(rest: &[f32]) -> [f32; N] {
     numbers
 }
 
-/// The numbers of four rows, four of each at a time, without what is left.
+/// Returns the numbers of four rows, four of each at a time, without the rest.
 #[inline(always)]
 pub(crate) fn fours(rows: [&[f32]; 4]) -> impl Iterator<Item = [Native; 4]> {
     let [x0, x1, x2, x3] = rows.map(|row| row.as_chunks::<LANES>().0);

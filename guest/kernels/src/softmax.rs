@@ -24,8 +24,8 @@ const EXP: [f32; 7] = [
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-/// What is added to a number of a magnitude below 2²¹ rounds it to a whole one, ties to even, whose exponent's
-/// representation, 127 more, then is in the low bits.
+/// Summand that rounds a number of a magnitude below 2²¹ to a whole one, ties to even. The low bits then hold the
+/// representation of that exponent, which is 127 more.
 const PUSH: f32 = 12_582_912.0 + 127.0;
 
 /// A little above the logarithm of the least normal number, 2⁻¹²⁶.

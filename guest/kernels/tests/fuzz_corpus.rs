@@ -1,4 +1,4 @@
-//! What fuzzing kept, and bytes that look random, through the same checks as in the fuzzer.
+//! The corpus that fuzzing left, and bytes that look random, go through the checks of the fuzzer.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,

@@ -1,4 +1,4 @@
-//! What can be wrong with a model's files.
+//! Errors about a model's files.
 
 use ampoule_guest::Error;
 

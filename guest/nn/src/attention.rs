@@ -13,19 +13,18 @@ use ampoule_kernels::{
 use crate::linear::Linear;
 use crate::weights::Weights;
 
-/// The memory that attention works in, to be used again by the next layer.
+/// Working memory of attention, for reuse by the next layer.
 #[derive(Default)]
 pub struct AttentionWorkspace {
     /// Queries, keys and values, `[rows, 3 · hidden]`.
     queries_keys_values: Vec<f32>,
-    /// What the heads gathered, `[rows, hidden]`: the answer of [`Attention::gather`] and
+    /// Rows that the heads gathered, `[rows, hidden]`: the answer of [`Attention::gather`] and
     /// [`Attention::gather_causally`].
     pub context: Vec<f32>,
     heads: AttentionScratch,
 }
 
-/// The keys and values of the tokens so far, in one layer, so that each next token costs only its
-/// own row.
+/// Keys and values of the tokens so far, in one layer: each next token costs its own row alone.
 #[derive(Debug, Default)]
 pub struct KeyValueCache {
     /// `[tokens, hidden]`.
@@ -34,8 +33,8 @@ pub struct KeyValueCache {
     values: Vec<f32>,
 }
 
-/// Queries, keys and values, and the heads. The layer that takes the heads' findings back into the
-/// residual stream is the caller's, which may take blocks of rows through it.
+/// Queries, keys and values, and the heads. The output layer, back into the residual stream, is the caller's, which
+/// may take blocks of rows through it.
 pub struct Attention {
     hidden: usize,
     heads: usize,
@@ -63,8 +62,7 @@ impl Attention {
         })
     }
 
-    /// Leaves in `workspace.context` what each of the rows `x` `[rows, hidden]` gathers from all of
-    /// them.
+    /// Lets each of the rows `x` `[rows, hidden]` gather from all of them, into `workspace.context`.
     pub fn gather(&self, x: &[f32], workspace: &mut AttentionWorkspace, scratch: &mut Scratch) {
         let AttentionWorkspace {
             queries_keys_values,
@@ -97,14 +95,15 @@ impl Attention {
         );
     }
 
-    /// What [`gather`](Attention::gather) does, as steps of the host, where that has the layer.
+    /// Returns the steps with which the host does [`gather`](Attention::gather), where it has the layer.
     #[cfg(feature = "host-kernels")]
     pub fn host_steps(&self) -> Option<[Step<'_>; 2]> {
         let layer = self.queries_keys_values.host_step(Activation::Identity)?;
         Some([layer, Step::attention(self.heads)])
     }
 
-    /// Adds the rows `x` `[rows, hidden]` to the cache: they are seen, and see nothing themselves.
+    /// Adds the keys and values of the rows `x` `[rows, hidden]` to the cache, without queries: the rows are seen, and
+    /// gather nothing.
     pub fn remember(
         &self,
         x: &[f32],
@@ -122,8 +121,8 @@ impl Attention {
         }
     }
 
-    /// Leaves in `workspace.context` what each of the new rows `x` `[rows, hidden]` gathers from the
-    /// rows of the cache and from the new rows up to itself. The new rows are added to the cache.
+    /// Lets each of the new rows `x` `[rows, hidden]` gather from the rows of the cache and from the new rows up to
+    /// itself, into `workspace.context`. The new rows are added to the cache.
     pub fn gather_causally(
         &self,
         x: &[f32],

@@ -9,7 +9,7 @@ use ampoule_kernels::{Activation, Scratch};
 use crate::linear::Linear;
 use crate::weights::Weights;
 
-/// The memory that a [`FeedForward`] works in.
+/// Working memory of a [`FeedForward`].
 #[derive(Default)]
 pub struct FeedForwardWorkspace {
     /// The middle, `[rows, intermediate]`.
@@ -42,14 +42,14 @@ impl FeedForward {
         })
     }
 
-    /// Takes this activation in place of GELU.
+    /// Uses this activation in place of GELU.
     #[must_use]
     pub fn with_activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
     }
 
-    /// Applies it to the rows `x` `[rows, hidden]`, into `y` of the same shape.
+    /// Applies the network to the rows `x` `[rows, hidden]`, into `y` of the same shape.
     pub fn apply(
         &self,
         x: &[f32],
@@ -67,8 +67,8 @@ impl FeedForward {
         self.down.apply(middle, y, scratch);
     }
 
-    /// Applies it to the rows `x` `[rows, hidden]` and adds what comes of that to `y` of the same shape: a
-    /// residual connection.
+    /// Applies the network to the rows `x` `[rows, hidden]` and adds the result to `y` of the same shape: a residual
+    /// connection.
     pub fn add(
         &self,
         x: &[f32],
@@ -86,7 +86,7 @@ impl FeedForward {
         self.down.add(middle, y, scratch);
     }
 
-    /// As [`add`](FeedForward::add), to the rows themselves.
+    /// Applies the network to the rows `x` and adds the result to `x`; see [`add`](FeedForward::add).
     pub fn add_to_itself(
         &self,
         x: &mut [f32],
@@ -103,7 +103,7 @@ impl FeedForward {
         self.down.add(middle, x, scratch);
     }
 
-    /// What [`apply`](FeedForward::apply) does, as steps of the host, where that has both layers.
+    /// Returns the steps with which the host does [`apply`](FeedForward::apply), where it has both layers.
     #[cfg(feature = "host-kernels")]
     pub fn host_steps(&self) -> Option<[Step<'_>; 2]> {
         let up = self.up.host_step(self.activation)?;
@@ -111,8 +111,8 @@ impl FeedForward {
         Some([up, down])
     }
 
-    /// What comes of the rows `x`, where the host has both layers: in one call, so that the middle, which
-    /// is the widest, never comes into the sandbox.
+    /// Has the host apply both layers to the rows `x`, where it has them. One call does both, so that the middle,
+    /// which is the widest, never comes into the sandbox.
     #[cfg(feature = "host-kernels")]
     fn by_host(&self, x: &[f32]) -> Option<Vec<f32>> {
         Some(host_kernels::apply(&self.host_steps()?, x))

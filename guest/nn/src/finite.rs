@@ -3,7 +3,7 @@
 use ampoule_guest::Error;
 use ampoule_model_files::error;
 
-/// Whether all of what came of the weights is numbers: they are a bundle's, and may be anything.
+/// Refuses values that are infinite or no number. Weights are a bundle's, and may be anything.
 ///
 /// # Errors
 ///

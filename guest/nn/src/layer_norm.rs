@@ -43,7 +43,7 @@ impl LayerNorm {
         layer_norm(rows, &self.weight, &self.bias, self.epsilon);
     }
 
-    /// The same, as a step of the host.
+    /// Returns the normalisation as a step of the host.
     #[cfg(feature = "host-kernels")]
     pub fn host_step(&self) -> Step<'_> {
         Step::normalize(&self.weight, &self.bias, self.epsilon)

@@ -13,7 +13,7 @@ pub struct Linear {
     place: Place,
 }
 
-/// Where a layer is.
+/// Location of a layer.
 enum Place {
     Sandbox(SandboxLayer),
     #[cfg(feature = "host-kernels")]
@@ -27,9 +27,8 @@ struct SandboxLayer {
 }
 
 impl Linear {
-    /// The layers `names` side by side: their outputs one after another, so that the rows are packed
-    /// once for all of them. Each has `{name}.weight` `[outputs, inputs]` and `{name}.bias`
-    /// `[outputs]`.
+    /// Reads the layers `names` as one, whose outputs are theirs one after another: so the rows are packed once for
+    /// all of them. Each has `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]`.
     ///
     /// # Errors
     ///
@@ -42,7 +41,7 @@ impl Linear {
         Self::load_with(source, names, [outputs, inputs], true)
     }
 
-    /// As [`load`](Linear::load), of layers to whose outputs nothing is added: `y = x·wᵀ`.
+    /// Reads layers without a bias, `y = x·wᵀ`; see [`load`](Linear::load).
     ///
     /// # Errors
     ///
@@ -81,13 +80,12 @@ impl Linear {
         })
     }
 
-    /// Applies it to the rows `x` `[rows, inputs]`, into `y` `[rows, outputs]`.
+    /// Applies the layer to the rows `x` `[rows, inputs]`, into `y` `[rows, outputs]`.
     pub fn apply(&self, x: &[f32], y: &mut Vec<f32>, scratch: &mut Scratch) {
         self.activate(x, Activation::Identity, y, scratch);
     }
 
-    /// Applies it to the rows `x` `[rows, inputs]`, and `activation` to what comes of that, into `y`
-    /// `[rows, outputs]`.
+    /// Applies the layer and then `activation` to the rows `x` `[rows, inputs]`, into `y` `[rows, outputs]`.
     pub fn activate(
         &self,
         x: &[f32],
@@ -108,8 +106,8 @@ impl Linear {
         }
     }
 
-    /// Applies it to the rows `x` `[rows, inputs]` and adds what comes of that to `y` `[rows, outputs]`:
-    /// a residual connection.
+    /// Applies the layer to the rows `x` `[rows, inputs]` and adds the result to `y` `[rows, outputs]`: a residual
+    /// connection.
     pub fn add(&self, x: &[f32], y: &mut [f32], scratch: &mut Scratch) {
         match &self.place {
             Place::Sandbox(layer) => layer.product(x, Epilogue::Add, y, scratch),
@@ -121,7 +119,7 @@ impl Linear {
         }
     }
 
-    /// It and `activation`, as a step of the host, where that keeps it.
+    /// Returns the layer and `activation` as a step of the host, where the host keeps the layer.
     #[cfg(feature = "host-kernels")]
     pub fn host_step(&self, activation: Activation) -> Option<Step<'_>> {
         match &self.place {
@@ -145,7 +143,7 @@ impl SandboxLayer {
     }
 }
 
-/// The activation as the host knows it.
+/// Returns the activation in the contract's type.
 #[cfg(feature = "host-kernels")]
 fn by_host(activation: Activation) -> host_kernels::Activation {
     match activation {

@@ -27,9 +27,8 @@ enum Weights {
     Int4,
 }
 
-/// How matrices are to be packed: what `ampoule.json` says, such as `{"weights": "int8"}`, or f32 where there
-/// is no such file. It is a file of the bundle, so the publisher answers for it, and for how near the answers
-/// then are.
+/// Returns the format in which matrices are to be packed: that of `ampoule.json`, such as `{"weights": "int8"}`, or
+/// f32 where there is no such file. The file is the bundle's, so its publisher answers for how near the answers are.
 ///
 /// # Errors
 ///

@@ -150,7 +150,7 @@ fn check_layer_norm(assets: &Assets, folder: &str, width: usize) -> Result<(), E
     refuse_others(&settings, &["dimension"], &file)
 }
 
-/// Checks that what is scaled is the sentence's vector. Older releases write no file.
+/// Checks that the sentence's vector is scaled, and no other output. Older releases write no file.
 fn check_normalize(assets: &Assets, folder: &str) -> Result<(), Error> {
     if folder.is_empty() {
         return Ok(());

@@ -1,6 +1,6 @@
 //! The logistic function.
 
-/// `1 / (1 + e^−x)`: how likely something with the logit `x` is, from 0 to 1.
+/// Returns `1 / (1 + e^−x)`: the probability, from 0 to 1, of something with the logit `x`.
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }

@@ -41,13 +41,13 @@ pub struct Weights<'a> {
     /// Its path in the bundle.
     file: String,
     tensors: Metadata,
-    /// Where the data starts that the header's offsets count from.
+    /// Start of the data, from which the header's offsets count.
     data_offset: u64,
-    /// In front of every name.
+    /// Prefix of every name.
     prefix: String,
-    /// How matrices are packed.
+    /// Format in which matrices are packed.
     precision: Precision,
-    /// What was read so far, as it lies in memory.
+    /// Bytes of memory that the tensors read so far take.
     bytes: Cell<usize>,
 }
 
@@ -116,8 +116,7 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// The same file with `prefix` in front of every name: for a network that was saved as part of a
-    /// larger one.
+    /// Puts `prefix` in front of every name: for a network that was saved as part of a larger one.
     #[must_use]
     pub fn within(mut self, prefix: &str) -> Self {
         self.prefix.push_str(prefix);
@@ -161,22 +160,22 @@ impl<'a> Weights<'a> {
         self.tensors.offset_keys()
     }
 
-    /// The same file, its matrices packed with this precision from now on. Without it, as f32.
+    /// Packs matrices with this precision from now on. Without it they are packed as f32.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// Whether there is a tensor `name`.
+    /// Tells whether there is a tensor `name`.
     pub fn has(&self, name: &str) -> bool {
         self.tensors
             .info(&format!("{}{name}", self.prefix))
             .is_some()
     }
 
-    /// How many bytes of memory what was read takes, in the order and the type in which it is computed
-    /// with: what `describe` calls `weights.bytes`.
+    /// Returns how many bytes of memory the tensors read so far take, in the order and the type in which they are
+    /// computed with: the `weights.bytes` of `describe`.
     pub fn bytes(&self) -> usize {
         self.bytes.get()
     }
@@ -197,7 +196,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// The tensor `name`, of exactly this shape, row-major.
+    /// Reads the tensor `name`, of exactly this shape, row-major.
     ///
     /// # Errors
     ///
@@ -210,7 +209,7 @@ impl<'a> Weights<'a> {
         Ok(values)
     }
 
-    /// The tensors `names`, each of shape `[outputs, inputs…]`, packed as one matrix of
+    /// Reads the tensors `names`, each of shape `[outputs, inputs…]`, packed as one matrix of
     /// `[names · outputs, inputs]`, where `inputs` is the product of all dimensions but the first.
     ///
     /// # Errors
@@ -236,8 +235,8 @@ impl<'a> Weights<'a> {
         Ok(packed)
     }
 
-    /// The layers `names` side by side, for the host to keep: where in the file the tensors
-    /// `{name}.weight` `[outputs, inputs]` and, with `has_bias`, `{name}.bias` `[outputs]` of each are.
+    /// Describes the layers `names` side by side to the host: the places in the file of each layer's tensors
+    /// `{name}.weight` `[outputs, inputs]` and, with `has_bias`, `{name}.bias` `[outputs]`.
     ///
     /// # Errors
     ///
@@ -267,7 +266,7 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// Where the tensor `name` is.
+    /// Returns the place of the tensor `name` in the file.
     #[cfg(feature = "host-kernels")]
     fn place(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let (_, info) = self.find(name, shape)?;
@@ -287,7 +286,7 @@ impl<'a> Weights<'a> {
         self.bytes.set(self.bytes.get() + bytes);
     }
 
-    /// The entry of `name`, with its full name, if it has this shape.
+    /// Returns the entry of `name`, with its full name, if it has this shape.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(String, &TensorInfo), Error> {
         let name = format!("{}{name}", self.prefix);
         let Some(info) = self.tensors.info(&name) else {
@@ -307,7 +306,7 @@ impl<'a> Weights<'a> {
         Ok((name, info))
     }
 
-    /// Gives the tensor's numbers to `take`, a piece at a time, in order.
+    /// Hands the tensor's numbers to `take`, a piece at a time, in order.
     fn read(
         &self,
         name: &str,
@@ -352,7 +351,7 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// Returns what to say of weights that the folder has in another form; none where it has none.
+/// Returns the error for weights that the folder has in another form; none where it has none.
 fn stored_otherwise(assets: &Assets, folder: &str) -> Result<Option<Error>, Error> {
     for (name, advice) in OTHER_FILES {
         let other = in_folder(folder, name);
@@ -394,7 +393,7 @@ fn check_names(header: &[u8], file: &str) -> Result<(), Error> {
         .map_err(|found| error::weights(format!("cannot read the header of `{file}`: {found}")))
 }
 
-/// How many numbers there are; the header's check proved that they fit the file.
+/// Returns the number of elements; the header's check proved that they fit the file.
 fn elements(info: &TensorInfo) -> Result<usize, Error> {
     info.shape
         .iter()
@@ -402,7 +401,7 @@ fn elements(info: &TensorInfo) -> Result<usize, Error> {
         .ok_or_else(|| error::weights(format!("{:?} is too large a shape", info.shape)))
 }
 
-/// The precision as the host knows it.
+/// Returns the precision in the contract's type.
 #[cfg(feature = "host-kernels")]
 fn format(precision: Precision) -> Format {
     match precision {

@@ -36,7 +36,7 @@ fn attention() -> Attention {
     Attention::load(&Weights::open(&assets).unwrap(), &["qkv"], HIDDEN, HEADS).unwrap()
 }
 
-/// What the row `row` gathers when it sees `seen(row, other)`.
+/// Returns the rows that each row gathers when it sees those with `seen(row, other)`.
 fn definition(x: &[f32], seen: impl Fn(usize, usize) -> bool) -> Vec<f64> {
     let (weight, bias) = (weight(), bias());
     let rows = x.len() / HIDDEN;

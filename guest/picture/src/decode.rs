@@ -17,8 +17,8 @@ use crate::{orientation, webp_chunks};
 /// Pixels that a picture may have: as many as the sensors of most cameras.
 pub(crate) const MAX_PIXELS: u64 = 4096 * 4096;
 
-/// What a picture's longer side may be. Scaling takes memory for each pixel of a side, whatever the
-/// other side is, so it is not enough to bound their product.
+/// Pixels of a picture's longer side, at most. Scaling takes memory for each pixel of a side, whatever the
+/// other side is, so a bound on their product alone is not enough.
 const MAX_SIDE: u32 = 1 << 15;
 
 /// Bytes that the decoded pixels may take: [`MAX_PIXELS`] of four bytes. Pictures of 16 bits a channel
@@ -260,7 +260,7 @@ fn narrow_all<const N: usize, const M: usize>(wide: [u8; N]) -> [u8; M] {
     std::array::from_fn(|i| narrow([wide[2 * i], wide[2 * i + 1]]))
 }
 
-/// Why a decoder gave up.
+/// Returns a decoder's error as one of the contract.
 fn explain(format: ImageFormat, found: &ImageError) -> Error {
     match found {
         ImageError::Limits(_) => too_large(format!(

@@ -5,7 +5,7 @@ use ampoule_guest::Error;
 use crate::decode::check_pixels;
 use crate::{Filter, Passes, Picture, resample};
 
-/// What is left and right of the picture, or above and below.
+/// Colour left and right of the picture, or above and below.
 const GREY: u8 = 128;
 
 /// The square `[side, side, 3]`. The longer side of the picture is scaled to it, by a triangle filter

@@ -1,6 +1,6 @@
 //! EXIF and XMP of a file, as bytes: the decoders look for them in some places only.
 //!
-//! Where a file may hold them in several ways, Pillow's order counts.
+//! Pillow's order counts where a file may hold them in several ways.
 
 use std::borrow::Cow;
 

@@ -13,7 +13,7 @@ const CHUNK_HEADER_BYTES: usize = 8;
 /// Flags, and the canvas's width and height.
 const VP8X_BYTES: usize = 10;
 
-/// Where a frame of an animation lies, its size, its duration and its flags.
+/// Bytes of a frame's header in an animation: its place, size, duration and flags.
 const FRAME_HEADER_BYTES: usize = 16;
 
 /// A rectangle's width and height, in pixels.
@@ -31,8 +31,8 @@ const HAS_ALPHA: u8 = 0x10;
 ///
 /// # Errors
 ///
-/// What is wrong, when the file or one of its chunks is cut short, or a frame is not as large as it
-/// must be, or lies outside the canvas.
+/// The fault, when the file or one of its chunks is cut short, or a frame is not as large as it must
+/// be, or lies outside the canvas.
 pub(crate) fn picture_of(file: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let whole = whole_of(file).ok_or("a file that ends before its picture does")?;
     let mut chunks = chunks_of(whole);
@@ -170,7 +170,7 @@ fn check_animation_frame(content: &[u8], canvas: Size) -> Result<(), String> {
     chunks.try_for_each(|chunk| chunk.map(drop))
 }
 
-/// Whether the picture in a chunk is as large as it must be.
+/// Checks that the picture in a chunk is as large as it must be.
 fn check_frame(name: &[u8; 4], content: &[u8], expected: Size) -> Result<(), String> {
     let found = match (name, content) {
         // A key frame's tag, the start code, and 14 bits each with two bits of scaling, which is not

@@ -1,20 +1,20 @@
-//! Where a model's files come from: the host, or, in tests, a directory or a map.
+//! Sources of a model's files: the host or, in tests, a directory or a map.
 
 use std::collections::BTreeMap;
 
 use crate::Error;
 use crate::bindings::model::ampoule::model::assets;
 
-/// Something that holds a model's files by name.
+/// A source of a model's files, by name.
 pub trait AssetSource {
-    /// The size in bytes of the file `name`.
+    /// Returns the size in bytes of the file `name`.
     ///
     /// # Errors
     ///
     /// `asset.not-found`; `asset.closed` outside [`Model::load`](crate::Model::load).
     fn size(&self, name: &str) -> Result<u64, Error>;
 
-    /// Up to `len` bytes of the file `name`, starting at byte `offset`. The answer may be shorter
+    /// Returns up to `len` bytes of the file `name`, starting at byte `offset`. The answer may be shorter
     /// than asked; it is empty only at the end of the file or when `len` is zero.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl AssetSource for Host {
     }
 }
 
-/// The part of `file` that a read of `len` bytes at `offset` gives.
+/// Returns the answer to a read of `len` bytes at `offset` of `file`.
 fn slice<'a>(name: &str, file: &'a [u8], offset: u64, len: u32) -> Result<&'a [u8], Error> {
     let rest = usize::try_from(offset)
         .ok()

@@ -15,19 +15,19 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// The files that the host gives.
+    /// Reads the files that the host has verified.
     pub(crate) fn from_host() -> Self {
         Self::from_source(Host)
     }
 
-    /// The files of some other source: for tests.
+    /// Reads the files of another source: for tests.
     pub fn from_source(source: impl AssetSource + 'static) -> Self {
         Assets {
             source: Box::new(source),
         }
     }
 
-    /// The size in bytes of the file `name`.
+    /// Returns the size in bytes of the file `name`.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Assets {
 
     /// Fills `place` with the bytes of the file `name` that start at `offset`.
     ///
-    /// No memory is held beside `place` but one piece of 256 KiB.
+    /// Beside `place`, one piece of 256 KiB is in memory at a time.
     ///
     /// # Errors
     ///
@@ -52,9 +52,8 @@ impl Assets {
         })
     }
 
-    /// Gives the `len` bytes of the file `name` that start at `offset` to `take`, a piece at a
-    /// time, in order. Each piece but the last has a length that is a multiple of 8, so that none
-    /// splits a number.
+    /// Hands `take` the `len` bytes of the file `name` that start at `offset`, a piece at a time, in order. Each piece
+    /// but the last has a length that is a multiple of 8, so that none splits a number.
     ///
     /// # Errors
     ///
@@ -101,7 +100,7 @@ impl Assets {
         Ok(piece)
     }
 
-    /// The whole file `name`, which must be at most `max_bytes` long: for configurations and the
+    /// Reads the whole file `name`, which must be at most `max_bytes` long: for configurations and the
     /// like, whose size the model's author knows.
     ///
     /// # Errors
@@ -123,7 +122,7 @@ impl Assets {
         Ok(bytes)
     }
 
-    /// The whole file `name` as UTF-8 text, with the limit of
+    /// Reads the whole file `name` as UTF-8 text, with the limit of
     /// [`read_to_vec`](Assets::read_to_vec).
     ///
     /// # Errors
@@ -138,12 +137,13 @@ impl Assets {
         })
     }
 
-    /// The file `name` as a stream, for parsers that take a [`std::io::Read`]. Reads in pieces,
-    /// so it needs no buffer around it.
+    /// Opens the file `name` as a stream, for parsers that take a [`std::io::Read`]. The stream reads in pieces and
+    /// needs no buffer around it.
     ///
     /// # Errors
     ///
-    /// `asset.not-found`. Those of reading come as [`io::Error`], with [`Error`] as their source.
+    /// `asset.not-found`. Errors of reading come as [`io::Error`] with the [`Error`] inside, among them
+    /// `asset.out-of-range` when the host stops before the file's end.
     pub fn reader<'a>(&'a self, name: &'a str) -> Result<Reader<'a>, Error> {
         Ok(Reader {
             assets: self,
@@ -175,10 +175,10 @@ pub struct Reader<'a> {
     assets: &'a Assets,
     name: &'a str,
     size: u64,
-    /// Where in the file the piece after `piece` starts.
+    /// Start in the file of the piece after `piece`.
     offset: u64,
     piece: Vec<u8>,
-    /// How many bytes of `piece` were handed out.
+    /// Bytes of `piece` that were handed out.
     read: usize,
 }
 

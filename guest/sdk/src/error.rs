@@ -3,7 +3,7 @@
 use crate::Error;
 
 impl Error {
-    /// An error with a stable, dotted code and one sentence for a person: what was expected, what
+    /// Makes an error of a stable, dotted code and one sentence for a person: what was expected, what
     /// was found, what to do.
     ///
     /// Codes are open. Use `input.*` where the caller should change the request, `model.*` where

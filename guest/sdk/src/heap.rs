@@ -2,17 +2,17 @@
 
 use std::hint::black_box;
 
-/// The largest hole that is looked for in steps of its size, and what is asked of the end of memory.
+/// Size of the largest holes that are searched for, and of the block that finds the end of the used heap.
 const LARGEST: usize = 1 << 20;
 
 /// The smallest piece that an allocator gives, or less.
 const SMALLEST: usize = 8;
 
-/// Takes, for ever, what is free between the objects that live.
+/// Leaks every free block below the heap's top, so that a request's allocations lie together at the end.
 ///
-/// Each sandbox begins with this memory, shared by all until one writes to it. A request that fills holes all over
-/// it has each such page copied; and the host, which can put a few stretches of written pages back in order, gives
-/// up on a hundred of them and maps all memory anew. What a request allocates now lies together, at the end.
+/// Each sandbox begins with this memory, and all share a page until one writes to it. A request that fills holes all
+/// over the memory has each such page copied. The host can put a few stretches of written pages back in order; with a
+/// hundred of them it gives up and maps all memory anew.
 pub(crate) fn fill_holes() {
     let end = core::arch::wasm32::memory_size::<0>() * PAGE;
     let fresh = loop {
@@ -31,7 +31,8 @@ pub(crate) fn fill_holes() {
 /// Bytes of WebAssembly's pages.
 const PAGE: usize = 1 << 16;
 
-/// Allocates so much, and keeps it if its address is wanted. The address of what was not is the error.
+/// Allocates `size` bytes, and leaks them if `is_wanted` says so of their address. Otherwise the address is the
+/// error.
 fn take(size: usize, is_wanted: impl FnOnce(usize) -> bool) -> Result<(), usize> {
     let piece = black_box(Vec::<u8>::with_capacity(size));
     let start = piece.as_ptr().addr();

@@ -13,7 +13,7 @@ use bindings::ampoule::model::host_kernels;
 
 world!(pub(crate) mod "host-kernels-user");
 
-/// Whether the host computes for this model.
+/// Tells whether the host computes for this model.
 #[must_use]
 pub fn granted() -> bool {
     cfg!(target_arch = "wasm32") && host_kernels::granted()
@@ -41,26 +41,26 @@ impl HostLayer {
         })
     }
 
-    /// The length of a row that goes in.
+    /// Returns the length of an input row.
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// The length of a row that comes out.
+    /// Returns the length of an output row.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// This layer, and what is done to its outputs, as a step of [`apply`].
+    /// Returns the step of [`apply`] that is this layer, with `activation` on its outputs.
     #[must_use]
     pub fn then(&self, activation: Activation) -> Step<'_> {
         Step(Kind::Linear(self, activation))
     }
 }
 
-/// One thing that is done to all rows: made by [`HostLayer::then`] and the functions here.
+/// A step over all rows, made by [`HostLayer::then`] or a function here.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a>(Kind<'a>);
 
@@ -78,14 +78,14 @@ enum Kind<'a> {
 }
 
 impl<'a> Step<'a> {
-    /// The rows are kept as they are here, in place of what was kept before.
+    /// Keeps the rows as they are at this step, in place of rows kept before.
     pub const KEEP: Self = Step(Kind::Keep);
 
-    /// What was kept is added, and is no longer kept: a residual connection.
+    /// Adds the kept rows, which then are no longer kept: a residual connection.
     pub const ADD_KEPT: Self = Step(Kind::AddKept);
 
-    /// Attention of so many heads, of all rows to all rows: of rows `[3 · heads · width]`, queries, keys and
-    /// values, it makes rows `[heads · width]`.
+    /// Attention of so many heads, of all rows to all rows. It turns rows `[3 · heads · width]` of queries, keys and
+    /// values into rows `[heads · width]`.
     #[must_use]
     pub fn attention(heads: usize) -> Self {
         // More than fit are refused as too many.
@@ -103,7 +103,7 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// As it crosses.
+    /// Returns the step in the contract's types.
     fn lowered(self) -> host_kernels::Step {
         match self.0 {
             Kind::Linear(layer, activation) => {
@@ -126,7 +126,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The rows `x` `[rows, inputs]` through one step after another: `[rows, outputs]` of the last.
+/// Takes the rows `x` `[rows, inputs]` through one step after another, and returns the last one's `[rows, outputs]`.
 ///
 /// # Panics
 ///

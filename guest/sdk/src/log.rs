@@ -1,8 +1,7 @@
 //! Messages for the operator of the host.
 //!
-//! A guest has no standard streams worth using: what it holds of them does not survive the
-//! snapshot that is taken after `init`. The host bounds what is written here, and labels it with
-//! the model's name.
+//! Standard streams are no substitute: a guest's buffers of them do not survive the snapshot that the host takes
+//! after `init`. The host bounds the messages and labels them with the model's name.
 //!
 //! ```no_run
 //! ampoule_guest::log::info(format_args!("loaded {} layers", 6));
@@ -12,22 +11,22 @@ use std::fmt::Display;
 
 pub use crate::bindings::model::ampoule::model::log::Level;
 
-/// Something failed.
+/// Logs a failure.
 pub fn error(message: impl Display) {
     write(Level::Error, message);
 }
 
-/// Something is odd, and the model went on.
+/// Logs an oddity that the model got past.
 pub fn warn(message: impl Display) {
     write(Level::Warn, message);
 }
 
-/// A fact of normal running.
+/// Logs a fact of normal running.
 pub fn info(message: impl Display) {
     write(Level::Info, message);
 }
 
-/// For the model's author.
+/// Logs a detail for the model's author.
 pub fn debug(message: impl Display) {
     write(Level::Debug, message);
 }

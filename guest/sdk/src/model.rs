@@ -1,10 +1,10 @@
-//! What every model implements.
+//! The trait that every model implements.
 
 use crate::{Assets, Error};
 
 pub use crate::bindings::model::exports::ampoule::model::lifecycle::ModelInfo;
 
-/// A model: something that is loaded from its files once and then only read.
+/// A model: loaded from its files once, and only read from then on.
 pub trait Model: Sized + 'static {
     /// Reads the files and makes the model ready.
     ///
@@ -16,6 +16,6 @@ pub trait Model: Sized + 'static {
     /// `asset.*` from reading; `model.*` when a file is missing or wrong.
     fn load(assets: &Assets) -> Result<Self, Error>;
 
-    /// What the model says of itself; `wit/lifecycle.wit` lists the well-known properties.
+    /// Describes the model; `wit/lifecycle.wit` lists the well-known properties.
     fn describe(&self) -> ModelInfo;
 }

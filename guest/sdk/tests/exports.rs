@@ -1,4 +1,4 @@
-//! What a host sees of an exported model, without a host.
+//! Exports of a model as a host sees them, without a host.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
@@ -82,8 +82,8 @@ thread_local! {
     static MODEL: OnceCell<Countdown> = const { OnceCell::new() };
 }
 
-/// The same as the macro makes, with a name to call it by. A test has a thread, and so a model, of
-/// its own.
+/// A component like that of the macro, with a name to call it by. Each test runs on a thread of its own, and so has a
+/// model of its own.
 struct Component;
 
 impl Instance for Component {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// A tensor by name, row-major and with its shape.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// How the weights are stored.
+/// Number format of stored weights.
 #[derive(Debug, Clone, Copy)]
 pub enum Format {
     /// As they are.

@@ -66,8 +66,7 @@ pub fn vp8l(width: u32, height: u32, colour: [u8; 4]) -> Vec<u8> {
     chunk(b"VP8L", &content.concat())
 }
 
-/// How much a lossy picture covers, the same everywhere: a lossless picture without a header, whose
-/// green it is.
+/// The opacity of a lossy picture, the same everywhere: a lossless picture without a header, whose green it is.
 #[must_use]
 pub fn alph(alpha: u8) -> Vec<u8> {
     let is_lossless = 1;
@@ -104,7 +103,7 @@ pub fn vp8(width: u16, height: u16) -> Vec<u8> {
     chunk(b"VP8 ", &content)
 }
 
-/// What a lossy picture begins with, and nothing after it.
+/// The header of a lossy picture, and nothing after it.
 #[must_use]
 pub fn vp8_header(width: u16, height: u16) -> Vec<u8> {
     chunk(b"VP8 ", &vp8_start(width, height, 0))

@@ -11,7 +11,7 @@ use crate::sentence_settings::{AnswerSettings, ReadingSettings};
 use crate::tokenizer_file::TokenizerFile;
 use crate::tokenizer_settings::TokenizerSettings;
 
-/// What the network's configuration says of tokens.
+/// The network's bounds on tokens, from its configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenBounds<'a> {
     /// Tokens that have an embedding.

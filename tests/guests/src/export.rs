@@ -13,7 +13,7 @@ macro_rules! export_lifecycle {
         $crate::export_lifecycle!($init, $crate::ordinary::describe);
     };
     ($init:path, $describe:path) => {
-        /// What this guest exports.
+        /// The guest's exports.
         pub struct Lifecycle;
         impl $crate::lifecycle::Guest for Lifecycle {
             fn init() -> Result<(), $crate::Error> {
@@ -32,7 +32,7 @@ macro_rules! export_lifecycle {
 #[macro_export]
 macro_rules! export_text_tokenization {
     ($tokenize:path) => {
-        /// What this guest exports.
+        /// The guest's exports.
         pub struct TextTokenization;
         impl $crate::text_tokenization::Guest for TextTokenization {
             fn tokenize(
@@ -50,7 +50,7 @@ macro_rules! export_text_tokenization {
 #[macro_export]
 macro_rules! export_text_embedding {
     ($embed:path) => {
-        /// What this guest exports.
+        /// The guest's exports.
         pub struct TextEmbedding;
         impl $crate::text_embedding::Guest for TextEmbedding {
             fn embed(texts: Vec<String>) -> Result<$crate::Embeddings, $crate::Error> {
@@ -66,7 +66,7 @@ macro_rules! export_text_embedding {
 #[macro_export]
 macro_rules! export_image_embedding {
     ($embed:path) => {
-        /// What this guest exports.
+        /// The guest's exports.
         pub struct ImageEmbedding;
         impl $crate::image_embedding::Guest for ImageEmbedding {
             fn embed(
@@ -84,7 +84,7 @@ macro_rules! export_image_embedding {
 #[macro_export]
 macro_rules! export_image_classification {
     ($classify:path) => {
-        /// What this guest exports.
+        /// The guest's exports.
         pub struct ImageClassification;
         impl $crate::image_classification::Guest for ImageClassification {
             fn classify(
@@ -105,7 +105,7 @@ macro_rules! export_image_classification {
 #[macro_export]
 macro_rules! export_text_generation {
     ($generate:path => $generation:ty) => {
-        /// What this guest exports.
+        /// The guest's exports.
         pub struct TextGeneration;
         impl $crate::text_generation::Guest for TextGeneration {
             type Generation = $generation;

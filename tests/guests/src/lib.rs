@@ -1,4 +1,4 @@
-//! What the hostile and the odd guests share: bindings, ordinary behaviour, and a macro for each
+//! Shared parts of the hostile and the odd guests: bindings, ordinary behaviour, and a macro for each
 //! interface that a guest may export.
 //!
 //! These guests do without the SDK, because they must be able to misbehave. Each is one file in this

@@ -1,4 +1,4 @@
-//! What a guest does where it does nothing special.
+//! Ordinary behaviour, for all that a guest does not mean to do in a special way.
 
 use crate::lifecycle::ModelInfo;
 use crate::{Embeddings, Error, Usage};

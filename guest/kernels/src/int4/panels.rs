@@ -17,7 +17,7 @@ pub(crate) struct Int4Panels {
     depth: usize,
     /// Panel by panel.
     blocks: Vec<Int4Block>,
-    /// Whether all scales are.
+    /// True while all scales are finite.
     is_finite: bool,
 }
 
@@ -76,7 +76,7 @@ impl Int4Panels {
         }
     }
 
-    /// Whether a panel's scales are finite.
+    /// Tells whether a panel's scales are finite.
     pub(crate) fn is_finite(&self, panel: usize) -> bool {
         let is_finite = |scale: &u16| f16::from_bits(*scale).is_finite();
         let mut blocks = self.panel(panel).iter();

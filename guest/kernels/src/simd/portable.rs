@@ -89,7 +89,7 @@ impl Vector for Portable {
     }
 }
 
-/// The same for whole numbers.
+/// Four whole numbers in an array.
 #[derive(Debug, Clone, Copy)]
 struct Sums([i32; LANES]);
 

@@ -156,7 +156,7 @@ const PRECISIONS: [Precision; 4] = [
     Precision::Int4,
 ];
 
-/// What a row of activations is computed with.
+/// Returns the numbers that a row of activations is rounded to.
 fn rounded(x: &[f32], block: usize) -> Vec<f32> {
     let round = |block: &[f32]| -> Vec<f32> {
         let largest = block

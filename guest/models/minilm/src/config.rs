@@ -13,9 +13,8 @@ const FILE: &str = "config.json";
 /// A configuration is a few KiB.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What any dimension may be at most: far above every BERT, and small enough that the product of
-/// two and a small factor can be counted in 64 bits and, where weights of that shape exist in a
-/// file, addressed.
+/// Upper bound of any dimension: far above every BERT, and small enough that the product of two and a small
+/// factor can be counted in 64 bits and, where weights of that shape exist in a file, addressed.
 const MAX_DIMENSION: usize = 1 << 24;
 
 /// Settings that make another network of a BERT, or another one around it. Each is refused unless it is off
@@ -81,8 +80,8 @@ const TEXTS: [(&str, &[&str]); 6] = [
     ("attention_type", &["original_full", "full"]),
 ];
 
-/// What a BERT encoder's configuration says, with the defaults of Hugging Face's `BertConfig` where
-/// files of older versions are silent.
+/// A BERT encoder's configuration, with the defaults of Hugging Face's `BertConfig` where files of
+/// older versions are silent.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Config {
     /// The width of a token's row.
@@ -100,7 +99,7 @@ pub(crate) struct Config {
     /// Segments that have an embedding. A text alone is segment 0.
     #[serde(default = "two")]
     pub(crate) type_vocab_size: usize,
-    /// What a layer normalisation adds to the variance.
+    /// Summand of the variance in a layer normalisation.
     #[serde(default = "layer_norm_eps")]
     pub(crate) layer_norm_eps: f32,
     /// The activation in the middle of a feed-forward network.

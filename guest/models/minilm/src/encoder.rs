@@ -79,12 +79,12 @@ impl Encoder {
         })
     }
 
-    /// How many bytes of memory the weights take.
+    /// Returns how many bytes of memory the weights take.
     pub(crate) fn weight_bytes(&self) -> usize {
         self.weight_bytes
     }
 
-    /// How many tokens there are.
+    /// Returns the number of tokens.
     pub(crate) fn vocabulary(&self) -> usize {
         self.words.len() / self.hidden
     }

@@ -65,7 +65,7 @@ impl Layer {
         })
     }
 
-    /// What [`apply`](Layer::apply) does, as steps of the host, where that keeps the weights.
+    /// Returns the layer as steps of the host, where the host keeps its weights; see [`apply`](Layer::apply).
     pub(crate) fn host_steps(&self) -> Option<Vec<Step<'_>>> {
         let mut steps = vec![Step::KEEP];
         steps.extend(self.attention.host_steps()?);

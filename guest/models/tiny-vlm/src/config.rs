@@ -11,27 +11,27 @@ const FILE: &str = "config.json";
 /// A configuration is a few KiB.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What a width of the network, or the vocabulary, may be at most: far above a small model, and small
-/// enough that the product of two and a small factor can be counted in 32 bits.
+/// Upper bound of a width of the network: far above a small model, and small enough that the product of two
+/// and a small factor can be counted in 32 bits.
 const MAX_DIMENSION: usize = 1 << 13;
 
 /// Tokens that may have an embedding.
 const MAX_VOCABULARY: usize = 1 << 18;
 
-/// What there may be at most of a thing that comes one after another: layers, blocks, stages.
+/// Upper bound of things that come one after another: layers, blocks, stages.
 const MAX_REPEATS: usize = 1 << 8;
 
 /// The side of the picture that the network sees, in pixels.
 const MAX_IMAGE_SIDE: usize = 1 << 10;
 
-/// What the numbers of a picture may take between two convolutions, in bytes. Two hundred times what a
-/// small model needs; and so little that a few of them can be counted, and addressed, in 32 bits.
+/// Bytes that the numbers of a picture may take between two convolutions. The bound is two hundred times a small
+/// model's need, and a few such planes can still be counted, and addressed, in 32 bits.
 const MAX_PLANE_BYTES: usize = 1 << 26;
 
 /// Positions of text.
 const MAX_TEXT_POSITIONS: usize = 1 << 14;
 
-/// What a configuration says. What this guest has no use for is ignored.
+/// The configuration. Settings that this guest has no use for are ignored.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Config {
     model_type: String,
@@ -41,7 +41,7 @@ pub(crate) struct Config {
     pub(crate) stem_channels: Vec<usize>,
     /// The width of each stage of residual blocks. After each stage the picture is halved.
     pub(crate) stage_channels: Vec<usize>,
-    /// How many blocks each stage has.
+    /// Blocks of each stage.
     pub(crate) stage_blocks: Vec<usize>,
     /// The width of a token's row.
     pub(crate) hidden_size: usize,
@@ -59,9 +59,9 @@ pub(crate) struct Config {
     pub(crate) vocab_size: usize,
     /// The length of a picture's embedding.
     pub(crate) embedding_dimensions: usize,
-    /// What a layer normalisation adds to the variance.
+    /// Summand of the variance in a layer normalisation.
     pub(crate) layer_norm_eps: f32,
-    /// What a picture may be labelled with.
+    /// Labels of a picture.
     pub(crate) labels: Vec<String>,
 }
 
@@ -85,8 +85,8 @@ impl Config {
             .map_or(self.image_size, |(side, _)| side)
     }
 
-    /// What the picture becomes, convolution by convolution: the side of a square of pixels, and the
-    /// channels of a pixel. A stage's blocks leave both as they are.
+    /// Returns the picture's shape after each convolution: the side of a square of pixels, and the channels of a
+    /// pixel. A stage's blocks leave both as they are.
     fn planes(&self) -> impl Iterator<Item = (usize, usize)> {
         let halved = self
             .stem_channels
@@ -100,7 +100,7 @@ impl Config {
         [(self.image_size, 3)].into_iter().chain(halved)
     }
 
-    /// How many rows a picture becomes.
+    /// Returns how many rows a picture becomes.
     pub(crate) fn visual_tokens(&self) -> usize {
         self.token_side() * self.token_side()
     }

@@ -12,12 +12,12 @@ use ampoule_nn::{FeedForward, KeyValueCache, LayerNorm, Weights, finite};
 use crate::config::Config;
 use crate::transformer::{Layer, LayerWorkspace, Sight};
 
-/// What the decoder has read so far.
+/// The text that the decoder has read so far.
 #[derive(Default)]
 pub(crate) struct DecoderState {
     /// One a layer.
     caches: Vec<KeyValueCache>,
-    /// How many tokens of text were read.
+    /// Tokens of text that were read.
     text_tokens: usize,
 }
 
@@ -62,17 +62,17 @@ impl Decoder {
         })
     }
 
-    /// How many tokens there are.
+    /// Returns the number of tokens in the vocabulary.
     pub(crate) fn vocabulary(&self) -> usize {
         self.embedding.outputs()
     }
 
-    /// How many tokens of text can be read.
+    /// Returns how many tokens of text can be read.
     pub(crate) fn max_text_tokens(&self) -> usize {
         self.positions.len() / self.hidden
     }
 
-    /// Whether one more token of text can be read.
+    /// Tells whether one more token of text can be read.
     pub(crate) fn has_room(&self, state: &DecoderState) -> bool {
         state.text_tokens < self.max_text_tokens()
     }

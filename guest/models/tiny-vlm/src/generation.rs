@@ -16,7 +16,7 @@ pub struct Generation {
     answered: usize,
     /// The answer for the next of them, once it has begun.
     answer: Option<Answer>,
-    /// Whether an answer ended because there was no position left for it.
+    /// True once an answer ended because there was no position left for it.
     cut: bool,
     usage: Usage,
     workspace: LayerWorkspace,
@@ -31,7 +31,7 @@ struct Answer {
     tokens: Detokenizer,
 }
 
-/// How a generation can end, as the contract calls it.
+/// Reasons for the end of a generation, in the contract's words.
 #[derive(Clone, Copy)]
 enum Reason {
     Stop,
@@ -140,7 +140,7 @@ impl Generation {
 }
 
 impl Question {
-    /// What comes before the answer for a picture, where there are several.
+    /// Returns the heading of the answer for a picture, where there are several.
     fn heading(&self, index: usize) -> String {
         let line = if index == 0 { "" } else { "\n" };
         match self.images.len() {

@@ -1,4 +1,4 @@
-//! What a generation request asks for, once all of it is known to be servable.
+//! A generation request, checked: all that it asks for can be served.
 
 use ampoule_guest::{Content, Error, GenerationRequest, Image};
 use ampoule_picture::name_picture;

@@ -30,7 +30,7 @@ pub(crate) struct Layer {
     feed_forward: FeedForward,
 }
 
-/// What a row sees.
+/// The rows that a row sees.
 pub(crate) enum Sight<'a> {
     /// All rows.
     All,

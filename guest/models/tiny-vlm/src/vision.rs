@@ -154,7 +154,7 @@ impl VisionEncoder {
         self.image_size
     }
 
-    /// How many rows a picture becomes.
+    /// Returns how many rows a picture becomes.
     pub(crate) fn visual_tokens(&self) -> usize {
         self.visual_tokens
     }

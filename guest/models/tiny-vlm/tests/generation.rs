@@ -1,4 +1,4 @@
-//! What is generated, and how it ends, against the model's own logits.
+//! Generated answers and their ends, against the model's own logits.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 

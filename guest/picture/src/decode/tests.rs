@@ -18,7 +18,7 @@ macro_rules! file {
 const WIDTH: u32 = 24;
 const HEIGHT: u32 = 16;
 
-/// What the pictures of `tests/pictures` show.
+/// Returns the colour of a pixel of the pictures in `tests/pictures`.
 fn quarter(x: u32, y: u32) -> [u8; 3] {
     match (x < WIDTH / 2, y < HEIGHT / 2) {
         (true, true) => [224, 32, 32],
@@ -197,7 +197,7 @@ fn a_picture_of_as_many_pixels_as_there_may_be_is_read() {
     assert_eq!(check(&image).unwrap_err().code, "input.too-large");
 }
 
-/// What fuzzing kept, and a picture of each kind that it began with.
+/// The corpus that fuzzing left, with a picture of each kind that it began with.
 #[test]
 fn the_corpus_of_the_fuzzer_gives_pictures_or_clear_errors() {
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/picture");

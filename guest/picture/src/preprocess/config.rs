@@ -1,7 +1,7 @@
 //! A publisher's own `preprocessor_config.json`, honoured or refused.
 //!
-//! The same fields mean different things to different image processors of `transformers`, so only those
-//! are read that do nothing but what [`Preprocess`] does.
+//! A field means different things to different image processors of `transformers`, so files of those
+//! processors alone are read that do nothing but what [`Preprocess`] does.
 
 use ampoule_guest::Error;
 use serde_json::{Map, Value};
@@ -131,7 +131,7 @@ const HONOURED: [&str; 11] = [
 
 impl Preprocess {
     /// Reads the `preprocessor_config.json` of a model in the manner of CLIP, BiT, ViT, DeiT, SigLIP or BLIP.
-    /// Where the file is silent, the publisher's library decides: `transformers` 5.24.
+    /// Defaults of settings that the file lacks are those of the publisher's library: `transformers` 5.24.
     ///
     /// # Errors
     ///

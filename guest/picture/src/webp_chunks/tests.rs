@@ -9,7 +9,7 @@ use super::{metadata_of, picture_of};
 
 const RED: [u8; 4] = [255, 0, 0, 255];
 
-/// What is wrong with a file of these chunks.
+/// Returns the reason for which a file of these chunks is refused.
 #[track_caller]
 fn refused(chunks: &[Vec<u8>]) -> String {
     picture_of(&file(chunks)).unwrap_err()

@@ -29,7 +29,7 @@ use crate::simd::strip_loop::accumulate_strip_steps;
 use crate::simd::tile_loop::accumulate_steps;
 use crate::simd::vector::Vector;
 
-/// What pushes the whole part of a number below 2²² into the low bits of its representation.
+/// Summand that pushes the whole part of a number below 2²² into the low bits of its representation.
 const ROUND: f32 = 12_582_912.0;
 
 impl Kernels for Simd128 {
@@ -123,7 +123,7 @@ fn round(x: &[f32; LANES], inverse: v128) -> v128 {
     i32x4_sub(pushed, i32x4_splat(ROUND.to_bits() as i32))
 }
 
-/// What `f` makes of all lanes of each row, in the row's lane.
+/// Folds all lanes of each row by `f`, into the row's lane.
 #[inline(always)]
 fn across([x0, x1, x2, x3]: [v128; TILE_ROWS], f: impl Fn(v128, v128) -> v128) -> v128 {
     let left = f(
@@ -146,7 +146,7 @@ fn spread(x: v128) -> [v128; LANES] {
     Simd128(x).spread().map(|x| x.0)
 }
 
-/// What [`scale_of`](crate::blocks::int8::scale_of) says of four rows of activations with these largest magnitudes.
+/// Computes [`scale_of`](crate::blocks::int8::scale_of) for four rows of activations with these largest magnitudes.
 #[inline(always)]
 fn scales_of(largest: v128) -> (v128, v128) {
     let most = f32x4_splat(MOST_ACTIVATION);
@@ -189,7 +189,7 @@ fn widen_finite(halves: v128) -> Simd128 {
     Simd128(f32x4_mul(bits, f32x4_splat(f32::from_bits(0x7780_0000))))
 }
 
-/// The same of any.
+/// Widens any four f16, each with its sign in all higher bits.
 #[inline(always)]
 fn widen(halves: v128) -> Simd128 {
     let number = widen_finite(halves).0;
@@ -242,7 +242,7 @@ impl Shorts {
     }
 }
 
-/// What adds up pairs when they are multiplied with it.
+/// Factors of a product that adds up pairs.
 static ONES: [i16; 8] = [1; 8];
 
 /// The inputs of a row in a step, in every lane.
@@ -318,7 +318,7 @@ mod relaxed {
             BlockDots(correction.0)
         }
 
-        /// And the products of a quad.
+        /// Adds the products of a quad.
         #[inline]
         #[target_feature(enable = "relaxed-simd")]
         pub(super) fn add(self, x: v128, weights: v128) -> Self {
@@ -366,7 +366,7 @@ mod plain {
             BlockDots(correction, correction)
         }
 
-        /// And the products of a quad.
+        /// Adds the products of a quad.
         #[inline(always)]
         pub(super) fn add(self, x: v128, weights: v128) -> Self {
             // The quad is in every lane: both halves of it are the same.
@@ -542,7 +542,7 @@ fn accumulate_int4(
     }
 }
 
-/// What one step of a block's sums is worth.
+/// Returns the scale of each output's sum in a block.
 #[inline(always)]
 fn block_scales(x: &Int4Input, block: &Int4Block) -> [Simd128; 2] {
     let scale = Simd128::load(&x.scale);
@@ -554,7 +554,7 @@ fn block_scales(x: &Int4Input, block: &Int4Block) -> [Simd128; 2] {
     ]
 }
 
-/// And the products of a pair of quads.
+/// Adds the products of a pair of quads.
 #[inline]
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn add_pair<const PAIR: usize>(

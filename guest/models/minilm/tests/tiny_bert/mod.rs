@@ -23,7 +23,7 @@ pub(crate) const VOCABULARY: [&str; 12] = [
 ];
 pub(crate) const EPSILON: f64 = 1e-5;
 
-/// What makes a bundle's files.
+/// The files of a bundle, before they are written.
 pub(crate) struct TinyBert {
     pub(crate) config: Value,
     pub(crate) tokenizer: Value,

@@ -35,7 +35,7 @@ pub(crate) const ASSISTANT: u32 = 2;
 pub(crate) const END: u32 = 3;
 pub(crate) const VOCABULARY: usize = 4 + 256 + 3;
 
-/// What makes a bundle's files.
+/// The files of a bundle, before they are written.
 pub(crate) struct TinyModel {
     pub(crate) config: Value,
     pub(crate) tokenizer: Value,
