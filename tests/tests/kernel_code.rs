@@ -2,7 +2,7 @@
 //!
 //! What is read is the native code that the host keeps and runs, with metering on. Instructions are counted, not
 //! seconds: a kernel that spills, or whose multiply-add has become two instructions, is slower on every machine.
-//! `guest/kernels/src/tile.rs` has the table of measurements.
+//! `guest/kernels/src/simd/tile_loop.rs` has the table of measurements.
 
 #![cfg(target_arch = "x86_64")]
 #![allow(
