@@ -2,7 +2,7 @@
 //! the whole one.
 #![no_main]
 
-#[path = "../../host/runtime/src/image_header.rs"]
+#[path = "../../host/serve/src/tasks/image_header.rs"]
 mod image_header;
 
 use libfuzzer_sys::fuzz_target;

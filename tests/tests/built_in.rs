@@ -212,8 +212,8 @@ fn the_built_in_models_sandboxes_begin_with_the_packed_weights_and_little_else()
         .iter()
         .find(|(key, _)| key == "weights.bytes");
     let weights: u64 = weights.unwrap().1.parse().unwrap();
-    let SandboxStart::Snapshot { memory } = model.start() else {
-        panic!("{:?}", model.start());
+    let SandboxStart::Snapshot { memory } = model.sandbox_start() else {
+        panic!("{:?}", model.sandbox_start());
     };
     println!("{weights} bytes of weights in a snapshot of {memory}");
     assert!(

@@ -68,7 +68,7 @@ fn the_second_load_takes_what_the_first_has_kept_and_answers_the_same() {
     assert_eq!(first.code_origin(), CodeOrigin::Compiled);
     let second = load(&host(&acme, cache.path()), &bundle);
     assert_eq!(second.code_origin(), CodeOrigin::Cached);
-    assert_eq!(second.start(), first.start());
+    assert_eq!(second.sandbox_start(), first.sandbox_start());
     assert_eq!(second.init_report(), first.init_report());
     let ask = |model: &Model| block_on(model.embed_text(&["x"])).unwrap().output.values;
     let (before, after) = (ask(&first), ask(&second));
@@ -115,7 +115,7 @@ fn concurrent_loads_of_one_model_compile_it_once() {
         });
         models.iter().for_each(assert_answers);
         assert_eq!(cache.entries().len(), 1);
-        let mut origins: Vec<_> = models.iter().map(Model::code_origin).collect();
+        let mut origins: Vec<_> = models.iter().map(|model| model.code_origin()).collect();
         origins.sort_by_key(|origin| *origin != CodeOrigin::Compiled);
         origins
     };

@@ -245,9 +245,9 @@ fn embeddings_by_the_hosts_kernels_are_those_of_the_reference_and_of_the_sandbox
 fn matrices_that_the_host_has_packed_are_not_in_the_sandboxes_memory_and_count_all_the_same() {
     let hosted = &HOSTED.0;
     let (SandboxStart::Snapshot { memory: with }, SandboxStart::Snapshot { memory: without }) =
-        (hosted.start(), MODEL.model.start())
+        (hosted.sandbox_start(), MODEL.model.sandbox_start())
     else {
-        panic!("{:?}", hosted.start());
+        panic!("{:?}", hosted.sandbox_start());
     };
     let packed = hosted.packed_bytes().bytes();
     // Six layers of 12 · 384² weights; the word embeddings stay.
@@ -445,8 +445,8 @@ fn sandboxes_begin_with_the_packed_weights_and_little_else() {
     let weights: u64 = weights.unwrap().1.parse().unwrap();
     // 22.7 million numbers of four bytes in the file; the pooler's 147,840 are of no use here.
     assert!((90_200_000..91_000_000).contains(&weights), "{weights}");
-    let SandboxStart::Snapshot { memory } = MODEL.model.start() else {
-        panic!("{:?}", MODEL.model.start());
+    let SandboxStart::Snapshot { memory } = MODEL.model.sandbox_start() else {
+        panic!("{:?}", MODEL.model.sandbox_start());
     };
     println!("{} bytes of weights in a snapshot of {memory}", weights);
     assert!(memory.bytes() <= largest_snapshot(weights), "{memory}");

@@ -64,8 +64,8 @@ fn sixty_four_sandboxes_of_a_model_of_100_mb_share_the_pages_of_its_weights() {
 
     block_on(async {
         let model = host.load(bundle.path()).await.unwrap();
-        let SandboxStart::Snapshot { memory } = model.start() else {
-            panic!("{:?}", model.start());
+        let SandboxStart::Snapshot { memory } = model.sandbox_start() else {
+            panic!("{:?}", model.sandbox_start());
         };
         println!("the snapshot: {memory}");
         let private_before = private_dirty_bytes();

@@ -43,15 +43,15 @@ fn values(model: &Model) -> Vec<f32> {
 
 #[track_caller]
 fn reason_for_cold(model: &Model) -> &str {
-    let SandboxStart::Cold { reason } = model.start() else {
-        panic!("{:?}", model.start());
+    let SandboxStart::Cold { reason } = model.sandbox_start() else {
+        panic!("{:?}", model.sandbox_start());
     };
     assert!(model.init_report().is_none());
     reason
 }
 
 fn has_snapshot(model: &Model) -> bool {
-    matches!(model.start(), SandboxStart::Snapshot { .. })
+    matches!(model.sandbox_start(), SandboxStart::Snapshot { .. })
 }
 
 #[test]
@@ -205,8 +205,8 @@ fn a_snapshot_larger_than_a_requests_memory_is_refused() {
     };
     let model = load(&host, of(2 * MIB));
     assert_eq!(values(&model)[2], (2 * MIB) as f32);
-    let SandboxStart::Snapshot { memory } = model.start() else {
-        panic!("{:?}", model.start());
+    let SandboxStart::Snapshot { memory } = model.sandbox_start() else {
+        panic!("{:?}", model.sandbox_start());
     };
     assert!((2 * MIB..6 * MIB).contains(&memory.bytes()), "{memory}");
     let report = ask(&model).sandbox;
@@ -275,8 +275,8 @@ fn a_component_of_many_memories_has_a_snapshot_of_them_all() {
         acme.bundle(wat_guest("writes_eight_memories"))
             .set("/limits/init/memory_bytes", json!(8 * 65_536)),
     );
-    let SandboxStart::Snapshot { memory } = model.start() else {
-        panic!("{:?}", model.start());
+    let SandboxStart::Snapshot { memory } = model.sandbox_start() else {
+        panic!("{:?}", model.sandbox_start());
     };
     assert_eq!(memory.bytes(), 8 * 65_536);
     let init = model.init_report().unwrap();

@@ -160,15 +160,7 @@ pub(crate) fn explained(error: &ampoule::Error) -> String {
 }
 
 fn explained_signing(error: &ampoule_signing::Error) -> String {
-    let ampoule_signing::Error::FileTooLarge { found, allowed } = error else {
-        return error.to_string();
-    };
-    explained(&ampoule::Error::Untrusted(
-        ampoule_signing::Error::FileTooLarge {
-            found: *found,
-            allowed: *allowed,
-        },
-    ))
+    explained(&ampoule::Error::Bundle(ampoule::refusal(error)))
 }
 
 fn way_out(remedy: &Remedy) -> String {

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use ampoule::InputChecks as _;
 use ampoule::{Image, Limit, Limits};
 
 use crate::error::Error;
@@ -40,7 +41,7 @@ fn read_one(path: &Path, place: usize, limits: &Limits) -> Result<Image, Error> 
         place,
         error: ampoule::Error::TooLarge {
             limit: Some(Limit::Image),
-            what: "bytes in one image",
+            what: "bytes in one image".into(),
             found: match length.filter(|length| *length > most) {
                 Some(length) => length.to_string(),
                 None => format!("more than {most}"),

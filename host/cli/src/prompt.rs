@@ -1,5 +1,6 @@
 //! A question on the command line, and how it is to be answered.
 
+use ampoule::InputChecks as _;
 use ampoule::{Content, GenerationRequest, Limits, Message, Sampling};
 use clap::Args;
 

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, Read as _};
 
+use ampoule::InputChecks as _;
 use ampoule::{Limit, Limits};
 
 use crate::error::Error;
@@ -67,7 +68,7 @@ fn read_lines(mut source: impl BufRead, limits: &Limits) -> Result<Vec<String>, 
 fn more(limit: Limit, what: &'static str, allowed: usize) -> Error {
     Error::Host(ampoule::Error::TooLarge {
         limit: Some(limit),
-        what,
+        what: what.into(),
         found: format!("more than {allowed}"),
         allowed: allowed.to_string(),
     })

@@ -16,11 +16,11 @@ use rten_tensor::NdTensorView;
 use rten_tensor::prelude::*;
 use rten_vecmath::Softmax;
 
-use super::f32_product::{self, Options};
-use super::rows::Rows;
+use crate::f32_product::{self, Options};
+use crate::rows::Rows;
 
 /// The most rows: with as many keys, the scores of one row are well within a block.
-pub(super) const MAX_ROWS: usize = 1 << 16;
+pub(crate) const MAX_ROWS: usize = 1 << 16;
 
 /// The widest head. Its keys are then at most 2²⁶ numbers, which are packed in a tenth of a second.
 const MAX_WIDTH: usize = 1 << 10;
@@ -42,31 +42,31 @@ const EXPONENTIAL: u64 = 16;
 
 /// Heads that share the columns evenly: all queries, then all keys, then all values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heads {
+pub(crate) struct Heads {
     count: usize,
     width: usize,
 }
 
 impl Heads {
     /// So many heads in rows of this length, where they share it evenly and are not too wide.
-    pub(super) fn new(count: usize, row: usize) -> Option<Self> {
+    pub(crate) fn new(count: usize, row: usize) -> Option<Self> {
         let width = row.checked_div(count.checked_mul(3)?)?;
         let fits = (1..=MAX_WIDTH).contains(&width) && row == 3 * count * width;
         fits.then_some(Self { count, width })
     }
 
     /// The length of a row that goes in.
-    pub(super) fn inputs(self) -> usize {
+    pub(crate) fn inputs(self) -> usize {
         3 * self.outputs()
     }
 
     /// The length of a row that comes out.
-    pub(super) fn outputs(self) -> usize {
+    pub(crate) fn outputs(self) -> usize {
         self.count * self.width
     }
 
     /// The work that so many rows are, in multiplications with an addition.
-    pub(super) fn multiplications(self, rows: usize) -> u64 {
+    pub(crate) fn multiplications(self, rows: usize) -> u64 {
         let scores = (rows as u64).saturating_mul(rows as u64);
         let each = 2 * self.width as u64 + EXPONENTIAL;
         scores
@@ -76,7 +76,7 @@ impl Heads {
 
     /// Counts the numbers that are held beside the rows that come and go: keys and values, filled up to whole panels,
     /// and the scores and the answers of a block, for each head that is computed at once.
-    pub(super) fn scratch(self, rows: usize, threads: usize) -> u64 {
+    pub(crate) fn scratch(self, rows: usize, threads: usize) -> u64 {
         let (rows, width) = (rows as u64, self.width as u64);
         let packed = 2 * (rows + PANEL) * (width + PANEL);
         let work = (self.block(rows as usize) as u64).saturating_mul(rows + width);
@@ -99,7 +99,7 @@ impl Heads {
 
     /// `softmax(q·kᵀ / √width)·v` of each head, `[rows, heads · width]`. `go_on` is asked before each piece
     /// of work.
-    pub(super) fn attend(
+    pub(crate) fn attend(
         self,
         x: Rows<'_>,
         threads: usize,

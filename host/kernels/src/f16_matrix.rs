@@ -9,19 +9,19 @@ use rten_simd::{Isa, SimdOp, f16};
 use rten_tensor::NdTensorView;
 use rten_vecmath::F16ToF32;
 
-use super::f32_matrix;
-use super::rows::Rows;
-use super::weights::Weights;
+use crate::f32_matrix;
+use crate::rows::Rows;
+use crate::weights::Weights;
 
 /// Up to so many rows are multiplied one by one, each weight widened for each; for more of them a panel is
 /// widened once.
 const FEW_ROWS: usize = 4;
 
 /// One panel: `[outputs, inputs]`.
-pub(super) struct F16Panel(Vec<f16>);
+pub(crate) struct F16Panel(Vec<f16>);
 
 impl F16Panel {
-    pub(super) fn pack(weights: &Weights, outputs: Range<usize>) -> Self {
+    pub(crate) fn pack(weights: &Weights, outputs: Range<usize>) -> Self {
         Self(
             weights
                 .rows(outputs)
@@ -32,7 +32,7 @@ impl F16Panel {
     }
 
     /// `y = x·wᵀ + b`, `[rows, outputs]`.
-    pub(super) fn multiply(
+    pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
         bias: &[f32],
@@ -52,7 +52,7 @@ impl F16Panel {
     }
 
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.len() * 2
     }
 }

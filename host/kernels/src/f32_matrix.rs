@@ -5,22 +5,22 @@ use std::ops::Range;
 use rten_gemm::{BiasVector, GemmInputB, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
-use super::f32_product::{self, Options};
-use super::rows::Rows;
-use super::weights::Weights;
+use crate::f32_product::{self, Options};
+use crate::rows::Rows;
+use crate::weights::Weights;
 
 /// One panel: some outputs with all of their inputs.
-pub(super) struct F32Panel(PackedBMatrix<f32>);
+pub(crate) struct F32Panel(PackedBMatrix<f32>);
 
 impl F32Panel {
-    pub(super) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
+    pub(crate) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
         let rows = weights.rows(outputs.clone());
         let matrix = NdTensorView::from_data([outputs.len(), inputs], &rows[..]);
         Self(f32_product::pack(matrix.transposed()))
     }
 
     /// `y = x·wᵀ + b`, `[rows, outputs]`.
-    pub(super) fn multiply(
+    pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
         bias: &[f32],
@@ -30,13 +30,13 @@ impl F32Panel {
     }
 
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.clone().into_vec().len() * 4
     }
 }
 
 /// `y = x·w + b`, whatever form `w` has.
-pub(super) fn multiply(
+pub(crate) fn multiply(
     x: Rows<'_>,
     w: GemmInputB<'_, f32>,
     bias: &[f32],

@@ -8,15 +8,15 @@ thread_local! {
     static EXECUTOR: GemmExecutor<f32, f32, f32> = GemmExecutor::default();
 }
 
-pub(super) type Options<'a> = GemmOptions<'a, f32, f32, f32>;
+pub(crate) type Options<'a> = GemmOptions<'a, f32, f32, f32>;
 
 /// The matrix in the order in which the kernels read it.
-pub(super) fn pack(matrix: Matrix<'_, f32>) -> PackedBMatrix<f32> {
+pub(crate) fn pack(matrix: Matrix<'_, f32>) -> PackedBMatrix<f32> {
     EXECUTOR.with(|executor| executor.prepack_b(matrix))
 }
 
 /// `y = a·b`, and what the options say, whatever form `b` has.
-pub(super) fn product(
+pub(crate) fn product(
     a: NdTensorView<'_, f32, 2>,
     b: GemmInputB<'_, f32>,
     options: Options<'_>,

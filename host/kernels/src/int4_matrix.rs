@@ -8,16 +8,16 @@ use rten_simd::{SimdOp as _, f16};
 use rten_tensor::NdTensorView;
 use rten_vecmath::F16ToF32;
 
-use super::f32_matrix;
-use super::int4_product::{
+use crate::f32_matrix;
+use crate::int4_product::{
     BLOCK_WORDS, GROUP, Int4Product, OFFSET, RoundedRow, WEIGHT, WORD_WEIGHTS,
 };
-use super::layer_spec::INT4_BLOCK;
-use super::rows::Rows;
-use super::weights::Weights;
+use crate::rows::Rows;
+use crate::weights::Weights;
+use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 
 /// One panel, its outputs filled up to groups and its inputs to blocks.
-pub(super) struct Int4Panel {
+pub(crate) struct Int4Panel {
     inputs: usize,
     outputs: usize,
     /// Of each output.
@@ -29,7 +29,7 @@ pub(super) struct Int4Panel {
 }
 
 impl Int4Panel {
-    pub(super) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
+    pub(crate) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
         let (blocks, groups) = (inputs.div_ceil(INT4_BLOCK), outputs.len().div_ceil(GROUP));
         let mut panel = Self {
             inputs,
@@ -76,7 +76,7 @@ impl Int4Panel {
     }
 
     /// `y = x·wᵀ + b`, `[rows, outputs]`, by the rows as bytes if there are any.
-    pub(super) fn multiply(
+    pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
         rounded: &[RoundedRow],
@@ -134,7 +134,7 @@ impl Int4Panel {
     }
 
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         2 * (self.words.len() + self.scales.len())
     }
 }

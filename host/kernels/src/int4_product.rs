@@ -8,23 +8,23 @@ use rten_simd::ops::{
 };
 use rten_simd::{Isa, Simd as _, SimdOp, f16};
 
-use super::layer_spec::INT4_BLOCK;
-use super::rounding::{inverse, largest};
+use crate::rounding::{inverse, largest};
+use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 
 /// Outputs that lie together.
-pub(super) const GROUP: usize = 64;
+pub(crate) const GROUP: usize = 64;
 
 /// Weights in a word.
-pub(super) const WORD_WEIGHTS: usize = 4;
+pub(crate) const WORD_WEIGHTS: usize = 4;
 
 /// Words of a block of an output.
-pub(super) const BLOCK_WORDS: usize = INT4_BLOCK / WORD_WEIGHTS;
+pub(crate) const BLOCK_WORDS: usize = INT4_BLOCK / WORD_WEIGHTS;
 
 /// What is added to a weight, so that it has no sign.
-pub(super) const OFFSET: i16 = 8;
+pub(crate) const OFFSET: i16 = 8;
 
 /// The bits of a weight.
-pub(super) const WEIGHT: i16 = 0xf;
+pub(crate) const WEIGHT: i16 = 0xf;
 
 /// The largest number of a block becomes this. Then a block's sum, of 32 products with at most eight times as
 /// much, fits 16 bits.
@@ -35,7 +35,7 @@ const LARGEST: f32 = 127.0;
 const AHEAD: usize = 2048;
 
 /// A row as whole numbers, in blocks with a scale each, filled up with zeros.
-pub(super) struct RoundedRow {
+pub(crate) struct RoundedRow {
     /// `[blocks, INT4_BLOCK]`, each number in both halves: the processor then repeats it as it is read.
     doubled: Vec<i32>,
     /// What the sum of a block begins with, because weights have [`OFFSET`] added, `[blocks]`.
@@ -46,7 +46,7 @@ pub(super) struct RoundedRow {
 
 impl RoundedRow {
     /// Nothing, when a number is infinite or none.
-    pub(super) fn new(row: &[f32]) -> Option<Self> {
+    pub(crate) fn new(row: &[f32]) -> Option<Self> {
         Rounding { row }.dispatch()
     }
 }
@@ -96,14 +96,14 @@ impl SimdOp for Rounding<'_> {
 }
 
 /// `y[o] = Σ x[i]·w[o, i] + b[o]`.
-pub(super) struct Int4Product<'a> {
-    pub(super) row: &'a RoundedRow,
+pub(crate) struct Int4Product<'a> {
+    pub(crate) row: &'a RoundedRow,
     /// `[groups, blocks, BLOCK_WORDS, GROUP]`, as a panel keeps them.
-    pub(super) words: &'a [i16],
+    pub(crate) words: &'a [i16],
     /// `[groups, blocks, GROUP]`.
-    pub(super) scales: &'a [f16],
-    pub(super) bias: &'a [f32],
-    pub(super) y: &'a mut [f32],
+    pub(crate) scales: &'a [f16],
+    pub(crate) bias: &'a [f32],
+    pub(crate) y: &'a mut [f32],
 }
 
 impl SimdOp for Int4Product<'_> {

@@ -9,9 +9,9 @@ use std::ops::Range;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
 use rten_tensor::NdTensorView;
 
-use super::rounding::{SHIFT, inverse, largest};
-use super::rows::Rows;
-use super::weights::Weights;
+use crate::rounding::{SHIFT, inverse, largest};
+use crate::rows::Rows;
+use crate::weights::Weights;
 
 /// The largest weight becomes this.
 const LARGEST: f32 = 127.0;
@@ -21,14 +21,14 @@ thread_local! {
 }
 
 /// One panel.
-pub(super) struct Int8Panel {
+pub(crate) struct Int8Panel {
     weights: PackedBMatrix<i8>,
     /// What one step of a weight is worth, `[outputs]`.
     scales: Vec<f32>,
 }
 
 impl Int8Panel {
-    pub(super) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
+    pub(crate) fn pack(weights: &Weights, outputs: Range<usize>, inputs: usize) -> Self {
         let rows = weights.rows(outputs.clone());
         let mut rounded = Vec::with_capacity(rows.len());
         let mut scales = Vec::with_capacity(outputs.len());
@@ -47,7 +47,7 @@ impl Int8Panel {
     }
 
     /// `y = x·wᵀ + b`, `[rows, outputs]`.
-    pub(super) fn multiply(
+    pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
         bias: &[f32],
@@ -83,7 +83,7 @@ impl Int8Panel {
     }
 
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         (self.weights.clone().into_vec().len() + self.scales.len()) * 4
     }
 }

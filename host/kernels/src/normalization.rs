@@ -5,7 +5,7 @@ use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
 
 /// Each row is brought to mean 0 and variance 1, then multiplied and shifted number by number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Normalization<'a> {
+pub(crate) struct Normalization<'a> {
     /// `[length]`.
     weight: &'a [f32],
     /// `[length]`.
@@ -16,10 +16,10 @@ pub(super) struct Normalization<'a> {
 
 impl<'a> Normalization<'a> {
     /// What it costs a number, in multiplications with an addition.
-    pub(super) const MULTIPLICATIONS: u64 = 4;
+    pub(crate) const MULTIPLICATIONS: u64 = 4;
 
     /// Of rows as long as both, if they are of one length, which is not 0.
-    pub(super) fn new(weight: &'a [f32], bias: &'a [f32], epsilon: f32) -> Option<Self> {
+    pub(crate) fn new(weight: &'a [f32], bias: &'a [f32], epsilon: f32) -> Option<Self> {
         (!weight.is_empty() && weight.len() == bias.len()).then_some(Self {
             weight,
             bias,
@@ -28,12 +28,12 @@ impl<'a> Normalization<'a> {
     }
 
     /// The length of a row.
-    pub(super) fn length(self) -> usize {
+    pub(crate) fn length(self) -> usize {
         self.weight.len()
     }
 
     /// Replaces each row.
-    pub(super) fn apply(self, rows: &mut [f32]) {
+    pub(crate) fn apply(self, rows: &mut [f32]) {
         let length = self.length();
         for row in rows.chunks_exact_mut(length) {
             let mean = Sum::new(row).dispatch() / length as f32;

@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use super::f16_matrix::F16Panel;
-use super::f32_matrix::F32Panel;
-use super::int4_matrix::Int4Panel;
-use super::int4_product::RoundedRow;
-use super::int8_matrix::Int8Panel;
-use super::layer_spec::{Format, LayerSpec};
-use super::rows::Rows;
-use super::weights::Weights;
-use crate::assets::AssetFiles;
-use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::f16_matrix::F16Panel;
+use crate::f32_matrix::F32Panel;
+use crate::int4_matrix::Int4Panel;
+use crate::int4_product::RoundedRow;
+use crate::int8_matrix::Int8Panel;
+use crate::rows::Rows;
+use crate::weights::Weights;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::kernels::{Format, LayerSpec};
 
 /// Rows that a thread multiplies at once: with a panel two or three milliseconds, which pass between two
 /// looks at the deadline.
-pub(super) const BLOCK_ROWS: usize = 128;
+pub(crate) const BLOCK_ROWS: usize = 128;
 
 /// Outputs of a panel are a multiple of this, the widest that a kernel computes at once.
 const PANEL_STEP: usize = 64;
@@ -79,22 +79,22 @@ impl PackedLayer {
     }
 
     /// How many outputs each panel has, but for the last.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    pub(super) fn panels(&self) -> usize {
+    pub(crate) fn panels(&self) -> usize {
         self.panels.len()
     }
 
     /// Which outputs a panel has.
-    pub(super) fn outputs_of(&self, panel: usize) -> Range<usize> {
+    pub(crate) fn outputs_of(&self, panel: usize) -> Range<usize> {
         let first = panel * self.width;
         first..(first + self.width).min(self.outputs())
     }
 
     /// The numbers of one panel, where panels are widened while they are read.
-    pub(super) fn widened(&self) -> usize {
+    pub(crate) fn widened(&self) -> usize {
         match self.panels.first() {
             Some(Panel::F16(_) | Panel::Int4(_)) => self.inputs * self.width,
             _ => 0,
@@ -103,7 +103,7 @@ impl PackedLayer {
 
     /// The memory that it takes.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let panels = self.panels.iter().map(|panel| match panel {
             Panel::F32(matrix) => matrix.bytes(),
             Panel::F16(matrix) => matrix.bytes(),
@@ -115,7 +115,7 @@ impl PackedLayer {
 
     /// Few rows as bytes, where the layer multiplies such: twice as fast as with the rows as they are, and what is
     /// lost is a twentieth of what four bits lose. Otherwise none.
-    pub(super) fn rounded(&self, x: Rows<'_>) -> Vec<RoundedRow> {
+    pub(crate) fn rounded(&self, x: Rows<'_>) -> Vec<RoundedRow> {
         let is_wanted =
             x.count() <= FEW_ROWS && matches!(self.panels.first(), Some(Panel::Int4(_)));
         let rows = is_wanted.then(|| x.iter().map(RoundedRow::new).collect::<Option<_>>());
@@ -123,7 +123,7 @@ impl PackedLayer {
     }
 
     /// The outputs of one panel, `[rows, outputs]`; `rounded` are the same rows.
-    pub(super) fn multiply(
+    pub(crate) fn multiply(
         &self,
         panel: usize,
         x: Rows<'_>,

@@ -1,24 +1,28 @@
 //! All layers of one model, packed once and shared by its sandboxes.
 
-use ampoule_signing::{ByteSize, text};
+use ampoule_units::{ByteSize, text};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::layer_spec::LayerSpec;
-use super::pack_list::packed_bytes;
-use super::packed_layer::PackedLayer;
-use crate::assets::AssetFiles;
-use crate::error::{Error, Result};
+use crate::packed_layer::PackedLayer;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::kernels::LayerSpec;
+use ampoule_sandbox::imports::kernels::packed_bytes;
+use ampoule_sandbox::{Error, Result};
 
 /// The layers in the order of their numbers.
-pub(crate) struct PackedLayers {
+pub struct PackedLayers {
     layers: Vec<PackedLayer>,
     bytes: ByteSize,
 }
 
 impl PackedLayers {
-    /// Packs what `init` has asked for out of the verified files. `compile.failed` when they do not fit
-    /// each other, which only a broken answer of what compiled the model can be the reason of.
-    pub(crate) fn pack(specs: &[LayerSpec], files: &AssetFiles) -> Result<Self> {
+    /// Packs what `init` has asked for out of the verified files.
+    ///
+    /// # Errors
+    ///
+    /// `compile.failed` when layers and files do not fit each other. Only a broken answer of the process that
+    /// compiled the model can be the cause.
+    pub fn pack(specs: &[LayerSpec], files: &AssetFiles) -> Result<Self> {
         let layers = specs
             .par_iter()
             .map(|spec| PackedLayer::pack(spec, files))
@@ -37,7 +41,8 @@ impl PackedLayers {
     }
 
     /// The memory that they take, as it is counted against the model's limits.
-    pub(crate) fn bytes(&self) -> ByteSize {
+    #[must_use]
+    pub fn bytes(&self) -> ByteSize {
         self.bytes
     }
 }

@@ -4,15 +4,19 @@ use std::cell::OnceCell;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::error::{Error, Result};
+use ampoule_sandbox::{Error, Result};
 
 /// One pool for all guests of a host; or none, and each guest's own thread multiplies.
 #[derive(Debug)]
-pub(crate) struct KernelThreads(Option<ThreadPool>);
+pub struct KernelThreads(Option<ThreadPool>);
 
 impl KernelThreads {
-    /// `threads` of them. One is the guest's own.
-    pub(crate) fn new(threads: usize) -> Result<Self> {
+    /// Starts `threads` of them. With one there is no pool, and each guest's own thread computes.
+    ///
+    /// # Errors
+    ///
+    /// `io.thread`.
+    pub fn new(threads: usize) -> Result<Self> {
         if threads <= 1 {
             return Ok(Self(None));
         }
@@ -28,13 +32,14 @@ impl KernelThreads {
         }
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
+    /// Returns how many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
         self.0.as_ref().map_or(1, ThreadPool::current_num_threads)
     }
 
-    /// Does a piece of work on them, and waits for it.
-    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    /// Runs a piece of work on them, and waits for it.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.0 {
             Some(pool) => pool.install(work),
             None => {

@@ -8,9 +8,9 @@ use rayon::slice::ParallelSliceMut as _;
 use rten_simd::SimdUnaryOp as _;
 use rten_vecmath::{Gelu, Silu};
 
-use super::normalization::Normalization;
-use super::packed_layer::{BLOCK_ROWS, PackedLayer};
-use super::rows::Rows;
+use crate::normalization::Normalization;
+use crate::packed_layer::{BLOCK_ROWS, PackedLayer};
+use crate::rows::Rows;
 
 /// Numbers that a thread takes through an activation at once: some microseconds.
 const ACTIVATION_CHUNK: usize = 1 << 14;
@@ -23,7 +23,7 @@ const BLOCK_NUMBERS: usize = 1 << 20;
 
 /// What is done to each output of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Activation {
+pub(crate) enum Activation {
     None,
     Relu,
     Gelu,
@@ -46,7 +46,7 @@ impl Activation {
 }
 
 /// One thing that is done to each row.
-pub(super) enum RowStep<'a> {
+pub(crate) enum RowStep<'a> {
     /// A layer, and what is done to its outputs.
     Linear(&'a PackedLayer, Activation),
     /// The rows are kept as they are here.
@@ -57,7 +57,7 @@ pub(super) enum RowStep<'a> {
 }
 
 /// Steps one after another, each of which fits the one before it. At least one.
-pub(super) struct RowStage<'a> {
+pub(crate) struct RowStage<'a> {
     steps: Vec<RowStep<'a>>,
     inputs: usize,
     outputs: usize,
@@ -79,7 +79,7 @@ const BLOCK_COPIES: u64 = 7;
 
 impl<'a> RowStage<'a> {
     /// Without steps yet, for rows of this length; `kept` is that of those that were kept before, or 0.
-    pub(super) fn new(inputs: usize, kept: usize) -> Self {
+    pub(crate) fn new(inputs: usize, kept: usize) -> Self {
         Self {
             steps: Vec::new(),
             inputs,
@@ -93,7 +93,7 @@ impl<'a> RowStage<'a> {
     }
 
     /// Adds a step, which fits what comes before it.
-    pub(super) fn push(&mut self, step: RowStep<'a>) {
+    pub(crate) fn push(&mut self, step: RowStep<'a>) {
         let length = self.outputs as u64;
         let multiplications = match &step {
             RowStep::Linear(layer, _) => {
@@ -115,27 +115,27 @@ impl<'a> RowStage<'a> {
     }
 
     /// The length of a row that goes in.
-    pub(super) fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
 
     /// The length of a row that comes out.
-    pub(super) fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// The length of a row that is kept after it.
-    pub(super) fn kept_after(&self) -> usize {
+    pub(crate) fn kept_after(&self) -> usize {
         self.kept_after
     }
 
     /// The work that so many rows are, in multiplications with an addition.
-    pub(super) fn multiplications(&self, rows: usize) -> u64 {
+    pub(crate) fn multiplications(&self, rows: usize) -> u64 {
         self.multiplications.saturating_mul(rows as u64)
     }
 
     /// Counts the numbers that are held while a block goes through it, beside rows that come, go and are kept.
-    pub(super) fn scratch(&self, rows: usize, threads: usize) -> u64 {
+    pub(crate) fn scratch(&self, rows: usize, threads: usize) -> u64 {
         let block = self.block(threads).min(rows) as u64;
         let of_block = block.saturating_mul(self.widest as u64);
         let widened = (self.widened as u64).saturating_mul(threads as u64);
@@ -153,7 +153,7 @@ impl<'a> RowStage<'a> {
 
     /// The rows `x` through the steps. `kept` is what was kept before, and becomes what is kept after. `go_on` is
     /// asked before each piece of work.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         x: Rows<'_>,
         kept: &mut Vec<f32>,

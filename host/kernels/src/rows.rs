@@ -4,36 +4,36 @@ use rten_tensor::NdTensorView;
 
 /// `[count, length]`, one row after another.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     values: &'a [f32],
     length: usize,
 }
 
 impl<'a> Rows<'a> {
     /// The rows in `values`, whose number is a multiple of `length`, which is not 0.
-    pub(super) fn new(values: &'a [f32], length: usize) -> Self {
+    pub(crate) fn new(values: &'a [f32], length: usize) -> Self {
         debug_assert!(values.len().is_multiple_of(length));
         Self { values, length }
     }
 
-    pub(super) fn count(self) -> usize {
+    pub(crate) fn count(self) -> usize {
         self.values.len() / self.length
     }
 
-    pub(super) fn length(self) -> usize {
+    pub(crate) fn length(self) -> usize {
         self.length
     }
 
-    pub(super) fn values(self) -> &'a [f32] {
+    pub(crate) fn values(self) -> &'a [f32] {
         self.values
     }
 
     /// The same as the kernels take it, `[count, length]`.
-    pub(super) fn view(self) -> NdTensorView<'a, f32, 2> {
+    pub(crate) fn view(self) -> NdTensorView<'a, f32, 2> {
         NdTensorView::from_data([self.count(), self.length], self.values)
     }
 
-    pub(super) fn iter(self) -> impl ExactSizeIterator<Item = &'a [f32]> {
+    pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = &'a [f32]> {
         self.values.chunks_exact(self.length)
     }
 }

@@ -1,32 +1,25 @@
 //! The steps of one call: checked against the layers that there are, and done one after another.
 
-use super::attention::{Heads, MAX_ROWS};
-use super::normalization::Normalization;
-use super::packed_layer::PackedLayer;
-use super::packed_layers::PackedLayers;
-use super::row_stage::{Activation, RowStage, RowStep};
-use super::rows::Rows;
-use crate::bindings::ampoule::model::host_kernels as wit;
-use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::attention::{Heads, MAX_ROWS};
+use crate::normalization::Normalization;
+use crate::packed_layer::PackedLayer;
+use crate::packed_layers::PackedLayers;
+use crate::row_stage::{Activation, RowStage, RowStep};
+use crate::rows::Rows;
+use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
+use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::kernels::Held;
 
 /// Steps of one call. A layer of an encoder has eleven.
 const MAX_STEPS: usize = 256;
 
 /// Steps that were found right, each fitting the one before it.
-pub(super) struct Stages<'a> {
+pub(crate) struct Stages<'a> {
     stages: Vec<Stage<'a>>,
     inputs: usize,
     outputs: usize,
     /// The length of the rows that are kept, if any are.
     kept: Option<usize>,
-}
-
-/// Memory of the host's that a call takes, in bytes, beside the rows that it is given.
-pub(super) struct Held {
-    /// While it computes, at most.
-    pub(super) most: u64,
-    /// The answer.
-    pub(super) answer: u64,
 }
 
 /// What is done to all rows before the next is begun.
@@ -37,7 +30,7 @@ enum Stage<'a> {
 
 impl<'a> Stages<'a> {
     /// The steps with the layers of their numbers. Errors: `kernels.step`.
-    pub(super) fn find(
+    pub(crate) fn find(
         layers: &'a PackedLayers,
         steps: &'a [wit::Step],
     ) -> Result<Self, GuestError> {
@@ -144,7 +137,7 @@ impl<'a> Stages<'a> {
     }
 
     /// The rows in `x`. Errors: `kernels.rows`.
-    pub(super) fn rows<'x>(&self, x: &'x [f32]) -> Result<Rows<'x>, GuestError> {
+    pub(crate) fn rows<'x>(&self, x: &'x [f32]) -> Result<Rows<'x>, GuestError> {
         let wrong = |message: String| GuestError {
             code: "kernels.rows".to_owned(),
             message,
@@ -171,7 +164,7 @@ impl<'a> Stages<'a> {
     }
 
     /// The work that so many rows are, in multiplications with an addition.
-    pub(super) fn multiplications(&self, rows: usize) -> u64 {
+    pub(crate) fn multiplications(&self, rows: usize) -> u64 {
         let each = self.stages.iter().map(|stage| match stage {
             Stage::Rows(stage) => stage.multiplications(rows),
             Stage::Attention(heads) => heads.multiplications(rows),
@@ -183,7 +176,7 @@ impl<'a> Stages<'a> {
     ///
     /// Of the first stage what comes in is the caller's. Each stage holds what comes, what goes, what is kept before
     /// and after it, and what it needs meanwhile.
-    pub(super) fn held(&self, rows: usize, threads: usize) -> Held {
+    pub(crate) fn held(&self, rows: usize, threads: usize) -> Held {
         let of_rows = |length: usize| (rows as u64).saturating_mul(length as u64);
         let (mut most, mut coming, mut kept) = (0, 0, 0);
         for stage in &self.stages {
@@ -206,7 +199,7 @@ impl<'a> Stages<'a> {
     }
 
     /// The rows `x` through all of them. `go_on` is asked before each piece of work.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         x: Rows<'_>,
         threads: usize,

@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::attention::Heads;
-use super::normalization::Normalization;
-use super::packed_layer::PackedLayer;
-use super::row_stage::{Activation, RowStage, RowStep};
-use super::rows::Rows;
-use super::{KernelThreads, LayerSpec};
-use crate::assets::AssetFiles;
-use crate::bindings::ampoule::model::host_kernels as wit;
-use crate::stop::Stop;
+use crate::attention::Heads;
+use crate::normalization::Normalization;
+use crate::packed_layer::PackedLayer;
+use crate::pool::KernelThreads;
+use crate::row_stage::{Activation, RowStage, RowStep};
+use crate::rows::Rows;
+use ampoule_sandbox::guest::stop::Stop;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
+use ampoule_sandbox::imports::kernels::LayerSpec;
 
 /// Rows, inputs and the outputs of each part.
 const SHAPES: &[(usize, usize, &[usize])] = &[

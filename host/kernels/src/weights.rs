@@ -5,22 +5,22 @@ use std::ops::Range;
 use bytes::Bytes;
 use rten_simd::f16;
 
-use super::layer_spec::{Element, LayerSpec, TensorSpec};
-use crate::assets::AssetFiles;
-use crate::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::kernels::{Element, LayerSpec, TensorSpec};
 
 /// The weights `[outputs, inputs]` of a layer, and its bias.
-pub(super) struct Weights {
+pub(crate) struct Weights {
     inputs: usize,
     /// The outputs, the bytes and their type of each part.
     parts: Vec<(usize, Bytes, Element)>,
     /// `[outputs]`.
-    pub(super) bias: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
 }
 
 impl Weights {
     /// Finds them in the files. Errors: `kernels.layer`, `asset.*`.
-    pub(super) fn open(spec: &LayerSpec, files: &AssetFiles) -> Result<Self, GuestError> {
+    pub(crate) fn open(spec: &LayerSpec, files: &AssetFiles) -> Result<Self, GuestError> {
         spec.check(files)?;
         let mut weights = Self {
             inputs: spec.inputs(),
@@ -42,7 +42,7 @@ impl Weights {
     }
 
     /// The rows of these outputs, `[outputs, inputs]`.
-    pub(super) fn rows(&self, outputs: Range<usize>) -> Vec<f32> {
+    pub(crate) fn rows(&self, outputs: Range<usize>) -> Vec<f32> {
         let mut rows = Vec::with_capacity(outputs.len() * self.inputs);
         let mut first = 0;
         for (count, bytes, element) in &self.parts {

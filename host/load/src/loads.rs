@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::code_identity::CodeIdentity;
-use crate::error::{Error, Result};
-use crate::limit_table::Limit;
-use crate::limits::Limits;
+use crate::code::identity::CodeIdentity;
+use ampoule_sandbox::Limit;
+use ampoule_sandbox::limits::Limits;
+use ampoule_sandbox::{Error, Result};
 
 /// The most failures that are remembered for those who wait: more than there can be loads in the line by default.
 const MAX_FAILURES: usize = 1_024;
@@ -85,7 +85,7 @@ impl LoadTurn {
         // Another load may find trust, or a place, in order.
         if matches!(
             error,
-            Error::Busy { .. } | Error::Untrusted(_) | Error::TrustUnread { .. }
+            Error::Busy { .. } | Error::Bundle(_) | Error::TrustUnread(_)
         ) {
             return;
         }

@@ -6,16 +6,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
-use ampoule_signing::{DirectoryStamp, Timestamp, TrustDecision, TrustStore, VerifiedBundle};
+use ampoule_signing::{DirectoryStamp, TrustDecision, TrustStore, VerifiedBundle};
 
-use crate::admission::check_publisher;
-use crate::error::{Error, Result};
-use crate::watch::Watch;
+use crate::admission::policy::check_publisher;
+use crate::refusal::{OrRefused as _, refusal};
+use ampoule_sandbox::{Error, Lease, Lessor, Result};
 
 /// Where a host has its trust from.
 #[derive(Debug)]
-pub(crate) enum TrustSource {
+pub enum TrustSource {
     /// A program that embeds the host says it.
     Store(Box<TrustStore>),
     /// A trust directory, read again when it is changed.
@@ -29,7 +30,7 @@ impl Default for TrustSource {
 }
 
 /// A host's trust: what it is now, and where more of it comes from.
-pub(crate) struct HostTrust {
+pub struct HostTrust {
     directory: Option<PathBuf>,
     current: RwLock<Arc<CurrentTrust>>,
     /// Of two that read at once, the one that read first must not have the last word.
@@ -45,22 +46,15 @@ pub(crate) struct CurrentTrust {
     stamp: Option<DirectoryStamp>,
 }
 
-/// What was last found out about one loaded model.
-#[derive(Debug)]
-pub(crate) struct ModelTrust {
-    last: Mutex<Verdict>,
-}
-
-/// A good answer, and for how long it need not be asked for again.
-#[derive(Clone, Copy, Debug)]
-struct Verdict {
-    generation: u64,
-    until: Option<Timestamp>,
-}
-
 impl HostTrust {
+    /// Returns which change of the trust is in force.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.current().generation()
+    }
+
     /// Reads the trust for the first time.
-    pub(crate) fn open(source: TrustSource) -> Result<Arc<Self>> {
+    pub fn open(source: TrustSource) -> Result<Arc<Self>> {
         let (directory, current) = match source {
             TrustSource::Store(store) => {
                 let current = CurrentTrust {
@@ -83,13 +77,10 @@ impl HostTrust {
         }))
     }
 
-    /// Looks at the directory, if the trust is from one, for as long as what this returns is kept.
-    pub(crate) fn watch(self: &Arc<Self>) -> Result<Option<Watch>> {
-        if self.directory.is_none() {
-            return Ok(None);
-        }
-        let trust = Arc::clone(self);
-        Watch::start("ampoule-trust", move |_| trust.look()).map(Some)
+    /// Tells whether the trust is from a directory, which may change.
+    #[must_use]
+    pub fn is_from_directory(&self) -> bool {
+        self.directory.is_some()
     }
 
     /// What is trusted now.
@@ -98,7 +89,7 @@ impl HostTrust {
     }
 
     /// Trusts this store from now on.
-    pub(crate) fn replace(&self, store: TrustStore) {
+    pub fn replace(&self, store: TrustStore) {
         self.set(|generation| CurrentTrust {
             generation,
             store: Ok(store),
@@ -107,7 +98,7 @@ impl HostTrust {
     }
 
     /// Reads the directory again, if the trust is from one.
-    pub(crate) fn reload(&self) -> Result<()> {
+    pub fn reload(&self) -> Result<()> {
         if let Some(directory) = &self.directory {
             self.set(|generation| CurrentTrust::read(directory, generation));
         }
@@ -129,7 +120,7 @@ impl HostTrust {
     }
 
     /// Reads the directory again if it was changed.
-    fn look(&self) {
+    pub fn look(&self) {
         let Some(directory) = &self.directory else {
             return;
         };
@@ -159,40 +150,33 @@ impl CurrentTrust {
 
     /// Whom to trust.
     pub(crate) fn store(&self) -> Result<&TrustStore> {
-        self.store.as_ref().map_err(|error| Error::TrustUnread {
-            source: Arc::clone(error),
-        })
+        let store = self.store.as_ref();
+        store.map_err(|error| Error::TrustUnread(refusal(error)))
     }
 }
 
-impl ModelTrust {
-    /// That this decision was made by this trust.
-    pub(crate) fn new(decision: &TrustDecision, by: &CurrentTrust) -> Self {
-        Self {
-            last: Mutex::new(Verdict::new(decision, by)),
-        }
+/// Decides about one loaded model for as long as it is served.
+pub(crate) struct ModelLessor {
+    pub(crate) trust: Arc<HostTrust>,
+    pub(crate) bundle: Arc<VerifiedBundle>,
+}
+
+impl Lessor for ModelLessor {
+    fn generation(&self) -> u64 {
+        self.trust.current().generation()
     }
 
-    /// Refuses a request to a model that is not trusted any more. The signatures are looked at again only
-    /// when the trust has changed, or when something that the last answer rests on has come to its end.
-    pub(crate) fn check(&self, bundle: &VerifiedBundle, trust: &CurrentTrust) -> Result<()> {
-        let now = ampoule_signing::now()?;
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.generation == trust.generation && last.until.is_none_or(|until| now <= until) {
-            return Ok(());
-        }
-        let decision = bundle.verify_again(trust.store()?, now)?;
-        check_publisher(bundle.manifest(), decision.caps())?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Verdict::new(&decision, trust);
-        Ok(())
+    /// Looks at the signatures again, and at what the model asks for.
+    fn renew(&self) -> Result<Lease> {
+        let trust = self.trust.current();
+        let now = ampoule_signing::now().or_refused()?;
+        let decision = self.bundle.verify_again(trust.store()?, now).or_refused()?;
+        check_publisher(self.bundle.manifest(), decision.caps())?;
+        Ok(lease(&decision, &trust))
     }
 }
 
-impl Verdict {
-    fn new(decision: &TrustDecision, by: &CurrentTrust) -> Self {
-        Self {
-            generation: by.generation,
-            until: decision.holds_until(),
-        }
-    }
+/// Returns the lease that a decision by this trust makes for.
+pub(crate) fn lease(decision: &TrustDecision, by: &CurrentTrust) -> Lease {
+    Lease::new(by.generation, decision.holds_until().map(SystemTime::from))
 }

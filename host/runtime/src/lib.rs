@@ -29,93 +29,44 @@
 //!
 //! Every error has a stable code: see [`Error::code`].
 
-#![deny(unsafe_code)]
+//!
+//! A host is two halves: `ampoule-load` verifies, admits and compiles; `ampoule-serve` answers requests and sees neither
+//! trust nor files. Between them goes a [`LoadedModel`], which is plain data. This crate is the façade over both.
 
-mod admission;
-mod answer;
-mod answer_check;
-mod aot_cache;
-mod artifact;
-mod assets;
-mod bindings;
-mod chores;
-mod clocks;
-mod code_identity;
-mod code_store;
-mod compile;
-mod compile_message;
-mod compile_process;
-mod compile_worker;
-mod component_instances;
-mod component_size;
-mod contract;
-mod engine;
-mod error;
-mod executor;
-mod filesystem;
-mod generation;
-mod guest_features;
-mod guest_log;
-mod held_sandbox;
+#![forbid(unsafe_code)]
+
+mod builder;
 mod host;
-mod host_kernels;
-mod image;
-mod image_header;
-mod input;
-mod inspect;
-mod limit_table;
-pub mod limits;
-mod limits_check;
 mod live_model;
-mod load_options;
-mod loads;
-mod measure;
-mod memory;
 mod model;
-mod native_code;
-mod release_rule;
-mod sandbox;
-mod sealed_file;
-mod snapshot;
-mod state;
-mod stop;
-mod store;
-mod surface;
-mod system_refusal;
-mod text;
-mod ticker;
-mod trust;
-mod wasi;
-mod wasmtime_words;
 mod watch;
 
-pub use ampoule_signing::text::lines as harmless_text;
 pub use ampoule_signing::{
-    Bundle, ByteSize, Fuel, KeyId, Location, Manifest, ModelReference, PermissionPolicy, PublicKey,
-    ReleaseState, SeenRelease, Sha256Digest, TrustStore,
+    Bundle, KeyId, Location, Manifest, ModelReference, ParseError, PermissionPolicy, PublicKey,
+    ReleaseState, SeenRelease, Sha256Digest, Timestamp, TrustStore,
 };
+pub use ampoule_units::text::lines as harmless_text;
+pub use ampoule_units::{ByteSize, Fuel};
 
-pub use answer::{Answer, Usage};
-pub use aot_cache::{CacheEntry, CodeCache};
-pub use code_store::CodeOrigin;
-pub use compile::{InitReport, SandboxStart};
-pub use compile_process::CompileProcess;
-pub use compile_worker::compile_for_host;
-pub use contract::{CONTRACT, Task};
-pub use engine::EngineProfile;
-pub use error::{Error, Phase, Result};
-pub use generation::{Chunk, Content, Finish, Generation, GenerationRequest, Message, Sampling};
-pub use guest_log::{GuestLog, LogLevel, LogMessage};
-pub use host::{Host, HostBuilder};
-pub use host_kernels::Capability;
-pub use image::{Image, ImageEmbeddings, Label};
-pub use inspect::{Inspection, inspect, inspect_bundle};
-pub use limit_table::{Limit, Remedy};
-pub use limits::{CompileLimits, InitLimits, Limits};
+pub use ampoule_load::{
+    CacheEntry, CodeCache, CompileProcess, ComponentSurface, Inspection, LoadOptions, Loader,
+    LoaderSettings, RollbackProtection, compile_for_host, inspect, inspect_bundle, is_granted,
+    refusal,
+};
+pub use ampoule_sandbox::code::engine::EngineProfile;
+pub use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
+pub use ampoule_sandbox::imports::guest_log::{GuestLog, LogLevel, LogMessage};
+pub use ampoule_sandbox::{
+    BundleRefusal, CONTRACT, CapOwner, Capability, CodeOrigin, CompileLimits, Error, ErrorKind,
+    InitLimits, Limit, Limits, LoadedModel, ModelFacts, Phase, Remedy, RequestLimits, Result, Task,
+    limits,
+};
+pub use ampoule_serve::{
+    Answer, Chunk, Content, Finish, Generation, GenerationRequest, Image, ImageEmbeddings,
+    InputChecks, Label, Message, ModelInfo, Sampling, SandboxCosts, SandboxReport, Server,
+    ServerSettings, TextEmbeddings, Times, Tokens, Usage,
+};
+pub use builder::HostBuilder;
+pub use host::Host;
 pub use live_model::{LiveModel, Refusal};
-pub use load_options::{LoadOptions, RequestLimits, RollbackProtection};
-pub use measure::{SandboxCosts, Times};
-pub use model::{Model, ModelInfo};
-pub use sandbox::SandboxReport;
-pub use surface::ComponentSurface;
-pub use text::{TextEmbeddings, Tokens};
+pub use model::Model;

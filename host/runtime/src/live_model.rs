@@ -7,15 +7,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use ampoule_load::{LoadOptions, ReleaseRule};
+use ampoule_sandbox::guest::store::thread_runtime;
+use ampoule_sandbox::{Error, Result};
 use ampoule_signing::{Bundle, Envelope, FilesStamp, ModelReference, SeenRelease, Sha256Digest};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::load_options::LoadOptions;
 use crate::model::Model;
-use crate::release_rule::ReleaseRule;
-use crate::store::thread_runtime;
 use crate::watch::{Occasion, Watch};
 
 /// How soon a candidate that was refused is tried again, though nothing of it has changed.
@@ -200,7 +199,7 @@ impl Follower {
                 return;
             }
         };
-        if self.model().bundle().envelope() == bundle.envelope() {
+        if self.model().envelope() == bundle.envelope() {
             self.tried = None;
             self.set(|serving| serving.refusal = None);
             return;
@@ -256,7 +255,7 @@ impl Follower {
             Err(error) => return Some(Err(error)),
         };
         let terms = self.options.terms();
-        let load = self.host.start(move || Ok(bundle), rule, terms);
+        let load = self.host.load_silently(move || Ok(bundle), rule, terms);
         runtime.block_on(self.stop.run_until_cancelled(load))
     }
 

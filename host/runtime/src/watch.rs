@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::error::{Error, Result};
+use ampoule_sandbox::{Error, Result};
 
 /// How often the thread looks: soon enough for people who put something in place and wait for it, and
 /// seldom enough that a look may open a few files.

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use semver::Version;
+use serde::{Deserialize, Serialize};
 
 /// The contract that this host speaks, as manifests spell it.
-pub const CONTRACT: &str = ampoule_signing::CONTRACT;
+pub const CONTRACT: &str = "ampoule:model@0.1.0";
 
 /// The package of the contract, without its version.
 const PACKAGE: &str = "ampoule:model";
@@ -13,45 +14,81 @@ const PACKAGE: &str = "ampoule:model";
 /// The newest version of the contract that this host has bindings for.
 const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
-/// Something that a model can do: a task interface of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Task {
-    /// `text-tokenization`.
-    TextTokenization,
-    /// `text-embedding`.
-    TextEmbedding,
-    /// `image-embedding`.
-    ImageEmbedding,
-    /// `image-classification`.
-    ImageClassification,
-    /// `text-generation`.
-    TextGeneration,
+/// The version of WASI 0.2 that the linker offers; older 0.2 releases are served by it too.
+pub const WASI_VERSION: Version = Version::new(0, 2, 12);
+
+/// The interfaces of the base.
+pub const INERT_INTERFACES: [(&str, &str); 20] = [
+    ("wasi:cli", "environment"),
+    ("wasi:cli", "exit"),
+    ("wasi:cli", "stdin"),
+    ("wasi:cli", "stdout"),
+    ("wasi:cli", "stderr"),
+    ("wasi:cli", "terminal-input"),
+    ("wasi:cli", "terminal-output"),
+    ("wasi:cli", "terminal-stdin"),
+    ("wasi:cli", "terminal-stdout"),
+    ("wasi:cli", "terminal-stderr"),
+    ("wasi:clocks", "monotonic-clock"),
+    ("wasi:clocks", "wall-clock"),
+    ("wasi:filesystem", "preopens"),
+    ("wasi:filesystem", "types"),
+    ("wasi:io", "error"),
+    ("wasi:io", "poll"),
+    ("wasi:io", "streams"),
+    ("wasi:random", "insecure"),
+    ("wasi:random", "insecure-seed"),
+    ("wasi:random", "random"),
+];
+
+/// Calls the macro `$with` with the table of all tasks. Each row is the variant of [`Task`], the interface's name in WIT,
+/// and the module of its bindings and of its file in the serving half.
+///
+/// A task that is added here has to have its file there, or nothing compiles.
+#[macro_export]
+macro_rules! for_each_task {
+    ($with:ident) => {
+        $with! {
+            TextTokenization "text-tokenization" text_tokenization,
+            TextEmbedding "text-embedding" text_embedding,
+            ImageEmbedding "image-embedding" image_embedding,
+            ImageClassification "image-classification" image_classification,
+            TextGeneration "text-generation" text_generation,
+        }
+    };
 }
 
-impl Task {
-    /// Every task that this host knows.
-    pub const ALL: [Self; 5] = [
-        Self::TextTokenization,
-        Self::TextEmbedding,
-        Self::ImageEmbedding,
-        Self::ImageClassification,
-        Self::TextGeneration,
-    ];
-
-    /// The interface's name, as manifests and WIT spell it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TextTokenization => "text-tokenization",
-            Self::TextEmbedding => "text-embedding",
-            Self::ImageEmbedding => "image-embedding",
-            Self::ImageClassification => "image-classification",
-            Self::TextGeneration => "text-generation",
+macro_rules! define_tasks {
+    ($($variant:ident $name:literal $module:ident,)*) => {
+        /// Something that a model can do: a task interface of the contract.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum Task {
+            $(#[doc = concat!("`", $name, "`.")] $variant,)*
         }
-    }
 
-    /// The task of that name, if this host knows it.
+        impl Task {
+            /// Every task that this host knows.
+            pub const ALL: [Self; [$($name,)*].len()] = [$(Self::$variant,)*];
+
+            /// Returns the interface's name, as manifests and WIT spell it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+for_each_task!(define_tasks);
+
+impl Task {
+    /// Returns the task of that name, if this host knows it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.name() == name)
@@ -66,7 +103,7 @@ impl fmt::Display for Task {
 
 /// An interface as components name it: `namespace:package/interface@version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InterfaceName<'a> {
+pub struct InterfaceName<'a> {
     package: &'a str,
     interface: &'a str,
     version: Option<Version>,
@@ -75,7 +112,7 @@ pub(crate) struct InterfaceName<'a> {
 impl<'a> InterfaceName<'a> {
     /// Reads a component's import or export name. `None` when it is no interface name, such as a
     /// bare function.
-    pub(crate) fn parse(name: &'a str) -> Option<Self> {
+    pub fn parse(name: &'a str) -> Option<Self> {
         let (path, version) = match name.split_once('@') {
             Some((path, version)) => (path, Some(Version::parse(version).ok()?)),
             None => (name, None),
@@ -101,23 +138,21 @@ impl<'a> InterfaceName<'a> {
 
     /// The interface of our contract that this names, when the version is one we have bindings
     /// for.
-    pub(crate) fn in_contract(&self) -> Option<&'a str> {
+    pub fn in_contract(&self) -> Option<&'a str> {
         self.is_compatible(PACKAGE, self.interface, &CONTRACT_VERSION)
             .then_some(self.interface)
     }
 
     /// Whether the inert WASI base, or the contract's own imports, hold it. To import `host-kernels` is
     /// nobody's privilege: who is not granted it is told so by its functions.
-    pub(crate) fn is_in_base(&self) -> bool {
+    pub fn is_in_base(&self) -> bool {
         let in_contract = self.in_contract();
         matches!(
             in_contract,
             Some("types" | "assets" | "log" | "host-kernels")
-        ) || crate::wasi::INERT_INTERFACES
+        ) || INERT_INTERFACES
             .iter()
-            .any(|(package, interface)| {
-                self.is_compatible(package, interface, &crate::wasi::WASI_VERSION)
-            })
+            .any(|(package, interface)| self.is_compatible(package, interface, &WASI_VERSION))
     }
 }
 

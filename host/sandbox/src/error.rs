@@ -1,31 +1,28 @@
 //! Everything that can go wrong, with its stable code.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
 use serde::{Deserialize, Serialize};
 
-use crate::admission::ITS_PUBLISHERS;
+use crate::contract::Task;
 use crate::limit_table::{Limit, Remedy};
 
 /// Why a model was not loaded or a request not answered.
 ///
 /// [`Error::code`] is stable; match on it or on the variant, never on the message.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bundle is not trusted. Codes `envelope.*`, `signature.*`, `manifest.*`, `file.*`,
-    /// `trust.*` and `io.*`: see [`ampoule_signing::Error`].
-    #[error(transparent)]
-    Untrusted(#[from] ampoule_signing::Error),
+    /// The bundle was refused before anything of it was admitted: it is not trusted, not whole or not readable. Codes
+    /// `envelope.*`, `signature.*`, `manifest.*`, `file.*`, `trust.*` and `io.*`.
+    #[error("{0}")]
+    Bundle(BundleRefusal),
     /// `trust.*` and `io.*`: the trust directory was changed while the host ran, and cannot be read or is
     /// refused, so nobody is trusted until it is put right.
-    #[error("the trust directory was changed, and nobody is trusted by it: {source}")]
-    TrustUnread {
-        /// What is wrong with it.
-        source: Arc<ampoule_signing::Error>,
-    },
+    #[error("the trust directory was changed, and nobody is trusted by it: {0}")]
+    TrustUnread(BundleRefusal),
 
     /// `admission.import`: the component imports what no model may have.
     #[error(
@@ -66,7 +63,7 @@ pub enum Error {
         /// What the manifest names.
         found: String,
         /// What the host speaks.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
 
     /// `admission.task`: the tasks that the component exports are not those that its manifest
@@ -83,10 +80,10 @@ pub enum Error {
     Cap {
         /// The limit that the cap is of. `None` for a bound that no setting moves.
         limit: Option<Limit>,
-        /// Which cap, in words: "this host's" or "its publisher's".
-        whose: &'static str,
+        /// The owner of the cap.
+        whose: CapOwner,
         /// Which limit, in words.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// What the manifest asks for.
         asked: String,
         /// What the operator allows.
@@ -205,7 +202,7 @@ pub enum Error {
         /// The limit. `None` for a bound that no setting moves.
         limit: Option<Limit>,
         /// Which input.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// What was found.
         found: String,
         /// What is allowed.
@@ -259,10 +256,17 @@ pub enum Error {
     #[error("the model does not offer `{asked}`; it offers {offered}")]
     NoSuchTask {
         /// The task asked for.
-        asked: &'static str,
+        asked: Task,
         /// The tasks that the model offers.
         offered: String,
     },
+
+    /// `usage.host-kernels`: the model was granted `host-kernels`, and this program was built without them.
+    #[error(
+        "the model was compiled to have the host compute its layers, and this program was built without host \
+         kernels; load the model without allowing `host-kernels`, or build with the feature `host-kernels`"
+    )]
+    NoKernels,
 
     /// `usage.generation`: a generation was asked for more after it had failed, or after a call of
     /// it was dropped half-way.
@@ -272,8 +276,8 @@ pub enum Error {
     /// `usage.limits`: a setting of the host with which nothing could run, or which no machine could keep.
     #[error("the setting `{name}` is {found}; from {least} to {most} is expected")]
     LimitRange {
-        /// The field of [`Limits`](crate::Limits), or the method of [`HostBuilder`](crate::HostBuilder).
-        name: &'static str,
+        /// The field of [`Limits`](crate::Limits), or the method of `HostBuilder`.
+        name: Cow<'static, str>,
         /// The value that was asked for.
         found: String,
         /// The least that works.
@@ -300,7 +304,7 @@ pub enum Error {
     #[error("the system would not {doing}: {reason}")]
     System {
         /// What was tried.
-        doing: &'static str,
+        doing: Cow<'static, str>,
         /// The system's own words.
         reason: String,
     },
@@ -341,8 +345,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
-            Self::Untrusted(error) => error.code(),
-            Self::TrustUnread { source } => source.code(),
+            Self::Bundle(refusal) | Self::TrustUnread(refusal) => &refusal.code,
             Self::Import { .. } => "admission.import",
             Self::Capability { .. } | Self::PublisherCapability { .. } => "admission.capability",
             Self::Contract { .. } => "admission.contract",
@@ -365,6 +368,7 @@ impl Error {
             Self::Trap { .. } => "guest.trap",
             Self::Answer { .. } => "guest.answer",
             Self::NoSuchTask { .. } => "usage.task",
+            Self::NoKernels => "usage.host-kernels",
             Self::GenerationOver => "usage.generation",
             Self::LimitRange { .. } | Self::ClockResolution { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
@@ -376,7 +380,7 @@ impl Error {
     /// Tells whether a caller has made this happen and can make it happen again and again: by what was asked, by
     /// asking for so much that a request uses up a limit, by asking when others do as well, or by not reading on.
     /// An operator's log is no place for such an error.
-    pub(crate) fn is_of_the_caller(&self) -> bool {
+    pub fn is_of_the_caller(&self) -> bool {
         matches!(
             self,
             Self::Busy { .. }
@@ -413,7 +417,7 @@ impl Error {
     /// The setting that lets through what was refused, if there is one.
     ///
     /// ```
-    /// use ampoule::{Limit, Limits, Remedy};
+    /// use ampoule_sandbox::{Limit, Limits, Remedy};
     ///
     /// let mut limits = Limits::default();
     /// limits.texts = 2;
@@ -429,7 +433,7 @@ impl Error {
         let (limit, enough) = match self {
             Self::Cap {
                 limit: Some(limit),
-                whose: ITS_PUBLISHERS,
+                whose: CapOwner::Publisher,
                 asked,
                 ..
             } => {
@@ -444,31 +448,157 @@ impl Error {
             Self::Idle { .. } => (Limit::Idle, None),
             Self::Busy { limit, .. } => ((*limit)?, None),
             Self::TooLarge { limit, found, .. } => ((*limit)?, enough((*limit)?, found)),
-            Self::Untrusted(ampoule_signing::Error::FileTooLarge { found, .. }) => {
-                (Limit::Bundle, Some(rounded_up(*found)))
-            }
+            Self::Bundle(refusal) => return refusal.remedy.clone(),
             _ => return None,
         };
         Some(Remedy::Limit { limit, enough })
     }
 
-    pub(crate) fn system(doing: &'static str, error: &std::io::Error) -> Self {
+    /// Makes `io.system`. `doing` is what the system would not do: "would not DOING".
+    #[must_use]
+    pub fn system(doing: &'static str, error: &std::io::Error) -> Self {
         Self::System {
-            doing,
+            doing: doing.into(),
             reason: error.to_string(),
         }
     }
 
-    pub(crate) fn thread(error: &std::io::Error) -> Self {
+    /// Makes `io.thread`.
+    #[must_use]
+    pub fn thread(error: &std::io::Error) -> Self {
         Self::Thread {
             reason: error.to_string(),
         }
     }
 
-    pub(crate) fn internal(reason: impl Into<String>) -> Self {
+    /// Makes `internal.bug`.
+    pub fn internal(reason: impl Into<String>) -> Self {
         Self::Internal {
             reason: reason.into(),
         }
+    }
+}
+
+/// What the signing library said of a bundle or of a trust directory that it refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct BundleRefusal {
+    /// The stable code, such as `trust.unknown-key`.
+    pub code: String,
+    /// The message for people.
+    pub message: String,
+    /// The setting that lets through what was refused, if there is one.
+    pub remedy: Option<Remedy>,
+}
+
+impl BundleRefusal {
+    /// Makes a refusal with this code and this message.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            remedy: None,
+        }
+    }
+
+    /// Adds that a higher limit on the bytes of a bundle, of at least `size`, would let it through.
+    #[must_use]
+    pub fn of_size(mut self, size: ByteSize) -> Self {
+        self.remedy = Some(Remedy::Limit {
+            limit: Limit::Bundle,
+            enough: Some(rounded_up(size)),
+        });
+        self
+    }
+}
+
+/// The owner of a cap that a model is held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CapOwner {
+    /// The host, for any model.
+    Host,
+    /// The trust in the model's publisher.
+    Publisher,
+}
+
+impl std::fmt::Display for CapOwner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Host => "this host's",
+            Self::Publisher => "its publisher's",
+        })
+    }
+}
+
+/// The family of an error: what a service decides by, such as an HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bundle or the trust in it was refused: `envelope.*`, `signature.*`, `manifest.*`, `file.*`, `trust.*`.
+    Trust,
+    /// The host's policy does not let the model run: `admission.*`.
+    Admission,
+    /// The component could not be made into code: `compile.failed`.
+    Compile,
+    /// The model or the request used up a limit: `limit.*` but for `limit.busy`, and `compile.limit`.
+    Limit,
+    /// The host has no room at the moment: `limit.busy`.
+    Busy,
+    /// The request cannot be answered as it was put: `input.*`.
+    Input,
+    /// The model failed, crashed or broke its contract: `guest.*`.
+    Guest,
+    /// The caller used the host in a way that cannot work: `usage.*`.
+    Usage,
+    /// The system refused something: `io.*`.
+    Io,
+    /// A bug of ours: `internal.*`.
+    Internal,
+}
+
+impl Error {
+    /// Returns the family that the code belongs to.
+    ///
+    /// ```
+    /// use ampoule_sandbox::{ErrorKind, Limits};
+    ///
+    /// let refused = Limits::default().check_text(&"x".repeat(1_000_000)).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Input);
+    /// assert!(!refused.is_retryable());
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self.code() {
+            "limit.busy" => ErrorKind::Busy,
+            "compile.limit" => ErrorKind::Limit,
+            code => match code.split('.').next() {
+                Some("envelope" | "signature" | "manifest" | "file" | "trust" | "key") => {
+                    ErrorKind::Trust
+                }
+                Some("admission") => ErrorKind::Admission,
+                Some("compile") => ErrorKind::Compile,
+                Some("limit") => ErrorKind::Limit,
+                Some("input") => ErrorKind::Input,
+                Some("guest") => ErrorKind::Guest,
+                Some("usage") => ErrorKind::Usage,
+                Some("io") => ErrorKind::Io,
+                _ => ErrorKind::Internal,
+            },
+        }
+    }
+
+    /// Tells whether the very same request or load may succeed later, with nothing changed by the caller: the host
+    /// was busy, the system had no thread to give, or its trust directory could not be read.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. } | Self::Thread { .. } | Self::TrustUnread(_)
+        )
     }
 }
 

@@ -105,7 +105,7 @@ impl fmt::Display for Limit {
 }
 
 /// The setting that lets through what an error refused; see [`Error::remedy`](crate::Error::remedy).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Remedy {
     /// A higher limit of the host's.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
+use serde::{Deserialize, Serialize};
 
 /// One encoded image. A phone's photo has 2 to 8 MiB, a camera's JPEG of 24 million pixels up to 15. What
 /// a picture costs in the sandbox goes by its pixels, which have a limit of their own, so this one bounds
@@ -123,130 +124,130 @@ pub const MIN_CLOCK_RESOLUTION: Duration = Duration::from_micros(1);
 pub const MAX_CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
 
 /// The least memory of a sandbox: one page of WebAssembly.
-pub(crate) const MIN_MEMORY: ByteSize = ByteSize::from_bytes(64 * 1024);
+pub const MIN_MEMORY: ByteSize = ByteSize::from_bytes(64 * 1024);
 
 /// The most: [`MAX_MEMORIES`] of the 4 GiB that a memory of WebAssembly can have, and as much of tables.
-pub(crate) const MAX_MEMORY: ByteSize = ByteSize::from_mib(64 * 1024);
+pub const MAX_MEMORY: ByteSize = ByteSize::from_mib(64 * 1024);
 
 /// The shortest time that a limit may give: clocks are asked once a millisecond.
-pub(crate) const MIN_TIME: Duration = Duration::from_millis(1);
+pub const MIN_TIME: Duration = Duration::from_millis(1);
 
 /// The longest: whatever takes a month was meant to have no limit, and no clock of any system overflows by it.
-pub(crate) const MAX_TIME: Duration = Duration::from_hours(30 * 24);
+pub const MAX_TIME: Duration = Duration::from_hours(30 * 24);
 
 /// The most that a guest may hand over in one call: all of a memory of WebAssembly.
-pub(crate) const MAX_OUTPUT: ByteSize = ByteSize::from_mib(4 * 1024);
+pub const MAX_OUTPUT: ByteSize = ByteSize::from_mib(4 * 1024);
 
 /// The most log that is kept of one sandbox. The host holds it outside of the sandbox's memory.
-pub(crate) const MAX_LOG: ByteSize = ByteSize::from_mib(1024);
+pub const MAX_LOG: ByteSize = ByteSize::from_mib(1024);
 
 /// The most log that is kept of `init`, whatever the limit allows. It comes from the process that compiles in the
 /// head of a message and stands in the header of a cache's entry, as JSON of up to twice that: both are bounded,
 /// since the host holds them whole.
-pub(crate) const MAX_INIT_LOG: ByteSize = ByteSize::from_mib(1);
+pub const MAX_INIT_LOG: ByteSize = ByteSize::from_mib(1);
 
 /// The least memory of a process that compiles: with less it does not start.
-pub(crate) const MIN_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1);
+pub const MIN_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1);
 
 /// The most: more than machines have, and far from what the system's limits are counted in.
-pub(crate) const MAX_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1 << 30);
+pub const MAX_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1 << 30);
 
 /// The largest component: what WebAssembly can count.
-pub(crate) const MAX_COMPONENT: ByteSize = ByteSize::from_mib(4 * 1024);
+pub const MAX_COMPONENT: ByteSize = ByteSize::from_mib(4 * 1024);
 
 /// The largest bundle: more than machines have memory.
-pub(crate) const MAX_BUNDLE: ByteSize = ByteSize::from_mib(1 << 30);
+pub const MAX_BUNDLE: ByteSize = ByteSize::from_mib(1 << 30);
 
 /// The most loads at once. Each is a process with some threads.
-pub(crate) const MAX_LOADS: usize = 1_024;
+pub const MAX_LOADS: usize = 1_024;
 
 /// The most requests, loads, texts or images that may wait or stand together: each takes a kilobyte or so, a
 /// gigabyte in all.
-pub(crate) const MAX_WAITING: usize = 1_000_000;
+pub const MAX_WAITING: usize = 1_000_000;
 
 /// The most threads of one kind: more than any machine has cores.
-pub(crate) const MAX_THREADS: usize = 4_096;
+pub const MAX_THREADS: usize = 4_096;
 
 /// Strings that end a generation. Models look for each of them at every token, on their own fuel.
-pub(crate) const MAX_STOP_STRINGS: usize = 256;
+pub const MAX_STOP_STRINGS: usize = 256;
 
 /// Options of one generation. Models know a few.
-pub(crate) const MAX_OPTIONS: usize = 64;
+pub const MAX_OPTIONS: usize = 64;
 
 /// Characters of a role or of an option's name.
-pub(crate) const MAX_NAME_CHARS: usize = 64;
+pub const MAX_NAME_CHARS: usize = 64;
 
 /// Memories of one sandbox. A component made of several modules has a few.
-pub(crate) const MAX_MEMORIES: usize = 8;
+pub const MAX_MEMORIES: usize = 8;
 
 /// Tables of one sandbox: one or two a core module.
-pub(crate) const MAX_TABLES: usize = 32;
+pub const MAX_TABLES: usize = 32;
 
 /// Core instances of one sandbox: a component has the main module, adapters and shims, five at most
 /// as the usual tools make it.
-pub(crate) const MAX_INSTANCES: usize = 16;
+pub const MAX_INSTANCES: usize = 16;
 
 /// Functions of one core module. The engine keeps up to 32 bytes for each in every instance, outside
 /// the sandbox's memory: with [`MAX_INSTANCES`] that is 25 MiB at most. A tokenizer, an image decoder
 /// and the maths are some 5,000.
-pub(crate) const MAX_MODULE_FUNCTIONS: u32 = 50_000;
+pub const MAX_MODULE_FUNCTIONS: u32 = 50_000;
 
 /// Globals of one core module, for the same reason: 16 bytes each, 2.5 MiB at most. Compiled Rust has
 /// a handful.
-pub(crate) const MAX_MODULE_GLOBALS: u32 = 10_000;
+pub const MAX_MODULE_GLOBALS: u32 = 10_000;
 
 /// Functions of all core modules of a component together, those that nothing is made of included:
 /// compiling each takes the compiler a KiB or more.
-pub(crate) const MAX_COMPONENT_FUNCTIONS: u32 = 100_000;
+pub const MAX_COMPONENT_FUNCTIONS: u32 = 100_000;
 
 /// How deep components and core modules may lie in each other. The usual tools make two levels, and a
 /// component composed of others one more for each composition.
-pub(crate) const MAX_COMPONENT_DEPTH: u32 = 16;
+pub const MAX_COMPONENT_DEPTH: u32 = 16;
 
 /// Imports and exports of a component and of all components in it. An interface of the contract takes some
 /// twenty, with what it repeats for its types.
-pub(crate) const MAX_COMPONENT_NAMES: u32 = 2_000;
+pub const MAX_COMPONENT_NAMES: u32 = 2_000;
 
 /// Places in a component where another is instantiated: the usual tools need one for each interface that
 /// is exported. Each may stand within what another one instantiates, so n of them make 3^(n/3) instances
 /// at most: 1,500. The compiler unfolds them all before anybody counts [`MAX_INSTANCES`].
-pub(crate) const MAX_COMPONENT_INSTANTIATIONS: u32 = 20;
+pub const MAX_COMPONENT_INSTANTIATIONS: u32 = 20;
 
 /// Entries of a component's sections that are met while it is put together, those of nested components each
 /// time that one is instantiated. The usual tools make a few hundred; a million are counted in a tenth of a
 /// second and take some 50 MiB.
-pub(crate) const MAX_COMPONENT_PARTS: usize = 1_000_000;
+pub const MAX_COMPONENT_PARTS: usize = 1_000_000;
 
 /// Places in a component where a core module is instantiated, for the same reason: with those above they
 /// make 100,000 instances at most, which the compiler unfolds in less than a second.
-pub(crate) const MAX_COMPONENT_CORE_INSTANTIATIONS: u32 = 64;
+pub const MAX_COMPONENT_CORE_INSTANTIATIONS: u32 = 64;
 
 /// Bytes that the engine keeps for one instance of a core module, outside the sandbox's memory: room for
 /// [`MAX_MODULE_FUNCTIONS`] and [`MAX_MODULE_GLOBALS`].
-pub(crate) const MAX_MODULE_BYTES: usize = 2 * 1024 * 1024;
+pub const MAX_MODULE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The same for all core modules of a component together.
-pub(crate) const MAX_COMPONENT_BYTES: usize = 32 * 1024 * 1024;
+pub const MAX_COMPONENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Host resources (pollables, streams) that one sandbox may hold at once.
-pub(crate) const MAX_HOST_RESOURCES: usize = 1_024;
+pub const MAX_HOST_RESOURCES: usize = 1_024;
 
 /// Component-model handles that one sandbox may hold at once.
-pub(crate) const MAX_HANDLES: usize = 4_096;
+pub const MAX_HANDLES: usize = 4_096;
 
 /// Bytes of one read of the random source: the host makes them one call at a time.
-pub(crate) const MAX_RANDOM: u64 = 64 * 1024;
+pub const MAX_RANDOM: u64 = 64 * 1024;
 
 /// Bytes of one `assets.read`: the host copies this much at a time between two checks of the
 /// deadline. At memory speed it takes a millisecond.
-pub(crate) const MAX_ASSET_READ: u32 = 4 * 1024 * 1024;
+pub const MAX_ASSET_READ: u32 = 4 * 1024 * 1024;
 
 /// Bytes of WebAssembly stack. Ordinary code needs tens of KiB; recursion stops here, well inside
 /// the fiber's own stack.
-pub(crate) const MAX_WASM_STACK: usize = 512 * 1024;
+pub const MAX_WASM_STACK: usize = 512 * 1024;
 
 /// Bytes of a fiber's stack: the WebAssembly stack and what host functions need above it.
-pub(crate) const FIBER_STACK: usize = 2 * 1024 * 1024;
+pub const FIBER_STACK: usize = 2 * 1024 * 1024;
 
 /// The most that loading a model may cost; see [`Limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,7 +262,7 @@ pub struct InitLimits {
 }
 
 /// The most that a process may take that initialises and compiles one model; see
-/// [`HostBuilder::compile_with`](crate::HostBuilder::compile_with). Without such a process nothing bounds
+/// `HostBuilder::compile_with`. Without such a process nothing bounds
 /// compiling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -277,7 +278,8 @@ pub struct CompileLimits {
 /// `input.too-large`, before a sandbox is made.
 ///
 /// ```
-/// use ampoule::{ByteSize, Limits};
+/// use ampoule_sandbox::Limits;
+/// use ampoule_units::ByteSize;
 ///
 /// let mut limits = Limits::default();
 /// limits.memory = ByteSize::from_mib(256);
@@ -370,7 +372,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Bytes of log that are kept of `init`.
-    pub(crate) fn init_log(&self) -> ByteSize {
+    pub fn init_log(&self) -> ByteSize {
         self.log.min(MAX_INIT_LOG)
     }
 
@@ -395,10 +397,13 @@ impl Limits {
     }
 }
 
-/// What one phase of a sandbox's life may cost: `init`, or a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
-    pub(crate) memory: ByteSize,
-    pub(crate) fuel: Fuel,
-    pub(crate) deadline: Duration,
+/// The most that one phase of a sandbox's life may cost: `init`, or a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Linear memory and tables.
+    pub memory: ByteSize,
+    /// Fuel, as [`Limits::fuel`].
+    pub fuel: Fuel,
+    /// Wall-clock time.
+    pub deadline: Duration,
 }

@@ -3,15 +3,15 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
 
-use crate::engine::MAX_POOLED_SANDBOXES;
+use crate::code::engine::MAX_POOLED_SANDBOXES;
 use crate::error::{Error, Result};
 use crate::limits::{
     Limits, MAX_BUNDLE, MAX_COMPILE_MEMORY, MAX_COMPONENT, MAX_LOADS, MAX_LOG, MAX_MEMORY,
     MAX_OUTPUT, MAX_THREADS, MAX_TIME, MAX_WAITING, MIN_COMPILE_MEMORY, MIN_MEMORY, MIN_TIME,
 };
-use crate::load_options::RequestLimits;
+use crate::request_limits::RequestLimits;
 
 /// Refuses a value that is out of bounds. `name` is the field's, or the method's of the builder.
 fn check<T: PartialOrd>(
@@ -25,7 +25,7 @@ fn check<T: PartialOrd>(
         return Ok(());
     }
     Err(Error::LimitRange {
-        name,
+        name: name.into(),
         found: show(&value),
         least: show(&least),
         most: show(&most),
@@ -41,7 +41,7 @@ fn time(name: &'static str, value: Duration) -> Result<()> {
 }
 
 /// Refuses limits under which nothing could run, or which the machine could not keep.
-pub(crate) fn check_limits(limits: &Limits) -> Result<()> {
+pub fn check_limits(limits: &Limits) -> Result<()> {
     let byte = ByteSize::from_bytes(1);
     let (least_fuel, most_fuel) = (Fuel::new(1), Fuel::new(u64::MAX));
     number("memory", limits.memory, MIN_MEMORY, MAX_MEMORY)?;
@@ -77,7 +77,7 @@ pub(crate) fn check_limits(limits: &Limits) -> Result<()> {
 }
 
 /// Refuses less for a request than anything could run with, and more than a limit of the host's may be.
-pub(crate) fn check_request_limits(at_most: RequestLimits) -> Result<()> {
+pub fn check_request_limits(at_most: RequestLimits) -> Result<()> {
     if let Some(memory) = at_most.memory {
         number("memory", memory, MIN_MEMORY, MAX_MEMORY)?;
     }
@@ -90,7 +90,7 @@ pub(crate) fn check_request_limits(at_most: RequestLimits) -> Result<()> {
 }
 
 /// Refuses a number of threads that is out of bounds, by the name of its setting.
-pub(crate) fn check_threads(name: &'static str, threads: Option<usize>) -> Result<()> {
+pub fn check_threads(name: &'static str, threads: Option<usize>) -> Result<()> {
     threads.map_or(Ok(()), |threads| number(name, threads, 1, MAX_THREADS))
 }
 

@@ -7,12 +7,12 @@ use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
 /// Returns whether Wasmtime says that a guest handed over more than `Store::set_hostcall_fuel` allows
 /// (`a_giant_answer_is_refused`).
-pub(crate) fn is_hostcall_fuel(words: &str) -> bool {
+pub fn is_hostcall_fuel(words: &str) -> bool {
     words.contains("fuel allocated for hostcalls has been exhausted")
 }
 
 /// Returns what there is more of in a component than a store may have, with both numbers, if Wasmtime says so.
-pub(crate) fn store_count(words: &str) -> Option<String> {
+pub fn store_count(words: &str) -> Option<String> {
     [
         ("instance count", "core instances", MAX_INSTANCES),
         ("memory count", "memories", MAX_MEMORIES),
@@ -28,19 +28,19 @@ pub(crate) fn store_count(words: &str) -> Option<String> {
 }
 
 /// Returns whether Wasmtime refuses a component for more instances, memories or tables than a pool's place has.
-pub(crate) fn is_pool_count(words: &str) -> bool {
+pub fn is_pool_count(words: &str) -> bool {
     words.contains("in the pooling allocator") || words.contains("in pooling allocator")
 }
 
 /// Returns whether a process has aborted for a failed allocation, by the standard library's words on standard error
 /// (`a_component_that_takes_all_memory_to_compile_is_given_up`).
-pub(crate) fn is_failed_allocation(words: &str) -> bool {
+pub fn is_failed_allocation(words: &str) -> bool {
     words.contains("memory allocation of")
 }
 
 /// Returns whether a process has panicked because the system gave no thread, by its standard error (`EAGAIN`;
 /// `with_too_few_threads_the_command_says_so_and_never_crashes`).
-pub(crate) fn is_refused_thread(words: &str) -> bool {
+pub fn is_refused_thread(words: &str) -> bool {
     words.contains("kind: WouldBlock")
 }
 

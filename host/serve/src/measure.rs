@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-use crate::artifact::Artifact;
-use crate::assets::Assets;
-use crate::clocks::ClockResolution;
-use crate::error::{Error, Result};
-use crate::executor::Urgency;
-use crate::model::{Model, NewRequest};
-use crate::sandbox::Sandbox;
-use crate::state::SandboxState;
-use crate::store::set_fuel;
+use crate::model::Model;
+use crate::sandbox::request_sandbox::Sandbox;
+use crate::sandbox::served_model::ServedModel;
+use crate::schedule::queue::Urgency;
+use crate::schedule::request::NewRequest;
+use ampoule_sandbox::guest::state::SandboxState;
+use ampoule_sandbox::guest::store::set_fuel;
+use ampoule_sandbox::imports::assets::Assets;
+use ampoule_sandbox::imports::clocks::ClockResolution;
+use ampoule_sandbox::{Error, Result};
 
 /// The times of one kind of step, sorted.
 #[derive(Debug, Clone)]
@@ -102,7 +103,7 @@ async fn measure_once(
     let began = Instant::now();
     drop(sandbox);
     let dropped = began.elapsed();
-    let bare = bare(request.artifact()).await?;
+    let bare = bare(request.model()).await?;
     let fresh_call = instantiate + first_call;
     Ok([instantiate, first_call, fresh_call, dropped, bare])
 }
@@ -112,36 +113,37 @@ async fn called(
     request: &NewRequest,
     cancelled: &CancellationToken,
 ) -> Result<(Sandbox, Duration, Duration)> {
-    let artifact = Arc::clone(request.artifact());
+    let model = Arc::clone(request.model());
     let began = Instant::now();
     let mut sandbox = request.start_sandbox(cancelled.clone()).await?;
     let instantiate = began.elapsed();
     let began = Instant::now();
-    sandbox.begin_request(began + artifact.model.request_budget().deadline)?;
+    sandbox.begin_request(began + model.budgets.request.deadline)?;
     let describe = async move |store: &mut _, instance: &_| {
-        let guest = artifact.exports.load_lifecycle(store, instance)?;
+        let guest = model.code.exports.load_lifecycle(store, instance)?;
         Ok(Ok(guest.call_describe(store).await?))
     };
     let (sandbox, _) = sandbox.call(cancelled.clone(), describe).await?;
     Ok((sandbox, instantiate, began.elapsed()))
 }
 
-async fn bare(artifact: &Artifact) -> Result<Duration> {
+async fn bare(model: &ServedModel) -> Result<Duration> {
     let log = ByteSize::default();
-    let memory = artifact.model.request_budget().memory;
+    let memory = model.budgets.request.memory;
     let state = SandboxState::new(
-        artifact.profile,
+        model.profile,
         ClockResolution::default(),
         memory,
         log,
         Assets::closed(),
     );
-    let mut store = Store::new(artifact.instance.engine(), state);
+    let mut store = Store::new(model.code.instance.engine(), state);
     store.set_epoch_deadline(u64::MAX / 2);
     set_fuel(&mut store, Fuel::new(u64::MAX))?;
     let failed = |error| Error::internal(format!("a bare instance: {error:#}"));
     let began = Instant::now();
-    artifact
+    model
+        .code
         .instance
         .instantiate_async(&mut store)
         .await

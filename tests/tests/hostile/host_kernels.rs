@@ -272,7 +272,10 @@ fn a_model_that_starts_cold_does_without_the_hosts_kernels() {
             .file("data.bin", data())
             .set("/capabilities", json!(["host-kernels"])),
     ));
-    assert!(matches!(model.start(), ampoule::SandboxStart::Cold { .. }));
+    assert!(matches!(
+        model.sandbox_start(),
+        ampoule::SandboxStart::Cold { .. }
+    ));
     assert!(!model.uses_host_kernels());
 }
 

@@ -64,7 +64,7 @@ fn main() -> Result<()> {
     runtime.block_on(run(&engine, &component, directory))
 }
 
-/// What decides the code of `host/runtime/src/engine.rs`, in its metered profile.
+/// What decides the code of `host/sandbox/src/code/engine.rs`, in its metered profile.
 fn config() -> Config {
     let mut config = Config::new();
     config

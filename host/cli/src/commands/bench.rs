@@ -94,7 +94,7 @@ pub(crate) async fn run(
         model: measured.model.manifest().into(),
         load_cold_ms: millis(measured.cold),
         load_warm_ms: millis(measured.warm),
-        snapshot_bytes: match measured.model.start() {
+        snapshot_bytes: match measured.model.sandbox_start() {
             SandboxStart::Snapshot { memory } => Some(memory.bytes()),
             _ => None,
         },

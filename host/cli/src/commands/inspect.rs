@@ -66,7 +66,9 @@ fn describe<'a>(inspection: &'a Inspection, settings: &Settings) -> Document<'a>
     let manifest = &inspection.manifest;
     let is_granted = |name: &str| {
         let known = Capability::from_name(name);
-        known.is_some_and(|known| known.is_granted(manifest, &settings.allowed, settings.profile))
+        known.is_some_and(|known| {
+            ampoule::is_granted(known, manifest, &settings.allowed, settings.profile)
+        })
     };
     let error = inspection.verdict.as_ref().err();
     let (imports, exports) = match &inspection.surface {

@@ -1,6 +1,8 @@
 //! Counts what one sandbox of a component will be made of, as loading counts it: the core instances, memories
 //! and tables over all components that lie in it and are instantiated, each as often as it is.
 
+use crate::admission::malformed::malformed;
+use ampoule_sandbox::CapOwner;
 use std::collections::HashMap;
 
 use wasmtime::wasmparser::{
@@ -8,8 +10,8 @@ use wasmtime::wasmparser::{
     ComponentInstance, ComponentOuterAliasKind, Instance, Parser, Payload,
 };
 
-use crate::error::{Error, Result};
-use crate::limits::{MAX_COMPONENT_PARTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use ampoule_sandbox::limits::{MAX_COMPONENT_PARTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use ampoule_sandbox::{Error, Result};
 
 /// Refuses a component that needs more core instances, memories or tables than a sandbox may have.
 ///
@@ -22,7 +24,7 @@ use crate::limits::{MAX_COMPONENT_PARTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES
 /// `compile.failed` for bytes that are no component.
 pub(crate) fn check_instances(component: &[u8]) -> Result<()> {
     let mut count = Count {
-        definitions: read(component).map_err(|error| Error::malformed(&error))?,
+        definitions: read(component).map_err(|error| malformed(&error))?,
         ..Count::default()
     };
     count.instantiate(ROOT, None, &Exports::new())?;
@@ -386,8 +388,8 @@ fn check_parts(parts: usize) -> Result<()> {
     }
     Err(Error::Cap {
         limit: None,
-        whose: crate::admission::THIS_HOSTS,
-        what: "parts to be put together",
+        whose: CapOwner::Host,
+        what: "parts to be put together".into(),
         asked: format!("more than {MAX_COMPONENT_PARTS}"),
         cap: MAX_COMPONENT_PARTS.to_string(),
     })

@@ -1,15 +1,16 @@
 //! How much a component describes: counted from its bytes, since a few KiB of them can say things whose
 //! compilation takes the host's memory.
 
-use ampoule_signing::ByteSize;
+use crate::admission::malformed::malformed;
+use ampoule_sandbox::CapOwner;
+use ampoule_units::ByteSize;
 use wasmtime::wasmparser::{ComponentInstance, Instance, MemorySectionReader, Payload};
 
-use crate::admission::THIS_HOSTS;
-use crate::error::{Error, Result};
-use crate::limits::{
+use ampoule_sandbox::limits::{
     MAX_COMPONENT_CORE_INSTANTIATIONS, MAX_COMPONENT_DEPTH, MAX_COMPONENT_FUNCTIONS,
     MAX_COMPONENT_INSTANTIATIONS, MAX_COMPONENT_NAMES, MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS,
 };
+use ampoule_sandbox::{Error, Result};
 
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 64 * 1024;
@@ -62,7 +63,7 @@ impl ComponentSize {
             Payload::ComponentInstanceSection(section) => {
                 for instance in section.clone() {
                     if let ComponentInstance::Instantiate { .. } =
-                        instance.map_err(|error| Error::malformed(&error))?
+                        instance.map_err(|error| malformed(&error))?
                     {
                         self.instantiations = self.instantiations.saturating_add(1);
                     }
@@ -76,7 +77,7 @@ impl ComponentSize {
             Payload::InstanceSection(section) => {
                 for instance in section.clone() {
                     if let Instance::Instantiate { .. } =
-                        instance.map_err(|error| Error::malformed(&error))?
+                        instance.map_err(|error| malformed(&error))?
                     {
                         self.core_instantiations = self.core_instantiations.saturating_add(1);
                     }
@@ -98,7 +99,7 @@ impl ComponentSize {
 
     fn add_memories(&mut self, section: MemorySectionReader<'_>) -> Result<()> {
         for memory in section {
-            let memory = memory.map_err(|error| Error::malformed(&error))?;
+            let memory = memory.map_err(|error| malformed(&error))?;
             let bytes = memory.initial.saturating_mul(PAGE);
             self.memory = self.memory.saturating_add(bytes);
         }
@@ -112,8 +113,8 @@ fn check(what: &'static str, found: u32, allowed: u32) -> Result<()> {
     }
     Err(Error::Cap {
         limit: None,
-        whose: THIS_HOSTS,
-        what,
+        whose: CapOwner::Host,
+        what: what.into(),
         asked: found.to_string(),
         cap: allowed.to_string(),
     })

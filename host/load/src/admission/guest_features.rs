@@ -1,11 +1,12 @@
 //! Features of WebAssembly that guests may use, and a check of a component's bytes for any others.
 
-use ampoule_signing::text;
+use crate::admission::malformed::malformed;
+use ampoule_units::text;
 use wasmtime::wasmparser::{
     BinaryReaderError, FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures,
 };
 
-use crate::error::{Error, Result};
+use ampoule_sandbox::{Error, Result};
 
 /// Returns the features that the engine has switched on: WebAssembly 3.0 and components, without what no model
 /// needs. A test compares them with the engine.
@@ -43,7 +44,7 @@ pub(crate) fn check_features(component: &[u8], depth: Depth) -> Result<()> {
                     "it uses a feature of WebAssembly that this host has switched off: {error}"
                 )),
             },
-            Err(_) => Error::malformed(&error),
+            Err(_) => malformed(&error),
         }
     })
 }
@@ -71,11 +72,12 @@ fn validate(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use ampoule_signing::ByteSize;
+    use ampoule_units::ByteSize;
     use wasmtime::component::Component;
 
     use super::*;
-    use crate::engine::{BuildEngines, EngineProfile};
+    use crate::code::BuildEngines;
+    use ampoule_sandbox::code::engine::EngineProfile;
 
     /// A small component for each part of WebAssembly that an engine can switch on or off.
     #[test]

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
+use ampoule_sandbox::{Error, Limits, RequestLimits, Result};
 use ampoule_signing::{Bundle, KeyId, Manifest, ReleaseState, Sha256Digest, TrustStore};
 
-use crate::admission::{admit, admit_manifest};
-use crate::error::{Error, Result};
-use crate::guest_features::{Depth, check_features};
-use crate::host_kernels::Grants;
-use crate::limits::Limits;
-use crate::load_options::RequestLimits;
-use crate::snapshot;
-use crate::surface::ComponentSurface;
+use crate::admission::grants::Grants;
+use crate::admission::guest_features::{Depth, check_features};
+use crate::admission::policy::{admit, admit_manifest};
+use crate::admission::surface::ComponentSurface;
+use crate::code::snapshot;
+use crate::refusal::{OrRefused as _, refusal};
 
 /// What a bundle says of itself, what it really contains, and what a host would make of it.
 ///
@@ -29,7 +28,7 @@ pub struct Inspection {
     pub surface: Result<ComponentSurface>,
     /// Why each sandbox of it would run `init`, as far as the component's bytes tell; `None` when
     /// nothing speaks against a snapshot. What `init` leaves behind may still prevent one:
-    /// [`Model::start`](crate::Model::start) knows.
+    /// `Model::sandbox_start` knows.
     pub snapshot_obstacle: Option<String>,
     /// Nothing for a bundle that is trusted and admitted, and the reason for any other. Compiling and
     /// initialising it, which is not done here, may still fail. Which releases a host remembers is only asked by
@@ -56,11 +55,11 @@ impl Inspection {
     pub fn after(mut self, releases: &ReleaseState) -> Self {
         // A file that is too large is found before releases are looked at.
         let is_looked_at = match &self.verdict {
-            Err(Error::Untrusted(_)) => false,
+            Err(Error::Bundle(_)) => false,
             _ => self.is_trusted,
         };
         if is_looked_at && let Err(error) = releases.check(&self.manifest, self.digest) {
-            self.verdict = Err(error.into());
+            self.verdict = Err(Error::Bundle(refusal(&error)));
         }
         self
     }
@@ -78,7 +77,7 @@ impl Inspection {
 ///
 /// `envelope.*`, `manifest.*`, `trust.owner`, `trust.permissions` and `io.*` when there is nothing to show.
 pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
-    inspect_bundle(Bundle::open(path)?, trust, limits)
+    inspect_bundle(Bundle::open(path).or_refused()?, trust, limits)
 }
 
 /// Judges a bundle that was opened already, as [`inspect`] does.
@@ -89,7 +88,7 @@ pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspe
 pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
     // Until it is trusted, nothing but a component of a size that would be admitted is read.
     let bundle = bundle.with_max_size(limits.component.min(limits.bundle));
-    let manifest = bundle.unverified_manifest()?;
+    let manifest = bundle.unverified_manifest().or_refused()?;
     let signatures = bundle.envelope().key_ids();
     let digest = Sha256Digest::of(bundle.envelope().payload());
     let component = bundle.unverified_component();
@@ -98,13 +97,13 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         Err(_) => None,
     };
     let surface = component
-        .map_err(Into::into)
+        .or_refused()
         .and_then(|component| ComponentSurface::read(&component));
     let verdict = judge(bundle.with_max_size(limits.bundle), trust, limits);
     let is_trusted = match &verdict {
         // Found out when everything that is signed has been believed.
-        Err(Error::Untrusted(ampoule_signing::Error::FileTooLarge { .. })) => true,
-        Err(Error::Untrusted(_) | Error::TrustUnread { .. }) => false,
+        Err(Error::Bundle(refusal)) if refusal.code == "file.too-large" => true,
+        Err(Error::Bundle(_) | Error::TrustUnread(_)) => false,
         _ => true,
     };
     Ok(Inspection {
@@ -121,10 +120,12 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
 /// Refuses a bundle that is not trusted, not whole or not admitted. What its manifest asks for comes first: a
 /// component that is too large is not read.
 fn judge(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<()> {
-    let verified = bundle.verify_manifest(trust, ampoule_signing::now()?)?;
+    let verified = bundle
+        .verify_manifest(trust, ampoule_signing::now().or_refused()?)
+        .or_refused()?;
     let admissible =
         admit_manifest(verified, limits, RequestLimits::default())?.read_component(trust)?;
-    admissible.bundle().check_files()?;
+    admissible.bundle().check_files().or_refused()?;
     let model = admit(admissible, &Grants::default())?;
-    check_features(model.bundle().component(), Depth::Bodies)
+    check_features(model.bundle.component(), Depth::Bodies)
 }

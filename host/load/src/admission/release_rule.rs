@@ -2,16 +2,17 @@
 
 use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedManifest};
 
-use crate::error::Result;
 use crate::load_options::RollbackProtection;
+use crate::refusal::OrRefused as _;
+use ampoule_sandbox::Result;
 
 /// What a bundle's release is held against.
 #[derive(Clone, Debug)]
-pub(crate) struct ReleaseRule {
+pub struct ReleaseRule {
     /// What becomes of the host's memory of releases.
-    pub(crate) rollback: RollbackProtection,
+    pub rollback: RollbackProtection,
     /// The release that the bundle is to take over from.
-    pub(crate) serving: Option<SeenRelease>,
+    pub serving: Option<SeenRelease>,
 }
 
 impl ReleaseRule {
@@ -46,7 +47,7 @@ impl ReleaseRule {
                 );
                 Ok(false)
             }
-            checked => Ok(checked?),
+            checked => checked.or_refused(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What a component imports and exports, read from its bytes before anything is compiled.
 
-use ampoule_signing::{ByteSize, text};
-use wasmtime::wasmparser::{BinaryReaderError, ComponentTypeRef, Encoding, Parser, Payload};
+use crate::admission::malformed::malformed;
+use ampoule_units::ByteSize;
+use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
 
-use crate::component_size::ComponentSize;
-use crate::error::{Error, Result};
+use crate::admission::component_size::ComponentSize;
+use ampoule_sandbox::{Error, Result};
 
 /// The names at a component's outermost level. Nested components and core modules can only reach
 /// what comes in here.
@@ -29,7 +30,7 @@ impl ComponentSurface {
         // How many nested modules and components we are inside of; theirs are not our names.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
-            let payload = payload.map_err(|error| Error::malformed(&error))?;
+            let payload = payload.map_err(|error| malformed(&error))?;
             surface.size.add(&payload, depth)?;
             match payload {
                 Payload::Version {
@@ -46,7 +47,7 @@ impl ComponentSurface {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        let import = import.map_err(|error| Error::malformed(&error))?;
+                        let import = import.map_err(|error| malformed(&error))?;
                         // A type that is imported brings no behaviour with it.
                         if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                             surface.imports.push(import.name.name.to_owned());
@@ -55,7 +56,7 @@ impl ComponentSurface {
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        let export = export.map_err(|error| Error::malformed(&error))?;
+                        let export = export.map_err(|error| malformed(&error))?;
                         surface.exports.push(export.name.name.to_owned());
                     }
                 }
@@ -84,20 +85,11 @@ impl ComponentSurface {
     }
 }
 
-impl Error {
-    /// What no parser of components understands.
-    pub(crate) fn malformed(error: &BinaryReaderError) -> Self {
-        Self::Compile {
-            reason: text::sentence(&format!("not a valid WebAssembly component: {error}")),
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
+    use ampoule_sandbox::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
 
     #[test]
     fn bytes_that_are_no_component_are_refused() {

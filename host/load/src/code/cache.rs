@@ -22,11 +22,12 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::code_identity::CodeIdentity;
-use crate::compile::CompiledFacts;
-use crate::error::{Error, Result};
-use crate::native_code::NativeCode;
-use crate::sealed_file::SealedFile;
+use crate::code::identity::CodeIdentity;
+use crate::refusal::OrRefused as _;
+use ampoule_sandbox::code::facts::CompiledFacts;
+use ampoule_sandbox::code::native_code::NativeCode;
+use ampoule_sandbox::code::sealed_file::SealedFile;
+use ampoule_sandbox::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"ampcode1";
 /// What a header is at most: some facts, and what a guest has logged.
@@ -99,7 +100,8 @@ impl CodeCache {
     pub fn verify(&self) -> Result<Vec<CacheEntry>> {
         let opened = self.open()?;
         entries(&opened.directory, |name| {
-            opened.read(name, None).map(|(header, _)| header)
+            let (file, length) = open_entry(&opened.directory, name)?;
+            opened.read(name, file, length).map(|(header, _)| header)
         })
     }
 
@@ -124,7 +126,7 @@ impl CodeCache {
     pub fn clear(&self) -> Result<usize> {
         let directory = self.directory()?;
         let mut removed = 0;
-        for name in directory.names()? {
+        for name in directory.names().or_refused()? {
             removed += usize::from(name.ends_with(ENTRY_SUFFIX));
             let removed = directory.remove(&name);
             removed.map_err(|error| Error::system("clear the cache", &error))?;
@@ -141,7 +143,7 @@ impl CodeCache {
 
     fn directory(&self) -> Result<PrivateDirectory> {
         let location = self.permissions.at(&self.directory);
-        Ok(PrivateDirectory::make(location, "the cache directory")?)
+        PrivateDirectory::make(location, "the cache directory").or_refused()
     }
 }
 
@@ -151,7 +153,7 @@ fn entries(
     read: impl Fn(&str) -> Result<Header, BadEntry>,
 ) -> Result<Vec<CacheEntry>> {
     let mut entries = Vec::new();
-    for name in directory.names()? {
+    for name in directory.names().or_refused()? {
         let Some(identity) = name.strip_suffix(ENTRY_SUFFIX) else {
             continue;
         };
@@ -192,7 +194,8 @@ fn read_key(directory: &PrivateDirectory) -> Result<[u8; KEY_BYTES]> {
         .ok_or_else(|| ampoule_signing::Error::Locked {
             what: "the cache of compiled models".to_owned(),
             waited: LOCK_PATIENCE,
-        })?;
+        })
+        .or_refused()?;
     if let Some(key) = stored_key(directory)? {
         return Ok(key);
     }
@@ -206,7 +209,7 @@ fn read_key(directory: &PrivateDirectory) -> Result<[u8; KEY_BYTES]> {
 
 /// A key of another length is no key: entries that were made with it, if any, are made again.
 fn stored_key(directory: &PrivateDirectory) -> Result<Option<[u8; KEY_BYTES]>> {
-    let Some((mut file, length)) = directory.open_file(KEY_FILE)? else {
+    let Some((mut file, length)) = directory.open_file(KEY_FILE).or_refused()? else {
         return Ok(None);
     };
     let mut key = [0; KEY_BYTES];
@@ -231,6 +234,8 @@ pub(crate) enum Lookup {
     Miss,
     /// There was one that must not be run. It is gone now.
     Bad(BadEntry),
+    /// There is one that cannot be opened. It stays.
+    Unreadable(String),
 }
 
 impl OpenCache {
@@ -248,12 +253,12 @@ impl OpenCache {
     /// The code of this identity.
     pub(crate) fn get(&self, identity: &CodeIdentity) -> Lookup {
         let name = format!("{identity}{ENTRY_SUFFIX}");
-        match self.directory.open_file(&name) {
+        let (file, length) = match self.directory.open_file(&name) {
             Ok(None) => return Lookup::Miss,
-            Ok(Some(_)) => {}
-            Err(error) => return Lookup::Bad(error.to_string()),
-        }
-        match self.read(&name, Some(identity)) {
+            Ok(Some(opened)) => opened,
+            Err(error) => return Lookup::Unreadable(error.to_string()),
+        };
+        match self.read(&name, file, length) {
             Ok((header, code)) => Lookup::Hit(NativeCode::authenticated(code), header.facts),
             Err(reason) => {
                 // If it cannot be removed, it is replaced, or refused again.
@@ -300,9 +305,9 @@ impl OpenCache {
     fn read(
         &self,
         name: &str,
-        expected: Option<&CodeIdentity>,
+        mut file: File,
+        length: u64,
     ) -> Result<(Header, SealedFile), BadEntry> {
-        let (mut file, length) = open_entry(&self.directory, name)?;
         let Preface { bytes, header, mac } = Preface::read(&mut file, length)?;
         let code =
             SealedFile::new(|sealed| io::copy(&mut file.take(header.code_bytes), sealed).map(drop))
@@ -312,8 +317,7 @@ impl OpenCache {
             .verify_slice(&mac)
             .map_err(|_| "its authentication code is wrong".to_owned())?;
         let identity = name.strip_suffix(ENTRY_SUFFIX).unwrap_or(name);
-        let is_another = expected.is_some_and(|expected| expected.to_string() != identity);
-        if header.identity != identity || is_another {
+        if header.identity != identity {
             return Err("it is the entry of other code".to_owned());
         }
         Ok((header, code))

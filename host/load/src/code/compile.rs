@@ -1,50 +1,15 @@
 //! From an admitted component to native code, with its memory as `init` left it.
 
-use std::time::Duration;
-
-use ampoule_signing::{ByteSize, Fuel, text};
-use serde::{Deserialize, Serialize};
+use ampoule_sandbox::code::facts::{CompiledFacts, SandboxStart};
+use ampoule_sandbox::code::ticker::Ticker;
+use ampoule_sandbox::guest::system_refusal::out_of_memory;
+use ampoule_sandbox::{Error, Result};
+use ampoule_units::text;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
-use crate::engine::BuildEngines;
-use crate::error::{Error, Result};
-use crate::guest_log::GuestLog;
-use crate::host_kernels::LayerSpec;
-use crate::snapshot::{self, Init, Snapshot};
-use crate::system_refusal::out_of_memory;
-use crate::ticker::Ticker;
-
-/// How sandboxes of a model begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum SandboxStart {
-    /// With their memory as `init` left it, once, when the model was loaded.
-    Snapshot {
-        /// The bytes of that memory. Sandboxes share what they do not change.
-        memory: ByteSize,
-    },
-    /// With `init`, each of them.
-    Cold {
-        /// Why there is no snapshot.
-        reason: String,
-    },
-}
-
-/// What `init` cost when the snapshot was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct InitReport {
-    /// Fuel that was used.
-    pub fuel: Fuel,
-    /// The most linear memory and tables that were held.
-    pub peak_memory: ByteSize,
-    /// Wall-clock time.
-    pub wall: Duration,
-    /// What the guest said.
-    pub log: GuestLog,
-}
+use crate::code::build_engines::BuildEngines;
+use crate::code::snapshot::{self, Init, Snapshot};
 
 /// Native code, and what is known of it.
 pub(crate) struct CompiledModel {
@@ -52,16 +17,6 @@ pub(crate) struct CompiledModel {
     /// What Wasmtime deserialises. Only what this host, or a process that it started, has compiled may be
     /// given to it.
     pub(crate) code: Vec<u8>,
-}
-
-/// What there is to know of native code.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct CompiledFacts {
-    pub(crate) start: SandboxStart,
-    /// Of the `init` before the snapshot, where there is one.
-    pub(crate) init: Option<InitReport>,
-    /// What that `init` has asked the host to pack; nothing without a snapshot.
-    pub(crate) layers: Vec<LayerSpec>,
 }
 
 /// Runs `init`, takes the snapshot, and compiles what came of it, or the component as it is. The

@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
-use crate::admission::AdmittedModel;
-use crate::engine::EngineProfile;
-use crate::error::{Error, Result};
-use crate::limits::Limits;
+use crate::admission::policy::AdmittedModel;
+use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_sandbox::limits::Limits;
+use ampoule_sandbox::{Error, Result};
 
 /// To be raised whenever the same component would become other code, or code with other facts, by a
 /// change of ours.
@@ -39,20 +39,25 @@ struct Parts<'a> {
 }
 
 impl CodeIdentity {
-    /// The identity of a model's code on an engine.
+    /// Returns the digest.
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        *self.0.as_bytes()
+    }
+
+    /// Returns the identity of a model's code on engines that take code of this kind.
     pub(crate) fn of(
         model: &AdmittedModel,
-        engine: &Engine,
+        compatibility: Compatibility,
         profile: EngineProfile,
         limits: &Limits,
     ) -> Result<Self> {
-        let manifest = model.bundle().manifest();
-        let init = model.init_budget();
+        let manifest = model.bundle.manifest();
+        let init = model.budgets.init;
         let parts = Parts {
             revision: REVISION,
             host: env!("CARGO_PKG_VERSION"),
             profile,
-            engine: compatibility(engine),
+            engine: compatibility.0,
             component: manifest.component().digest(),
             files: manifest
                 .files()
@@ -64,10 +69,10 @@ impl CodeIdentity {
                 init.fuel.get(),
                 u64::try_from(init.deadline.as_nanos()).unwrap_or(u64::MAX),
             ],
-            output: model.output_bytes(),
+            output: model.budgets.output_bytes(),
             log: limits.log,
             image: limits.init.memory,
-            host_kernels: model.is_granted_host_kernels(),
+            host_kernels: model.is_granted_host_kernels,
         };
         let parts = serde_json::to_vec(&parts)
             .map_err(|error| Error::internal(format!("the code's identity: {error}")))?;
@@ -75,11 +80,17 @@ impl CodeIdentity {
     }
 }
 
-/// What Wasmtime says that code must have in common with an engine to run on it.
-fn compatibility(engine: &Engine) -> Sha256Digest {
-    let mut hasher = Sha256Hasher(Sha256::new());
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    Sha256Digest::from_bytes(hasher.0.finalize().into())
+/// A digest of all that code must have in common with an engine to run on it, by Wasmtime's word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Compatibility(Sha256Digest);
+
+impl Compatibility {
+    /// Asks an engine that compiles.
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let mut hasher = Sha256Hasher(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Self(Sha256Digest::from_bytes(hasher.0.finalize().into()))
+    }
 }
 
 /// SHA-256 of what is hashed: the 64 bits of the standard library's hashers are too few to rely on.
@@ -127,7 +138,7 @@ mod tests {
 
     #[test]
     fn code_of_another_wasmtime_or_of_other_settings_is_other_code() {
-        let digest = |config: &Config| compatibility(&Engine::new(config).unwrap());
+        let digest = |config: &Config| Compatibility::of(&Engine::new(config).unwrap());
         let own = digest(&Config::new());
         assert_eq!(digest(&Config::new()), own);
 

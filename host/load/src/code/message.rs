@@ -8,22 +8,22 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_units::{ByteSize, Fuel};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::assets::AssetFiles;
-use crate::compile::{CompiledFacts, CompiledModel};
-use crate::engine::EngineProfile;
-use crate::error::{Error, Phase, Result};
-use crate::guest_log::GuestLog;
-use crate::limit_table::Limit;
-use crate::limits::Budget;
-use crate::sealed_file::SealedFile;
-use crate::snapshot::{Init, LastWords};
+use crate::code::compile::CompiledModel;
+use crate::code::snapshot::{Init, LastWords};
+use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_sandbox::code::facts::CompiledFacts;
+use ampoule_sandbox::code::sealed_file::SealedFile;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::guest_log::GuestLog;
+use ampoule_sandbox::limits::Budget;
+use ampoule_sandbox::{Error, Result};
 
-/// The longest head: names of files, or what a guest has logged, which [`MAX_INIT_LOG`](crate::limits::MAX_INIT_LOG)
+/// The longest head: names of files, or what a guest has logged, which [`MAX_INIT_LOG`](ampoule_sandbox::limits::MAX_INIT_LOG)
 /// bounds.
 const MAX_HEAD_BYTES: u32 = 8 << 20;
 
@@ -119,7 +119,7 @@ struct AnswerHead {
 /// Head of an answer without code.
 #[derive(Serialize, Deserialize)]
 struct FailureHead {
-    failure: Failure,
+    failure: Error,
     /// The guest's log up to the failure.
     said: GuestLog,
 }
@@ -138,10 +138,7 @@ pub(crate) fn write_answer(
             };
             (Ok(head), code)
         }
-        Err(error) => {
-            let failure = Failure::from(error);
-            (Err(FailureHead { failure, said }), Vec::new())
-        }
+        Err(failure) => (Err(FailureHead { failure, said }), Vec::new()),
     };
     write_head(to, &head)?;
     to.write_all(&code)?;
@@ -191,7 +188,7 @@ pub(crate) fn read_answer(
         }
         Err(FailureHead { failure, said }) => {
             said.tell();
-            Err(failure.into())
+            Err(believed(failure))
         }
     })
 }
@@ -225,58 +222,38 @@ fn read_bytes(from: &mut impl Read, length: u64) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The errors that compiling and `init` can end in, as they go from one process to the other.
-macro_rules! failures {
-    ($($variant:ident { $($field:ident: $type:ty),* },)*) => {
-        #[derive(Serialize, Deserialize)]
-        enum Failure {
-            $($variant { $($field: $type),* },)*
-        }
-
-        impl From<Error> for Failure {
-            fn from(error: Error) -> Self {
-                match error {
-                    $(Error::$variant { $($field),* } => Self::$variant { $($field),* },)*
-                    other => Self::Internal { reason: other.to_string() },
-                }
-            }
-        }
-
-        impl From<Failure> for Error {
-            fn from(failure: Failure) -> Self {
-                match failure {
-                    $(Failure::$variant { $($field),* } => Self::$variant { $($field),* },)*
-                }
-            }
-        }
-    };
-}
-
-failures! {
-    Import { name: String },
-    Task { reason: String },
-    Compile { reason: String },
-    CompileLimit { limit: Option<Limit>, reason: String },
-    Fuel { phase: Phase, used: Fuel, allowed: Fuel },
-    Deadline { phase: Phase, allowed: Duration },
-    Memory { phase: Phase, asked: ByteSize, allowed: ByteSize },
-    Instances { reason: String },
-    Stack { phase: Phase, allowed: ByteSize },
-    Output { phase: Phase, allowed: ByteSize },
-    Guest { phase: Phase, guest_code: String, message: String },
-    Trap { phase: Phase, reason: String },
-    Thread { reason: String },
-    Executable { reason: String },
-    Internal { reason: String },
+/// Returns an error of the other process as it is, if compiling or `init` can end in it. Any other is a bug: that
+/// process has worked on the bytes of a stranger, and chooses no code of anything else.
+fn believed(error: Error) -> Error {
+    match error {
+        Error::Import { .. }
+        | Error::Task { .. }
+        | Error::Compile { .. }
+        | Error::CompileLimit { .. }
+        | Error::Fuel { .. }
+        | Error::Deadline { .. }
+        | Error::Memory { .. }
+        | Error::Instances { .. }
+        | Error::Stack { .. }
+        | Error::Output { .. }
+        | Error::Guest { .. }
+        | Error::Trap { .. }
+        | Error::Thread { .. }
+        | Error::System { .. }
+        | Error::Addresses { .. }
+        | Error::Executable { .. }
+        | Error::Internal { .. } => error,
+        other => Error::internal(other.to_string()),
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::compile::{InitReport, SandboxStart};
-    use crate::guest_log::{LogLevel, LogSink};
-    use crate::limits::{Limits, MAX_LOG};
+    use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
+    use ampoule_sandbox::imports::guest_log::{LogLevel, LogSink};
+    use ampoule_sandbox::limits::{Limits, MAX_LOG};
 
     const CODE: &[u8] = b"native code";
 
@@ -301,10 +278,8 @@ mod tests {
     /// A quotation mark takes two bytes in JSON, and a message without text takes as many as its name.
     #[test]
     fn the_longest_log_of_init_fits_into_an_answer() {
-        let limits = Limits {
-            log: MAX_LOG,
-            ..Limits::default()
-        };
+        let mut limits = Limits::default();
+        limits.log = MAX_LOG;
         for text in ["\"".repeat(1_000), "\t\\\u{1b}".repeat(400), String::new()] {
             let sink = LogSink::new(limits.init_log());
             // A message costs 64 bytes at the least.
@@ -312,12 +287,12 @@ mod tests {
                 sink.write(LogLevel::Error, &text);
             }
             let mut facts = facts();
-            facts.init = Some(InitReport {
-                fuel: Fuel::new(u64::MAX),
-                peak_memory: limits.memory,
-                wall: Duration::MAX,
-                log: sink.snapshot(),
-            });
+            facts.init = Some(InitReport::new(
+                Fuel::new(u64::MAX),
+                limits.memory,
+                Duration::MAX,
+                sink.snapshot(),
+            ));
             let code = CODE.to_vec();
             let mut answer = Vec::new();
             let made = Ok(CompiledModel { facts, code });

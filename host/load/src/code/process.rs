@@ -10,21 +10,21 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::compile::CompiledFacts;
-use crate::compile_message::{AnswerError, CompileRequest, read_answer};
-use crate::error::{Error, Result};
-use crate::limit_table::Limit;
-use crate::limits::CompileLimits;
-use crate::native_code::NativeCode;
-use crate::sealed_file::SealedFile;
-use crate::store::thread_runtime;
-use crate::wasmtime_words::{is_failed_allocation, is_refused_thread};
+use crate::code::message::{AnswerError, CompileRequest, read_answer};
+use ampoule_sandbox::Limit;
+use ampoule_sandbox::code::facts::CompiledFacts;
+use ampoule_sandbox::code::native_code::NativeCode;
+use ampoule_sandbox::code::sealed_file::SealedFile;
+use ampoule_sandbox::guest::store::thread_runtime;
+use ampoule_sandbox::limits::CompileLimits;
+use ampoule_sandbox::wasmtime_words::{is_failed_allocation, is_refused_thread};
+use ampoule_sandbox::{Error, Result};
 
 /// What is kept of what the process says on standard error.
 const MAX_WORDS: u64 = 16 * 1024;

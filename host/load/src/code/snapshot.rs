@@ -11,26 +11,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use ampoule_signing::{ByteSize, Fuel, text};
+use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_sandbox::code::facts::InitReport;
+use ampoule_sandbox::guest::new_linker;
+use ampoule_sandbox::guest::session::{Session, Setup, Stopped};
+use ampoule_sandbox::guest::state::SandboxState;
+use ampoule_sandbox::guest::stop::TypeMismatch;
+use ampoule_sandbox::guest::store::{run, set_fuel, thread_runtime};
+use ampoule_sandbox::guest::system_refusal::{out_of_memory, system_refusal};
+use ampoule_sandbox::imports::assets::{AssetFiles, Assets};
+use ampoule_sandbox::imports::bindings::exports::ampoule::model::lifecycle;
+use ampoule_sandbox::imports::clocks::ClockResolution;
+use ampoule_sandbox::imports::guest_log::GuestLog;
+use ampoule_sandbox::imports::kernels::{Kernels, LayerSpec, PackList};
+use ampoule_sandbox::limits::MAX_MEMORIES;
+use ampoule_sandbox::{Budget, Error, Result};
+use ampoule_units::{ByteSize, Fuel, text};
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Component, ComponentType, Instance, Lift, WasmList};
 use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
-
-use crate::assets::{AssetFiles, Assets};
-use crate::bindings::ampoule::model::types::Error as GuestError;
-use crate::bindings::exports::ampoule::model::lifecycle;
-use crate::clocks::ClockResolution;
-use crate::compile::InitReport;
-use crate::engine::EngineProfile;
-use crate::error::{Error, Phase, Result};
-use crate::guest_log::GuestLog;
-use crate::host_kernels::{Kernels, LayerSpec, PackList};
-use crate::limits::{Budget, MAX_MEMORIES};
-use crate::state::{SandboxState, new_linker};
-use crate::stop::{TypeMismatch, explain_guest_error};
-use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel, thread_runtime};
-use crate::system_refusal::{out_of_memory, system_refusal};
 
 /// What a model's `init` may use, and what it is given.
 pub(crate) struct Init {
@@ -109,7 +109,7 @@ fn instrument(component: &[u8]) -> Result<(ComponentContext<'_>, Vec<u8>), Strin
 
 /// Runs `init` and takes the snapshot, on this thread.
 ///
-/// The engine's epoch has to advance meanwhile ([`Ticker`](crate::ticker::Ticker)). The errors are those
+/// The engine's epoch has to advance meanwhile ([`Ticker`](ampoule_sandbox::code::ticker::Ticker)). The errors are those
 /// of `init` itself: `limit.*`, `guest.*`, and `admission.*` for a component that is not of the
 /// contract's type.
 pub(crate) fn take(
@@ -143,10 +143,8 @@ pub(crate) fn take(
         }
     };
     thread_runtime()?.block_on(async {
-        let began = Instant::now();
         let initialised = initialise(engine, profile, &instrumented, &init, cancelled).await?;
-        let report = initialised.report(init.budget, began.elapsed());
-        read_state(&context, initialised, report).await
+        read_state(&context, initialised).await
     })
 }
 
@@ -159,18 +157,7 @@ fn is_forbidden(error: &wasmtime::Error) -> bool {
 struct Initialised {
     store: Store<SandboxState>,
     instance: Instance,
-}
-
-impl Initialised {
-    fn report(&self, budget: Budget, wall: Duration) -> InitReport {
-        let state = self.store.data();
-        InitReport {
-            fuel: fuel_used(&self.store, budget.fuel),
-            peak_memory: state.memory.peak(),
-            wall,
-            log: state.log.snapshot(),
-        }
-    }
+    report: InitReport,
 }
 
 async fn initialise(
@@ -180,25 +167,28 @@ async fn initialise(
     init: &Init,
     cancelled: CancellationToken,
 ) -> Result<Initialised> {
-    let budget = init.budget;
-    let mut state = SandboxState::new(
-        profile,
-        // What `init` leaves is kept for other hosts as well: it is the same for all of them.
-        ClockResolution::default(),
-        budget.memory,
-        init.log,
-        Assets::open(init.assets.clone()),
-    );
-    state.cancelled = cancelled;
-    state.deadline = Instant::now() + budget.deadline;
-    if init.host_kernels {
-        state.kernels = Kernels::Packing(PackList::default());
-    }
-    // The accessors are an instance more than the model has.
-    state.memory.allow_one_more_instance();
-    let mut store = new_store(engine, state, init.output);
-    set_fuel(&mut store, budget.fuel)?;
-
+    let began = Instant::now();
+    let mut session = Session::open(
+        engine,
+        Setup {
+            profile,
+            // What `init` leaves is kept for other hosts as well: it is the same for all of them.
+            clock: ClockResolution::default(),
+            log: init.log,
+            budget: init.budget,
+            output: init.output,
+            assets: Assets::open(init.assets.clone()),
+            kernels: if init.host_kernels {
+                Kernels::Packing(PackList::default())
+            } else {
+                Kernels::NotGranted
+            },
+            cancelled,
+            is_turn_over: || false,
+            // The accessors are an instance more than the model has.
+            has_accessors: true,
+        },
+    )?;
     let linked = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
         .instantiate_pre(component)
@@ -208,36 +198,34 @@ async fn initialise(
         })?;
     let exports = lifecycle::GuestIndices::new(&linked)
         .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
-    let ran = run(&mut store, async |store| {
-        let instance = linked.instantiate_async(&mut *store).await?;
-        let guest = exports
-            .load(&mut *store, &instance)
-            .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
-        Ok((instance, guest.call_init(store).await?))
-    });
-    let ran = ran.await;
-    if !matches!(ran, Ok((_, Ok(())))) {
-        init.said.set(store.data().log.snapshot());
-    }
-    let (instance, result) = ran.map_err(|error| {
-        out_of_memory(&error)
-            .unwrap_or_else(|| explain_stop(&store, Phase::Init, budget, init.output, &error))
+    let instance = session.begin(&linked, Some(&exports)).await;
+    let instance = instance.map_err(|stopped| {
+        init.said.set(session.log().snapshot());
+        match &stopped {
+            Stopped::ByEngine(error) => out_of_memory(error),
+            Stopped::ByItself(_) => None,
+        }
+        .unwrap_or_else(|| session.explain(&stopped))
     })?;
-    result.map_err(|GuestError { code, message }| {
-        explain_guest_error(Phase::Init, &code, &message)
-    })?;
-    Ok(Initialised { store, instance })
+    let report = InitReport::new(
+        session.fuel_used(),
+        session.store.data().memory.peak(),
+        began.elapsed(),
+        session.log().snapshot(),
+    );
+    Ok(Initialised {
+        store: session.store,
+        instance,
+        report,
+    })
 }
 
 /// Reads the state out of the instance and writes the component that begins with it.
-async fn read_state(
-    context: &ComponentContext<'_>,
-    initialised: Initialised,
-    init: InitReport,
-) -> Result<Snapshot> {
+async fn read_state(context: &ComponentContext<'_>, initialised: Initialised) -> Result<Snapshot> {
     let Initialised {
         mut store,
         instance,
+        report: init,
     } = initialised;
     let impossible = |reason: &str| {
         Ok(Snapshot::Impossible {
@@ -252,7 +240,7 @@ async fn read_state(
     state.assets.close();
     let layers = match mem::take(&mut state.kernels) {
         Kernels::Packing(list) => list.into_layers(),
-        Kernels::NotGranted | Kernels::Packed { .. } => Vec::new(),
+        Kernels::NotGranted | Kernels::Packed(_) => Vec::new(),
     };
     state.deadline = Instant::now() + ACCESS_DEADLINE;
     state.memory.allow_more(ACCESS_MEMORY);

@@ -5,23 +5,23 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, parse_time};
+use ampoule_units::{ByteSize, parse_time};
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::compile::{CompiledModel, compile};
-use crate::compile_message::{CompileRequest, write_answer};
-use crate::engine::BuildEngines;
-use crate::error::Result;
+use crate::code::build_engines::BuildEngines;
+use crate::code::compile::{CompiledModel, compile};
+use crate::code::message::{CompileRequest, write_answer};
+use ampoule_sandbox::Result;
 
 /// Files and sockets that the process may have open at once: its three streams, and what Wasmtime and the
 /// system's libraries look at.
 const MAX_FILES: u64 = 64;
 
 /// Compiles what standard input asks for, and answers on standard output: the whole of what a process does
-/// that [`HostBuilder::compile_with`](crate::HostBuilder::compile_with) starts. The two arguments are those
+/// that `HostBuilder::compile_with` starts. The two arguments are those
 /// that the host has put behind its own: the most memory, and the most processor time.
 ///
 /// Returns what the process should exit with.

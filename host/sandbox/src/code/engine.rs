@@ -1,19 +1,21 @@
 //! The Wasmtime engine: what guests may use, and what is switched off.
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use serde::{Deserialize, Serialize};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
+#[cfg(feature = "compile")]
+use wasmtime::{OptLevel, RegallocAlgorithm, Strategy};
 
 use crate::error::{Error, Result};
+use crate::guest::system_refusal::system_refusal;
 use crate::limits::{
     FIBER_STACK, Limits, MAX_COMPONENT_BYTES, MAX_INSTANCES, MAX_MEMORIES, MAX_MODULE_BYTES,
     MAX_TABLES, MAX_WASM_STACK,
 };
 use crate::memory::TABLE_ELEMENT_BYTES;
-use crate::system_refusal::system_refusal;
 
 /// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
 /// run in another.
@@ -36,7 +38,8 @@ pub enum EngineProfile {
 
 impl EngineProfile {
     /// The profile in which `init` runs before the snapshot of a model of this one.
-    fn of_init(self) -> Self {
+    #[must_use]
+    pub fn of_init(self) -> Self {
         match self {
             Self::Unmetered => Self::Metered,
             same => same,
@@ -44,58 +47,25 @@ impl EngineProfile {
     }
 
     /// Whether guests use up fuel and are interrupted.
-    pub(crate) fn is_metered(self) -> bool {
+    pub fn is_metered(self) -> bool {
         self != Self::Unmetered
     }
 }
 
 /// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
 /// mapped and ready is used again, emptied, by the next sandbox of the same model.
-pub(crate) fn new_engine(
-    profile: EngineProfile,
-    limits: &Limits,
-    threads: usize,
-) -> Result<Engine> {
-    let mut config = compiler_config(profile, limits.init.memory);
+pub fn new_engine(profile: EngineProfile, limits: &Limits, threads: usize) -> Result<Engine> {
+    let mut config = config(profile, limits.init.memory);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, threads)));
     finish(&config)
 }
 
-/// The engines that make a model's code, without a pool.
-pub(crate) struct BuildEngines {
-    /// Runs `init`, once. Its code is made quickly rather than well: for most models compiling takes a
-    /// hundred times as long as `init` does.
-    pub(crate) init: Engine,
-    /// That of `init`.
-    pub(crate) profile: EngineProfile,
-    /// Compiles what came of it. The code runs on [`new_engine`]'s of the same profile.
-    pub(crate) code: Engine,
-}
-
-impl BuildEngines {
-    /// `image` is the most memory that is kept as an image, holes included.
-    pub(crate) fn new(profile: EngineProfile, image: ByteSize) -> Result<Self> {
-        let config_of = |profile| {
-            let mut config = compiler_config(profile, image);
-            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-            config
-        };
-        let code = finish(&config_of(profile))?;
-        let profile = profile.of_init();
-        let mut config = config_of(profile);
-        // The register allocator stays the one that everything else runs on: the quicker one would save
-        // as much again, and is met by far fewer programs.
-        config.cranelift_opt_level(OptLevel::None);
-        let init = finish(&config)?;
-        Ok(Self {
-            init,
-            profile,
-            code,
-        })
-    }
-}
-
-fn finish(config: &Config) -> Result<Engine> {
+/// Makes an engine of its settings.
+///
+/// # Errors
+///
+/// `io.system` when the system reserves no addresses.
+pub fn finish(config: &Config) -> Result<Engine> {
     Engine::new(config).map_err(|error| match system_refusal(&error) {
         Some(refusal) => Error::Addresses {
             reason: refusal.to_string(),
@@ -104,16 +74,20 @@ fn finish(config: &Config) -> Result<Engine> {
     })
 }
 
-/// Everything that decides what code a component becomes, and what it may use.
-fn compiler_config(profile: EngineProfile, image: ByteSize) -> Config {
+/// Returns the settings that decide what code a component becomes, and what it may use. `image` is the most memory that
+/// is kept as an image, holes included.
+#[must_use]
+pub fn config(profile: EngineProfile, image: ByteSize) -> Config {
     let is_deterministic = profile == EngineProfile::Deterministic;
     let mut config = Config::new();
+    #[cfg(feature = "compile")]
     config
         .cranelift_nan_canonicalization(is_deterministic)
-        .relaxed_simd_deterministic(is_deterministic)
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
+        .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
+    config
+        .relaxed_simd_deterministic(is_deterministic)
         .consume_fuel(profile.is_metered())
         .epoch_interruption(profile.is_metered())
         .max_wasm_stack(MAX_WASM_STACK)
@@ -196,7 +170,7 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
 
 /// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
 /// has.
-pub(crate) const MAX_POOLED_SANDBOXES: usize = 4_096;
+pub const MAX_POOLED_SANDBOXES: usize = 4_096;
 
 /// What emptied sandboxes keep of memory that was written, in all places together: those pages are put back in
 /// order by copying, and what was only read, as weights are, stays mapped. A request to MiniLM meets a thousand
@@ -208,61 +182,3 @@ const MAX_IDLE_MEMORY_OF_ONE: usize = 16 << 20;
 
 /// The most elements of a table that the pool reserves addresses for: 1 GiB for each table.
 const MAX_POOLED_ELEMENTS: usize = 128 << 20;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use wasmtime::component::Component;
-    use wasmtime::wasmparser::{Validator, WasmFeatures};
-
-    use super::*;
-
-    #[test]
-    fn what_no_model_needs_is_switched_off() {
-        let engines = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1)).unwrap();
-        for guest in [
-            "async",
-            "custom_page_sizes",
-            "exceptions",
-            "function_references",
-            "gc",
-            "memory64",
-            "shared_memory",
-            "stack_switching",
-            "tail_calls",
-            "wide_arithmetic",
-        ] {
-            let path = format!(
-                "{}/../../tests/guests/wat/uses_{guest}.wat",
-                env!("CARGO_MANIFEST_DIR")
-            );
-            let bytes = wat::parse_file(path).unwrap();
-            // With everything on it would be a component.
-            let valid = Validator::new_with_features(WasmFeatures::all()).validate_all(&bytes);
-            assert!(valid.is_ok(), "{guest}: {:?}", valid.err());
-            for engine in [&engines.init, &engines.code] {
-                assert!(Component::from_binary(engine, &bytes).is_err(), "{guest}");
-            }
-        }
-    }
-
-    /// Native code says in its metadata what it was compiled with.
-    #[test]
-    fn guards_against_speculative_reads_are_compiled_in() {
-        // A flag is its name and its value, which is tagged: 2 for a boolean, and 1 for true.
-        const ON: &[u8] = &[2, 1];
-        let engines = BuildEngines::new(EngineProfile::default(), ByteSize::from_mib(1)).unwrap();
-        let component = wat::parse_str("(component)").unwrap();
-        for engine in [&engines.init, &engines.code] {
-            let code = engine.precompile_component(&component).unwrap();
-            for flag in [
-                "enable_heap_access_spectre_mitigation",
-                "enable_table_access_spectre_mitigation",
-            ] {
-                let setting = [flag.as_bytes(), ON].concat();
-                let is_on = code.windows(setting.len()).any(|bytes| bytes == setting);
-                assert!(is_on, "{flag}");
-            }
-        }
-    }
-}

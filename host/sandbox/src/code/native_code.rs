@@ -7,13 +7,13 @@
 
 use std::io;
 
-use ampoule_signing::text;
+use ampoule_units::text;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::code::sealed_file::SealedFile;
 use crate::error::{Error, Result};
-use crate::sealed_file::SealedFile;
-use crate::system_refusal::system_refusal;
+use crate::guest::system_refusal::system_refusal;
 use crate::wasmtime_words::is_pool_count;
 
 /// Native code that this host has compiled, or had compiled: in a sealed file, so that it stays what it was
@@ -22,34 +22,34 @@ use crate::wasmtime_words::is_pool_count;
 /// It is only made of what our compiler has returned, here or in a process that this host started, and of an
 /// entry of the cache whose message authentication code was right.
 #[derive(Debug)]
-pub(crate) struct NativeCode(SealedFile);
+pub struct NativeCode(SealedFile);
 
 impl NativeCode {
     /// Of what was just compiled in this process.
-    pub(crate) fn compiled(code: &[u8]) -> Result<Self> {
+    pub fn compiled(code: &[u8]) -> Result<Self> {
         SealedFile::holding(code)
             .map(Self)
             .map_err(|error| Error::system("keep compiled code in memory", &error))
     }
 
     /// Of what the process that compiles for this host has answered with.
-    pub(crate) fn compiled_elsewhere(code: SealedFile) -> Self {
+    pub fn compiled_elsewhere(code: SealedFile) -> Self {
         Self(code)
     }
 
     /// Of what the cache has found to be authentic.
-    pub(crate) fn authenticated(code: SealedFile) -> Self {
+    pub fn authenticated(code: SealedFile) -> Self {
         Self(code)
     }
 
     /// The code, to be kept.
-    pub(crate) fn file(&self) -> &SealedFile {
+    pub fn file(&self) -> &SealedFile {
         &self.0
     }
 
     /// Gives it to the engine. The mapping is of the file, so that sandboxes and processes share its
     /// pages until they write to them.
-    pub(crate) fn load(&self, engine: &Engine) -> Result<Component> {
+    pub fn load(&self, engine: &Engine) -> Result<Component> {
         // SAFETY: `deserialize_file` asks that the file be what `Engine::precompile_component` of this
         // version of Wasmtime wrote, and that it not be changed while it is mapped. The first holds
         // because a `NativeCode` is made only of what our own compiler returned, in this process or in

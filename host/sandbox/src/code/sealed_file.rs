@@ -9,11 +9,11 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 /// A sealed `memfd`. What is checked in it is what is used afterwards.
 #[derive(Debug)]
-pub(crate) struct SealedFile(File);
+pub struct SealedFile(File);
 
 impl SealedFile {
     /// Seals what `write` puts into a new file.
-    pub(crate) fn new(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
+    pub fn new(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let mut file = File::from(memfd_create("ampoule-code", flags)?);
         write(&mut file)?;
@@ -25,17 +25,17 @@ impl SealedFile {
     }
 
     /// Seals a copy of `bytes`.
-    pub(crate) fn holding(bytes: &[u8]) -> io::Result<Self> {
+    pub fn holding(bytes: &[u8]) -> io::Result<Self> {
         Self::new(|file| file.write_all(bytes))
     }
 
     /// The file, to read from.
-    pub(crate) fn file(&self) -> &File {
+    pub fn file(&self) -> &File {
         &self.0
     }
 
     /// The same file, opened anew to be read from its beginning.
-    pub(crate) fn reopen(&self) -> io::Result<File> {
+    pub fn reopen(&self) -> io::Result<File> {
         File::open(self.path()).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(
                 "/proc is not there, by which a file in memory is opened; mount it",
@@ -45,7 +45,7 @@ impl SealedFile {
     }
 
     /// Where this process can open it, for as long as it is alive.
-    pub(crate) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
 }

@@ -6,10 +6,10 @@ use std::thread;
 use wasmtime::Engine;
 
 use crate::error::{Error, Result};
-use crate::store::TICK;
+use crate::guest::store::TICK;
 
 /// A thread that advances the epoch at every [`TICK`], until this is dropped.
-pub(crate) struct Ticker {
+pub struct Ticker {
     /// Nothing is ever sent: it is the end of the channel that ends the thread.
     _stop: SyncSender<()>,
 }
@@ -18,7 +18,7 @@ impl Ticker {
     /// # Errors
     ///
     /// `io.thread`.
-    pub(crate) fn start(engine: &Engine) -> Result<Self> {
+    pub fn start(engine: &Engine) -> Result<Self> {
         let (stop, stopped) = sync_channel(0);
         let engine = engine.clone();
         thread::Builder::new()

@@ -1,38 +1,49 @@
-//! What the host keeps for one sandbox, and the imports of the contract that reach it.
+//! The state of one sandbox on the host's side, and the imports of the contract that reach it.
 
 use std::time::Instant;
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::assets::Assets;
-use crate::bindings::ampoule::model::{assets, log, types};
-use crate::clocks::ClockResolution;
-use crate::engine::EngineProfile;
-use crate::guest_log::LogSink;
-use crate::host_kernels::{self, Kernels};
+use crate::code::engine::EngineProfile;
+use crate::guest::stop::Stop;
+use crate::imports::assets::Assets;
+use crate::imports::bindings::ampoule::model::{assets, log, types};
+use crate::imports::clocks::ClockResolution;
+use crate::imports::guest_log::LogSink;
+use crate::imports::kernels::{Kernels, KernelsCtx, KernelsView};
+use crate::imports::wasi;
 use crate::limits::MAX_HOST_RESOURCES;
 use crate::memory::MemoryBudget;
-use crate::stop::Stop;
-use crate::wasi;
 
 /// The data of one sandbox's store. Nothing in it outlives the sandbox or is shared with another.
-pub(crate) struct SandboxState {
+pub struct SandboxState {
     resources: ResourceTable,
     wasi: WasiCtx,
-    pub(crate) profile: EngineProfile,
-    pub(crate) memory: MemoryBudget,
-    pub(crate) log: LogSink,
-    pub(crate) assets: Assets,
-    pub(crate) kernels: Kernels,
-    pub(crate) deadline: Instant,
-    pub(crate) cancelled: CancellationToken,
+    /// The profile of its engine.
+    pub profile: EngineProfile,
+    /// Its memory, counted.
+    pub memory: MemoryBudget,
+    /// Its guest's log.
+    pub log: LogSink,
+    /// The model's files, while `init` runs.
+    pub assets: Assets,
+    /// Its part of the host's kernels.
+    pub kernels: Kernels,
+    /// The end of the phase at hand.
+    pub deadline: Instant,
+    /// Cancelled when nobody waits for the guest any more.
+    pub cancelled: CancellationToken,
+    /// Asked at every tick: tells whether the guest's turn on its thread is over.
+    pub is_turn_over: fn() -> bool,
 }
 
 impl SandboxState {
-    pub(crate) fn new(
+    /// Makes the state of a guest that has not begun.
+    #[must_use]
+    pub fn new(
         profile: EngineProfile,
         clock: ClockResolution,
         memory: ByteSize,
@@ -53,23 +64,18 @@ impl SandboxState {
             // Every phase sets its own before guest code runs.
             deadline: Instant::now(),
             cancelled: CancellationToken::new(),
+            is_turn_over: || false,
         }
     }
 
     /// Whether the guest has anything of the host's: a stream, a clock to wait for.
-    pub(crate) fn holds_resources(&self) -> bool {
+    pub fn holds_resources(&self) -> bool {
         !self.resources.is_empty()
     }
 
     /// Whether the guest may go on. Asked at every tick of the epoch.
-    pub(crate) fn check(&self) -> Result<(), Stop> {
+    pub fn check(&self) -> Result<(), Stop> {
         check(self.deadline, &self.cancelled)
-    }
-
-    /// The same question, to be asked on other threads for as long as one call of the guest takes.
-    pub(crate) fn checker(&self) -> impl Fn() -> Result<(), Stop> + Send + Sync + use<> {
-        let (deadline, cancelled) = (self.deadline, self.cancelled.clone());
-        move || check(deadline, &cancelled)
     }
 }
 
@@ -118,19 +124,21 @@ impl assets::Host for SandboxState {
     }
 }
 
-struct State;
+impl KernelsView for SandboxState {
+    fn kernels(&mut self) -> KernelsCtx<'_> {
+        KernelsCtx {
+            kernels: &mut self.kernels,
+            assets: &self.assets,
+            memory: &mut self.memory,
+        }
+    }
 
-impl HasData for State {
-    type Data<'a> = &'a mut SandboxState;
-}
+    fn stop_check(&self) -> Box<dyn Fn() -> wasmtime::Result<()> + Send + Sync> {
+        let (deadline, cancelled) = (self.deadline, self.cancelled.clone());
+        Box::new(move || Ok(check(deadline, &cancelled)?))
+    }
 
-/// A linker with everything that a model may import, and nothing else.
-pub(crate) fn new_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<SandboxState>> {
-    let mut linker = Linker::new(engine);
-    wasi::add_to_linker(&mut linker)?;
-    types::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
-    log::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
-    assets::add_to_linker::<SandboxState, State>(&mut linker, |state| state)?;
-    host_kernels::add_to_linker(&mut linker)?;
-    Ok(linker)
+    fn is_metered(&self) -> bool {
+        self.profile.is_metered()
+    }
 }

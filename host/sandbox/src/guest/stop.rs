@@ -1,4 +1,4 @@
-//! Why a guest stopped: from what the engine reports to an error with a code.
+//! The reason that a guest stopped for: from the engine's report to an error with a code.
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
@@ -6,11 +6,11 @@ use crate::error::{Error, Phase};
 use crate::limits::{Budget, MAX_WASM_STACK};
 use crate::memory::Denial;
 use crate::wasmtime_words::{is_hostcall_fuel, store_count};
-use ampoule_signing::{ByteSize, Fuel, text};
+use ampoule_units::{ByteSize, Fuel, text};
 
 /// Reasons of our own to stop a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// The deadline of the phase has passed.
     #[error("the deadline has passed")]
     Deadline,
@@ -22,13 +22,15 @@ pub(crate) enum Stop {
 /// An export that has the contract's name and not its type.
 #[derive(Debug, thiserror::Error)]
 #[error("the component's `{interface}` does not have the contract's type: {reason}")]
-pub(crate) struct TypeMismatch {
+pub struct TypeMismatch {
     interface: &'static str,
     reason: String,
 }
 
 impl TypeMismatch {
-    pub(crate) fn new(interface: &'static str, error: &wasmtime::Error) -> Self {
+    /// Makes the error of an interface of the contract, by the engine's words.
+    #[must_use]
+    pub fn new(interface: &'static str, error: &wasmtime::Error) -> Self {
         Self {
             interface,
             reason: text::sentence(&format!("{error:#}")),
@@ -44,17 +46,22 @@ impl From<TypeMismatch> for Error {
     }
 }
 
-/// What is known about a sandbox whose guest stopped.
-pub(crate) struct Circumstances {
-    pub(crate) phase: Phase,
-    pub(crate) budget: Budget,
-    pub(crate) fuel_left: u64,
-    pub(crate) output: usize,
-    pub(crate) denial: Option<Denial>,
+/// Circumstances in which a guest stopped.
+pub struct Circumstances {
+    /// The phase of its life.
+    pub phase: Phase,
+    /// The phase's budget.
+    pub budget: Budget,
+    /// Fuel that was left.
+    pub fuel_left: u64,
+    /// Bytes that it may hand to the host in one call.
+    pub output: usize,
+    /// The first memory that it was denied.
+    pub denial: Option<Denial>,
 }
 
 /// Names the reason. Our own reasons come first, then limits, then what is the guest's own doing.
-pub(crate) fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
+pub fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
     let phase = at.phase;
     match error.downcast_ref::<Stop>() {
         Some(Stop::Deadline) => {
@@ -129,7 +136,7 @@ fn describe_trap(error: &wasmtime::Error, words: &str) -> String {
 
 /// An error that the guest reports of itself. Nothing in it is believed: the code is passed on
 /// only when it is an `input.*` code as codes are written, so a guest cannot pose as the host.
-pub(crate) fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Error {
+pub fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Error {
     let message = text::sentence(message);
     let is_code = is_code(code);
     if is_code && code.starts_with("input.") && phase == Phase::Request {

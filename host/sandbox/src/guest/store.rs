@@ -2,27 +2,22 @@
 
 use std::time::Duration;
 
-use ampoule_signing::Fuel;
+use ampoule_units::Fuel;
 use tokio::runtime::Runtime;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::error::{Error, Phase, Result};
-use crate::executor::is_turn_over;
+use crate::guest::state::SandboxState;
+use crate::guest::stop::{Circumstances, Stop, explain};
 use crate::limits::{Budget, MAX_HANDLES};
-use crate::state::SandboxState;
-use crate::stop::{Circumstances, Stop, explain};
 
 /// How often running guests are asked whether they may go on: a spinning guest overruns its
 /// deadline by about this much.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+pub const TICK: Duration = Duration::from_millis(1);
 
 /// A store with all of a sandbox's limits, but for the fuel, which each phase sets. `output` is how many
 /// bytes the guest may hand to the host in one call.
-pub(crate) fn new_store(
-    engine: &Engine,
-    state: SandboxState,
-    output: usize,
-) -> Store<SandboxState> {
+pub fn new_store(engine: &Engine, state: SandboxState, output: usize) -> Store<SandboxState> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(output);
@@ -30,7 +25,7 @@ pub(crate) fn new_store(
     store.epoch_deadline_callback(|store| {
         store.data().check()?;
         // A guest that computes would otherwise keep its thread from those that wait for a moment of it.
-        Ok(if is_turn_over() {
+        Ok(if (store.data().is_turn_over)() {
             UpdateDeadline::Yield(1)
         } else {
             UpdateDeadline::Continue(1)
@@ -43,7 +38,7 @@ pub(crate) fn new_store(
 ///
 /// Two things watch the time, because one alone does not see everything: the epoch callback stops
 /// a guest that computes, the timer here one that waits inside a host function.
-pub(crate) async fn run<T>(
+pub async fn run<T>(
     store: &mut Store<SandboxState>,
     call: impl AsyncFnOnce(&mut Store<SandboxState>) -> wasmtime::Result<T>,
 ) -> wasmtime::Result<T> {
@@ -61,7 +56,7 @@ pub(crate) async fn run<T>(
 }
 
 /// The runtime that guests are waited for on: of this thread, with a timer and nothing else.
-pub(crate) fn thread_runtime() -> Result<Runtime> {
+pub fn thread_runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -69,7 +64,7 @@ pub(crate) fn thread_runtime() -> Result<Runtime> {
 }
 
 /// Gives the guest this much from now on.
-pub(crate) fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
+pub fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
     if !store.data().profile.is_metered() {
         return Ok(());
     }
@@ -79,14 +74,14 @@ pub(crate) fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()
 }
 
 /// What is gone of what the guest was given.
-pub(crate) fn fuel_used(store: &Store<SandboxState>, given: Fuel) -> Fuel {
+pub fn fuel_used(store: &Store<SandboxState>, given: Fuel) -> Fuel {
     // Where the engine does not meter, none is used up.
     let left = store.get_fuel().unwrap_or(given.get());
     Fuel::new(given.get().saturating_sub(left))
 }
 
 /// Why the guest of this store stopped. `output` is what [`new_store`] was given.
-pub(crate) fn explain_stop(
+pub fn explain_stop(
     store: &Store<SandboxState>,
     phase: Phase,
     budget: Budget,

@@ -10,7 +10,7 @@ use crate::limit_table::Limit;
 
 /// Returns the error for memory that the system refused while a model was made; `None` for any other cause.
 /// Looks only at what the engine hands on of the system, and at no words: a guest could write those.
-pub(crate) fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
+pub fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
     let refusal = system_refusal(error)?;
     (refusal.raw_os_error() == Some(Errno::NOMEM.raw_os_error())).then(|| Error::CompileLimit {
         limit: Some(Limit::CompileMemory),
@@ -19,7 +19,7 @@ pub(crate) fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
 }
 
 /// What the system answered, if that is why the engine failed.
-pub(crate) fn system_refusal(error: &wasmtime::Error) -> Option<io::Error> {
+pub fn system_refusal(error: &wasmtime::Error) -> Option<io::Error> {
     error.chain().find_map(|cause| {
         let errno = cause.downcast_ref::<Errno>().copied();
         let errno = errno.map(Errno::raw_os_error);

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ampoule_signing::{VerifiedBundle, text};
+use ampoule_units::text;
 use bytes::Bytes;
 
-use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 use crate::limits::MAX_ASSET_READ;
 
 /// The files that a model may read, by the name that its manifest gives them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AssetFiles(Arc<BTreeMap<String, Bytes>>);
+pub struct AssetFiles(Arc<BTreeMap<String, Bytes>>);
 
 impl From<BTreeMap<String, Bytes>> for AssetFiles {
     fn from(files: BTreeMap<String, Bytes>) -> Self {
@@ -21,12 +21,12 @@ impl From<BTreeMap<String, Bytes>> for AssetFiles {
 
 impl AssetFiles {
     /// The files by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.iter().map(|(name, bytes)| (name.as_str(), bytes))
     }
 
     /// The file of this name. Error: `asset.not-found`.
-    pub(crate) fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
+    pub fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
         self.0.get(name).ok_or_else(|| {
             let name = text::name(name);
             error(
@@ -36,48 +36,44 @@ impl AssetFiles {
         })
     }
 
-    /// Every file of the bundle but the component: it is code, not data for itself.
-    pub(crate) fn of(bundle: &VerifiedBundle) -> Self {
-        let component = bundle.manifest().component().path();
-        Self(Arc::new(
-            bundle
-                .files()
-                .filter(|(name, _)| *name != component)
-                .map(|(name, bytes)| (name.to_owned(), bytes.clone()))
-                .collect(),
-        ))
+    /// Returns those of the files that `wanted` names.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let files = self.iter().filter(|(name, _)| wanted(name));
+        let files = files.map(|(name, bytes)| (name.to_owned(), bytes.clone()));
+        Self(Arc::new(files.collect()))
     }
 }
 
 /// One sandbox's access to the files: open until `init` returned.
 #[derive(Debug)]
-pub(crate) struct Assets {
+pub struct Assets {
     files: Option<AssetFiles>,
 }
 
 impl Assets {
     /// Open to `files`.
-    pub(crate) fn open(files: AssetFiles) -> Self {
+    pub fn open(files: AssetFiles) -> Self {
         Self { files: Some(files) }
     }
 
     /// Closed from the beginning, for what has been initialised already.
-    pub(crate) fn closed() -> Self {
+    pub fn closed() -> Self {
         Self { files: None }
     }
 
     /// From now on every call is answered with `asset.closed`.
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.files = None;
     }
 
     /// The size of a file in bytes. Errors: `asset.closed`, `asset.not-found`.
-    pub(crate) fn size(&self, name: &str) -> Result<u64, GuestError> {
+    pub fn size(&self, name: &str) -> Result<u64, GuestError> {
         Ok(self.find(name)?.len() as u64)
     }
 
     /// Up to `len` bytes from `offset`. Errors: those of [`Self::size`] and `asset.out-of-range`.
-    pub(crate) fn read(&self, name: &str, offset: u64, len: u32) -> Result<Vec<u8>, GuestError> {
+    pub fn read(&self, name: &str, offset: u64, len: u32) -> Result<Vec<u8>, GuestError> {
         let bytes = self.find(name)?;
         let rest = usize::try_from(offset)
             .ok()
@@ -96,7 +92,7 @@ impl Assets {
     }
 
     /// The files, while they are open. Error: `asset.closed`.
-    pub(crate) fn files(&self) -> Result<&AssetFiles, GuestError> {
+    pub fn files(&self) -> Result<&AssetFiles, GuestError> {
         self.files.as_ref().ok_or_else(|| {
             error(
                 "asset.closed",

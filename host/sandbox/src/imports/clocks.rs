@@ -9,7 +9,7 @@ use crate::limits::{DEFAULT_CLOCK_RESOLUTION, MAX_CLOCK_RESOLUTION, MIN_CLOCK_RE
 
 /// What guests' clocks are rounded down to: from [`MIN_CLOCK_RESOLUTION`] to [`MAX_CLOCK_RESOLUTION`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClockResolution(Duration);
+pub struct ClockResolution(Duration);
 
 impl Default for ClockResolution {
     fn default() -> Self {
@@ -21,7 +21,7 @@ impl ClockResolution {
     /// # Errors
     ///
     /// `usage.limits` out of bounds.
-    pub(crate) fn new(resolution: Duration) -> Result<Self> {
+    pub fn new(resolution: Duration) -> Result<Self> {
         if (MIN_CLOCK_RESOLUTION..=MAX_CLOCK_RESOLUTION).contains(&resolution) {
             Ok(Self(resolution))
         } else {
@@ -36,13 +36,15 @@ impl ClockResolution {
 }
 
 /// Time since the sandbox was made.
-pub(crate) struct CoarseMonotonicClock {
+pub struct CoarseMonotonicClock {
     start: Instant,
     resolution: ClockResolution,
 }
 
 impl CoarseMonotonicClock {
-    pub(crate) fn new(resolution: ClockResolution) -> Self {
+    /// Starts a clock at zero.
+    #[must_use]
+    pub fn new(resolution: ClockResolution) -> Self {
         Self {
             start: Instant::now(),
             resolution,
@@ -61,7 +63,7 @@ impl HostMonotonicClock for CoarseMonotonicClock {
 }
 
 /// The date.
-pub(crate) struct CoarseWallClock(pub(crate) ClockResolution);
+pub struct CoarseWallClock(pub ClockResolution);
 
 impl HostWallClock for CoarseWallClock {
     fn resolution(&self) -> Duration {
@@ -77,7 +79,7 @@ impl HostWallClock for CoarseWallClock {
 }
 
 /// A clock that stands still, for sandboxes that must not differ. The date is the beginning of 2026.
-pub(crate) struct StoppedClock;
+pub struct StoppedClock;
 
 /// Seconds from 1970 to 2026, in UTC.
 const STOPPED_AT: Duration = Duration::from_secs(1_767_225_600);

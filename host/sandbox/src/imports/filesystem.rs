@@ -6,7 +6,7 @@
 
 use wasmtime::component::{Linker, ResourceType, Val};
 
-use crate::wasi::WASI_VERSION;
+use crate::contract::WASI_VERSION;
 
 /// Stands for `descriptor` and `directory-entry-stream`, of which there are none.
 struct Nothing;
@@ -45,7 +45,7 @@ const FUNCTIONS: [&str; 29] = [
 ];
 
 /// Puts the empty file system into a linker.
-pub(crate) fn add_to_linker<T: 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker<T: 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     let mut types = linker.instance(&format!("wasi:filesystem/types@{WASI_VERSION}"))?;
     for resource in ["descriptor", "directory-entry-stream"] {
         types.resource(resource, ResourceType::host::<Nothing>(), |_, _| {

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ampoule_signing::{ByteSize, text};
+use ampoule_units::{ByteSize, text};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use crate::bindings::ampoule::model::log::Level;
+use crate::imports::bindings::ampoule::model::log::Level;
 
 /// How much one message matters, and where it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub struct GuestLog {
 impl GuestLog {
     /// Logs what was said in another process, as what is said in this one is logged at once. That process has
     /// worked on the bytes of a stranger, so its text is made harmless here.
-    pub(crate) fn tell(&self) {
+    pub fn tell(&self) {
         for LogMessage { level, text } in &self.messages {
             let text = text::line(text);
             tracing::debug!(target: "ampoule::guest", ?level, %text);
@@ -78,7 +78,7 @@ const MAX_UNFINISHED_BYTES: usize = 4 * STDIO_WRITE_BYTES;
 
 /// One sandbox's log and its budget. Clones are the same log.
 #[derive(Debug, Clone)]
-pub(crate) struct LogSink {
+pub struct LogSink {
     shared: Arc<Mutex<Kept>>,
 }
 
@@ -92,7 +92,9 @@ struct Kept {
 }
 
 impl LogSink {
-    pub(crate) fn new(budget: ByteSize) -> Self {
+    /// Makes an empty log that keeps this many bytes.
+    #[must_use]
+    pub fn new(budget: ByteSize) -> Self {
         Self {
             shared: Arc::new(Mutex::new(Kept {
                 log: GuestLog::default(),
@@ -103,14 +105,14 @@ impl LogSink {
     }
 
     /// Keeps the message if the budget allows it whole; cuts or drops and counts it otherwise.
-    pub(crate) fn write(&self, level: LogLevel, text: &str) {
+    pub fn write(&self, level: LogLevel, text: &str) {
         let mut kept = self.lock();
         kept.finish_lines();
         kept.push(level, text);
     }
 
     /// Returns the stream that standard output is to be.
-    pub(crate) fn stdout(&self) -> Stdio {
+    pub fn stdout(&self) -> Stdio {
         Stdio {
             log: self.clone(),
             stream: 0,
@@ -118,7 +120,7 @@ impl LogSink {
     }
 
     /// Returns the stream that standard error is to be.
-    pub(crate) fn stderr(&self) -> Stdio {
+    pub fn stderr(&self) -> Stdio {
         Stdio {
             log: self.clone(),
             stream: 1,
@@ -126,7 +128,7 @@ impl LogSink {
     }
 
     /// Copies everything so far. That costs as much as was said, so nothing that a guest can repeat does it.
-    pub(crate) fn snapshot(&self) -> GuestLog {
+    pub fn snapshot(&self) -> GuestLog {
         let kept = self.lock();
         let mut copy = Kept {
             log: kept.log.clone(),
@@ -139,7 +141,7 @@ impl LogSink {
     }
 
     /// Takes everything out.
-    pub(crate) fn take(&self) -> GuestLog {
+    pub fn take(&self) -> GuestLog {
         let mut kept = self.lock();
         kept.finish_lines();
         std::mem::take(&mut kept.log)
@@ -233,7 +235,7 @@ fn whole_characters(bytes: &[u8]) -> usize {
 
 /// Standard output or standard error, which end in the log.
 #[derive(Debug, Clone)]
-pub(crate) struct Stdio {
+pub struct Stdio {
     log: LogSink,
     stream: usize,
 }

@@ -5,7 +5,6 @@
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use semver::Version;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
@@ -14,45 +13,16 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiView};
 
-use crate::clocks::{ClockResolution, CoarseMonotonicClock, CoarseWallClock, StoppedClock};
-use crate::engine::EngineProfile;
-use crate::filesystem;
-use crate::guest_log::LogSink;
+use crate::code::engine::EngineProfile;
+use crate::imports::clocks::{
+    ClockResolution, CoarseMonotonicClock, CoarseWallClock, StoppedClock,
+};
+use crate::imports::filesystem;
+use crate::imports::guest_log::LogSink;
 use crate::limits::MAX_RANDOM;
 
-/// The version of WASI 0.2 that the linker offers; older 0.2 releases are served by it too.
-pub(crate) const WASI_VERSION: Version = Version::new(0, 2, 12);
-
-/// The interfaces of the base.
-pub(crate) const INERT_INTERFACES: [(&str, &str); 20] = [
-    ("wasi:cli", "environment"),
-    ("wasi:cli", "exit"),
-    ("wasi:cli", "stdin"),
-    ("wasi:cli", "stdout"),
-    ("wasi:cli", "stderr"),
-    ("wasi:cli", "terminal-input"),
-    ("wasi:cli", "terminal-output"),
-    ("wasi:cli", "terminal-stdin"),
-    ("wasi:cli", "terminal-stdout"),
-    ("wasi:cli", "terminal-stderr"),
-    ("wasi:clocks", "monotonic-clock"),
-    ("wasi:clocks", "wall-clock"),
-    ("wasi:filesystem", "preopens"),
-    ("wasi:filesystem", "types"),
-    ("wasi:io", "error"),
-    ("wasi:io", "poll"),
-    ("wasi:io", "streams"),
-    ("wasi:random", "insecure"),
-    ("wasi:random", "insecure-seed"),
-    ("wasi:random", "random"),
-];
-
 /// The WASI state of one sandbox.
-pub(crate) fn new_context(
-    log: &LogSink,
-    profile: EngineProfile,
-    clock: ClockResolution,
-) -> WasiCtx {
+pub fn new_context(log: &LogSink, profile: EngineProfile, clock: ClockResolution) -> WasiCtx {
     let mut context = WasiCtx::builder();
     context
         .stdin(MemoryInputPipe::new(bytes::Bytes::new()))
@@ -82,8 +52,8 @@ impl HasData for Io {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Puts the base into a linker: [`INERT_INTERFACES`], no more.
-pub(crate) fn add_to_linker<T: WasiView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+/// Puts the base into a linker: [`INERT_INTERFACES`](crate::contract::INERT_INTERFACES), no more.
+pub fn add_to_linker<T: WasiView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<T, Io>(linker, |state| state.ctx().table)?;
     io::poll::add_to_linker::<T, Io>(linker, |state| state.ctx().table)?;
     io::streams::add_to_linker::<T, Io>(linker, |state| state.ctx().table)?;

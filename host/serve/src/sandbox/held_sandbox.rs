@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::guest_log::LogSink;
-use crate::sandbox::Sandbox;
+use crate::sandbox::request_sandbox::Sandbox;
+use ampoule_sandbox::imports::guest_log::LogSink;
 
 /// A generation's sandbox between two calls.
 pub(crate) struct HeldSandbox {

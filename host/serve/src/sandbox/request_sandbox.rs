@@ -3,22 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ampoule_signing::{ByteSize, Fuel};
+use ampoule_sandbox::guest::session::{Session, Setup};
+use ampoule_sandbox::guest::state::SandboxState;
+use ampoule_sandbox::guest::stop::explain_guest_error;
+use ampoule_sandbox::guest::store::{explain_stop, fuel_used, run, set_fuel};
+use ampoule_sandbox::imports::assets::Assets;
+use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::clocks::ClockResolution;
+use ampoule_sandbox::imports::guest_log::{GuestLog, LogSink};
+use ampoule_sandbox::{Error, Phase, Result};
+use ampoule_units::{ByteSize, Fuel};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-use crate::artifact::Artifact;
-use crate::assets::Assets;
-use crate::bindings::ampoule::model::types::Error as GuestError;
-use crate::clocks::ClockResolution;
-use crate::compile::SandboxStart;
-use crate::error::{Error, Phase, Result};
-use crate::guest_log::{GuestLog, LogSink};
-use crate::state::SandboxState;
-use crate::stop::explain_guest_error;
-use crate::store::{explain_stop, fuel_used, new_store, run, set_fuel};
+use crate::sandbox::served_model::ServedModel;
+use crate::schedule::worker::is_turn_over;
 
 /// What an answer cost.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,7 @@ pub struct SandboxReport {
 pub(crate) struct Sandbox {
     store: Store<SandboxState>,
     instance: Instance,
-    artifact: Arc<Artifact>,
+    model: Arc<ServedModel>,
     /// When the request at hand must be over. Meaningless before `begin_request`.
     deadline: Instant,
     wall: Duration,
@@ -59,57 +60,46 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Makes a sandbox, from the model's snapshot or by running `init` in it.
     pub(crate) async fn start(
-        artifact: Arc<Artifact>,
+        model: Arc<ServedModel>,
         log: ByteSize,
         clock: ClockResolution,
         place: OwnedSemaphorePermit,
         cancelled: CancellationToken,
     ) -> Result<Self> {
         let began = Instant::now();
-        let is_cold = matches!(artifact.code.facts.start, SandboxStart::Cold { .. });
-        let (budget, assets) = if is_cold {
-            let assets = Assets::open(artifact.assets.clone());
-            (artifact.model.init_budget(), assets)
-        } else {
-            (artifact.model.request_budget(), Assets::closed())
+        let code = &model.code;
+        let is_cold = code.facts().start.is_cold();
+        let mut session = Session::open(
+            code.instance.engine(),
+            Setup {
+                profile: model.profile,
+                clock,
+                log,
+                budget: if is_cold {
+                    model.budgets.init
+                } else {
+                    model.budgets.request
+                },
+                output: model.budgets.output_bytes(),
+                assets: if is_cold {
+                    Assets::open(model.files.clone())
+                } else {
+                    Assets::closed()
+                },
+                kernels: code.kernels(),
+                cancelled,
+                is_turn_over,
+                has_accessors: false,
+            },
+        )?;
+        let init = is_cold.then_some(&code.exports.lifecycle);
+        let instance = match session.begin(&code.instance, init).await {
+            Ok(instance) => instance,
+            Err(stopped) => return Err(session.explain(&stopped)),
         };
-        let mut state = SandboxState::new(artifact.profile, clock, budget.memory, log, assets);
-        state.cancelled = cancelled;
-        state.deadline = began + budget.deadline;
-        state.kernels = artifact.kernels();
-        // What the host has packed counts like memory of the sandbox's own, in which it would lie else.
-        let packed = artifact.code.layers.bytes();
-        if !state.memory.hold(packed) {
-            return Err(Error::Memory {
-                phase: Phase::Init,
-                asked: packed,
-                allowed: budget.memory,
-            });
-        }
-
-        let output = artifact.model.output_bytes();
-        let mut store = new_store(artifact.instance.engine(), state, output);
-        set_fuel(&mut store, budget.fuel)?;
-
-        let run = run(&mut store, async |store| {
-            let instance = artifact.instance.instantiate_async(&mut *store).await?;
-            let result = if is_cold {
-                let lifecycle = artifact.exports.load_lifecycle(store, &instance)?;
-                lifecycle.call_init(store).await?
-            } else {
-                Ok(())
-            };
-            Ok((instance, result))
-        });
-        let (instance, result) = run
-            .await
-            .map_err(|error| explain_stop(&store, Phase::Init, budget, output, &error))?;
-        result.map_err(|GuestError { code, message }| {
-            explain_guest_error(Phase::Init, &code, &message)
-        })?;
-
+        let start_fuel = session.fuel_used();
+        let mut store = session.store;
         store.data_mut().assets.close();
-        let start_fuel = fuel_used(&store, budget.fuel);
         Ok(Self {
             store,
             instance,
@@ -117,7 +107,7 @@ impl Sandbox {
             wall: Duration::ZERO,
             start_wall: began.elapsed(),
             start_fuel,
-            artifact,
+            model,
             place: Some(place),
         })
     }
@@ -135,7 +125,7 @@ impl Sandbox {
     /// Gives the sandbox the budget of one request, to be over at `deadline`. What follows until
     /// the sandbox is dropped belongs to this request.
     pub(crate) fn begin_request(&mut self, deadline: Instant) -> Result<()> {
-        let budget = self.artifact.model.request_budget();
+        let budget = self.model.budgets.request;
         self.deadline = deadline;
         set_fuel(&mut self.store, budget.fuel)?;
         let memory = &mut self.store.data_mut().memory;
@@ -171,8 +161,8 @@ impl Sandbox {
                 Err(explain_guest_error(Phase::Request, &code, &message))
             }
             Err(error) => {
-                let budget = self.artifact.model.request_budget();
-                let output = self.artifact.model.output_bytes();
+                let budget = self.model.budgets.request;
+                let output = self.model.budgets.output_bytes();
                 let phase = Phase::Request;
                 Err(explain_stop(&self.store, phase, budget, output, &error))
             }
@@ -196,7 +186,7 @@ impl Sandbox {
     pub(crate) fn costs(&self) -> SandboxReport {
         let state = self.store.data();
         SandboxReport {
-            fuel: fuel_used(&self.store, self.artifact.model.request_budget().fuel),
+            fuel: fuel_used(&self.store, self.model.budgets.request.fuel),
             peak_memory: state.memory.peak(),
             wall: self.wall,
             start_wall: self.start_wall,

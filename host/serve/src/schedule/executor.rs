@@ -6,145 +6,21 @@
 //! ends the wait of requests whose time is up and drops what is left of sandboxes, which takes
 //! milliseconds each and must delay neither the clock nor an embedder.
 
-mod worker;
-
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ampoule_sandbox::guest::store::{TICK, thread_runtime};
+use ampoule_sandbox::{Error, Limit, Phase, Result};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
-use crate::chores::{Chore, Chores};
-use crate::error::{Error, Phase, Result};
-use crate::limit_table::Limit;
-use crate::store::{TICK, thread_runtime};
-
-use worker::Worker;
-pub(crate) use worker::is_turn_over;
-
-/// The end of a job's wait.
-enum Turn {
-    /// Its time has come. It runs on the thread that begins it.
-    Run,
-    /// Its time was up while it waited.
-    Expired,
-}
-
-/// A job that has begun. It stays on its thread, whose clock it waits by.
-type Running = Pin<Box<dyn Future<Output = ()>>>;
-
-/// Work that waits for a thread.
-struct Job {
-    /// When it was asked for.
-    since: Instant,
-    expires: Instant,
-    cancelled: CancellationToken,
-    begin: Box<dyn FnOnce(Turn) -> Option<Running> + Send>,
-}
-
-impl Job {
-    /// Begins the job, or gives it up. `None` when that was the end of it. A panic is a bug of ours or of the
-    /// engine; the thread survives it, and the caller is told `internal.bug`.
-    fn begin(self, turn: Turn) -> Option<Running> {
-        let begun = catch_unwind(AssertUnwindSafe(|| {
-            if self.cancelled.is_cancelled() {
-                // Within the guard, because a job may hold a sandbox.
-                drop(self);
-                return None;
-            }
-            (self.begin)(turn)
-        }));
-        begun.ok().flatten()
-    }
-}
-
-/// A worker that found nothing to do.
-struct Idle {
-    waker: Waker,
-    /// It may begin a new request, too: no other that it has begun waits for something.
-    takes_new: bool,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// Requests that have not begun, the oldest first.
-    new: VecDeque<Job>,
-    /// Next steps of requests that have, the oldest first.
-    continued: VecDeque<Job>,
-    /// The workers that wait, each in the place of its number. A worker empties its place before it looks for
-    /// a job, so that nobody is woken who is up already while another sleeps.
-    idle: Vec<Option<Idle>>,
-    chores: Chores,
-    /// Jobs that have begun and are not over.
-    running: usize,
-    is_closed: bool,
-}
-
-impl Queue {
-    fn of(&mut self, urgency: Urgency) -> &mut VecDeque<Job> {
-        match urgency {
-            Urgency::New => &mut self.new,
-            Urgency::Continued => &mut self.continued,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.continued.is_empty()
-    }
-
-    /// Takes out the waker of a worker that can do such a job at once, if there is one: rather one that does
-    /// nothing else.
-    fn idle_worker(&mut self, urgency: Urgency) -> Option<Waker> {
-        let takes_new = |idle: &Option<Idle>| idle.as_ref().is_some_and(|idle| idle.takes_new);
-        let place = self.idle.iter().position(takes_new).or_else(|| {
-            let any = || self.idle.iter().position(Option::is_some);
-            (urgency == Urgency::Continued).then(any).flatten()
-        })?;
-        self.idle[place].take().map(|idle| idle.waker)
-    }
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    capacity: usize,
-    /// There is something to tick for, or the queue was closed: for the clock.
-    is_busy: Condvar,
-    /// There is something to wait for, or the queue was closed: for the reaper.
-    changed: Condvar,
-}
-
-impl Shared {
-    fn new(capacity: usize) -> Self {
-        Self {
-            queue: Mutex::default(),
-            capacity,
-            is_busy: Condvar::new(),
-            changed: Condvar::new(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No code that can panic runs while the lock is held.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The two kinds of jobs. Where both wait, threads take them by turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// A new request: refused with `limit.busy` when the queue is full.
-    New,
-    /// The next step of a request that has a place for its sandbox already. Refusing it would throw away what was
-    /// done; how many there can be is bounded by the sandboxes.
-    Continued,
-}
+use crate::schedule::chores::Chore;
+use crate::schedule::queue::{Job, Queue, Shared, Turn, Urgency};
+use crate::schedule::worker::Worker;
 
 /// Threads that run guests. They end when this is dropped.
 pub(crate) struct Executor {

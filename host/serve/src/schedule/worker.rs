@@ -19,8 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::{Idle, Job, Queue, Running, Shared, Turn, Urgency};
-use crate::store::TICK;
+use ampoule_sandbox::guest::store::TICK;
+
+use crate::schedule::queue::{Idle, Job, Queue, Running, Shared, Turn, Urgency};
 
 /// The shortest turn of a guest that computes. What changing guests costs, some microseconds and what the
 /// processor's caches held, is little beside it, and a chunk that is ready to come waits for it.
@@ -224,7 +225,7 @@ thread_local! {
 }
 
 /// Tells whether the guest that runs on this thread should give way, because it has had its turn and something
-/// else could have one. Never, where guests run without an [`Executor`](super::Executor).
+/// else could have one. Never, where guests run without an `Executor`.
 pub(crate) fn is_turn_over() -> bool {
     SLICE.with_borrow(|slice| slice.as_ref().is_some_and(Slice::is_over))
 }

@@ -1,8 +1,8 @@
 //! An answer and what it cost.
 
-use crate::bindings::ampoule::model::types;
-use crate::error::Result;
-use crate::sandbox::SandboxReport;
+use crate::sandbox::request_sandbox::SandboxReport;
+use ampoule_sandbox::Result;
+use ampoule_sandbox::imports::bindings::ampoule::model::types;
 
 /// What a model answered, and what the sandbox that it ran in has cost.
 #[derive(Debug, Clone, PartialEq)]

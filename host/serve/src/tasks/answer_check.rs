@@ -2,10 +2,10 @@
 //!
 //! An answer that breaks it is `guest.answer`. A caller may then rely on what the fields' documentation promises.
 
-use crate::answer::Usage;
-use crate::bindings::exports::ampoule::model::image_classification::Label;
-use crate::bindings::exports::ampoule::model::text_generation::Finish;
-use crate::error::{Error, Result};
+use crate::tasks::answer::Usage;
+use ampoule_sandbox::imports::bindings::exports::ampoule::model::image_classification::Label;
+use ampoule_sandbox::imports::bindings::exports::ampoule::model::text_generation::Finish;
+use ampoule_sandbox::{Error, Result};
 
 /// Characters of one label. A dictionary's entry has fewer.
 const MAX_LABEL_CHARS: usize = 1_024;
@@ -110,7 +110,7 @@ pub(crate) fn check_finish(finish: &Finish, max_output_tokens: u32) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::ampoule::model::types;
+    use ampoule_sandbox::imports::bindings::ampoule::model::types;
 
     fn labels(scores: &[f32]) -> Vec<Label> {
         let labels = scores.iter().map(|score| Label {

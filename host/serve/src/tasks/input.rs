@@ -3,42 +3,55 @@
 //! Every call of a [`Model`](crate::Model) does so. The checks are public besides, for callers that
 //! would rather refuse before they load a model or read the next file.
 
-use crate::error::{Error, Result};
-use crate::generation::{Content, GenerationRequest, Sampling};
-use crate::image::Image;
-use crate::image_header;
-use crate::limit_table::Limit;
-use crate::limits::{Limits, MAX_NAME_CHARS, MAX_OPTIONS, MAX_STOP_STRINGS};
+use crate::tasks::image::Image;
+use crate::tasks::image_header;
+use ampoule_sandbox::Limit;
+use ampoule_sandbox::limits::{Limits, MAX_NAME_CHARS};
+use ampoule_sandbox::{Error, Result};
 
-impl Limits {
-    /// Checks the texts of one request, and returns them owned.
-    pub(crate) fn check_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<String>> {
-        self.check_text_count(texts.len())?;
-        texts
-            .iter()
-            .map(|text| {
-                let text = text.as_ref();
-                self.check_text(text).map(|_| text.to_owned())
-            })
-            .collect()
-    }
-
+/// Checks of requests against a host's limits.
+///
+/// Every call of a [`Model`](crate::Model) makes them before a sandbox is made. A caller can make them earlier, to refuse
+/// before a model is loaded or the next file is read.
+pub trait InputChecks {
     /// Checks that one request may have that many texts.
     ///
     /// # Errors
     ///
     /// `input.too-large`.
-    pub fn check_text_count(&self, texts: usize) -> Result<()> {
-        let limit = Some(Limit::Texts);
-        check(limit, "texts in one request", texts, self.texts)
-    }
+    fn check_text_count(&self, texts: usize) -> Result<()>;
 
     /// Checks one text, and returns how many characters it has.
     ///
     /// # Errors
     ///
     /// `input.too-large` for one of more characters than [`Limits::text_chars`].
-    pub fn check_text(&self, text: &str) -> Result<usize> {
+    fn check_text(&self, text: &str) -> Result<usize>;
+
+    /// Checks that one request may have that many images.
+    ///
+    /// # Errors
+    ///
+    /// `input.too-large`.
+    fn check_image_count(&self, images: usize) -> Result<()>;
+
+    /// Checks that a request may have this image: by its length, and by the pixels that its header says
+    /// it has. It is not decoded here: that is the guest's work.
+    ///
+    /// # Errors
+    ///
+    /// `input.too-large`; `input.invalid` for bytes that are no PNG, JPEG or WebP file by their
+    /// header, and for raw pixels that are not as many as they should be.
+    fn check_image(&self, image: &Image) -> Result<()>;
+}
+
+impl InputChecks for Limits {
+    fn check_text_count(&self, texts: usize) -> Result<()> {
+        let limit = Some(Limit::Texts);
+        check(limit, "texts in one request", texts, self.texts)
+    }
+
+    fn check_text(&self, text: &str) -> Result<usize> {
         let chars = count_chars(text, self.text_chars);
         check(
             Some(Limit::TextChars),
@@ -49,79 +62,7 @@ impl Limits {
         Ok(chars)
     }
 
-    /// Checks what is to be generated: turns, texts, stop strings and options each have a bound of their own.
-    /// The first text of a turn counts as the turn, so that a conversation may have as many turns as it may,
-    /// with something said in each.
-    pub(crate) fn check_generation(&self, request: &GenerationRequest) -> Result<()> {
-        check(
-            Some(Limit::Turns),
-            "turns in one conversation",
-            request.messages.len(),
-            self.turns,
-        )?;
-        let contents = || request.messages.iter().flat_map(|message| &message.content);
-        let images = contents().filter(|content| matches!(content, Content::Image(_)));
-        self.check_image_count(images.count())?;
-        let beyond_first = request.messages.iter().map(|message| {
-            let texts = message.content.iter();
-            let texts = texts.filter(|content| matches!(content, Content::Text(_)));
-            texts.count().saturating_sub(1)
-        });
-        check(
-            Some(Limit::Texts),
-            "texts beyond the first of each turn",
-            beyond_first.sum(),
-            self.texts,
-        )?;
-        let mut chars = 0_usize;
-        for content in contents() {
-            match content {
-                Content::Text(text) => chars = chars.saturating_add(self.check_text(text)?),
-                Content::Image(image) => self.check_image(image)?,
-            }
-        }
-        let most = self.text_chars.saturating_mul(self.texts);
-        if chars > most {
-            // Two limits make this one together, so no value of one of them is named.
-            return Err(too_large(
-                Some(Limit::TextChars),
-                "characters in one conversation",
-                format!("{chars} in all"),
-                format!("{} times {}", self.texts, self.text_chars),
-            ));
-        }
-        for message in &request.messages {
-            check_name("characters in a role", &message.role)?;
-        }
-        check(None, "stop strings", request.stop.len(), MAX_STOP_STRINGS)?;
-        for stop in &request.stop {
-            self.check_text(stop)?;
-        }
-        check(None, "options", request.options.len(), MAX_OPTIONS)?;
-        for (key, value) in &request.options {
-            check_name("characters in an option's name", key)?;
-            self.check_text(value)?;
-        }
-        let Sampling {
-            temperature, top_p, ..
-        } = request.sampling;
-        if !(temperature.is_finite() && temperature >= 0.0 && (0.0..=1.0).contains(&top_p)) {
-            return Err(Error::InvalidInput {
-                reason: format!(
-                    "temperature {temperature} and top-p {top_p}: a finite temperature of at \
-                     least 0 and a top-p from 0 to 1 are expected"
-                ),
-            });
-        }
-        Ok(())
-    }
-
-    /// Whether one request may have that many images.
-    ///
-    /// # Errors
-    ///
-    /// `input.too-large`.
-    pub fn check_image_count(&self, images: usize) -> Result<()> {
+    fn check_image_count(&self, images: usize) -> Result<()> {
         check(
             Some(Limit::Images),
             "images in one request",
@@ -130,14 +71,7 @@ impl Limits {
         )
     }
 
-    /// Whether a request may have this image: by its length, and by the pixels that its header says
-    /// it has. It is not decoded here: that is the guest's work.
-    ///
-    /// # Errors
-    ///
-    /// `input.too-large`; `input.invalid` for bytes that are no PNG, JPEG or WebP file by their
-    /// header, and for raw pixels that are not as many as they should be.
-    pub fn check_image(&self, image: &Image) -> Result<()> {
+    fn check_image(&self, image: &Image) -> Result<()> {
         let cap = usize::try_from(self.image.bytes()).unwrap_or(usize::MAX);
         match image {
             Image::Encoded(bytes) => {
@@ -181,8 +115,20 @@ impl Limits {
     }
 }
 
+/// Checks the texts of one request, and returns them owned.
+pub(crate) fn check_texts<S: AsRef<str>>(limits: &Limits, texts: &[S]) -> Result<Vec<String>> {
+    limits.check_text_count(texts.len())?;
+    texts
+        .iter()
+        .map(|text| {
+            let text = text.as_ref();
+            limits.check_text(text).map(|_| text.to_owned())
+        })
+        .collect()
+}
+
 /// Checks a word that names something: who speaks, an option.
-fn check_name(what: &'static str, name: &str) -> Result<()> {
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
     let found = count_chars(name, MAX_NAME_CHARS);
     check(None, what, found, MAX_NAME_CHARS)
 }
@@ -198,7 +144,7 @@ fn count_chars(text: &str, allowed: usize) -> usize {
     }
 }
 
-fn check<N: PartialOrd + ToString>(
+pub(crate) fn check<N: PartialOrd + ToString>(
     limit: Option<Limit>,
     what: &'static str,
     found: N,
@@ -215,7 +161,12 @@ fn check<N: PartialOrd + ToString>(
     ))
 }
 
-fn too_large(limit: Option<Limit>, what: &'static str, found: String, allowed: String) -> Error {
+pub(crate) fn too_large(
+    limit: Option<Limit>,
+    what: &'static str,
+    found: String,
+    allowed: String,
+) -> Error {
     tracing::debug!(
         target: "ampoule::request",
         code = "input.too-large",
@@ -224,7 +175,7 @@ fn too_large(limit: Option<Limit>, what: &'static str, found: String, allowed: S
     );
     Error::TooLarge {
         limit,
-        what,
+        what: what.into(),
         found,
         allowed,
     }
@@ -234,7 +185,6 @@ fn too_large(limit: Option<Limit>, what: &'static str, found: String, allowed: S
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::generation::Message;
 
     #[test]
     fn text_is_counted_in_characters_not_bytes() {
@@ -274,64 +224,6 @@ mod tests {
         ] {
             let error = limits.check_image(&large).unwrap_err();
             assert_eq!(error.code(), "input.too-large");
-        }
-    }
-
-    fn conversation(turns: usize, texts: usize) -> GenerationRequest {
-        let mut request = GenerationRequest::question("", 1);
-        let turn = Message {
-            role: "user".to_owned(),
-            content: vec![Content::Text("é".to_owned()); texts],
-        };
-        request.messages = vec![turn; turns];
-        request
-    }
-
-    #[test]
-    fn a_conversation_has_its_own_limits_on_turns_stop_strings_and_options() {
-        let limits = Limits::default();
-        let turns = |turns, texts| limits.check_generation(&conversation(turns, texts));
-        turns(129, 1).unwrap();
-        turns(limits.turns, 1).unwrap();
-        turns(1, limits.texts + 1).unwrap();
-        turns(0, 0).unwrap();
-        let mut stopping = conversation(1, 1);
-        stopping.stop = vec![String::new(); MAX_STOP_STRINGS];
-        stopping.options = vec![(String::new(), String::new()); MAX_OPTIONS];
-        limits.check_generation(&stopping).unwrap();
-
-        let mut stops = stopping.clone();
-        stops.stop.push(String::new());
-        let mut options = stopping.clone();
-        options.options.push(Default::default());
-        let mut named = stopping.clone();
-        named.options[0].0 = "🦀".repeat(MAX_NAME_CHARS + 1);
-        let mut role = stopping;
-        role.messages[0].role = "x".repeat(10_000_000);
-        let mut long = conversation(limits.texts + 1, 1);
-        for message in &mut long.messages {
-            message.content = vec![Content::Text("x".repeat(limits.text_chars))];
-        }
-        for (request, what) in [
-            (conversation(10_000, 0), "turns"),
-            (conversation(10_000, 1), "turns"),
-            (
-                conversation(1, 10_000),
-                "texts beyond the first of each turn",
-            ),
-            (
-                conversation(2, limits.texts / 2 + 2),
-                "texts beyond the first",
-            ),
-            (stops, "stop strings: 257 found, 256 allowed"),
-            (options, "options: 65 found, 64 allowed"),
-            (named, "option's name"),
-            (role, "role"),
-            (long, "characters in one conversation"),
-        ] {
-            let error = limits.check_generation(&request).unwrap_err();
-            assert_eq!(error.code(), "input.too-large");
-            assert!(error.to_string().contains(what), "{error}");
         }
     }
 

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use wasmtime::component::ResourceAny;
 
-use crate::answer::Usage;
-use crate::answer_check::check_finish;
-use crate::bindings::exports::ampoule::model::text_generation as wit;
-use crate::chores::Chore;
-use crate::contract::Task;
-use crate::error::{Error, Phase, Result};
-use crate::executor::Urgency;
-use crate::held_sandbox::{End, HeldSandbox};
-use crate::image::Image;
 use crate::model::Model;
-use crate::sandbox::{Sandbox, SandboxReport};
+use crate::sandbox::held_sandbox::{End, HeldSandbox};
+use crate::sandbox::request_sandbox::{Sandbox, SandboxReport};
+use crate::schedule::chores::Chore;
+use crate::schedule::queue::Urgency;
+use crate::tasks::answer::Usage;
+use crate::tasks::answer_check::check_finish;
+use crate::tasks::image::Image;
+use crate::tasks::input::{InputChecks as _, check, check_name, too_large};
+use ampoule_sandbox::contract::Task;
+use ampoule_sandbox::imports::bindings::exports::ampoule::model::text_generation as wit;
+use ampoule_sandbox::limits::{MAX_OPTIONS, MAX_STOP_STRINGS};
+use ampoule_sandbox::{Error, Limit, Limits, Phase, Result};
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +141,7 @@ impl Model {
     pub async fn generate(&self, request: GenerationRequest) -> Result<Generation> {
         let exports = self.exports().text_generation.clone();
         let indices = exports.ok_or_else(|| self.lacks(Task::TextGeneration))?;
-        self.limits().check_generation(&request)?;
+        check_generation(self.limits(), &request)?;
         let max_output_tokens = request.max_output_tokens;
         let request: wit::GenerationRequest = request.into();
         let load = indices.clone();
@@ -353,6 +355,138 @@ impl From<Message> for wit::Message {
                     Content::Image(image) => wit::Content::Image(image.into()),
                 })
                 .collect(),
+        }
+    }
+}
+
+/// Checks what is to be generated: turns, texts, stop strings and options each have a bound of their own.
+/// The first text of a turn counts as the turn, so that a conversation may have as many turns as it may,
+/// with something said in each.
+fn check_generation(limits: &Limits, request: &GenerationRequest) -> Result<()> {
+    check(
+        Some(Limit::Turns),
+        "turns in one conversation",
+        request.messages.len(),
+        limits.turns,
+    )?;
+    let contents = || request.messages.iter().flat_map(|message| &message.content);
+    let images = contents().filter(|content| matches!(content, Content::Image(_)));
+    limits.check_image_count(images.count())?;
+    let beyond_first = request.messages.iter().map(|message| {
+        let texts = message.content.iter();
+        let texts = texts.filter(|content| matches!(content, Content::Text(_)));
+        texts.count().saturating_sub(1)
+    });
+    check(
+        Some(Limit::Texts),
+        "texts beyond the first of each turn",
+        beyond_first.sum(),
+        limits.texts,
+    )?;
+    let mut chars = 0_usize;
+    for content in contents() {
+        match content {
+            Content::Text(text) => chars = chars.saturating_add(limits.check_text(text)?),
+            Content::Image(image) => limits.check_image(image)?,
+        }
+    }
+    let most = limits.text_chars.saturating_mul(limits.texts);
+    if chars > most {
+        // Two limits make this one together, so no value of one of them is named.
+        return Err(too_large(
+            Some(Limit::TextChars),
+            "characters in one conversation",
+            format!("{chars} in all"),
+            format!("{} times {}", limits.texts, limits.text_chars),
+        ));
+    }
+    for message in &request.messages {
+        check_name("characters in a role", &message.role)?;
+    }
+    check(None, "stop strings", request.stop.len(), MAX_STOP_STRINGS)?;
+    for stop in &request.stop {
+        limits.check_text(stop)?;
+    }
+    check(None, "options", request.options.len(), MAX_OPTIONS)?;
+    for (key, value) in &request.options {
+        check_name("characters in an option's name", key)?;
+        limits.check_text(value)?;
+    }
+    let Sampling {
+        temperature, top_p, ..
+    } = request.sampling;
+    if !(temperature.is_finite() && temperature >= 0.0 && (0.0..=1.0).contains(&top_p)) {
+        return Err(Error::InvalidInput {
+            reason: format!(
+                "temperature {temperature} and top-p {top_p}: a finite temperature of at \
+                 least 0 and a top-p from 0 to 1 are expected"
+            ),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use ampoule_sandbox::limits::MAX_NAME_CHARS;
+
+    fn conversation(turns: usize, texts: usize) -> GenerationRequest {
+        let mut request = GenerationRequest::question("", 1);
+        let turn = Message {
+            role: "user".to_owned(),
+            content: vec![Content::Text("é".to_owned()); texts],
+        };
+        request.messages = vec![turn; turns];
+        request
+    }
+
+    #[test]
+    fn a_conversation_has_its_own_limits_on_turns_stop_strings_and_options() {
+        let limits = Limits::default();
+        let turns = |turns, texts| check_generation(&limits, &conversation(turns, texts));
+        turns(129, 1).unwrap();
+        turns(limits.turns, 1).unwrap();
+        turns(1, limits.texts + 1).unwrap();
+        turns(0, 0).unwrap();
+        let mut stopping = conversation(1, 1);
+        stopping.stop = vec![String::new(); MAX_STOP_STRINGS];
+        stopping.options = vec![(String::new(), String::new()); MAX_OPTIONS];
+        check_generation(&limits, &stopping).unwrap();
+
+        let mut stops = stopping.clone();
+        stops.stop.push(String::new());
+        let mut options = stopping.clone();
+        options.options.push(Default::default());
+        let mut named = stopping.clone();
+        named.options[0].0 = "🦀".repeat(MAX_NAME_CHARS + 1);
+        let mut role = stopping;
+        role.messages[0].role = "x".repeat(10_000_000);
+        let mut long = conversation(limits.texts + 1, 1);
+        for message in &mut long.messages {
+            message.content = vec![Content::Text("x".repeat(limits.text_chars))];
+        }
+        for (request, what) in [
+            (conversation(10_000, 0), "turns"),
+            (conversation(10_000, 1), "turns"),
+            (
+                conversation(1, 10_000),
+                "texts beyond the first of each turn",
+            ),
+            (
+                conversation(2, limits.texts / 2 + 2),
+                "texts beyond the first",
+            ),
+            (stops, "stop strings: 257 found, 256 allowed"),
+            (options, "options: 65 found, 64 allowed"),
+            (named, "option's name"),
+            (role, "role"),
+            (long, "characters in one conversation"),
+        ] {
+            let error = check_generation(&limits, &request).unwrap_err();
+            assert_eq!(error.code(), "input.too-large");
+            assert!(error.to_string().contains(what), "{error}");
         }
     }
 }

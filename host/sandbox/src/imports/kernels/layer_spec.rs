@@ -1,12 +1,12 @@
-//! What a guest asks to have packed: a layer, described by where its numbers lie in the model's files.
+//! Descriptions of layers to pack: a shape, and where the numbers lie in the model's files.
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::assets::AssetFiles;
-use crate::bindings::ampoule::model::host_kernels as wit;
-use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::imports::assets::AssetFiles;
+use crate::imports::bindings::ampoule::model::host_kernels as wit;
+use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 
 /// The longest row. Sums of so many products of two bytes are still within 32 bits.
 const MAX_INPUTS: u32 = 1 << 16;
@@ -21,56 +21,69 @@ const MAX_PARTS: usize = 16;
 const PANEL: u64 = 64;
 
 /// Inputs of an output that share a scale in four bits.
-pub(crate) const INT4_BLOCK: usize = 32;
+pub const INT4_BLOCK: usize = 32;
 
 /// A layer that was found right: it has a shape, its tensors are within their files, and its size can be
 /// counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LayerSpec {
+pub struct LayerSpec {
     inputs: u32,
     parts: Vec<PartSpec>,
     format: Format,
 }
 
+/// Some of a layer's outputs, whose weights lie together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PartSpec {
-    pub(crate) outputs: u32,
-    pub(crate) weights: TensorSpec,
-    pub(crate) bias: Option<TensorSpec>,
+pub struct PartSpec {
+    /// How many outputs.
+    pub outputs: u32,
+    /// `[outputs, inputs]`, row-major.
+    pub weights: TensorSpec,
+    /// `[outputs]`; zeros without it.
+    pub bias: Option<TensorSpec>,
 }
 
+/// Numbers in one of the model's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TensorSpec {
+pub struct TensorSpec {
     file: String,
     offset: u64,
-    pub(crate) element: Element,
+    /// The form of each number.
+    pub element: Element,
 }
 
-/// How numbers lie in a file.
+/// The form of a number in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Element {
+pub enum Element {
+    /// 32-bit floats.
     F32,
+    /// 16-bit floats (IEEE 754).
     F16,
+    /// 16-bit floats with the exponent of 32 bits.
     Bf16,
 }
 
-/// How a matrix is kept.
+/// The form that a matrix is packed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Format {
+pub enum Format {
+    /// As 32-bit floats.
     F32,
+    /// As 16-bit floats.
     F16,
+    /// As whole numbers of 8 bits, with a scale for each output.
     Int8,
+    /// As whole numbers of 4 bits, with a scale for each [`INT4_BLOCK`] inputs of an output.
     Int4,
 }
 
 impl LayerSpec {
     /// Checks a guest's description against the files that there are. Errors: `kernels.layer`, `asset.*`.
-    pub(crate) fn new(layer: wit::Layer, files: &AssetFiles) -> Result<Self, GuestError> {
+    pub fn new(layer: wit::Layer, files: &AssetFiles) -> Result<Self, GuestError> {
         let spec = Self {
             inputs: layer.inputs,
             parts: layer.parts.into_iter().map(PartSpec::from).collect(),
@@ -80,8 +93,8 @@ impl LayerSpec {
         Ok(spec)
     }
 
-    /// What [`LayerSpec::new`] checks; also asked of what another process or the cache says.
-    pub(crate) fn check(&self, files: &AssetFiles) -> Result<(), GuestError> {
+    /// Makes the checks of [`LayerSpec::new`] on a description that came from another process or the cache.
+    pub fn check(&self, files: &AssetFiles) -> Result<(), GuestError> {
         if self.inputs == 0 || self.inputs > MAX_INPUTS {
             return Err(wrong(format!(
                 "expected from 1 to {MAX_INPUTS} inputs, found {}",
@@ -112,24 +125,41 @@ impl LayerSpec {
         Ok(())
     }
 
-    pub(crate) fn inputs(&self) -> usize {
+    /// Tells whether the layer reads this file.
+    #[must_use]
+    pub fn reads(&self, file: &str) -> bool {
+        self.parts.iter().any(|part| {
+            let bias = part.bias.as_ref();
+            part.weights.file == file || bias.is_some_and(|bias| bias.file == file)
+        })
+    }
+
+    /// Returns the length of a row that comes in.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
         self.inputs as usize
     }
 
-    pub(crate) fn outputs(&self) -> usize {
+    /// Returns the length of a row that goes out.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
         self.parts.iter().map(|part| part.outputs as usize).sum()
     }
 
-    pub(crate) fn format(&self) -> Format {
+    /// Returns the form that the matrix is packed in.
+    #[must_use]
+    pub fn format(&self) -> Format {
         self.format
     }
 
-    pub(crate) fn parts(&self) -> &[PartSpec] {
+    /// Returns the parts, in the order of their outputs.
+    #[must_use]
+    pub fn parts(&self) -> &[PartSpec] {
         &self.parts
     }
 
     /// The memory that it takes on the host, packed: at least as much as it really does.
-    pub(crate) fn packed_bytes(&self) -> ByteSize {
+    pub fn packed_bytes(&self) -> ByteSize {
         let inputs = u64::from(self.inputs);
         let outputs = (self.outputs() as u64).next_multiple_of(PANEL);
         let blocks = inputs.div_ceil(INT4_BLOCK as u64);
@@ -147,7 +177,7 @@ impl LayerSpec {
     }
 
     /// The memory that its description takes.
-    pub(crate) fn described_bytes(&self) -> usize {
+    pub fn described_bytes(&self) -> usize {
         let tensor = |tensor: &TensorSpec| size_of::<TensorSpec>() + tensor.file.len();
         self.parts
             .iter()
@@ -161,7 +191,7 @@ impl LayerSpec {
 
 impl TensorSpec {
     /// The bytes of so many numbers. Errors: `asset.not-found`, `asset.out-of-range`.
-    pub(crate) fn bytes(&self, numbers: u64, files: &AssetFiles) -> Result<Bytes, GuestError> {
+    pub fn bytes(&self, numbers: u64, files: &AssetFiles) -> Result<Bytes, GuestError> {
         let file = files.find(&self.file)?;
         let length = numbers.saturating_mul(self.element.bytes());
         let range = self

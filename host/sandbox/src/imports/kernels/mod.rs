@@ -1,99 +1,141 @@
 //! The `host-kernels` import: layers that the host computes for a model that was granted it.
 //!
-//! `init` only says what is to be packed (`pack_list.rs`). The list stays with the compiled code, and the
-//! matrices are packed when that is loaded (`packed_layers.rs`), once for all sandboxes of the model.
+//! `init` only says what is to be packed ([`PackList`]). The list stays with the compiled code. Whoever serves the
+//! model packs the matrices once, for all of its sandboxes, and hands them over as [`PackedKernels`].
 
-mod attention;
-mod f16_matrix;
-mod f32_matrix;
-mod f32_product;
-mod grant;
-mod int4_matrix;
-mod int4_product;
-mod int8_matrix;
 mod layer_spec;
-mod normalization;
 mod pack_list;
-mod packed_layer;
-mod packed_layers;
-mod pool;
-mod rounding;
-mod row_stage;
-mod rows;
-mod stages;
-#[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-mod tests;
-mod weights;
 
 use std::sync::Arc;
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use wasmtime::component::Linker;
 use wasmtime::{StoreContextMut, Trap};
 
-pub use grant::Capability;
-pub(crate) use grant::Grants;
-pub(crate) use layer_spec::LayerSpec;
-pub(crate) use pack_list::PackList;
-pub(crate) use packed_layers::PackedLayers;
-pub(crate) use pool::KernelThreads;
+pub use layer_spec::{Element, Format, INT4_BLOCK, LayerSpec, PartSpec, TensorSpec};
+pub use pack_list::{PackList, packed_bytes};
 
-use crate::bindings::ampoule::model::host_kernels as wit;
-use crate::bindings::ampoule::model::types::Error as GuestError;
-use crate::state::SandboxState;
-use stages::Stages;
+use crate::imports::assets::Assets;
+use crate::imports::bindings::ampoule::model::host_kernels as wit;
+use crate::imports::bindings::ampoule::model::types::Error as GuestError;
+use crate::memory::MemoryBudget;
 
-/// What a multiplication with an addition costs. In the sandbox one takes some two operators (MiniLM, 128 tokens: 2.8 billion of fuel for 1.5 billion multiplications). So a model needs less
-/// fuel with the host's kernels than without, and the limits of one manifest do for both.
+/// Fuel of one multiplication with its addition. In the sandbox one takes some two operators (MiniLM, 128 tokens: 2.8
+/// billion of fuel for 1.5 billion multiplications), so a model needs less fuel with the host's kernels than without,
+/// and the limits of one manifest do for both.
 const FUEL_PER_MULTIPLICATION: u64 = 1;
 
-/// What one sandbox has of the host's kernels.
+/// Layers of one model that were packed to be computed. All of its sandboxes share them.
+pub trait PackedKernels: Send + Sync {
+    /// Returns the memory that they take, as it is counted against the limits of each sandbox.
+    fn bytes(&self) -> ByteSize;
+
+    /// Finds the layers that `steps` name, and checks that each step fits the one before it and the first one `x`.
+    ///
+    /// # Errors
+    ///
+    /// `kernels.step`, which the guest is told.
+    fn plan<'a>(
+        &'a self,
+        steps: &'a [wit::Step],
+        x: &'a [f32],
+    ) -> Result<Box<dyn KernelPlan + 'a>, GuestError>;
+}
+
+/// One call that was found right and not begun.
+pub trait KernelPlan {
+    /// Returns how many multiplications the call takes.
+    fn multiplications(&self) -> u64;
+
+    /// Returns the memory that the call takes beside what it was given.
+    fn held(&self) -> Held;
+
+    /// Computes the rows that come out. `check` is asked every few milliseconds, on any thread; when it fails, so
+    /// does the call.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`.
+    fn run(self: Box<Self>, check: StopCheck<'_>) -> wasmtime::Result<Vec<f32>>;
+}
+
+/// Fails once the guest may not go on.
+pub type StopCheck<'a> = &'a (dyn Fn() -> wasmtime::Result<()> + Send + Sync);
+
+/// Memory of the host's that a call takes, in bytes, beside the rows that it is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// While it computes, at most.
+    pub most: u64,
+    /// The answer.
+    pub answer: u64,
+}
+
+/// The part of the host's kernels that one sandbox has.
 #[derive(Default)]
-pub(crate) enum Kernels {
-    /// Nothing.
+pub enum Kernels {
+    /// None.
     #[default]
     NotGranted,
     /// `init` runs, and says what to pack.
     Packing(PackList),
-    /// What was packed.
-    Packed {
-        layers: Arc<PackedLayers>,
-        threads: Arc<KernelThreads>,
-    },
+    /// The layers that were packed.
+    Packed(Arc<dyn PackedKernels>),
+}
+
+/// Everything in a sandbox's state that its kernels need.
+pub struct KernelsCtx<'a> {
+    /// The kernels themselves.
+    pub kernels: &'a mut Kernels,
+    /// The model's files, while `init` runs.
+    pub assets: &'a Assets,
+    /// The sandbox's memory.
+    pub memory: &'a mut MemoryBudget,
+}
+
+/// The state of a store whose guest may import `host-kernels`.
+pub trait KernelsView: 'static {
+    /// Returns the part that the kernels need.
+    fn kernels(&mut self) -> KernelsCtx<'_>;
+
+    /// Returns a check of whether the guest may go on, for any thread.
+    fn stop_check(&self) -> Box<dyn Fn() -> wasmtime::Result<()> + Send + Sync>;
+
+    /// Tells whether guests use up fuel.
+    fn is_metered(&self) -> bool;
 }
 
 /// Adds the interface to a linker. By hand: to take fuel, a function needs the store, which the bindings give
 /// only where asynchronous components are compiled in.
-pub(crate) fn add_to_linker(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: KernelsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("ampoule:model/host-kernels@0.1.0")?;
-    interface.func_wrap("granted", |store: Store<'_>, (): ()| {
-        Ok((!matches!(store.data().kernels, Kernels::NotGranted),))
-    })?;
-    interface.func_wrap("pack", |mut store: Store<'_>, (layer,): (wit::Layer,)| {
-        Ok((pack(store.data_mut(), layer)?,))
+    interface.func_wrap("granted", |mut store: StoreContextMut<'_, T>, (): ()| {
+        let is_granted = !matches!(store.data_mut().kernels().kernels, Kernels::NotGranted);
+        Ok((is_granted,))
     })?;
     interface.func_wrap(
+        "pack",
+        |mut store: StoreContextMut<'_, T>, (layer,): (wit::Layer,)| {
+            // Checking a layer costs more than calling; a guest that does nothing else is stopped here.
+            (store.data().stop_check())()?;
+            Ok((pack(store.data_mut().kernels(), layer)?,))
+        },
+    )?;
+    interface.func_wrap(
         "apply",
-        |store: Store<'_>, (steps, x): (Vec<wit::Step>, Vec<f32>)| Ok((apply(store, &steps, &x)?,)),
+        |store: StoreContextMut<'_, T>, (steps, x): (Vec<wit::Step>, Vec<f32>)| {
+            Ok((apply(store, &steps, &x)?,))
+        },
     )
 }
 
-type Store<'a> = StoreContextMut<'a, SandboxState>;
-
-fn pack(state: &mut SandboxState, layer: wit::Layer) -> wasmtime::Result<Result<u32, GuestError>> {
-    // Checking a layer costs more than calling; a guest that does nothing else is stopped here.
-    state.check()?;
-    let list = match &mut state.kernels {
+fn pack(context: KernelsCtx<'_>, layer: wit::Layer) -> wasmtime::Result<Result<u32, GuestError>> {
+    let list = match context.kernels {
         Kernels::Packing(list) => list,
         Kernels::NotGranted => return Ok(Err(not_granted())),
-        Kernels::Packed { .. } => return Ok(Err(closed("layers are packed while `init` runs"))),
+        Kernels::Packed(_) => return Ok(Err(closed("layers are packed while `init` runs"))),
     };
-    let checked = match state.assets.files() {
+    let checked = match context.assets.files() {
         Ok(files) => list.check(layer, files),
         Err(error) => Err(error),
     };
@@ -102,47 +144,41 @@ fn pack(state: &mut SandboxState, layer: wit::Layer) -> wasmtime::Result<Result<
         Err(error) => return Ok(Err(error)),
     };
     // A refusal is remembered, and told as `limit.memory`.
-    if !state.memory.hold(spec.packed_bytes()) {
+    if !context.memory.hold(spec.packed_bytes()) {
         return Err(wasmtime::Error::msg("packed layers over the memory limit"));
     }
     Ok(Ok(list.add(spec)))
 }
 
-fn apply(
-    mut store: Store<'_>,
+fn apply<T: KernelsView>(
+    mut store: StoreContextMut<'_, T>,
     steps: &[wit::Step],
     x: &[f32],
 ) -> wasmtime::Result<Result<Arc<Vec<f32>>, GuestError>> {
-    let (layers, threads) = match &store.data().kernels {
-        Kernels::Packed { layers, threads } => (Arc::clone(layers), Arc::clone(threads)),
+    let layers = match store.data_mut().kernels().kernels {
+        Kernels::Packed(layers) => Arc::clone(layers),
         Kernels::NotGranted => return Ok(Err(not_granted())),
         Kernels::Packing(_) => return Ok(Err(closed("nothing is packed while `init` runs"))),
     };
-    let found = Stages::find(&layers, steps).and_then(|stages| Ok((stages.rows(x)?, stages)));
-    let (x, stages) = match found {
-        Ok(found) => found,
+    let plan = match layers.plan(steps, x) {
+        Ok(plan) => plan,
         Err(error) => return Ok(Err(error)),
     };
-    charge(&mut store, stages.multiplications(x.count()))?;
+    charge(&mut store, plan.multiplications())?;
     // Everything that the host holds for this call is the sandbox's own: what came in, and what comes of it. If there
     // is no room for that, the host does not look for it either.
-    let held = stages.held(x.count(), threads.count());
-    let given = size_of_val(x.values()) as u64 + steps.iter().map(step_bytes).sum::<u64>();
+    let held = plan.held();
+    let given = size_of_val(x) as u64 + steps.iter().map(step_bytes).sum::<u64>();
     let bytes = ByteSize::from_bytes(given.saturating_add(held.most));
-    let state = store.data_mut();
-    if !state.memory.hold(bytes) {
+    if !store.data_mut().kernels().memory.hold(bytes) {
         return Err(wasmtime::Error::msg("rows over the memory limit"));
     }
-    let check = state.checker();
-    // One change of threads for the whole call: a product is shorter than a few of them.
-    let y = threads.run(|| stages.run(x, threads.count(), || Ok(check()?)));
-    state.memory.release(bytes);
+    let y = plan.run(&store.data().stop_check());
+    let memory = store.data_mut().kernels().memory;
+    memory.release(bytes);
     // The guest's copy of the answer is made while the host's is there, so both are counted until then.
     let y = Arc::new(y?);
-    if !state
-        .memory
-        .hold_while_alive(ByteSize::from_bytes(held.answer), &y)
-    {
+    if !memory.hold_while_alive(ByteSize::from_bytes(held.answer), &y) {
         return Err(wasmtime::Error::msg("an answer over the memory limit"));
     }
     Ok(Ok(y))
@@ -158,8 +194,11 @@ fn step_bytes(step: &wit::Step) -> u64 {
 }
 
 /// Takes the fuel for the whole call, so that what cannot be paid for is not begun.
-fn charge(store: &mut Store<'_>, multiplications: u64) -> wasmtime::Result<()> {
-    if !store.data().profile.is_metered() {
+fn charge<T: KernelsView>(
+    store: &mut StoreContextMut<'_, T>,
+    multiplications: u64,
+) -> wasmtime::Result<()> {
+    if !store.data().is_metered() {
         return Ok(());
     }
     let fuel = store.get_fuel()?;

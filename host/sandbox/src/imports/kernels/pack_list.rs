@@ -1,12 +1,12 @@
-//! What `init` has asked to have packed: kept with the compiled code, and packed from the verified files
-//! each time that the code is loaded.
+//! Layers that `init` has asked to have packed. The list is kept with the compiled code; the layers are packed from the
+//! verified files each time that the code is loaded.
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 
 use super::layer_spec::LayerSpec;
-use crate::assets::AssetFiles;
-use crate::bindings::ampoule::model::host_kernels as wit;
-use crate::bindings::ampoule::model::types::Error as GuestError;
+use crate::imports::assets::AssetFiles;
+use crate::imports::bindings::ampoule::model::host_kernels as wit;
+use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 
 /// The memory that all descriptions together may take: some thousands of layers, and well within the bound
 /// of the message and of the cache's header that they are kept in.
@@ -14,18 +14,14 @@ const MAX_DESCRIBED_BYTES: usize = 1 << 20;
 
 /// The layers of one `init`, in the order of their numbers.
 #[derive(Debug, Default)]
-pub(crate) struct PackList {
+pub struct PackList {
     layers: Vec<LayerSpec>,
     described: usize,
 }
 
 impl PackList {
     /// Checks a layer. Errors: `kernels.layer`, `asset.*`.
-    pub(super) fn check(
-        &self,
-        layer: wit::Layer,
-        files: &AssetFiles,
-    ) -> Result<LayerSpec, GuestError> {
+    pub fn check(&self, layer: wit::Layer, files: &AssetFiles) -> Result<LayerSpec, GuestError> {
         let spec = LayerSpec::new(layer, files)?;
         if self.described.saturating_add(spec.described_bytes()) > MAX_DESCRIBED_BYTES {
             return Err(GuestError {
@@ -40,7 +36,7 @@ impl PackList {
     }
 
     /// Adds a layer that was checked, and returns its number.
-    pub(super) fn add(&mut self, spec: LayerSpec) -> u32 {
+    pub fn add(&mut self, spec: LayerSpec) -> u32 {
         // The bound on descriptions comes long before that of the numbers.
         let number = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
         self.described = self.described.saturating_add(spec.described_bytes());
@@ -48,13 +44,15 @@ impl PackList {
         number
     }
 
-    pub(crate) fn into_layers(self) -> Vec<LayerSpec> {
+    /// Returns the layers in the order of their numbers.
+    #[must_use]
+    pub fn into_layers(self) -> Vec<LayerSpec> {
         self.layers
     }
 }
 
 /// The memory that they take on the host, packed.
-pub(crate) fn packed_bytes(layers: &[LayerSpec]) -> ByteSize {
+pub fn packed_bytes(layers: &[LayerSpec]) -> ByteSize {
     let bytes = layers.iter().map(|layer| layer.packed_bytes().bytes());
     ByteSize::from_bytes(bytes.fold(0, u64::saturating_add))
 }

@@ -4,28 +4,28 @@
 use std::any::Any;
 use std::sync::{Arc, Weak};
 
-use ampoule_signing::ByteSize;
+use ampoule_units::ByteSize;
 use wasmtime::ResourceLimiter;
 
 use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
 /// What one table element takes in the host's memory: a pointer.
-pub(crate) const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
+pub const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
 
 /// A request for memory that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Denial {
+pub struct Denial {
     /// The total that the sandbox would have had.
-    pub(crate) asked: ByteSize,
+    pub asked: ByteSize,
     /// The total that it may have.
-    pub(crate) allowed: ByteSize,
+    pub allowed: ByteSize,
 }
 
 /// Counts what a sandbox holds and refuses what is over.
 ///
 /// A guest that is refused usually aborts, so the refusal is remembered: the trap that follows is
 /// then told as what it is.
-pub(crate) struct MemoryBudget {
+pub struct MemoryBudget {
     instances: usize,
     allowed: u64,
     used: u64,
@@ -36,7 +36,9 @@ pub(crate) struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    pub(crate) fn new(allowed: ByteSize) -> Self {
+    /// Makes a budget of this much memory.
+    #[must_use]
+    pub fn new(allowed: ByteSize) -> Self {
         Self {
             instances: MAX_INSTANCES,
             allowed: allowed.bytes(),
@@ -48,18 +50,18 @@ impl MemoryBudget {
     }
 
     /// Lets the sandbox have a core instance more than others.
-    pub(crate) fn allow_one_more_instance(&mut self) {
+    pub fn allow_one_more_instance(&mut self) {
         self.instances += 1;
     }
 
     /// Lets the sandbox have this much more memory.
-    pub(crate) fn allow_more(&mut self, memory: ByteSize) {
+    pub fn allow_more(&mut self, memory: ByteSize) {
         self.allowed = self.allowed.saturating_add(memory.bytes());
     }
 
     /// Begins another phase with a budget of its own. What is held stays held: the error says that
     /// it is already more than the new phase allows.
-    pub(crate) fn begin_phase(&mut self, allowed: ByteSize) -> Result<(), Denial> {
+    pub fn begin_phase(&mut self, allowed: ByteSize) -> Result<(), Denial> {
         self.allowed = allowed.bytes();
         self.denial = None;
         self.forget_gone();
@@ -74,18 +76,18 @@ impl MemoryBudget {
 
     /// Counts memory that the host holds on the sandbox's behalf as the sandbox's own. False, and
     /// remembered, when that is more than it may have.
-    pub(crate) fn hold(&mut self, memory: ByteSize) -> bool {
+    pub fn hold(&mut self, memory: ByteSize) -> bool {
         self.request(0, memory.bytes())
     }
 
     /// Counts no longer what was held.
-    pub(crate) fn release(&mut self, memory: ByteSize) {
+    pub fn release(&mut self, memory: ByteSize) {
         self.used = self.used.saturating_sub(memory.bytes());
     }
 
     /// Counts memory as the sandbox's own until `owner` is dropped by all who have it. That is found out when the
     /// sandbox next asks for memory.
-    pub(crate) fn hold_while_alive<T: Any + Send + Sync>(
+    pub fn hold_while_alive<T: Any + Send + Sync>(
         &mut self,
         memory: ByteSize,
         owner: &Arc<T>,
@@ -110,12 +112,12 @@ impl MemoryBudget {
     }
 
     /// The most that the sandbox held at any time.
-    pub(crate) fn peak(&self) -> ByteSize {
+    pub fn peak(&self) -> ByteSize {
         ByteSize::from_bytes(self.peak)
     }
 
     /// The last refusal of this phase, if there was one.
-    pub(crate) fn denial(&self) -> Option<Denial> {
+    pub fn denial(&self) -> Option<Denial> {
         self.denial
     }
 

@@ -1,0 +1,37 @@
+//! Grants: the capabilities that a host gives to the models that ask for them.
+
+use ampoule_sandbox::Capability;
+use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_signing::Manifest;
+
+/// Tells whether a host that allows `allowed` and runs guests in this profile grants `capability` to a model with this
+/// manifest, once that is trusted and admitted. In the deterministic profile nothing is granted whose
+/// answers depend on the processor.
+#[must_use]
+pub fn is_granted(
+    capability: Capability,
+    manifest: &Manifest,
+    allowed: &[Capability],
+    profile: EngineProfile,
+) -> bool {
+    Grants::new(allowed, profile).grant(capability, manifest)
+}
+
+/// Capabilities that a host grants to those models that ask for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants(Vec<Capability>);
+
+impl Grants {
+    pub(crate) fn new(allowed: &[Capability], profile: EngineProfile) -> Self {
+        Self(match profile {
+            EngineProfile::Deterministic => Vec::new(),
+            _ => allowed.to_vec(),
+        })
+    }
+
+    /// Tells whether a model with this manifest is granted a capability.
+    pub(crate) fn grant(&self, capability: Capability, manifest: &Manifest) -> bool {
+        let names = manifest.capabilities();
+        self.0.contains(&capability) && names.iter().any(|name| name == capability.name())
+    }
+}

@@ -1,0 +1,327 @@
+//! May this trusted bundle run here? Imports, tasks and limits against the operator's policy.
+
+use std::time::Duration;
+
+use ampoule_sandbox::contract::InterfaceName;
+use ampoule_sandbox::{
+    Budget, CONTRACT, CapOwner, Capability, Error, Limit, Limits, Phase, RequestLimits, Result,
+    SandboxBudgets, Task,
+};
+use ampoule_signing::{Caps, InitCaps, Manifest, TrustStore, VerifiedBundle, VerifiedManifest};
+use ampoule_units::{ByteSize, Fuel, text};
+
+use crate::admission::component_instances::check_instances;
+use crate::admission::grants::Grants;
+use crate::admission::guest_features::{Depth, check_features};
+use crate::admission::surface::ComponentSurface;
+use crate::refusal::OrRefused as _;
+
+/// A bundle that is trusted and that this host's policy lets run. Only [`admit`] makes one.
+#[derive(Debug)]
+pub(crate) struct AdmittedModel {
+    pub(crate) bundle: VerifiedBundle,
+    /// The tasks that the component exports and its manifest declares: the same set.
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) budgets: SandboxBudgets,
+    /// True when the host computes layers for it, if it has a snapshot.
+    pub(crate) is_granted_host_kernels: bool,
+}
+
+/// A trusted manifest that asks for nothing that this host does not give. Only [`admit_manifest`] makes one.
+#[derive(Debug)]
+pub(crate) struct AdmittedManifest {
+    verified: VerifiedManifest,
+    budgets: SandboxBudgets,
+}
+
+/// Checks all that a trusted manifest says against the host's policy, before any of the files is read: the size
+/// of the component is among it. Requests are to get what the manifest asks for, or `at_most` where that is
+/// less.
+pub(crate) fn admit_manifest(
+    verified: VerifiedManifest,
+    limits: &Limits,
+    at_most: RequestLimits,
+) -> Result<AdmittedManifest> {
+    let manifest = verified.manifest();
+    check_contract(manifest)?;
+    let asked = asked_by(manifest);
+    let budgets = SandboxBudgets {
+        request: at_most.applied_to(asked.request),
+        ..asked
+    };
+    check_caps(manifest, &budgets, limits)?;
+    check_publisher(manifest, verified.caps())?;
+    declared_tasks(manifest)?;
+    Ok(AdmittedManifest { verified, budgets })
+}
+
+impl AdmittedManifest {
+    /// Reads the component. `trust` is what the manifest was verified by.
+    pub(crate) fn read_component(self, trust: &TrustStore) -> Result<AdmissibleBundle> {
+        Ok(AdmissibleBundle {
+            bundle: self.verified.read_component(trust).or_refused()?,
+            budgets: self.budgets,
+        })
+    }
+}
+
+/// A bundle whose manifest was admitted, and whose component was not looked into. Only
+/// [`AdmittedManifest::read_component`] makes one.
+#[derive(Debug)]
+pub(crate) struct AdmissibleBundle {
+    bundle: VerifiedBundle,
+    budgets: SandboxBudgets,
+}
+
+impl AdmissibleBundle {
+    pub(crate) fn bundle(&self) -> &VerifiedBundle {
+        &self.bundle
+    }
+}
+
+/// Checks a bundle's component against its manifest and the host's policy, before anything of it is compiled.
+pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<AdmittedModel> {
+    let AdmissibleBundle { bundle, budgets } = admissible;
+    let manifest = bundle.manifest();
+    let surface = ComponentSurface::read(bundle.component())?;
+    check_initial_memory(manifest, &surface)?;
+    check_imports(&surface)?;
+    let tasks = check_tasks(manifest, &surface)?;
+    // What loading would find out after minutes of compiling.
+    check_features(bundle.component(), Depth::Outline)?;
+    check_instances(bundle.component())?;
+
+    Ok(AdmittedModel {
+        tasks,
+        budgets,
+        is_granted_host_kernels: grants.grant(Capability::HostKernels, manifest),
+        bundle,
+    })
+}
+
+/// Returns the budgets that a manifest asks for.
+fn asked_by(manifest: &Manifest) -> SandboxBudgets {
+    let limits = manifest.limits();
+    SandboxBudgets {
+        request: Budget {
+            memory: limits.memory,
+            fuel: limits.fuel,
+            deadline: limits.deadline,
+        },
+        init: Budget {
+            memory: limits.init.memory,
+            fuel: limits.init.fuel,
+            deadline: limits.init.deadline,
+        },
+        output: limits.output,
+    }
+}
+
+fn check_contract(manifest: &Manifest) -> Result<()> {
+    if manifest.contract() == CONTRACT {
+        return Ok(());
+    }
+    Err(Error::Contract {
+        found: manifest.contract().to_owned(),
+        expected: CONTRACT.into(),
+    })
+}
+
+fn check_capabilities(manifest: &Manifest, caps: &Caps) -> Result<()> {
+    if let Some(granted) = &caps.capabilities
+        && let Some(name) = manifest
+            .capabilities()
+            .iter()
+            .find(|name| !granted.contains(*name))
+    {
+        let names: Vec<&str> = granted.iter().map(String::as_str).collect();
+        return Err(Error::PublisherCapability {
+            name: name.clone(),
+            granted: if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            },
+        });
+    }
+    // One that is known and not allowed is no reason to refuse: the model does without.
+    let unknown = |name: &&String| Capability::from_name(name).is_none();
+    match manifest.capabilities().iter().find(unknown) {
+        None => Ok(()),
+        Some(name) => Err(Error::Capability { name: name.clone() }),
+    }
+}
+
+/// Refuses with both numbers rather than clip: a clipped model would fail later, and elsewhere.
+fn check_cap<T: PartialOrd>(
+    whose: CapOwner,
+    limit: Limit,
+    what: &'static str,
+    asked: T,
+    cap: T,
+    show: impl Fn(&T) -> String,
+) -> Result<()> {
+    if asked <= cap {
+        return Ok(());
+    }
+    Err(Error::Cap {
+        limit: Some(limit),
+        whose,
+        what: what.into(),
+        asked: show(&asked),
+        cap: show(&cap),
+    })
+}
+
+/// What the host gives any model at most.
+fn check_caps(manifest: &Manifest, asked: &SandboxBudgets, limits: &Limits) -> Result<()> {
+    let caps = Caps {
+        capabilities: None,
+        memory: Some(limits.memory),
+        fuel: Some(limits.fuel),
+        deadline: Some(limits.deadline),
+        output: Some(limits.output),
+        init: InitCaps {
+            memory: Some(limits.init.memory),
+            fuel: Some(limits.init.fuel),
+            deadline: Some(limits.init.deadline),
+        },
+    };
+    check_sandbox_caps(CapOwner::Host, asked, &caps)?;
+    check_cap(
+        CapOwner::Host,
+        Limit::Component,
+        "component bytes",
+        manifest.component().size(),
+        limits.component,
+        ToString::to_string,
+    )
+}
+
+/// What the trust in whoever signed the model lets it have, where that is less.
+pub(crate) fn check_publisher(manifest: &Manifest, caps: &Caps) -> Result<()> {
+    check_capabilities(manifest, caps)?;
+    check_sandbox_caps(CapOwner::Publisher, &asked_by(manifest), caps)
+}
+
+fn check_sandbox_caps(whose: CapOwner, asked: &SandboxBudgets, caps: &Caps) -> Result<()> {
+    fn check<T: PartialOrd>(
+        (whose, limit, what): (CapOwner, Limit, &'static str),
+        asked: T,
+        cap: Option<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Result<()> {
+        cap.map_or(Ok(()), |cap| {
+            check_cap(whose, limit, what, asked, cap, show)
+        })
+    }
+    let size = |size: &ByteSize| size.to_string();
+    let fuel = |fuel: &Fuel| fuel.to_string();
+    let millis = |time: &Duration| format!("{} ms", time.as_millis());
+
+    let at = |limit, what| (whose, limit, what);
+    let request = &asked.request;
+    check(
+        at(Limit::Memory, "memory"),
+        request.memory,
+        caps.memory,
+        size,
+    )?;
+    check(at(Limit::Fuel, "fuel"), request.fuel, caps.fuel, fuel)?;
+    check(
+        at(Limit::Deadline, "time"),
+        request.deadline,
+        caps.deadline,
+        millis,
+    )?;
+    check(at(Limit::Output, "output"), asked.output, caps.output, size)?;
+    let (init, caps) = (&asked.init, &caps.init);
+    check(
+        at(Limit::InitMemory, "memory for init"),
+        init.memory,
+        caps.memory,
+        size,
+    )?;
+    check(
+        at(Limit::InitFuel, "fuel for init"),
+        init.fuel,
+        caps.fuel,
+        fuel,
+    )?;
+    check(
+        at(Limit::InitDeadline, "time for init"),
+        init.deadline,
+        caps.deadline,
+        millis,
+    )
+}
+
+/// A memory of a gibibyte is said in a few bytes, and the compiler makes an image of what data begins it
+/// with. So this is checked before, and for modules too that no sandbox would have an instance of.
+fn check_initial_memory(manifest: &Manifest, surface: &ComponentSurface) -> Result<()> {
+    let (asked, allowed) = (surface.initial_memory(), manifest.limits().init.memory);
+    if asked <= allowed {
+        return Ok(());
+    }
+    Err(Error::Memory {
+        phase: Phase::Init,
+        asked,
+        allowed,
+    })
+}
+
+fn check_imports(surface: &ComponentSurface) -> Result<()> {
+    for name in surface.imports() {
+        if !InterfaceName::parse(name).is_some_and(|interface| interface.is_in_base()) {
+            return Err(Error::Import {
+                name: text::name(name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The tasks that a manifest declares, each of which has to be one of the contract.
+fn declared_tasks(manifest: &Manifest) -> Result<Vec<Task>> {
+    let task = |declared: &String| {
+        Task::from_name(declared).ok_or_else(|| Error::Task {
+            reason: format!("the manifest declares the task `{declared}`, which {CONTRACT} lacks"),
+        })
+    };
+    manifest.tasks().iter().map(task).collect()
+}
+
+/// The tasks exported must be the tasks declared, both ways: the manifest is what people read.
+fn check_tasks(manifest: &Manifest, surface: &ComponentSurface) -> Result<Vec<Task>> {
+    let exported: Vec<&str> = surface
+        .exports()
+        .iter()
+        .filter_map(|name| InterfaceName::parse(name)?.in_contract())
+        .collect();
+    if !exported.contains(&"lifecycle") {
+        return Err(Error::Task {
+            reason: format!("the component does not export `lifecycle` of {CONTRACT}"),
+        });
+    }
+
+    let tasks = declared_tasks(manifest)?;
+    for task in &tasks {
+        if !exported.contains(&task.name()) {
+            return Err(Error::Task {
+                reason: format!(
+                    "the manifest declares the task `{task}`, the component does not export it"
+                ),
+            });
+        }
+    }
+    for task in Task::ALL {
+        if exported.contains(&task.name()) && !tasks.contains(&task) {
+            return Err(Error::Task {
+                reason: format!(
+                    "the component exports the task `{task}`, the manifest does not declare it"
+                ),
+            });
+        }
+    }
+    Ok(tasks)
+}

@@ -1,0 +1,428 @@
+//! The loading half of a host: from a bundle to a [`LoadedModel`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_sandbox::code::facts::CompiledFacts;
+use ampoule_sandbox::code::native_code::NativeCode;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::limits_check::{check_limits, check_request_limits};
+use ampoule_sandbox::slots::{Slots, Turn};
+use ampoule_sandbox::{
+    Capability, Code, CodeOrigin, Error, Lease, Limits, LoadedModel, ModelFacts, RequestLimits,
+    Result, TrustLease, off_thread,
+};
+use ampoule_signing::{Bundle, Manifest, ReleaseState, Timestamp, TrustStore, VerifiedBundle};
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::grants::Grants;
+use crate::admission::policy::{AdmittedModel, admit, admit_manifest};
+use crate::admission::release_rule::ReleaseRule;
+use crate::code::cache::CodeCache;
+use crate::code::compile::compile;
+use crate::code::identity::{CodeIdentity, Compatibility};
+use crate::code::process::CompileProcess;
+use crate::code::snapshot::{Init, LastWords};
+use crate::code::store::{Wanted, find_or_compile};
+use crate::code::{BuildEngines, CompileRequest};
+use crate::load_options::{RollbackProtection, Terms};
+use crate::loads::{LoadTurn, Loads};
+use crate::refusal::OrRefused as _;
+use crate::trust::{HostTrust, ModelLessor, lease};
+
+/// Settings of a [`Loader`].
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct LoaderSettings {
+    /// The most that models and loading them may cost.
+    pub limits: Limits,
+    /// The profile that models are compiled for.
+    pub profile: EngineProfile,
+    /// Memory of which release of each model was run. Without it nothing is remembered.
+    pub releases: Option<ReleaseState>,
+    /// Capabilities that models are granted which ask for them.
+    pub allowed: Vec<Capability>,
+    /// The place where compiled models are kept from one run of the program to the next.
+    pub cache: Option<CodeCache>,
+    /// The program that initialises and compiles models. Without it both happen in this process.
+    pub compiler: Option<CompileProcess>,
+}
+
+/// Verifies, admits and compiles models. Clones are the same loader.
+#[derive(Clone)]
+pub struct Loader {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    limits: Limits,
+    profile: EngineProfile,
+    trust: Arc<HostTrust>,
+    releases: Option<ReleaseState>,
+    grants: Grants,
+    loads: Loads,
+    compatibility: Compatibility,
+    code: Slots<CodeIdentity, Code>,
+    cache: Option<CodeCache>,
+    compiler: Option<CompileProcess>,
+}
+
+/// The rest of a load whose model is about to be served.
+pub struct Receipt {
+    /// The bundle, as far as it is needed to decide about it again. Its files are not in it.
+    pub bundle: Arc<VerifiedBundle>,
+    loader: Arc<Inner>,
+    turn: Arc<LoadTurn>,
+    identity: CodeIdentity,
+    is_recorded: bool,
+    rollback: RollbackProtection,
+    at_most: RequestLimits,
+}
+
+impl Loader {
+    /// Makes a loader that believes `trust`.
+    ///
+    /// # Errors
+    ///
+    /// `usage.limits`, `io.system`, `internal.bug`.
+    pub fn new(settings: LoaderSettings, trust: Arc<HostTrust>) -> Result<Self> {
+        let LoaderSettings {
+            limits,
+            profile,
+            releases,
+            allowed,
+            cache,
+            compiler,
+        } = settings;
+        check_limits(&limits)?;
+        let engines = BuildEngines::new(profile, limits.init.memory)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                loads: Loads::new(&limits),
+                grants: Grants::new(&allowed, profile),
+                compatibility: Compatibility::of(&engines.code),
+                limits,
+                profile,
+                trust,
+                releases,
+                code: Slots::default(),
+                cache,
+                compiler,
+            }),
+        })
+    }
+
+    /// Loads a bundle: verifies it, checks it against the policy, initialises it once and compiles it, or finds its
+    /// code. None of that happens on the caller's thread. [`Limits::loads`] run at once and
+    /// [`Limits::waiting_loads`] wait for them; dropping the future leaves the line, or stops the load.
+    ///
+    /// Of loads of one model that are asked for at the same time, one compiles it. When that fails, all that
+    /// wait for it fail alike; a load that is asked for afterwards tries again.
+    ///
+    /// # Errors
+    ///
+    /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
+    pub async fn load(
+        &self,
+        open: impl FnOnce() -> Result<Bundle> + Send + 'static,
+        rule: ReleaseRule,
+        terms: Terms,
+    ) -> Result<(LoadedModel, Receipt)> {
+        check_request_limits(terms.at_most)?;
+        let turn = self.inner.loads.enter().await?;
+        // Whoever stops waiting for the model stops its `init`.
+        let cancelled = CancellationToken::new();
+        let _guard = cancelled.clone().drop_guard();
+        let rollback = rule.rollback;
+        let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
+        let admitted = off_thread(move || {
+            // A load counts for as long as a thread works on it, whoever waits.
+            let _kept = kept;
+            inner.admit(open()?, &rule, terms)
+        })
+        .await?;
+        let (identity, is_recorded) = (admitted.identity, admitted.is_recorded);
+        // Without a thread: another load may be compiling this very model.
+        let code = self.inner.code.turn(&identity).await;
+        let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
+        let (loaded, bundle) =
+            off_thread(move || inner.make(admitted, code, &kept, &cancelled)).await?;
+        let receipt = Receipt {
+            bundle,
+            loader: Arc::clone(&self.inner),
+            turn,
+            identity,
+            is_recorded,
+            rollback,
+            at_most: terms.at_most,
+        };
+        Ok((loaded, receipt))
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("limits", &self.inner.limits)
+            .field("profile", &self.inner.profile)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Receipt {
+    /// Tells those that wait for the same code that it cannot be served. A model that was given less than it asks for
+    /// says nothing to those that wait with more.
+    pub fn failed(&self, error: &Error) {
+        if self.at_most == RequestLimits::default() {
+            self.turn.failed(&self.identity, error);
+        }
+    }
+
+    /// Ends the load of a model that is known to run, and remembers its release: one that does not run must not shut
+    /// out the last that did.
+    ///
+    /// # Errors
+    ///
+    /// `trust.*` and `io.*` when the release cannot be remembered.
+    pub async fn served(self) -> Result<Arc<VerifiedBundle>> {
+        if let (RollbackProtection::On, Some(releases)) = (self.rollback, &self.loader.releases)
+            && !self.is_recorded
+        {
+            let (releases, bundle) = (releases.clone(), Arc::clone(&self.bundle));
+            off_thread(move || {
+                let digest = bundle.manifest_digest();
+                releases.record(bundle.manifest(), digest).or_refused()
+            })
+            .await?;
+        }
+        Ok(self.bundle)
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt")
+            .field("manifest", &self.bundle.manifest_digest())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A model that may be compiled, and what is needed for it.
+struct Admitted {
+    model: AdmittedModel,
+    lease: Lease,
+    identity: CodeIdentity,
+    /// Set when the host's memory of releases has this very bundle as the newest.
+    is_recorded: bool,
+}
+
+impl Inner {
+    /// Envelope → manifest → releases → limits → component → admission.
+    fn admit(&self, bundle: Bundle, rule: &ReleaseRule, terms: Terms) -> Result<Admitted> {
+        let (trust, now) = (self.trust.current(), ampoule_signing::now().or_refused()?);
+        let store = trust.store()?;
+        warn_of_old_list(store, now);
+        let verified = bundle
+            .with_max_size(self.limits.bundle)
+            .verify_manifest(store, now)
+            .or_refused()?;
+        let is_recorded = rule.check(self.releases.as_ref(), &verified)?;
+        let lease = lease(verified.decision(), &trust);
+        let admissible =
+            admit_manifest(verified, &self.limits, terms.at_most)?.read_component(store)?;
+        let model = admit(admissible, &self.grants)?;
+        if terms.check_files {
+            model.bundle.check_files().or_refused()?;
+        }
+        Ok(Admitted {
+            identity: CodeIdentity::of(&model, self.compatibility, self.profile, &self.limits)?,
+            model,
+            lease,
+            is_recorded,
+        })
+    }
+
+    /// Admitted model → code → loaded model.
+    fn make(
+        &self,
+        admitted: Admitted,
+        mut code: Turn<Code>,
+        turn: &LoadTurn,
+        cancelled: &CancellationToken,
+    ) -> Result<(LoadedModel, Arc<VerifiedBundle>)> {
+        let identity = admitted.identity;
+        // Those that were asked for before it failed are told, one after the other, as they get here.
+        if let Some(error) = turn.failure(&identity) {
+            return Err(error);
+        }
+        let made = self.make_loaded(admitted, &mut code, cancelled);
+        if let Err(error) = &made
+            && !cancelled.is_cancelled()
+        {
+            turn.failed(&identity, error);
+        }
+        // The next one may look only now.
+        drop(code);
+        made
+    }
+
+    fn make_loaded(
+        &self,
+        admitted: Admitted,
+        turn: &mut Turn<Code>,
+        cancelled: &CancellationToken,
+    ) -> Result<(LoadedModel, Arc<VerifiedBundle>)> {
+        let Admitted {
+            mut model,
+            lease,
+            identity,
+            is_recorded: _,
+        } = admitted;
+        let (code, origin) = match turn.value() {
+            Some(code) => (code, CodeOrigin::Shared),
+            None => {
+                let (code, origin) = self.make_code(&mut model, identity, cancelled)?;
+                turn.share(&code);
+                (code, origin)
+            }
+        };
+        let files = files_to_serve(&mut model, &code.facts)?;
+        let AdmittedModel {
+            mut bundle,
+            tasks,
+            budgets,
+            is_granted_host_kernels,
+        } = model;
+        bundle.forget_files();
+        let bundle = Arc::new(bundle);
+        let lessor = ModelLessor {
+            trust: Arc::clone(&self.trust),
+            bundle: Arc::clone(&bundle),
+        };
+        let loaded = LoadedModel::new(
+            facts_of(&bundle),
+            tasks,
+            budgets,
+            is_granted_host_kernels,
+            self.profile,
+            (code, origin),
+            files,
+            TrustLease::new(lease, Arc::new(lessor)),
+        );
+        Ok((loaded, bundle))
+    }
+
+    fn make_code(
+        &self,
+        model: &mut AdmittedModel,
+        identity: CodeIdentity,
+        cancelled: &CancellationToken,
+    ) -> Result<(Arc<Code>, CodeOrigin)> {
+        let name = display_name(model.bundle.manifest());
+        let time = self.limits.compile.time;
+        let wanted = Wanted {
+            identity,
+            model: &name,
+            // As long as another process may take to make the same code.
+            patience: time.saturating_add(model.budgets.init.deadline),
+            cancelled,
+        };
+        let compile = || self.compile(model, cancelled.clone());
+        let (native, facts, origin) = find_or_compile(self.cache.as_ref(), &wanted, compile)?;
+        let code = Code {
+            identity: identity.bytes(),
+            facts,
+            native,
+        };
+        Ok((Arc::new(code), origin))
+    }
+
+    fn compile(
+        &self,
+        model: &mut AdmittedModel,
+        cancelled: CancellationToken,
+    ) -> Result<(NativeCode, CompiledFacts)> {
+        model.bundle.read_files().or_refused()?;
+        let request = CompileRequest {
+            profile: self.profile,
+            image: self.limits.init.memory,
+            component: model.bundle.component().clone(),
+            init: Init {
+                assets: files_of(&model.bundle),
+                budget: model.budgets.init,
+                output: model.budgets.output_bytes(),
+                log: self.limits.init_log(),
+                host_kernels: model.is_granted_host_kernels,
+                said: LastWords::default(),
+            },
+        };
+        match &self.compiler {
+            Some(process) => process.compile(&request, &self.limits.compile, &cancelled),
+            None => {
+                let engines = BuildEngines::new(request.profile, request.image)?;
+                let model = compile(&engines, &request.component, request.init, cancelled)?;
+                Ok((NativeCode::compiled(&model.code)?, model.facts))
+            }
+        }
+    }
+}
+
+/// Returns the verified bytes that serving needs: the files of layers to pack, all files for a model whose sandboxes run
+/// `init`, and none for any other.
+fn files_to_serve(model: &mut AdmittedModel, facts: &CompiledFacts) -> Result<AssetFiles> {
+    let is_cold = facts.start.is_cold();
+    if !is_cold && facts.layers.is_empty() {
+        return Ok(AssetFiles::default());
+    }
+    model.bundle.read_files().or_refused()?;
+    let files = files_of(&model.bundle);
+    if is_cold {
+        return Ok(files);
+    }
+    let is_packed = |name: &str| facts.layers.iter().any(|layer| layer.reads(name));
+    Ok(files.only(is_packed))
+}
+
+/// Returns every file of the bundle but the component: it is code, not data for itself.
+fn files_of(bundle: &VerifiedBundle) -> AssetFiles {
+    let component = bundle.manifest().component().path();
+    let files = bundle.files().filter(|(name, _)| *name != component);
+    let files = files.map(|(name, bytes)| (name.to_owned(), bytes.clone()));
+    AssetFiles::from(files.collect::<std::collections::BTreeMap<_, _>>())
+}
+
+fn facts_of(bundle: &VerifiedBundle) -> ModelFacts {
+    let manifest = bundle.manifest();
+    ModelFacts::new(
+        manifest.publisher(),
+        manifest.name(),
+        manifest.version().to_string(),
+        manifest.release(),
+        bundle.manifest_digest().to_string(),
+    )
+}
+
+/// Returns the model's name for people.
+fn display_name(manifest: &Manifest) -> String {
+    format!(
+        "{}/{} {}",
+        manifest.publisher(),
+        manifest.name(),
+        manifest.version()
+    )
+}
+
+/// Logs that the revocation list is old. In permissive mode it is obeyed as far as it goes.
+fn warn_of_old_list(store: &TrustStore, now: Timestamp) {
+    if let Some(list) = store.revocations()
+        && list.is_expired(now)
+    {
+        tracing::warn!(
+            target: "ampoule::trust",
+            version = list.version(),
+            expires = %list.expires(),
+            "the revocation list has expired; get the newest"
+        );
+    }
+}

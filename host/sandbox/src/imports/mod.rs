@@ -1,0 +1,9 @@
+//! The functions that a guest can call: the contract's own, and a WASI base with nothing behind it.
+
+pub mod assets;
+pub mod bindings;
+pub mod clocks;
+mod filesystem;
+pub mod guest_log;
+pub mod kernels;
+pub mod wasi;

@@ -1,0 +1,28 @@
+//! Long work on a thread of its own.
+
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// Runs something long on a thread of its own, and waits for it. The work goes on when nobody waits any more.
+///
+/// # Errors
+///
+/// `io.thread`, and those of `work`.
+pub async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new()
+        .name("ampoule-load".to_owned())
+        .spawn(move || {
+            // The caller may have gone; then nobody wants the result.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| Error::thread(&error))?;
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(Error::internal("the loading thread panicked")))
+}

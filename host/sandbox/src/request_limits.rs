@@ -1,0 +1,47 @@
+//! Limits that a load or a call sets below those of a model's manifest.
+
+use std::time::Duration;
+
+use ampoule_units::{ByteSize, Fuel};
+
+use crate::limits::Budget;
+
+/// Limits of each request to a loaded model, where lower than its manifest asks for.
+/// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`. Values that a field of
+/// [`Limits`](crate::Limits) could not have, such as zero, are refused before anything is loaded
+/// (`usage.limits`).
+///
+/// ```
+/// use ampoule_sandbox::RequestLimits;
+///
+/// let mut at_most = RequestLimits::default();
+/// at_most.deadline = Some(std::time::Duration::from_millis(500));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestLimits {
+    /// Linear memory and tables.
+    pub memory: Option<ByteSize>,
+    /// Fuel.
+    pub fuel: Option<Fuel>,
+    /// Wall-clock time, the wait in the queue included.
+    pub deadline: Option<Duration>,
+}
+
+impl RequestLimits {
+    /// Returns the lower of each, and the rest as it was asked for.
+    #[must_use]
+    pub fn applied_to(self, asked: Budget) -> Budget {
+        fn lower<T: Ord>(asked: T, at_most: Option<T>) -> T {
+            match at_most {
+                Some(at_most) => asked.min(at_most),
+                None => asked,
+            }
+        }
+        Budget {
+            memory: lower(asked.memory, self.memory),
+            fuel: lower(asked.fuel, self.fuel),
+            deadline: lower(asked.deadline, self.deadline),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The order in which requests run: the queue, the threads, and what is done on the side.
+
+pub(crate) mod chores;
+pub(crate) mod executor;
+pub(crate) mod queue;
+pub(crate) mod request;
+pub(crate) mod worker;

@@ -1,0 +1,140 @@
+//! The serving half of a host: takes loaded models and answers requests to them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ampoule_sandbox::code::engine::{EngineProfile, new_engine};
+use ampoule_sandbox::imports::clocks::ClockResolution;
+use ampoule_sandbox::limits_check::{check_limits, check_threads};
+use ampoule_sandbox::slots::Slots;
+use ampoule_sandbox::{Error, Limits, LoadedModel, Result, off_thread};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+
+use crate::model::Model;
+use crate::sandbox::KernelsMaker;
+use crate::sandbox::linked_code::LinkedCode;
+use crate::sandbox::served_model::ServedModel;
+use crate::schedule::executor::Executor;
+use crate::serving::Serving;
+
+/// Settings of a [`Server`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ServerSettings {
+    /// The limits on requests and on what is held for them.
+    pub limits: Limits,
+    /// The profile of the engine. Only code of this profile is served.
+    pub profile: EngineProfile,
+    /// The resolution of guests' clocks; 1 ms without it.
+    pub clock: Option<Duration>,
+    /// Guests that run at a time; one for each core without it.
+    pub threads: Option<usize>,
+    /// Threads that compute layers for models that were granted `host-kernels`; each guest's own without it.
+    pub kernel_threads: Option<usize>,
+}
+
+/// Answers requests to models that were loaded. Clones are the same server.
+///
+/// A server compiles nothing, trusts nobody by itself and reads no file.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    serving: Arc<Serving>,
+    engine: Engine,
+    profile: EngineProfile,
+    /// Linked code by identity.
+    code: Slots<[u8; 32], LinkedCode>,
+    kernels: Arc<KernelsMaker>,
+}
+
+impl Server {
+    /// Starts a server's threads.
+    ///
+    /// # Errors
+    ///
+    /// `usage.limits`, `io.thread`, `io.system`, `internal.bug`.
+    pub fn start(settings: ServerSettings) -> Result<Self> {
+        check_limits(&settings.limits)?;
+        check_threads("threads", settings.threads)?;
+        check_threads("kernel_threads", settings.kernel_threads)?;
+        let clock = match settings.clock {
+            Some(resolution) => ClockResolution::new(resolution)?,
+            None => ClockResolution::default(),
+        };
+        let threads = settings
+            .threads
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let limits = settings.limits;
+        let engine = new_engine(settings.profile, &limits, threads)?;
+        let kernels = Arc::new(KernelsMaker::new(settings.kernel_threads.unwrap_or(1))?);
+        let executor = Executor::new(&engine, threads, limits.queue)?;
+        let places = limits.sandboxes.min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                serving: Arc::new(Serving {
+                    limits,
+                    executor,
+                    places: Arc::new(Semaphore::new(places)),
+                    clock,
+                }),
+                engine,
+                profile: settings.profile,
+                code: Slots::default(),
+                kernels,
+            }),
+        })
+    }
+
+    /// Returns the limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.serving.limits
+    }
+
+    /// Serves a loaded model: links its code, packs its layers, and makes a first sandbox of it. None of that happens
+    /// on the caller's thread. Models with the same code share it.
+    ///
+    /// # Errors
+    ///
+    /// `admission.import`, `admission.task` and `limit.instances` for code that does not fit the contract;
+    /// `usage.host-kernels`, `compile.failed`, `io.*`; and what a request can fail with.
+    pub async fn serve(&self, loaded: LoadedModel) -> Result<Model> {
+        if loaded.profile != self.inner.profile {
+            return Err(Error::internal(
+                "a model of another profile was to be served",
+            ));
+        }
+        let mut turn = self.inner.code.turn(&loaded.code.identity).await;
+        let (code, loaded) = match turn.value() {
+            Some(code) => (code, loaded),
+            None => {
+                let inner = Arc::clone(&self.inner);
+                let linked = off_thread(move || {
+                    let linked = LinkedCode::link(&inner.engine, &loaded, &inner.kernels)?;
+                    Ok((Arc::new(linked), loaded))
+                });
+                let (code, loaded) = linked.await?;
+                turn.share(&code);
+                (code, loaded)
+            }
+        };
+        drop(turn);
+        let served = Arc::new(ServedModel::new(loaded, code));
+        Model::describe(Arc::clone(&self.inner.serving), served).await
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("limits", self.limits())
+            .field("profile", &self.inner.profile)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! Everything that all served models of one process share.
+
+use std::sync::Arc;
+
+use ampoule_sandbox::Limits;
+use ampoule_sandbox::imports::clocks::ClockResolution;
+use tokio::sync::Semaphore;
+
+use crate::schedule::executor::Executor;
+
+/// The limits, the threads and the places for sandboxes.
+pub(crate) struct Serving {
+    pub(crate) limits: Limits,
+    pub(crate) executor: Executor,
+    /// One permit for each sandbox that may be alive.
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) clock: ClockResolution,
+}

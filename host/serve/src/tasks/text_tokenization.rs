@@ -1,0 +1,47 @@
+//! Text tokenization: texts in, tokens out.
+
+use ampoule_sandbox::{Result, Task};
+
+use crate::model::Model;
+use crate::tasks::answer::Answer;
+use crate::tasks::answer_check::check_count;
+use crate::tasks::input::check_texts;
+
+/// The tokens of one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Vocabulary indices, special tokens included.
+    pub ids: Vec<u32>,
+    /// Whether the text was longer than the model reads and was cut.
+    pub is_truncated: bool,
+}
+
+impl Model {
+    /// The tokens that this model makes of each text.
+    ///
+    /// # Errors
+    ///
+    /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
+    pub async fn tokenize<S: AsRef<str>>(&self, texts: &[S]) -> Result<Answer<Vec<Tokens>>> {
+        let exports = self.exports().text_tokenization.clone();
+        let indices = exports.ok_or_else(|| self.lacks(Task::TextTokenization))?;
+        let texts = check_texts(self.limits(), texts)?;
+        let count = texts.len();
+        let answer = self
+            .ask(async move |store, instance| {
+                let guest = indices.load(&mut *store, instance)?;
+                guest.call_tokenize(store, &texts).await
+            })
+            .await?;
+        answer.try_map(|tokens| {
+            check_count("token lists", tokens.len(), count)?;
+            Ok(tokens
+                .into_iter()
+                .map(|tokens| Tokens {
+                    ids: tokens.ids,
+                    is_truncated: tokens.truncated,
+                })
+                .collect())
+        })
+    }
+}
