@@ -34,7 +34,7 @@ fn every_lock_file_holds_one_wasmtime_of_the_long_term_line() {
     let mut versions = BTreeSet::new();
     for lock_file in [
         "Cargo.lock",
-        "bench/peers/Cargo.lock",
+        "bench/Cargo.lock",
         "examples/embed-service/Cargo.lock",
         "fuzz/Cargo.lock",
     ] {

@@ -42,6 +42,19 @@ impl Selection {
         Ok(Self { arguments })
     }
 
+    /// The benchmark's driver, whose dependencies are few: no engine, and no Wasmtime.
+    pub(crate) fn benchmark(workspace: &Workspace) -> Self {
+        let manifest = workspace.bench().join("Cargo.toml");
+        let arguments = [
+            "--package=bench-driver".to_owned(),
+            format!("--manifest-path={}", manifest.display()),
+            format!("--target-dir={}", workspace.host_target().display()),
+        ];
+        Self {
+            arguments: arguments.to_vec(),
+        }
+    }
+
     /// The arguments that select them.
     pub(crate) fn arguments(&self) -> &[String] {
         &self.arguments

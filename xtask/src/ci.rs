@@ -119,18 +119,23 @@ fn clippy_fuzz_targets(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// Of the benchmark's engines those that hold code of this repository's and build quickly: the peers
-/// themselves would take minutes. Their lock file has to be in order all the same.
+/// Checks the benchmark's driver, and those of its engines that hold code of this repository's and build
+/// quickly: the peers themselves would take minutes. `--locked` holds the lock file of all of them in order.
 fn clippy_bench(workspace: &Workspace) -> Result<()> {
     let mut clippy = process::cargo();
     clippy
-        .current_dir(workspace.peers())
+        .current_dir(workspace.bench())
         .args(["clippy", "--locked", "--target-dir"])
         .arg(workspace.host_target());
-    for package in ["bench-engine", "bench-native", "bench-ampoule"] {
+    for package in [
+        "bench-driver",
+        "bench-engine",
+        "bench-native",
+        "bench-ampoule",
+    ] {
         clippy.args(["--package", package]);
     }
-    process::run(clippy.args(["--", "-Dwarnings"]))
+    process::run(clippy.args(["--all-targets", "--", "-Dwarnings"]))
 }
 
 /// Programs before libraries: `ampoule` is the name of both, and the library's pages are to stay.

@@ -15,8 +15,7 @@
 )]
 
 mod audit;
-mod bench_peers;
-mod bench_sandbox;
+mod bench;
 mod built_in;
 mod cargo_test;
 mod ci;
@@ -28,7 +27,6 @@ mod links;
 mod minilm_bundle;
 mod process;
 mod promises;
-mod random_encoder;
 mod remap;
 mod setup;
 mod signed_bundle;
@@ -40,13 +38,13 @@ mod toolchain;
 mod weights;
 mod workspace;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::bench_peers::PeersArguments;
 use crate::minilm_bundle::Destination;
 use crate::workspace::Workspace;
 
@@ -73,7 +71,10 @@ enum Command {
     /// Make wasm32-wasip2 usable and check the tools that tests need
     Setup,
     /// Build the guest components: the models, and the tests' hostile guests
-    Guests,
+    Guests {
+        /// Build only these of the tests' guests
+        names: Vec<String>,
+    },
     /// Fetch the models' weights and check their digests
     Weights,
     /// Make a signed bundle with a throw-away key
@@ -93,13 +94,12 @@ enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         every: u32,
     },
-    /// Measure Ampoule and its peers side by side: writes report.json, a table and a plot into target/bench
-    #[command(args_conflicts_with_subcommands = true)]
+    /// Measure Ampoule and its peers side by side: see bench/README.md
+    #[command(disable_help_flag = true)]
     Bench {
-        #[command(flatten)]
-        peers: PeersArguments,
-        #[command(subcommand)]
-        subject: Option<BenchSubject>,
+        /// Given to the benchmark, such as `--workload gemm` or `--help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Ask a host good, bad and hostile requests in random order, while models and trust change; fail if an
     /// answer is wrong, or anything is lost or leaked
@@ -136,17 +136,6 @@ enum BundledModel {
     TinyVlm,
 }
 
-#[derive(Debug, Subcommand)]
-enum BenchSubject {
-    /// What sandboxes of models of 10, 100 and 400 MB cost beside bare instances, what loading them
-    /// costs, and what metering costs them and all-MiniLM-L6-v2
-    Sandbox {
-        /// How often to measure each model; medians are printed
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-        repeat: u32,
-    },
-}
-
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -164,7 +153,10 @@ fn run(command: Command) -> Result<()> {
         Command::Test { cargo_arguments } => test::test(&workspace, &cargo_arguments),
         Command::Ci => ci::ci(&workspace),
         Command::Setup => setup::setup(&workspace),
-        Command::Guests => guests::build_all(&workspace),
+        Command::Guests { names } if names.is_empty() => guests::build_all(&workspace),
+        Command::Guests { names } => names
+            .iter()
+            .try_for_each(|name| guests::build_test_guest(&workspace, name)),
         Command::Weights => weights::fetch(&workspace),
         Command::Bundle { model } => match model {
             BundledModel::Minilm { out } => {
@@ -177,10 +169,7 @@ fn run(command: Command) -> Result<()> {
             BundledModel::TinyVlm => built_in::make(&workspace),
         },
         Command::Eval { every } => eval::eval(&workspace, every),
-        Command::Bench { peers, subject } => match subject {
-            None => bench_peers::bench(&workspace, &peers),
-            Some(BenchSubject::Sandbox { repeat }) => bench_sandbox::bench(&workspace, repeat),
-        },
+        Command::Bench { arguments } => bench::bench(&workspace, &arguments),
         Command::Soak { minutes, seed } => soak::soak(&workspace, minutes, seed),
         Command::Audit => audit::audit(&workspace),
         Command::Promises { write: true } => promises::write(&workspace),

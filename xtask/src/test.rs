@@ -15,9 +15,15 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     setup::setup(workspace)?;
     guests::build_all(workspace)?;
     weights::fetch(workspace)?;
-    let (guests, host) = (Selection::guests(workspace)?, Selection::host());
-    let guest_programs = cargo_test::build(workspace, &guests)?;
-    let host_programs = cargo_test::build(workspace, &host)?;
+    let mut built = Vec::new();
+    for selection in [
+        Selection::guests(workspace)?,
+        Selection::benchmark(workspace),
+        Selection::host(),
+    ] {
+        let programs = cargo_test::build(workspace, &selection)?;
+        built.push((selection, programs));
+    }
     minilm_bundle::demo_if_stale(workspace, HostProfile::Dev)?;
     if !cargo_arguments.is_empty() {
         cargo_test::run_some(workspace, cargo_arguments)?;
@@ -31,7 +37,7 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     }
     let mut report = TestReport::default();
     let mut problems = Vec::new();
-    for (selection, programs) in [(host, host_programs), (guests, guest_programs)] {
+    for (selection, programs) in built {
         let result = match cargo_test::run(workspace, &selection) {
             Ok(()) => TestResult::Passed,
             Err(problem) => {

@@ -101,18 +101,18 @@ impl Workspace {
         &self.host_target
     }
 
-    /// The folders of the packages that are no members of the workspace: those of
-    /// [`example_packages`](Self::example_packages), the fuzz targets, and the benchmark's engines.
+    /// Lists the folders of packages and workspaces outside this one: those of
+    /// [`example_packages`](Self::example_packages), the fuzz targets, and the benchmark.
     pub(crate) fn outside_packages(&self) -> Result<Vec<PathBuf>> {
         let mut folders = self.example_packages()?;
         folders.push(self.fuzz_package());
-        folders.push(self.peers());
+        folders.push(self.bench());
         Ok(folders)
     }
 
-    /// The folder of the engines that the benchmark runs.
-    pub(crate) fn peers(&self) -> PathBuf {
-        self.root.join("bench/peers")
+    /// Returns the folder of the benchmark.
+    pub(crate) fn bench(&self) -> PathBuf {
+        self.root.join("bench")
     }
 
     /// The folder of the fuzz targets.

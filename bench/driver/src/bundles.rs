@@ -1,47 +1,35 @@
 //! The signed bundles that Ampoule runs here.
 
+use std::ffi::OsStr;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use bench_engine::{Rotation, Signed, matrix_value};
 
-use super::folder;
-use super::jobs::matrix_value;
-use super::workload::GEMV_SIDE;
-use crate::guests;
-use crate::minilm_bundle::{self, Destination, MINILM};
-use crate::signed_bundle::{self, Recipe, Release};
-use crate::weights;
-use crate::workspace::{HostProfile, Workspace};
+use crate::reference::{GEMV_SIDE, bandwidth_bytes, four_bit_bytes};
+use crate::repository::Repository;
+use crate::signing::{self, Recipe};
 
-/// A bundle, and the trust directory that says who may have signed it.
-pub(crate) struct Signed {
-    pub(crate) path: PathBuf,
-    pub(crate) trust: PathBuf,
-}
-
-/// A bundle whose guest has more matrices than caches hold.
-pub(crate) struct Rotation {
-    pub(crate) bundle: Signed,
-    /// What its sandbox needs, in bytes.
-    pub(crate) memory: u64,
-}
-
-const PROFILE: HostProfile = HostProfile::Release;
-
-/// The guest that does nothing but products.
-const MULTIPLIER: Recipe = Recipe {
-    capabilities: &[],
-    publisher: "bench",
-    name: "multiplier",
-    package: guests::TEST_GUESTS,
-    tasks: &["text-embedding"],
-    description: "Matrix products",
-    source: "cargo xtask bench",
+/// The encoder with its weights in integers of eight bits.
+const MINILM_INT8: Recipe = Recipe {
+    name: "minilm-int8",
+    tasks: &["text-embedding", "text-tokenization"],
+    description: "all-MiniLM-L6-v2 in integers of eight bits",
     limits: &[],
+    capabilities: &["host-kernels"],
 };
 
-/// The same with many large matrices, of as much memory as 32 bits address.
+/// A guest that multiplies and does nothing else.
+const MULTIPLIER: Recipe = Recipe {
+    name: "multiplier",
+    tasks: &["text-embedding"],
+    description: "Matrix products",
+    limits: &[],
+    capabilities: &[],
+};
+
+/// The same guest with many large matrices, in as much memory as 32 bits address.
 const ROTATION: Recipe = Recipe {
     name: "rotation",
     description: "Matrices of four bits by turns",
@@ -50,123 +38,122 @@ const ROTATION: Recipe = Recipe {
     ..MULTIPLIER
 };
 
-/// What [`ROTATION`] asks for.
+/// Memory that [`ROTATION`] asks for.
 const ROTATION_MEMORY: u64 = 4095 << 20;
 
-/// What all matrices of [`ROTATION`] may take of that, in bytes.
+/// Bytes of it that all matrices may take.
 const MOST_MATRICES: usize = 3 << 30;
 
-/// Bytes that a product with one row reads of a matrix of four bits: half a byte for each weight, and two
-/// for every 32 of them, their scale.
-pub(crate) const fn four_bit_bytes(side: usize) -> usize {
-    side * side / 2 + side * side / 32 * 2
+/// Files of a bundle that signing it makes.
+const MADE_BY_SIGNING: [&str; 2] = ["ampoule.dsse.json", "manifest.json"];
+
+/// Makes a bundle of all-MiniLM-L6-v2. Its guest, its weights and the commands are there after.
+pub(crate) fn encoder(repository: &Repository) -> Result<Signed> {
+    let place = repository.output().join("minilm");
+    if place.exists() {
+        std::fs::remove_dir_all(&place)?;
+    }
+    let signed = Signed {
+        path: place.join("bundle"),
+        trust: place.join("trust"),
+    };
+    let bundle = ["bundle", "minilm", "--out"].map(OsStr::new);
+    repository.xtask(bundle.into_iter().chain([signed.path.as_os_str()]))?;
+    Ok(signed)
 }
 
-/// The bundle of the demo, made anew where its parts have changed.
-pub(crate) fn encoder(workspace: &Workspace) -> Result<Signed> {
-    guests::build_model(workspace, &guests::model(workspace, MINILM.package)?)?;
-    signed_bundle::build_programs(workspace, PROFILE)?;
-    minilm_bundle::demo_if_stale(workspace, PROFILE)?;
-    let demo = Destination::demo(workspace);
-    Ok(Signed {
-        path: demo.bundle,
-        trust: demo.trust,
+/// Makes the same bundle with weights in integers of eight bits.
+pub(crate) fn encoder_in_int8(repository: &Repository, encoder: &Signed) -> Result<Signed> {
+    let place = repository.output().join("minilm-int8");
+    signing::make(repository, &MINILM_INT8, &place, |folder| {
+        copy_unsigned(&encoder.path, folder)?;
+        std::fs::write(folder.join("ampoule.json"), "{\"weights\": \"int8\"}")?;
+        Ok(())
     })
 }
 
-/// The same in integers of eight bits, made anew each time. What [`encoder`] builds must be there.
-pub(crate) fn encoder_in_int8(workspace: &Workspace) -> Result<Signed> {
-    let component = guests::model(workspace, MINILM.package)?.component;
-    make(workspace, &MINILM, "minilm-int8", &component, |folder| {
-        for (name, _) in weights::files() {
-            signed_bundle::copy(&weights::folder(workspace).join(name), &folder.join(name))?;
-        }
-        Ok(std::fs::write(
-            folder.join("ampoule.json"),
-            "{\"weights\": \"int8\"}",
-        )?)
+/// Makes a bundle of the guest that multiplies.
+pub(crate) fn multiplier(repository: &Repository) -> Result<Signed> {
+    let component = multiplying_component(repository)?;
+    let place = repository.output().join("multiplier");
+    signing::make(repository, &MULTIPLIER, &place, |folder| {
+        copy(&component, &folder.join("component.wasm"))
     })
 }
 
-/// A bundle of the guest that multiplies, made anew each time.
-pub(crate) fn multiplier(workspace: &Workspace) -> Result<Signed> {
-    let component = build_multiplier(workspace)?;
-    make(workspace, &MULTIPLIER, "multiplier", &component, |_| Ok(()))
-}
-
-/// A bundle of that guest with matrices of four bits, of so many bytes together and more. Made anew each
-/// time.
-pub(crate) fn rotation(workspace: &Workspace, bytes: usize) -> Result<Rotation> {
-    let component = build_multiplier(workspace)?;
-    let copies = bytes.min(MOST_MATRICES).div_ceil(four_bit_bytes(GEMV_SIDE));
-    let bundle = make(workspace, &ROTATION, "rotation", &component, |folder| {
+/// Makes a bundle of that guest with more matrices of four bits than the caches hold.
+pub(crate) fn rotation(repository: &Repository) -> Result<Rotation> {
+    let component = multiplying_component(repository)?;
+    let bytes = bandwidth_bytes().min(MOST_MATRICES);
+    let copies = bytes.div_ceil(four_bit_bytes(GEMV_SIDE));
+    let place = repository.output().join("rotation");
+    let bundle = signing::make(repository, &ROTATION, &place, |folder| {
+        copy(&component, &folder.join("component.wasm"))?;
         let config = format!("{GEMV_SIDE} {GEMV_SIDE} {copies}");
         std::fs::write(folder.join("matrices.txt"), config)?;
         write_matrix(&folder.join("matrix.f32"))
     })?;
     Ok(Rotation {
+        side: GEMV_SIDE,
         bundle,
         memory: ROTATION_MEMORY,
     })
 }
 
-fn build_multiplier(workspace: &Workspace) -> Result<PathBuf> {
-    signed_bundle::build_programs(workspace, PROFILE)?;
-    guests::build_test_guest(workspace, "multiplies_matrices")
+fn multiplying_component(repository: &Repository) -> Result<PathBuf> {
+    repository.build_commands()?;
+    repository.build_test_guest("multiplies_matrices")
 }
 
 /// Writes the matrix that engines multiply with, in little-endian binary32.
 fn write_matrix(path: &Path) -> Result<()> {
     let mut file = BufWriter::new(std::fs::File::create(path)?);
     for index in 0..GEMV_SIDE * GEMV_SIDE {
-        // Its 24 bits fit.
-        file.write_all(&(matrix_value(index) as f32).to_le_bytes())?;
+        file.write_all(&matrix_value(index).to_le_bytes())?;
     }
     Ok(file.flush()?)
 }
 
-/// Makes the bundle of a recipe under `target/bench`, of a component and what `fill` puts beside it.
-fn make(
-    workspace: &Workspace,
-    recipe: &Recipe,
-    name: &str,
-    component: &Path,
-    fill: impl FnOnce(&Path) -> Result<()>,
-) -> Result<Signed> {
-    let place = folder(workspace).join(name);
-    if place.exists() {
-        std::fs::remove_dir_all(&place)?;
+/// Copies a bundle's files, without those that signing it made.
+fn copy_unsigned(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        if path.is_dir() {
+            copy_unsigned(&path, &to.join(name))?;
+        } else if !MADE_BY_SIGNING.iter().any(|made| name == *made) {
+            copy(&path, &to.join(name))?;
+        }
     }
-    let (path, trust) = (place.join("bundle"), place.join("trust"));
-    std::fs::create_dir_all(&path)?;
-    signed_bundle::copy(component, &path.join("component.wasm"))?;
-    fill(&path)?;
-    let release = Release {
-        number: 1,
-        created: None,
-    };
-    signed_bundle::write_manifest(workspace, recipe, &release, &path, PROFILE)?;
-    let public_key = place.join("publisher.pub.pem");
-    signed_bundle::sign_once(workspace, &path, &public_key, PROFILE)?;
-    signed_bundle::trust(workspace, recipe.publisher, &public_key, &trust, PROFILE)?;
-    Ok(Signed { path, trust })
+    Ok(())
+}
+
+/// Copies a file.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to)
+        .map(drop)
+        .with_context(|| format!("cannot copy {}", from.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use ampoule_kernels::{PackedMatrix, Precision};
-
     use super::*;
 
     #[test]
-    fn the_kernels_pack_four_bits_into_as_many_bytes_as_a_product_is_said_to_read() {
-        let bytes = |outputs: usize| {
-            let mut packer = PackedMatrix::packer(Precision::Int4, outputs, GEMV_SIDE);
-            packer.push(&vec![0.5; outputs * GEMV_SIDE]);
-            packer.finish().bytes()
-        };
-        // Without the room at the end of a matrix, which is not read.
-        let sixteenth = bytes(GEMV_SIDE / 8) - bytes(GEMV_SIDE / 16);
-        assert_eq!(16 * sixteenth, four_bit_bytes(GEMV_SIDE));
+    fn a_copied_bundle_has_its_files_in_folders_and_no_signature() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::create_dir_all(from.join("1_Pooling")).unwrap();
+        for name in [
+            "component.wasm",
+            "ampoule.dsse.json",
+            "manifest.json",
+            "1_Pooling/config.json",
+        ] {
+            std::fs::write(from.join(name), name).unwrap();
+        }
+        copy_unsigned(&from, &to).unwrap();
+        assert!(to.join("component.wasm").is_file() && to.join("1_Pooling/config.json").is_file());
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 2);
     }
 }

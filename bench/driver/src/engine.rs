@@ -2,14 +2,14 @@
 
 use clap::ValueEnum;
 
-/// What computes.
+/// An engine of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Engine {
-    /// All in the guest, with fuel and deadline.
+    /// Computes all in the guest, with fuel and deadline.
     Ampoule,
-    /// With matrix products by the host, where the guest has that capability.
+    /// Multiplies matrices on the host, where the guest has that capability.
     AmpouleHostKernels,
-    /// Without fuel and deadline.
+    /// Computes without fuel and deadline.
     AmpouleUnmetered,
     OnnxruntimeNative,
     OnnxruntimeWeb,
@@ -19,26 +19,26 @@ pub(crate) enum Engine {
     TractWasm,
     CandleNative,
     Pytorch,
-    /// The crate `gemm` with AVX2: the yardstick of products.
+    /// Multiplies with the crate `gemm` and AVX2: the yardstick of products.
     GemmNative,
-    /// Reading memory: the yardstick of products with one vector.
+    /// Reads memory: the yardstick of products with one vector.
     MemoryNative,
 }
 
 impl Engine {
-    /// All of them, in the report's order.
+    /// Lists all engines, in the report's order.
     pub(crate) fn all() -> &'static [Self] {
         Self::value_variants()
     }
 
-    /// Its name, in the report and on the command line.
+    /// Returns its name, in the report and on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value()
             .map(|value| value.get_name().to_owned())
             .unwrap_or_default()
     }
 
-    /// Whether it is Ampoule.
+    /// Tells whether it is Ampoule.
     pub(crate) fn is_ampoule(self) -> bool {
         matches!(
             self,

@@ -1,19 +1,18 @@
-//! What is fetched for the peers: Python and Node packages, of the versions that `bench/peers` names.
-//! All of it goes under `target/bench`.
+//! Fetches the peers' Python and Node packages, of the versions that `bench/peers` names, into
+//! `target/bench`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::folder;
 use crate::process;
-use crate::workspace::Workspace;
+use crate::repository::Repository;
 
 /// A set of Python packages: a file of requirements in `bench/peers/python`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Packages {
-    /// To make the ONNX graph, and what engines' vectors are compared with.
+    /// Makes the ONNX graph, and the vectors that engines' are compared with.
     Graph,
     Onnxruntime,
     Torch,
@@ -29,14 +28,9 @@ impl Packages {
     }
 }
 
-/// The folder of the engines that are no Rust programs, `python` or `node`.
-pub(crate) fn scripts(workspace: &Workspace, language: &str) -> PathBuf {
-    workspace.root().join("bench/peers").join(language)
-}
-
-/// A Python that has the packages, in an environment of its own.
-pub(crate) fn python(workspace: &Workspace, packages: Packages) -> Result<PathBuf> {
-    let environment = folder(workspace).join("python");
+/// Returns a Python that has the packages, in an environment of its own.
+pub(crate) fn python(repository: &Repository, packages: Packages) -> Result<PathBuf> {
+    let environment = repository.output().join("python");
     let python = environment.join("bin/python");
     if !python.is_file() {
         process::output(
@@ -45,7 +39,7 @@ pub(crate) fn python(workspace: &Workspace, packages: Packages) -> Result<PathBu
                 .arg(&environment),
         )?;
     }
-    let scripts = scripts(workspace, "python");
+    let scripts = repository.peers().join("python");
     let requirements = scripts.join(packages.file());
     let constraints = scripts.join("constraints.txt");
     let stamp = environment.join(packages.file());
@@ -69,11 +63,11 @@ pub(crate) fn python(workspace: &Workspace, packages: Packages) -> Result<PathBu
     Ok(python)
 }
 
-/// The folder in which npm has installed the packages of `bench/peers/node`.
-pub(crate) fn node_modules(workspace: &Workspace) -> Result<PathBuf> {
-    let installed = folder(workspace).join("node");
+/// Returns the folder in which npm has installed the packages of `bench/peers/node`.
+pub(crate) fn node_modules(repository: &Repository) -> Result<PathBuf> {
+    let installed = repository.output().join("node");
     std::fs::create_dir_all(&installed)?;
-    let scripts = scripts(workspace, "node");
+    let scripts = repository.peers().join("node");
     let (package, lock) = (
         scripts.join("package.json"),
         scripts.join("package-lock.json"),
@@ -92,7 +86,7 @@ pub(crate) fn node_modules(workspace: &Workspace) -> Result<PathBuf> {
     Ok(installed)
 }
 
-/// Does something unless it was done for the same files. `stamp` remembers what they contained.
+/// Does `work` unless it was done for the same contents of `files`, which `stamp` remembers.
 fn once(files: &[&Path], stamp: &Path, work: impl FnOnce() -> Result<String>) -> Result<()> {
     let read = |file: &&Path| std::fs::read(file).with_context(|| file.display().to_string());
     let contents: Vec<u8> = files.iter().map(read).collect::<Result<Vec<_>>>()?.concat();

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::bundles;
-use super::engine::Engine;
-use super::jobs;
-use super::statistics::median;
-use super::workload::{GEMV_SIDE, Workload};
+use crate::engine::Engine;
+use crate::reference::{GEMV_SIDE, bandwidth_bytes, four_bit_bytes};
+use crate::statistics::median;
+use crate::workload::Workload;
 
-/// What an engine took for a workload, or why there is no such figure.
+/// The time of an engine for a workload, or the reason that there is none.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
     pub(crate) workload: String,
@@ -19,37 +18,37 @@ pub(crate) struct Row {
     pub(crate) median_ms: Option<f64>,
     pub(crate) min_ms: Option<f64>,
     pub(crate) runs: usize,
-    /// Of medians; less than one where Ampoule is faster.
+    /// Ratio of medians; less than one where Ampoule is faster.
     pub(crate) ratio_ampoule_over_engine: Option<f64>,
     pub(crate) ratio_host_kernels_over_engine: Option<f64>,
-    /// Of a product.
+    /// Speed of a product.
     pub(crate) gflops: Option<f64>,
-    /// How fast that is beside the native product with AVX2 on one thread.
+    /// Speed beside that of the native product with AVX2 on one thread.
     pub(crate) share_of_native_avx2: Option<f64>,
-    /// Of a read of memory, or of a matrix that no cache holds.
+    /// Speed at which memory is read, or a matrix that no cache holds.
     pub(crate) gb_per_s: Option<f64>,
-    /// With the reference, of what the engine computes.
+    /// Cosine of the engine's result with the reference.
     pub(crate) cosine: Option<f64>,
     /// Name and version, as the engine says.
     pub(crate) about: Option<String>,
-    /// Why there is no figure.
+    /// Reason that there is no figure.
     pub(crate) missing: Option<String>,
 }
 
-/// What was found of one engine at one workload.
+/// The outcome of one engine at one workload.
 pub(crate) enum Found {
     Times(Times),
     Missing(String),
 }
 
-/// Milliseconds, and what was computed.
+/// The times of an engine, in milliseconds, and its result's nearness to the reference.
 pub(crate) struct Times {
     pub(crate) ms: Vec<f64>,
     pub(crate) cosine: Option<f64>,
     pub(crate) about: String,
 }
 
-/// The rows of a workload.
+/// Makes the rows of a workload.
 pub(crate) fn rows(workload: &Workload, found: &BTreeMap<(usize, Engine), Found>) -> Vec<Row> {
     let median_of = |engine, threads| match found.get(&(threads, engine)) {
         Some(Found::Times(times)) => median(times.ms.clone()),
@@ -85,11 +84,11 @@ pub(crate) fn rows(workload: &Workload, found: &BTreeMap<(usize, Engine), Found>
     found.iter().map(row).collect()
 }
 
-/// Where what a workload reads of memory is what it waits for.
+/// Returns the bytes that a workload reads, where it waits for the memory and nothing else.
 fn bytes_read(workload: &Workload) -> Option<usize> {
     match workload {
-        Workload::ReadBandwidth => Some(jobs::bandwidth_bytes()),
-        Workload::GemvQ4 => Some(bundles::four_bit_bytes(GEMV_SIDE)),
+        Workload::ReadBandwidth => Some(bandwidth_bytes()),
+        Workload::GemvQ4 => Some(four_bit_bytes(GEMV_SIDE)),
         _ => None,
     }
 }

@@ -4,22 +4,23 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use super::processor::Processor;
 use crate::process;
+use crate::processor::Processor;
 
-/// What a reader of the figures should know of the machine.
+/// Facts of the machine that a reader of the figures needs.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: Processor,
     pub(crate) cores: usize,
-    /// Of the last level, in bytes.
+    /// Size of the last level, in bytes.
     pub(crate) cache_bytes: usize,
     pub(crate) system: String,
     pub(crate) rust: String,
     pub(crate) pinning: String,
 }
 
-/// A cache as large as any: where the system says nothing, memory that is read should still be in none.
+/// Size that is taken where the system names none: as large as any cache, so that the memory that is read is
+/// in none.
 const LARGE_CACHE: usize = 64 << 20;
 
 /// Asks the system.
@@ -41,13 +42,13 @@ pub(crate) fn facts() -> Machine {
     }
 }
 
-/// How many cores there are.
+/// Counts the cores.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A command that runs a program on the last core alone; `None` where the machine has no `taskset`. The
-/// first core is the one that systems interrupt most.
+/// Makes a command that runs a program on the last core alone; `None` where the machine has no `taskset`.
+/// Systems interrupt the first core most.
 pub(crate) fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Option<Command> {
     process::is_there("taskset").then(|| {
         let mut command = Command::new("taskset");
@@ -58,7 +59,7 @@ pub(crate) fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Option<Command> {
     })
 }
 
-/// Bytes of the last level of cache.
+/// Returns the bytes of the last level of cache.
 pub(crate) fn last_level_cache() -> usize {
     let size = |index: usize| {
         let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
@@ -67,7 +68,7 @@ pub(crate) fn last_level_cache() -> usize {
     (0..8).filter_map(size).max().unwrap_or(LARGE_CACHE)
 }
 
-/// `32768K` → 33554432.
+/// Reads a size, such as `32768K`.
 fn bytes(size: &str) -> Option<usize> {
     let (number, unit) = match size.strip_suffix('K') {
         Some(number) => (number, 1 << 10),

@@ -1,7 +1,17 @@
-//! `cargo xtask bench`: Ampoule and its peers side by side, in one run, by turns.
+//! Runs Ampoule and its peers side by side, in one run, by turns; or measures what sandboxes cost.
 //!
 //! Each engine is a program of its own that speaks the protocol of `bench/peers/engine`. All that can run a
-//! workload get ready for it, are checked for computing the same, and are then asked by turns.
+//! workload prepare it, are checked to compute the same result, and are then asked by turns.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
 
 mod bundles;
 mod engine;
@@ -12,37 +22,65 @@ mod jobs;
 mod machine;
 mod measure;
 mod plot;
+mod process;
 mod processor;
 mod programs;
+mod random_encoder;
+mod reference;
 mod report;
+mod repository;
+mod sandbox;
+mod signing;
 mod statistics;
 mod table;
 mod targets;
+mod texts;
 mod together;
 mod worker;
 mod workload;
 
-use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
-
-use crate::workspace::Workspace;
+use clap::{Args, Parser, Subcommand};
 
 use engine::Engine;
 use report::Report;
+use repository::Repository;
 use workload::Workload;
 
-/// What to measure.
+/// Measures Ampoule and its peers side by side: writes report.json, a table and a plot into target/bench
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+#[command(args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(flatten)]
+    peers: PeersArguments,
+    #[command(subcommand)]
+    subject: Option<Subject>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subject {
+    /// Measure what sandboxes of models of 10, 100 and 400 MB cost beside bare instances, what loading them
+    /// costs, and what metering costs them and all-MiniLM-L6-v2
+    Sandbox {
+        /// Measure each model so often; medians are printed
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        repeat: u32,
+    },
+}
+
+/// The selection of workloads and engines.
 #[derive(Debug, Args)]
-pub(crate) struct PeersArguments {
+struct PeersArguments {
     /// Only the workloads whose names begin like this; can be given again
     #[arg(long, value_name = "NAME")]
     workload: Vec<String>,
     /// Only this engine, `ampoule` beside it; can be given again
     #[arg(long, value_name = "NAME")]
     engine: Vec<Engine>,
-    /// How often each engine has its turn at each workload
+    /// Turns of each engine at each workload
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
@@ -53,8 +91,7 @@ impl PeersArguments {
         self.workload.is_empty() || self.workload.iter().any(|asked| name.starts_with(asked))
     }
 
-    /// The others are measured beside Ampoule or beside the native product: without those there are no
-    /// ratios.
+    /// Ampoule and the native product always take part: ratios are of the others to these.
     fn wants_engine(&self, engine: Engine) -> bool {
         self.engine.is_empty()
             || self.engine.contains(&engine)
@@ -62,15 +99,25 @@ impl PeersArguments {
     }
 }
 
-/// Where everything goes that is fetched, built or found.
-pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.output().join("bench")
+fn main() -> ExitCode {
+    let Arguments { peers, subject } = Arguments::parse();
+    let result = Repository::find().and_then(|repository| match subject {
+        None => bench(&repository, &peers),
+        Some(Subject::Sandbox { repeat }) => sandbox::bench(&repository, repeat),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Measures, prints a table, and writes `report.json`, `report.md` and `report.svg` into `target/bench`.
-/// What is missed is marked and no failure: a machine may be slow or busy. An engine that fails, or
-/// computes something else, is one.
-pub(crate) fn bench(workspace: &Workspace, arguments: &PeersArguments) -> Result<()> {
+/// A missed target is marked and no failure: a machine may be slow or busy. An engine that fails, or
+/// computes another result, is a failure.
+fn bench(repository: &Repository, arguments: &PeersArguments) -> Result<()> {
     let workloads: Vec<Workload> = workload::all()
         .into_iter()
         .filter(|workload| arguments.wants(workload))
@@ -84,8 +131,8 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &PeersArguments) -> Result
             .collect::<Vec<_>>()
             .join(", ")
     );
-    let inputs = inputs::prepare(workspace, &workloads)?;
-    let programs = programs::Programs::prepare(workspace, |engine| {
+    let inputs = inputs::prepare(repository, &workloads)?;
+    let programs = programs::Programs::prepare(repository, |engine| {
         arguments.wants_engine(engine)
             && workloads
                 .iter()
@@ -97,12 +144,9 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &PeersArguments) -> Result
         measurement.measure(workload, |engine| arguments.wants_engine(engine));
     }
     let report = Report::new(measurement.finish(), machine::facts(), arguments.rounds);
-    write(workspace, &report)?;
+    write(repository, &report)?;
     println!("{}", table::markdown(&report));
-    println!(
-        "{}",
-        workspace.relative(&folder(workspace).join("report.json"))
-    );
+    println!("{}", repository.output().join("report.json").display());
     ensure!(
         report.errors.is_empty(),
         "some engines failed:\n{}",
@@ -111,9 +155,8 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &PeersArguments) -> Result
     Ok(())
 }
 
-fn write(workspace: &Workspace, report: &Report) -> Result<()> {
-    let folder = folder(workspace);
-    std::fs::create_dir_all(&folder)?;
+fn write(repository: &Repository, report: &Report) -> Result<()> {
+    let folder = repository.output();
     for (name, text) in [
         ("report.json", serde_json::to_string_pretty(report)? + "\n"),
         ("report.md", table::markdown(report)),

@@ -4,30 +4,31 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::anyhow;
+use bench_engine::NoFigure;
 
-use super::engine::Engine;
-use super::figures::{self, Found, Row, Times};
-use super::inputs::Inputs;
-use super::jobs;
-use super::programs::Programs;
-use super::statistics::cosine;
-use super::together::{self, Together};
-use super::worker::{NoFigure, Worker};
-use super::workload::Workload;
+use crate::engine::Engine;
+use crate::figures::{self, Found, Row, Times};
+use crate::inputs::Inputs;
+use crate::jobs;
+use crate::programs::Programs;
+use crate::statistics::cosine;
+use crate::together::{self, Together};
+use crate::worker::Worker;
+use crate::workload::Workload;
 
-/// About how long a turn is, in seconds, unless [`FEWEST_RUNS`] take longer.
+/// Rough length of a turn, in seconds, unless [`FEWEST_RUNS`] take longer.
 const TURN_SECONDS: f64 = 0.15;
 
-/// Runs of a turn that count.
+/// Least number of runs of a turn that count.
 const FEWEST_RUNS: usize = 2;
 
-/// As many as that of the quickest.
+/// Greatest number of them, for the quickest engines.
 const MOST_RUNS: usize = 50;
 
-/// Runs of a turn that do not count: in the first one, caches hold what another engine has left.
+/// Runs of a turn that do not count: in the first one, caches hold the data of another engine.
 const WARM_UP: usize = 1;
 
-/// What is measured so far.
+/// A measurement under way.
 pub(crate) struct Measurement<'a> {
     programs: &'a Programs,
     inputs: &'a Inputs,
@@ -38,13 +39,13 @@ pub(crate) struct Measurement<'a> {
     measured: Measured,
 }
 
-/// What was measured.
+/// The result of a measurement.
 #[derive(Default)]
 pub(crate) struct Measured {
     pub(crate) rows: Vec<Row>,
     pub(crate) together: Option<Together>,
     pub(crate) private_bytes: Option<u64>,
-    /// What failed, by engine and workload.
+    /// Failures, by engine and workload.
     pub(crate) errors: Vec<String>,
 }
 
@@ -101,7 +102,7 @@ impl<'a> Measurement<'a> {
         self.measured.rows.extend(figures::rows(workload, &found));
     }
 
-    /// What was measured. The engines end.
+    /// Ends the engines, and returns the result.
     pub(crate) fn finish(self) -> Measured {
         self.measured
     }
@@ -112,7 +113,7 @@ impl<'a> Measurement<'a> {
         self.measured.errors.push(error);
     }
 
-    /// Lets an engine get ready and compares what it computes.
+    /// Prepares an engine, and compares its result with the reference.
     fn prepare(
         &mut self,
         workload: &Workload,
@@ -146,7 +147,7 @@ impl<'a> Measurement<'a> {
         })
     }
 
-    /// The running engine. One that has failed is started again for the next workload.
+    /// Returns the running engine. A failed one is started again for the next workload.
     fn worker(&mut self, engine: Engine, threads: usize) -> Result<&mut Worker, NoFigure> {
         let key = (threads, engine);
         if !self.workers.contains_key(&key) {
@@ -185,7 +186,7 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// What takes more than one request to be told: sandboxes at once, and the memory of one.
+    /// Measures sandboxes at once and the memory of one, which take more than one request.
     fn measure_sandboxes(&mut self, workload: &Workload) {
         let measured = together::measure(self.programs, self.inputs, workload, self.rounds);
         match measured {
@@ -210,9 +211,10 @@ fn runs_of_a_turn(seconds: f64) -> usize {
     runs.clamp(FEWEST_RUNS, MOST_RUNS)
 }
 
-/// The cosine of what an engine computes with what it should.
-fn checked(output: &[f64], reference: &[f64], workload: &Workload) -> anyhow::Result<f64> {
-    let found = cosine(output, reference).ok_or_else(|| {
+/// Returns the cosine of an engine's output with the reference, if it is near enough.
+fn checked(output: &[f32], reference: &[f64], workload: &Workload) -> anyhow::Result<f64> {
+    let output: Vec<f64> = output.iter().copied().map(f64::from).collect();
+    let found = cosine(&output, reference).ok_or_else(|| {
         anyhow!(
             "expected {} numbers, found {}",
             reference.len(),
@@ -238,7 +240,7 @@ mod tests {
         let other = checked(&[1.0, 1.0, 0.0], &reference, &Workload::MAIN).unwrap_err();
         assert!(other.to_string().contains("found 0.7071"), "{other}");
         assert!(checked(&[1.0, 0.0], &reference, &Workload::MAIN).is_err());
-        assert!(checked(&[f64::NAN; 3], &reference, &Workload::MAIN).is_err());
+        assert!(checked(&[f32::NAN; 3], &reference, &Workload::MAIN).is_err());
     }
 
     #[test]

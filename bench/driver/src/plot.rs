@@ -3,20 +3,20 @@
 
 use std::fmt::Write as _;
 
-use super::figures::Row;
-use super::report::Report;
+use crate::figures::Row;
+use crate::report::Report;
 
 const ROW: f64 = 18.0;
 const HEAD: f64 = 30.0;
-/// Where a ratio of one is.
+/// Place of a ratio of one.
 const MIDDLE: f64 = 520.0;
-/// Of a factor of two.
+/// Width of a factor of two.
 const OCTAVE: f64 = 70.0;
-/// Bars of larger ratios are cut there.
+/// Length at which bars of larger ratios are cut.
 const OCTAVES: f64 = 3.5;
 const WIDTH: f64 = 860.0;
 
-/// An SVG document.
+/// Makes an SVG document.
 pub(crate) fn svg(report: &Report) -> String {
     let bars: Vec<(&Row, f64)> = report
         .rows
@@ -100,8 +100,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::tests::report;
     use super::*;
+    use crate::table::tests::report;
 
     #[test]
     fn each_engine_with_a_figure_has_a_bar_on_its_side_of_ampoule() {

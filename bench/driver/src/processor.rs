@@ -1,8 +1,8 @@
-//! The processor that is measured on: which one it is, and what share of a native product a guest's can reach.
+//! The processor that is measured on, and the share of a native product's speed that a guest's can reach.
 
 use serde::Serialize;
 
-/// A processor, as Linux tells of it on x86-64.
+/// A processor, as Linux describes it on x86-64.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Processor {
     pub(crate) name: String,

@@ -1,4 +1,4 @@
-//! The engines' programs: built, fetched, or missing for a reason.
+//! Builds or fetches the engines' programs, and keeps the reason for each that is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -8,19 +8,18 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::engine::Engine;
-use super::fetch::{self, Packages};
-use super::{folder, machine};
-use crate::process;
-use crate::workspace::{GUEST_TARGET, Workspace};
+use crate::engine::Engine;
+use crate::fetch::{self, Packages};
+use crate::repository::{GUEST_TARGET, Repository};
+use crate::{machine, process};
 
-/// The engine that is Ampoule.
+/// The program of Ampoule.
 const AMPOULE: &str = "bench-ampoule";
 
-/// What runs a peer that is a component.
+/// The program that runs a peer which is a component.
 const WASM_HOST: &str = "bench-wasm";
 
-/// How each engine is started.
+/// The command of each engine, or the reason that there is none.
 pub(crate) struct Programs(BTreeMap<Engine, Result<Program, String>>);
 
 /// A program and its arguments.
@@ -32,7 +31,7 @@ struct Program {
 impl Programs {
     /// Makes the programs of the engines that are wanted.
     pub(crate) fn prepare(
-        workspace: &Workspace,
+        repository: &Repository,
         is_wanted: impl Fn(Engine) -> bool,
     ) -> Result<Self> {
         let wanted: Vec<Engine> = Engine::all()
@@ -40,10 +39,10 @@ impl Programs {
             .copied()
             .filter(|engine| is_wanted(*engine))
             .collect();
-        build(workspace, &wanted)?;
+        build(repository, &wanted)?;
         let mut programs = BTreeMap::new();
         for engine in &wanted {
-            let made = make(workspace, *engine);
+            let made = make(repository, *engine);
             // Without Ampoule there is nothing to compare peers with.
             let made = if engine.is_ampoule() { Ok(made?) } else { made };
             let made = made.map_err(|error| format!("{error:#}"));
@@ -55,8 +54,8 @@ impl Programs {
         Ok(Self(programs))
     }
 
-    /// A command that starts an engine which is to compute with so many threads; why there is none, where
-    /// its program could not be made.
+    /// Makes a command that starts an engine with so many threads, or gives the reason that its program could
+    /// not be made.
     pub(crate) fn command(&self, engine: Engine, threads: usize) -> Result<Command, String> {
         let program = match self.0.get(&engine) {
             None => return Err("not asked for".to_owned()),
@@ -70,7 +69,7 @@ impl Programs {
         };
         let mut command = pinned.unwrap_or_else(|| Command::new(&program.path));
         command.args(&program.arguments);
-        // What libraries take the number of their threads from where they are not told otherwise.
+        // Libraries take the number of their threads from these unless they are told otherwise.
         for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
             command.env(variable, threads.to_string());
         }
@@ -78,7 +77,7 @@ impl Programs {
     }
 }
 
-/// The program of `bench/peers` that an engine is, or that runs it.
+/// Names the program of `bench/peers` that is an engine, or that runs it.
 fn package(engine: Engine) -> Option<&'static str> {
     Some(match engine {
         Engine::Ampoule | Engine::AmpouleHostKernels | Engine::AmpouleUnmetered => AMPOULE,
@@ -91,14 +90,14 @@ fn package(engine: Engine) -> Option<&'static str> {
     })
 }
 
-/// Builds those programs as their users build them. In one go: one after another, each would have what they
-/// share compiled anew, with the features that it alone wants. One that does not build is not there after.
-fn build(workspace: &Workspace, engines: &[Engine]) -> Result<()> {
-    // The workspace's target folder: what Ampoule depends on is there already.
-    let target = workspace.host_target();
+/// Builds the engines' programs as their users build them, all at once: one by one, each would have shared
+/// dependencies compiled anew with its own features. A program that does not build is absent afterwards.
+fn build(repository: &Repository, engines: &[Engine]) -> Result<()> {
+    // The repository's target folder: Ampoule's dependencies are there already.
+    let target = repository.host_target();
     let mut build = process::cargo();
     build
-        .current_dir(workspace.peers())
+        .current_dir(repository.peers())
         .args(["build", "--locked", "--quiet", "--release", "--keep-going"])
         .arg("--target-dir")
         .arg(target);
@@ -108,7 +107,7 @@ fn build(workspace: &Workspace, engines: &[Engine]) -> Result<()> {
     }
     for package in packages {
         build.args(["--package", package]);
-        match std::fs::remove_file(program(workspace, package)) {
+        match std::fs::remove_file(repository.release_program(package)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
@@ -119,49 +118,44 @@ fn build(workspace: &Workspace, engines: &[Engine]) -> Result<()> {
     Ok(())
 }
 
-/// Where a program of `bench/peers` is built.
-fn program(workspace: &Workspace, package: &str) -> PathBuf {
-    workspace.host_target().join("release").join(package)
-}
-
-fn built(workspace: &Workspace, package: &str) -> Result<PathBuf> {
-    let path = program(workspace, package);
+fn built(repository: &Repository, package: &str) -> Result<PathBuf> {
+    let path = repository.release_program(package);
     ensure!(path.exists(), "{package} does not build");
     Ok(path)
 }
 
-fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
+fn make(repository: &Repository, engine: Engine) -> Result<Program> {
     let native = |arguments: Vec<OsString>| {
         let package = package(engine).context("a program of its own")?;
         Ok(Program {
-            path: built(workspace, package)?,
+            path: built(repository, package)?,
             arguments,
         })
     };
     let wasm = |package: &str| {
-        let component = build_component(workspace, package)?;
-        let models = folder(workspace).join("models");
-        let cache = folder(workspace).join("wasm-code");
+        let component = build_component(repository, package)?;
+        let models = repository.output().join("models");
+        let cache = repository.output().join("wasm-code");
         native(vec![component.into(), models.into(), cache.into()])
     };
     let python = |packages: Packages, script: &str, arguments: Vec<OsString>| {
-        let script = fetch::scripts(workspace, "python").join(script);
+        let script = repository.peers().join("python").join(script);
         Ok(Program {
-            path: fetch::python(workspace, packages)?,
+            path: fetch::python(repository, packages)?,
             arguments: [vec![script.into()], arguments].concat(),
         })
     };
     match engine {
         Engine::Ampoule | Engine::AmpouleHostKernels | Engine::AmpouleUnmetered => {
-            let cache = folder(workspace).join("cache");
+            let cache = repository.output().join("cache");
             native(vec![engine.name().into(), cache.into()])
         }
         Engine::OnnxruntimeNative => {
             python(Packages::Onnxruntime, "onnxruntime_engine.py", Vec::new())
         }
         Engine::Pytorch => {
-            fetch::python(workspace, Packages::Graph)?;
-            let training = workspace.root().join("guest/models/tiny-vlm/train");
+            fetch::python(repository, Packages::Graph)?;
+            let training = repository.root().join("guest/models/tiny-vlm/train");
             python(Packages::Torch, "torch_engine.py", vec![training.into()])
         }
         Engine::OnnxruntimeWeb => {
@@ -169,8 +163,8 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
                 process::is_there("node"),
                 "there is no Node.js on this machine"
             );
-            let modules = fetch::node_modules(workspace)?;
-            let script = fetch::scripts(workspace, "node").join("engine.mjs");
+            let modules = fetch::node_modules(repository)?;
+            let script = repository.peers().join("node").join("engine.mjs");
             Ok(Program {
                 path: "node".into(),
                 arguments: vec![script.into(), modules.into()],
@@ -187,11 +181,11 @@ fn make(workspace: &Workspace, engine: Engine) -> Result<Program> {
 }
 
 /// Builds a program of `bench/peers` as a component, with all vector instructions that it knows to use.
-fn build_component(workspace: &Workspace, package: &str) -> Result<PathBuf> {
-    let target = folder(workspace).join("wasm");
+fn build_component(repository: &Repository, package: &str) -> Result<PathBuf> {
+    let target = repository.output().join("wasm");
     process::run(
         process::cargo()
-            .current_dir(workspace.peers())
+            .current_dir(repository.peers())
             .args([
                 "build",
                 "--locked",

@@ -1,5 +1,4 @@
-//! Encoders of any size with random weights: for measurements that depend on how much there is to load
-//! and not on what it says.
+//! Encoders of any size with random weights, for measurements that depend on the amount of weights alone.
 
 use std::path::Path;
 
@@ -13,16 +12,16 @@ use serde_json::{Value, json};
 pub(crate) struct Dimensions {
     pub(crate) hidden: usize,
     pub(crate) layers: usize,
-    /// Tokens that have an embedding. The tokenizer knows only a few of them.
+    /// Tokens that have an embedding; the tokenizer knows only a few of them.
     pub(crate) vocabulary: usize,
 }
 
-/// As every encoder of the family has it.
+/// Size of an attention head, equal in every encoder of the family.
 const HEAD: usize = 32;
 const INTERMEDIATE_FACTOR: usize = 4;
 const POSITIONS: usize = 256;
 
-/// Small enough that what comes out of any number of layers is a number.
+/// Small enough that the output of any number of layers is finite.
 const SCALE: f32 = 0.05;
 
 const TOKENS: [&str; 6] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ".", ","];
@@ -53,7 +52,7 @@ fn config(dimensions: Dimensions) -> Value {
     })
 }
 
-/// Every word becomes the one token for what is unknown.
+/// Makes every word the one unknown token.
 fn tokenizer() -> Value {
     let special = |id: usize| {
         json!({

@@ -2,26 +2,26 @@
 
 use serde::Serialize;
 
-use super::figures::Row;
-use super::machine::Machine;
-use super::measure::Measured;
-use super::targets::{self, Target};
-use super::together::Together;
+use crate::figures::Row;
+use crate::machine::Machine;
+use crate::measure::Measured;
+use crate::targets::{self, Target};
+use crate::together::Together;
 
-/// All that was found.
+/// The report.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    /// How often each engine had its turn at each workload.
+    /// Turns of each engine at each workload.
     pub(crate) rounds: u32,
     pub(crate) rows: Vec<Row>,
-    /// Two at once beside one.
+    /// Gain of two sandboxes at once over one.
     pub(crate) together: Option<Together>,
     /// Memory of its own of a sandbox of the main workload, beyond the snapshot.
     pub(crate) private_bytes: Option<u64>,
-    /// What it must show.
+    /// Bounds on the figures.
     pub(crate) targets: Vec<Target>,
-    /// Engines that failed, or computed something else: they have no rows.
+    /// Engines that failed, or computed another result: they have no rows.
     pub(crate) errors: Vec<String>,
 }
 

@@ -1,46 +1,44 @@
-//! What sandboxes cost on this machine: models of three sizes, measured by `ampoule bench`.
-
-use std::path::{Path, PathBuf};
+//! The cost of sandboxes on this machine: models of three sizes, measured by `ampoule bench`.
 
 use anyhow::{Context as _, Result};
+use bench_engine::Signed;
 use serde_json::Value;
 
-use crate::minilm_bundle::{self, Destination};
+use crate::bundles;
+use crate::process;
 use crate::random_encoder::{self, Dimensions};
-use crate::signed_bundle::{self, Recipe, Release};
-use crate::workspace::{HostProfile, Workspace};
-use crate::{guests, process, setup, weights};
+use crate::repository::Repository;
+use crate::signing::{self, Recipe};
+use crate::statistics;
 
-/// A model to be measured, and what is asked of it.
+/// A model to be measured, and bounds on its figures.
 struct Subject {
     recipe: Recipe,
     dimensions: Dimensions,
     asked: &'static [Asked],
 }
 
-/// A figure of `ampoule bench --json` that is not to be above a bound.
+/// A bound on a figure of `ampoule bench --json`.
 struct Asked {
     what: &'static str,
     bound: f64,
     figure: fn(&Figures) -> Option<f64>,
 }
 
-/// The medians over what was measured.
+/// The documents of all measurements of a model.
 struct Figures(Vec<Value>);
 
 impl Figures {
-    /// The median of what stands at a JSON pointer.
+    /// Returns the median of the figures at a JSON pointer.
     fn median(&self, pointer: &str) -> Option<f64> {
         let figures = self
             .0
             .iter()
             .map(|document| document.pointer(pointer)?.as_f64());
-        let mut figures: Vec<f64> = figures.collect::<Option<_>>()?;
-        figures.sort_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied()
+        statistics::median(figures.collect::<Option<_>>()?)
     }
 
-    /// How large the snapshot is beside the weights and 8 MiB.
+    /// Returns the snapshot's size beside that of the weights and 8 MiB.
     fn snapshot_ratio(&self) -> Option<f64> {
         let weights = self.median("/packed_weight_bytes")? + f64::from(8 << 20);
         Some(self.median("/snapshot_bytes")? / weights)
@@ -53,12 +51,9 @@ impl Figures {
 
 const fn encoder(name: &'static str) -> Recipe {
     Recipe {
-        publisher: "bench",
         name,
-        package: "ampoule-minilm",
         tasks: &["text-embedding", "text-tokenization"],
         description: "An encoder with random weights",
-        source: "cargo xtask bench sandbox",
         limits: &["--timeout", "60s", "--fuel", "1000000000000"],
         capabilities: &[],
     }
@@ -154,61 +149,43 @@ const SHOWN: [(&str, &str); 14] = [
     ("metered / unmetered", "/metering_ratio"),
 ];
 
-/// Makes the models, measures each as often as asked, and prints medians and what is asked of them. What
-/// is missed is marked and no failure: a machine may be slow or busy.
-pub(crate) fn bench(workspace: &Workspace, repeat: u32) -> Result<()> {
-    let profile = HostProfile::Release;
-    setup::setup(workspace)?;
-    guests::build_model(workspace, &guests::model(workspace, "ampoule-minilm")?)?;
-    weights::fetch(workspace)?;
-    signed_bundle::build_programs(workspace, profile)?;
-    minilm_bundle::demo_if_stale(workspace, profile)?;
-
-    let folder = tempfile::tempdir_in(workspace.output()).context("cannot make a folder")?;
-    let trust = folder.path().join("trust");
-    for subject in &SUBJECTS {
-        let bundle = make(workspace, subject, folder.path(), &trust)?;
-        let figures = measure(workspace, &bundle, &trust, repeat)?;
-        print(subject.recipe.name, &figures, subject.asked);
+/// Makes the models, measures each `repeat` times, and prints medians and bounds. A missed bound is marked and
+/// no failure: a machine may be slow or busy.
+pub(crate) fn bench(repository: &Repository, repeat: u32) -> Result<()> {
+    repository.xtask(["setup"])?;
+    let minilm = bundles::encoder(repository)?;
+    let component = minilm.path.join("component.wasm");
+    let folder = tempfile::tempdir_in(repository.output()).context("cannot make a folder")?;
+    for Subject {
+        recipe,
+        dimensions,
+        asked,
+    } in &SUBJECTS
+    {
+        let place = folder.path().join(recipe.name);
+        let bundle = signing::make(repository, recipe, &place, |folder| {
+            bundles::copy(&component, &folder.join("component.wasm"))?;
+            random_encoder::write(*dimensions, folder)
+        })?;
+        print(recipe.name, &measure(repository, &bundle, repeat)?, asked);
         // Hundreds of megabytes that nobody needs any more.
-        std::fs::remove_dir_all(&bundle)?;
+        std::fs::remove_dir_all(&place)?;
     }
-    let demo = Destination::demo(workspace);
-    let figures = measure(workspace, &demo.bundle, &demo.trust, repeat)?;
+    let figures = measure(repository, &minilm, repeat)?;
     print("all-MiniLM-L6-v2", &figures, &[BARE, SNAPSHOT]);
     Ok(())
 }
 
-/// A signed bundle of an encoder, whose publisher is trusted from now on.
-fn make(workspace: &Workspace, subject: &Subject, folder: &Path, trust: &Path) -> Result<PathBuf> {
-    let (recipe, profile) = (&subject.recipe, HostProfile::Release);
-    let bundle = folder.join(recipe.name);
-    std::fs::create_dir(&bundle)?;
-    let guest = guests::model(workspace, recipe.package)?;
-    signed_bundle::copy(&guest.component, &bundle.join("component.wasm"))?;
-    random_encoder::write(subject.dimensions, &bundle)?;
-    let release = Release {
-        number: 1,
-        created: None,
-    };
-    signed_bundle::write_manifest(workspace, recipe, &release, &bundle, profile)?;
-    let public_key = folder.join("publisher.pub.pem");
-    signed_bundle::sign_once(workspace, &bundle, &public_key, profile)?;
-    signed_bundle::trust(workspace, recipe.publisher, &public_key, trust, profile)?;
-    std::fs::remove_file(public_key)?;
-    Ok(bundle)
-}
-
-fn measure(workspace: &Workspace, bundle: &Path, trust: &Path, repeat: u32) -> Result<Figures> {
+fn measure(repository: &Repository, bundle: &Signed, repeat: u32) -> Result<Figures> {
     let documents = (0..repeat).map(|_| {
-        let mut ampoule = signed_bundle::program(workspace, HostProfile::Release, "ampoule");
+        let mut ampoule = repository.command("ampoule");
         ampoule
             .args(["bench", "--json", "--runs", "5", "--timeout", "60s"])
             .args(["--fuel", "1000000000000", "--memory", "1GiB"])
             .args(["--init-memory", "2GiB", "--trust"])
-            .args([trust, bundle]);
+            .args([&bundle.trust, &bundle.path]);
         serde_json::from_str(&process::output(&mut ampoule)?)
-            .context("`ampoule bench --json` printed something unexpected")
+            .context("`ampoule bench --json` printed no JSON")
     });
     Ok(Figures(documents.collect::<Result<_>>()?))
 }

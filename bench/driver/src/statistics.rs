@@ -1,6 +1,6 @@
-//! Medians.
+//! Medians, and the angle between vectors.
 
-/// The middle of some figures, or what is between the two in the middle; `None` of no figures.
+/// Returns the middle figure, or the mean of the two in the middle; `None` of no figures.
 pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
@@ -11,8 +11,7 @@ pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
     Some((figures[middle - 1] + upper) / 2.0)
 }
 
-/// The cosine of the angle between two vectors; `None` where there is none, or they have different
-/// lengths.
+/// Returns the cosine of the angle between two vectors; `None` for vectors of zeros or of different lengths.
 pub(crate) fn cosine(left: &[f64], right: &[f64]) -> Option<f64> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let lengths = (dot(left, left) * dot(right, right)).sqrt();

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::figures::Row;
-use super::report::Report;
-use super::targets::{Bound, Verdict};
+use crate::figures::Row;
+use crate::report::Report;
+use crate::targets::{Bound, Verdict};
 
-/// Tables of what must be shown and of all rows, and what is missing.
+/// Makes tables of the targets, of all rows, and of missing figures.
 pub(crate) fn markdown(report: &Report) -> String {
     let machine = &report.machine;
     let processor = &machine.processor;
@@ -104,12 +104,12 @@ fn number(figure: Option<f64>, digits: usize) -> String {
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::engine::Engine;
-    use super::super::figures::{self, Found, tests::times};
-    use super::super::machine;
-    use super::super::measure::Measured;
-    use super::super::workload::Workload;
     use super::*;
+    use crate::engine::Engine;
+    use crate::figures::{self, Found, tests::times};
+    use crate::machine;
+    use crate::measure::Measured;
+    use crate::workload::Workload;
 
     pub(crate) fn report() -> Report {
         let found = BTreeMap::from([

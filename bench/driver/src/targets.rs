@@ -1,12 +1,12 @@
-//! What the figures must show.
+//! Targets: bounds on some of the figures.
 
 use serde::Serialize;
 
-use super::engine::Engine;
-use super::figures::Row;
-use super::measure::Measured;
-use super::together::Together;
-use super::workload::Workload;
+use crate::engine::Engine;
+use crate::figures::Row;
+use crate::measure::Measured;
+use crate::together::Together;
+use crate::workload::Workload;
 
 /// A bound on a figure.
 #[derive(Debug, Clone, Serialize)]
@@ -14,12 +14,12 @@ pub(crate) struct Target {
     pub(crate) what: &'static str,
     #[serde(flatten)]
     pub(crate) bound: Bound,
-    /// `null` where it was not measured.
+    /// Figure that was found; `null` without a measurement.
     pub(crate) figure: Option<f64>,
     pub(crate) verdict: Verdict,
 }
 
-/// Which way a figure is bound.
+/// A bound from below or above.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bound {
@@ -27,7 +27,7 @@ pub(crate) enum Bound {
     AtMost(f64),
 }
 
-/// Whether a figure is what it must be.
+/// Verdict on a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
@@ -49,7 +49,7 @@ impl Bound {
 
 const MAIN_INT8: &str = "minilm-int8-128";
 
-/// Every target, with what was measured.
+/// Lists every target with its figure.
 pub(crate) fn targets(measured: &Measured) -> Vec<Target> {
     let figures = Figures(&measured.rows);
     let main = Workload::MAIN.name();
@@ -148,7 +148,7 @@ pub(crate) fn targets(measured: &Measured) -> Vec<Target> {
     ]
 }
 
-/// The rows, to be asked.
+/// The rows, looked up by workload and engine.
 struct Figures<'a>(&'a [Row]);
 
 impl Figures<'_> {
@@ -179,8 +179,8 @@ impl Figures<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::figures::{self, Found, tests::times};
     use super::*;
+    use crate::figures::{self, Found, tests::times};
 
     fn found_of(rows: &[Target], what: &str) -> (Option<f64>, Verdict) {
         let target = rows

@@ -1,25 +1,26 @@
-//! What a second core gains: two sandboxes at once beside one, and two processes of a native engine beside
+//! The gain of a second core: two sandboxes at once beside one, and two processes of a native engine beside
 //! one, by turns.
 
 use std::time::Instant;
 
+use bench_engine::NoFigure;
 use serde::Serialize;
 
-use super::engine::Engine;
-use super::inputs::Inputs;
-use super::jobs;
-use super::programs::Programs;
-use super::statistics::median;
-use super::worker::{NoFigure, Worker};
-use super::workload::Workload;
+use crate::engine::Engine;
+use crate::inputs::Inputs;
+use crate::jobs;
+use crate::programs::Programs;
+use crate::statistics::median;
+use crate::worker::Worker;
+use crate::workload::Workload;
 
 /// Requests of a turn, in each sandbox or process.
 pub(crate) const REQUESTS: usize = 10;
 
-/// How many at once.
+/// Sandboxes, or processes, at once.
 const AT_ONCE: usize = 2;
 
-/// How many times as much two do in the same time as one: medians over the rounds.
+/// Work of two in the time that one takes for its own, as a multiple: medians over the rounds.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Together {
     pub(crate) sandboxes: f64,
@@ -27,7 +28,7 @@ pub(crate) struct Together {
 }
 
 impl Together {
-    /// What is left of what the machine gives.
+    /// Returns the share of the machine's own gain that sandboxes have.
     pub(crate) fn normalised(&self) -> f64 {
         self.sandboxes / self.native_processes
     }
@@ -41,7 +42,7 @@ pub(crate) fn measure(
     rounds: u32,
 ) -> Result<Together, NoFigure> {
     let start = |engine, threads| {
-        // Bound to no core, as no engine of two threads is; what it computes with, the job says.
+        // Bound to no core, as an engine of two threads; the job says how many threads compute.
         let command = programs
             .command(engine, AT_ONCE)
             .map_err(NoFigure::Missing)?;
@@ -70,12 +71,12 @@ pub(crate) fn measure(
     })
 }
 
-/// How much more is done when [`AT_ONCE`] times the work takes `both` and the work once takes `one`.
+/// Returns the multiple of work that is done when [`AT_ONCE`] times the work takes `both` and the work once `one`.
 fn gain(one: f64, both: f64) -> f64 {
     AT_ONCE as f64 * one / both
 }
 
-/// Lets all of them compute at once; milliseconds until the last is done.
+/// Lets all of them compute at once; returns the milliseconds until the last is done.
 fn side_by_side(workers: &mut [Worker]) -> Result<f64, NoFigure> {
     let began = Instant::now();
     for worker in &mut *workers {

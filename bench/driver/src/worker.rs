@@ -1,4 +1,4 @@
-//! A running engine, and what is said to it: a line of JSON each way.
+//! A running engine, driven by a line of JSON each way.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,45 +8,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A running engine. It ends when this is dropped.
+use bench_engine::{Job, NoFigure, Ready};
+
+/// A running engine, which ends when this is dropped.
 pub(crate) struct Worker {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-}
-
-/// What an engine says once it is ready.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Ready {
-    /// Name and version.
-    pub(crate) about: String,
-    /// What it computes.
-    pub(crate) output: Vec<f64>,
-}
-
-/// Why there is no figure.
-#[derive(Debug)]
-pub(crate) enum NoFigure {
-    /// The engine does not have what it was asked for.
-    Missing(String),
-    /// It has, and failed.
-    Failed(anyhow::Error),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for NoFigure {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl NoFigure {
-    /// For an engine that was ready, and lacks nothing.
-    pub(crate) fn into_error(self) -> anyhow::Error {
-        match self {
-            Self::Missing(why) => anyhow!(why),
-            Self::Failed(error) => error,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -90,17 +58,17 @@ impl Worker {
     }
 
     /// Lets the engine get ready for a job and compute it once.
-    pub(crate) fn prepare(&mut self, job: &Value) -> Result<Ready, NoFigure> {
+    pub(crate) fn prepare(&mut self, job: &Job) -> Result<Ready, NoFigure> {
         self.ask(&json!({ "prepare": job }))
     }
 
-    /// Milliseconds of each of so many times.
+    /// Runs so many times; returns the milliseconds of each.
     pub(crate) fn run(&mut self, times: usize) -> Result<Vec<f64>, NoFigure> {
         self.begin_run(times)?;
         self.end_run()
     }
 
-    /// Lets it begin to run.
+    /// Begins to run so many times.
     pub(crate) fn begin_run(&mut self, times: usize) -> Result<(), NoFigure> {
         self.say(&json!({ "run": { "times": times } }))
     }
@@ -110,13 +78,13 @@ impl Worker {
         Ok(self.hear::<Times>()?.ms)
     }
 
-    /// Milliseconds that so many requests take in each of so many sandboxes at once.
+    /// Asks so many requests in each of so many sandboxes at once; returns the milliseconds in all.
     pub(crate) fn together(&mut self, times: usize, at_once: usize) -> Result<f64, NoFigure> {
         let asked = json!({ "together": { "times": times, "at_once": at_once } });
         Ok(self.ask::<Wall>(&asked)?.wall_ms)
     }
 
-    /// The most memory of its own that a sandbox had during so many requests.
+    /// Returns the most memory of its own, in bytes, that a sandbox had during so many requests.
     pub(crate) fn private_bytes(&mut self, times: usize) -> Result<u64, NoFigure> {
         let asked = json!({ "private_bytes": { "times": times } });
         Ok(self.ask::<Memory>(&asked)?.bytes)
@@ -149,7 +117,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // One that is in the middle of something would go on for as long as that takes.
+        // A busy engine would go on to the end of its work.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,48 +1,34 @@
-//! The workloads: what is computed, by how many threads, and which engines can be asked.
+//! The workloads: the work, the number of threads, and the engines that take part.
 
-use super::engine::Engine;
+use bench_engine::{Numbers, Timed};
 
-/// What is computed.
+use crate::engine::Engine;
+use crate::reference::GEMV_SIDE;
+
+/// A workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workload {
-    /// Sentence vectors by all-MiniLM-L6-v2.
+    /// Makes sentence vectors with all-MiniLM-L6-v2.
     Minilm {
         numbers: Numbers,
         tokens: usize,
         texts: usize,
     },
-    /// An answer of the built-in model about a picture.
+    /// Answers a question about a picture with the built-in model.
     TinyVlm(Timed),
-    /// A product of `[m, k]` and `[k, n]`.
+    /// Multiplies `[m, k]` by `[k, n]`.
     Gemm { m: usize, k: usize, n: usize },
-    /// A matrix of four-bit numbers times a vector.
+    /// Multiplies a matrix of four-bit numbers by a vector.
     GemvQ4,
-    /// How fast memory is read that is in no cache.
+    /// Reads memory that is in no cache.
     ReadBandwidth,
 }
-
-/// What the products of a network are computed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    F32,
-    Int8,
-}
-
-/// What of an answer is timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timed {
-    FirstToken,
-    Decode,
-}
-
-/// The side of the matrix of [`Workload::GemvQ4`].
-pub(crate) const GEMV_SIDE: usize = 4096;
 
 const fn gemm(m: usize, k: usize, n: usize) -> Workload {
     Workload::Gemm { m, k, n }
 }
 
-/// Those of one layer of MiniLM at 128 tokens; the largest at other lengths; some of the built-in model, for the 36
+/// Products of one layer of MiniLM at 128 tokens; the largest at other lengths; some of the built-in model, for the 36
 /// rows of a picture and for one token; and one row with weights that no second-level cache holds.
 const PRODUCTS: [Workload; 12] = [
     gemm(128, 384, 1536),
@@ -59,7 +45,7 @@ const PRODUCTS: [Workload; 12] = [
     gemm(1, 2048, 2048),
 ];
 
-/// All workloads, in the report's order.
+/// Lists all workloads, in the report's order.
 pub(crate) fn all() -> Vec<Workload> {
     let mut all = Vec::new();
     for numbers in [Numbers::F32, Numbers::Int8] {
@@ -90,7 +76,7 @@ impl Workload {
     /// The product that a target is set for.
     pub(crate) const MAIN_GEMM: Self = gemm(128, 384, 1536);
 
-    /// Its name in the report.
+    /// Returns its name in the report.
     pub(crate) fn name(&self) -> String {
         match *self {
             Self::Minilm {
@@ -98,7 +84,10 @@ impl Workload {
                 tokens,
                 texts,
             } => {
-                let numbers = numbers.name();
+                let numbers = match numbers {
+                    Numbers::F32 => "f32",
+                    Numbers::Int8 => "int8",
+                };
                 match texts {
                     1 => format!("minilm-{numbers}-{tokens}"),
                     _ => format!("minilm-{numbers}-{tokens}-b{texts}"),
@@ -112,12 +101,12 @@ impl Workload {
         }
     }
 
-    /// How many threads it is measured with.
+    /// Lists the numbers of threads that it is measured with.
     pub(crate) fn threads(&self) -> &'static [usize] {
         if *self == Self::MAIN { &[1, 2] } else { &[1] }
     }
 
-    /// Multiplications and additions; `None` where they are not what counts.
+    /// Counts multiplications and additions; `None` for a workload that has other costs.
     pub(crate) fn flops(&self) -> Option<f64> {
         match *self {
             // Far below 2^53.
@@ -126,7 +115,7 @@ impl Workload {
         }
     }
 
-    /// Whether an engine is in the report of this workload at all.
+    /// Tells whether an engine is in the report of this workload at all.
     pub(crate) fn lists(&self, engine: Engine) -> bool {
         match self {
             Self::Minilm { .. } | Self::TinyVlm(_) => {
@@ -138,7 +127,7 @@ impl Workload {
         }
     }
 
-    /// Whether an engine can be asked; why not, where that is known without asking.
+    /// Accepts an engine that can be asked, or gives the reason that is known without asking.
     pub(crate) fn suits(&self, engine: Engine) -> Result<(), &'static str> {
         if !self.lists(engine) {
             return Err("is not measured with this");
@@ -157,7 +146,7 @@ impl Workload {
         }
     }
 
-    /// Whether an engine takes part with so many threads.
+    /// Tells whether an engine takes part with so many threads.
     pub(crate) fn takes_threads(engine: Engine, threads: usize) -> bool {
         let many = matches!(
             engine,
@@ -170,7 +159,7 @@ impl Workload {
         threads == 1 || many
     }
 
-    /// How near an engine's output has to be to the reference, as a cosine.
+    /// Returns the least cosine of an engine's output with the reference.
     pub(crate) fn least_cosine(&self) -> f64 {
         match self {
             Self::Minilm {
@@ -179,15 +168,6 @@ impl Workload {
             }
             | Self::GemvQ4 => 0.99,
             _ => 0.999,
-        }
-    }
-}
-
-impl Numbers {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Int8 => "int8",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an engine of the benchmark and its driver say to each other: a line of JSON each way, on
+//! The protocol between the benchmark's driver and an engine: a line of JSON each way, on the engine's
 //! standard input and output.
 //!
 //! | asked | answered |
@@ -8,9 +8,9 @@
 //! | `{"together": {"times": 5, "at_once": 2}}` | `{"wall_ms": ...}` |
 //! | `{"private_bytes": {"times": 5}}` | `{"bytes": ...}` |
 //!
-//! Where the engine cannot do what it is asked, by its nature or because it is not built yet, it
-//! answers `{"missing": "why"}`; where something fails, `{"error": "what"}`. An engine measures its own
-//! times, around the work alone.
+//! An engine that lacks a workload, by its nature or because it is not built yet, answers
+//! `{"missing": "why"}`; one that fails, `{"error": "what"}`. An engine measures its own times, around the
+//! work alone.
 #![forbid(unsafe_code)]
 
 mod encoder;
@@ -24,17 +24,17 @@ pub use encoder::{Encoder, serve_encoder};
 pub use serve::serve;
 
 /// A workload and the files of it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
-    /// How many threads may compute.
+    /// Number of threads that may compute.
     pub threads: usize,
-    /// What is computed.
+    /// The work to do.
     #[serde(flatten)]
     pub work: Work,
 }
 
-/// What is computed.
-#[derive(Debug, Clone, Deserialize)]
+/// The work of a workload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Work {
     /// Sentence vectors of texts that have equally many tokens.
@@ -47,42 +47,42 @@ pub enum Work {
     GemvQ4(Rotation),
     /// Reading memory.
     ReadBandwidth {
-        /// How much of it; several times what the caches hold.
+        /// Bytes to read; several times the size of the caches.
         bytes: usize,
     },
 }
 
-/// What sentence vectors are made of.
-#[derive(Debug, Clone, Deserialize)]
+/// Texts to make sentence vectors of, and the network in every form.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Embed {
-    /// What the products are computed in.
+    /// Number format of the products.
     pub numbers: Numbers,
     /// Token ids, `[texts, tokens]`.
     pub ids: Vec<Vec<i64>>,
-    /// The same for an engine that tokenizes.
+    /// The texts, for an engine that tokenizes.
     pub texts: Vec<String>,
     /// The network as an ONNX graph: `ids` `[texts, tokens]` to `vectors` `[texts, 384]`.
     pub onnx: PathBuf,
     /// `config.json` and `model.safetensors`.
     pub weights: PathBuf,
-    /// The same as a signed bundle.
+    /// The network as a signed bundle.
     pub bundle: Signed,
 }
 
 impl Embed {
-    /// `[texts, tokens]`.
+    /// Returns `[texts, tokens]`.
     pub fn shape(&self) -> [usize; 2] {
         [self.ids.len(), self.ids.first().map_or(0, Vec::len)]
     }
 
-    /// The token ids, one text after another.
+    /// Returns the token ids, one text after another.
     pub fn flat_ids(&self) -> Vec<i64> {
         self.ids.concat()
     }
 }
 
-/// What the products of a network are computed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Number format of a network's products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Numbers {
     /// 32-bit floats.
@@ -92,11 +92,11 @@ pub enum Numbers {
 }
 
 /// `y = x·wᵀ` with `x` `[m, k]` and `w` `[n, k]`, both of [`matrix_value`]s.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Gemm {
     /// Rows of `x`.
     pub m: usize,
-    /// What is summed over.
+    /// Length of the sums.
     pub k: usize,
     /// Rows of `w`.
     pub n: usize,
@@ -105,20 +105,20 @@ pub struct Gemm {
 }
 
 /// Products of one row with matrices `[side, side]`, one after another, so that each comes from memory.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rotation {
     /// Inputs and outputs.
     pub side: usize,
     /// A guest that has so many of them that no cache holds them.
     pub bundle: Signed,
-    /// What one of its sandboxes needs, in bytes: a host allows less by default.
+    /// Memory of one of its sandboxes, in bytes: more than a host allows by default.
     pub memory: u64,
 }
 
 /// A question about a picture.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Generate {
-    /// What is timed.
+    /// The part that is timed.
     pub timed: Timed,
     /// An encoded picture.
     pub picture: PathBuf,
@@ -128,8 +128,8 @@ pub struct Generate {
     pub bundle: BuiltIn,
 }
 
-/// What of an answer is timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The timed part of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Timed {
     /// From the request to the first text.
@@ -139,7 +139,7 @@ pub enum Timed {
 }
 
 /// A bundle on disk and the trust directory for it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Signed {
     /// The bundle.
     pub path: PathBuf,
@@ -148,7 +148,7 @@ pub struct Signed {
 }
 
 /// The built-in bundle, as the repository has it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BuiltIn {
     /// The bundle.
     pub path: PathBuf,
@@ -156,22 +156,21 @@ pub struct BuiltIn {
     pub key: PathBuf,
 }
 
-/// What an engine says once it is ready.
-#[derive(Debug, Clone, Serialize)]
+/// The answer of an engine that is ready.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ready {
     /// Name and version.
     pub about: String,
-    /// What it computes, for the driver to compare: the vectors, one after another, or
-    /// [`gemm_sample`].
+    /// The result, for the driver to compare: the vectors, one after another, or [`gemm_sample`].
     pub output: Vec<f32>,
 }
 
-/// Why there is no figure.
+/// The reason that there is no figure.
 #[derive(Debug)]
 pub enum NoFigure {
-    /// The engine does not have what is asked for.
+    /// The engine lacks the workload.
     Missing(String),
-    /// It has, and it failed.
+    /// The engine has it, and failed.
     Failed(anyhow::Error),
 }
 
@@ -182,19 +181,27 @@ impl<E: Into<anyhow::Error>> From<E> for NoFigure {
 }
 
 impl NoFigure {
-    /// The engine does not have what is asked for.
+    /// Reports that the engine lacks the workload.
     pub fn missing(why: &str) -> Self {
         Self::Missing(why.to_owned())
     }
+
+    /// Takes either reason for a failure, where an engine was ready and should lack nothing.
+    pub fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Missing(why) => anyhow::anyhow!(why),
+            Self::Failed(error) => error,
+        }
+    }
 }
 
-/// Something that computes, and can be timed.
+/// A program that computes workloads and times itself.
 pub trait Engine {
     /// Gets ready for a workload, in the place of the last one, and computes it once.
     ///
     /// # Errors
     ///
-    /// When there is no such thing to be had from this engine, or it fails.
+    /// [`NoFigure::Missing`] when the engine lacks the workload, [`NoFigure::Failed`] when it fails.
     fn prepare(&mut self, job: Job) -> Result<Ready, NoFigure>;
 
     /// Computes `times` times, one after another; milliseconds of each.
@@ -225,7 +232,7 @@ pub trait Engine {
     }
 }
 
-/// The element at `index` of a matrix to multiply, in [-0.5, 0.5): spread evenly, and the same in every
+/// Returns the element at `index` of a matrix to multiply, in [-0.5, 0.5): evenly spread, and equal in every
 /// engine.
 pub fn matrix_value(index: usize) -> f32 {
     // The golden ratio's multiples, of which 24 bits are what an f32 holds.
@@ -233,11 +240,11 @@ pub fn matrix_value(index: usize) -> f32 {
     bits as f32 / 16_777_216.0 - 0.5
 }
 
-/// What of a product is compared: the beginning of its first row and the end of its last.
+/// Takes the part of a product that is compared: the beginning of its first row and the end of its last.
 pub fn gemm_sample(y: &[f32]) -> Vec<f32> {
     let part = GEMM_SAMPLE.min(y.len());
     [&y[..part], &y[y.len() - part..]].concat()
 }
 
-/// How many elements of either end of a product are compared.
-const GEMM_SAMPLE: usize = 16;
+/// Elements of either end of a product that are compared.
+pub const GEMM_SAMPLE: usize = 16;
