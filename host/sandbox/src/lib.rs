@@ -10,6 +10,11 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "Ampoule runs on Linux only: it needs sealed files in memory (memfd), /proc and prctl."
+);
+
 mod capability;
 pub mod code;
 pub mod contract;
