@@ -391,6 +391,69 @@ fn requests_are_answered_at_once_while_a_candidate_takes_its_time() {
 }
 
 #[test]
+fn a_candidate_that_takes_its_time_delays_no_other_model() {
+    let acme = Publisher::new("acme");
+    let host = host_trusting(&acme);
+    let mut slow = Place::new(Delivery::Rename, &release(&acme, 1).write());
+    let mut quick = Place::new(Delivery::Rename, &release(&acme, 1).write());
+    let (slow_live, live) = (follow(&host, &slow), follow(&host, &quick));
+    let endless = release(&acme, 2)
+        .component(test_guest("spins_in_init"))
+        .set("/limits/init/deadline_ms", json!(60_000))
+        .set("/limits/init/fuel", json!(1_000_000_000_000_u64));
+    slow.put(&endless.write());
+    block_on(async {
+        let both = async {
+            // Long enough for the other load to be in the middle of `init`.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            quick.put(&release(&acme, 2).write());
+            let model = live.look_again().await.unwrap();
+            assert_eq!(model.manifest().release(), 2);
+            // And without being asked.
+            quick.put(&release(&acme, 3).write());
+            let mut changes = live.changes();
+            let next = tokio::time::timeout(Duration::from_secs(30), changes.next());
+            assert_eq!(next.await.unwrap().unwrap().manifest().release(), 3);
+        };
+        tokio::select! {
+            looked = slow_live.look_again() => panic!("{:?}", looked.err()),
+            () = both => {}
+        }
+    });
+}
+
+#[test]
+fn the_releases_that_take_over_come_as_a_stream_until_nobody_follows() {
+    let acme = Publisher::new("acme");
+    let mut place = Place::new(Delivery::Rename, &release(&acme, 1).write());
+    let live = follow(&host_trusting(&acme), &place);
+    let mut changes = live.changes();
+    let following = std::thread::spawn(move || {
+        let mut releases = Vec::new();
+        while let Some(model) = block_on(changes.next()) {
+            releases.push(model.manifest().release());
+        }
+        releases
+    });
+    place.put(&release(&acme, 2).write());
+    assert_eq!(look(&live), Ok(2));
+    let stranger = Publisher::new("acme");
+    place.put(&release(&stranger, 3).write());
+    assert_eq!(look(&live), Err("trust.unknown-key".to_owned()));
+    // A stream that is asked late has the newest, and no refusal.
+    let mut late = live.changes();
+    place.put(&release(&acme, 4).write());
+    assert_eq!(look(&live), Ok(4));
+    place.put(&release(&acme, 5).write());
+    assert_eq!(look(&live), Ok(5));
+    assert_eq!(block_on(late.next()).unwrap().manifest().release(), 5);
+    drop(live);
+    assert!(block_on(late.next()).is_none());
+    let seen = following.join().unwrap();
+    assert!(seen.starts_with(&[2]) && seen.ends_with(&[5]), "{seen:?}");
+}
+
+#[test]
 fn a_busy_host_moves_on_as_soon_as_it_has_a_place_for_a_sandbox() {
     let acme = Publisher::new("acme");
     let (mut limits, mut place) = generating(&acme);

@@ -1,6 +1,6 @@
 //! Releases that were replaced leave nothing in the host, and following ends with who follows.
 //!
-//! One test alone in its file: it measures the whole process.
+//! The tests measure the whole process, so they run one after the other.
 
 #![allow(
     clippy::print_stdout,
@@ -9,9 +9,10 @@
 )]
 
 use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ampoule::{Limits, LiveModel, LoadOptions};
+use ampoule::{Host, Limits, LiveModel, LoadOptions, TrustStore};
 use ampoule_tests::{
     BundleBuilder, Delivery, Place, Publisher, block_on, host_with_limits, resident_bytes,
     test_guest,
@@ -72,8 +73,53 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// The turn of a test to have this process for itself.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn twenty_followed_models_and_the_trust_directory_cost_one_thread() {
+    let _alone = alone();
+    let acme = Publisher::new("acme");
+    let trust = tempfile::tempdir().unwrap();
+    let key = acme.public_key().clone();
+    TrustStore::update(trust.path(), |store| store.insert(key, ["acme"])).unwrap();
+    let idle = block_on(async { host_with_limits(&acme, Limits::default()) });
+    let without = threads();
+    drop(idle);
+    wait_until("all threads end", || threads().is_empty());
+
+    let host = Host::builder()
+        .trust_directory(trust.path())
+        .build()
+        .unwrap();
+    let place = Place::new(Delivery::Overwrite, &release(&acme, 1).write());
+    let follow = |_| block_on(host.follow(place.path(), LoadOptions::new())).unwrap();
+    let followed: Vec<_> = (0..20).map(follow).collect();
+    let mut with = without;
+    with.push("ampoule-watch\n".to_owned());
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(3) {
+        let mut now = threads();
+        // All looks of a second are done by one thread, which ends after them.
+        if let Some(look) = now.iter().position(|name| name == "ampoule-look\n") {
+            now.remove(look);
+        }
+        assert_eq!(now.len(), with.len(), "{now:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for live in &followed {
+        assert_answers(live, 1);
+    }
+    drop((followed, host));
+    wait_until("all threads end", || threads().is_empty());
+}
+
 #[test]
 fn twenty_reloads_leave_nothing_and_dropping_ends_the_following() {
+    let _alone = alone();
     let acme = Publisher::new("acme");
     let mut limits = Limits::default();
     // A place that is not given back is missed at once.
@@ -116,7 +162,7 @@ fn twenty_reloads_leave_nothing_and_dropping_ends_the_following() {
     drop(host);
     let other = live.clone();
     drop(live);
-    assert!(is_there("ampoule-follow") && is_there("ampoule-build"));
+    assert!(is_there("ampoule-watch") && is_there("ampoule-build"));
     drop(other);
     wait_until("all threads end", || threads().is_empty());
     assert_eq!(mapped_codes(), 0);

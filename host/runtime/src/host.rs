@@ -11,7 +11,7 @@ use ampoule_signing::{Bundle, TrustStore};
 use tokio::sync::Semaphore;
 
 use crate::model::Model;
-use crate::watch::Watch;
+use crate::watch::{Watch, Watcher};
 
 /// Runs models that it trusts, within limits. Clones are the same host.
 #[derive(Clone)]
@@ -25,16 +25,22 @@ struct Inner {
     trust: Arc<HostTrust>,
     /// The turn to read the trust directory again: one reader is enough.
     reloading: Semaphore,
-    /// Looks at the trust directory for as long as there is a host.
+    /// Looks at the trust directory and at the models that are followed.
+    watcher: Watcher,
+    /// The trust directory is watched for as long as there is a host.
     _trust_watch: Option<Watch>,
 }
 
 impl Host {
     /// Puts the halves together.
     pub(crate) fn of(loader: Loader, server: Server, trust: Arc<HostTrust>) -> Result<Self> {
-        let watch = if trust.is_from_directory() {
+        let watcher = Watcher::default();
+        let trust_watch = if trust.is_from_directory() {
             let watched = Arc::clone(&trust);
-            Some(Watch::start("ampoule-trust", move |_| watched.look())?)
+            Some(watcher.watch(move |_| {
+                watched.look();
+                None
+            })?)
         } else {
             None
         };
@@ -44,7 +50,8 @@ impl Host {
                 server,
                 trust,
                 reloading: Semaphore::new(1),
-                _trust_watch: watch,
+                watcher,
+                _trust_watch: trust_watch,
             }),
         })
     }
@@ -72,6 +79,10 @@ impl Host {
     /// New requests to models that are loaded are decided by it too.
     pub fn replace_trust(&self, trust: TrustStore) {
         self.inner.trust.replace(trust);
+    }
+
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.inner.watcher
     }
 
     /// Which change of the trust the host is at.

@@ -28,7 +28,6 @@
 //! that computes for seconds delays nobody else, and dropping a future stops its guest.
 //!
 //! Every error has a stable code: see [`Error::code`].
-
 //!
 //! A host is two halves: `ampoule-load` verifies, admits and compiles; `ampoule-serve` answers requests and sees neither
 //! trust nor files. Between them goes a [`LoadedModel`], which is plain data. This crate is the façade over both.
@@ -36,9 +35,13 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod changes;
+mod follower;
 mod host;
 mod live_model;
+mod lookers;
 mod model;
+mod serving;
 mod watch;
 
 pub use ampoule_signing::{
@@ -67,6 +70,8 @@ pub use ampoule_serve::{
     ServerSettings, TextEmbeddings, Times, Tokens, Usage,
 };
 pub use builder::HostBuilder;
+pub use changes::Changes;
 pub use host::Host;
-pub use live_model::{LiveModel, Refusal};
+pub use live_model::LiveModel;
 pub use model::Model;
+pub use serving::Refusal;

@@ -1,76 +1,34 @@
 //! A model that is followed: when a newer release lies in its place, new requests move to it.
 //!
-//! A candidate goes through all that any load goes through, on threads of its own. Only when it is known
-//! to run does it take over; whatever is wrong with it, the one before it serves on.
+//! A candidate goes through all that any load goes through. Only when it is known to run does it take over; until then,
+//! and when it is refused, the release before it serves on.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use ampoule_load::{LoadOptions, ReleaseRule};
-use ampoule_sandbox::guest::store::thread_runtime;
-use ampoule_sandbox::{Error, Result};
-use ampoule_signing::{Bundle, Envelope, FilesStamp, ModelReference, SeenRelease, Sha256Digest};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use ampoule_load::LoadOptions;
+use ampoule_sandbox::Result;
+use ampoule_signing::ModelReference;
+use tokio::sync::watch;
 
+use crate::changes::Changes;
+use crate::follower::Follower;
 use crate::host::Host;
 use crate::model::Model;
-use crate::watch::{Occasion, Watch};
+use crate::serving::{Refusal, Serving};
+use crate::watch::Watch;
 
-/// How soon a candidate that was refused is tried again, though nothing of it has changed.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// How long the pause becomes: each is twice the one before.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// And at least so many times as long as trying took, so that a candidate that fails late, again and
-/// again, takes a tenth of a core.
-const PAUSES_PER_TRY: u32 = 9;
-
-/// A model whose newest release serves; see [`Host::follow`]. Clones are the same; when the last is
-/// dropped, nobody looks for releases any more.
+/// A model whose newest release serves; see [`Host::follow`]. Clones are the same followed model; dropping the last one
+/// ends the following, and stops the load of a candidate.
 #[derive(Clone)]
 pub struct LiveModel {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    serving: Arc<RwLock<Serving>>,
+    serving: Arc<watch::Sender<Serving>>,
     watch: Watch,
-    /// Whoever stops following stops the load of a candidate too.
-    _stop: DropGuard,
-}
-
-struct Serving {
-    model: Model,
-    refusal: Option<Refusal>,
-}
-
-/// Why what lies in a followed model's place does not serve.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{error}")]
-pub struct Refusal {
-    error: Arc<Error>,
-    manifest: Option<Sha256Digest>,
-}
-
-impl Refusal {
-    /// The stable code of [`Refusal::error`].
-    #[must_use]
-    pub fn code(&self) -> &str {
-        self.error.code()
-    }
-
-    /// What loading it failed with.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// The digest of the manifest in its envelope, whoever signed that; `None` when there is no envelope
-    /// that can be read.
-    #[must_use]
-    pub fn manifest_digest(&self) -> Option<Sha256Digest> {
-        self.manifest
-    }
 }
 
 impl Host {
@@ -79,9 +37,11 @@ impl Host {
     /// loaded too, and new requests move to it. Requests that have begun finish on the release that they
     /// began on, which is gone when the last of them and the last [`Model`] of it is.
     ///
-    /// The place is looked at every second; [`LiveModel::look_again`] does not wait for that. A candidate
-    /// goes through all that a load goes through, and takes over only once it is known to run. If it is
-    /// refused, the release before it serves on, [`LiveModel::refusal`] says why, and it is tried again when
+    /// The place is looked at every second; [`LiveModel::look_again`] does not wait for that. One thread of the host
+    /// watches all places. A place whose file system hangs, or a load that takes long, delays no other place.
+    ///
+    /// A candidate goes through all that a load goes through, and takes over only once it is known to run. If it is
+    /// refused, the release before it serves on, [`LiveModel::refusal`] returns the reason, and it is tried again when
     /// its files or the host's trust change, and else after pauses that grow to a minute or, if trying takes
     /// long, to nine times as long as that. An older release is refused, unless
     /// [`RollbackProtection::AllowDowngrade`](crate::RollbackProtection::AllowDowngrade) is set. The same
@@ -100,44 +60,41 @@ impl Host {
         options
             .expected
             .get_or_insert_with(|| ModelReference::any_version_of(model.manifest()));
-        let serving = Arc::new(RwLock::new(Serving {
+        let serving = Arc::new(watch::Sender::new(Serving {
             model,
             refusal: None,
         }));
-        let stop = CancellationToken::new();
-        let mut follower = Follower {
-            host: self.clone(),
-            path,
-            options,
-            serving: Arc::clone(&serving),
-            stop: stop.clone(),
-            tried: None,
-        };
-        let watch = Watch::start("ampoule-follow", move |occasion| follower.look(occasion))?;
+        let follower = Follower::new(self.clone(), path, options, Arc::clone(&serving));
+        let watch = self
+            .watcher()
+            .watch(move |occasion| follower.look(occasion))?;
         Ok(LiveModel {
-            inner: Arc::new(Inner {
-                serving,
-                watch,
-                _stop: stop.drop_guard(),
-            }),
+            inner: Arc::new(Inner { serving, watch }),
         })
     }
 }
 
 impl LiveModel {
-    /// The model for a new request. It stays the release that it is, however long it is kept.
+    /// Returns the model for a new request. It stays the release that it is, however long it is kept.
     #[must_use]
     pub fn model(&self) -> Model {
-        read(&self.inner.serving, |serving| serving.model.clone())
+        self.inner.serving.borrow().model.clone()
     }
 
-    /// Why what lies in the model's place now does not serve; `None` when it does.
+    /// Returns the reason for which the bundle in the model's place now does not serve; `None` when it does.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
-        read(&self.inner.serving, |serving| serving.refusal.clone())
+        self.inner.serving.borrow().refusal.clone()
     }
 
-    /// Looks at the model's place at once, and tries what lies there even if it was refused a moment ago.
+    /// Returns the models that take over from now on, as a stream. It holds no [`LiveModel`]: it ends when the last one
+    /// is dropped.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.inner.serving.subscribe())
+    }
+
+    /// Looks at the model's place at once, and tries the bundle there even if it was refused a moment ago.
     /// Returns the model for new requests afterwards.
     ///
     /// # Errors
@@ -145,166 +102,22 @@ impl LiveModel {
     /// Any code that a load fails with, when something in the place does not serve. The model that served
     /// before does.
     pub async fn look_again(&self) -> Result<Model, Refusal> {
-        if let Err(error) = self.inner.watch.look_now().await {
-            return Err(Refusal {
-                error: Arc::new(error),
-                manifest: None,
-            });
-        }
-        read(&self.inner.serving, |serving| match &serving.refusal {
+        let looked = self.inner.watch.look_now().await;
+        looked.map_err(|error| Refusal::new(error, None))?;
+        let serving = self.inner.serving.borrow();
+        match &serving.refusal {
             Some(refusal) => Err(refusal.clone()),
             None => Ok(serving.model.clone()),
-        })
-    }
-}
-
-fn read<T>(serving: &RwLock<Serving>, read: impl FnOnce(&Serving) -> T) -> T {
-    read(&serving.read().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// What follows one place, on a thread of its own.
-struct Follower {
-    host: Host,
-    path: PathBuf,
-    options: LoadOptions,
-    serving: Arc<RwLock<Serving>>,
-    stop: CancellationToken,
-    tried: Option<Tried>,
-}
-
-/// A candidate that was refused.
-struct Tried {
-    candidate: Candidate,
-    pause: Duration,
-    again: Instant,
-}
-
-/// All that decides whether it is worth trying again.
-#[derive(PartialEq, Eq)]
-struct Candidate {
-    envelope: Envelope,
-    /// A copy may have been half done.
-    files: FilesStamp,
-    /// Which change of the host's trust it was held against.
-    trust: u64,
-}
-
-impl Follower {
-    fn look(&mut self, occasion: Occasion) {
-        let bundle = match self.options.open(&self.path) {
-            Ok(bundle) => bundle,
-            Err(error) => {
-                self.tried = None;
-                self.refuse(error, None);
-                return;
-            }
-        };
-        if self.model().envelope() == bundle.envelope() {
-            self.tried = None;
-            self.set(|serving| serving.refusal = None);
-            return;
-        }
-        let candidate = Candidate {
-            envelope: bundle.envelope().clone(),
-            files: bundle.unverified_stamp(),
-            trust: self.host.trust_generation(),
-        };
-        let tried = (self.tried.as_ref()).filter(|tried| tried.candidate == candidate);
-        let pause = match tried {
-            Some(tried) if occasion == Occasion::Second && Instant::now() < tried.again => return,
-            Some(tried) => LONGEST_PAUSE.min(2 * tried.pause),
-            None => FIRST_PAUSE,
-        };
-        self.attempt(bundle, candidate, pause);
-    }
-
-    fn attempt(&mut self, bundle: Bundle, candidate: Candidate, pause: Duration) {
-        let began = Instant::now();
-        let Some(loaded) = self.load(bundle) else {
-            return;
-        };
-        match loaded {
-            Ok(model) => {
-                self.tried = None;
-                self.take_over(model);
-            }
-            Err(error) => {
-                let manifest = Sha256Digest::of(candidate.envelope.payload());
-                self.refuse(error, Some(manifest));
-                self.tried = Some(Tried {
-                    candidate,
-                    pause,
-                    again: Instant::now() + pause.max(PAUSES_PER_TRY * began.elapsed()),
-                });
-            }
         }
     }
+}
 
-    /// Loads a candidate as any bundle is loaded; `None` when nobody follows any more.
-    fn load(&self, bundle: Bundle) -> Option<Result<Model>> {
-        let serving = self.model();
-        let rule = ReleaseRule {
-            rollback: self.options.rollback,
-            serving: Some(SeenRelease::of(
-                serving.manifest(),
-                serving.manifest_digest(),
-            )),
-        };
-        let runtime = match thread_runtime() {
-            Ok(runtime) => runtime,
-            Err(error) => return Some(Err(error)),
-        };
-        let terms = self.options.terms();
-        let load = self.host.load_silently(move || Ok(bundle), rule, terms);
-        runtime.block_on(self.stop.run_until_cancelled(load))
-    }
-
-    fn take_over(&self, model: Model) {
-        let manifest = model.manifest().clone();
-        let digest = model.manifest_digest();
-        // Dropped below, without the lock: it may be the last of its release, with gigabytes to unmap.
-        let before = self.set(|serving| {
-            serving.refusal = None;
-            std::mem::replace(&mut serving.model, model)
-        });
-        tracing::info!(
-            target: "ampoule::load",
-            publisher = manifest.publisher(),
-            model = manifest.name(),
-            version = %manifest.version(),
-            from_release = before.manifest().release(),
-            release = manifest.release(),
-            manifest = %digest,
-            "new requests move to what lies in the model's place"
-        );
-    }
-
-    /// Tells of each candidate and each reason once.
-    fn refuse(&self, error: Error, manifest: Option<Sha256Digest>) {
-        let told = read(&self.serving, |serving| {
-            (serving.refusal.as_ref())
-                .is_some_and(|told| told.manifest == manifest && told.code() == error.code())
-        });
-        if !told {
-            tracing::warn!(
-                target: "ampoule::load",
-                code = error.code(), %error,
-                manifest = manifest.map(tracing::field::display),
-                "refused in the place of a model that serves on"
-            );
-        }
-        let refusal = Refusal {
-            error: Arc::new(error),
-            manifest,
-        };
-        self.set(|serving| serving.refusal = Some(refusal));
-    }
-
-    fn model(&self) -> Model {
-        read(&self.serving, |serving| serving.model.clone())
-    }
-
-    fn set<T>(&self, change: impl FnOnce(&mut Serving) -> T) -> T {
-        change(&mut self.serving.write().unwrap_or_else(PoisonError::into_inner))
+impl fmt::Debug for LiveModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let serving = self.inner.serving.borrow();
+        f.debug_struct("LiveModel")
+            .field("model", &serving.model)
+            .field("refusal", &serving.refusal)
+            .finish_non_exhaustive()
     }
 }
