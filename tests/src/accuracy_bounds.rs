@@ -1,8 +1,8 @@
-//! How well the built-in model has to answer, and where it does not.
+//! Bounds on the built-in model's scores.
 
 use crate::score_table::ScoreTable;
 
-/// The least score of each kind of question in each set: the part that is right, of captions F1.
+/// Least score of each kind of question in each set: the share of right answers, of captions F1.
 const BOUNDS: [(&str, &[(&str, f64)]); 4] = [
     (
         "scenes",
@@ -30,7 +30,7 @@ const BOUNDS: [(&str, &[(&str, f64)]); 4] = [
     ("renderer", &UNSEEN),
 ];
 
-/// For whatever training never saw.
+/// Bounds for sets whose like training never saw.
 const UNSEEN: [(&str, f64); 6] = [
     ("attribute", 0.9),
     ("caption", 0.9),
@@ -40,11 +40,11 @@ const UNSEEN: [(&str, f64); 6] = [
     ("relation", 0.9),
 ];
 
-/// How many standard errors a sample's score may lie below the bound: where a model is just good
-/// enough, a large sample's lies lower once in 700 times.
+/// Standard errors by which a sample's score may lie below the bound. Of a model that is just good enough, one
+/// large sample in 700 lies lower.
 const ALLOWED_STANDARD_ERRORS: f64 = 3.0;
 
-/// How much of the evaluation was asked.
+/// Extent of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// Every question: the bounds hold as they are.
@@ -55,8 +55,8 @@ pub enum Extent {
 }
 
 impl ScoreTable {
-    /// Where the scores are below the bounds, a line each. A kind of question that was not asked, or
-    /// that has no bound, is such a place too.
+    /// Lists the scores below their bounds, a line each, and the kinds of question that were not asked or have no
+    /// bound.
     #[must_use]
     pub fn misses(&self, extent: Extent) -> Vec<String> {
         let mut misses = Vec::new();

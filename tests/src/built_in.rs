@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::{Publisher, block_on, host_with_limits, tiny_vlm, workspace_file};
 
-/// Where the bundle lies, beside the program that contains it.
+/// Returns the folder of the bundle, beside the program that contains it.
 #[must_use]
 pub fn built_in_folder() -> PathBuf {
     workspace_file("host/cli/builtin/tiny-vlm")
 }
 
-/// The built-in bundle, and the key that signed it.
+/// Opens the built-in bundle, and reads the key that signed it.
 pub(crate) fn built_in_bundle() -> (Bundle, PublicKey) {
     let folder = built_in_folder();
     let bundle = Bundle::open(&folder).unwrap();
@@ -23,7 +23,7 @@ pub(crate) fn built_in_bundle() -> (Bundle, PublicKey) {
     (bundle, PublicKey::from_pem(&key).unwrap())
 }
 
-/// The built-in bundle, and a host that trusts its key for this model and for nothing else.
+/// Opens the built-in bundle, and makes a host that trusts its key for this model and for nothing else.
 #[must_use]
 pub fn built_in() -> (Host, Bundle) {
     let (bundle, key) = built_in_bundle();
@@ -32,8 +32,8 @@ pub fn built_in() -> (Host, Bundle) {
     (Host::builder().trust(trust).build().unwrap(), bundle)
 }
 
-/// The same model with the component that was built from the source just now and `deadline` for a
-/// request: for what must hold however busy the machine is. All other limits are those of the built-in
+/// Loads the built-in model with the component that was built from the source just now, and with `deadline` for
+/// a request: for tests that must pass however busy the machine is. All other limits are those of the built-in
 /// bundle.
 #[must_use]
 pub fn built_in_with_deadline(deadline: Duration) -> Model {

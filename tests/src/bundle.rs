@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::guests::test_guest;
 
-/// What the component is called in these bundles.
+/// Path of the component in these bundles.
 const COMPONENT_FILE: &str = "component.wasm";
 
 /// A publisher with a fresh key.
@@ -18,7 +18,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher of that name.
+    /// Makes a publisher of that name.
     ///
     /// # Panics
     ///
@@ -31,19 +31,19 @@ impl Publisher {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its public key.
+    /// Returns its public key.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
         self.key.public_key()
     }
 
-    /// A trust store that lets this publisher's key speak for its name.
+    /// Makes a trust store that lets this publisher's key speak for its name.
     ///
     /// # Panics
     ///
@@ -57,7 +57,7 @@ impl Publisher {
         trust
     }
 
-    /// These bytes, which may be no manifest at all, in an envelope with its signature.
+    /// Signs these bytes, which may be no manifest at all, and returns the envelope.
     ///
     /// # Panics
     ///
@@ -68,7 +68,7 @@ impl Publisher {
         envelope.to_bytes().unwrap()
     }
 
-    /// A bundle of the well-behaved guest that offers every task.
+    /// Begins a bundle of the well-behaved guest that offers every task.
     #[must_use]
     pub fn every_task(&self) -> BundleBuilder<'_> {
         self.bundle(test_guest("every_task")).tasks(&[
@@ -80,7 +80,7 @@ impl Publisher {
         ])
     }
 
-    /// A bundle of a component that embeds text, to be changed before it is written.
+    /// Begins a bundle of a component that embeds text.
     #[must_use]
     pub fn bundle(&self, component: Vec<u8>) -> BundleBuilder<'_> {
         let manifest = json!({
@@ -126,13 +126,13 @@ pub struct BundleBuilder<'p> {
 }
 
 impl BundleBuilder<'_> {
-    /// The model's name. An operator's machine knows one bundle by a name and a release.
+    /// Sets the model's name. An operator's machine knows one bundle by a name and a release.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         self.set("/name", json!(name))
     }
 
-    /// Another component in the place of the one there was.
+    /// Replaces the component.
     #[must_use]
     pub fn component(mut self, component: Vec<u8>) -> Self {
         self.manifest["component"] = entry(COMPONENT_FILE, &component);
@@ -140,17 +140,17 @@ impl BundleBuilder<'_> {
         self
     }
 
-    /// The tasks that the manifest declares.
+    /// Sets the tasks that the manifest declares.
     #[must_use]
     pub fn tasks(self, tasks: &[&str]) -> Self {
         self.set("/tasks", json!(tasks))
     }
 
-    /// Sets what the manifest says at a JSON pointer, such as `/limits/fuel`.
+    /// Sets the manifest's value at a JSON pointer, such as `/limits/fuel`.
     ///
     /// # Panics
     ///
-    /// If there is no such place.
+    /// If the manifest has no such value.
     #[must_use]
     pub fn set(mut self, pointer: &str, value: Value) -> Self {
         *self.manifest.pointer_mut(pointer).unwrap() = value;
@@ -164,8 +164,8 @@ impl BundleBuilder<'_> {
         self
     }
 
-    /// Signs the manifest and writes the bundle to a directory of its own, which goes with the
-    /// value returned.
+    /// Signs the manifest and writes the bundle to a directory of its own, which is removed when the returned
+    /// value is dropped.
     ///
     /// # Panics
     ///
@@ -194,7 +194,7 @@ impl BundleBuilder<'_> {
         Bundle::from_memory(&envelope, files).unwrap()
     }
 
-    /// The signed envelope, and every file by its path.
+    /// Returns the signed envelope, and every file by its path.
     fn sign(mut self) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
         let entries = self.files.iter().map(|(name, bytes)| entry(name, bytes));
         self.manifest["files"] = Value::Array(entries.collect());
@@ -205,13 +205,13 @@ impl BundleBuilder<'_> {
     }
 }
 
-/// A signed bundle on disk. The directory goes when this is dropped.
+/// A signed bundle on disk. Its directory is removed when this is dropped.
 pub struct WrittenBundle {
     dir: TempDir,
 }
 
 impl WrittenBundle {
-    /// Its directory.
+    /// Returns its directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()

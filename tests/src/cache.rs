@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// One that does not exist before something makes it.
+/// A directory for the cache, which the first program that needs it makes.
 pub struct CacheDirectory {
     path: PathBuf,
     _above: tempfile::TempDir,
 }
 
 impl CacheDirectory {
-    /// A path to be made.
+    /// Chooses a path where nothing is yet.
     ///
     /// # Panics
     ///
@@ -26,13 +26,13 @@ impl CacheDirectory {
         }
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The files of its entries.
+    /// Lists the files of its entries.
     ///
     /// # Panics
     ///
@@ -48,11 +48,11 @@ impl CacheDirectory {
             .collect()
     }
 
-    /// The file of its only entry.
+    /// Returns the file of its only entry.
     ///
     /// # Panics
     ///
-    /// If there is none, or another.
+    /// If there is none, or more than one.
     #[must_use]
     pub fn entry(&self) -> PathBuf {
         let mut entries = self.entries();
@@ -61,16 +61,16 @@ impl CacheDirectory {
     }
 }
 
-/// Where the parts of an entry begin that come after its magic and the header's length.
+/// Offsets of the parts of an entry that follow its magic and the header's length.
 pub struct EntryParts {
-    /// The authentication code, which the header ends before.
+    /// Offset of the authentication code, at the header's end.
     pub mac: usize,
-    /// The native code, to the end.
+    /// Offset of the native code, which goes to the end.
     pub code: usize,
 }
 
 impl EntryParts {
-    /// Of an entry's bytes.
+    /// Reads them from an entry's bytes.
     ///
     /// # Panics
     ///
@@ -86,7 +86,7 @@ impl EntryParts {
     }
 }
 
-/// Sets who may do what with a file or a directory.
+/// Sets the permissions of a file or a directory.
 ///
 /// # Panics
 ///

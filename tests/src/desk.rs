@@ -1,4 +1,4 @@
-//! Where an operator says whom to trust: a trust directory, key files, and `ampoule trust`.
+//! An operator's desk: a trust directory, key files, and `ampoule trust`.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -17,7 +17,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// One where nobody is trusted yet.
+    /// Makes one where nobody is trusted yet.
     ///
     /// # Panics
     ///
@@ -30,7 +30,7 @@ impl Desk {
         }
     }
 
-    /// A file on it.
+    /// Returns the path of a file on it.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -45,7 +45,7 @@ impl Desk {
         std::fs::write(self.path(name), key.to_pem().unwrap()).unwrap();
     }
 
-    /// `ampoule trust`, in JSON. Files are named as by [`Desk::path`].
+    /// Runs `ampoule trust` with JSON output. Files are named as by [`Desk::path`].
     ///
     /// # Panics
     ///
@@ -60,7 +60,7 @@ impl Desk {
             .unwrap()
     }
 
-    /// What `ampoule embed --json` makes of a text.
+    /// Runs `ampoule embed --json` on a text.
     ///
     /// # Panics
     ///
@@ -75,11 +75,11 @@ impl Desk {
             .unwrap()
     }
 
-    /// What the host says of a bundle without running it: the code, or that it is trusted.
+    /// Returns the verdict of `ampoule inspect` on a bundle: the code of its refusal, or `trusted`.
     ///
     /// # Panics
     ///
-    /// If it says neither.
+    /// If the command prints no verdict.
     #[must_use]
     pub fn verdict(&self, bundle: &WrittenBundle) -> String {
         let output = ampoule()
@@ -94,11 +94,11 @@ impl Desk {
     }
 }
 
-/// What a command that succeeded printed, one JSON document.
+/// Returns the JSON document of a command that succeeded.
 ///
 /// # Panics
 ///
-/// If it did not.
+/// If the command failed.
 #[track_caller]
 pub fn succeeds(output: &Output) -> Value {
     let document = json_of(output);

@@ -1,8 +1,8 @@
-//! The evaluation of the tiny VLM: questions about pictures that its training never saw, and what
-//! counts as a right answer to them.
+//! The evaluation of the tiny VLM: questions about pictures that its training never saw, and the scoring of
+//! answers.
 //!
-//! The pictures and questions lie in `guest/models/tiny-vlm/eval`, with what two baselines answer
-//! that do not look at the picture; `train/evaluation.py` there made them.
+//! The pictures and questions lie in `guest/models/tiny-vlm/eval`, with the answers of two baselines that do
+//! not look at the picture; `train/evaluation.py` there made them.
 
 use std::collections::BTreeMap;
 
@@ -21,35 +21,35 @@ const PLACES: [&str; 5] = ["top", "bottom", "left", "right", "middle"];
 /// A question about a picture.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Question {
-    /// What is new in it: `scenes`, `combinations`, `phrasings` or `renderer`.
+    /// Name of the set, after the part that training never saw: `scenes`, `combinations`, `phrasings` or `renderer`.
     pub set: String,
     /// The picture's file, in the evaluation's folder.
     pub image: String,
     /// `caption`, `existence`, `count`, `attribute`, `comparison` or `relation`.
     pub kind: String,
-    /// What is asked.
+    /// The text of the question.
     pub question: String,
     /// The answer in full.
     pub answer: String,
-    /// What an answer must say to be right.
+    /// The part that a right answer contains.
     pub key: String,
     /// The commonest key of this kind of question; captions have none.
     pub majority: Option<String>,
-    /// What a model of the question's words alone would say; captions have none.
+    /// Key that a model of the question's words alone would give; captions have none.
     pub text_only: Option<String>,
 }
 
-/// Where the questions lie.
+/// File of the questions.
 pub(crate) const QUESTIONS: &str = "guest/models/tiny-vlm/eval/questions.json";
 
-/// All questions of the evaluation.
+/// Reads all questions of the evaluation.
 #[must_use]
 pub fn evaluation_questions() -> Vec<Question> {
     let text = std::fs::read(workspace_file(QUESTIONS)).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 
-/// One question in so many of each kind in each set, the first of each in any case.
+/// Draws one question in so many of each kind in each set, and the first of each in any case.
 #[must_use]
 pub fn evaluation_sample(every: usize) -> Vec<Question> {
     let mut counts = BTreeMap::<_, usize>::new();
@@ -58,7 +58,7 @@ pub fn evaluation_sample(every: usize) -> Vec<Question> {
         let count = counts.entry(key).or_default();
         let (block, place) = (*count / every, *count % every);
         *count += 1;
-        // Of each block another: the questions about a picture come in a fixed order.
+        // Another place in each block: the questions about a picture come in a fixed order.
         place == block % every
     };
     let mut questions = evaluation_questions();
@@ -67,14 +67,14 @@ pub fn evaluation_sample(every: usize) -> Vec<Question> {
 }
 
 impl Question {
-    /// The picture's bytes.
+    /// Reads the picture.
     #[must_use]
     pub fn picture(&self) -> Vec<u8> {
         let folder = workspace_file("guest/models/tiny-vlm/eval");
         std::fs::read(folder.join(&self.image)).unwrap()
     }
 
-    /// What the model says.
+    /// Asks the model, and returns its answer.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Question {
         Ok(text)
     }
 
-    /// How right `answer` is.
+    /// Scores `answer`.
     #[must_use]
     pub fn score(&self, answer: &str) -> Score {
         if self.kind == "caption" {
@@ -119,7 +119,7 @@ impl Question {
                 words.iter().find(|word| NUMBERS.contains(&word.as_str())) == Some(&self.key)
             }
             "attribute" => words.last() == Some(&self.key),
-            // Whether it is so, a place (`top left`, last) or one of two things (`red star`, first).
+            // Yes or no, a place (`top left`, last) or one of two things (`red star`, first).
             "relation" => match self.key.as_str() {
                 "yes" | "no" => verdict(&words) == Some(&self.key),
                 place if is_place(place) => words.join(" ").ends_with(&format!(" the {place}")),
@@ -134,19 +134,19 @@ impl Question {
         }
     }
 
-    /// How right somebody would be who says just the key.
+    /// Tells whether a guess is the key.
     pub(crate) fn is_key(&self, guess: Option<&String>) -> Option<bool> {
         guess.map(|guess| *guess == self.key)
     }
 }
 
-/// Whether it is `middle`, `top`, `left`, `top left` or the like.
+/// Tells whether a key is a place, such as `middle` or `top left`.
 fn is_place(key: &str) -> bool {
     key.split(' ').all(|word| PLACES.contains(&word))
 }
 
-/// How much of what was asked for was said, and how much more: for a question 1 or 0 of 1, for a
-/// caption the things on the picture.
+/// Counts of things that an answer names rightly, that it names, and that it should name. A question asks for
+/// one thing, a caption for those on the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     right: u32,
@@ -155,7 +155,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// Of the caption `answer` where `key` names what is there, separated by semicolons. Things are
+    /// Scores the caption `answer`; `key` lists the things on the picture, separated by semicolons. Things are
     /// pairs of a colour and a shape; several of a kind count as often as they are there. An empty
     /// picture's caption says "no shapes".
     #[must_use]
@@ -180,7 +180,7 @@ impl Score {
         }
     }
 
-    /// The harmonic mean of precision and recall; of single answers, the part that is right.
+    /// Returns the harmonic mean of precision and recall; of single answers, the share of right ones.
     #[must_use]
     pub fn f1(self) -> f64 {
         2.0 * f64::from(self.right) / f64::from(self.given + self.asked)
@@ -195,8 +195,7 @@ impl std::ops::AddAssign for Score {
     }
 }
 
-/// What an answer to a yes-or-no question comes to: it begins with that, or says its grounds and ends with
-/// it ("The star is red, so no.").
+/// Finds the `yes` or `no` of an answer: its first word, or after a reason its last ("The star is red, so no.").
 fn verdict(words: &[String]) -> Option<&String> {
     let first = words.first()?;
     if matches!(first.as_str(), "yes" | "no") {
@@ -206,7 +205,7 @@ fn verdict(words: &[String]) -> Option<&String> {
     }
 }
 
-/// The things of an enumeration, each by its last two words.
+/// Lists the things of an enumeration, each by its last two words.
 fn things(text: &str) -> Vec<String> {
     text.to_lowercase()
         .trim_end_matches('.')

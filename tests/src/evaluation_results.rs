@@ -1,5 +1,4 @@
-//! What the last whole evaluation found, and with which files: the record that the model card is held
-//! to.
+//! The results of the last whole evaluation, and the files that it used. Tests hold the model card to them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,13 +23,13 @@ const FILES: [&str; 4] = [
 /// A whole evaluation of the built-in model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluationResults {
-    /// What was evaluated.
+    /// Files that were evaluated.
     pub evaluated: EvaluatedFiles,
-    /// How well it did.
+    /// Scores.
     pub table: ScoreTable,
 }
 
-/// What answers depend on.
+/// The files that answers depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluatedFiles {
     /// The SHA-256 digests of the built-in bundle's files.
@@ -40,11 +39,11 @@ pub struct EvaluatedFiles {
 }
 
 impl EvaluatedFiles {
-    /// Those that the repository has now.
+    /// Takes the digests of the repository's files.
     ///
     /// # Panics
     ///
-    /// If one of them is not there.
+    /// If a file is missing.
     #[must_use]
     pub fn now() -> Self {
         let digest = |path: PathBuf| {
@@ -62,7 +61,7 @@ impl EvaluatedFiles {
 }
 
 impl EvaluationResults {
-    /// Those that `cargo xtask eval` wrote last.
+    /// Reads the results that `cargo xtask eval` wrote last.
     ///
     /// # Panics
     ///

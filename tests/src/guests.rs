@@ -1,8 +1,8 @@
-//! Where built guests and weights are.
+//! Built guests and weights.
 
 use std::path::{Path, PathBuf};
 
-/// A path below the workspace's root.
+/// Returns a path below the workspace's root.
 #[must_use]
 pub fn workspace_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -11,7 +11,7 @@ pub fn workspace_file(path: &str) -> PathBuf {
         .join(path)
 }
 
-/// The component of the test guest `name`, as `cargo xtask guests` built it.
+/// Reads the component of the test guest `name`, as `cargo xtask guests` built it.
 ///
 /// # Panics
 ///
@@ -23,7 +23,7 @@ pub fn test_guest(name: &str) -> Vec<u8> {
     ))
 }
 
-/// The component of the package whose library is `name`, as `cargo xtask guests` built it.
+/// Reads the component of the package whose library is `name`, as `cargo xtask guests` built it.
 ///
 /// # Panics
 ///
@@ -33,7 +33,7 @@ pub fn package_guest(name: &str) -> Vec<u8> {
     read(&format!("target/guests/wasm32-wasip2/guest/{name}.wasm"))
 }
 
-/// The component of the text-format guest `name`.
+/// Assembles the component of the text-format guest `name`.
 ///
 /// # Panics
 ///
@@ -43,8 +43,8 @@ pub fn wat_guest(name: &str) -> Vec<u8> {
     wat_guest_with(name, "")
 }
 
-/// The same with something more at its end. The line `;; contract: text-embedding` in it stands for the
-/// file of that name among `contracts`.
+/// Assembles the component of the text-format guest `name` with `more` at its end. The line
+/// `;; contract: text-embedding` in it stands for the file of that name among `contracts`.
 ///
 /// # Panics
 ///
@@ -69,7 +69,7 @@ pub fn wat_guest_with(name: &str, more: &str) -> Vec<u8> {
     wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The component of the BERT encoder, as `cargo xtask guests` built it.
+/// Reads the component of the BERT encoder, as `cargo xtask guests` built it.
 ///
 /// # Panics
 ///
@@ -79,7 +79,7 @@ pub fn minilm() -> Vec<u8> {
     read("target/guests/wasm32-wasip2/guest/ampoule_minilm.wasm")
 }
 
-/// The component of the built-in model, as `cargo xtask guests` built it from the source.
+/// Reads the component of the built-in model, as `cargo xtask guests` built it from the source.
 ///
 /// # Panics
 ///
@@ -89,7 +89,7 @@ pub fn tiny_vlm() -> Vec<u8> {
     read("target/guests/wasm32-wasip2/guest/ampoule_tiny_vlm.wasm")
 }
 
-/// The directory of the MiniLM weights, as `cargo xtask weights` fetched them.
+/// Returns the directory of the MiniLM weights, as `cargo xtask weights` fetched them.
 ///
 /// # Panics
 ///

@@ -4,7 +4,7 @@ use ampoule::{Host, Limits};
 
 use crate::bundle::Publisher;
 
-/// A host with the default limits that trusts one publisher.
+/// Makes a host with the default limits that trusts one publisher.
 ///
 /// # Panics
 ///
@@ -14,7 +14,7 @@ pub fn host_trusting(publisher: &Publisher) -> Host {
     host_with_limits(publisher, Limits::default())
 }
 
-/// A host with other limits.
+/// Makes a host with these limits that trusts one publisher.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: built guests, bundles signed for the occasion, hosts.
+//! Shared parts of the end-to-end tests: built guests, bundles signed for the occasion, hosts.
 //!
 //! Nothing here stands in for a real part: bundles are signed and verified, guests are compiled
 //! and run, as they would be for an operator. `cargo xtask test` builds the guests first.

@@ -1,4 +1,4 @@
-//! An operator at the command line: whom they trust, what they call, what they see.
+//! An operator at the command line: a trust directory, commands, and their output.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -17,7 +17,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// One who trusts the publisher `acme`.
+    /// Makes an operator who trusts the publisher `acme`.
     ///
     /// # Panics
     ///
@@ -34,25 +34,25 @@ impl Operator {
         Self { publisher, trust }
     }
 
-    /// The publisher.
+    /// Returns the publisher.
     #[must_use]
     pub fn publisher(&self) -> &Publisher {
         &self.publisher
     }
 
-    /// The trust directory.
+    /// Returns the trust directory.
     #[must_use]
     pub fn trust(&self) -> &Path {
         self.trust.path()
     }
 
-    /// A bundle that this operator trusts and whose model offers every task.
+    /// Begins a bundle that this operator trusts and whose model offers every task.
     #[must_use]
     pub fn good(&self) -> BundleBuilder<'_> {
         self.publisher.every_task()
     }
 
-    /// The `ampoule` command with this operator's trust.
+    /// Makes the `ampoule` command with this operator's trust.
     #[must_use]
     pub fn ampoule(&self, arguments: &[&str]) -> Command {
         let mut command = ampoule();
@@ -63,7 +63,7 @@ impl Operator {
         command
     }
 
-    /// What `ampoule embed --json` makes of a text.
+    /// Runs `ampoule embed --json` on a text.
     ///
     /// # Panics
     ///
@@ -75,11 +75,11 @@ impl Operator {
     }
 }
 
-/// The one JSON document that a command printed.
+/// Reads the one JSON document that a command printed.
 ///
 /// # Panics
 ///
-/// If it is none.
+/// If it printed anything else.
 #[must_use]
 pub fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
@@ -91,8 +91,8 @@ pub fn json_of(output: &Output) -> Value {
     })
 }
 
-/// Checks that a command failed with this code and exit status, in JSON, and said why without any
-/// path of the test's.
+/// Checks that a command failed with this code and exit status, in JSON, with a message that has no path of the
+/// test's.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! A place on disk where a host looks for a model's newest release, and the ways to put one there.
+//! A location on disk where a host looks for a model's newest release, and the ways to put one there.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::bundle::WrittenBundle;
 
-/// How a release comes to its place.
+/// Way to put a release in its location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// A directory is moved away and another one moved to its place.
@@ -25,7 +25,7 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// All ways.
+    /// Lists all ways.
     pub const ALL: [Self; 5] = [
         Self::Rename,
         Self::Overwrite,
@@ -35,7 +35,7 @@ impl Delivery {
     ];
 }
 
-/// A place for one model's releases. It goes when this is dropped.
+/// A location for one model's releases, which is removed when this is dropped.
 pub struct Place {
     dir: TempDir,
     delivery: Delivery,
@@ -43,7 +43,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place with a first release in it.
+    /// Makes one with a first release in it.
     ///
     /// # Panics
     ///
@@ -60,7 +60,7 @@ impl Place {
         place
     }
 
-    /// Where the model is.
+    /// Returns the path of the model.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.dir.path().join("model")

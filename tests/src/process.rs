@@ -1,17 +1,17 @@
-//! The built commands, and what this process holds.
+//! The built commands, and the memory of this process.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::guests::workspace_file;
 
-/// The `ampoule` command, with nothing inherited that would change what it does.
+/// Makes the `ampoule` command, without inherited settings.
 #[must_use]
 pub fn ampoule() -> Command {
     command("ampoule")
 }
 
-/// The `ampoule-sign` command, likewise.
+/// Makes the `ampoule-sign` command, without inherited settings.
 #[must_use]
 pub fn ampoule_sign() -> Command {
     command("ampoule-sign")
@@ -33,8 +33,8 @@ fn command(name: &str) -> Command {
     command
 }
 
-/// The cache of compiled models that the tests share: one for each build of the command, so that none
-/// meets what another build has compiled.
+/// Returns the cache of compiled models that the tests share: one for each build of the command, so that no test
+/// meets the code of another build.
 fn test_cache() -> PathBuf {
     let built = std::fs::metadata(binary("ampoule")).and_then(|command| command.modified());
     let built = built
@@ -44,14 +44,14 @@ fn test_cache() -> PathBuf {
     workspace_file("target/test-cache").join(built.as_nanos().to_string())
 }
 
-/// Cargo puts binaries beside the `deps` folder that holds the test.
+/// Finds a built program: cargo puts programs beside the `deps` folder that holds the test.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(2).unwrap();
     target.join(name)
 }
 
-/// The resident memory of this process, in bytes.
+/// Returns the resident memory of this process, in bytes.
 ///
 /// # Panics
 ///
@@ -61,8 +61,8 @@ pub fn resident_bytes() -> u64 {
     bytes_in("/proc/self/smaps_rollup", "Rss:")
 }
 
-/// The resident memory of this process, in bytes, with each page counted once however often it is mapped here,
-/// and shared out where other processes have it too.
+/// Returns the proportional memory of this process, in bytes: each page counts once however often it is mapped
+/// here, and is shared out where other processes have it too.
 ///
 /// # Panics
 ///
@@ -72,7 +72,7 @@ pub fn proportional_bytes() -> u64 {
     bytes_in("/proc/self/smaps_rollup", "Pss:")
 }
 
-/// The memory of this process that it has written to and shares with nobody, in bytes.
+/// Returns the memory of this process that it has written to and shares with nobody, in bytes.
 ///
 /// # Panics
 ///
@@ -82,7 +82,7 @@ pub fn private_dirty_bytes() -> u64 {
     bytes_in("/proc/self/smaps_rollup", "Private_Dirty:")
 }
 
-/// The most resident memory that this process has had since [`reset_peak_resident_bytes`], in bytes.
+/// Returns the most resident memory that this process has had since [`reset_peak_resident_bytes`], in bytes.
 ///
 /// # Panics
 ///
@@ -92,7 +92,7 @@ pub fn peak_resident_bytes() -> u64 {
     bytes_in("/proc/self/status", "VmHWM:")
 }
 
-/// How often a page of this process was missing and could be had without reading a disk.
+/// Counts the page faults of this process that needed no disk.
 ///
 /// # Panics
 ///
@@ -105,7 +105,7 @@ pub fn minor_faults() -> u64 {
     fields.split_whitespace().nth(7).unwrap().parse().unwrap()
 }
 
-/// Begins to look for the peak of the resident memory anew.
+/// Resets the peak of the resident memory.
 ///
 /// # Panics
 ///
@@ -114,7 +114,7 @@ pub fn reset_peak_resident_bytes() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
-/// A figure in KiB, by its name, from what the system says of this process.
+/// Reads a figure in KiB, by its name, from one of the system's files.
 fn bytes_in(file: &str, name: &str) -> u64 {
     let text = std::fs::read_to_string(file).unwrap();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap();

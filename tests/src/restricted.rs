@@ -1,5 +1,5 @@
 //! The command under the restrictions of a service or a container, by the kernel's own means: limits, filters
-//! on system calls, mounts. Where such a means is missing the tests fail, and do not pass.
+//! on system calls, mounts. A test fails on a machine that lacks such a means.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -7,13 +7,13 @@ use std::process::{Command, Output};
 use crate::process::binary;
 use crate::{Operator, WrittenBundle, ampoule, json_of, test_guest, workspace_file};
 
-/// A picture that the built-in model sees a star in.
+/// Returns a picture that the built-in model sees a star in.
 #[must_use]
 pub fn sample_picture() -> PathBuf {
     workspace_file("samples/shapes.png")
 }
 
-/// The words `before`, and then the command: how `prlimit`, `unshare` and their likes start a program.
+/// Puts the words `before` in front of a command, for programs that start another, such as `prlimit` or `unshare`.
 ///
 /// # Panics
 ///
@@ -32,7 +32,7 @@ pub fn under(before: &[&str], command: &Command) -> Command {
     outer
 }
 
-/// Under a filter on system calls; see `tests/src/bin/confined.rs`.
+/// Puts a command under a filter on system calls; see `tests/src/bin/confined.rs`.
 ///
 /// # Panics
 ///
@@ -43,7 +43,7 @@ pub fn filtered(filter: &str, command: &Command) -> Command {
     under(&[confined.to_str().unwrap(), filter], command)
 }
 
-/// The built-in model, asked for labels. Its code may be kept from another test.
+/// Makes a command that asks the built-in model for labels. Its code may come from the tests' cache.
 #[must_use]
 pub fn classify() -> Command {
     let mut command = ampoule();
@@ -56,7 +56,7 @@ pub fn classify() -> Command {
 ///
 /// # Panics
 ///
-/// If it has not.
+/// If it failed.
 #[track_caller]
 pub fn assert_classifies(output: &Output) {
     let document = json_of(output);
@@ -70,14 +70,14 @@ pub fn assert_classifies(output: &Output) {
 
 /// An operator with a small model, which is compiled in a moment.
 pub struct Small {
-    /// Who trusts it.
+    /// Operator who trusts it.
     pub operator: Operator,
-    /// Where it is.
+    /// The model's bundle.
     pub bundle: WrittenBundle,
 }
 
 impl Small {
-    /// It, on disk.
+    /// Writes the bundle.
     ///
     /// # Panics
     ///
@@ -93,7 +93,7 @@ impl Small {
         }
     }
 
-    /// Compiles the model and asks it.
+    /// Makes a command that compiles the model and asks it.
     #[must_use]
     pub fn embed(&self) -> Command {
         let mut command = self.operator.ampoule(&["embed", "--json", "--no-cache"]);
@@ -106,7 +106,7 @@ impl Small {
 ///
 /// # Panics
 ///
-/// If it has not.
+/// If it failed.
 #[track_caller]
 pub fn assert_embeds(output: &Output) {
     let document = json_of(output);
@@ -114,8 +114,8 @@ pub fn assert_embeds(output: &Output) {
     assert_eq!(document["embeddings"][0][2], 121.0);
 }
 
-/// A shell that runs `script` with mounts of its own, and then the command. It is root there, and the
-/// user who started it outside.
+/// Makes a shell that runs `script` with mounts of its own, and then the command. The shell is root inside, and
+/// the user who started it outside.
 #[must_use]
 pub fn with_mounts(script: &str, command: &Command) -> Command {
     let script = format!("{script} && exec \"$0\" \"$@\"");

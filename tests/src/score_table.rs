@@ -1,4 +1,4 @@
-//! The table of the model card: how many of the answers are right, by set and kind of question.
+//! The table of the model card: right answers by set and kind of question.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,13 +19,13 @@ pub(crate) struct Row {
     pub(crate) kind: String,
     pub(crate) questions: usize,
     pub(crate) score: Score,
-    /// How many the baselines answer rightly; captions have none.
+    /// Right answers of the baselines; captions have none.
     majority: Option<usize>,
     text_only: Option<usize>,
 }
 
 impl ScoreTable {
-    /// Counts an answer in.
+    /// Adds an answer.
     pub fn add(&mut self, question: &Question, answer: &str) {
         let key = (question.set.clone(), question.kind.clone());
         let row = self.0.entry(key).or_insert_with(|| Row {
@@ -48,12 +48,12 @@ impl ScoreTable {
         }
     }
 
-    /// The rows, by set and kind.
+    /// Lists the rows, by set and kind.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.0.values()
     }
 
-    /// A table in Markdown.
+    /// Makes a table in Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = String::from(

@@ -1,10 +1,14 @@
 //! Good, bad and hostile requests in random order, for minutes: nothing may leak, no answer may be wrong, and
-//! at the end every place and every thread has to be there.
+//! at the end no permit and no thread may be lost.
 
 mod attacks;
+mod bundles;
 mod chance;
 mod changes;
 mod curve;
+mod hostile_models;
+mod models;
+mod outcome;
 mod report;
 mod requests;
 mod world;
@@ -20,24 +24,23 @@ use crate::hosts::block_on;
 use crate::process::resident_bytes;
 use chance::Chance;
 use curve::Curve;
+use outcome::Outcome;
 pub use report::SoakReport;
 use world::World;
 
-/// Callers at once, each of whom waits for an answer before asking for the next.
+/// Callers at once, each of which waits for an answer before it asks again.
 const CALLERS: u64 = 8;
 
-/// How often the memory is looked at.
+/// Interval of looks at the memory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often all callers wait for a moment, so that what requests take while they run is not taken for what
-/// they leave.
+/// Interval of moments in which all callers wait: the memory of running requests is not counted as a leak.
 const REST_EVERY: Duration = Duration::from_secs(5);
 
-/// What the host's threads need to unmap what the last requests had.
+/// Time in which the host's threads unmap the last requests' sandboxes.
 const REST: Duration = Duration::from_millis(200);
 
-/// How often memory has to be looked at while nobody asks. What is seen once shows no growth at all, and what
-/// is seen twice shows no slope.
+/// Returns the least number of looks at the idle host's memory: one shows no growth, and two no slope.
 fn least_rests(duration: Duration) -> usize {
     if duration < Duration::from_secs(60) {
         2
@@ -45,9 +48,6 @@ fn least_rests(duration: Duration) -> usize {
         5
     }
 }
-
-/// What one step of a caller's came to: what it is counted as, or what was wrong.
-type Outcome = Result<String, String>;
 
 /// Runs for `duration` after `warm_up`, in the order that `seed` gives.
 ///
@@ -62,7 +62,7 @@ pub fn soak(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
 async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
     let world = Rc::new(World::new().await);
     let report = Rc::new(RefCell::new(SoakReport::new(seed)));
-    // Whoever asks holds it for reading, whoever wants rest for writing.
+    // Held for reading by a request, for writing by a moment of rest.
     let asking = Rc::new(RwLock::new(()));
     let began = Instant::now();
     let end = began + warm_up + duration;
@@ -107,7 +107,7 @@ async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
     }
     tokio::time::sleep(REST).await;
     at_rest.add(began.elapsed(), resident_bytes());
-    let lost = world.what_is_lost().await;
+    let lost = world.losses().await;
     let mut report = Rc::into_inner(report).unwrap().into_inner();
     report.finish(curve, at_rest, lost, least_rests(duration));
     report.busy = world.busy();
@@ -115,7 +115,7 @@ async fn run(warm_up: Duration, duration: Duration, seed: u64) -> SoakReport {
 }
 
 impl World {
-    /// One step of a caller's: a request, an attack, a change.
+    /// Takes one step of a caller: a request, an attack, a change.
     async fn step(&self, chance: &mut Chance) -> Outcome {
         match chance.below(100) {
             0..40 => self.good(chance).await,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
 
 use super::crate_files::{Crate, Module};
 
@@ -103,17 +102,6 @@ impl<'a> Graph<'a> {
                 })
                 .collect(),
         }
-    }
-}
-
-impl Circle {
-    /// True when one of the files lies in one of the folders, or is it.
-    pub(crate) fn touches(&self, folders: &[&str]) -> bool {
-        self.files.iter().any(|file| {
-            folders
-                .iter()
-                .any(|folder| Path::new(file).starts_with(folder))
-        })
     }
 }
 

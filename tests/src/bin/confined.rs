@@ -25,7 +25,7 @@ fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let filter = arguments.next().unwrap();
     let (errno, refused) = match filter.to_str().unwrap() {
-        // What `MemoryDenyWriteExecute=` refuses (systemd.exec).
+        // As `MemoryDenyWriteExecute=` does (systemd.exec).
         "no-executable-memory" => (
             libc::EPERM,
             vec![
@@ -68,8 +68,8 @@ fn third_argument_has(bits: i32) -> SeccompRule {
     SeccompRule::new(vec![condition]).unwrap()
 }
 
-/// What is left out by `@system-service`, `~@privileged @resources`, and by those settings of the sample
-/// unit that refuse calls: `RestrictAddressFamilies=none`, `RestrictNamespaces=`, `LockPersonality=`,
+/// Lists the calls that `@system-service` and `~@privileged @resources` leave out, and those that settings of the
+/// sample unit refuse: `RestrictAddressFamilies=none`, `RestrictNamespaces=`, `LockPersonality=`,
 /// `RestrictRealtime=`, `ProtectClock=`, `ProtectHostname=`, `ProtectKernelLogs=`,
 /// `ProtectKernelModules=`, `KeyringMode=`.
 fn outside_of_system_service() -> Refused {

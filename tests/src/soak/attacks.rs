@@ -1,130 +1,24 @@
-//! Guests that misbehave, callers who go away, and too many at once.
+//! Requests to misbehaving guests, callers that go away, and too many requests at once.
 
 use std::time::Duration;
 
-use ampoule::{GenerationRequest, Host, Model};
-use serde_json::json;
+use ampoule::{GenerationRequest, Model};
 
-use super::Outcome;
 use super::chance::Chance;
-use super::requests::{stopped, wrong};
-use super::world::{IDLE, World, load};
-use crate::bundle::Publisher;
-use crate::guests::{test_guest, wat_guest};
+use super::models::IDLE;
+use super::outcome::{Outcome, stopped, wrong};
+use super::world::World;
 
-/// Guests that are stopped or answer, the text that tells them how, and the code; without one they answer.
-const KINDS: [(&str, &str, Option<&str>); 19] = [
-    ("never_returns", "", Some("limit.deadline")),
-    ("sleeps_past_deadline", "", Some("limit.deadline")),
-    ("allocates_without_end", "", Some("limit.memory")),
-    ("answers_after_denied_memory", "", None),
-    ("recurses_without_end", "", Some("limit.stack")),
-    ("returns_giant_list", "1048576", Some("limit.output")),
-    ("giant_import_argument", "4194304", Some("limit.output")),
-    ("wrong_shape", "many-values", Some("guest.answer")),
-    ("nan_values", "", Some("guest.answer")),
-    ("floods_the_log", "", None),
-    ("forges_log_lines", "", None),
-    ("traps", "", Some("guest.trap")),
-    ("panics", "", Some("guest.trap")),
-    ("exits", "", Some("guest.trap")),
-    ("guest_error", "", Some("input.test")),
-    ("invalid_error_code", "escapes", Some("guest.error")),
-    ("opens_files", "", None),
-    ("inspects_environment", "", None),
-    ("hoards_secrets", "", None),
-];
-
-/// The same for guests in the text format.
-const WAT: [(&str, &str); 4] = [
-    ("spins_in_realloc", "limit.deadline"),
-    ("grows_many_memories", "limit.memory"),
-    ("grows_many_tables", "limit.memory"),
-    ("breaks_the_abi", "guest.trap"),
-];
-
-/// Guests whose generations end badly.
-const GENERATIONS: [(&str, &str); 5] = [
-    ("endless_generation", "limit.output"),
-    ("generation_blocks", "limit.deadline"),
-    ("generation_giant_chunk", "limit.output"),
-    ("generation_fails_midway", "guest.error"),
-    ("generation_ends_without_a_finish", "guest.answer"),
-];
-
-/// For guests that run into it.
-const SHORT: Duration = Duration::from_millis(40);
-
-/// For guests that are stopped by something else, in a queue of those.
-const LONG: Duration = Duration::from_secs(20);
-
-/// More than there is room for.
+/// Requests at once: more than the host has room for.
 const STORM: usize = 60;
 
-pub(super) struct HostileModels {
-    asked: Vec<Hostile>,
-    generations: Vec<Hostile>,
-    spinner: Model,
-}
-
-struct Hostile {
-    name: &'static str,
-    text: &'static str,
-    code: Option<&'static str>,
-    model: Model,
-}
-
-impl HostileModels {
-    pub(super) async fn load(host: &Host, publisher: &Publisher) -> Self {
-        let load = async |component: Vec<u8>, name, text, code: Option<&'static str>, task| {
-            let deadline = match code {
-                Some("limit.deadline") => SHORT,
-                _ => LONG,
-            };
-            let bundle = publisher
-                .bundle(component)
-                .tasks(&[task])
-                .set("/limits/deadline_ms", json!(deadline.as_millis()))
-                .set("/limits/init/deadline_ms", json!(LONG.as_millis()))
-                .set("/limits/memory_bytes", json!(128 << 20))
-                .set("/limits/output_bytes", json!(2 << 20));
-            Hostile {
-                name,
-                text,
-                code,
-                model: load(host, bundle).await,
-            }
-        };
-        let mut asked = Vec::new();
-        for (name, text, code) in KINDS {
-            asked.push(load(test_guest(name), name, text, code, "text-embedding").await);
-        }
-        for (name, code) in WAT {
-            asked.push(load(wat_guest(name), name, "", Some(code), "text-embedding").await);
-        }
-        let mut generations = Vec::new();
-        for (name, code) in GENERATIONS {
-            generations
-                .push(load(test_guest(name), name, "x", Some(code), "text-generation").await);
-        }
-        let component = test_guest("never_returns");
-        // Nothing but its caller's going away stops this one.
-        let spinner = load(component, "never_returns", "", None, "text-embedding").await;
-        Self {
-            asked,
-            generations,
-            spinner: spinner.model,
-        }
-    }
-}
-
 impl World {
-    /// A model that does not offer what the good one offers.
+    /// Returns a model that offers one task only.
     pub(super) fn of_one_task(&self) -> &Model {
         &self.hostile.spinner
     }
 
-    /// A request to a guest that misbehaves.
+    /// Asks a misbehaving guest.
     pub(super) async fn hostile(&self, chance: &mut Chance) -> Outcome {
         if chance.below(4) == 0 {
             return self.hostile_generation(chance).await;
@@ -159,7 +53,7 @@ impl World {
         }
     }
 
-    /// A request to a guest that spins, given up after a while.
+    /// Asks a guest that spins, and gives up after a while.
     pub(super) async fn cancelled(&self, chance: &mut Chance) -> Outcome {
         let spinner = &self.hostile.spinner;
         let patience = Duration::from_micros(chance.below(30_000));
@@ -170,7 +64,7 @@ impl World {
         }
     }
 
-    /// A generation that its caller loses interest in.
+    /// Begins a generation and abandons it.
     pub(super) async fn abandoned(&self, chance: &mut Chance) -> Outcome {
         let way = chance.below(9);
         let model = self.model();
@@ -207,8 +101,8 @@ impl World {
         }
     }
 
-    /// More requests at once than there is room for: each is answered rightly, or told at once that the host
-    /// is busy.
+    /// Sends more requests at once than there is room for: each is answered rightly, or refused at once because
+    /// the host is busy.
     pub(super) async fn storm(&self, chance: &mut Chance) -> Outcome {
         let mut storm = tokio::task::JoinSet::new();
         let word = chance.words(1).remove(0);

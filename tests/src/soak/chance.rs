@@ -1,9 +1,9 @@
-//! What comes next: random, and the same for the same seed.
+//! Random choices, which a seed repeats.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-/// One caller's random numbers.
+/// Random numbers of one caller.
 pub(super) struct Chance(ChaCha8Rng);
 
 impl Chance {
@@ -13,7 +13,7 @@ impl Chance {
         Self(numbers)
     }
 
-    /// From 0 to one less than `end`.
+    /// Returns a number from 0 to one less than `end`.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0.next_u64() % end
     }
@@ -22,7 +22,7 @@ impl Chance {
         &choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// As many words as that, of small letters.
+    /// Returns so many words of small letters.
     pub(super) fn words(&mut self, count: u64) -> Vec<String> {
         let mut word = || -> String {
             let letters = 1 + self.below(8);

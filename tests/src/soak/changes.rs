@@ -1,44 +1,13 @@
-//! What an operator changes while requests come in: models and trust.
+//! Changes of models and trust, made by an operator while requests come in.
 
-use super::Outcome;
 use super::chance::Chance;
-use super::requests::{stopped, wrong};
-use super::world::{World, good_bundle};
-use crate::bundle::{Publisher, WrittenBundle};
-use crate::guests::{test_guest, wat_guest};
-
-/// How many of a kind there are to load, each a model of its own.
-const VARIANTS: u8 = 8;
-
-/// What is loaded while requests come in. Written beforehand, because to write is to wait for a disk, and all
-/// callers would.
-pub(super) struct Bundles {
-    good: Vec<WrittenBundle>,
-    others: Vec<WrittenBundle>,
-    refused: WrittenBundle,
-    failing: WrittenBundle,
-}
-
-impl Bundles {
-    pub(super) fn write(publisher: &Publisher) -> Self {
-        let good = |number| good_bundle(publisher, number).write();
-        let other = |number| {
-            let bundle = publisher.bundle(wat_guest("writes_eight_memories"));
-            bundle.file("number", vec![number]).write()
-        };
-        let guest = |name| publisher.bundle(test_guest(name)).write();
-        Self {
-            good: (1..=VARIANTS).map(good).collect(),
-            others: (1..=VARIANTS).map(other).collect(),
-            refused: guest("imports_sockets"),
-            failing: guest("panics_in_init"),
-        }
-    }
-}
+use super::outcome::{Outcome, stopped, wrong};
+use super::world::World;
+use crate::bundle::WrittenBundle;
 
 impl World {
-    /// Loads another model in the place of the good one, or one that is refused. What is in flight goes on
-    /// with the old one, which goes with the last of its requests.
+    /// Loads another model in the place of the good one, or one that is refused. Requests in flight go on with
+    /// the old one, which is dropped with the last of them.
     pub(super) async fn change_models(&self, chance: &mut Chance) -> Outcome {
         let Ok(_turn) = self.changing.try_lock() else {
             return Ok("change: somebody else's turn".to_owned());
@@ -76,7 +45,7 @@ impl World {
         }
     }
 
-    /// Takes the trust in a publisher back, and gives it again.
+    /// Withdraws the trust in a publisher, and gives it again.
     pub(super) async fn change_trust(&self) -> Outcome {
         let Ok(_turn) = self.changing.try_lock() else {
             return Ok("change: somebody else's turn".to_owned());

@@ -1,4 +1,4 @@
-//! Memory over time, and how steeply it rises.
+//! Memory over time, and its growth.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Curve {
         self.0.len()
     }
 
-    /// MiB a minute, by the method of least squares; 0 for fewer than two points.
+    /// Returns the growth in MiB a minute, by the method of least squares; 0 for fewer than two points.
     pub(super) fn slope(&self) -> f64 {
         let count = self.0.len() as f64;
         let mean = |of: fn(&(f64, f64)) -> f64| self.0.iter().map(of).sum::<f64>() / count;
@@ -33,7 +33,7 @@ impl Curve {
         }
     }
 
-    /// MiB from the first point to the last; 0 for fewer than two points.
+    /// Returns the growth in MiB from the first point to the last; 0 for fewer than two points.
     pub(super) fn growth(&self) -> f64 {
         match (self.0.first(), self.0.last()) {
             (Some(first), Some(last)) => last.1 - first.1,
@@ -41,7 +41,7 @@ impl Curve {
         }
     }
 
-    /// The sizes, in MiB.
+    /// Lists the sizes, in MiB.
     pub(super) fn sizes(&self) -> impl Iterator<Item = f64> {
         self.0.iter().map(|point| point.1)
     }

@@ -1,15 +1,15 @@
-//! What a soak found.
+//! The report of a soak.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Outcome;
 use super::curve::Curve;
+use super::outcome::Outcome;
 
-/// How much of what was wrong is printed: one cause may have thousands of consequences.
+/// Wrong outcomes that are printed: one cause may have thousands of consequences.
 const SHOWN: usize = 20;
 
-/// What a soak found.
+/// The report of a soak.
 #[derive(Debug)]
 pub struct SoakReport {
     seed: u64,
@@ -17,8 +17,8 @@ pub struct SoakReport {
     pub(super) busy: u64,
     curve: Curve,
     at_rest: Curve,
-    /// What was wrong: answers, codes, places or threads that are gone, too few looks at the memory to tell
-    /// whether it leaks. Empty when all is well.
+    /// Wrong answers and codes, lost permits and threads, or too few looks at the memory to see a leak. Empty
+    /// when all is well.
     pub wrong: Vec<String>,
 }
 
@@ -59,19 +59,19 @@ impl SoakReport {
         }
     }
 
-    /// How often the resident memory was looked at while nobody asked anything.
+    /// Counts the looks at the resident memory while the host was idle.
     #[must_use]
     pub fn rests(&self) -> usize {
         self.at_rest.points()
     }
 
-    /// Steps that went as they should.
+    /// Counts the right steps.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// What was counted under a name that begins like this.
+    /// Counts the right steps whose name begins like this.
     #[must_use]
     pub fn count_of(&self, prefix: &str) -> u64 {
         let counts = self.counts.iter();
@@ -79,19 +79,19 @@ impl SoakReport {
         matching.map(|(_, count)| count).sum()
     }
 
-    /// How fast the resident memory grew, in MiB a minute, looked at each second.
+    /// Returns the growth of the resident memory, in MiB a minute, looked at each second.
     #[must_use]
     pub fn slope(&self) -> f64 {
         self.curve.slope()
     }
 
-    /// The same, looked at while nobody asked anything.
+    /// Returns the growth of the resident memory, in MiB a minute, looked at while the host was idle.
     #[must_use]
     pub fn slope_at_rest(&self) -> f64 {
         self.at_rest.slope()
     }
 
-    /// How much it grew, in MiB, from the first moment of rest to the last.
+    /// Returns the growth, in MiB, from the first idle moment to the last.
     #[must_use]
     pub fn growth_at_rest(&self) -> f64 {
         self.at_rest.growth()

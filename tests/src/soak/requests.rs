@@ -1,17 +1,17 @@
-//! Good requests, whose answers are known beforehand, and requests that no model is asked.
+//! Good requests, whose answers are known beforehand, and bad ones, which the host refuses.
 
-use ampoule::{Content, Error, GenerationRequest, Image, Message, Sampling};
+use ampoule::{Content, GenerationRequest, Image, Message, Sampling};
 
-use super::Outcome;
 use super::chance::Chance;
+use super::outcome::{Outcome, stopped, wrong};
 use super::world::World;
 use crate::pictures::png_header;
 
-/// Two figures that were computed in another order.
+/// Difference between figures that were summed in another order.
 const TOLERANCE: f32 = 1e-5;
 
 impl World {
-    /// A request of any task to the good model.
+    /// Asks the good model for any task.
     pub(super) async fn good(&self, chance: &mut Chance) -> Outcome {
         let task = chance.below(5);
         let words = { 1 + chance.below(8) };
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    /// A generation that is read to its end, and says what it was asked.
+    /// Reads a generation to its end; the model repeats the question.
     async fn generated(&self, text: &str) -> Outcome {
         let model = self.model();
         let ask = async || model.generate(GenerationRequest::question(text, 100)).await;
@@ -69,7 +69,7 @@ impl World {
         same("generate", said.as_str(), text)
     }
 
-    /// A question to the built-in model, which has a network and not only an echo.
+    /// Asks the built-in model, which has a network and is no echo.
     pub(super) async fn built_in(&self, chance: &mut Chance) -> Outcome {
         let (question, expected) = chance.one_of(&self.questions);
         let ask = async || question.ask(&self.built_in).await;
@@ -80,7 +80,7 @@ impl World {
         same("ask the built-in model", &answer, expected)
     }
 
-    /// A request that is refused, with the code of what is wrong with it.
+    /// Sends a request that is refused with a known code.
     pub(super) async fn bad(&self, chance: &mut Chance) -> Outcome {
         let model = self.model();
         let question = |text: &str| GenerationRequest::question(text, 10);
@@ -137,23 +137,6 @@ impl World {
     }
 }
 
-/// What an error is when there should have been none.
-pub(super) fn wrong(what: &str) -> impl Fn(Error) -> String {
-    move |error| format!("{what}: {}: {error}", error.code())
-}
-
-/// Whether this error came, with one of these codes.
-pub(super) fn stopped(what: &str, error: Option<Error>, codes: &[&str]) -> Outcome {
-    match error {
-        Some(error) if codes.contains(&error.code()) => Ok(format!("{what}: {}", error.code())),
-        Some(error) => Err(format!(
-            "{what}: {} instead of {codes:?}: {error}",
-            error.code()
-        )),
-        None => Err(format!("{what}: an answer instead of {codes:?}")),
-    }
-}
-
 fn same<T: PartialEq + std::fmt::Debug + ?Sized>(what: &str, found: &T, expected: &T) -> Outcome {
     if found == expected {
         Ok(format!("good: {what}"))
@@ -175,7 +158,7 @@ fn close(what: &str, found: &[f32], expected: &[f32]) -> Outcome {
     }
 }
 
-/// What the good model makes of a text: how often each remainder of its bytes by 8 occurs, of length 1.
+/// Computes the good model's embedding of a text: the counts of its bytes' remainders by 8, normalised to length 1.
 fn histogram(text: &str) -> [f32; 8] {
     let mut counts = [0.0_f32; 8];
     for byte in text.bytes() {
@@ -185,7 +168,7 @@ fn histogram(text: &str) -> [f32; 8] {
     counts.map(|count| count / norm)
 }
 
-/// A small picture, and how much of each colour is in it, from 0 to 1.
+/// Makes a small picture, and the mean of each colour in it, from 0 to 1.
 fn picture(chance: &mut Chance) -> (Image, Vec<f32>) {
     let (width, height) = (1 + chance.below(6) as u32, 1 + chance.below(6) as u32);
     let bytes = width * height * 3;

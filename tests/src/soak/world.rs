@@ -1,44 +1,39 @@
-//! The host that is soaked, its models, and what it must have at the end.
+//! The host under soak, its models, and the check at the end that it has lost nothing.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use ampoule::{Generation, GenerationRequest, Host, Limits, Model, TrustStore};
 use ampoule_signing::PublicKey;
-use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::attacks::HostileModels;
-use super::changes::Bundles;
+use super::bundles::Bundles;
+use super::hostile_models::HostileModels;
+use super::models::{IDLE, PATIENCE, good_bundle, load};
 use crate::built_in::built_in_bundle;
-use crate::bundle::{BundleBuilder, Publisher};
+use crate::bundle::Publisher;
 use crate::evaluation::{Question, evaluation_sample};
 
-/// Few, so that storms fill them.
+/// Limits of the host: low, so that storms reach them.
 const SANDBOXES: usize = 16;
 const QUEUE: usize = 32;
 const THREADS: usize = 2;
 
-/// Long enough for a caller that a busy machine delays, and short enough to wait for it often.
-pub(super) const IDLE: Duration = Duration::from_secs(2);
-
-/// A good request is never stopped by the time, however busy the machine is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-
+/// The host under soak, with everything that requests and changes need.
 pub(super) struct World {
     pub(super) host: Host,
     acme: Publisher,
     /// Trusted most of the time.
     beta: Publisher,
     built_in_key: PublicKey,
-    /// Offers every task. Replaced now and then.
+    /// Offers every task, and is replaced now and then.
     pub(super) good: RefCell<Model>,
     pub(super) of_beta: Model,
     pub(super) built_in: Model,
     /// Questions about pictures, with what the model answers.
     pub(super) questions: Vec<(Question, String)>,
     pub(super) hostile: HostileModels,
-    /// Held by whoever loads a model or changes the trust: one at a time.
+    /// Held while a model is loaded or the trust changes, one at a time.
     pub(super) changing: Mutex<()>,
     pub(super) bundles: Bundles,
     busy: Cell<u64>,
@@ -119,10 +114,10 @@ impl World {
         self.busy.get()
     }
 
-    /// What the host should have and has not, once nobody asks it anything.
-    pub(super) async fn what_is_lost(&self) -> Vec<String> {
+    /// Lists permits and threads that an idle host should have and has not.
+    pub(super) async fn losses(&self) -> Vec<String> {
         let mut lost = Vec::new();
-        // What the last requests had is given back within milliseconds, also on a busy machine.
+        // The last requests give their sandboxes back within milliseconds, also on a busy machine.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let model = self.model();
         let mut held: Vec<Generation> = Vec::new();
@@ -157,7 +152,7 @@ impl World {
     }
 }
 
-/// Threads of this process whose name begins like this. The system keeps 15 bytes of a name.
+/// Counts the threads of this process whose name begins like this. The system keeps 15 bytes of a name.
 fn threads_named(prefix: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     tasks
@@ -176,17 +171,4 @@ fn trust(publishers: &[&Publisher], built_in_key: &PublicKey) -> TrustStore {
         .insert_model(built_in_key.clone(), "ampoule", "tiny-vlm")
         .unwrap();
     trust
-}
-
-/// A model that offers every task. Each number makes another one of it.
-pub(super) fn good_bundle(publisher: &Publisher, number: u8) -> BundleBuilder<'_> {
-    publisher
-        .every_task()
-        .file("number", vec![number])
-        .set("/limits/deadline_ms", json!(PATIENCE.as_millis()))
-        .set("/limits/init/deadline_ms", json!(PATIENCE.as_millis()))
-}
-
-pub(super) async fn load(host: &Host, bundle: BundleBuilder<'_>) -> Model {
-    host.load(bundle.write().path()).await.unwrap()
 }
