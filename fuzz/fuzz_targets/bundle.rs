@@ -1,4 +1,4 @@
-//! What must hold is in `bodies/host/bundle.rs`, where the end-to-end tests find it too.
+//! Feeds the check in `bodies/host/bundle.rs`, which the end-to-end tests run too.
 #![no_main]
 
 #[path = "../bodies/host/mod.rs"]

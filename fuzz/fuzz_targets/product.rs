@@ -1,4 +1,4 @@
-//! What must hold is in `bodies/kernels/product.rs`, where the tests of the kernels find it too.
+//! Feeds the check in `bodies/kernels/product.rs`, which the tests of the kernels run too.
 #![no_main]
 
 #[path = "../bodies/kernels/mod.rs"]

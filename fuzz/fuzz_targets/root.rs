@@ -1,4 +1,4 @@
-//! What must hold is in `bodies/signing/root.rs`, where the tests of the signing library find it too.
+//! Feeds the check in `bodies/signing/root.rs`, which the tests of the signing library run too.
 #![no_main]
 
 #[path = "../bodies/signing/mod.rs"]

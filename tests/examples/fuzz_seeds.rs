@@ -158,8 +158,8 @@ fn input(component: u8, manifest: &Value) -> Vec<u8> {
     [&[component], text.as_bytes()].concat()
 }
 
-/// What is asked, how much of it, and the guest's memory from its beginning on: where the answer is, what is
-/// logged, where the answers of `next` are, and from byte 32 on what they consist of.
+/// Makes seeds of a task, a number of inputs, and the guest's memory from its beginning on: the place of the answer,
+/// of the logged text and of the answers of `next`, and from byte 32 on their contents.
 fn answers() -> Vec<(String, Vec<u8>)> {
     const TOKENIZE: u8 = 0;
     const EMBED_TEXTS: u8 = 1;
@@ -350,7 +350,7 @@ fn answers() -> Vec<(String, Vec<u8>)> {
     .collect()
 }
 
-/// Where the answers to `init` and `describe` are, and what they consist of.
+/// Makes seeds of the places of the answers to `init` and `describe`, and of their contents.
 fn descriptions() -> Vec<(String, Vec<u8>)> {
     [
         ("description", "0 @2 @10 4 @6 1 @10 2 @10 4 'bert"),

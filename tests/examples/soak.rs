@@ -20,7 +20,7 @@ use ampoule_tests::soak;
 /// Until caches, pools and the allocator have what they will keep.
 const WARM_UP: Duration = Duration::from_secs(60);
 
-/// What the resident memory may grow by, in MiB a minute: what measuring it is good for in ten minutes.
+/// Growth of the resident memory that is allowed, in MiB a minute: the resolution of a measurement of ten minutes.
 const ALLOWED_SLOPE: f64 = 1.0;
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {

@@ -1,5 +1,4 @@
-//! What a machine's files are, who may do what with them, and what comes back when they are restored from
-//! a backup.
+//! The files of a machine, their permissions, and their restoration from a backup.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +20,7 @@ fn assert_runs(output: &Output) {
     assert!(output.status.success(), "{}", json_of(output));
 }
 
-/// What a backup has of a directory.
+/// A backup of a directory.
 fn backup(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(directory).unwrap();
     files
@@ -30,7 +29,7 @@ fn backup(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// Puts a directory back to what it was.
+/// Restores a directory.
 fn restore(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
     for file in fs::read_dir(directory).unwrap() {
         fs::remove_file(file.unwrap().path()).unwrap();

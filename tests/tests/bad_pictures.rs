@@ -64,7 +64,7 @@ fn unusual_encodings_of_a_picture_get_the_same_right_answer() {
     }
 }
 
-/// The pixels are the same to the bit, so the vectors are.
+/// The pixels are equal to the bit, and so the vectors are.
 #[test]
 fn a_jpeg_of_a_rare_kind_gets_the_vector_of_its_reference() {
     let folder = "tests/pictures/conformance";
@@ -112,7 +112,7 @@ fn a_jpeg_of_a_kind_that_is_not_read_is_refused_by_its_name() {
     }
 }
 
-/// As a tool that strips metadata leaves it, or as one that does not know WebP writes it.
+/// Tools leave such files that strip metadata, or that do not know WebP.
 #[test]
 fn a_webp_whose_header_promises_what_is_not_there_gets_the_same_answer() {
     let red = || webp::vp8l(96, 96, [220, 20, 20, 255]);
@@ -149,8 +149,7 @@ fn a_png_with_a_wrong_checksum_is_refused() {
     assert_refused(png, "input.image");
 }
 
-/// A few hundred bytes that would have the decoder take more memory than there is, or write past what
-/// it took.
+/// A few hundred bytes would make the decoder take more memory than there is, or write past its own.
 #[test]
 fn a_webp_whose_parts_do_not_go_together_is_refused() {
     let red = || webp::vp8l(96, 96, [220, 20, 20, 255]);
@@ -175,7 +174,7 @@ fn a_webp_whose_parts_do_not_go_together_is_refused() {
     }
 }
 
-/// To scale it would take memory for every pixel of the longer side.
+/// Scaling would take memory for every pixel of the longer side.
 #[test]
 fn a_picture_that_is_nothing_but_long_is_refused() {
     for name in ["line.png", "column.png"] {

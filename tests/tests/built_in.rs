@@ -1,5 +1,5 @@
-//! The model that is part of the `ampoule` command: that it is what its source says, that it answers
-//! without anything to set up, and that its key opens no other door.
+//! The model that is part of the `ampoule` command: it is built from the source beside it, it answers without any
+//! set-up, and its key is trusted for no other model.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,11 +19,11 @@ use ampoule_tests::{
 };
 use serde_json::{Value, json};
 
-/// By another compiler, one in so many questions of the evaluation is asked, of both components: some
-/// 440 of every set and kind, in two minutes.
+/// One in so many questions of the evaluation is asked of both components, where another compiler built one of them:
+/// some 440 of every set and kind, in two minutes.
 const QUESTION_STEP: usize = 10;
 
-/// What the built-in bundle asks for itself.
+/// Returns the limits that the built-in bundle asks for.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 fn committed(name: &str) -> Vec<u8> {
@@ -44,7 +44,7 @@ fn public_key() -> PublicKey {
     PublicKey::from_pem(&String::from_utf8(committed("publisher.pub.pem")).unwrap()).unwrap()
 }
 
-/// The bundle that is built in, loaded under the rule that the command has for it.
+/// Loads the built-in bundle under the command's rule for it.
 fn committed_model() -> Model {
     let (host, bundle) = built_in();
     block_on(host.load_bundle(bundle)).unwrap()

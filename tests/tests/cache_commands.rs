@@ -35,7 +35,7 @@ impl Machine {
         }
     }
 
-    /// One whose cache has the model.
+    /// Makes one whose cache has the model.
     fn with_entry() -> Self {
         let machine = Self::new();
         assert_answers(&machine.embed(&[]));
@@ -60,7 +60,7 @@ impl Machine {
         command
     }
 
-    /// `ampoule cache`.
+    /// Runs `ampoule cache`.
     fn cache(&self, arguments: &[&str]) -> Output {
         let arguments = [&["cache"], arguments].concat();
         self.command(&arguments).output().unwrap()
@@ -76,7 +76,7 @@ fn assert_answers(output: &Output) {
     assert_eq!(first, [1.0, 1.0, 121.0]);
 }
 
-/// What was said of the cache on standard error.
+/// Lists the lines about the cache on standard error.
 fn warnings(output: &Output) -> Vec<String> {
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
     let lines = stderr

@@ -18,7 +18,7 @@ use ampoule_tests::{
 };
 use serde_json::json;
 
-/// What `init` of the model reads, and the sum that it answers with.
+/// The file that the model's `init` reads, and the sum that it answers with.
 const DATA: [u8; 3] = [1, 20, 100];
 const SUM: f32 = 121.0;
 
@@ -46,7 +46,7 @@ fn load(host: &Host, bundle: &WrittenBundle) -> Model {
     block_on(host.load(bundle.path())).unwrap()
 }
 
-/// Where the code of a model came from in a host of its own that has answered rightly.
+/// Returns the source of a model's code, in a host of its own that has answered rightly.
 #[track_caller]
 fn origin(publisher: &Publisher, cache: &Path, bundle: &WrittenBundle) -> CodeOrigin {
     let model = load(&host(publisher, cache), bundle);

@@ -1,5 +1,5 @@
-//! Compiling in a process of its own: a component that makes the compiler work for ever, or take all memory,
-//! is given up with that process, and the host lives.
+//! Compiling in a process of its own: a component that keeps the compiler busy for ever, or makes it take all
+//! memory, is given up together with that process, and the host lives on.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,8 +24,8 @@ use ampoule_tests::{
 };
 use serde_json::json;
 
-/// A component that works, and that has a core module besides which nobody instantiates: one function of so
-/// many operators that the compiler needs many seconds and more than a gigabyte for it.
+/// Makes a component that works, and that has a core module which nobody instantiates: one function of so many
+/// operators that the compiler needs many seconds and more than a gigabyte for it.
 fn explosive_component() -> Vec<u8> {
     let mut body = String::new();
     for number in 0..400_000 {
@@ -52,7 +52,7 @@ fn explosive_component() -> Vec<u8> {
     component
 }
 
-/// A bundle of it, whose `init` may take next to no time.
+/// Makes a bundle of that component, whose `init` may take next to no time.
 fn explosive(publisher: &Publisher) -> WrittenBundle {
     publisher
         .every_task()
@@ -61,7 +61,7 @@ fn explosive(publisher: &Publisher) -> WrittenBundle {
         .write()
 }
 
-/// What a host in this process starts to compile: the command's own worker.
+/// Returns the compiler of hosts in this process: the command's own worker.
 fn worker() -> CompileProcess {
     let command = ampoule();
     CompileProcess::new(command.get_program(), ["compile-worker"])
@@ -199,7 +199,7 @@ fn compiling(operator: &Operator, bundle: &Path) -> (Child, u32) {
     (child, worker)
 }
 
-/// A process that `parent` has started, with this among its arguments.
+/// Finds a process that `parent` has started, with this among its arguments.
 fn worker_of(parent: u32, argument: &str) -> Option<u32> {
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
@@ -304,7 +304,7 @@ fn whoever_stops_waiting_for_a_model_stops_the_process() {
     wait_for(|| is_gone(worker).then_some(()));
 }
 
-/// A process that has ended and that nobody has asked about yet is gone too.
+/// Tells whether a process has ended; a zombie has.
 fn is_gone(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     !status.contains("State:") || status.contains("State:\tZ")
@@ -335,7 +335,7 @@ fn a_program_that_is_no_worker_is_an_error_and_no_more() {
     assert!(began.elapsed() < Duration::from_secs(60));
 }
 
-/// A higher limit would let it ask for more of the memory that the system has run out of.
+/// A higher limit would let the compiler ask for more of the memory that the system has run out of.
 #[test]
 fn a_process_that_the_system_kills_is_no_reason_to_raise_a_limit() {
     let publisher = Publisher::new("acme");

@@ -39,7 +39,7 @@ fn slow_model(threads: usize) -> Model {
     block_on(host.load(bundle.path())).unwrap()
 }
 
-/// How long all requests took, and how long they were in their sandboxes, together.
+/// Time of all requests from the first to the last, and the sum of their times in sandboxes.
 fn asked_at_once(model: &Model, requests: usize) -> (Duration, Duration) {
     block_on(async {
         let began = Instant::now();

@@ -1,4 +1,4 @@
-//! How late a guest is stopped, and how soon another has its place.
+//! The overrun of a deadline, and the time until another request has the permit.
 //!
 //! A machine with other things to do delays anybody now and then, by more than what is promised here. A host
 //! that were late by itself would be so each time: so the best of several rounds counts.
@@ -18,7 +18,7 @@ use ampoule::{GenerationRequest, Host, Limits, Model};
 use ampoule_tests::{BundleBuilder, Publisher, block_on, host_with_limits, test_guest};
 use serde_json::json;
 
-/// How late a guest may be stopped, and how long a place may stay taken.
+/// Overrun of a deadline that is allowed, and time until the permit is free.
 const PROMISED: Duration = Duration::from_millis(25);
 const ROUNDS: usize = 20;
 const SPINNERS: usize = 100;

@@ -1,7 +1,7 @@
 //! The settings that `docs/operate/` recommends: the command under them answers.
 //!
-//! A service manager is not needed: limits, filters on system calls and mounts are made by the same means of
-//! the kernel's that it uses.
+//! No service manager is needed: limits, filters on system calls and mounts are made by the kernel's means that it
+//! uses too.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ fn unit() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Each file of the samples is named by the guide, and by its own path.
+/// Finds a sample file, which the guide names too.
 #[test]
 fn the_guide_names_every_sample() {
     let guide = ["systemd", "containers"]
@@ -61,7 +61,7 @@ fn the_guide_names_every_sample() {
     }
 }
 
-/// The sample configuration with directories of the test's, for a service that nobody has installed.
+/// Makes the sample configuration with directories of the test's.
 fn installed(directory: &Path) -> PathBuf {
     let text = fs::read_to_string(workspace_file(CONFIGURATION)).unwrap();
     for name in ["trust", "state", "cache"] {
@@ -83,8 +83,8 @@ fn installed(directory: &Path) -> PathBuf {
     configuration
 }
 
-/// The unit's command under all of the unit's settings that one process can be given. Those for which a
-/// mount or a namespace is made have tests of their own below.
+/// Puts the unit's command under all of the unit's settings that one process can have. Settings that need a mount or
+/// a namespace have tests of their own below.
 fn service(configuration: &Path) -> Command {
     let mut program = Vec::new();
     let mut limits = vec!["prlimit".to_owned()];
@@ -214,7 +214,7 @@ fn connect(configuration: &Path) -> Value {
     serde_json::from_str(&answer).unwrap()
 }
 
-/// What the other tests rest on: the filter is there, and refuses what an ordinary program may do.
+/// The other tests rest on this one: the filter is in force, and refuses calls of ordinary programs.
 #[test]
 fn the_filter_of_the_sample_unit_refuses() {
     let file = tempfile::NamedTempFile::new().unwrap();

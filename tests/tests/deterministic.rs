@@ -1,4 +1,4 @@
-//! The deterministic profile: the same request gives the same bits, for the same fuel.
+//! The deterministic profile: one request gives one answer, bit for bit, for one amount of fuel.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use ampoule::{Answer, EngineProfile, Host, Limits, TextEmbeddings};
 use ampoule_tests::{Operator, Publisher, ampoule, block_on, json_of, test_guest, workspace_file};
 use serde_json::json;
 
-/// What the guest sees of clocks and of chance, in a host of its own each time.
+/// Returns the clocks and random numbers that a guest sees, in a host of its own each time.
 fn sees(profile: EngineProfile) -> Answer<TextEmbeddings> {
     let publisher = Publisher::new("acme");
     let bundle = publisher

@@ -9,7 +9,7 @@ use std::process::Command;
 use ampoule_signing::{Bundle, TrustStore};
 use ampoule_tests::{Desk, Publisher, ampoule, workspace_file};
 
-/// The listings from a heading to the document's end.
+/// Returns the listings from a heading to the document's end.
 fn listings<'t>(text: &'t str, heading: &str) -> Vec<&'t str> {
     let (_, below) = text.split_once(heading).unwrap();
     (below.split("```").skip(1).step_by(2))

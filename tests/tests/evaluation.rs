@@ -220,7 +220,7 @@ fn scores_below_the_bounds_are_told() {
     );
 }
 
-/// The table of `questions` with what `answer` says to each.
+/// Makes the table of `questions` with the answers of `answer`.
 fn asked(questions: &[Question], mut answer: impl FnMut(&Question) -> String) -> ScoreTable {
     let mut table = ScoreTable::default();
     for question in questions {
@@ -229,8 +229,7 @@ fn asked(questions: &[Question], mut answer: impl FnMut(&Question) -> String) ->
     table
 }
 
-/// One question in twelve, of every set and kind: some forty seconds. The whole evaluation is
-/// `cargo xtask eval`.
+/// Asks one question in twelve, of every set and kind, in some forty seconds. `cargo xtask eval` asks all.
 #[test]
 fn the_built_in_model_answers_a_sample_of_its_evaluation() {
     let (host, bundle) = built_in();

@@ -70,7 +70,7 @@ impl Machine {
     }
 }
 
-/// The one warning that is on standard error, beside one whole answer on standard output.
+/// Returns the one warning on standard error, beside one whole answer on standard output.
 #[track_caller]
 fn assert_warns(output: &Output, code: &str) {
     let warnings = String::from_utf8(output.stderr.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! What fuzzing kept of what a model hands to the host, through the same checks as in the fuzzer.
+//! The fuzzer's corpus of models' data, through the fuzzer's own checks.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ mod host;
 
 use std::fs;
 
-/// Fewer would be a corpus that was lost.
+/// Least number of files: fewer mean that the corpus was lost.
 const LEAST_FILES: usize = 8;
 
 /// Sends the corpus of this target through its check.

@@ -77,7 +77,7 @@ fn a_model_loaded_twice_shares_its_layers() {
     assert_multiplies(&second);
 }
 
-/// What `init` did when it was granted them is not taken for a host that does not grant them.
+/// A snapshot that `init` left with the capability is not used by a host that does not grant it.
 #[test]
 fn code_is_not_shared_between_hosts_of_which_one_grants_the_kernels() {
     let (acme, cache) = (Publisher::new("acme"), CacheDirectory::new());
@@ -95,7 +95,7 @@ fn code_is_not_shared_between_hosts_of_which_one_grants_the_kernels() {
     assert_eq!(cache.entries().len(), 2);
 }
 
-/// What commands say of a model that asks for the kernels, by options, a variable and a file.
+/// Commands explain a model that asks for the kernels; options, a variable and a file grant them.
 #[test]
 fn commands_show_what_is_granted_and_grant_what_they_are_told_to() {
     let operator = Operator::new();

@@ -1,5 +1,5 @@
-//! Components that would take gigabytes to unfold, or to read, are refused in the memory that their bytes take,
-//! or their manifest's.
+//! Components that would take gigabytes to unfold, or to read, are refused within the memory of their own bytes, or
+//! of their manifest.
 //!
 //! One test alone in its file: it measures the whole process.
 
@@ -22,7 +22,7 @@ use ampoule_tests::{
 };
 use serde_json::json;
 
-/// What the host may grow by at any time while it refuses one of them.
+/// Growth of the host that is allowed at any time while it refuses one of them.
 const ALLOWED_GROWTH: u64 = 16 << 20;
 
 #[test]
@@ -66,7 +66,7 @@ fn what_is_refused_for_its_shape_takes_no_memory() {
     assert_what_the_manifest_says_comes_first(&acme);
 }
 
-/// A component of 2 GiB, rightly signed as far as anybody can tell who has not read it.
+/// Makes a component of 2 GiB, rightly signed as far as its first bytes tell.
 fn assert_giant_component_is_not_read(acme: &Publisher, host: &Host) {
     const GIANT: u64 = 2 << 30;
     const CHUNK: u64 = 4 << 20;

@@ -17,16 +17,16 @@ use ampoule_tests::{
 };
 use serde_json::json;
 
-/// Held by the test that measures.
+/// Lock of the test that measures.
 fn alone() -> MutexGuard<'static, ()> {
     static MEASURING: Mutex<()> = Mutex::new(());
     MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes that the host may grow by beside memory that a sandbox was allowed.
+/// Growth of the host that is allowed, in bytes, beside the memory of one sandbox.
 const ALLOWED_OVER_REST: u64 = 64 << 20;
 
-/// What the host may grow by over [`REQUESTS`] requests of one kind.
+/// Growth of the host that is allowed over [`REQUESTS`] requests of one kind.
 const ALLOWED_GROWTH: u64 = 16 << 20;
 const WARM_UP: usize = 20;
 const REQUESTS: usize = 200;
@@ -86,7 +86,7 @@ const WAT: [&str; 5] = [
     "breaks_the_abi",
 ];
 
-/// And those that take from the number of texts how they misbehave: each way in turn.
+/// Guests that misbehave in a way that the number of texts selects: each way in turn.
 const BY_NUMBER: [(&str, usize); 7] = [
     ("repeats_bulk_operations", 6),
     ("grows_page_by_page", 1),
@@ -135,7 +135,7 @@ async fn generate(model: &Model, tokens: u32) {
     }
 }
 
-/// How much the process grew over the requests that follow a warm-up.
+/// Returns the growth of the process over the requests that follow a warm-up.
 async fn growth(request: impl AsyncFn()) -> u64 {
     for _ in 0..WARM_UP {
         request().await;

@@ -1,4 +1,4 @@
-//! A running host moves new requests to a newer release, and to no other.
+//! A running host moves new requests to a newer release, and to no older or other one.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use ampoule_tests::{
 };
 use serde_json::json;
 
-/// A release that answers every text with its number, which is how many bytes it found in its file.
+/// Makes a release that answers every text with its number, the length of its file.
 fn release(publisher: &Publisher, number: u64) -> BundleBuilder<'_> {
     let bytes = vec![7; usize::try_from(number).unwrap()];
     publisher
@@ -32,7 +32,7 @@ fn release(publisher: &Publisher, number: u64) -> BundleBuilder<'_> {
         .file("data.bin", bytes)
 }
 
-/// A first release that generates, with time for a generation to outlive the load of the next release.
+/// Makes a first release that generates, with time for a generation to outlive the load of the next release.
 fn generating(acme: &Publisher) -> (Limits, Place) {
     let mut limits = Limits::default();
     limits.deadline = Duration::from_secs(60);
@@ -53,7 +53,7 @@ fn ask(model: &Model) -> ampoule::Result<f32> {
     block_on(model.embed_text(&["x"])).map(|answer| answer.output.values[0])
 }
 
-/// Which release a new request is answered by.
+/// Returns the release that answers a new request.
 fn answering(live: &LiveModel) -> f32 {
     ask(&live.model()).unwrap()
 }
@@ -65,7 +65,7 @@ fn look(live: &LiveModel) -> Result<u64, String> {
     }
 }
 
-/// Looks so often in vain that the host will not try again by itself for a minute, unless something changes.
+/// Lets the host look in vain so often that it tries again only after a minute, unless a file changes.
 fn wear_out(live: &LiveModel, code: &str) {
     for _ in 0..8 {
         assert_eq!(look(live), Err(code.to_owned()));
@@ -137,7 +137,7 @@ fn a_generation_in_flight_finishes_on_the_release_that_it_began_on() {
     });
 }
 
-/// A release in the place of the first one, and the code that it is refused with.
+/// Puts a release in the place of the first one, and returns the code of its refusal.
 struct Bad {
     name: &'static str,
     code: &'static str,

@@ -29,7 +29,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// The lines with all of these words.
+    /// Lists the lines with all of these words.
     fn count(&self, words: &[&str]) -> usize {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines()

@@ -1,6 +1,6 @@
 //! The hot loops of the kernels become the code that they were shaped for.
 //!
-//! What is read is the native code that the host keeps and runs, with metering on. Instructions are counted, not
+//! The tests read the native code that the host keeps and runs, with metering on. They count instructions and not
 //! seconds: a kernel that spills, or whose multiply-add has become two instructions, is slower on every machine.
 //! `guest/kernels/src/simd/tile_loop.rs` has the table of measurements.
 
@@ -19,33 +19,33 @@ use ampoule_tests::{Publisher, block_on, package_guest};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
-/// What a kernel's code must be like.
+/// Bounds on a kernel's code.
 struct Kernel {
     /// The function.
     name: &'static str,
-    /// The instruction that does the work, and how often it is there.
+    /// The instruction that does the work, and its number.
     work: (Mnemonic, usize),
-    /// The most instructions in all, the way out after each step included.
+    /// The most instructions in all, with the exits after each step.
     instructions: usize,
-    /// The most moves of a vector to the stack or from there.
+    /// The most moves of a vector to or from the stack.
     spills: usize,
 }
 
 impl Kernel {
-    /// A function's name as Rust mangles it, in a module called `kernels`, up to what the compiler adds.
+    /// Returns the mangled name in a module called `kernels`, up to the compiler's suffix.
     fn mangled(&self) -> String {
         format!("7kernels{}{}17h", self.name.len(), self.name)
     }
 
-    /// Tells if a function is this one.
+    /// Tells whether a function is this one.
     fn is(&self, function: &Function) -> bool {
         function.name.contains(&self.mangled())
     }
 }
 
-/// 32 or 16 steps of 8 multiply-adds, or 16 of a block of int8, or in four bits 32 inputs of four times 8 outputs. The
-/// bounds are what was found, and a few more. In four bits it is the constants that are put aside, before the loop, and
-/// are read again.
+/// Kernels of 32 or 16 steps of 8 multiply-adds, of 16 steps of a block of int8, and of 32 inputs of four times 8
+/// outputs in four bits. The bounds are the numbers that were found, and a few more. In four bits constants are
+/// spilled before the loop and read again.
 const KERNELS: [Kernel; 4] = [
     Kernel {
         name: "accumulate",
@@ -73,12 +73,12 @@ const KERNELS: [Kernel; 4] = [
     },
 ];
 
-/// A processor's store of decoded instructions. A line has a few of one aligned window of code, and a window may have a
-/// few lines. What does not fit is decoded each time anew, 16 bytes a cycle.
+/// A processor's cache of decoded instructions. A line has a few of one aligned window of code, and a window may have
+/// a few lines. Other code is decoded each time anew, 16 bytes a cycle.
 ///
-/// Lines are counted as if each could lie in any place. Left out are that a window has only eight places to lie in, that
-/// Intel's processors with the microcode of 2019 do not keep a window with a jump over its end, and that two threads of
-/// a core share what there is: so this is what can fit at best.
+/// Lines are counted as if each could lie in any place, which gives the best case: a window has only eight places,
+/// Intel's processors with the microcode of 2019 keep no window with a jump over its end, and two threads of a core
+/// share the cache.
 struct MicroOpCache {
     processors: &'static str,
     /// Bytes of code.
@@ -89,7 +89,7 @@ struct MicroOpCache {
     window_lines: usize,
 }
 
-/// The smallest of server processors, of 256 lines each. Sources: Intel, "64 and IA-32 Architectures Optimization
+/// The smallest caches of server processors, of 256 lines each. Sources: Intel, "64 and IA-32 Architectures Optimization
 /// Reference Manual", on the decoded instruction cache; AMD, "Software Optimization Guide for AMD Family 17h
 /// Processors", on the op cache.
 const MICRO_OP_CACHES: [MicroOpCache; 2] = [
@@ -107,18 +107,18 @@ const MICRO_OP_CACHES: [MicroOpCache; 2] = [
     },
 ];
 
-/// Lines that there are.
+/// Number of lines.
 const LINES: usize = 256;
 
-/// Lines that a loop may take that calls nothing: what calls it has to fit beside it. One that calls something may
-/// take all, with that.
+/// Lines for a loop that calls nothing: its caller has to fit beside it. A loop that calls a function may take all
+/// lines together with that function.
 const MOST_LINES: usize = LINES * 13 / 16;
 
-/// The function that calls a kernel with a loop for one turn of it each time, and so is counted with it. The others
-/// have it make many.
+/// The function that calls a kernel for one turn of its loop, and so is counted with it. Other callers ask for many
+/// turns.
 const ONE_TURN: &str = "9attention9attention17h";
 
-/// The code that a host keeps of the suite with relaxed SIMD: an ELF file behind the cache's own header.
+/// Returns the code that a host keeps of the suite with relaxed SIMD: an ELF file behind the cache's own header.
 fn compiled_suite() -> Vec<u8> {
     let acme = Publisher::new("acme");
     let bundle = acme
@@ -153,13 +153,13 @@ fn elf_of(entry: &Path) -> Vec<u8> {
 
 /// A function of the kernels.
 struct Function {
-    /// As Rust mangles it.
+    /// Its mangled name.
     name: String,
-    /// With their addresses.
+    /// Its instructions, with their addresses.
     code: Vec<Instruction>,
 }
 
-/// The functions of `ampoule-kernels`, and what it implements traits with.
+/// Lists the functions of `ampoule-kernels`, those of its trait implementations among them.
 fn functions(elf: &[u8]) -> Vec<Function> {
     let file = object::File::parse(elf).unwrap();
     let text = file.section_by_name(".text").unwrap();
@@ -180,8 +180,8 @@ fn functions(elf: &[u8]) -> Vec<Function> {
         .collect()
 }
 
-/// The instructions of a function that lies at an address. Tables of jumps lie between them, each behind the jump that
-/// takes its place from it, and constants behind the last one.
+/// Decodes a function at an address. Jump tables lie between its instructions, each behind the jump that reads it,
+/// and constants behind the last one.
 fn decoded(code: &[u8], address: u64) -> Vec<Instruction> {
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
     let mut end = address + code.len() as u64;
@@ -213,8 +213,8 @@ fn decoded(code: &[u8], address: u64) -> Vec<Instruction> {
     instructions
 }
 
-/// The end of a table of distances, in 32 bits each, from the table to the places that are jumped to: the nearest of
-/// these that lies behind it.
+/// Finds the end of a jump table, whose entries are distances of 32 bits from the table: the nearest target behind
+/// it.
 fn end_of_table(code: &[u8], address: u64, table: u64) -> u64 {
     let entries = code[(table - address) as usize..].as_chunks::<4>().0.iter();
     let mut nearest = address + code.len() as u64;
@@ -230,8 +230,8 @@ fn end_of_table(code: &[u8], address: u64, table: u64) -> u64 {
     nearest
 }
 
-/// The loops in a function that have none within. Those that run over the function's end are ways into code that is
-/// put there because it hardly ever runs.
+/// Finds the innermost loops of a function. A jump back from behind the function's end is no loop: the compiler puts
+/// code there that hardly ever runs.
 fn inner_loops(code: &[Instruction]) -> Vec<&[Instruction]> {
     let mut loops: Vec<(usize, usize)> = Vec::new();
     for (end, instruction) in code.iter().enumerate() {
@@ -252,7 +252,7 @@ fn inner_loops(code: &[Instruction]) -> Vec<&[Instruction]> {
     inner.map(|&(start, end)| &code[start..=end]).collect()
 }
 
-/// The place that an instruction jumps to, if it does and within the function.
+/// Returns the target of a jump within the function.
 fn branch_target(code: &[Instruction], instruction: &Instruction) -> Option<usize> {
     let branches = [
         FlowControl::ConditionalBranch,
@@ -264,12 +264,12 @@ fn branch_target(code: &[Instruction], instruction: &Instruction) -> Option<usiz
         .then(|| code.binary_search_by_key(&target, Instruction::ip).ok())?
 }
 
-/// Tells if a function is one of [`KERNELS`].
+/// Tells whether a function is one of [`KERNELS`].
 fn is_kernel(function: &Function) -> bool {
     KERNELS.iter().any(|kernel| kernel.is(function))
 }
 
-/// A function without what lies behind its return because it hardly ever runs.
+/// Cuts off the code behind a function's return, which hardly ever runs.
 fn until_return(code: &[Instruction]) -> &[Instruction] {
     let end = code
         .iter()
@@ -277,8 +277,8 @@ fn until_return(code: &[Instruction]) -> &[Instruction] {
     &code[..end.map_or(code.len(), |end| end + 1)]
 }
 
-/// The instructions that run where no way out is taken. Before the jump of such a way are moves, which bring what is
-/// left to the registers that the rest of the function wants; the branch before them jumps over both.
+/// Lists the instructions that run where no exit is taken. An exit has moves before its jump, to the registers that
+/// the rest of the function expects; the branch before them jumps over both.
 fn without_ways_out(code: &[Instruction]) -> Vec<Instruction> {
     let mut kept: Vec<Instruction> = Vec::new();
     for (i, instruction) in code.iter().enumerate() {
@@ -307,7 +307,7 @@ fn without_ways_out(code: &[Instruction]) -> Vec<Instruction> {
 }
 
 impl MicroOpCache {
-    /// The lines that instructions take; `None` where some are not kept.
+    /// Counts the lines that instructions take; `None` where some are not kept.
     fn lines(&self, code: &[Instruction]) -> Option<usize> {
         let windows = code.chunk_by(|a, b| a.ip() / self.window == b.ip() / self.window);
         windows
@@ -319,7 +319,7 @@ impl MicroOpCache {
     }
 }
 
-/// A comparison and the branch on it are one.
+/// Tells whether two instructions are fused: a comparison, and the branch on it.
 fn micro_ops(code: &[Instruction]) -> usize {
     let fused = code.windows(2).filter(|pair| {
         matches!(pair[0].mnemonic(), Mnemonic::Cmp | Mnemonic::Test)
@@ -328,7 +328,7 @@ fn micro_ops(code: &[Instruction]) -> usize {
     code.len() - fused.count()
 }
 
-/// The functions that are nothing but a multiply-add.
+/// Finds the functions that are a multiply-add and nothing else.
 fn multiply_adds(elf: &[u8]) -> Vec<String> {
     let file = object::File::parse(elf).unwrap();
     let names = file.symbols().filter_map(|symbol| symbol.name().ok());
@@ -338,7 +338,7 @@ fn multiply_adds(elf: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Tells if a vector register goes to the stack or comes from there.
+/// Tells whether a vector register is moved to or from the stack.
 fn is_spill(instruction: &Instruction) -> bool {
     let is_stack = matches!(instruction.memory_base(), Register::RSP | Register::RBP);
     let registers = (0..instruction.op_count()).map(|i| instruction.op_register(i));

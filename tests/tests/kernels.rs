@@ -1,6 +1,6 @@
-//! The kernels compute in the sandbox what they must, with relaxed SIMD and without.
+//! The kernels compute rightly in the sandbox, with relaxed SIMD and without.
 //!
-//! The suite is that which runs natively as well (`guest/kernels/suite`), as a guest of each kind.
+//! The suite runs natively as well (`guest/kernels/suite`); here it runs as a guest of each kind.
 
 #![allow(
     clippy::panic,
@@ -15,7 +15,7 @@ use ampoule::{Limits, Model};
 use ampoule_tests::{Publisher, block_on, host_with_limits, package_guest};
 use serde_json::json;
 
-/// A loaded machine may take long over the naive sums.
+/// Deadline in which a busy machine computes the naive sums.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 fn load(component: &str) -> Model {
@@ -33,7 +33,7 @@ fn load(component: &str) -> Model {
     block_on(host_with_limits(&acme, limits).load(bundle.path())).unwrap()
 }
 
-/// Runs a check of the suite in a sandbox; what it panics with is in the error's log.
+/// Runs a check of the suite in a sandbox; its panic message is in the error's log.
 fn run(model: &Model, check: &str) {
     let answer = block_on(model.tokenize(&[check]));
     let answer = answer.unwrap_or_else(|error| panic!("{check}: {error}"));

@@ -1,5 +1,5 @@
-//! The largest pictures that there may be, of the kinds that take the most memory to decode, through
-//! the sandbox: each is answered for in the memory that the built-in bundle asks for.
+//! The largest pictures that a model takes, of the kinds that need the most memory to decode, through the sandbox:
+//! each is answered within the memory that the built-in bundle asks for.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,15 +10,15 @@ use ampoule::{ByteSize, Content, GenerationRequest, Image, Model};
 use ampoule_guest_testing::{jpeg, webp};
 use ampoule_tests::{block_on, built_in_with_deadline, workspace_file};
 
-/// The pixels of a side; the guest takes no more than its square.
+/// Pixels of a side; the guest takes no more than the square of it.
 const SIDE: u16 = 4_096;
 
-/// Far more than any of them takes, on a machine with other things to do.
+/// Deadline that none of them reaches, on however busy a machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| built_in_with_deadline(DEADLINE));
 
-/// What the model says, and the most memory that its sandbox held.
+/// Asks about a picture; returns the answer, and the most memory that the sandbox held.
 fn describe(pictures: &[Vec<u8>]) -> (String, ByteSize) {
     let mut request = GenerationRequest::question("describe the image.", 64);
     let pictures = pictures.iter().cloned().map(Image::Encoded);
@@ -49,7 +49,7 @@ fn lossless_animation(side: u16) -> Vec<u8> {
     animation(side, &[webp::vp8l(side, side, [220, 20, 20, 200])])
 }
 
-/// One whose first frame is lossy, with its transparency in a lossless picture of its own.
+/// An animated WebP whose first frame is lossy, with its transparency in a lossless picture of its own.
 fn lossy_animation(side: u16) -> Vec<u8> {
     animation(side.into(), &[webp::alph(200), webp::vp8(side, side)])
 }

@@ -32,10 +32,10 @@ const FILES: [&str; 8] = [
     "tokenizer_config.json",
 ];
 
-/// The longest input in tokens, as `sentence_bert_config.json` says it; there are 512 positions.
+/// The longest input in tokens, from `sentence_bert_config.json`; there are 512 positions.
 const MAX_TOKENS: usize = 256;
 
-/// One sentence, and what `tests/parity/reference.py` computed for it.
+/// A sentence, and its embedding by `tests/parity/reference.py`.
 struct Sentence {
     name: String,
     text: String,
@@ -97,7 +97,7 @@ fn bundle(publisher: &Publisher, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> B
     bundle
 }
 
-/// Room for thirty sentences in one request on a busy machine.
+/// Makes a host with limits for thirty sentences in one request on a busy machine.
 fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.deadline = Duration::from_secs(300);
@@ -192,7 +192,7 @@ fn embeddings_are_those_of_the_reference() {
     println!("{} sentences, lowest cosine {lowest:.9}", sentences.len());
 }
 
-/// The same model, its linear layers computed by the host.
+/// Loads the same model with its linear layers computed by the host.
 static HOSTED: LazyLock<(Model, Host)> = LazyLock::new(|| {
     let publisher = Publisher::new("acme");
     let bundle = bundle(&publisher, |_, bytes| bytes)
@@ -295,7 +295,7 @@ fn weights_of_fewer_bits_give_nearly_the_same_embeddings() {
     }
 }
 
-/// The least cosine of a model's embeddings to those of the reference.
+/// Returns the least cosine of a model's embeddings with those of the reference.
 fn least_cosine(model: &Model) -> f64 {
     let sentences = sentences();
     let texts: Vec<&str> = sentences.iter().map(|s| s.text.as_str()).collect();

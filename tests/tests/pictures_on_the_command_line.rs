@@ -1,5 +1,5 @@
-//! `ampoule ask`, `classify`, `embed --image` and `bench` as an operator meets them: what is printed,
-//! what the JSON holds, and which pictures are refused before anything runs.
+//! `ampoule ask`, `classify`, `embed --image` and `bench` as an operator meets them: the printed text, the JSON, and
+//! pictures that are refused before anything runs.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use ampoule_tests::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An operator with a bundle whose model repeats what it is asked, and a folder for pictures.
+/// An operator with a bundle whose model repeats the question, and a folder for pictures.
 struct Scene {
     operator: Operator,
     bundle: WrittenBundle,

@@ -1,4 +1,4 @@
-//! The first command of the README answers, and rightly, and so do its likes on the other samples.
+//! The first command of the README answers rightly, also for the other samples.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const QUESTION: &str = "what do you see in the picture?";
 
-/// The pictures and what `guest/models/tiny-vlm/train/samples.py` drew on them.
+/// The pictures, and the shapes that `guest/models/tiny-vlm/train/samples.py` drew on them.
 const SAMPLES: [(&str, &str); 3] = [
     ("samples/shapes.png", "blue square; red circle; yellow star"),
     (
@@ -20,7 +20,7 @@ const SAMPLES: [(&str, &str); 3] = [
     ("samples/night.webp", "yellow circle; cyan star; pink cross"),
 ];
 
-/// `ampoule` where a reader of the README stands.
+/// Makes `ampoule`, started from the folder that the README assumes.
 fn ampoule_at_the_root() -> Command {
     let mut command = ampoule();
     command.current_dir(workspace_file(""));

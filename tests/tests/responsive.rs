@@ -1,10 +1,10 @@
 //! A service on a current-thread runtime stays responsive while a guest spins to its deadline.
 //!
-//! `examples/embed-service` is run with a guest that never returns: it beats every 10 ms and tells how late its
-//! latest beat came during each request.
+//! `examples/embed-service` runs a guest that never returns. The service beats every 10 ms, and reports the delay of
+//! its latest beat during each request.
 //!
-//! A busy machine delays a beat now and then, whoever computes. A guest on the runtime's own thread
-//! would delay one in every request, by all of its deadline: so the quietest request counts.
+//! A busy machine delays a beat now and then. A guest on the runtime's own thread would delay one in every request,
+//! by its whole deadline: so the quietest request counts.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

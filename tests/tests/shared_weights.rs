@@ -25,13 +25,13 @@ const FILE_BYTES: usize = 50 << 20;
 const WEIGHTS: u64 = (FILES * FILE_BYTES) as u64;
 const SANDBOXES: usize = 64;
 
-/// What a sandbox may have of its own, all of the weights read: stacks, tables, what it writes.
+/// Memory of its own that a sandbox may have after reading all weights: stacks, tables, written pages.
 const ALLOWED_PRIVATE: u64 = 1 << 20;
 
-/// Long enough for a busy machine to read 100 MB 64 times, one after the other.
+/// Deadline in which a busy machine reads 100 MB 64 times, one after the other.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Bytes that no compression makes smaller.
+/// Makes bytes that no compression makes smaller.
 fn incompressible(seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; FILE_BYTES];
     ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);

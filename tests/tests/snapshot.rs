@@ -305,7 +305,7 @@ fn a_load_that_nobody_waits_for_any_more_stops_its_init() {
     }
 }
 
-/// Whether the clock of a build ticks in this process. Those of other tests stop within seconds.
+/// Tells whether the clock of a build ticks in this process. The clocks of other tests stop within seconds.
 fn is_building() -> bool {
     std::fs::read_dir("/proc/self/task").unwrap().any(|task| {
         let name = task.unwrap().path().join("comm");

@@ -11,8 +11,8 @@ use ampoule_tests::soak;
 const WARM_UP: Duration = Duration::from_secs(10);
 const DURATION: Duration = Duration::from_secs(15);
 
-/// In so short a time the allocator has not settled, and a slope says little. Every step that leaked what a
-/// sandbox has, or a compiled model, would be hundreds of MiB.
+/// Growth that is allowed, in MiB. In so short a time the allocator has not settled, and a slope says little. A leak
+/// of a sandbox or a compiled model at each step would be hundreds of MiB.
 const ALLOWED_GROWTH: f64 = 64.0;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The tiny VLM computes in the sandbox what it computes in the framework that trained it.
+//! The tiny VLM's logits in the sandbox equal those of the framework that trained it.
 //!
 //! `guest/models/tiny-vlm/train/reference.py` wrote the reference: for 50 pictures, each with a
 //! question and its answer, the logits of every token of that answer.
@@ -28,7 +28,7 @@ fn folder(name: &str) -> PathBuf {
     workspace_file("guest/models/tiny-vlm").join(name)
 }
 
-/// The tensors of the reference: a length, a JSON header that tells where each lies, the data.
+/// The tensors of the reference: a length, a JSON header with the offset of each, the data.
 struct Reference {
     header: Value,
     data: Vec<u8>,
@@ -45,7 +45,7 @@ impl Reference {
         }
     }
 
-    /// The shape and the bytes of a tensor.
+    /// Returns the shape and the bytes of a tensor.
     fn tensor(&self, name: &str) -> (Vec<usize>, &[u8]) {
         let numbers = |field: &str| -> Vec<usize> {
             serde_json::from_value(self.header[name][field].clone()).unwrap()
@@ -55,7 +55,7 @@ impl Reference {
     }
 }
 
-/// The model's weights in the component that tells its logits.
+/// Loads the model's weights with a component that returns its logits.
 fn model() -> Model {
     let acme = Publisher::new("acme");
     let mut bundle = acme
@@ -68,7 +68,7 @@ fn model() -> Model {
     block_on(host_trusting(&acme).load(bundle.path())).unwrap()
 }
 
-/// The logits `[answer tokens, vocabulary]` that the component finds.
+/// Asks the component for the logits, `[answer tokens, vocabulary]`.
 async fn logits(model: &Model, picture: Image, forced: &Forced) -> Vec<Vec<f32>> {
     let message = |role: &str, content| Message {
         role: role.to_owned(),
@@ -89,7 +89,7 @@ async fn logits(model: &Model, picture: Image, forced: &Forced) -> Vec<Vec<f32>>
     rows
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Default)]
 struct Comparison {
     largest_difference: f32,
@@ -97,8 +97,8 @@ struct Comparison {
     same_top: usize,
 }
 
-/// Compares the logits of all inputs, each with the picture that `picture` makes of it and of the
-/// pixels that the reference is about.
+/// Compares the logits of all inputs. `picture` makes the picture of each, of the input and the reference's
+/// pixels.
 fn compare(picture: impl Fn(&Forced, Image) -> Image) -> Comparison {
     let forced = std::fs::read(folder("parity/forced.json")).unwrap();
     let forced: Vec<Forced> = serde_json::from_slice(&forced).unwrap();
@@ -157,7 +157,7 @@ fn the_tiny_vlm_agrees_with_the_framework_that_trained_it() {
     assert!(found.same_top * 1_000 >= found.positions * 995);
 }
 
-/// Decoding and resizing included. The reference's decoder of JPEG rounds otherwise than the guest's.
+/// Includes decoding and resizing. The reference's decoder of JPEG rounds otherwise than the guest's.
 #[test]
 fn the_tiny_vlm_sees_a_file_as_the_framework_does() {
     let found = compare(|forced, _| {

@@ -1,4 +1,4 @@
-//! `ampoule trust`: what an operator says about publishers, and what becomes of their models then.
+//! `ampoule trust`: rules for publishers, and their effect on models.
 
 #![allow(
     clippy::unwrap_used,

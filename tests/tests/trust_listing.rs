@@ -13,7 +13,7 @@ use ampoule::Task;
 use ampoule_tests::{Desk, Publisher, ampoule, succeeds, workspace_file};
 use serde_json::json;
 
-/// A shell that runs commands at the desk, with the programs of this repository.
+/// Makes a shell that runs commands at the desk, with the programs of this repository.
 fn shell(desk: &Desk, commands: &str) -> Command {
     let program = ampoule();
     let folder = Path::new(program.get_program()).parent().unwrap();
@@ -63,7 +63,7 @@ fn the_listing_of_the_operators_guide_does_what_it_says() {
     assert_eq!(ends.count(), 1, "bob's");
 }
 
-/// The listings of a shell below a heading of the document.
+/// Finds the shell listings below a heading of the document.
 fn listings(document: &str, heading: &str) -> String {
     let text = std::fs::read_to_string(workspace_file(document)).unwrap();
     let (_, below) = text.split_once(heading).unwrap();

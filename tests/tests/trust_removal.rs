@@ -1,4 +1,4 @@
-//! What is left of an operator's rules when a key or a publisher is taken out.
+//! Removal of a key or a publisher, and the rules that an operator keeps.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Metering: what costs fuel, and the unmetered profile, against which is measured what metering costs.
+//! Metering: the uses of fuel, and the unmetered profile, against which the cost of metering is measured.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn the_same_answer_comes_without_fuel_where_nothing_is_metered() {
     assert_eq!(unmetered.sandbox.start_fuel.get(), 0);
 }
 
-/// Fuel pays not only for operators, but for what some of them move, as the documents say.
+/// Fuel pays for operators, and for the bytes that some of them move.
 #[test]
 fn each_byte_and_each_element_that_is_moved_in_bulk_costs_a_unit_of_fuel() {
     let acme = Publisher::new("acme");

@@ -1,4 +1,4 @@
-//! What a sandbox wrote to is put back in order where it lies, so that the next one meets few page faults.
+//! Pages that a sandbox wrote to are restored in place, so that the next sandbox meets few page faults.
 //!
 //! One test alone in its file: it measures the whole process.
 
@@ -11,8 +11,8 @@
 use ampoule_tests::{Publisher, block_on, host_trusting, minilm, minilm_weights, minor_faults};
 use serde_json::json;
 
-/// Of a request of 128 tokens, which writes to 660 pages, of which 250 are kept, and reads 42 MB of weights: 1,500
-/// where nothing is kept, and where it writes all over its memory.
+/// Most page faults of a request of 128 tokens. It writes to 660 pages, of which 250 are kept, and reads 42 MB of
+/// weights; 1,500 faults would mean that no page is kept, or that it writes all over its memory.
 const ALLOWED_FAULTS: u64 = 600;
 
 /// The first two numbers of Linux's version.

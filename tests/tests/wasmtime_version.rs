@@ -1,5 +1,5 @@
-//! The rule for updating Wasmtime, as far as files can keep it: one Wasmtime, of one line, the same one
-//! wherever this repository is built.
+//! The rule for updating Wasmtime, as far as files can keep it: every lock file of this repository has one Wasmtime,
+//! of one line and one version.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,12 +10,12 @@ use ampoule_tests::workspace_file;
 /// The line with long-term support that this version of Ampoule is on.
 const LINE: &str = "48.";
 
-/// What belongs to Wasmtime and has its version.
+/// Prefixes of packages that belong to Wasmtime and have its version.
 fn is_wasmtimes(name: &str) -> bool {
     name == "wasmtime" || name.starts_with("wasmtime-")
 }
 
-/// The name and version of each package in a lock file.
+/// Lists the name and version of each package in a lock file.
 fn packages(lock_file: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(workspace_file(lock_file)).unwrap();
     let field = |package: &str, name: &str| {

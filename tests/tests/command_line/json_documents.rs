@@ -22,7 +22,7 @@ fn asked_by(way: Way, mut command: Command, words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// One line of JSON, and nothing beside it.
+/// Reads one line of JSON, and checks that nothing is beside it.
 #[track_caller]
 fn assert_one_document(output: &Output) {
     assert!(json_of(output).is_object(), "{output:?}");
@@ -139,7 +139,7 @@ fn the_variable_takes_the_words_for_on_and_off_and_no_others() {
     }
 }
 
-/// Whoever mistypes `false` must not have switched off a check.
+/// A mistyped `false` must not switch off a check.
 #[test]
 fn a_switch_that_is_neither_on_nor_off_is_an_error() {
     for variable in [
@@ -201,7 +201,8 @@ fn help_and_version_are_documents_too_where_json_is_asked_for() {
     }
 }
 
-/// An answer that nobody reads is no failure; one that the disk has no room for is, and is told where it can be.
+/// An answer that nobody reads is no failure. An answer that the disk has no room for is one, and is reported on
+/// standard error.
 #[test]
 fn what_cannot_be_written_has_a_status_and_is_no_half_a_document() {
     for way in WAYS {

@@ -1,4 +1,4 @@
-//! Limits at the command line: what raises each, what lowers a call, and what the presets are.
+//! Limits at the command line: the option that raises each, options that lower a call's, and the presets.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -68,7 +68,7 @@ fn named_value(message: &str, option: &str) -> String {
     after.split_whitespace().next().unwrap().to_owned()
 }
 
-/// Every refusal by a limit names the option, with a value that does: it is tried.
+/// Every refusal by a limit names the option, with a sufficient value: the test tries it.
 #[test]
 fn a_refusal_by_a_limit_names_the_option_and_a_value_that_lets_it_through() {
     let scene = Scene::new();
@@ -150,7 +150,7 @@ fn a_publishers_cap_names_the_option_of_trust_add() {
     }
 }
 
-/// Refusals name the option also where no value can be known.
+/// Refusals name the option also where no sufficient value is known.
 #[test]
 fn limits_of_what_is_not_known_beforehand_are_named_too() {
     let scene = Scene::new();
@@ -221,7 +221,7 @@ fn less_for_a_call_than_anything_could_run_with_names_its_option_before_a_model_
     }
 }
 
-/// "Raise the cap" where there is none to raise sends somebody looking for it.
+/// "Raise the cap" would send somebody looking for a cap that does not exist.
 #[test]
 fn a_bound_that_no_setting_moves_says_so_and_names_no_option() {
     let operator = Operator::new();
@@ -309,7 +309,7 @@ fn an_option_asks_for_less_than_the_model_does_for_one_call() {
     assert!(began.elapsed() < std::time::Duration::from_secs(60));
 }
 
-/// Whoever lowers nothing is told whose limit it was.
+/// A caller that lowered nothing is told whose limit it was.
 #[test]
 fn a_limit_of_the_signed_manifest_says_whose_it_is() {
     let operator = Operator::new();
@@ -424,8 +424,8 @@ fn the_strict_preset_comes_from_flag_variable_and_file() {
     assert_fails(&ask(&["--config", path]), "usage.config", 2);
 }
 
-/// Inspecting finds out at once what loading finds out after minutes of compiling. The verdict says what is trusted
-/// apart from what is admitted.
+/// Inspecting finds at once a fault that loading finds after minutes of compiling. The verdict tells trust from
+/// admission.
 #[test]
 fn inspect_admits_nothing_that_loading_refuses_for_its_parts_or_its_features() {
     let operator = Operator::new();
@@ -527,7 +527,7 @@ fn inspect_admits_nothing_that_loading_refuses_for_its_parts_or_its_features() {
     assert_eq!(inspected["verdict"]["admitted"], false);
 }
 
-/// "Verified" is said of the files as they lie there, and not of those that the cached code was made of.
+/// "Verified" is said of the files on disk, and not of those that the cached code was made of.
 #[test]
 fn verify_reads_every_byte_also_where_the_cache_makes_it_needless() {
     let operator = Operator::new();

@@ -1,4 +1,4 @@
-//! Of standard input, and of files that have no end, no more is read than is needed.
+//! No more than needed is read of standard input and of endless files.
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ampoule_tests::{Operator, ampoule, assert_fails, json_of};
 
-/// The most time of a command that ends at once, on a machine with other things to do.
+/// The most time of a command that ends at once, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// The largest file that a file system takes, nearly: it holds nothing but zeros, and takes no room.
@@ -26,7 +26,7 @@ fn run(command: &mut Command, input: File) -> Output {
     output
 }
 
-/// No model is there, and nobody misses it: what is refused is refused before one is looked for.
+/// Input is refused before a model is looked for: none exists here.
 fn without_a_model(words: &[&str]) -> Command {
     let mut command = ampoule();
     command.args(["--json", "--trust", "nowhere"]).args(words);
@@ -64,7 +64,7 @@ fn standard_input_without_end_is_refused_before_a_model_is_looked_at() {
     }
 }
 
-/// Writes what `yes hello | ampoule embed -` writes.
+/// Writes lines without end, as `yes hello` does.
 #[test]
 fn one_line_after_the_other_without_end_is_refused_at_once() {
     let operator = Operator::new();

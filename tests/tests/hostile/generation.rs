@@ -1,18 +1,14 @@
 //! Generations that do not end, or end badly.
 
-use std::pin::Pin;
-use std::task::Poll;
-
 use super::*;
 
-/// How long a generation may wait here between two chunks: longer than a machine with other things to do
-/// stalls.
+/// Idle limit of generations here: longer than a busy machine stalls.
 const IDLE: Duration = Duration::from_millis(1_500);
 
-/// When that is over for certain.
+/// Time after which the idle limit has passed for certain.
 const PAST_IDLE: Duration = Duration::from_secs(3);
 
-/// A deadline that none of those who wait so long comes near.
+/// Deadline that no idle generation comes near.
 const FAR: Duration = Duration::from_secs(60);
 
 fn host_of_one_sandbox(publisher: &Publisher) -> Host {
@@ -23,296 +19,287 @@ fn host_of_one_sandbox(publisher: &Publisher) -> Host {
     host_with_limits(publisher, limits)
 }
 
-/// With a deadline that is [`FAR`].
+/// Sets the deadline [`FAR`].
 fn far(bundle: BundleBuilder<'_>) -> BundleBuilder<'_> {
     bundle.set("/limits/deadline_ms", json!(FAR.as_millis()))
 }
 
-/// Lets a call begin. False when it was over at once, as happens on a machine with other things to do.
-async fn begins(mut call: Pin<&mut impl Future>) -> bool {
-    std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())).await
+#[test]
+fn a_generation_without_end_is_stopped_by_the_chunk_limit() {
+    let acme = acme();
+    let mut limits = Limits::default();
+    limits.chunks = 100;
+    let host = host_with_limits(&acme, limits);
+    let bundle = acme
+        .bundle(test_guest("endless_generation"))
+        .tasks(&["text-generation"]);
+    let (chunks, error) = block_on(async {
+        let model = load(&host, bundle).await;
+        let mut generation = model
+            .generate(GenerationRequest::question("x", 1_000_000))
+            .await
+            .unwrap();
+        let mut chunks = 0;
+        loop {
+            match generation.next().await {
+                Ok(Some(_)) => chunks += 1,
+                Ok(None) => panic!("it never ends"),
+                Err(error) => break (chunks, error),
+            }
+        }
+    });
+    assert_eq!(chunks, 100);
+    assert_serves(&acme, &host);
+    assert_codes([error], &["limit.output"]);
 }
 
-promises! {
-    #[test]
-    fn a_generation_without_end_is_stopped_by_the_chunk_limit() => "limit.output" {
-        let acme = acme();
-        let mut limits = Limits::default();
-        limits.chunks = 100;
-        let host = host_with_limits(&acme, limits);
-        let bundle = acme
-            .bundle(test_guest("endless_generation"))
-            .tasks(&["text-generation"]);
-        let (chunks, error) = block_on(async {
-            let model = load(&host, bundle).await;
-            let mut generation = model
-                .generate(GenerationRequest::question("x", 1_000_000))
-                .await
-                .unwrap();
-            let mut chunks = 0;
-            loop {
-                match generation.next().await {
-                    Ok(Some(_)) => chunks += 1,
-                    Ok(None) => panic!("it never ends"),
-                    Err(error) => break (chunks, error),
-                }
-            }
-        });
-        assert_eq!(chunks, 100);
-        assert_serves(&acme, &host);
-        [error]
-    }
+#[test]
+fn a_generation_that_blocks_is_stopped_at_the_deadline_of_the_whole() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    let bundle = acme
+        .bundle(test_guest("generation_blocks"))
+        .tasks(&["text-generation"])
+        .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
+    let error = block_on(async {
+        let model = load(&host, bundle).await;
+        let mut generation = model.generate(GenerationRequest::question("x", 10)).await?;
+        while generation.next().await?.is_some() {}
+        Ok::<(), Error>(())
+    });
+    assert_serves(&acme, &host);
+    assert_codes([error.unwrap_err()], &["limit.deadline"]);
+}
 
-    #[test]
-    fn a_generation_that_blocks_is_stopped_at_the_deadline_of_the_whole() => "limit.deadline" {
-        let acme = acme();
-        let host = host_trusting(&acme);
-        let bundle = acme
-            .bundle(test_guest("generation_blocks"))
-            .tasks(&["text-generation"])
-            .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
-        let error = block_on(async {
-            let model = load(&host, bundle).await;
-            let mut generation = model.generate(GenerationRequest::question("x", 10)).await?;
-            while generation.next().await?.is_some() {}
-            Ok::<(), Error>(())
-        });
-        assert_serves(&acme, &host);
-        [error.unwrap_err()]
-    }
-
-    #[test]
-    fn a_generation_that_fails_midway_is_over() => "guest.error", "usage.generation" {
-        let acme = acme();
-        let host = host_trusting(&acme);
-        let bundle = acme
-            .bundle(test_guest("generation_fails_midway"))
-            .tasks(&["text-generation"]);
-        block_on(async {
-            let model = load(&host, bundle).await;
-            let request = GenerationRequest::question("x", 10);
-            let mut generation = model.generate(request).await.unwrap();
-            for _ in 0..2 {
-                assert!(generation.next().await.unwrap().is_some());
-            }
-            let error = generation.next().await.unwrap_err();
-            // Not `None`: nobody should take the cut answer for a whole one.
-            let again = generation.next().await;
-            [error, again.unwrap_err()]
-        })
-    }
-
-    #[test]
-    fn a_generation_that_does_not_say_how_it_ended_has_failed() => "guest.answer", "usage.generation" {
-        let acme = acme();
-        let host = host_trusting(&acme);
-        let bundle = acme
-            .bundle(test_guest("generation_ends_without_a_finish"))
-            .tasks(&["text-generation"]);
-        let errors = block_on(async {
-            let model = load(&host, bundle).await;
-            let request = GenerationRequest::question("x", 10);
-            let mut generation = model.generate(request).await.unwrap();
+#[test]
+fn a_generation_that_fails_midway_is_over() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    let bundle = acme
+        .bundle(test_guest("generation_fails_midway"))
+        .tasks(&["text-generation"]);
+    let errors = block_on(async {
+        let model = load(&host, bundle).await;
+        let request = GenerationRequest::question("x", 10);
+        let mut generation = model.generate(request).await.unwrap();
+        for _ in 0..2 {
             assert!(generation.next().await.unwrap().is_some());
-            let error = generation.next().await.unwrap_err();
-            [error, generation.next().await.unwrap_err()]
-        });
-        assert_serves(&acme, &host);
-        errors
-    }
+        }
+        let error = generation.next().await.unwrap_err();
+        // Not `None`: nobody should take the cut answer for a whole one.
+        let again = generation.next().await;
+        [error, again.unwrap_err()]
+    });
+    assert_codes(errors, &["guest.error", "usage.generation"]);
+}
 
-    #[test]
-    fn a_giant_chunk_is_refused_and_ends_the_generation() => "limit.output", "usage.generation" {
-        let acme = acme();
-        let host = host_trusting(&acme);
-        let bundle = acme
-            .bundle(test_guest("generation_giant_chunk"))
-            .tasks(&["text-generation"])
-            .set("/limits/memory_bytes", json!(256 << 20));
-        let errors = block_on(async {
-            let model = load(&host, bundle).await;
-            let mut generation = model
-                .generate(GenerationRequest::question("x", 10))
-                .await
-                .unwrap();
-            let error = generation.next().await.unwrap_err();
-            [error, generation.next().await.unwrap_err()]
-        });
-        assert_serves(&acme, &host);
-        errors
-    }
+#[test]
+fn a_generation_that_does_not_say_how_it_ended_has_failed() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    let bundle = acme
+        .bundle(test_guest("generation_ends_without_a_finish"))
+        .tasks(&["text-generation"]);
+    let errors = block_on(async {
+        let model = load(&host, bundle).await;
+        let request = GenerationRequest::question("x", 10);
+        let mut generation = model.generate(request).await.unwrap();
+        assert!(generation.next().await.unwrap().is_some());
+        let error = generation.next().await.unwrap_err();
+        [error, generation.next().await.unwrap_err()]
+    });
+    assert_serves(&acme, &host);
+    assert_codes(errors, &["guest.answer", "usage.generation"]);
+}
 
-    #[test]
-    fn no_more_sandboxes_live_at_once_than_allowed() => "limit.busy" {
-        let acme = acme();
-        let mut limits = Limits::default();
-        limits.sandboxes = 2;
-        let host = host_with_limits(&acme, limits);
-        block_on(async {
-            let model = load(&host, acme.every_task()).await;
-            let request = || GenerationRequest::question("a b c", 10);
-            let first = model.generate(request()).await.unwrap();
-            let _second = model.generate(request()).await.unwrap();
-            let third = model.generate(request()).await;
-            drop(first);
-            model.generate(request()).await.unwrap();
-            [third.err().unwrap()]
-        })
-    }
-
-    #[test]
-    fn a_generation_that_nobody_asks_for_more_ends_at_its_deadline() => "limit.deadline" {
-        let acme = acme();
-        let mut limits = Limits::default();
-        limits.sandboxes = 1;
-        let host = host_with_limits(&acme, limits);
-        let bundle = acme
-            .every_task()
-            .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
-        block_on(async {
-            let model = load(&host, bundle).await;
-            let request = || GenerationRequest::question("a b c", 10);
-            let mut idle = model.generate(request()).await.unwrap();
-            assert!(idle.next().await.unwrap().is_some());
-            tokio::time::sleep(DEADLINE + SLACK).await;
-            // Its place is free although it is still held.
-            model.generate(request()).await.unwrap();
-            [idle.next().await.unwrap_err()]
-        })
-    }
-
-    #[test]
-    fn a_generation_that_nobody_asks_for_more_gives_its_place_to_others() => "limit.idle", "limit.busy" {
-        let acme = acme();
-        let host = host_of_one_sandbox(&acme);
-        block_on(async {
-            let model = load(&host, far(acme.every_task())).await;
-            let request = || GenerationRequest::question("a b c", 10);
-            let mut idle = model.generate(request()).await.unwrap();
-            assert!(idle.next().await.unwrap().is_some());
-            let busy = model.generate(request()).await.err().unwrap();
-            tokio::time::sleep(PAST_IDLE).await;
-            // Nobody has asked it anything, and its place is free although it is still held.
-            let mut other = model.generate(request()).await.unwrap();
-            let error = idle.next().await.unwrap_err();
-            let Error::Idle { allowed } = &error else {
-                panic!("{error:?}");
-            };
-            assert_eq!(*allowed, IDLE);
-            assert!(error.to_string().contains("1500 ms"), "{error}");
-            // It stays that, and the other one is not touched by it.
-            let again = idle.next().await.unwrap_err();
-            drop(idle);
-            assert!(other.next().await.unwrap().is_some());
-            [busy, error, again]
-        })
-    }
-
-    /// Whoever waits for a chunk and never looks whether it has come holds a place no longer than whoever
-    /// does not ask.
-    #[test]
-    fn a_chunk_that_nobody_takes_is_no_way_to_keep_a_place() => "limit.idle" {
-        let acme = acme();
-        let host = host_of_one_sandbox(&acme);
-        block_on(async {
-            let model = load(&host, far(acme.every_task())).await;
-            let request = || GenerationRequest::question("and ".repeat(100), 1_000);
-            let opening = loop {
-                let mut opening = Box::pin(model.generate(request()));
-                if begins(opening.as_mut()).await {
-                    break opening;
-                }
-            };
-            tokio::time::sleep(PAST_IDLE).await;
-            let mut generation = model.generate(request()).await.unwrap();
-            let never_asked = opening.await.unwrap().next().await;
-
-            loop {
-                let mut next = Box::pin(generation.next());
-                if !begins(next.as_mut()).await {
-                    continue;
-                }
-                tokio::time::sleep(PAST_IDLE).await;
-                model.embed_text(&["its place is free"]).await.unwrap();
-                // The chunk had come in time.
-                assert_eq!(next.await.unwrap().unwrap().text, "and ");
-                break;
-            }
-            [never_asked.unwrap_err(), generation.next().await.unwrap_err()]
-        })
-    }
-
-    #[test]
-    fn a_generation_goes_on_while_the_queue_is_full() => "limit.busy" {
-        let acme = acme();
-        let mut limits = Limits::default();
-        limits.queue = 1;
-        let host = Host::builder()
-            .trust(acme.trust())
-            .limits(limits)
-            .threads(1)
-            .build()
+#[test]
+fn a_giant_chunk_is_refused_and_ends_the_generation() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    let bundle = acme
+        .bundle(test_guest("generation_giant_chunk"))
+        .tasks(&["text-generation"])
+        .set("/limits/memory_bytes", json!(256 << 20));
+    let errors = block_on(async {
+        let model = load(&host, bundle).await;
+        let mut generation = model
+            .generate(GenerationRequest::question("x", 10))
+            .await
             .unwrap();
-        let spinner = acme
-            .bundle(test_guest("never_returns"))
-            .set("/limits/deadline_ms", json!(300));
-        block_on(async {
-            let (good, spinner) = (
-                load(&host, acme.every_task()).await,
-                load(&host, spinner).await,
-            );
-            let request = GenerationRequest::question("a b c", 10);
-            let mut generation = good.generate(request).await.unwrap();
-            let waiting = async {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                spinner.embed_text(&["x"]).await
-            };
-            let next = async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                let busy = spinner.embed_text(&["x"]).await.unwrap_err();
-                (busy, generation.next().await.unwrap())
-            };
-            let (_, _, (busy, chunk)) = tokio::join!(spinner.embed_text(&["x"]), waiting, next);
-            assert!(chunk.is_some());
-            [busy]
-        })
-    }
+        let error = generation.next().await.unwrap_err();
+        [error, generation.next().await.unwrap_err()]
+    });
+    assert_serves(&acme, &host);
+    assert_codes(errors, &["limit.output", "usage.generation"]);
+}
 
-    #[test]
-    fn limits_that_allow_nothing_are_refused() => "usage.limits" {
-        let mut no_queue = Limits::default();
-        no_queue.queue = 0;
-        let mut no_sandbox = Limits::default();
-        no_sandbox.sandboxes = 0;
-        let mut no_wait = Limits::default();
-        no_wait.idle = Duration::ZERO;
-        [no_queue, no_sandbox, no_wait]
-            .map(|limits| Host::builder().limits(limits).build().err().unwrap())
-    }
+#[test]
+fn no_more_sandboxes_live_at_once_than_allowed() {
+    let acme = acme();
+    let mut limits = Limits::default();
+    limits.sandboxes = 2;
+    let host = host_with_limits(&acme, limits);
+    let errors = block_on(async {
+        let model = load(&host, acme.every_task()).await;
+        let request = || GenerationRequest::question("a b c", 10);
+        let first = model.generate(request()).await.unwrap();
+        let _second = model.generate(request()).await.unwrap();
+        let third = model.generate(request()).await;
+        drop(first);
+        model.generate(request()).await.unwrap();
+        [third.err().unwrap()]
+    });
+    assert_codes(errors, &["limit.busy"]);
+}
 
-    #[test]
-    fn settings_that_no_machine_could_keep_are_refused_before_anything_is_made() => "usage.limits" {
-        let mut for_ever = Limits::default();
-        for_ever.deadline = Duration::MAX;
-        let mut giant = Limits::default();
-        giant.memory = ampoule::ByteSize::from_bytes(u64::MAX);
+#[test]
+fn a_generation_that_nobody_asks_for_more_ends_at_its_deadline() {
+    let acme = acme();
+    let mut limits = Limits::default();
+    limits.sandboxes = 1;
+    let host = host_with_limits(&acme, limits);
+    let bundle = acme
+        .every_task()
+        .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
+    let errors = block_on(async {
+        let model = load(&host, bundle).await;
+        let request = || GenerationRequest::question("a b c", 10);
+        let mut idle = model.generate(request()).await.unwrap();
+        assert!(idle.next().await.unwrap().is_some());
+        tokio::time::sleep(DEADLINE).await;
+        // Its permit is free although the generation is still held.
         let began = Instant::now();
-        let refused = [
-            ("threads", Host::builder().threads(10_000_000)),
-            ("threads", Host::builder().threads(0)),
-            ("kernel_threads", Host::builder().kernel_threads(10_000_000)),
-            ("kernel_threads", Host::builder().kernel_threads(0)),
-            ("deadline", Host::builder().limits(for_ever)),
-            ("memory", Host::builder().limits(giant)),
+        while let Err(error) = model.generate(request()).await {
+            assert!(began.elapsed() < SLACK, "{error}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        [idle.next().await.unwrap_err()]
+    });
+    assert_codes(errors, &["limit.deadline"]);
+}
+
+#[test]
+fn a_generation_that_nobody_asks_for_more_gives_its_place_to_others() {
+    let acme = acme();
+    let host = host_of_one_sandbox(&acme);
+    let errors = block_on(async {
+        let model = load(&host, far(acme.every_task())).await;
+        let request = || GenerationRequest::question("a b c", 10);
+        let mut idle = model.generate(request()).await.unwrap();
+        assert!(idle.next().await.unwrap().is_some());
+        let busy = model.generate(request()).await.err().unwrap();
+        tokio::time::sleep(PAST_IDLE).await;
+        // Nobody has asked it anything, and its place is free although it is still held.
+        let mut other = model.generate(request()).await.unwrap();
+        let error = idle.next().await.unwrap_err();
+        let Error::Idle { allowed } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*allowed, IDLE);
+        assert!(error.to_string().contains("1500 ms"), "{error}");
+        // It stays that, and the other one is not touched by it.
+        let again = idle.next().await.unwrap_err();
+        drop(idle);
+        assert!(other.next().await.unwrap().is_some());
+        [busy, error, again]
+    });
+    assert_codes(errors, &["limit.idle", "limit.busy"]);
+}
+
+/// A caller that waits for a chunk and never polls holds its permit no longer than one that does not ask.
+#[test]
+fn a_chunk_that_nobody_takes_is_no_way_to_keep_a_place() {
+    let acme = acme();
+    let host = host_of_one_sandbox(&acme);
+    let errors = block_on(async {
+        let model = load(&host, far(acme.every_task())).await;
+        let request = || GenerationRequest::question("and ".repeat(100), 1_000);
+        let opening = loop {
+            let mut opening = Box::pin(model.generate(request()));
+            if begins(opening.as_mut()).await {
+                break opening;
+            }
+        };
+        tokio::time::sleep(PAST_IDLE).await;
+        let mut generation = model.generate(request()).await.unwrap();
+        let never_asked = opening.await.unwrap().next().await;
+
+        loop {
+            let mut next = Box::pin(generation.next());
+            if !begins(next.as_mut()).await {
+                continue;
+            }
+            tokio::time::sleep(PAST_IDLE).await;
+            model.embed_text(&["its place is free"]).await.unwrap();
+            // The chunk had come in time.
+            assert_eq!(next.await.unwrap().unwrap().text, "and ");
+            break;
+        }
+        [
+            never_asked.unwrap_err(),
+            generation.next().await.unwrap_err(),
         ]
-        .map(|(name, builder)| {
-            let error = builder.build().err().unwrap();
-            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
-            error
-        });
-        assert!(began.elapsed() < Duration::from_secs(1));
-        refused
-    }
+    });
+    assert_codes(errors, &["limit.idle"]);
+}
+
+#[test]
+fn a_generation_goes_on_while_the_queue_is_full() {
+    let acme = acme();
+    let host = host_with_a_queue_of_one(&acme);
+    let spinner = acme
+        .bundle(test_guest("never_returns"))
+        .set("/limits/deadline_ms", json!(1_000));
+    block_on(async {
+        let (good, spinner) = (
+            load(&host, acme.every_task()).await,
+            load(&host, spinner).await,
+        );
+        let request = GenerationRequest::question("a b c", 10);
+        let mut generation = good.generate(request).await.unwrap();
+        let (_running, _waiting, busy) = fill_the_queue(&spinner).await;
+        assert!(generation.next().await.unwrap().is_some());
+        assert_codes([busy], &["limit.busy"]);
+    });
+}
+
+#[test]
+fn limits_that_allow_nothing_are_refused() {
+    let mut no_queue = Limits::default();
+    no_queue.queue = 0;
+    let mut no_sandbox = Limits::default();
+    no_sandbox.sandboxes = 0;
+    let mut no_wait = Limits::default();
+    no_wait.idle = Duration::ZERO;
+    assert_codes(
+        [no_queue, no_sandbox, no_wait]
+            .map(|limits| Host::builder().limits(limits).build().err().unwrap()),
+        &["usage.limits"],
+    );
+}
+
+#[test]
+fn settings_that_no_machine_could_keep_are_refused_before_anything_is_made() {
+    let mut for_ever = Limits::default();
+    for_ever.deadline = Duration::MAX;
+    let mut giant = Limits::default();
+    giant.memory = ampoule::ByteSize::from_bytes(u64::MAX);
+    let began = Instant::now();
+    let refused = [
+        ("threads", Host::builder().threads(10_000_000)),
+        ("threads", Host::builder().threads(0)),
+        ("kernel_threads", Host::builder().kernel_threads(10_000_000)),
+        ("kernel_threads", Host::builder().kernel_threads(0)),
+        ("deadline", Host::builder().limits(for_ever)),
+        ("memory", Host::builder().limits(giant)),
+    ]
+    .map(|(name, builder)| {
+        let error = builder.build().err().unwrap();
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        error
+    });
+    assert!(began.elapsed() < SLACK);
+    assert_codes(refused, &["usage.limits"]);
 }
 
 #[test]

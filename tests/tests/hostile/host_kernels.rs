@@ -1,17 +1,17 @@
-//! What guests do with the host's kernels: ask for what is not theirs, or for more than they may have.
+//! Abuse of the host's kernels: requests for memory that is not the guest's, or for more work than it may have.
 
 use super::*;
 
 use ampoule::{ByteSize, Capability, HostBuilder};
 
-/// Weights that every layer of these guests is made of: ones, `[256, 256]`.
+/// Weights of every layer of these guests: ones, `[256, 256]`.
 const SIDE: usize = 256;
 
 fn data() -> Vec<u8> {
     1.0_f32.to_le_bytes().repeat(SIDE * SIDE)
 }
 
-/// A model that packs what `plan` says, and may have the host's kernels.
+/// Makes a model that packs layers by `plan`, and may have the host's kernels.
 fn multiplying<'p>(acme: &'p Publisher, plan: &str) -> BundleBuilder<'p> {
     acme.bundle(test_guest("multiplies_on_the_host"))
         .file("plan.txt", plan.into())
@@ -31,133 +31,149 @@ fn refused_with(host: &Host, bundle: BundleBuilder<'_>, text: &str, code: &str) 
     error
 }
 
-promises! {
-    /// Errors of the host's that the guest hands on.
-    #[test]
-    fn only_what_was_packed_is_multiplied() => "guest.error" {
-        let acme = acme();
-        let host = allowing(&acme).build().unwrap();
-        let plan = "f32 256 256 0\nf32 256 100 0\nf32 1 3 0";
-        let errors = [
-            ("multiply 3 1 256 1", "kernels.step"),
-            ("multiply 4294967295 1 256 1", "kernels.step"),
-            ("multiply , 1 256 1", "kernels.step"),
-            ("multiply 0,1,0 1 256 1", "kernels.step"),
-            ("multiply 0*257 1 256 1", "kernels.step"),
-            ("multiply keep 1 256 1", "kernels.step"),
-            ("multiply add 1 256 1", "kernels.step"),
-            ("multiply 0,add 1 256 1", "kernels.step"),
-            ("multiply keep,0,add,add 1 256 1", "kernels.step"),
-            ("multiply keep,1,add 1 256 1", "kernels.step"),
-            ("multiply keep,h1 1 256 1", "kernels.step"),
-            ("multiply n0:0 1 256 1", "kernels.step"),
-            ("multiply n256:255 1 256 1", "kernels.step"),
-            ("multiply 0,n255:255 1 256 1", "kernels.step"),
-            ("multiply n256:256 1 255 1", "kernels.rows"),
-            ("multiply h1 1 256 1", "kernels.step"),
-            ("multiply 0,h0 1 256 1", "kernels.step"),
-            ("multiply 0,h3 1 256 1", "kernels.step"),
-            ("multiply 2,h4294967295 1 1 1", "kernels.step"),
-            ("multiply 2,h1,h1 1 1 1", "kernels.step"),
-            ("multiply 0 1 255 1", "kernels.rows"),
-            ("multiply 2,h1 65537 1 1", "kernels.rows"),
-            ("pack", "kernels.closed"),
-        ]
-        .map(|(text, code)| refused_with(&host, multiplying(&acme, plan), text, code));
-        assert_serves(&acme, &host);
-        errors
-    }
+/// The guest hands on errors of the host.
+#[test]
+fn only_what_was_packed_is_multiplied() {
+    let acme = acme();
+    let host = allowing(&acme).build().unwrap();
+    let plan = "f32 256 256 0\nf32 256 100 0\nf32 1 3 0";
+    let errors = [
+        ("multiply 3 1 256 1", "kernels.step"),
+        ("multiply 4294967295 1 256 1", "kernels.step"),
+        ("multiply , 1 256 1", "kernels.step"),
+        ("multiply 0,1,0 1 256 1", "kernels.step"),
+        ("multiply 0*257 1 256 1", "kernels.step"),
+        ("multiply keep 1 256 1", "kernels.step"),
+        ("multiply add 1 256 1", "kernels.step"),
+        ("multiply 0,add 1 256 1", "kernels.step"),
+        ("multiply keep,0,add,add 1 256 1", "kernels.step"),
+        ("multiply keep,1,add 1 256 1", "kernels.step"),
+        ("multiply keep,h1 1 256 1", "kernels.step"),
+        ("multiply n0:0 1 256 1", "kernels.step"),
+        ("multiply n256:255 1 256 1", "kernels.step"),
+        ("multiply 0,n255:255 1 256 1", "kernels.step"),
+        ("multiply n256:256 1 255 1", "kernels.rows"),
+        ("multiply h1 1 256 1", "kernels.step"),
+        ("multiply 0,h0 1 256 1", "kernels.step"),
+        ("multiply 0,h3 1 256 1", "kernels.step"),
+        ("multiply 2,h4294967295 1 1 1", "kernels.step"),
+        ("multiply 2,h1,h1 1 1 1", "kernels.step"),
+        ("multiply 0 1 255 1", "kernels.rows"),
+        ("multiply 2,h1 65537 1 1", "kernels.rows"),
+        ("pack", "kernels.closed"),
+    ]
+    .map(|(text, code)| refused_with(&host, multiplying(&acme, plan), text, code));
+    assert_serves(&acme, &host);
+    assert_codes(errors, &["guest.error"]);
+}
 
-    #[test]
-    fn only_layers_within_the_files_are_packed() => "guest.error" {
-        let acme = acme();
-        let host = allowing(&acme).build().unwrap();
-        let errors = [
-            ("f32 0 1 0", "kernels.layer"),
-            ("f32 65537 1 0", "kernels.layer"),
-            ("f32 1 0 0", "kernels.layer"),
-            ("int4 1 1048577 0", "kernels.layer"),
-            ("f32 4294967295 4294967295 0", "kernels.layer"),
-            ("f32 256 256 1", "asset.out-of-range"),
-            ("int4 65536 1048576 0", "asset.out-of-range"),
-            ("f32 1 1 18446744073709551615", "asset.out-of-range"),
-            ("f32 1 1 18446744073709551612", "asset.out-of-range"),
-            ("multiply", "kernels.closed"),
-            // Descriptions take memory of their own.
-            ("int4 1 1 0 100000", "kernels.layer"),
-        ]
-        .map(|(plan, code)| refused_with(&host, multiplying(&acme, plan), "granted", code));
-        assert_serves(&acme, &host);
-        errors
-    }
+#[test]
+fn only_layers_within_the_files_are_packed() {
+    let acme = acme();
+    let host = allowing(&acme).build().unwrap();
+    let errors = [
+        ("f32 0 1 0", "kernels.layer"),
+        ("f32 65537 1 0", "kernels.layer"),
+        ("f32 1 0 0", "kernels.layer"),
+        ("int4 1 1048577 0", "kernels.layer"),
+        ("f32 4294967295 4294967295 0", "kernels.layer"),
+        ("f32 256 256 1", "asset.out-of-range"),
+        ("int4 65536 1048576 0", "asset.out-of-range"),
+        ("f32 1 1 18446744073709551615", "asset.out-of-range"),
+        ("f32 1 1 18446744073709551612", "asset.out-of-range"),
+        ("multiply", "kernels.closed"),
+        // Descriptions take memory of their own.
+        ("int4 1 1 0 100000", "kernels.layer"),
+    ]
+    .map(|(plan, code)| refused_with(&host, multiplying(&acme, plan), "granted", code));
+    assert_serves(&acme, &host);
+    assert_codes(errors, &["guest.error"]);
+}
 
-    #[test]
-    fn what_is_packed_counts_against_the_memory_of_init_and_of_requests() => "limit.memory" {
-        let acme = acme();
-        let host = allowing(&acme).build().unwrap();
-        // A layer takes a quarter of a MiB; 64 MiB are allowed.
-        let in_init = multiplying(&acme, "f32 256 256 0 300");
-        // These fit; but not with what a request may have.
-        let in_requests = multiplying(&acme, "f32 256 256 0 100")
-            .set("/limits/memory_bytes", json!(16 << 20));
-        // The answer of this one would be 200 MB.
-        let of_an_answer = multiplying(&acme, "int4 1 256 0");
-        let errors = [
-            (in_init, "granted"),
-            (in_requests, "granted"),
-            (of_an_answer, "multiply 0 200000 1 1"),
-        ]
-        .map(|(bundle, text)| block_on(ask_with(&host, bundle, &[text])).unwrap_err());
-        assert_serves(&acme, &host);
-        errors
-    }
+#[test]
+fn what_is_packed_counts_against_the_memory_of_init_and_of_requests() {
+    let acme = acme();
+    let host = allowing(&acme).build().unwrap();
+    // A layer takes a quarter of a MiB; 64 MiB are allowed.
+    let in_init = multiplying(&acme, "f32 256 256 0 300");
+    // These fit; but not with what a request may have.
+    let in_requests =
+        multiplying(&acme, "f32 256 256 0 100").set("/limits/memory_bytes", json!(16 << 20));
+    // The answer of this one would be 200 MB.
+    let of_an_answer = multiplying(&acme, "int4 1 256 0");
+    let errors = [
+        (in_init, "granted"),
+        (in_requests, "granted"),
+        (of_an_answer, "multiply 0 200000 1 1"),
+    ]
+    .map(|(bundle, text)| block_on(ask_with(&host, bundle, &[text])).unwrap_err());
+    assert_serves(&acme, &host);
+    assert_codes(errors, &["limit.memory"]);
+}
 
-    #[test]
-    fn multiplying_uses_up_fuel() => "limit.fuel" {
-        let acme = acme();
-        let host = allowing(&acme).build().unwrap();
-        // 1,000 rows are 65 million multiplications, and so much fuel.
-        let bundle = || multiplying(&acme, "f32 256 256 0").set("/limits/fuel", json!(60_000_000));
-        let error = block_on(ask_with(&host, bundle(), &["multiply 0 1000 256 1"])).unwrap_err();
-        let answer = block_on(ask_with(&host, bundle(), &["multiply 0 500 256 1"])).unwrap();
-        let fuel = answer.sandbox.fuel.get();
-        assert!((32_768_000..60_000_000).contains(&fuel), "{fuel}");
-        // And attention of 2,000 rows to one another 72 million.
-        let attending = multiplying(&acme, "f32 1 3 0").set("/limits/fuel", json!(60_000_000));
-        let attention = block_on(ask_with(&host, attending, &["multiply 0,h1 2000 1 1"])).unwrap_err();
-        assert_serves(&acme, &host);
-        [error, attention]
-    }
+#[test]
+fn multiplying_uses_up_fuel() {
+    let acme = acme();
+    let host = allowing(&acme).build().unwrap();
+    // 1,000 rows are 65 million multiplications, and so much fuel.
+    let bundle = || multiplying(&acme, "f32 256 256 0").set("/limits/fuel", json!(60_000_000));
+    let error = block_on(ask_with(&host, bundle(), &["multiply 0 1000 256 1"])).unwrap_err();
+    let answer = block_on(ask_with(&host, bundle(), &["multiply 0 500 256 1"])).unwrap();
+    let fuel = answer.sandbox.fuel.get();
+    assert!((32_768_000..60_000_000).contains(&fuel), "{fuel}");
+    // And attention of 2,000 rows to one another 72 million.
+    let attending = multiplying(&acme, "f32 1 3 0").set("/limits/fuel", json!(60_000_000));
+    let attention = block_on(ask_with(&host, attending, &["multiply 0,h1 2000 1 1"])).unwrap_err();
+    assert_serves(&acme, &host);
+    assert_codes([error, attention], &["limit.fuel"]);
+}
 
-    #[test]
-    fn multiplying_ends_at_the_deadline() => "limit.deadline" {
-        let acme = acme();
-        let mut limits = Limits::default();
-        limits.fuel = ampoule::Fuel::new(1_000_000_000_000_000);
-        limits.output = ByteSize::from_mib(32);
-        let mut errors = Vec::new();
-        for threads in [1, 2] {
-            let host = allowing(&acme).limits(limits.clone()).kernel_threads(threads);
-            let host = host.build().unwrap();
-            // One call that takes much longer than the deadline, and many short ones.
-            let one = "multiply 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0 20000 256 0";
-            let attention = "multiply 1,h1,2,h1,2,h1,2,h1,2,h1 65536 1 0";
-            for text in [one, attention, "multiply 0 1 256 0 1000000000"] {
-                let bundle = multiplying(&acme, "f32 256 256 0\nf32 1 3 0\nf32 1 3 0")
-                    .set("/limits/fuel", json!(1_000_000_000_000_000_u64))
-                    .set("/limits/output_bytes", json!(32 << 20))
-                    .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
-                let model = block_on(load(&host, bundle));
-                let began = Instant::now();
-                let error = block_on(model.embed_text(&[text])).unwrap_err();
-                let took = began.elapsed();
-                assert!(took < DEADLINE + SLACK, "{text}: {took:?}");
-                errors.push(error);
-            }
-            assert_serves(&acme, &host);
+#[test]
+fn multiplying_ends_at_the_deadline() {
+    let acme = acme();
+    let mut limits = Limits::default();
+    limits.fuel = ampoule::Fuel::new(1_000_000_000_000_000);
+    limits.output = ByteSize::from_mib(32);
+    let mut errors = Vec::new();
+    for threads in [1, 2] {
+        let host = allowing(&acme)
+            .limits(limits.clone())
+            .kernel_threads(threads);
+        let host = host.build().unwrap();
+        // One call that takes much longer than the deadline, and many short ones.
+        let one = "multiply 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0 20000 256 0";
+        let attention = "multiply 1,h1,2,h1,2,h1,2,h1,2,h1 65536 1 0";
+        for text in [one, attention, "multiply 0 1 256 0 1000000000"] {
+            let bundle = multiplying(&acme, "f32 256 256 0\nf32 1 3 0\nf32 1 3 0")
+                .set("/limits/fuel", json!(1_000_000_000_000_000_u64))
+                .set("/limits/output_bytes", json!(32 << 20))
+                .set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
+            let model = block_on(load(&host, bundle));
+            let ask = || block_on(model.embed_text(&[text])).unwrap_err();
+            errors.push(stopped_in_time_once(ask));
         }
-        errors
+        assert_serves(&acme, &host);
     }
+    assert_codes(errors, &["limit.deadline"]);
+}
+
+/// Overrun of a deadline that is allowed to a call that has to be stopped before its end.
+const IN_TIME: Duration = Duration::from_millis(300);
+
+/// Asks until an error comes in time, ten times at most. A busy machine delays one now and then; a host that computes a
+/// call to its end delays each.
+fn stopped_in_time_once(ask: impl Fn() -> Error) -> Error {
+    let mut times = Vec::new();
+    for _ in 0..10 {
+        let began = Instant::now();
+        let error = ask();
+        let took = began.elapsed();
+        if took < DEADLINE + IN_TIME {
+            return error;
+        }
+        times.push(took);
+    }
+    panic!("no call was stopped in time: {times:?}");
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! Hostile guests: each is stopped with the code that names why, and the host serves on.
 //!
-//! Every guest is a real component, signed by a publisher that the host trusts: what is tested is
-//! what the sandbox does about code that was let in.
+//! Every guest is a real component, signed by a publisher that the host trusts: the tests are of the sandbox around
+//! code that was let in.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may panic, and prints what it counted"
+    reason = "a test may panic"
 )]
 
 mod admission;
 mod canonical_abi;
+mod codes;
 mod contract;
 mod failures;
 mod generation;
@@ -23,9 +23,11 @@ mod memory;
 mod reach;
 mod shape;
 mod streams;
-mod table;
 mod time;
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ampoule::{
@@ -37,17 +39,17 @@ use ampoule_tests::{
 };
 use serde_json::json;
 
-use table::promises;
+use codes::assert_codes;
 
 /// The deadline in the manifests of guests that must run into it.
 const DEADLINE: Duration = Duration::from_millis(200);
 
-/// What a stopped guest may overrun its deadline by here. The timer ticks every millisecond; the
-/// rest is for a machine with other things to do.
-const SLACK: Duration = Duration::from_millis(300);
+/// Overrun of a deadline that is allowed on a busy machine. It is below the host's own deadline of five seconds, which
+/// would stop a guest whose manifest nobody obeys; `deadlines.rs` measures the overrun.
+const SLACK: Duration = Duration::from_secs(3);
 
-/// Loads the guest and asks it for an embedding; one of them has to fail, and afterwards the same host to
-/// serve a good model.
+/// Loads the guest and asks it for an embedding. One of the two has to fail, and the host to serve a good model
+/// afterwards.
 fn stopped(publisher: &Publisher, bundle: BundleBuilder<'_>) -> Error {
     let host = host_trusting(publisher);
     let error = block_on(ask(&host, bundle));
@@ -56,8 +58,7 @@ fn stopped(publisher: &Publisher, bundle: BundleBuilder<'_>) -> Error {
     error
 }
 
-/// What each of these numbers of texts gets from one model, for guests that take from it how they
-/// misbehave.
+/// Returns the error of one model for each of these numbers of texts, which select the way in which it misbehaves.
 fn stopped_at_each(
     publisher: &Publisher,
     bundle: BundleBuilder<'_>,
@@ -75,7 +76,7 @@ fn stopped_at_each(
     errors
 }
 
-/// Like [`stopped_at_each`], with [`DEADLINE`], and each in time.
+/// Returns errors as [`stopped_at_each`] does, with [`DEADLINE`], and checks that each comes in time.
 fn stopped_in_time(
     publisher: &Publisher,
     bundle: BundleBuilder<'_>,
@@ -105,7 +106,7 @@ async fn ask(host: &Host, bundle: BundleBuilder<'_>) -> ampoule::Result<Answer<T
     ask_with(host, bundle, &["hello"]).await
 }
 
-/// Some guests take from the texts how they misbehave.
+/// Asks with these texts, which select the way in which some guests misbehave.
 async fn ask_with(
     host: &Host,
     bundle: BundleBuilder<'_>,
@@ -120,7 +121,52 @@ async fn load(host: &Host, bundle: BundleBuilder<'_>) -> Model {
     host.load(bundle.path()).await.unwrap()
 }
 
-/// The host still answers a good request, rightly.
+/// Lets a call begin. False when it was over at once, as happens on a busy machine.
+async fn begins(mut call: Pin<&mut (impl Future + ?Sized)>) -> bool {
+    poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())).await
+}
+
+/// Makes a host with one thread, and room for one more request that waits.
+fn host_with_a_queue_of_one(publisher: &Publisher) -> Host {
+    let mut limits = Limits::default();
+    limits.queue = 1;
+    Host::builder()
+        .trust(publisher.trust())
+        .limits(limits)
+        .threads(1)
+        .build()
+        .unwrap()
+}
+
+/// A call that nobody polls any more.
+type Pending = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+/// Fills such a host with calls of a guest that never returns: one runs, one waits. Returns both, and the error that a
+/// third gets when it is polled for the first time.
+async fn fill_the_queue(spinner: &Model) -> (Pending, Pending, Error) {
+    let call = || -> Pending {
+        let spinner = spinner.clone();
+        Box::pin(async move { spinner.embed_text(&["x"]).await.map(drop) })
+    };
+    let mut running = call();
+    assert!(begins(running.as_mut()).await);
+    let waiting = loop {
+        // There is no room before the thread has taken the first one.
+        let mut waiting = call();
+        if begins(waiting.as_mut()).await {
+            break waiting;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let mut third = call();
+    let polled = poll_fn(|context| Poll::Ready(third.as_mut().poll(context))).await;
+    let Poll::Ready(Err(busy)) = polled else {
+        panic!("a third call: {polled:?}");
+    };
+    (running, waiting, busy)
+}
+
+/// Checks that the host still answers a good request rightly.
 fn assert_serves(publisher: &Publisher, host: &Host) {
     let answer = block_on(async {
         load(host, publisher.every_task())

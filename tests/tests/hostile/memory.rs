@@ -2,68 +2,84 @@
 
 use super::*;
 
-promises! {
-    #[test]
-    fn a_guest_that_allocates_without_end_is_stopped_with_both_numbers() => "limit.memory" {
-        let acme = acme();
-        let error = stopped(&acme, acme.bundle(test_guest("allocates_without_end")));
-        let Error::Memory { asked, allowed, .. } = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!(allowed.bytes(), 64 << 20);
-        assert!(asked > allowed);
-        [error]
-    }
+#[test]
+fn a_guest_that_allocates_without_end_is_stopped_with_both_numbers() {
+    let acme = acme();
+    let error = stopped(&acme, acme.bundle(test_guest("allocates_without_end")));
+    let Error::Memory { asked, allowed, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(allowed.bytes(), 64 << 20);
+    assert!(asked > allowed);
+    assert_codes([error], &["limit.memory"]);
+}
 
-    #[test]
-    fn a_guest_that_grows_many_tables_is_stopped() => "limit.memory" {
-        let acme = acme();
-        [stopped(&acme, acme.bundle(wat_guest("grows_many_tables")))]
-    }
+#[test]
+fn a_guest_that_grows_many_tables_is_stopped() {
+    let acme = acme();
+    assert_codes(
+        [stopped(&acme, acme.bundle(wat_guest("grows_many_tables")))],
+        &["limit.memory"],
+    );
+}
 
-    #[test]
-    fn a_guest_that_grows_many_memories_is_stopped() => "limit.memory" {
-        let acme = acme();
-        [stopped(&acme, acme.bundle(wat_guest("grows_many_memories")))]
-    }
+#[test]
+fn a_guest_that_grows_many_memories_is_stopped() {
+    let acme = acme();
+    assert_codes(
+        [stopped(
+            &acme,
+            acme.bundle(wat_guest("grows_many_memories")),
+        )],
+        &["limit.memory"],
+    );
+}
 
-    #[test]
-    fn a_guest_that_grows_page_by_page_is_stopped_one_page_above_its_limit() => "limit.memory" {
-        let acme = acme();
-        let error = stopped(&acme, acme.bundle(wat_guest("grows_page_by_page")));
-        let Error::Memory { asked, allowed, .. } = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!(asked.bytes() - allowed.bytes(), 64 << 10);
-        [error]
-    }
+#[test]
+fn a_guest_that_grows_page_by_page_is_stopped_one_page_above_its_limit() {
+    let acme = acme();
+    let error = stopped(&acme, acme.bundle(wat_guest("grows_page_by_page")));
+    let Error::Memory { asked, allowed, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(asked.bytes() - allowed.bytes(), 64 << 10);
+    assert_codes([error], &["limit.memory"]);
+}
 
-    #[test]
-    fn a_guest_that_allocates_without_end_in_init_is_stopped() => "limit.memory" {
-        let acme = acme();
-        let error = stopped(&acme, acme.bundle(test_guest("allocates_in_init")));
-        assert!(matches!(
-            error,
-            Error::Memory {
-                phase: Phase::Init,
-                ..
-            }
-        ));
-        [error]
-    }
+#[test]
+fn a_guest_that_allocates_without_end_in_init_is_stopped() {
+    let acme = acme();
+    let error = stopped(&acme, acme.bundle(test_guest("allocates_in_init")));
+    assert!(matches!(
+        error,
+        Error::Memory {
+            phase: Phase::Init,
+            ..
+        }
+    ));
+    assert_codes([error], &["limit.memory"]);
+}
 
-    #[test]
-    fn what_a_component_starts_with_counts_too() => "limit.memory" {
-        let acme = acme();
+#[test]
+fn what_a_component_starts_with_counts_too() {
+    let acme = acme();
+    assert_codes(
         ["starts_with_giant_memory", "starts_with_giant_table"]
-            .map(|guest| stopped(&acme, acme.bundle(wat_guest(guest))))
-    }
+            .map(|guest| stopped(&acme, acme.bundle(wat_guest(guest)))),
+        &["limit.memory"],
+    );
+}
 
-    #[test]
-    fn a_guest_that_recurses_without_end_is_stopped() => "limit.stack" {
-        let acme = acme();
-        [stopped(&acme, acme.bundle(test_guest("recurses_without_end")))]
-    }
+#[test]
+fn a_guest_that_recurses_without_end_is_stopped() {
+    let acme = acme();
+    assert_codes(
+        [stopped(
+            &acme,
+            acme.bundle(test_guest("recurses_without_end")),
+        )],
+        &["limit.stack"],
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Generations that have begun, beside requests that take all that they may, and the other way round.
+//! Begun generations beside requests that use their limits up, and the other way round.
 
 use ampoule::Generation;
 use tokio::task::JoinSet;
 
 use super::*;
 
-/// Long enough that no request ends by itself while something is waited for here.
+/// Deadline that no request here reaches.
 const FAR: Duration = Duration::from_secs(20);
 
 fn host_of(publisher: &Publisher, threads: usize) -> Host {
@@ -29,10 +29,10 @@ fn streams(publisher: &Publisher) -> BundleBuilder<'_> {
     far(bundle.named("streams").tasks(&["text-generation"]))
 }
 
-/// Time for something that takes some tens or hundreds of milliseconds, and for a machine with other things to do.
+/// Time that is allowed for tens or hundreds of milliseconds of work on a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
-/// A generation that has given three chunks, of the kind of this number.
+/// Begins a generation of the kind of this number, and reads three chunks.
 async fn begun(model: &Model, way: u32) -> Generation {
     let request = GenerationRequest::question("x", way);
     let mut generation = model.generate(request).await.unwrap();
@@ -42,7 +42,7 @@ async fn begun(model: &Model, way: u32) -> Generation {
     generation
 }
 
-/// Reads a generation until `enough` chunks have come, and says how long that took.
+/// Reads a generation until `enough` chunks have come, and returns the time that it took.
 async fn read(generation: &mut Generation, enough: usize) -> Duration {
     let began = Instant::now();
     for _ in 0..enough {
@@ -51,7 +51,7 @@ async fn read(generation: &mut Generation, enough: usize) -> Duration {
     began.elapsed()
 }
 
-/// Reads so many generations of the kind of this number for as long as what is returned is held.
+/// Reads so many generations of the kind of this number until the returned value is dropped.
 async fn endless(model: &Model, way: u32, count: usize) -> JoinSet<()> {
     let mut reading = JoinSet::new();
     for _ in 0..count {
@@ -87,43 +87,42 @@ fn gets_on_beside(requests: usize, guest: &str) {
     });
 }
 
-promises! {
-    #[test]
-    fn all_chunks_of_a_generation_together_are_bounded_as_one_answer_is()
-        => "limit.output", "usage.generation" {
-        let acme = acme();
-        let host = host_trusting(&acme);
-        // A mebibyte, and chunks of 64 KiB: sixteen of them are not over it.
-        let bundle = acme.bundle(wat_guest("streams")).tasks(&["text-generation"]);
-        let errors = block_on(async {
-            let model = load(&host, bundle).await;
-            let request = GenerationRequest::question("x", 2);
-            let mut generation = model.generate(request).await.unwrap();
-            read(&mut generation, 16).await;
-            let error = generation.next().await.unwrap_err();
-            [error, generation.next().await.unwrap_err()]
-        });
-        assert_serves(&acme, &host);
-        errors
-    }
+#[test]
+fn all_chunks_of_a_generation_together_are_bounded_as_one_answer_is() {
+    let acme = acme();
+    let host = host_trusting(&acme);
+    // A mebibyte, and chunks of 64 KiB: sixteen of them are not over it.
+    let bundle = acme
+        .bundle(wat_guest("streams"))
+        .tasks(&["text-generation"]);
+    let errors = block_on(async {
+        let model = load(&host, bundle).await;
+        let request = GenerationRequest::question("x", 2);
+        let mut generation = model.generate(request).await.unwrap();
+        read(&mut generation, 16).await;
+        let error = generation.next().await.unwrap_err();
+        [error, generation.next().await.unwrap_err()]
+    });
+    assert_serves(&acme, &host);
+    assert_codes(errors, &["limit.output", "usage.generation"]);
+}
 
-    /// A generation whose own steps take the whole time is not saved by this.
-    #[test]
-    fn a_step_that_never_returns_ends_at_the_deadline_of_its_generation() => "limit.deadline" {
-        let acme = acme();
-        let host = host_of(&acme, 1);
-        let bundle = streams(&acme).set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
-        let (error, took) = block_on(async {
-            let model = load(&host, bundle).await;
-            let request = GenerationRequest::question("x", 3);
-            let mut generation = model.generate(request).await.unwrap();
-            let began = Instant::now();
-            (generation.next().await.unwrap_err(), began.elapsed())
-        });
-        assert!(took < DEADLINE + SLACK, "{took:?}");
-        assert_serves(&acme, &host);
-        [error]
-    }
+/// A generation whose own steps take the whole time is not saved by this.
+#[test]
+fn a_step_that_never_returns_ends_at_the_deadline_of_its_generation() {
+    let acme = acme();
+    let host = host_of(&acme, 1);
+    let bundle = streams(&acme).set("/limits/deadline_ms", json!(DEADLINE.as_millis()));
+    let (error, took) = block_on(async {
+        let model = load(&host, bundle).await;
+        let request = GenerationRequest::question("x", 3);
+        let mut generation = model.generate(request).await.unwrap();
+        let began = Instant::now();
+        (generation.next().await.unwrap_err(), began.elapsed())
+    });
+    assert!(took < DEADLINE + SLACK, "{took:?}");
+    assert_serves(&acme, &host);
+    assert_codes([error], &["limit.deadline"]);
 }
 
 #[test]
