@@ -1,7 +1,6 @@
 //! Looks for known vulnerabilities in the dependencies, in an advisory database on this machine.
 //!
-//! The network is never asked: which advisories counted is then known, and CI gives one answer for one
-//! commit and one database.
+//! The network is never asked, so CI gives one answer for one commit and one database.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,13 +13,13 @@ use crate::workspace::Workspace;
 /// Names a folder laid out as the RustSec advisory database, a git checkout or not.
 const DATABASE_VARIABLE: &str = "AMPOULE_ADVISORY_DB";
 
-/// Tried beside the repository where the variable is not set.
+/// Folder beside the repository that is tried where the variable is not set.
 const DATABASE_BESIDE_THE_REPOSITORY: &str = "../shared/advisory-db";
 
 /// The version of cargo-audit that is installed under `target/tools`.
 const CARGO_AUDIT_VERSION: &str = "0.22.2";
 
-/// Audits every lock file of the repository; says loudly when there is no database to do it with.
+/// Audits every lock file of the repository, or warns loudly that there is no database.
 pub(crate) fn audit(workspace: &Workspace) -> Result<()> {
     let Some(database) = database(workspace)? else {
         eprintln!(
@@ -63,7 +62,7 @@ fn database(workspace: &Workspace) -> Result<Option<PathBuf>> {
     Ok(beside.join("crates").is_dir().then_some(beside))
 }
 
-/// The workspace's lock file and those of the crates outside it.
+/// Lists the workspace's lock file and those of the crates outside it.
 fn lock_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut found = vec![workspace.root().join("Cargo.lock")];
     for package in workspace.outside_packages()? {
@@ -75,8 +74,8 @@ fn lock_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// cargo-audit, installed when the pinned version is not there. It is built without optimisation:
-/// that halves the build, and it runs for two seconds.
+/// Returns cargo-audit, and installs it when the pinned version is missing. It runs for two seconds, and building it
+/// without optimisation takes half the time.
 fn installed(workspace: &Workspace) -> Result<PathBuf> {
     let root = workspace.output().join("tools");
     let program = root.join(format!("bin/cargo-audit{}", std::env::consts::EXE_SUFFIX));

@@ -34,21 +34,21 @@ pub(crate) const TINY_VLM: Recipe = Recipe {
     capabilities: &[],
 };
 
-/// Where its weights lie, by their names in the bundle too.
+/// Folder of its weights, and their names here and in the bundle.
 const WEIGHTS: &str = "guest/models/tiny-vlm/weights";
 const WEIGHT_FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
 
-/// Where the bundle lies: beside the program that contains it.
+/// Folder of the bundle, beside the program that contains it.
 const FOLDER: &str = "host/cli/builtin/tiny-vlm";
 
-/// Signing five megabytes is quick enough in the profile that tests build anyway.
+/// Profile of the signer. Five megabytes are quickly signed in the profile that tests build anyway.
 const PROFILE: HostProfile = HostProfile::Dev;
 
 /// Files in that folder that are not part of the bundle.
 const PUBLIC_KEY: &str = "publisher.pub.pem";
 const PROVENANCE: &str = "provenance.json";
 
-/// What the component was made with.
+/// Origin of the component.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Provenance {
     /// The command that makes it again.
@@ -116,7 +116,7 @@ pub(crate) fn make(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// What the bundle that is there says of itself, if there is one.
+/// Reads the manifest of the bundle that is there, if there is one.
 fn signed_manifest(workspace: &Workspace, folder: &Path) -> Result<Option<Value>> {
     if !folder.exists() {
         return Ok(None);

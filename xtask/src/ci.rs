@@ -106,7 +106,7 @@ fn clippy_guests(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// They are no members of the workspace, and include files of its crates, which may change under them.
+/// Checks the fuzz targets: they are no members of the workspace, and use files of its crates that may change.
 /// The fuzzer, which needs another compiler, is left out.
 fn clippy_fuzz_targets(workspace: &Workspace) -> Result<()> {
     process::run(
@@ -138,7 +138,7 @@ fn clippy_bench(workspace: &Workspace) -> Result<()> {
     process::run(clippy.args(["--all-targets", "--", "-Dwarnings"]))
 }
 
-/// Programs before libraries: `ampoule` is the name of both, and the library's pages are to stay.
+/// Documents programs before libraries: `ampoule` is the name of both, and the library's pages must stay.
 fn documentation(workspace: &Workspace) -> Result<()> {
     let members: Vec<_> = workspace
         .packages
@@ -168,7 +168,7 @@ fn documentation(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// The packages that are built for wasm32-wasip2: the guests, and what they are made of.
+/// Lists the packages that are built for wasm32-wasip2: the guests and their libraries.
 fn guest_packages(workspace: &Workspace) -> Result<Vec<&Package>> {
     let mut packages: Vec<_> = guests::models(workspace)?
         .into_iter()

@@ -1,4 +1,4 @@
-//! The main job on real input: which of a few sentences is nearest to a question?
+//! The main job on real input: finds the sentence that is nearest to a question.
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ const SENTENCES: [&str; 5] = [
     "The train to the coast takes two hours and forty minutes.",
 ];
 
-/// What `ampoule embed --json` prints, the part that is shown here.
+/// Output of `ampoule embed --json`, as far as it is shown here.
 #[derive(Debug, Deserialize)]
 struct Answer {
     embeddings: Vec<Vec<f32>>,
@@ -37,7 +37,7 @@ struct Sandbox {
     wall_ms: f64,
 }
 
-/// Prepares everything that is not there yet, then asks.
+/// Prepares everything that is missing, and asks.
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     setup::setup(workspace)?;
     guests::build_model(workspace, &guests::model(workspace, "ampoule-minilm")?)?;
@@ -91,7 +91,7 @@ fn print(answer: &Answer) -> Result<()> {
     Ok(())
 }
 
-/// The cosine of the first vector with each of the others.
+/// Computes the cosine of the first vector with each of the others.
 fn similarities(embeddings: &[Vec<f32>]) -> Result<Vec<f32>> {
     let (question, sentences) = embeddings
         .split_first()
@@ -115,7 +115,7 @@ fn cosine(left: &[f32], right: &[f32]) -> Result<f32> {
     Ok(dot(left, right) / lengths)
 }
 
-/// `1234567` → `1,234,567`.
+/// Writes `1234567` as `1,234,567`.
 fn with_separators(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

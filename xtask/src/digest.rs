@@ -1,4 +1,4 @@
-//! SHA-256 of a file, to know whether something is what it should be.
+//! SHA-256 of files.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
-/// How much is read at a time: large enough that 90 MB of weights take tens of system calls a
-/// megabyte at most, small enough to stay in a core's cache.
+/// Bytes that are read at a time: enough that 90 MB of weights take few system calls, and few enough to stay in a
+/// core's cache.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The digest of the file's contents, in lower-case hexadecimal.
+/// Returns the digest of the file's contents, in lower-case hexadecimal.
 pub(crate) fn sha256_of_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut hasher = Sha256::new();

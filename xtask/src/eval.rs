@@ -5,9 +5,8 @@ use anyhow::Result;
 use crate::process;
 use crate::workspace::Workspace;
 
-/// Prints the table of the model card, and on standard error what was answered wrong; writes down the
-/// results, and fails where they are below the bounds. With `every` above 1, one question in so many is
-/// asked, and only printed.
+/// Prints the table of the model card, and wrong answers on standard error; writes the results, and fails where they
+/// are below the bounds. With `every` above 1, one question in so many is asked, and nothing is written.
 pub(crate) fn eval(workspace: &Workspace, every: u32) -> Result<()> {
     process::run(
         process::cargo()

@@ -13,23 +13,23 @@ use crate::workspace::{GUEST_TARGET, Package, Workspace};
 /// The package whose examples are the hostile and the odd guests.
 pub(crate) const TEST_GUESTS: &str = "ampoule-test-guests";
 
-/// Each component is built with this profile, written down in the root `Cargo.toml`.
+/// Build profile of components, from the root `Cargo.toml`.
 const PROFILE: &str = "guest";
 
 /// A guest that is a package: a member of the workspace under `guest/models` or `tests/kernel-guests`.
 #[derive(Debug)]
 pub(crate) struct ModelGuest<'a> {
     pub(crate) package: &'a Package,
-    /// The built component.
+    /// Path of the built component.
     pub(crate) component: PathBuf,
 }
 
-/// Every model guest of the workspace.
+/// Lists the model guests of the workspace.
 pub(crate) fn models(workspace: &Workspace) -> Result<Vec<ModelGuest<'_>>> {
     guests_in(workspace, "guest/models")
 }
 
-/// The suite of the kernels, as the guests that are compiled with other features.
+/// Lists the guests of the kernels' suite, each compiled with other features.
 fn kernel_suites(workspace: &Workspace) -> Result<Vec<ModelGuest<'_>>> {
     guests_in(workspace, "tests/kernel-guests")
 }
@@ -44,12 +44,12 @@ fn guests_in<'a>(workspace: &'a Workspace, folder: &str) -> Result<Vec<ModelGues
         .collect()
 }
 
-/// The model guest built from package `name`.
+/// Finds the model guest of package `name`.
 pub(crate) fn model<'a>(workspace: &'a Workspace, name: &str) -> Result<ModelGuest<'a>> {
     model_of(workspace, workspace.package(name)?)
 }
 
-/// Builds everything and says where it is.
+/// Builds all guests and prints their paths.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
     for guest in models(workspace)?
         .into_iter()
@@ -130,7 +130,7 @@ pub(crate) fn build_test_guest(workspace: &Workspace, name: &str) -> Result<()> 
     process::run(cargo_build(workspace)?.args(["--package", TEST_GUESTS, "--example", name]))
 }
 
-/// Where the hostile guests are, once they are built.
+/// Lists the paths of the hostile guests.
 fn test_guests(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let package = workspace.package(TEST_GUESTS)?;
     let folder = artifacts(workspace).join("examples");
@@ -142,7 +142,7 @@ fn test_guests(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Every component that is built: the models and the hostile guests.
+/// Lists all components: the models and the hostile guests.
 #[cfg(test)]
 pub(crate) fn built_components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut components = test_guests(workspace)?;

@@ -1,7 +1,7 @@
 //! Makes a signed bundle of MiniLM, as its publisher would, and trusts it, as an operator would.
 //!
-//! The publisher's key lives as long as one signature: who wants to publish keeps a key of their own
-//! and runs the same commands by hand.
+//! The publisher's key lives as long as one signature. A real publisher keeps a key and runs the same commands by
+//! hand.
 
 use std::path::{Path, PathBuf};
 
@@ -29,8 +29,7 @@ pub(crate) const MINILM: Recipe = Recipe {
 /// The name that the throw-away key speaks for.
 const PUBLISHER: &str = "demo";
 
-/// What the bundle was made from. It lies beside the bundle, so that one that is up to date need not be
-/// made again.
+/// The parts that the bundle was made from. They lie beside it: a bundle that is up to date is not made again.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Inputs {
     component_sha256: String,
@@ -38,19 +37,19 @@ struct Inputs {
     tasks: Vec<String>,
 }
 
-/// Where the bundle and its trust directory go.
+/// Paths of the bundle and its trust directory.
 pub(crate) struct Destination {
     pub(crate) bundle: PathBuf,
     pub(crate) trust: PathBuf,
 }
 
 impl Destination {
-    /// `target/demo/minilm` and `target/demo/trust`.
+    /// Returns `target/demo/minilm` and `target/demo/trust`.
     pub(crate) fn demo(workspace: &Workspace) -> Self {
         Self::at(&workspace.output().join("demo/minilm"))
     }
 
-    /// `bundle`, and `trust` beside it.
+    /// Returns `bundle`, and `trust` beside it.
     pub(crate) fn at(bundle: &Path) -> Self {
         Self {
             bundle: bundle.to_owned(),
@@ -67,8 +66,8 @@ pub(crate) fn build(workspace: &Workspace, destination: &Destination) -> Result<
     make(workspace, destination, HostProfile::Release)
 }
 
-/// Makes the demo's bundle unless the one that is there came from the same parts and the host would
-/// run it. The guest, the weights and the programs must be there.
+/// Makes the demo's bundle, unless the one that is there came from the same parts and the host would run it. The
+/// guest, the weights and the programs must be there.
 pub(crate) fn demo_if_stale(workspace: &Workspace, profile: HostProfile) -> Result<()> {
     let destination = Destination::demo(workspace);
     if is_fresh(workspace, &destination, profile) {
@@ -156,8 +155,8 @@ fn make(workspace: &Workspace, destination: &Destination, profile: HostProfile) 
     Ok(())
 }
 
-/// Lets the host trust the key. The demo's trust directory is made anew each time: the keys of earlier
-/// runs are gone, and nobody should trust them any longer.
+/// Trusts the key. The demo's trust directory is made anew each time: the keys of earlier runs are gone, and should
+/// not be trusted any longer.
 fn trust(
     workspace: &Workspace,
     public_key: &Path,
@@ -171,7 +170,7 @@ fn trust(
     signed_bundle::trust(workspace, PUBLISHER, public_key, directory, profile)
 }
 
-/// A mistyped `--out` must not cost anybody their files.
+/// Protects files from a mistyped `--out`.
 fn refuse_to_replace_what_is_no_bundle(folder: &Path) -> Result<()> {
     let is_empty =
         |folder: &Path| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());

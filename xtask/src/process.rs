@@ -1,4 +1,4 @@
-//! Other programs: how they are started, and what is said when one fails.
+//! Other programs: their start, and the message when one fails.
 
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ const SET_BY_CARGO_RUN: &[&str] = &[
     "CARGO_PRIMARY_PACKAGE",
 ];
 
-/// The cargo that runs this process, or the one in `PATH`.
+/// Returns the cargo that runs this process, or the one in `PATH`.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
@@ -36,8 +36,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs `command` in silence and returns what it printed on standard output. When it fails, the error
-/// carries what it printed on standard error.
+/// Runs `command` in silence and returns its standard output. When it fails, the error has its standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
@@ -57,7 +56,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("`{}` printed something that is not UTF-8", display(command)))
 }
 
-/// True when `program --version` can be run.
+/// Tells whether `program --version` can be run.
 pub(crate) fn is_there(program: impl AsRef<OsStr>) -> bool {
     Command::new(program)
         .arg("--version")
@@ -68,7 +67,7 @@ pub(crate) fn is_there(program: impl AsRef<OsStr>) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The program and its arguments, as a person would type them.
+/// Returns the program and its arguments, as a person would type them.
 pub(crate) fn display(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())

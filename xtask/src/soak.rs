@@ -5,8 +5,8 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 use crate::{guests, process};
 
-/// Prints what was asked and how the memory went, and fails where an answer was wrong, or something was lost or
-/// leaked. The same seed asks in the same order.
+/// Prints the requests and the memory over time, and fails when an answer was wrong, or anything was lost or leaked.
+/// A seed repeats the order of an earlier soak.
 pub(crate) fn soak(workspace: &Workspace, minutes: u32, seed: Option<u64>) -> Result<()> {
     guests::build_all(workspace)?;
     let mut soak = process::cargo();

@@ -1,4 +1,4 @@
-//! Runs every test on real parts, records what ran, and checks the promises against the record.
+//! Runs every test on real parts, records the results, and checks the promises against the record.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use crate::test_report::{TestReport, TestResult};
 use crate::workspace::{HostProfile, Workspace};
 use crate::{guests, minilm_bundle, promises, setup, weights};
 
-/// Prepares what tests need and runs them. `cargo_arguments` go to `cargo test`; with any, only a part
-/// of the tests runs, so neither the report is written nor the promises are checked.
+/// Prepares and runs the tests. `cargo_arguments` go to `cargo test`; with any, only a part of the tests runs, so
+/// the report is not written and the promises are not checked.
 pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<()> {
     setup::setup(workspace)?;
     guests::build_all(workspace)?;
@@ -63,7 +63,7 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
     promises::check(workspace, Some(&report))
 }
 
-/// The report of the last full run.
+/// Reads the report of the last full run.
 pub(crate) fn last_report(workspace: &Workspace) -> Result<TestReport> {
     TestReport::read(&report_path(workspace))
 }
@@ -72,7 +72,7 @@ fn report_path(workspace: &Workspace) -> PathBuf {
     workspace.output().join("test-report.json")
 }
 
-/// Under CI a test that does not run is a failure: nobody would see it otherwise.
+/// Fails under CI when a test was ignored, which nobody would see otherwise.
 fn refuse_skipped_tests(report: &TestReport) -> Result<()> {
     let ignored: Vec<_> = report
         .tests
@@ -92,7 +92,7 @@ fn refuse_skipped_tests(report: &TestReport) -> Result<()> {
     Ok(())
 }
 
-/// True where `CI` is set as CI services set it.
+/// Tells whether `CI` is set as CI services set it.
 fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
 }

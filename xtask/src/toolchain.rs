@@ -1,5 +1,4 @@
-//! What the guests are built with, so that one who builds them again knows whether to expect the same
-//! bytes.
+//! The toolchain of the guests. Only the same toolchain builds the same bytes again.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,15 +14,15 @@ use crate::workspace::{GUEST_TARGET, Workspace};
 /// The compiler and the standard library of the guests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GuestToolchain {
-    /// What `rustc -vV` prints, without what it says of itself: release, commit, host, LLVM.
+    /// Lines of `rustc -vV` with release, commit, host and LLVM.
     rustc: Vec<String>,
-    /// The digest of the lines `DIGEST  NAME`, sorted by name, of all files of the target's standard
-    /// library; what `sha256sum` prints for them, digested once more.
+    /// Digest of the lines `DIGEST  NAME`, sorted by name, that `sha256sum` prints for all files of the target's
+    /// standard library.
     standard_library_sha256: String,
 }
 
 impl GuestToolchain {
-    /// The one that builds here and now.
+    /// Returns the toolchain of this machine.
     pub(crate) fn active() -> Result<Self> {
         let version = process::output(Command::new("rustc").arg("-vV"))?;
         let sysroot = process::output(Command::new("rustc").args(["--print", "sysroot"]))?;
@@ -41,7 +40,7 @@ impl GuestToolchain {
         })
     }
 
-    /// Writes down what the guests that are in `target/guests` now were built with. Tests read it.
+    /// Records the toolchain of the guests in `target/guests`, for tests to read.
     pub(crate) fn record(&self, workspace: &Workspace) -> Result<()> {
         let json = serde_json::to_string_pretty(self)? + "\n";
         std::fs::write(record_path(workspace), json).context("cannot write down the toolchain")
@@ -68,7 +67,7 @@ fn sha256_of_folder(folder: &Path) -> Result<String> {
         .collect())
 }
 
-/// The files below `folder`, by their paths from `root` with forward slashes.
+/// Lists the files below `folder`, by their paths from `root` with forward slashes.
 fn list(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<()> {
     let doing = || format!("cannot list {}", folder.display());
     for entry in std::fs::read_dir(folder).with_context(doing)? {

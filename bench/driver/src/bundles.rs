@@ -29,7 +29,7 @@ const MULTIPLIER: Recipe = Recipe {
     capabilities: &[],
 };
 
-/// The same guest with many large matrices, in as much memory as 32 bits address.
+/// The multiplying guest with many large matrices, in as much memory as 32 bits address.
 const ROTATION: Recipe = Recipe {
     name: "rotation",
     description: "Matrices of four bits by turns",

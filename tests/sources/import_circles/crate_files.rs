@@ -250,7 +250,7 @@ impl Module {
     }
 }
 
-/// What an attribute means here.
+/// Meaning of an attribute for this check.
 enum Attribute {
     /// Its item is compiled for tests only.
     Test,

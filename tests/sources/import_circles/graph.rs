@@ -115,7 +115,7 @@ impl fmt::Display for Circle {
     }
 }
 
-/// What a path leads to.
+/// Target of a path.
 #[derive(Clone, Copy)]
 enum Target {
     Module(usize),

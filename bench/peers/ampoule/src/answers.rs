@@ -9,17 +9,17 @@ use tokio::runtime::Runtime;
 
 use crate::milliseconds;
 
-/// More than the answer has.
+/// Limit of tokens, above the answer's.
 const MAX_TOKENS: u32 = 64;
 
-/// The model, and what it is asked.
+/// The model, and the request.
 pub(crate) struct Answers {
     model: Model,
     request: GenerationRequest,
     timed: Timed,
 }
 
-/// Trust in the built-in model's publisher for that model alone, as the command has it.
+/// Trusts the built-in model's publisher for that model alone, as the command does.
 pub(crate) fn trust(bundle: &BuiltIn) -> Result<TrustStore> {
     let key = PublicKey::from_pem(&std::fs::read_to_string(&bundle.key).context("the key")?)?;
     let mut trust = TrustStore::new();
@@ -43,7 +43,7 @@ impl Answers {
         })
     }
 
-    /// Asks once; the milliseconds to the first text, or of a step after it.
+    /// Asks once; returns the milliseconds to the first text, or of a step after it.
     pub(crate) fn run(&self, runtime: &Runtime) -> Result<f64> {
         runtime.block_on(self.ask())
     }

@@ -1,4 +1,4 @@
-//! Sentence vectors, a request each time.
+//! Sentence vectors, one request at a time.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use tokio::runtime::Runtime;
 
 use crate::milliseconds;
 
-/// An encoder, and what it is asked.
+/// An encoder, and the request.
 pub(crate) struct Embeddings {
     model: Model,
     pub(crate) bundle: Signed,
     pub(crate) threads: usize,
     texts: Vec<String>,
-    /// Of all texts.
+    /// Number of tokens of all texts.
     tokens: usize,
 }
 
@@ -30,7 +30,7 @@ impl Embeddings {
         }
     }
 
-    /// The same asked of another model.
+    /// Returns the same request to another model.
     pub(crate) fn of(&self, model: Model) -> Self {
         Self {
             model,
@@ -40,7 +40,7 @@ impl Embeddings {
         }
     }
 
-    /// The vectors, when they are of as many tokens as every other engine gets.
+    /// Returns the vectors, if the model counts as many tokens as every other engine gets.
     pub(crate) fn checked(&self, runtime: &Runtime) -> Result<Vec<f32>> {
         let answer = runtime.block_on(self.model.embed_text(&self.texts))?.output;
         let tokens = answer.usage.input_tokens as usize;
@@ -52,14 +52,14 @@ impl Embeddings {
         Ok(answer.values)
     }
 
-    /// Asks once; milliseconds.
+    /// Asks once; returns the milliseconds.
     pub(crate) fn run(&self, runtime: &Runtime) -> Result<f64> {
         let began = Instant::now();
         runtime.block_on(self.model.embed_text(&self.texts))?;
         Ok(milliseconds(began.elapsed()))
     }
 
-    /// Asks `times` times, `at_once` requests at once; milliseconds in all.
+    /// Asks `times` times, with `at_once` requests at once; returns the milliseconds in all.
     pub(crate) fn together(&self, runtime: &Runtime, times: usize, at_once: usize) -> Result<f64> {
         let began = Instant::now();
         std::thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! Ampoule as an engine of the benchmark, through its library: what a caller waits for, a fresh sandbox
-//! for each request included.
+//! Ampoule as an engine of the benchmark, through its library: the times of a caller, with a fresh sandbox for each
+//! request.
 //!
 //! ```text
 //! bench-ampoule ENGINE CACHE_DIRECTORY
@@ -23,7 +23,7 @@ use crate::answers::Answers;
 use crate::embeddings::Embeddings;
 use crate::products::Products;
 
-/// What is ready.
+/// The prepared workload.
 #[derive(Default)]
 enum Prepared {
     #[default]
@@ -33,14 +33,14 @@ enum Prepared {
     Answers(Answers),
 }
 
-/// How Ampoule computes.
+/// Settings of Ampoule.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// As it does by default: all in the guest, with fuel and deadline.
+    /// The default: all is computed in the guest, with fuel and deadline.
     Guest,
-    /// The same without fuel and interruption.
+    /// All in the guest, without fuel and interruption.
     Unmetered,
-    /// With products computed by the host.
+    /// Products are computed by the host.
     HostKernels,
 }
 
@@ -52,7 +52,7 @@ struct Ampoule {
 }
 
 impl Ampoule {
-    /// What every host here has in common.
+    /// Begins a host with the settings that all hosts here share.
     fn host(&self, threads: usize) -> HostBuilder {
         let profile = match self.kind {
             Kind::Unmetered => EngineProfile::Unmetered,

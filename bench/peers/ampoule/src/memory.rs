@@ -1,16 +1,15 @@
-//! How much memory of its own a sandbox has.
+//! The memory that a sandbox has for itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// How often it is looked.
+/// Interval of looks.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// By how much the memory that is this process's alone was above what it is before, at most, while `work` ran:
-/// what a sandbox has written to. What of a snapshot is only read is not in it: that is a file's, though
-/// the system calls it dirty and private while no other process has that file.
+/// Returns the most anonymous memory that this process had while `work` ran, above the memory before, in bytes: the
+/// pages that a sandbox has written to. Pages of a snapshot that are only read belong to a file, and do not count.
 pub(crate) fn highest_while(work: impl FnOnce() -> Result<()>) -> Result<u64> {
     let is_over = AtomicBool::new(false);
     let before = private_bytes()?;

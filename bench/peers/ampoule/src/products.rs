@@ -1,5 +1,5 @@
-//! Matrix products in a guest. Its clock is coarse, so the time of one is told from outside: by how much
-//! longer a request for many takes than a request for none.
+//! Matrix products in a guest. Its clock is coarse, so the time of one product is taken from outside: the difference
+//! of a request for many and a request for none.
 
 use std::time::Instant;
 
@@ -10,26 +10,26 @@ use tokio::runtime::Runtime;
 
 use crate::milliseconds;
 
-/// A guest that multiplies, and what it is asked.
+/// A guest that multiplies, and the request.
 pub(crate) struct Products {
     model: Model,
-    /// What the guest knows the product by.
+    /// The product in the guest's words.
     name: String,
     /// Products in a request.
     count: u32,
 }
 
-/// Multiplications and additions of one request, about: 20 ms and more, beside which what differs
-/// between two sandboxes is small.
+/// Rough number of multiplications and additions of one request: 20 ms and more, beside which the difference of two
+/// sandboxes is small.
 const WORK: usize = 1_000_000_000;
 
 impl Products {
-    /// Of matrices in f32.
+    /// Multiplies matrices in f32.
     pub(crate) fn new(model: Model, &Gemm { m, k, n, .. }: &Gemm) -> Self {
         Self::of(model, format!("{m}x{k}x{n}"), 2 * m * k * n)
     }
 
-    /// Of a row with matrices of four bits.
+    /// Multiplies a row with matrices of four bits.
     pub(crate) fn rotating(model: Model, &Rotation { side, .. }: &Rotation) -> Self {
         Self::of(model, "rotate".to_owned(), 2 * side * side)
     }
@@ -42,7 +42,7 @@ impl Products {
         }
     }
 
-    /// What of a product is compared with other engines'.
+    /// Returns the part of a product that is compared with other engines'.
     pub(crate) fn sample(&self, runtime: &Runtime) -> Result<Vec<f32>> {
         let text = format!("{} 1", self.name);
         Ok(runtime
@@ -51,7 +51,7 @@ impl Products {
             .values)
     }
 
-    /// The milliseconds that one product takes.
+    /// Returns the milliseconds of one product.
     pub(crate) fn run(&self, runtime: &Runtime) -> Result<f64> {
         let time = |count: u32| {
             let text = format!("{} {count}", self.name);

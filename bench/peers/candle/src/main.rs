@@ -7,11 +7,11 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::BertModel;
 
-/// A network, and the ids that it is asked, `[texts, tokens]`.
+/// A network, and the token ids of a request, `[texts, tokens]`.
 struct Candle {
     model: BertModel,
     ids: Tensor,
-    /// All of a text is one segment.
+    /// Segments: all of a text is one.
     segments: Tensor,
 }
 

@@ -1,4 +1,4 @@
-//! How fast one core reads memory that is in no cache.
+//! The bandwidth at which one core reads memory that is in no cache.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -11,14 +11,14 @@ pub(crate) struct Bandwidth {
     reader: Reader,
 }
 
-/// Reads all and adds it up.
+/// A function that reads and adds up all words.
 type Reader = fn(&[u64]) -> u64;
 
-/// How often each way to read is tried before the fastest is taken.
+/// Trials of each reader before the fastest is taken.
 const TRIALS: usize = 5;
 
 impl Bandwidth {
-    /// So much memory, written once so that it is there, and the fastest way to read it.
+    /// Allocates and writes so many bytes, and finds the fastest reader.
     pub(crate) fn new(bytes: usize) -> (Self, Ready) {
         let words: Vec<u64> = (0..bytes as u64 / 8).collect();
         let timed = |(name, reader): (&'static str, Reader)| {
@@ -36,7 +36,7 @@ impl Bandwidth {
         (Self { words, reader }, ready)
     }
 
-    /// Reads it once; milliseconds.
+    /// Reads all memory once; returns the milliseconds.
     pub(crate) fn run(&self) -> f64 {
         time(self.reader, &self.words)
     }
@@ -59,7 +59,7 @@ fn readers() -> Vec<(&'static str, Reader)> {
     readers
 }
 
-/// Sums of sixteen columns, so that no addition waits for the one before.
+/// Sums sixteen columns, so that no addition waits for the one before.
 #[inline(always)]
 fn columns(words: &[u64]) -> u64 {
     let mut sums = [0_u64; 16];
@@ -73,7 +73,7 @@ fn columns(words: &[u64]) -> u64 {
     sums.into_iter().fold(rest, u64::wrapping_add)
 }
 
-/// The same from the beginning and from the middle on by turns: two streams for the prefetcher.
+/// Sums as [`columns`] does, from the beginning and from the middle on by turns: two streams for the prefetcher.
 #[inline(always)]
 fn columns_of_two_places(words: &[u64]) -> u64 {
     let (first, second) = words.split_at(words.len() / 2);

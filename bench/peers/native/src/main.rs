@@ -1,4 +1,4 @@
-//! What the processor and its memory can do with one thread: the yardsticks of the benchmark.
+//! The yardsticks of the benchmark: the speed of the processor and its memory with one thread.
 
 mod bandwidth;
 mod product;
@@ -9,7 +9,7 @@ use bench_engine::{Engine, Job, NoFigure, Ready, Work, serve};
 use crate::bandwidth::Bandwidth;
 use crate::product::Product;
 
-/// What is ready.
+/// The prepared workload.
 #[derive(Default)]
 enum Native {
     #[default]

@@ -1,7 +1,7 @@
 //! A matrix product by the `gemm` crate, on one thread, with AVX2 and FMA.
 //!
-//! The crate uses AVX-512 only where its feature `x86-v4` is on. It is not, here: the yardstick of
-//! 128-bit vectors is what 256-bit ones do.
+//! The crate uses AVX-512 only with its feature `x86-v4`, which is off here: vectors of 256 bits are the yardstick of
+//! those of 128.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ pub(crate) struct Product {
     y: Vec<f32>,
 }
 
-/// How the weights lie in memory.
+/// Layout of the weights.
 #[derive(Clone, Copy)]
 enum Layout {
     /// `[n, k]`.
@@ -28,11 +28,11 @@ enum Layout {
     Transposed,
 }
 
-/// How often each layout is tried before the faster one is taken.
+/// Trials of each layout before the faster one is taken.
 const TRIALS: usize = 20;
 
 impl Product {
-    /// The product in whichever layout of the weights is faster, and what it computes.
+    /// Makes the product in the faster layout of the weights, and computes it.
     pub(crate) fn new(m: usize, k: usize, n: usize) -> (Self, Ready) {
         let best = |layout| {
             let mut product = Self::with(m, k, n, layout);
@@ -68,7 +68,7 @@ impl Product {
         }
     }
 
-    /// Computes it once; milliseconds.
+    /// Computes the product once; returns the milliseconds.
     pub(crate) fn run(&mut self) -> f64 {
         let &mut Self { m, k, n, .. } = self;
         let (down, across) = match self.layout {

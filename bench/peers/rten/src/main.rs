@@ -9,7 +9,7 @@ use rten::{Model, ModelOptions, RunOptions, ThreadPool};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor};
 
-/// A graph, and the ids that it is asked, `[texts, tokens]`.
+/// A graph, and the token ids of a request, `[texts, tokens]`.
 struct Rten {
     model: Model,
     ids: NdTensor<i32, 2>,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use bench_engine::{Embed, Encoder, NoFigure, serve_encoder};
 use tract_onnx::prelude::*;
 
-/// A graph, made for one shape of input, and the ids that it is asked, `[texts, tokens]`.
+/// A graph, made for one shape of input, and the token ids of a request, `[texts, tokens]`.
 struct Tract {
     model: Arc<TypedRunnableModel>,
     ids: TValue,

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The component is a command. It has this process's standard input and output and may read the
-//! directory, under the same path. What it compiles to is kept in the directory CACHE, which need not exist:
-//! the largest takes minutes.
+//! directory, under the same path. Its native code is kept in the directory CACHE, which need not exist: the
+//! largest takes minutes to compile.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -20,10 +20,10 @@ use wasmtime::{
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
-/// How often a guest is asked whether it may go on, as in Ampoule.
+/// Interval of epochs, as in Ampoule.
 const TICK: Duration = Duration::from_millis(1);
 
-/// More than peers need.
+/// More fuel than peers need.
 const WASM_STACK: usize = 1 << 20;
 
 struct State {
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
     runtime.block_on(run(&engine, &component, directory))
 }
 
-/// What decides the code of `host/sandbox/src/code/engine.rs`, in its metered profile.
+/// Makes the settings that decide the native code, as in the metered profile of `host/sandbox/src/code/engine.rs`.
 fn config() -> Config {
     let mut config = Config::new();
     config
