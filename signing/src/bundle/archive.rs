@@ -30,12 +30,12 @@ use ampoule_units::text;
 
 /// A tar archive consists of blocks of so many bytes.
 const BLOCK: usize = 512;
-/// What follows the last file.
+/// Two blocks of zeros, which end the archive.
 pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// The largest file whose length fits into a header: eleven octal digits.
 const MAX_FILE_BYTES: u64 = (1 << 33) - 1;
-/// How much of a path each of the header's two fields holds; a slash between them goes without saying.
+/// Bytes of a path that the header's name and prefix fields hold. The slash between the two is not stored.
 const NAME_BYTES: usize = 100;
 const PREFIX_BYTES: usize = 155;
 
@@ -76,7 +76,7 @@ impl Archive {
         })
     }
 
-    /// What the system says of the file now; `None` if it does not say.
+    /// Returns the system's metadata of the file now; `None` if the system gives none.
     pub(crate) fn stamp(&self) -> Option<FileStamp> {
         Some(FileStamp::of(&self.file.metadata().ok()?))
     }
@@ -91,7 +91,7 @@ impl Archive {
         &self.envelope
     }
 
-    /// Where each file of the manifest is, once everything between the files was found as it has to be.
+    /// Returns the place of each file of the manifest. Every byte between the files is compared first.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Archive {
     }
 }
 
-/// How many bytes fill up the last block of a content of `size` bytes.
+/// Returns the number of zeros that fill up the last block of a content of `size` bytes.
 pub(crate) fn padding_of(size: u64) -> usize {
     // Less than a block.
     (BLOCK as u64 - size % BLOCK as u64) as usize % BLOCK

@@ -218,19 +218,19 @@ impl Envelope {
         .map_err(|_| Error::Internal("an envelope"))
     }
 
-    /// What the signatures are over: [`pae`] of the payload's type and bytes.
+    /// Returns the bytes that are signed: [`pae`] of the payload's type and bytes.
     #[must_use]
     pub fn pae(&self) -> Vec<u8> {
         pae(self.payload_type(), &self.payload)
     }
 
-    /// What kind of document the payload is.
+    /// The payload's type.
     #[must_use]
     pub fn payload_type(&self) -> &str {
         self.document.payload_type()
     }
 
-    /// What kind of document that is.
+    /// The kind of document that the payload is.
     #[must_use]
     pub fn document(&self) -> DocumentKind {
         self.document
@@ -242,7 +242,7 @@ impl Envelope {
         &self.payload
     }
 
-    /// Who is said to have signed.
+    /// The signatures, unverified.
     #[must_use]
     pub fn signatures(&self) -> &[EnvelopeSignature] {
         &self.signatures

@@ -20,20 +20,20 @@ use crate::values::digest::{FileDigest, Sha256Digest};
 use crate::values::error::{Error, Result};
 use ampoule_units::ByteSize;
 
-/// How many files are open at a time: well below what a process may have.
+/// Files that are open at a time: well below the limit of a process.
 const OPEN_AT_ONCE: usize = 64;
 
-/// How much of a file with a single digest is read and hashed at a time: it fits into the cache.
+/// Bytes of a file with a single digest that are read and hashed at a time. They fit into the processor's cache.
 pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
-/// Where the content of one file of the manifest is.
+/// Place of one file's content in an open file.
 #[derive(Clone, Debug)]
 pub(crate) struct FileRegion {
     /// The open file that holds it.
     pub(crate) file: Arc<File>,
-    /// Where in it the content begins, in bytes.
+    /// Offset of the content, in bytes.
     pub(crate) start: u64,
-    /// Whether the open file must end where the content does.
+    /// True if the open file must end where the content does.
     pub(crate) to_the_end: bool,
 }
 
@@ -41,8 +41,8 @@ pub(crate) struct FileRegion {
 ///
 /// # Errors
 ///
-/// What `open` says, `file.size`, `file.digest`, `io.failed`: of the first file, in the order of
-/// `entries`, of those that were open at the same time.
+/// Those of `open`, `file.size`, `file.digest`, `io.failed`: the error of the first file, in the order of `entries`,
+/// among those that were open at the same time.
 pub(crate) fn read_verified(
     entries: &[&FileEntry],
     progress: &Progress,
@@ -98,12 +98,12 @@ pub(crate) fn check_verified(
     Ok(())
 }
 
-/// Reads a file from its beginning to its end and hands on each piece that was hashed. Whoever keeps the
-/// pieces keeps them only if this succeeds: a digest is compared at the end of what it is of.
+/// Reads a file from its beginning to its end, and hands on each piece once it is hashed. A digest is compared only
+/// at its end: keep the pieces only if this succeeds.
 ///
 /// # Errors
 ///
-/// What `piece` says, `file.size`, `file.digest`, `io.failed`.
+/// Those of `piece`, `file.size`, `file.digest`, `io.failed`.
 pub(crate) fn copy_verified(
     entry: &FileEntry,
     region: &FileRegion,
@@ -234,9 +234,9 @@ fn buffer(entry: &FileEntry) -> Result<FileBuffer> {
 struct Extent<'a> {
     entry: &'a FileEntry,
     file: &'a File,
-    /// Where the content begins in the open file, in bytes.
+    /// Offset of the file's content in the open file, in bytes.
     start: u64,
-    /// Where in the open file this part of the content begins.
+    /// Offset of this extent in the open file, in bytes.
     offset: u64,
     length: u64,
     progress: &'a Progress,

@@ -23,8 +23,7 @@ pub(crate) const SCHEMA: u64 = 1;
 
 /// A manifest that obeys all the rules of its format.
 ///
-/// Whether anybody signed it is another matter: [`VerifiedBundle::manifest`] is the only one to act
-/// on.
+/// It need not be signed by anybody: act only on [`VerifiedBundle::manifest`].
 ///
 /// [`VerifiedBundle::manifest`]: crate::VerifiedBundle::manifest
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,7 +59,8 @@ pub struct FileEntry {
     pub(crate) digest: FileDigest,
 }
 
-/// What one sandbox needs, by the publisher's measure. The host grants it or refuses the bundle.
+/// Resources that one sandbox needs, as the publisher measured them. The host grants all of them or refuses the
+/// bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ManifestLimits {
     /// Linear memories and tables together, the snapshot included. JSON: `memory_bytes`.
@@ -78,7 +78,7 @@ pub struct ManifestLimits {
     pub init: InitLimits,
 }
 
-/// What `lifecycle.init` needs.
+/// Resources that `lifecycle.init` needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct InitLimits {
     /// Linear memories and tables together. JSON: `memory_bytes`.
@@ -96,13 +96,13 @@ fn as_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::O
 }
 
 impl Manifest {
-    /// Who made the bundle and must have signed it: `a-z0-9`, and `-._` inside.
+    /// The publisher, who must have signed the bundle: `a-z0-9`, and `-._` inside.
     #[must_use]
     pub fn publisher(&self) -> &str {
         &self.publisher
     }
 
-    /// What the publisher calls the model: `a-z0-9`, and `-._` inside.
+    /// The model's name, by its publisher: `a-z0-9`, and `-._` inside.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -162,13 +162,13 @@ impl Manifest {
         &self.files
     }
 
-    /// What the component asks for beyond the inert base.
+    /// Capabilities that the component asks for beyond the inert base.
     #[must_use]
     pub fn capabilities(&self) -> &[String] {
         &self.capabilities
     }
 
-    /// What one sandbox needs.
+    /// Resources that one sandbox needs.
     #[must_use]
     pub fn limits(&self) -> &ManifestLimits {
         &self.limits
@@ -186,13 +186,13 @@ impl Manifest {
         self.license.as_deref()
     }
 
-    /// Where the model comes from, for people.
+    /// The model's origin, for people.
     #[must_use]
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
 
-    /// What the model is, for people.
+    /// A description of the model, for people.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()

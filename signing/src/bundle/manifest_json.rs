@@ -103,7 +103,7 @@ impl Manifest {
         self.check_paths()
     }
 
-    /// Whether there can be a directory with these files, everywhere.
+    /// Refuses paths that could not all lie in one directory on every file system.
     fn check_paths(&self) -> Result<()> {
         let refused = |path: &str, reason: &str| {
             ReadError::Other(Error::ManifestPath {

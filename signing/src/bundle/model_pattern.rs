@@ -55,13 +55,13 @@ impl ModelPattern {
         self.name.as_deref()
     }
 
-    /// Whether this model is among those meant.
+    /// Returns true for a model that the pattern means.
     #[must_use]
     pub fn matches(&self, publisher: &str, name: &str) -> bool {
         self.publisher == publisher && self.name().is_none_or(|own| own == name)
     }
 
-    /// Whether it means one model and no other.
+    /// Returns true if the pattern means one model and no other.
     #[must_use]
     pub fn is_one_model(&self) -> bool {
         self.name.is_some()

@@ -1,5 +1,5 @@
-//! Where a bundle's files are: in a directory, in one packed file, or in memory. Each form gives the
-//! envelope, and the files once they are what the manifest says.
+//! The three places that a bundle's files may be in: a directory, one packed file, or memory. Each gives the
+//! envelope, and the files once they were compared with the manifest.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +25,7 @@ use ampoule_units::ByteSize;
 /// The files of a bundle by their paths, each as the manifest says.
 pub(crate) type Files = BTreeMap<String, Bytes>;
 
-/// Where a bundle's files are.
+/// A bundle's files.
 #[derive(Debug)]
 pub(crate) enum Source {
     Directory(Directory),
@@ -80,7 +80,7 @@ impl Source {
         Ok(paths.zip(contents).collect())
     }
 
-    /// Whether some of a manifest's files are what it says, without keeping any in memory.
+    /// Compares some of a manifest's files with the manifest, without keeping any in memory.
     ///
     /// # Errors
     ///
@@ -163,8 +163,8 @@ impl Source {
     }
 }
 
-/// What the system says of a bundle's files, but their content: one that was refused is worth another look
-/// when this has changed.
+/// The system's metadata of a bundle's files, without their content. A bundle that was refused is worth another look
+/// when its stamp has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilesStamp(Vec<Option<FileStamp>>);
 

@@ -10,8 +10,8 @@ use crate::bundle::source::{FilesStamp, Source};
 use crate::files::permission_policy::Location;
 use crate::values::error::{Error, Result};
 
-/// How much of a bundle is read into memory unless [`Bundle::with_max_size`] says otherwise: room
-/// for every model that a sandbox of 4 GiB could hold, and an end for a manifest that lists more.
+/// Bytes of a bundle that are read into memory unless [`Bundle::with_max_size`] sets another bound. There is room for
+/// every model that a sandbox of 4 GiB could hold, and an end for a manifest that lists more.
 pub const DEFAULT_MAX_BUNDLE_SIZE: ByteSize = ByteSize::from_mib(16 * 1024);
 
 /// A bundle whose envelope was read. Nothing in it is to be believed yet.
@@ -41,13 +41,13 @@ impl Bundle {
         })
     }
 
-    /// A bundle that is in memory already, such as one that is part of a program: its envelope, and
-    /// its files by the paths that the manifest gives them. It is believed no more than one on disk:
-    /// [`Bundle::verify`] makes the same checks.
+    /// Makes a bundle of bytes in memory, such as a bundle that is part of a program: its envelope, and its files by
+    /// the paths that the manifest gives them. Such a bundle is trusted no more than one on disk; [`Bundle::verify`]
+    /// makes the same checks.
     ///
     /// # Errors
     ///
-    /// What [`Envelope::parse`] refuses.
+    /// Those of [`Envelope::parse`].
     pub fn from_memory<N: Into<String>, B: Into<Bytes>>(
         envelope: &[u8],
         files: impl IntoIterator<Item = (N, B)>,
@@ -112,8 +112,8 @@ impl Bundle {
             .ok_or(Error::Internal("the component"))
     }
 
-    /// What the system says of the files that the manifest lists, **without any check of signatures**: to
-    /// see whether a bundle that was refused has been changed. Nothing of them is read.
+    /// Returns the system's metadata of the files that the manifest lists, **without any check of signatures**. By it
+    /// a caller sees whether a bundle that was refused has been changed. No file is read.
     #[must_use]
     pub fn unverified_stamp(&self) -> FilesStamp {
         match self.unverified_manifest() {

@@ -20,7 +20,7 @@ use crate::values::error::{Error, Result};
 /// As many links as Linux follows in one path.
 const MAX_LINKS: u32 = 40;
 
-/// What becomes of a directory that is not there.
+/// Treatment of a directory that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// It is an error.
@@ -29,12 +29,12 @@ pub(crate) enum Missing {
     Make,
 }
 
-/// What messages call the end of the way.
+/// Name of the end of the walk, in messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Goal<'w> {
-    /// What the user named.
+    /// The file or directory that the user named.
     pub(crate) what: &'w str,
-    /// How many levels above it the directory is that is opened: 1 for the directory of a file.
+    /// Levels between it and the directory that is opened: 1 for the directory of a file.
     pub(crate) level: usize,
 }
 
@@ -164,7 +164,7 @@ impl Walk<'_> {
         }));
     }
 
-    /// Where the walk is, seen from its end.
+    /// Names the directory that the walk has reached, counted from its end.
     fn above(&self) -> String {
         self.goal.above(self.ahead.len())
     }

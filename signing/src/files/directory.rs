@@ -208,8 +208,8 @@ impl Directory {
         self.sync()
     }
 
-    /// The same with a file that is no secret: whoever may read the directory may read it, and its owner
-    /// alone may write to it. Otherwise a service could not read what another user decides for it.
+    /// Replaces a file that is no secret: whoever may read the directory may read the file, and its owner alone may
+    /// write to it. With a stricter mode a service could not read a decision that another user makes for it.
     pub(crate) fn replace_for_readers(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let readers = self.dir.dir_metadata()?.permissions().mode() & 0o044;
         self.replace(name, bytes, 0o600 | readers)
@@ -221,7 +221,7 @@ impl Directory {
         self.create_with_mode(name, bytes, 0o666)
     }
 
-    /// The same with a mode, from which the umask only takes away.
+    /// Writes a file that must not exist yet, with this mode less the umask.
     pub(crate) fn create_with_mode(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(mode);

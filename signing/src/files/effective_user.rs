@@ -6,7 +6,7 @@ use std::fs;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct User {
     pub(crate) uid: u32,
-    /// Whether files of this user may in truth be somebody else's.
+    /// True if files that the system shows as this user's may be somebody else's.
     pub(crate) is_ambiguous: bool,
 }
 
@@ -20,15 +20,14 @@ impl User {
         }
     }
 
-    /// Whether what `owner` may change is taken: what is this user's own, and root's, who may change
-    /// everything anyway. Root takes nothing from others: what an ordinary user writes must not decide
-    /// what root runs.
+    /// Returns true for an owner whose files are taken: this user, and root, who may change everything anyway. Root
+    /// takes nothing from others: an ordinary user must not decide on code that root runs.
     pub(crate) fn may_take_from(self, owner: u32) -> bool {
         owner == 0 || (owner == self.uid && !self.is_ambiguous)
     }
 }
 
-/// What Linux shows in a user namespace as the owner of all files whose owner is outside of it.
+/// Returns the id that Linux shows in a user namespace for every owner outside of the namespace.
 fn overflow_uid() -> u32 {
     const DEFAULT: u32 = 65_534;
     fs::read_to_string("/proc/sys/kernel/overflowuid")
@@ -37,8 +36,7 @@ fn overflow_uid() -> u32 {
         .unwrap_or(DEFAULT)
 }
 
-/// Whether no user is outside of this process's user namespace. Where the system does not say, some may
-/// be.
+/// Returns true if no user is outside of this process's user namespace. Where the system does not tell, some may be.
 fn is_every_user_mapped() -> bool {
     fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| maps_every_user(&map))
 }

@@ -13,7 +13,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 /// first touch of each, costs as much as to hash what is in them.
 const LARGE: usize = 8 << 20;
 
-/// How much is asked for at a time, so that all cores share the work of zeroing it.
+/// Bytes that are asked for at a time, so that all cores share the work of zeroing them.
 const STEP: usize = 4 << 20;
 
 /// Zeroed memory.

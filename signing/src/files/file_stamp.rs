@@ -1,10 +1,9 @@
-//! Whether a file was changed, without reading it.
+//! Detects changes of a file without reading it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-/// What the system says of a file, but its content. Two that differ mean that something was changed; that
-/// two are the same does not prove that nothing was.
+/// A file's metadata. Two stamps that differ mean a change; two equal ones do not prove that there was none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileStamp {
     /// Device and number.

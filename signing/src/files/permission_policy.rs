@@ -1,5 +1,5 @@
-//! What a caller wants done about files that somebody else could have changed: they are refused, or taken
-//! with a warning. The decision travels with each path; nothing remembers it.
+//! A caller's choice about files that somebody else could have changed: refuse them, or take them with a warning. The
+//! choice travels with each path; there is no global setting.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,12 +11,12 @@ use crate::files::progress::Progress;
 use crate::values::error::{Error, Result};
 use crate::values::trust_error::TrustError;
 
-/// How many problems of one bundle, key or directory are told: a bundle may have thousands of files, and
-/// whoever may change one of them has most likely been given all.
+/// Warnings about one bundle, key or directory. A bundle may have thousands of files, and whoever may change one of
+/// them has most likely been given all.
 const MAX_WARNINGS: u32 = 8;
 
-/// What is done about files that somebody else could have changed, or about keys that somebody else
-/// can read: they are refused, unless a caller says otherwise for what is opened with this very value.
+/// Treatment of files that somebody else could have changed, and of keys that somebody else can read. They are
+/// refused, unless a caller opens them with [`PermissionPolicy::insecure`].
 ///
 /// ```no_run
 /// # use ampoule_signing::{Bundle, PermissionPolicy};
@@ -33,9 +33,10 @@ pub struct PermissionPolicy {
     warnings: Option<Arc<Warnings>>,
 }
 
-/// Where something lies on disk, and what is done when somebody else could have changed it.
+/// A path on disk, with the treatment of files that somebody else could have changed.
 ///
-/// Whatever is a path is one, with the policy that refuses; [`PermissionPolicy::at`] makes the others.
+/// Anything that is a path converts into a location that refuses such files; [`PermissionPolicy::at`] makes the
+/// others.
 #[derive(Clone, Debug)]
 pub struct Location<'p> {
     pub(crate) path: &'p Path,
@@ -94,7 +95,7 @@ impl<'p, P: AsRef<Path> + ?Sized> From<&'p P> for Location<'p> {
     }
 }
 
-/// Whom to tell what is wrong, and what they were told.
+/// The receiver of warnings, and the warnings that it was given.
 struct Warnings {
     warn: Box<dyn Fn(&TrustError) + Send + Sync>,
     given: Mutex<BTreeSet<String>>,

@@ -1,8 +1,8 @@
-//! Who else may change or read what a decision rests on.
+//! Rules for owners and modes of files that a decision rests on.
 //!
-//! Whoever owns a file may change it, whatever its mode says, and whoever may write to a directory
-//! may put another file in the place of one in it. So a rule is about owners and modes, of a file and of
-//! every directory above it ([`crate::files::checked_path`]).
+//! Whoever owns a file may change it, whatever its mode says. Whoever may write to a directory may replace a file in
+//! it. So a rule is held against the owner and the mode of a file and of every directory above it
+//! ([`crate::files::checked_path`]).
 
 use std::sync::atomic::AtomicU32;
 
@@ -13,8 +13,8 @@ use crate::files::permission_policy::PermissionPolicy;
 use crate::values::error::Result;
 use crate::values::trust_error::TrustError;
 
-/// What may stand in somebody else's power, from the loosest rule to the strictest. None of it may
-/// belong to anybody but the user that this process acts as, and root.
+/// Power over a file that others may have, from the loosest rule to the strictest. Under each rule, the file must
+/// belong to the user that this process acts as, or to root.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
     /// Not writable by everybody: bundles, which are often installed for a group, and public keys.
@@ -54,8 +54,8 @@ impl Guard {
         self.judge(Found::of(found), what)
     }
 
-    /// The same for a directory above what is opened. Where everybody may make files but change only
-    /// their own, as in `/tmp` (the sticky bit), nobody can put another in this one's place.
+    /// Checks a directory above the one that is opened. In a directory like `/tmp`, with the sticky bit, everybody
+    /// may make files and change only their own, so nobody can replace the one below it.
     pub(crate) fn check_above(
         &self,
         found: &Metadata,
@@ -69,7 +69,7 @@ impl Guard {
         self.judge(found, what)
     }
 
-    /// The same for a link on the way, whose mode says nothing.
+    /// Checks the owner of a link on the way; a link's mode means nothing.
     pub(crate) fn check_link(&self, link: &Metadata, what: impl FnOnce() -> String) -> Result<()> {
         let found = Found {
             mode: 0,

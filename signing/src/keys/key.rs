@@ -138,8 +138,8 @@ impl PublicKey {
         self.id
     }
 
-    /// Whether `signature` is this key's over `message`, by dalek's `verify_strict`: of the readings
-    /// of RFC 8032 the one that refuses every malleable signature.
+    /// Returns true if `signature` is this key's over `message`. dalek's `verify_strict` decides, the reading of RFC
+    /// 8032 that refuses every malleable signature.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.verifying
@@ -231,7 +231,7 @@ impl SecretKey {
             .and_then(Self::from_signing)
     }
 
-    /// Whether this PEM text is a private key that needs a password.
+    /// Returns true for PEM text of a private key that needs a password.
     #[must_use]
     pub fn is_encrypted_pem(pem: &str) -> bool {
         Self::is_encrypted_file(pem.as_bytes())

@@ -36,7 +36,7 @@ const WRITE_ANEW_ELSEWHERE: &str =
 ///
 /// # Errors
 ///
-/// What is the matter with it.
+/// Describes the fault of the key.
 pub(crate) fn open(document: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, Found> {
     check_algorithms(document)?;
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(document)

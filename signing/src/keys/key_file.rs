@@ -12,7 +12,7 @@ use crate::files::permissions::{Guard, Rule};
 use crate::keys::key::{MAX_KEY_FILE_BYTES, PublicKey, SecretKey};
 use crate::values::error::{Error, Result};
 
-/// How messages call the files.
+/// Names of the files in messages.
 const PRIVATE_KEY: &str = "the private key file";
 const PUBLIC_KEY: &str = "the public key file";
 
@@ -184,8 +184,8 @@ fn read_checked(
     Ok(bytes)
 }
 
-/// Whether a path names a file that this process was started with, as a shell's `<(command)` does. It has
-/// no directory that anybody could change.
+/// Returns true for the path of a file that this process was started with, such as a shell's `<(command)`. Such a
+/// file has no directory that anybody could change.
 fn is_descriptor(path: &Path) -> bool {
     let of_all = ["/dev/fd", "/proc/self/fd"].map(Path::new);
     path == Path::new("/dev/stdin") || path.parent().is_some_and(|dir| of_all.contains(&dir))

@@ -29,7 +29,7 @@ struct Block<'f> {
 ///
 /// # Errors
 ///
-/// What is in the file instead, or that there are several.
+/// Describes the file's content instead, or says that there are several such blocks.
 pub(crate) fn only_block<'f>(
     file: &'f [u8],
     labels: &[&str],

@@ -47,7 +47,7 @@ impl PublicKey {
     }
 }
 
-/// What `minisign -V` checks `message` by. The comment, one line, is signed too.
+/// Returns the signature file that `minisign -V` checks `message` by. The comment, one line, is signed too.
 fn signature(key: &SecretKey, message: &[u8], trusted_comment: &str) -> String {
     let id = minisign_key_id(key.public_key().key_id());
     let signature = key.sign(&Blake2b512::digest(message));

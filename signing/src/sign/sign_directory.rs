@@ -99,13 +99,12 @@ pub fn cosign_directory<'p>(
     review_and_cosign(dir, keys, |_, _| Ok(()))
 }
 
-/// Adds the signature of each of `keys` to the envelope in `dir`, and replaces it atomically, if
-/// `review` lets what would be signed pass.
+/// Adds the signature of each of `keys` to the envelope in `dir`, and replaces the envelope atomically, unless
+/// `review` refuses.
 ///
-/// What is signed is what the envelope holds: its manifest is parsed and every file is read and
-/// compared with it first, as by [`sign_directory`]; `manifest.json` is not looked at. `review` gets
-/// that manifest and the digest of its exact bytes, and those very bytes are signed then. The other
-/// signatures are kept as they are, valid or not, those that were added meanwhile too.
+/// The envelope's manifest is parsed, and every file is read and compared with it first, as by [`sign_directory`];
+/// `manifest.json` is not looked at. `review` gets that manifest and the digest of its exact bytes, and those bytes
+/// are signed. The other signatures stay as they are, valid or not, those that were added meanwhile too.
 ///
 /// # Errors
 ///

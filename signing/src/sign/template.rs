@@ -38,12 +38,12 @@ const CHUNK_SIZE: NonZeroU32 = NonZeroU32::new(4 << 20).expect("it is not zero")
 /// Start of a file that stands for one which Git LFS keeps elsewhere (its specification, "The Pointer").
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// What a publisher decides about a bundle; the rest follows from the files.
+/// A publisher's decisions about a bundle. Everything else in a manifest follows from the files.
 #[derive(Clone, Debug)]
 pub struct ManifestTemplate {
-    /// Who publishes: `a-z0-9`, and `-._` inside.
+    /// The publisher: `a-z0-9`, and `-._` inside.
     pub publisher: String,
-    /// What the model is called: `a-z0-9`, and `-._` inside.
+    /// The model's name: `a-z0-9`, and `-._` inside.
     pub name: String,
     /// The version, for people.
     pub version: Version,
@@ -55,17 +55,17 @@ pub struct ManifestTemplate {
     pub tasks: Vec<String>,
     /// The component's path in the directory.
     pub component: String,
-    /// What the component asks for beyond the inert base.
+    /// Capabilities that the component asks for beyond the inert base.
     pub capabilities: Vec<String>,
-    /// What one sandbox needs; left out, it is guessed from the size of the files.
+    /// Resources that one sandbox needs. `None` guesses them from the size of the files.
     pub limits: Option<ManifestLimits>,
     /// Signed remarks.
     pub annotations: BTreeMap<String, String>,
     /// The licence, for people.
     pub license: Option<String>,
-    /// Where the model comes from, for people.
+    /// The model's origin, for people.
     pub source: Option<String>,
-    /// What the model is, for people.
+    /// A description of the model, for people.
     pub description: Option<String>,
 }
 
@@ -176,7 +176,7 @@ impl ManifestTemplate {
 }
 
 impl Manifest {
-    /// The same manifest with other limits.
+    /// Returns the manifest with other limits.
     ///
     /// # Errors
     ///
@@ -286,7 +286,7 @@ fn guess_limits(files: &[FileSize]) -> ManifestLimits {
     }
 }
 
-/// How much of a file is a manifest: one byte more than allowed is enough to refuse it.
+/// Reads the draft, up to the longest manifest.
 pub(crate) fn read_manifest_file(directory: &Directory) -> Result<Vec<u8>> {
     let max_bytes = MAX_MANIFEST_BYTES as u64;
     directory

@@ -1,4 +1,4 @@
-//! What the models of a publisher may ask for at most, whatever else the host would give them.
+//! Caps on the resources that models may ask for, below the host's own limits.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct Caps {
     pub deadline: Option<Duration>,
     /// The answer to one request.
     pub output: Option<ByteSize>,
-    /// The same for loading.
+    /// Caps on loading.
     pub init: InitCaps,
 }
 
@@ -39,7 +39,7 @@ pub struct InitCaps {
 }
 
 impl Caps {
-    /// Whether nothing is capped.
+    /// Returns true if nothing is capped.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -80,7 +80,7 @@ impl Caps {
         Err(ParseError(format!("expected from 1 to {MAX_INTEGER}")))
     }
 
-    /// What both allow.
+    /// Returns the lower of each two caps: the models may ask for no more than both allow.
     #[must_use]
     pub fn lowest(&self, other: &Self) -> Self {
         let capabilities = match (&self.capabilities, &other.capabilities) {

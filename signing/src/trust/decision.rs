@@ -30,7 +30,7 @@ impl TrustDecision {
         &self.signers
     }
 
-    /// What the model's manifest may ask for. The host compares the two.
+    /// Caps on the model's manifest. The host compares the two.
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.caps
@@ -54,7 +54,7 @@ impl TrustDecision {
 pub(crate) struct Signers {
     /// Those that are not revoked, at least one.
     valid: Vec<KeyId>,
-    /// Why one of the others does not count.
+    /// The error about one of the others.
     revoked: Option<Error>,
 }
 

@@ -78,7 +78,7 @@ impl Delegation {
         self
     }
 
-    /// How many different keys have to sign.
+    /// Sets the number of different keys that have to sign.
     #[must_use]
     pub fn with_threshold(mut self, threshold: NonZeroU32) -> Self {
         self.threshold = threshold;
@@ -92,7 +92,7 @@ impl Delegation {
         self
     }
 
-    /// What the models may ask for.
+    /// Sets the caps on the models.
     #[must_use]
     pub fn with_caps(mut self, caps: Caps) -> Self {
         self.caps = caps;
@@ -104,7 +104,7 @@ impl Delegation {
         self.models.iter()
     }
 
-    /// How many different keys have to sign.
+    /// The number of different keys that have to sign.
     #[must_use]
     pub fn threshold(&self) -> NonZeroU32 {
         self.threshold
@@ -116,7 +116,7 @@ impl Delegation {
         self.validity
     }
 
-    /// What the models may ask for.
+    /// The caps on the models.
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.caps
@@ -127,7 +127,7 @@ impl Delegation {
         self.keys.values()
     }
 
-    /// Whether this is one of the keys.
+    /// Returns true for one of the keys.
     #[must_use]
     pub fn has_key(&self, id: &KeyId) -> bool {
         self.keys.contains_key(id)
@@ -139,14 +139,14 @@ impl Delegation {
         self.keys.get(id).map(|trusted| trusted.validity)
     }
 
-    /// Whether the keys can ever be enough.
+    /// Refuses a threshold that the keys can never reach.
     pub(crate) fn check_threshold(&self) -> Result<(), String> {
         check_threshold(self.threshold, self.keys.len())
             .map_err(|reason| format!("{}: {reason}", self.names()))
     }
 
-    /// How many keys it lacks for its threshold to be reached. Keys beyond what one envelope holds help
-    /// nobody.
+    /// Returns the number of keys that the threshold needs and the delegation lacks. Keys beyond those of one
+    /// envelope count for nothing.
     pub(crate) fn lacking_keys(&self) -> usize {
         let most = self.keys.len().min(MAX_SIGNATURES);
         (self.threshold.get() as usize).saturating_sub(most)

@@ -1,4 +1,4 @@
-//! Whether a trust directory was changed, without reading it.
+//! Detects changes of a trust directory without reading it.
 
 use std::path::Path;
 

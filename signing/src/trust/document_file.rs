@@ -16,8 +16,8 @@ use ampoule_units::ByteSize;
 ///
 /// # Errors
 ///
-/// What [`Document::parse`] refuses, `trust.owner` and `trust.permissions` when others may change it or a
-/// directory above it, `io.failed`.
+/// Those of [`Document::parse`]; `trust.owner` and `trust.permissions` when others may change the file or a directory
+/// above it; `io.failed`.
 pub fn read_draft<'p, D: Document>(location: impl Into<Location<'p>>) -> Result<(Vec<u8>, D)> {
     let bytes = DocumentFile::of::<D>(&location.into())?.read(MAX_DOCUMENT_BYTES as u64)?;
     let document = D::parse(&bytes)?;
@@ -54,8 +54,8 @@ impl<D: Document> Signed<D> {
     ///
     /// # Errors
     ///
-    /// What [`Signed::parse`] refuses, `trust.owner` and `trust.permissions` when others may change it or
-    /// a directory above it, `io.failed`.
+    /// Those of [`Signed::parse`]; `trust.owner` and `trust.permissions` when others may change the file or a
+    /// directory above it; `io.failed`.
     pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
         Self::parse(&DocumentFile::of::<D>(&location.into())?.read(MAX_ENVELOPE_BYTES)?)
     }
@@ -114,7 +114,7 @@ impl<D: Document> Signed<D> {
 struct DocumentFile<'p> {
     directory: Directory,
     name: &'p str,
-    /// How messages call the document.
+    /// The document's name in messages.
     document: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Whom a host trusts to sign which models: the rules, their two forms on disk, and bundles verified by them.
+//! Trust in publishers: the rules, their two forms on disk, and bundles verified by them.
 //!
 //! ```text
 //! caps, threshold, delegation   one rule: models, keys, number of signatures, time, caps

@@ -21,7 +21,7 @@ use crate::values::trust_error::TrustError;
 /// The name of the file that earlier versions kept in the state directory, with the models of all
 /// publishers in it. It is read for publishers that have no file of their own yet, and never written.
 pub const RELEASES_FILE: &str = "releases.json";
-/// What two processes at once take turns on, so that neither loses what the other writes.
+/// The file that processes lock, so that neither loses a change of the other's.
 const LOCK_FILE: &str = "releases.lock";
 /// The most models that are remembered of one publisher. Whoever may sign for `publisher/*` can make up
 /// names without end: they fill their own file, of at most a megabyte, and nobody else's.

@@ -1,5 +1,4 @@
-//! What is trusted no more although its signatures are good: a list of keys, manifests and components,
-//! signed by those who are on duty for it.
+//! A signed list of keys, manifests and components that are trusted no more, although their signatures are valid.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use crate::values::key_id::KeyId;
 use crate::values::revoked::Revoked;
 use crate::values::trust_error::TrustError;
 
-/// How messages call the document.
+/// The document's name in messages.
 pub(crate) const DOCUMENT: &str = "the revocation list";
 
 /// A list of what is revoked, that obeys all the rules of its format.
@@ -48,7 +47,7 @@ impl RevocationList {
         .checked()
     }
 
-    /// The same with a successor's version, and a new end.
+    /// Makes the next version, with another end.
     ///
     /// # Errors
     ///
@@ -108,24 +107,24 @@ impl RevocationList {
         self.expires
     }
 
-    /// Whether its time is over at `now`.
+    /// Returns true if the list has expired at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires < now
     }
 
-    /// What is revoked, each with the reason if one was given: keys, then manifests, then components.
+    /// The revoked things, each with its reason if there is one: keys, then manifests, then components.
     pub fn entries(&self) -> impl Iterator<Item = (Revoked, Option<&str>)> {
         (self.revoked.iter()).map(|(what, reason)| (*what, reason.as_deref()))
     }
 
-    /// Whether this is revoked.
+    /// Returns true for something that is revoked.
     #[must_use]
     pub fn contains(&self, what: &Revoked) -> bool {
         self.revoked.contains_key(what)
     }
 
-    /// Whether the list names any component: only then does anybody need to know a component's digest.
+    /// Returns true if the list names a component. Only then does anybody need to know a component's digest.
     pub(crate) fn has_components(&self) -> bool {
         matches!(self.revoked.keys().next_back(), Some(Revoked::Component(_)))
     }

@@ -16,18 +16,18 @@ use crate::values::error::{Error, Result};
 use crate::values::revoked::Revoked;
 use crate::values::trust_error::TrustError;
 
-/// Who signs the revocation lists that a store obeys: a name that the lists bear, and keys of which
-/// enough have to sign.
+/// The signers of the revocation lists that a store obeys: a name that the lists bear, and keys of which enough have
+/// to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationAuthority {
     name: String,
     role: Role,
 }
 
-/// What is done without a fresh revocation list.
+/// Behaviour without a fresh revocation list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RevocationMode {
-    /// What the last list named stays revoked, however old that list is; without any, nothing is.
+    /// The last list goes on to hold, however old it is. Without any list, nothing is revoked.
     #[default]
     Permissive,
     /// Nothing is trusted: who can keep new lists from a host could otherwise keep alive what they
@@ -35,7 +35,7 @@ pub enum RevocationMode {
     Strict,
 }
 
-/// What a store knows of revocation.
+/// A store's rules about revocation, and the newest list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RevocationPolicy {
     authority: Option<RevocationAuthority>,
@@ -73,7 +73,7 @@ impl RevocationAuthority {
         &self.name
     }
 
-    /// Who signs them.
+    /// The keys that sign them.
     #[must_use]
     pub fn role(&self) -> &Role {
         &self.role

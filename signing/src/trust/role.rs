@@ -60,8 +60,8 @@ impl Role {
             .map_err(|reason| format!("{name}: {reason}"))
     }
 
-    /// Whether enough of the keys are among `signers`, those of a valid signature each; `what` names
-    /// what they signed.
+    /// Refuses a document that too few of the keys have signed. `signers` are the keys with a valid signature; `what`
+    /// names the document.
     pub(crate) fn check_signers(
         &self,
         signers: &[KeyId],
@@ -86,7 +86,7 @@ impl Role {
         }))
     }
 
-    /// How many different keys have to sign.
+    /// The number of different keys that have to sign.
     #[must_use]
     pub fn threshold(&self) -> NonZeroU32 {
         self.threshold

@@ -24,12 +24,12 @@ use crate::values::error::{Error, Result};
 use crate::values::key_id::KeyId;
 use crate::values::trust_error::TrustError;
 
-/// How messages call the document.
+/// The document's name in messages.
 pub(crate) const DOCUMENT: &str = "the root";
 
 /// A root that obeys all the rules of its format: who may sign its successor, and the delegations.
 ///
-/// Whether enough of its keys signed it is another matter: see [`VerifiedRoot`].
+/// Its signatures are another matter: see [`VerifiedRoot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     pub(crate) name: String,
@@ -69,7 +69,7 @@ impl Root {
         .checked()
     }
 
-    /// The same with a successor's version, and a new end.
+    /// Makes the next version, with another end.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// What `change` returns, and `trust.malformed` when a threshold could not be reached.
+    /// Those of `change`, and `trust.malformed` when a threshold could not be reached.
     pub fn change_trust<T>(
         mut self,
         change: impl FnOnce(&mut TrustStore) -> Result<T>,
@@ -190,7 +190,7 @@ impl Root {
         self.expires
     }
 
-    /// How many different keys have to sign it, and its successor.
+    /// The number of different keys that have to sign it, and its successor.
     #[must_use]
     pub fn threshold(&self) -> NonZeroU32 {
         self.own.threshold
@@ -201,25 +201,25 @@ impl Root {
         self.own.keys()
     }
 
-    /// Who signs the list of what is revoked, if not those who sign the root.
+    /// The role that signs revocation lists, if not that of the root.
     #[must_use]
     pub fn revocation(&self) -> Option<&Role> {
         self.revocation.as_ref()
     }
 
-    /// What hosts do without a fresh revocation list.
+    /// Behaviour of hosts without a fresh revocation list.
     #[must_use]
     pub fn revocation_mode(&self) -> RevocationMode {
         self.revocation_mode
     }
 
-    /// What any model may ask for on this fleet's hosts, whoever signed it.
+    /// Caps on all models on this fleet's hosts, whoever signed them.
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.caps
     }
 
-    /// Whom it trusts to sign models.
+    /// The rules about models.
     #[must_use]
     pub fn delegations(&self) -> &[Delegation] {
         &self.delegations
@@ -321,7 +321,7 @@ impl VerifiedRoot {
         &self.signed
     }
 
-    /// Whom it trusts to sign models, for as long as it has not expired.
+    /// Returns the store of the root's rules, which hold until the root expires.
     ///
     /// # Errors
     ///

@@ -17,7 +17,7 @@ pub struct RootInfo {
 }
 
 impl RootInfo {
-    /// Whether its time is over at `now`.
+    /// Returns true if the root has expired at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires < now

@@ -28,8 +28,8 @@ impl SeenRelease {
         }
     }
 
-    /// Whether another bundle of the same model may come after this release: it is newer, or this very
-    /// one. The names are not compared.
+    /// Refuses a bundle of the same model that may not come after this release. A newer release may, and this very
+    /// bundle. The names are not compared.
     ///
     /// # Errors
     ///

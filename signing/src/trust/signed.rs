@@ -17,8 +17,7 @@ use crate::values::trust_error::TrustError;
 /// The longest document, as long as the longest manifest: the same envelope holds either.
 pub const MAX_DOCUMENT_BYTES: usize = MAX_MANIFEST_BYTES;
 
-/// What a [`Signed`] may hold: a [`Root`](crate::Root) or a
-/// [`RevocationList`](crate::RevocationList).
+/// A document that several people sign: a [`Root`](crate::Root) or a [`RevocationList`](crate::RevocationList).
 pub trait Document: sealed::Sealed + Sized {
     /// Which kind it is.
     const KIND: DocumentKind;
@@ -94,8 +93,7 @@ impl<D: Document> Signed<D> {
     ///
     /// # Errors
     ///
-    /// What [`Document::parse`] and [`Document::check_signer`] refuse, `usage.signed` for a key given
-    /// twice.
+    /// Those of [`Document::parse`] and [`Document::check_signer`], `usage.signed` for a key given twice.
     pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<Self> {
         let document = D::parse(&payload)?;
         let mut signed = Self::around(Envelope::sign_as(D::KIND, payload, &[])?);
@@ -161,7 +159,7 @@ impl<D: Document> Signed<D> {
     ///
     /// # Errors
     ///
-    /// What [`Document::parse`] refuses.
+    /// Those of [`Document::parse`].
     pub fn unverified(&self) -> Result<D> {
         D::parse(self.envelope.payload())
     }

@@ -1,4 +1,4 @@
-//! Who really signed an envelope.
+//! Finds the known keys whose signatures in an envelope are valid.
 
 use crate::bundle::envelope::Envelope;
 use crate::keys::key::PublicKey;

@@ -1,4 +1,4 @@
-//! Who may sign which models: the one model behind `trust.toml` and the signed root.
+//! The rules about models, the same for `trust.toml` and for a signed root.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub const MAX_DELEGATIONS: usize = 1024;
 /// The most patterns in all delegations together, for the same reason.
 pub const MAX_PATTERNS: usize = 16_384;
 
-/// Whom a host trusts: a set of [`Delegation`]s.
+/// The rules of a host: a set of [`Delegation`]s.
 ///
 /// One delegation decides about a model, alone: the one that names the model (`acme/minilm`), else the
 /// one that names all of its publisher's (`acme/*`). So a delegation for a single model may ask for
@@ -51,8 +51,8 @@ pub const MAX_PATTERNS: usize = 16_384;
 pub struct TrustStore {
     /// Sorted, so that a store has one written form.
     delegations: Vec<Delegation>,
-    /// Where each pattern stands in them. A stranger's root is read before its signatures are looked at,
-    /// so reading one may take no longer than it is long.
+    /// Index of each pattern in `delegations`. A stranger's root is read before its signatures are verified, so that
+    /// the time for reading one must grow no faster than its length.
     places: BTreeMap<ModelPattern, usize>,
     caps: Caps,
     revocation: RevocationPolicy,
@@ -66,7 +66,7 @@ impl TrustStore {
         Self::default()
     }
 
-    /// What a document says.
+    /// Makes a store of a document's content.
     pub(crate) fn from_parts(
         delegations: Vec<Delegation>,
         caps: Caps,
@@ -273,7 +273,7 @@ impl TrustStore {
         self.places.len() < before
     }
 
-    /// Whether nobody is trusted.
+    /// Returns true if no key is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.delegations
@@ -293,7 +293,7 @@ impl TrustStore {
         self.root.as_ref()
     }
 
-    /// What any model may ask for, whoever signed it.
+    /// Caps on all models, whoever signed them.
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.caps
@@ -304,7 +304,7 @@ impl TrustStore {
         self.caps = caps;
     }
 
-    /// Who signs the revocation lists that this store obeys. Without anybody it obeys none.
+    /// The signers of the revocation lists that this store obeys. Without them it obeys none.
     #[must_use]
     pub fn revocation_authority(&self) -> Option<&RevocationAuthority> {
         self.revocation.authority()
@@ -315,7 +315,7 @@ impl TrustStore {
         self.revocation.set_authority(authority);
     }
 
-    /// What is done without a fresh revocation list.
+    /// Behaviour without a fresh revocation list.
     #[must_use]
     pub fn revocation_mode(&self) -> RevocationMode {
         self.revocation.mode()
@@ -390,7 +390,7 @@ impl TrustStore {
         keys.into_values().collect()
     }
 
-    /// Whether this key's signature is one of those that count for this model, at some time.
+    /// Returns true if this key's signature counts for this model, at some time.
     #[must_use]
     pub fn may_sign(&self, key: &KeyId, publisher: &str, name: &str) -> bool {
         self.delegation_for(publisher, name)

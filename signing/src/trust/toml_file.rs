@@ -28,7 +28,7 @@ use ampoule_units::text;
 
 /// The version of the file's format.
 const SCHEMA: u64 = 1;
-/// How messages call the file.
+/// The file's name in messages.
 const DOCUMENT: &str = "trust.toml";
 
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ fn revocation(value: Value, field: &str) -> Result<RevocationPolicy> {
     Ok(RevocationPolicy::new(authority, mode.unwrap_or_default()))
 }
 
-/// The same as JSON has it. A date is its text; what JSON here does not know is refused.
+/// Converts a value of TOML into one of JSON. A date becomes its text; other things that JSON lacks are refused.
 fn value(from: toml::Value, field: &str) -> Result<Value> {
     Ok(match from {
         toml::Value::String(text) => Value::String(text),

@@ -30,7 +30,7 @@ pub const TRUST_FILE: &str = "trust.toml";
 pub const ROOT_FILE: &str = "root.dsse.json";
 /// The name of the newest revocation list in the trust directory.
 pub const REVOCATIONS_FILE: &str = "revocations.dsse.json";
-/// What two commands at once take turns on, so that neither loses what the other writes.
+/// The file that commands lock, so that neither loses a change of the other's.
 const LOCK_FILE: &str = "trust.lock";
 /// The longest `trust.toml`: some thousands of keys.
 const MAX_TRUST_BYTES: u64 = 1 << 20;
@@ -162,9 +162,9 @@ impl VerifiedRoot {
     ///
     /// # Errors
     ///
-    /// What [`SignedRoot::verify_self_signed`] refuses, `trust.root-expired`, `trust.root-installed` when
-    /// there is a root already, `trust.two-forms` where there is a `trust.toml`, `trust.owner`,
-    /// `trust.permissions`, `io.failed`. Nothing is changed then.
+    /// Those of [`SignedRoot::verify_self_signed`], `trust.root-expired`, `trust.root-installed` when there is a root
+    /// already, `trust.two-forms` where there is a `trust.toml`, `trust.owner`, `trust.permissions`, `io.failed`.
+    /// Nothing is changed then.
     pub fn install<'p>(
         location: impl Into<Location<'p>>,
         first: SignedRoot,

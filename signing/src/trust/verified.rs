@@ -238,7 +238,7 @@ pub struct VerifiedBundle {
     unread: Option<Arc<Unread>>,
 }
 
-/// Where files are that have not been read.
+/// The place of files that have not been read.
 #[derive(Debug)]
 struct Unread {
     source: Source,
@@ -309,13 +309,13 @@ impl VerifiedBundle {
         trust.revocation().check(Revoked::Component(*digest))
     }
 
-    /// What the trust said when the bundle was verified.
+    /// The decision of the trust when the bundle was verified.
     #[must_use]
     pub fn decision(&self) -> &TrustDecision {
         &self.decision
     }
 
-    /// What was signed, and the signatures.
+    /// The envelope: the signed bytes, and the signatures.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.signed.envelope

@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Sha256Digest {
     }
 }
 
-/// How a manifest pins the content of one file.
+/// Digest of one file's content, in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -122,7 +122,7 @@ impl FileDigest {
         }
     }
 
-    /// Whether `bytes` are exactly the content that was signed.
+    /// Returns true if `bytes` are exactly the content that was signed.
     #[must_use]
     pub fn verify(&self, bytes: &[u8]) -> bool {
         match self {

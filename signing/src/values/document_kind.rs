@@ -1,4 +1,4 @@
-//! What kinds of document are signed, and what a person does about each.
+//! The kinds of document that are signed, and the commands for each.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub const ROOT_PAYLOAD_TYPE: &str = "application/vnd.ampoule.root.v1+json";
 /// The DSSE payload type of a revocation list.
 pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.ampoule.revocations.v1+json";
 
-/// What kind of document an envelope is around.
+/// The kind of document in an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DocumentKind {
@@ -32,7 +32,7 @@ impl DocumentKind {
         }
     }
 
-    /// How messages call one.
+    /// Returns the kind's name in messages.
     pub(crate) fn with_article(self) -> &'static str {
         match self {
             Self::Bundle => "the bundle",

@@ -13,7 +13,7 @@ use ampoule_units::ByteSize;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something was refused or failed. [`Error::code`] is stable; the message is for people.
+/// The reason of a refusal or a failure. [`Error::code`] is stable; the message is for people.
 ///
 /// Messages name files as the manifest spells them and never contain a path outside the bundle or
 /// key material.
@@ -26,23 +26,23 @@ pub enum Error {
          sign it first with `ampoule-sign sign`"
     )]
     EnvelopeMissing {
-        /// What is there instead.
+        /// A description of the thing that is there instead.
         found: &'static str,
     },
     /// `envelope.too-large`: the envelope is longer than a manifest of legal size needs.
     #[error("the envelope is {found} long, more than the {allowed} that one may have")]
     EnvelopeTooLarge {
-        /// How long it is.
+        /// Its length.
         found: ByteSize,
-        /// How long it may be.
+        /// The longest that is read.
         allowed: ByteSize,
     },
     /// `envelope.malformed`: not a DSSE envelope in the one spelling that is accepted.
     #[error("the envelope is not a canonical DSSE envelope: {reason}; sign the {document} again")]
     EnvelopeMalformed {
-        /// What it was to be around.
+        /// The kind of document that was expected in the envelope.
         document: DocumentKind,
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// `envelope.payload-type`: a signed document, but of another kind.
@@ -57,7 +57,7 @@ pub enum Error {
     /// `signature.missing`: nobody signed.
     #[error("the {document} is unsigned; sign it with `{}`", document.sign_command())]
     SignatureMissing {
-        /// What is unsigned.
+        /// The unsigned document.
         document: DocumentKind,
     },
     /// `signature.invalid`: a trusted key is named, and its signature does not fit the payload.
@@ -73,15 +73,15 @@ pub enum Error {
     /// `manifest.too-large`: over 1 MiB.
     #[error("the manifest is {found} long, more than the {allowed} that one may have")]
     ManifestTooLarge {
-        /// How long it is.
+        /// Its length.
         found: ByteSize,
-        /// How long it may be.
+        /// The longest that is read.
         allowed: ByteSize,
     },
     /// `manifest.malformed`: not strict JSON.
     #[error("the manifest is not strict JSON: {reason}")]
     ManifestMalformed {
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// `manifest.field`: a field is missing, unknown or has a value that it may not have.
@@ -89,7 +89,7 @@ pub enum Error {
     ManifestField {
         /// The field, by its path: `limits.init.fuel`, `files[3].size`.
         field: String,
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// `manifest.path`: a file's path could leave the bundle or mean two files.
@@ -97,7 +97,7 @@ pub enum Error {
     ManifestPath {
         /// The path as the manifest spells it.
         path: String,
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// `manifest.missing`: there is no `manifest.json` to sign.
@@ -141,7 +141,7 @@ pub enum Error {
         "this is no packed bundle: {reason}; fetch it again, or pack it with `ampoule-sign pack`"
     )]
     FileArchive {
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// `file.digest`: the file does not have the content that was signed.
@@ -170,7 +170,7 @@ pub enum Error {
     FileTooLarge {
         /// The sizes in the manifest, added up.
         found: ByteSize,
-        /// How much may be read.
+        /// The most that may be read.
         allowed: ByteSize,
     },
 
@@ -200,7 +200,7 @@ pub enum Error {
     /// `usage.changed`: what was shown is not what would be signed any more.
     #[error("the {document} was changed while it was looked at; nothing was signed, look again")]
     UsageChanged {
-        /// What was to be signed.
+        /// The document that was to be signed.
         document: DocumentKind,
     },
     /// `usage.declined`: whoever was asked did not say yes.
@@ -212,7 +212,7 @@ pub enum Error {
          it; correct `expires`, or say --allow-expired"
     )]
     UsageExpired {
-        /// What was to be signed.
+        /// The document that was to be signed.
         document: DocumentKind,
         /// When it is to expire.
         expires: jiff::Timestamp,
@@ -240,14 +240,14 @@ pub enum Error {
          `PRIVATE KEY` (PKCS#8), found {found}"
     )]
     UsagePrivateKey {
-        /// What was found; never key material.
+        /// A description of the file's content; never key material.
         found: Cow<'static, str>,
     },
 
     /// `io.exists`: refused to overwrite.
     #[error("{what} exists already and is not overwritten; move it away or choose another name")]
     IoExists {
-        /// What exists.
+        /// The name of the existing file.
         what: &'static str,
     },
     /// `io.random`: the system has no random numbers.
@@ -256,9 +256,9 @@ pub enum Error {
     /// `io.failed`: the system refused a read or a write.
     #[error("cannot {doing}: {}", source.kind())]
     Io {
-        /// What was tried, as in "cannot read the envelope".
+        /// The attempt, as in "cannot read the envelope".
         doing: String,
-        /// What the system said.
+        /// The system's error.
         source: Arc<io::Error>,
     },
     /// `io.locked`: another process keeps what this one has to change.
@@ -327,7 +327,7 @@ impl Error {
         }
     }
 
-    /// What the system said, if it was the system that refused.
+    /// Returns the system's error, if the system refused.
     pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Io { source, .. } => Some(source.kind()),

@@ -18,23 +18,23 @@ use ampoule_units::text;
 /// The largest number: 2^53 − 1, beyond which JavaScript and its like round.
 pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
 
-/// Why a document was not read. It does not say which document: whoever reads one says so, and cannot
-/// forget to, because nothing turns this into an [`Error`] by itself.
+/// The reason why a document was not read. The error does not name the document. No conversion into [`Error`] exists,
+/// so a reader cannot forget to add the name.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// It is not strict JSON.
     Malformed {
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// A field is missing, unknown or has a value that it may not have.
     Field {
         /// The field, by its path: `limits.init.fuel`, `files[3].size`.
         field: String,
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
-    /// What has an error of its own, in whatever document: a weak key, a path.
+    /// An error of another family, such as a weak key or a path.
     Other(Error),
 }
 
@@ -149,7 +149,7 @@ impl Value {
 
 /// A structure that is being read: each field is taken out once, and none may be left over.
 pub(crate) struct Fields {
-    /// Where the structure stands, as a prefix for its fields' names: empty, or `limits.init.`.
+    /// The path of the structure, as a prefix for the names of its fields: empty, or `limits.init.`.
     prefix: String,
     members: BTreeMap<String, Value>,
 }

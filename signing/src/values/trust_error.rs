@@ -1,4 +1,4 @@
-//! Why a document is not trusted, or says nothing that could be.
+//! Errors about signers, and about the rules that name them.
 
 use crate::values::digest::Sha256Digest;
 use crate::values::document_kind::DocumentKind;
@@ -6,15 +6,15 @@ use crate::values::key_id::{KeyId, join_ids};
 use crate::values::revoked::Revoked;
 use crate::values::validity::Validity;
 
-/// What is wrong with who signed, or with what says whom to trust. [`TrustError::code`] is stable, and
-/// always begins with `trust.`.
+/// The reason why a signature does not count, or why a document of trust is refused. [`TrustError::code`] is stable,
+/// and always begins with `trust.`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// `trust.unknown-key`: no signature is by a key that this host knows, or that may sign the root.
     #[error("signed by {}, {}", join_ids(found), about_strangers(*document))]
     UnknownKey {
-        /// What was signed.
+        /// The document that was signed.
         document: DocumentKind,
         /// The key ids that the envelope names.
         found: Vec<KeyId>,
@@ -51,15 +51,15 @@ pub enum TrustError {
         what_is_missing(*document, *needed, *keys)
     )]
     Threshold {
-        /// What was signed.
+        /// The document that was signed.
         document: DocumentKind,
         /// Which model or root.
         what: String,
         /// The distinct keys whose signatures count.
         found: Vec<KeyId>,
-        /// How many distinct keys have to sign.
+        /// The number of distinct keys that have to sign.
         needed: u32,
-        /// How many keys may.
+        /// The number of keys that may.
         keys: usize,
     },
     /// `trust.validity`: a key, or the trust in it, is not valid now.
@@ -77,7 +77,7 @@ pub enum TrustError {
     Identity {
         /// The reference, as the caller wrote it.
         expected: String,
-        /// What the signed manifest says, or its digest.
+        /// The model that the signed manifest names, or its digest.
         found: String,
     },
     /// `trust.expired`: the manifest's `not_after` has passed.
@@ -137,9 +137,9 @@ pub enum TrustError {
         trusted_owners(*user)
     )]
     Owner {
-        /// What it is: "the bundle", a file of it, "the directory above the trust directory".
+        /// The name of the file or directory: "the bundle", a file of it, "the directory above the trust directory".
         what: String,
-        /// Who owns it.
+        /// The owner.
         owner: u32,
         /// The user that this process acts as.
         user: u32,
@@ -147,11 +147,11 @@ pub enum TrustError {
     /// `trust.permissions`: somebody else could change or read what must not be changed or read.
     #[error("{what} has mode {mode:04o}, which lets {who}; run `chmod {fix}` on it")]
     Permissions {
-        /// What it is: "the bundle", a file of it, "the directory above the trust directory".
+        /// The name of the file or directory: "the bundle", a file of it, "the directory above the trust directory".
         what: String,
         /// Its permission bits.
         mode: u32,
-        /// Who may do what.
+        /// The people and their power: "everybody change it".
         who: &'static str,
         /// The argument for `chmod` that puts it right.
         fix: &'static str,
@@ -160,7 +160,7 @@ pub enum TrustError {
     /// only name of its key.
     #[error("the public key is refused: {reason}; make one with `ampoule-sign keygen`")]
     WeakKey {
-        /// What is wrong with it.
+        /// The fault of the key.
         reason: &'static str,
     },
     /// `trust.malformed-key`: not an Ed25519 public key in SPKI PEM.
@@ -169,7 +169,7 @@ pub enum TrustError {
          `ampoule-sign pubkey` writes such files"
     )]
     MalformedKey {
-        /// What was found.
+        /// A description of the file's content.
         found: String,
     },
     /// `trust.missing`: the trust directory has neither `trust.toml` nor a root.
@@ -183,7 +183,7 @@ pub enum TrustError {
     Malformed {
         /// Which document.
         document: &'static str,
-        /// What was expected and what was found.
+        /// A description of what was expected and what was found.
         reason: String,
     },
     /// `trust.schema`: a document of a format that this version does not know.
@@ -222,7 +222,7 @@ pub enum TrustError {
          signers"
     )]
     Digest {
-        /// What kind of document it is.
+        /// The kind of document.
         document: DocumentKind,
         /// The digest that was asked for.
         expected: Sha256Digest,
@@ -277,7 +277,7 @@ pub enum TrustError {
         reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
     )]
     Revoked {
-        /// What is revoked.
+        /// The revoked key, manifest or component.
         what: Revoked,
         /// Why, in the words of those who revoked it.
         reason: Option<String>,

@@ -15,7 +15,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Whether `now` lies in it.
+    /// Returns true for a time within the span.
     #[must_use]
     pub fn contains(&self, now: Timestamp) -> bool {
         self.not_before.is_none_or(|first| first <= now)
