@@ -1,7 +1,7 @@
-//! Signed model bundles: the manifest, the envelope, the keys, and whom to trust.
+//! Signed model bundles: manifests, envelopes, keys, and rules of trust.
 //!
-//! A **bundle** is a directory with a WebAssembly component, its weights and its other files, and
-//! one more file that speaks for all of them, `ampoule.dsse.json`:
+//! A **bundle** is a directory with a WebAssembly component, its weights and its other files. One more file,
+//! `ampoule.dsse.json`, names all of them:
 //!
 //! ```text
 //! minilm/
@@ -11,38 +11,38 @@
 //!   tokenizer.json
 //! ```
 //!
-//! [`pack_directory`] makes one file of it, a tar archive with one spelling, which is a bundle too.
+//! [`pack_directory`] makes one file of it, a tar archive with exactly one spelling, which is a bundle too.
 //!
-//! The **[`Manifest`]** says who publishes what, which files belong to it (path, exact size, SHA-256)
-//! and what one sandbox needs. It is JSON with one reading: unknown fields, repeated keys, numbers
-//! above 2^53 − 1 and a second spelling of anything that a program compares are refused.
+//! The **[`Manifest`]** names the publisher and the model, the files (path, exact size, SHA-256), and the resources
+//! that one sandbox needs. It is strict JSON: unknown fields, repeated keys, numbers above 2^53 − 1 and a second
+//! spelling of any compared value are refused.
 //!
 //! The **[`Envelope`]** carries the manifest's exact bytes and Ed25519 signatures over them (DSSE's
-//! [pre-authentication encoding](pae)). What is signed is what is parsed: nothing is decoded twice,
-//! nothing is put into a canonical form first. The envelope's own bytes have one spelling too.
+//! [pre-authentication encoding](pae)). The signed bytes are the parsed bytes: nothing is decoded twice, and nothing
+//! is put into a canonical form first. The envelope's own bytes have one spelling too.
 //!
-//! A **[`PublicKey`]** is named by its [`KeyId`], which only helps to find it. Keys that anybody can
-//! forge for do not load, and signatures are verified strictly. Key files are what OpenSSL reads.
+//! A **[`PublicKey`]** is named by its [`KeyId`], which only helps to find it. Weak keys, for which anybody can forge
+//! signatures, do not load, and signatures are verified strictly. Key files are those of OpenSSL.
 //!
-//! The **[`TrustStore`]** says who may sign what: a set of [`Delegation`]s, each of which says for some
-//! models (`acme/*`, `acme/minilm`) which keys count, how many different ones have to sign, from when
-//! to when, and what the models may ask for. A valid signature by somebody else's key is as good as
-//! none. On disk it has two forms with one meaning:
+//! The **[`TrustStore`]** holds the rules of a host: a set of [`Delegation`]s. Each names some models (`acme/*`,
+//! `acme/minilm`), the keys that count for them, the number of keys that have to sign, the time in which the rule
+//! holds, and caps on the models. A valid signature by any other key counts for nothing. On disk the rules have two
+//! forms with one meaning:
 //!
 //! * `trust.toml`, the operator's own, which a person can write and `ampoule trust` changes:
 //!
 //!   ```toml
 //!   schema = 1
 //!
-//!   [caps]                                # what any model may ask for, whoever signed it; as below
+//!   [caps]                                # on all models, whoever signed them; as below
 //!   init_timeout = "30s"
 //!
 //!   [[delegations]]
 //!   models = ["acme/*"]                   # or single models: "acme/minilm"
-//!   threshold = 2                         # how many different keys have to sign; left out: 1
-//!   not_after = "2028-01-01T00:00:00Z"    # until when any of this holds, if not for ever
+//!   threshold = 2                         # keys that have to sign, all different; left out: 1
+//!   not_after = "2028-01-01T00:00:00Z"    # the rule's end, if it has one
 //!
-//!   [delegations.caps]                    # what the models may ask for; the host's limits hold too
+//!   [delegations.caps]                    # on these models; the host's limits hold too
 //!   memory = "256MiB"                     # also: fuel, timeout, output, init_memory, init_fuel,
 //!   timeout = "5s"                        # init_timeout, capabilities
 //!
@@ -56,27 +56,26 @@
 //!   """
 //!   ```
 //!
-//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a name, a version, an end, and keys of
-//!   its own, some of which have to sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only
-//!   by one of the next version that enough of its own keys **and** enough of the new one's signed.
+//! * a **[`Root`]**, for fleets: the same delegations in JSON, with a name, a version, an end, and keys of its own,
+//!   some of which have to sign it (DSSE, [`ROOT_PAYLOAD_TYPE`]). A [`VerifiedRoot`] is followed only by one of the
+//!   next version that enough of its own keys **and** enough of the new root's keys have signed.
 //!
-//! A **[`RevocationList`]** takes trust back from single keys, bundles and components, without waiting for
-//! anybody's next release: a signed list in either form of trust's directory, newest version only. In strict
-//! mode nothing is trusted without a fresh one.
+//! A **[`RevocationList`]** takes trust back from single keys, bundles and components, without waiting for a next
+//! release. It is a signed list in the trust directory, beside either form; only the newest version counts. In strict
+//! mode nothing is trusted without a fresh list.
 //!
-//! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) is what a caller asks for: everything else is
+//! A **[`ModelReference`]** (`acme/minilm@1.2`, `sha256:…`) names the model that a caller wants. Every other model is
 //! refused, however well signed.
 //!
 //! **Verification** goes one way, and each stage's type is the only way into the next:
 //!
 //! ```text
 //! Bundle::open     opens the directory or the packed file once, reads the envelope
-//! Bundle::verify   signatures → manifest → who may, how many, is it the one → every file, once
+//! Bundle::verify   signatures → manifest → rules, threshold, reference → every file, once
 //! VerifiedBundle   the manifest and the very bytes that were hashed
 //! ```
 //!
-//! [`VerifiedBundle`] has no public constructor. A function that takes one cannot be handed a model
-//! that nobody signed.
+//! [`VerifiedBundle`] has no public constructor, so a function that takes one cannot be given an unsigned model.
 //!
 //! # Example
 //!
@@ -93,7 +92,7 @@
 //! # std::fs::create_dir(&dir)?;
 //! # std::fs::write(dir.join("component.wasm"), b"a component")?;
 //! # std::fs::write(dir.join("config.json"), b"{}")?;
-//! // The publisher: a key, a manifest for what lies in the directory, a signature.
+//! // The publisher: a key, a manifest for the files in the directory, a signature.
 //! let key = SecretKey::generate()?;
 //! ManifestTemplate::new("acme", "minilm", Version::new(1, 0, 0), 1, &["text-embedding"])
 //!     .fill(&dir, Timestamp::now())?

@@ -1,13 +1,11 @@
-//! The one-file form of a bundle: a tar archive (ustar, POSIX.1-1988) that can be written in one way
-//! only.
+//! The one-file form of a bundle: a tar archive (ustar, POSIX.1-1988) with exactly one spelling.
 //!
-//! The envelope comes first, then the component and the assets in the manifest's order, each under its
-//! path in the bundle, and two blocks of zeros end the file. Owners, modes and times are the same in
-//! every archive. So whoever has the manifest knows every byte of the archive but the files' own
-//! contents, and those have digests: the reader never asks the archive what is in it. It works out what
-//! has to be there and compares. A link, a device, a sparse file, a second file of the same name, an
-//! absolute path, another order or something behind the end are all the same to it: other bytes than
-//! expected.
+//! The envelope comes first, then the component and the assets in the manifest's order, each under its path in the
+//! bundle. Two blocks of zeros end the file. Owners, modes and times are the same in every archive. The manifest
+//! therefore determines every byte of the archive, except the files' own contents, and those have digests. The reader
+//! does not parse the archive: it predicts the bytes and compares. A link, a device, a sparse file, a second file of
+//! the same name, an absolute path, another order or trailing data are all refused for the same reason: the bytes
+//! differ.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,7 +26,7 @@ use crate::values::error::{Error, Result};
 use ampoule_units::ByteSize;
 use ampoule_units::text;
 
-/// A tar archive consists of blocks of so many bytes.
+/// Bytes of a block of a tar archive.
 const BLOCK: usize = 512;
 /// Two blocks of zeros, which end the archive.
 pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
@@ -81,7 +79,7 @@ impl Archive {
         Some(FileStamp::of(&self.file.metadata().ok()?))
     }
 
-    /// Returns the counter for what is read of the archive's files.
+    /// Returns the counter of bytes read from the archive's files.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -129,7 +127,7 @@ impl Archive {
         Ok(regions)
     }
 
-    /// Checks that a content's last block is filled up with zeros, and gives the block after it.
+    /// Checks that zeros fill up a content's last block, and returns the offset of the next block.
     fn check_padding(&self, path: &str, start: u64, size: u64) -> Result<u64> {
         let end = start.checked_add(size).ok_or_else(truncated)?;
         let mut padding = [0; BLOCK];
@@ -148,7 +146,7 @@ pub(crate) fn padding_of(size: u64) -> usize {
     (BLOCK as u64 - size % BLOCK as u64) as usize % BLOCK
 }
 
-/// The one header for a file of this path and size.
+/// Returns the one header for a file of this path and size.
 ///
 /// # Errors
 ///
@@ -185,7 +183,7 @@ pub(crate) fn header(path: &str, size: u64) -> Result<[u8; BLOCK]> {
     Ok(block)
 }
 
-/// A path as a header's prefix and name; the name is as long as it can be.
+/// Splits a path into a header's prefix and name, with the longest name that fits.
 fn split(path: &str) -> Option<(&str, &str)> {
     if path.len() <= NAME_BYTES {
         return Some(("", path));
@@ -204,14 +202,14 @@ fn expect_header(found: &[u8; BLOCK], path: &str, size: u64) -> Result<()> {
     }
 }
 
-/// The size that a header tells, if it is written as it should be.
+/// Reads the size in a header; `None` if it is spelled otherwise than [`header`] writes it.
 fn size_in(block: &[u8; BLOCK]) -> Option<u64> {
     let digits = std::str::from_utf8(&block[124..135]).ok()?;
     let is_octal = digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     is_octal.then(|| u64::from_str_radix(digits, 8).ok())?
 }
 
-/// Says what is there in place of a file. The refusal stands whatever this finds.
+/// Describes the bytes found in place of a file's header. This only words the error; the refusal is decided.
 fn unexpected(found: &[u8; BLOCK], path: &str, size: u64) -> Error {
     let text = |field: &[u8]| {
         let field = field.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -30,7 +30,7 @@ pub const MAX_SIGNATURES: usize = 32;
 pub const MAX_ENVELOPE_BYTES: u64 =
     (MAX_MANIFEST_BYTES as u64).div_ceil(3) * 4 + MAX_SIGNATURES as u64 * 256 + 256;
 
-/// A payload and who signed it. Parsing one says nothing about whether the signatures are valid.
+/// A payload and its signatures. Parsing verifies none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     document: DocumentKind,
@@ -46,7 +46,7 @@ pub struct EnvelopeSignature {
 }
 
 impl EnvelopeSignature {
-    /// The key that is said to have signed.
+    /// The key that the signature names.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         self.key_id
@@ -88,8 +88,8 @@ impl Envelope {
         Self::parse_as(bytes, DocumentKind::Bundle)
     }
 
-    /// Reads an envelope around a document of this type and no other, so that what was signed as one
-    /// thing is never taken for another.
+    /// Reads an envelope around a document of this kind and of no other, so that a document that was signed as one
+    /// kind is never taken for another.
     pub(crate) fn parse_as(bytes: &[u8], document: DocumentKind) -> Result<Self> {
         let found = bytes.len() as u64;
         if found > MAX_ENVELOPE_BYTES {
@@ -197,11 +197,11 @@ impl Envelope {
         Ok(())
     }
 
-    /// The canonical form: what a bundle's envelope file holds.
+    /// Returns the canonical form, which is the content of an envelope's file.
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(&EnvelopeJson {
             payload: BASE64.encode(&self.payload),
@@ -236,7 +236,7 @@ impl Envelope {
         self.document
     }
 
-    /// The signed bytes, exactly as they are parsed later.
+    /// The signed bytes, which are the ones that are parsed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
@@ -248,7 +248,7 @@ impl Envelope {
         &self.signatures
     }
 
-    /// The keys that are said to have signed, in the order of the signatures.
+    /// The keys that the signatures name, in their order.
     #[must_use]
     pub fn key_ids(&self) -> Vec<KeyId> {
         self.signatures

@@ -1,7 +1,7 @@
 //! Reads the files of a bundle and checks them, on all cores.
 //!
-//! Each part is hashed right after it was read, while it is still in the processor's cache, in the memory
-//! where it stays, if it is to stay. Nothing is handed on before every part of every file was found right.
+//! Each part is hashed right after it was read, while it is still in the processor's cache. A part that is kept is
+//! read straight into its final memory. No content is handed on before every part of every file was compared.
 
 use std::fs::File;
 use std::io;
@@ -73,7 +73,7 @@ pub(crate) fn read_verified(
     Ok(contents)
 }
 
-/// Reads all of `entries` and checks them, without keeping what is in them.
+/// Reads all of `entries` and compares them with their digests, without keeping the contents.
 ///
 /// # Errors
 ///
@@ -121,7 +121,7 @@ pub(crate) fn copy_verified(
     Ok(())
 }
 
-/// The digests of a file's first `size` bytes, which are all of it: one for each `chunk_size` bytes, or one.
+/// Returns the digest of a file of `size` bytes, or one digest for each `chunk_size` bytes.
 ///
 /// # Errors
 ///
@@ -188,7 +188,7 @@ fn piece_buffer() -> Vec<u8> {
     vec![0; PIECE_BYTES]
 }
 
-/// As much of a buffer as there is still to read.
+/// Returns the start of a buffer, at most `rest` bytes.
 fn piece_of(buffer: &mut [u8], rest: u64) -> &mut [u8] {
     let length = usize::try_from(rest)
         .unwrap_or(usize::MAX)
@@ -206,8 +206,8 @@ fn open_all<'e>(
         .collect()
 }
 
-/// Checks parts on all cores. The error is that of the first in the manifest's order, so that it does not
-/// depend on threads.
+/// Checks parts on all cores. Of several errors, the first in the manifest's order is returned, so that the result
+/// does not depend on timing.
 fn check_all<P: Send>(parts: Vec<P>, check: impl Fn(P) -> Result<()> + Sync) -> Result<()> {
     parts
         .into_par_iter()
@@ -230,7 +230,7 @@ fn buffer(entry: &FileEntry) -> Result<FileBuffer> {
     FileBuffer::new(length).map_err(Error::io(format!("find memory for {:?}", entry.path())))
 }
 
-/// A part of a file that has a digest of its own.
+/// A part of a file with a digest of its own.
 struct Extent<'a> {
     entry: &'a FileEntry,
     file: &'a File,
@@ -275,7 +275,7 @@ fn extents<'a>(
 }
 
 impl Extent<'_> {
-    /// Reads it into `bytes`, which is as long, and checks what is there then.
+    /// Reads the extent into `bytes`, which has its length, and compares the digest of those very bytes.
     fn read(&self, bytes: &mut [u8], digest: Sha256Digest) -> Result<()> {
         let mut hasher = sha2::Sha256::new();
         let mut offset = self.offset;
@@ -287,7 +287,7 @@ impl Extent<'_> {
         self.compare(hasher, digest)
     }
 
-    /// Reads and checks it, a piece at a time, and hands on each.
+    /// Reads the extent piece by piece, hands on each, and compares the digest at the end.
     fn check(
         &self,
         digest: Sha256Digest,

@@ -1,4 +1,4 @@
-//! The manifest: what a bundle is, which files it consists of and what it needs.
+//! The manifest: a bundle's identity, its files, and the resources that it needs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -120,13 +120,13 @@ impl Manifest {
         self.release
     }
 
-    /// When the manifest was written.
+    /// The time at which the manifest was written.
     #[must_use]
     pub fn created(&self) -> Timestamp {
         self.created
     }
 
-    /// The last moment at which the bundle may be loaded.
+    /// The last moment at which hosts load the bundle.
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.not_after

@@ -1,4 +1,4 @@
-//! Which models somebody may sign: all of a publisher's, or one by its name.
+//! Patterns for models in a rule: all of a publisher's, or one by its name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub struct ModelPattern {
 }
 
 impl ModelPattern {
-    /// All models of a publisher, or the one of this name.
+    /// Makes a pattern for all models of a publisher, or for the one of this name.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl ModelPattern {
         &self.publisher
     }
 
-    /// The one model that is meant; `None` for all of the publisher's.
+    /// The model's name; `None` means all of the publisher's.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()

@@ -4,9 +4,9 @@ use crate::bundle::envelope::ENVELOPE_FILE;
 
 /// The longest name of a publisher, a model, a task or a capability, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 64;
-/// The longest segment of a path, in bytes: what the usual file systems hold.
+/// The longest segment of a path, in bytes: the limit of common file systems.
 const MAX_SEGMENT_BYTES: usize = 255;
-/// The longest path, in bytes: a quarter of what Linux takes, so that a prefix fits too.
+/// The longest path, in bytes: a quarter of Linux's limit, so that there is room for a prefix.
 const MAX_PATH_BYTES: usize = 1024;
 
 /// Checks a publisher's or a model's name: `a-z`, `0-9`, and `-`, `.`, `_` inside. One alphabet, one

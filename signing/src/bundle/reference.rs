@@ -1,4 +1,4 @@
-//! Which model a caller wants: by its name, its version, the digest of its manifest, or all of them.
+//! A caller's name for a model: by publisher and name, by version, by the digest of its manifest, or by all of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::values::error::{Error, Result};
 use crate::values::trust_error::TrustError;
 use ampoule_units::text;
 
-/// A model, as a caller names it. What the text may be:
+/// A model, as a caller names it. Its text may be:
 ///
 /// | text | fits |
 /// | --- | --- |
@@ -24,8 +24,8 @@ use ampoule_units::text;
 /// | `sha256:4f3c…` | the manifest with this digest, and so these very files |
 /// | `acme/minilm@sha256:4f3c…` | the same, if it is also of this name |
 ///
-/// It is compared with the signed manifest after the signatures: it narrows what is trusted and never
-/// widens it.
+/// The reference is compared with the signed manifest after the signatures were verified. It narrows what is trusted
+/// and never widens it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelReference {
     model: Option<(String, String)>,
@@ -36,7 +36,7 @@ pub struct ModelReference {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum VersionReference {
     Exact(Version),
-    /// Of the major and perhaps the minor version, any release.
+    /// Any release of this major version, and of this minor version if there is one.
     Series(u64, Option<u64>),
 }
 
@@ -54,7 +54,7 @@ impl VersionReference {
 }
 
 impl ModelReference {
-    /// Any version of the model that this is a manifest of.
+    /// Refers to any version of the manifest's model.
     #[must_use]
     pub fn any_version_of(manifest: &Manifest) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl ModelReference {
         }
     }
 
-    /// Refuses a model that is not the one meant.
+    /// Refuses every model but the one that is meant.
     ///
     /// # Errors
     ///

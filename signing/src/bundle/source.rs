@@ -22,7 +22,7 @@ use crate::values::digest::{FileDigest, Sha256Digest};
 use crate::values::error::{Error, Result};
 use ampoule_units::ByteSize;
 
-/// The files of a bundle by their paths, each as the manifest says.
+/// The contents of a bundle's files by their paths, as the manifest spells them.
 pub(crate) type Files = BTreeMap<String, Bytes>;
 
 /// A bundle's files.
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// Some of a manifest's files, or all of them.
+    /// Reads some of a manifest's files, or all of them, and compares them with the manifest.
     ///
     /// # Errors
     ///
@@ -102,8 +102,8 @@ impl Source {
         }
     }
 
-    /// The digest of all the component's bytes, which a manifest has only of a small one. They are what the
-    /// manifest says.
+    /// Returns the digest of all the component's bytes. The manifest of a large component has only digests of chunks.
+    /// The bytes are compared with the manifest on the way.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Source {
         })
     }
 
-    /// Returns the counter for what is read of the bundle's files.
+    /// Returns the counter of bytes read from the bundle's files.
     pub(crate) fn progress(&self) -> &Progress {
         static NOBODY: LazyLock<Progress> = LazyLock::new(Progress::default);
         match self {
@@ -148,7 +148,7 @@ impl Source {
         }
     }
 
-    /// Some of a manifest's files as they are now. One that cannot be opened is one without a stamp.
+    /// Returns stamps of some of a manifest's files. A file that cannot be opened has none.
     pub(crate) fn stamp<'a>(&self, entries: impl Iterator<Item = &'a FileEntry>) -> FilesStamp {
         FilesStamp(match self {
             Self::Directory(directory) => entries
@@ -201,7 +201,7 @@ pub(crate) fn check_total<'a>(
     Ok(())
 }
 
-/// The envelope of a bundle's directory.
+/// Reads the envelope of a bundle's directory.
 pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
     let bytes = directory
         .read_bounded(ENVELOPE_FILE, MAX_ENVELOPE_BYTES)
@@ -218,7 +218,7 @@ pub(crate) fn read_envelope(directory: &Directory) -> Result<Envelope> {
     Envelope::parse(&bytes)
 }
 
-/// A file of a directory, which has to be as long as the manifest says.
+/// Opens a file of a directory, and refuses one of another length than the manifest's.
 fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
     let (file, metadata) = directory.open_file(entry.path())?;
     check_size(entry, metadata.len())?;
@@ -229,8 +229,8 @@ fn region(directory: &Directory, entry: &FileEntry) -> Result<FileRegion> {
     })
 }
 
-/// Opens the files of a bundle on disk, each when it is asked for: there may be more than a process may have
-/// open.
+/// Opens the files of a bundle on disk one by one, when they are needed: there may be more of them than a process may
+/// have open.
 pub(crate) enum Opener<'s> {
     Directory(&'s Directory),
     Archive(BTreeMap<String, FileRegion>),
@@ -253,7 +253,7 @@ impl Opener<'_> {
     }
 }
 
-/// A file that is in memory already.
+/// Looks up a file in memory and compares it with the manifest.
 fn checked<'f>(files: &'f Files, entry: &FileEntry) -> Result<&'f Bytes> {
     let bytes = files.get(entry.path()).ok_or_else(|| Error::FileMissing {
         path: entry.path().to_owned(),

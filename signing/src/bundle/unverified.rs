@@ -14,7 +14,7 @@ use crate::values::error::{Error, Result};
 /// every model that a sandbox of 4 GiB could hold, and an end for a manifest that lists more.
 pub const DEFAULT_MAX_BUNDLE_SIZE: ByteSize = ByteSize::from_mib(16 * 1024);
 
-/// A bundle whose envelope was read. Nothing in it is to be believed yet.
+/// A bundle whose envelope was read. Unverified: nothing in it may be acted on.
 #[derive(Debug)]
 pub struct Bundle {
     pub(crate) source: Source,
@@ -24,13 +24,13 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Opens a bundle, a directory or one packed file, once and for all, and reads its envelope.
+    /// Opens a bundle, a directory or one packed file, and reads its envelope. The bundle is not opened again later.
     ///
     /// # Errors
     ///
     /// `envelope.missing` when it is no bundle, `trust.owner` and `trust.permissions` when others may
     /// change the directory, one above it, the envelope or the packed file, `file.archive` for a file
-    /// that is no packed bundle, and what [`Envelope::parse`] refuses.
+    /// that is no packed bundle, and those of [`Envelope::parse`].
     pub fn open<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
         let (source, envelope) = Source::open(&location.into())?;
         Ok(Self {
@@ -78,14 +78,13 @@ impl Bundle {
         self
     }
 
-    /// The envelope: what is signed and who is said to have signed it.
+    /// The envelope: the signed bytes and the signatures, unverified.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// The manifest as the envelope has it, **without any check of signatures or files**: to show to
-    /// a person, never to act on.
+    /// Parses the manifest **without any check of signatures or files**: show it to a person, never act on it.
     ///
     /// # Errors
     ///
@@ -94,8 +93,8 @@ impl Bundle {
         Manifest::parse(self.envelope.payload())
     }
 
-    /// The component's bytes as that manifest describes them, **without any check of signatures**:
-    /// to show a person what the component imports, never to run.
+    /// Reads the component and compares it with that manifest, **without any check of signatures**: for showing a
+    /// person its imports, never for running it.
     ///
     /// # Errors
     ///

@@ -1,11 +1,10 @@
-//! The way from the root of the file system to a directory that the user named: each directory is
-//! opened in the one before it, checked, and only then passed.
+//! Walks from the root of the file system to a directory that the user named. Each directory is opened in the one
+//! before it, checked, and only then entered.
 //!
-//! OpenSSH (`safe_path`) and sudo check the names of a resolved path and then open the path. Here the
-//! handles that were checked are the way itself, links included: what they point to is walked like
-//! everything else, and a link must belong to whom its directory might. So nobody who could not change what
-//! was checked can lead to another directory than the one that was. What a check cannot tell is who had a
-//! file open for writing before its mode was put right.
+//! OpenSSH (`safe_path`) and sudo check the names of a resolved path, and then open the path. Here the handles that
+//! were checked are the ones that are used. The target of a link is walked in the same way, and the link itself must
+//! have a permitted owner. So a directory can be swapped only by somebody who could also change a checked one. The
+//! check cannot tell who had opened a file for writing before its mode was put right.
 
 use std::ffi::OsString;
 use std::io;
@@ -23,9 +22,9 @@ const MAX_LINKS: u32 = 40;
 /// Treatment of a directory that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// It is an error.
+    /// Fails.
     Refuse,
-    /// It is made, readable by its owner only, and those above it too.
+    /// Makes the directory and those above it, readable by their owner only.
     Make,
 }
 
@@ -39,7 +38,7 @@ pub(crate) struct Goal<'w> {
 }
 
 impl Goal<'_> {
-    /// The directory so many levels above the end. Messages name no path of this machine.
+    /// Names the directory this many levels above the end. Messages name no path of this machine.
     fn above(self, levels: usize) -> String {
         match self.level + levels {
             0 => self.what.to_owned(),
@@ -53,7 +52,7 @@ impl Goal<'_> {
     }
 }
 
-/// Opens a directory, which may be one like `/tmp`: whether it is, the caller looks at.
+/// Opens a directory. It may be one like `/tmp`; the caller checks its mode.
 ///
 /// # Errors
 ///

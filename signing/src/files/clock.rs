@@ -1,4 +1,4 @@
-//! The date, by the system's clock, and what is done when that is off.
+//! The time now, by the system's clock. A clock that cannot be right is an error.
 
 use std::time::SystemTime;
 

@@ -1,7 +1,6 @@
 //! One directory, opened once: everything in it is reached through that handle, never by path.
 //!
-//! Whoever can rename directories above the bundle can therefore not swap it between two looks, and
-//! no symbolic link inside leads out.
+//! Renaming directories above it therefore swaps nothing between two looks, and no symbolic link inside leads out.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -25,11 +24,11 @@ pub(crate) enum Visit {
     Take,
     /// A directory is looked into as far down as directories are; deeper ones are passed.
     LookInto,
-    /// Neither it nor what is in it is looked at.
+    /// Skipped, with everything in it.
     Pass,
 }
 
-/// A handle to a directory, and the rule for what is in it.
+/// A handle to a directory, with the rule for its files.
 #[derive(Debug)]
 pub(crate) struct Directory {
     dir: Dir,
@@ -38,8 +37,8 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory that the user named, following links up to it; `what` names it in messages.
-    /// Others may not change it, nor what is above it.
+    /// Opens the directory that the user named, following links up to it; `what` names it in messages. It and the
+    /// directories above it must obey the rule.
     ///
     /// # Errors
     ///
@@ -50,16 +49,16 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The same, and makes what is not there yet, readable by its owner only.
+    /// Opens a directory as [`Directory::open`] does, and makes it if it is missing, readable by its owner only.
     pub(crate) fn make(location: &Location<'_>, rule: Rule, what: &str) -> Result<Self> {
         let directory = Self::walk(location, rule, Missing::Make, Goal { what, level: 0 })?;
         directory.check(what)?;
         Ok(directory)
     }
 
-    /// Opens the directory of a file that the user named, and gives the file's name in it; `what` names
-    /// the file in messages. Here it may be one like `/tmp`: what others add to it is theirs, and
-    /// refused for that.
+    /// Opens the directory of a file that the user named, and returns the file's name in it; `what` names the file in
+    /// messages. The directory may be one like `/tmp`: files that others add there belong to them and are refused for
+    /// that.
     ///
     /// # Errors
     ///
@@ -78,8 +77,8 @@ impl Directory {
         Ok((directory, name))
     }
 
-    /// Opens the directory of a file to be written for others, whoever may change it: what is written is
-    /// worth no more than its signatures.
+    /// Opens the directory of a file to be written for others, without a check: the file is worth no more than the
+    /// signatures in it.
     pub(crate) fn open_parent_unchecked<'p>(path: &'p Path, what: &str) -> Result<(Self, &'p str)> {
         let (parent, name) = split(path)?;
         let dir = Dir::open_ambient_dir(parent, cap_std::ambient_authority())
@@ -97,7 +96,7 @@ impl Directory {
         })
     }
 
-    /// A directory that this process has just made.
+    /// Wraps a directory that this process has just made.
     fn below(dir: Dir) -> Self {
         let guard = Guard::new(Rule::NotWorldWritable, PermissionPolicy::default());
         Self {
@@ -107,7 +106,7 @@ impl Directory {
         }
     }
 
-    /// Returns the counter for what is read of the directory's files.
+    /// Returns the counter of bytes read from the directory's files.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -123,8 +122,8 @@ impl Directory {
         self.guard.check(&found, || what.to_owned())
     }
 
-    /// Opens a regular file for reading, by its path in the directory. No part of the path may be
-    /// a link, and neither the file nor a directory on the way may break the rule.
+    /// Opens a regular file for reading, by its path in the directory. No part of the path may be a link. The file
+    /// and the directories on the way must obey the rule.
     ///
     /// # Errors
     ///
@@ -166,8 +165,7 @@ impl Directory {
         Ok((file, metadata))
     }
 
-    /// Reads a file whole, if it is not longer than `max_bytes`. Otherwise the error says how long
-    /// it is.
+    /// Reads a file whole. The inner error is the length of a file that is longer than `max_bytes`.
     pub(crate) fn read_bounded(&self, path: &str, max_bytes: u64) -> Result<Result<Vec<u8>, u64>> {
         let (file, metadata) = self.open_file(path)?;
         if metadata.len() > max_bytes {
@@ -186,13 +184,13 @@ impl Directory {
         })
     }
 
-    /// Puts a file into place whole or not at all: a temporary file in the same directory, synced,
-    /// renamed, and the directory synced, so that it also survives a power cut.
+    /// Replaces a file atomically: writes and syncs a temporary file in the same directory, renames it, and syncs the
+    /// directory, so that the file also survives a power cut.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
         self.replace_with(name, mode, |file| file.write_all(bytes))
     }
 
-    /// Puts a file into place as [`Directory::replace`] does, with a content that is never whole in memory.
+    /// Replaces a file as [`Directory::replace`] does, with a content that is never whole in memory.
     pub(crate) fn replace_with(
         &self,
         name: &str,
@@ -253,7 +251,7 @@ impl Directory {
         self.sync().map_err(&failed)
     }
 
-    /// Makes a directory that must not exist yet, with what `fill` puts into it or not at all.
+    /// Makes a directory that must not exist yet, filled by `fill` or not at all.
     pub(crate) fn create_directory(
         &self,
         name: &str,
@@ -338,9 +336,8 @@ impl Directory {
         Ok(self.dir.open_with(name, &options)?.into_std())
     }
 
-    /// Waits until nobody else who does the same changes the directory, and keeps them waiting until the
-    /// value is dropped. The lock is on the directory itself, so no file is left in it. `what` names the
-    /// directory in messages.
+    /// Locks the directory until the value is dropped. The lock is on the directory itself and leaves no file in it.
+    /// `what` names the directory in messages.
     ///
     /// # Errors
     ///
@@ -351,9 +348,8 @@ impl Directory {
         take_or_say(lock.into_std(), what)
     }
 
-    /// The regular files below that `visit` takes, by their paths, sorted. It is given a path, and whether it is
-    /// a directory's. Of what is taken, anything but files and directories is an error, as in
-    /// [`Directory::open_file`].
+    /// Lists the paths of regular files that `visit` takes, sorted. `visit` gets a path, and true for a directory.
+    /// Among the taken ones, anything but a file or a directory is an error, as in [`Directory::open_file`].
     pub(crate) fn list_where(
         &self,
         mut visit: impl FnMut(&str, bool) -> Visit,
@@ -370,7 +366,7 @@ impl Directory {
     }
 }
 
-/// A file's directory and its name in it.
+/// Splits a path into a file's directory and its name in it.
 fn split(path: &Path) -> Result<(&Path, &str)> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name =
@@ -381,7 +377,7 @@ fn split(path: &Path) -> Result<(&Path, &str)> {
     }
 }
 
-/// The deepest directory that is listed: no model nests deeper, and a path could not name it.
+/// The deepest directory that is listed. No model nests deeper, and a path could not name it.
 const MAX_DEPTH: usize = 16;
 
 fn list_into(
@@ -418,7 +414,7 @@ fn list_into(
     Ok(())
 }
 
-/// For `map_err`: what was to be new could not be written.
+/// Makes an error of a new file that could not be written, for `map_err`.
 fn creating(what: &'static str) -> impl Fn(io::Error) -> Error {
     move |error| match error.kind() {
         io::ErrorKind::AlreadyExists => Error::IoExists { what },
@@ -426,7 +422,7 @@ fn creating(what: &'static str) -> impl Fn(io::Error) -> Error {
     }
 }
 
-/// Says why the system refused to open `name`. The refusal stands whatever this look finds.
+/// Explains why the system refused to open `name`. This only words the error; the refusal is decided.
 fn explain(dir: &Dir, name: &str, path: &str, error: io::Error) -> Error {
     let path = path.to_owned();
     match dir.symlink_metadata(name) {

@@ -1,8 +1,8 @@
-//! The user that this process acts as, and whose files it may therefore take.
+//! The user that this process acts as, and the owners whose files it takes.
 
 use std::fs;
 
-/// The user that this process acts as.
+/// The user that this process acts as, and the owners whose files it takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct User {
     pub(crate) uid: u32,

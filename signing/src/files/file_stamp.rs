@@ -15,8 +15,7 @@ pub(crate) struct FileStamp {
 }
 
 impl FileStamp {
-    /// The file as it is now. Take it before reading the file: what is changed in between then shows the
-    /// next time.
+    /// Takes the stamp. Take it before reading the file, so that a change in between shows in the next stamp.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             identity: (metadata.dev(), metadata.ino()),

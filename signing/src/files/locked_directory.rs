@@ -1,5 +1,4 @@
-//! A directory of the owner's that one process at a time changes: trust, and whatever else must lose
-//! nothing when two commands run at once.
+//! A directory that only its owner changes, and one process at a time. Two commands at once then lose nothing.
 
 use std::fs::File;
 
@@ -9,15 +8,15 @@ use crate::files::permissions::Rule;
 use crate::files::turn::take_or_say;
 use crate::values::error::{Error, Result};
 
-/// A directory that this process alone changes, until the value is dropped.
+/// A directory that this process alone changes until the value is dropped.
 pub(crate) struct LockedDirectory {
     directory: Directory,
     _lock: File,
 }
 
 impl LockedDirectory {
-    /// Makes the directory if it is not there, readable by its owner only, and waits for its turn, which
-    /// is taken on the file `lock_file`. `what` names the directory in messages.
+    /// Makes the directory if it is missing, readable by its owner only, and locks the file `lock_file` in it. `what`
+    /// names the directory in messages.
     ///
     /// # Errors
     ///

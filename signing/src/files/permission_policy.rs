@@ -29,7 +29,7 @@ const MAX_WARNINGS: u32 = 8;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct PermissionPolicy {
-    /// Without it, what is wrong is an error.
+    /// `None` refuses.
     warnings: Option<Arc<Warnings>>,
 }
 
@@ -45,7 +45,7 @@ pub struct Location<'p> {
 }
 
 impl Location<'_> {
-    /// Returns the location with `progress` as the counter for what is read of the files there.
+    /// Returns the location with `progress` as the counter of bytes read from its files.
     #[must_use]
     pub fn with_progress(mut self, progress: &Progress) -> Self {
         self.progress = progress.clone();
@@ -54,8 +54,8 @@ impl Location<'_> {
 }
 
 impl PermissionPolicy {
-    /// Takes what somebody else could have changed or read, and tells `warn` of each problem, once for as
-    /// long as there are clones of this value. Links are followed no further than by the other policy.
+    /// Takes files that somebody else could have changed or read, and calls `warn` for each problem, once while
+    /// clones of this value exist. Links are followed no further than by the other policy.
     #[must_use]
     pub fn insecure(warn: impl Fn(&TrustError) + Send + Sync + 'static) -> Self {
         let warnings = Warnings {
@@ -77,7 +77,8 @@ impl PermissionPolicy {
         }
     }
 
-    /// Makes an error of a problem, or a warning. `count` is how many problems this place had before.
+    /// Turns a problem into an error or a warning. `count` is the number of problems that this directory or file had
+    /// before.
     pub(crate) fn judge(&self, problem: TrustError, count: &AtomicU32) -> Result<()> {
         let Some(warnings) = &self.warnings else {
             return Err(Error::Trust(problem));

@@ -26,7 +26,7 @@ pub(crate) enum Rule {
     OwnerReads,
 }
 
-/// The rule for one bundle, key or directory, and for what is above and in it.
+/// The rule for one bundle, key or directory, for the directories above it and the files in it.
 #[derive(Debug)]
 pub(crate) struct Guard {
     rule: Rule,
@@ -45,7 +45,7 @@ impl Guard {
         }
     }
 
-    /// Refuses, or warns of, a file or a directory that the rule does not allow; `what` names it.
+    /// Refuses a file or a directory that the rule does not allow, or warns of it. `what` names it.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Guard {
     }
 }
 
-/// Whose a file or a directory is, and who may do what with it.
+/// Owner and mode of a file or a directory.
 #[derive(Clone, Copy)]
 struct Found {
     owner: u32,

@@ -1,5 +1,4 @@
-//! A directory of this user's that nobody else may look into or change: for what a program keeps for
-//! itself between two runs.
+//! A directory that nobody but this user may look into or change, for data that a program keeps between two runs.
 
 use std::fs::File;
 use std::io;
@@ -33,7 +32,7 @@ impl PrivateDirectory {
         Ok(Self { directory })
     }
 
-    /// Opens a file and says how many bytes it has; `None` when there is none of that name.
+    /// Opens a file and returns its length in bytes; `None` if there is no file of that name.
     ///
     /// # Errors
     ///
@@ -46,8 +45,8 @@ impl PrivateDirectory {
         }
     }
 
-    /// Puts a file into place, whole or not at all, and readable by its owner only. After a power cut it
-    /// may be missing or hold anything: this is for what can be made again.
+    /// Puts a file into place, whole or not at all, and readable by its owner only. After a power cut the file may be
+    /// missing or hold anything, so keep only data here that can be made again.
     ///
     /// # Errors
     ///
@@ -66,7 +65,7 @@ impl PrivateDirectory {
         file.replace(name)
     }
 
-    /// Removes a file; one that is not there is fine.
+    /// Removes a file. A missing file is no error.
     ///
     /// # Errors
     ///
@@ -78,8 +77,8 @@ impl PrivateDirectory {
         }
     }
 
-    /// Waits for the turn on the file `name`, for `patience` at most and as long as `is_wanted` says so, and
-    /// keeps others waiting until the value is dropped. `None` when it was given up.
+    /// Locks the file `name`, waiting for `patience` at most and while `is_wanted` returns true. The lock is held
+    /// until the value is dropped. `None` when the wait was given up.
     ///
     /// # Errors
     ///
@@ -95,8 +94,8 @@ impl PrivateDirectory {
         Ok((turn == Turn::Taken).then_some(lock))
     }
 
-    /// The names of what is in it, sorted: of links too, so that they can be removed. What is in
-    /// directories is left alone.
+    /// Lists the names of its files, sorted. Links are listed too, so that they can be removed. Directories are not
+    /// looked into.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Counts what is read of a bundle's files, for whoever shows a person how far it is.
+//! Counts the bytes read from a bundle's files, for a progress bar.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Waiting for a lock that another process may hold, and for how long.
+//! Waits for a lock that another process may hold, within bounds.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::values::error::{Error, Result};
 
-/// The longest wait of a command for another that changes the same directory. Each holds the lock while it reads
-/// and writes some small files, for milliseconds; whoever holds it for seconds hangs, or was stopped.
+/// The longest wait of a command for another that changes the same directory. Each command holds the lock for
+/// milliseconds, while it reads and writes some small files. A holder of seconds hangs or was stopped.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pauses between two looks at a lock. The system has no wait for one that ends by itself.
+/// Pauses between two attempts. The system has no wait for a lock that ends by itself.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -20,11 +20,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) enum Turn {
     /// The lock is held, until its file is closed.
     Taken,
-    /// The time was over, or whoever waited has given up.
+    /// The patience ran out, or nobody wants the lock any more.
     GivenUp,
 }
 
-/// Takes the lock on a file: waits for `patience` at most, and for as long as `is_wanted` says so.
+/// Takes the lock on a file. Waits for `patience` at most, and only while `is_wanted` returns true.
 pub(crate) fn take(
     lock: &File,
     patience: Duration,
@@ -48,7 +48,7 @@ pub(crate) fn take(
     }
 }
 
-/// Takes the lock on a file, waiting for [`LOCK_PATIENCE`] at most. `what` is what others may be changing.
+/// Takes the lock on a file, waiting for [`LOCK_PATIENCE`] at most. `what` names the locked directory in messages.
 ///
 /// # Errors
 ///

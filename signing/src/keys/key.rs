@@ -1,7 +1,7 @@
 //! Ed25519 keys, their names and their PEM forms.
 //!
-//! The files are what OpenSSL reads and writes: PKCS#8 (RFC 5208, RFC 8410) for private keys,
-//! `SubjectPublicKeyInfo` (SPKI, RFC 5280, RFC 8410) for public ones.
+//! The files are those of OpenSSL: PKCS#8 (RFC 5208, RFC 8410) for private keys, `SubjectPublicKeyInfo` (SPKI, RFC
+//! 5280, RFC 8410) for public ones.
 
 use std::fmt;
 
@@ -29,8 +29,8 @@ use crate::values::trust_error::TrustError;
 /// The longest PEM file that is read as a key. A real one has some 400 bytes.
 pub const MAX_KEY_FILE_BYTES: u64 = 16 * 1024;
 
-/// scrypt's cost for the private keys that we write: N = 2^14, r = 8, p = 1, which takes 16 MiB.
-/// OpenSSL refuses more unless told otherwise, and a key it cannot read is locked in.
+/// scrypt's cost for the private keys that we write: N = 2^14, r = 8, p = 1, which takes 16 MiB. OpenSSL refuses a
+/// higher cost unless told otherwise.
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 1;
@@ -61,8 +61,7 @@ impl PublicKey {
         Self::from_file(pem.as_bytes())
     }
 
-    /// Reads what a public key's file holds: one block `PUBLIC KEY`, and whatever else around it
-    /// ([`pem`](crate::keys::pem)).
+    /// Reads a public key's file: one block `PUBLIC KEY`, with any other text around it ([`pem`](crate::keys::pem)).
     pub(crate) fn from_file(file: &[u8]) -> Result<Self> {
         Self::point(file)
             .map_err(|found| {
@@ -116,11 +115,11 @@ impl PublicKey {
         })
     }
 
-    /// SPKI PEM, as OpenSSL reads it.
+    /// Writes SPKI PEM, as OpenSSL reads it.
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     pub fn to_pem(&self) -> Result<String> {
         PublicKeyBytes(self.to_bytes())
             .to_public_key_pem(LineEnding::LF)
@@ -161,7 +160,7 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
-    /// A new key from the system's random numbers.
+    /// Makes a new key from the system's random numbers.
     ///
     /// # Errors
     ///
@@ -188,8 +187,8 @@ impl SecretKey {
         Self::from_file(pem.as_bytes(), password)
     }
 
-    /// Reads what a private key's file holds: one block `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`, and whatever
-    /// else around it ([`pem`](crate::keys::pem)).
+    /// Reads a private key's file: one block `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`, with any other text around it
+    /// ([`pem`](crate::keys::pem)).
     pub(crate) fn from_file(file: &[u8], password: Option<&str>) -> Result<Self> {
         let refused = |found| Error::UsagePrivateKey { found };
         check_length(file).map_err(refused)?;
@@ -243,7 +242,7 @@ impl SecretKey {
                 .is_ok_and(|(label, _)| label == EncryptedPrivateKeyInfoRef::PEM_LABEL)
     }
 
-    /// PKCS#8 PEM under a password: scrypt (N = 2^14, r = 8, p = 1) and AES-256-CBC.
+    /// Writes PKCS#8 PEM under a password: scrypt (N = 2^14, r = 8, p = 1) and AES-256-CBC.
     ///
     /// # Errors
     ///
@@ -268,11 +267,11 @@ impl SecretKey {
             .map_err(|_| Error::Internal("an encrypted private key"))
     }
 
-    /// PKCS#8 PEM that anybody who can read it can sign with.
+    /// Writes unencrypted PKCS#8 PEM: anybody who can read it can sign with it.
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     pub fn to_plain_pem(&self) -> Result<Zeroizing<String>> {
         self.to_der()?
             .to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
@@ -295,8 +294,8 @@ impl SecretKey {
         &self.public
     }
 
-    /// The signature over `message` (Ed25519, RFC 8032). The public key that enters it is the
-    /// derived one: a signer that takes it from outside can be made to give its private key away.
+    /// Signs `message` (Ed25519, RFC 8032). The public key that enters the signature is the derived one: a signer
+    /// that takes it from outside can be made to give its private key away.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.signing.sign(message).to_bytes()
     }
@@ -321,7 +320,7 @@ fn check_length(file: &[u8]) -> Result<(), Found> {
     Ok(())
 }
 
-/// The public half as ring wrote it into its private keys before version 0.17: as if it were explicit.
+/// The public half as ring wrote it into its private keys before version 0.17, with an explicit tag.
 const RING_PUBLIC_HALF: [u8; 5] = [0xa1, 0x23, 0x03, 0x21, 0x00];
 
 /// Reads PKCS#8, with a public half (version 2, RFC 5958) or without.
@@ -345,8 +344,8 @@ fn signing_key(document: &[u8]) -> Result<SigningKey, Found> {
         .map_err(|_| "a key of Ed25519 that is damaged, or has another's public half".into())
 }
 
-/// Returns whether what a password opened begins as PKCS#8 does, with a version and an algorithm. If so, the
-/// password is not at fault.
+/// Returns true if the decrypted bytes begin as PKCS#8 does, with a version and an algorithm. Then the password is
+/// right.
 fn is_private_key(document: &[u8]) -> bool {
     SliceReader::new(document)
         .and_then(|mut reader| {

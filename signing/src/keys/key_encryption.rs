@@ -45,7 +45,7 @@ pub(crate) fn open(document: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, Fo
     Ok(encrypted)
 }
 
-/// Names what is not supported: the decoder below says no more than that it failed.
+/// Names the unsupported part. The decoder only says that it failed.
 fn check_algorithms(document: &[u8]) -> Result<(), Found> {
     let damaged = |_: der::Error| Found::from("a damaged encrypted key");
     let (scheme, _) = SliceReader::new(document)
@@ -145,7 +145,7 @@ fn pbes1_name(oid: ObjectIdentifier) -> &'static str {
     }
 }
 
-/// The name of a cipher that is not supported, and what to do.
+/// Returns the name of an unsupported cipher, with advice.
 fn cipher_name(oid: ObjectIdentifier) -> Option<(&'static str, &'static str)> {
     let text = oid.to_string();
     Some(match &*text {
@@ -175,7 +175,7 @@ fn cipher_name(oid: ObjectIdentifier) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The name of a function for PBKDF2 that is not supported, and what to do.
+/// Returns the name of an unsupported function for PBKDF2, with advice.
 fn function_name(oid: ObjectIdentifier) -> Option<(&'static str, &'static str)> {
     Some(match &*oid.to_string() {
         // HMAC with SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512.

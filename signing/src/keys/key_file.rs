@@ -1,4 +1,4 @@
-//! Key files: who may read them, and that none is ever overwritten.
+//! Key files: readable by their owner only, and never overwritten.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -22,7 +22,7 @@ impl SecretKey {
     /// # Errors
     ///
     /// `trust.owner` and `trust.permissions` when others may read the file, or change it or a directory
-    /// above it, `file.symlink`, `file.type`, what [`SecretKey::from_pem`] refuses, what `password`
+    /// above it, `file.symlink`, `file.type`, those of [`SecretKey::from_pem`], what `password`
     /// returns, `io.failed`.
     pub fn read_file<'p>(
         location: impl Into<Location<'p>>,
@@ -44,7 +44,7 @@ impl SecretKey {
     /// # Errors
     ///
     /// `io.exists` when there is such a file already, `trust.owner` and `trust.permissions` where it
-    /// would not be read again, `io.failed`, and what [`SecretKey::to_encrypted_pem`] refuses.
+    /// would not be read again, `io.failed`, and those of [`SecretKey::to_encrypted_pem`].
     pub fn write_file<'p>(
         &self,
         location: impl Into<Location<'p>>,
@@ -92,7 +92,7 @@ impl PublicKey {
     /// # Errors
     ///
     /// `trust.owner` and `trust.permissions` when others may change the file or a directory above it,
-    /// `file.symlink`, `file.type`, what [`PublicKey::from_pem`] refuses, `io.failed`.
+    /// `file.symlink`, `file.type`, those of [`PublicKey::from_pem`], `io.failed`.
     pub fn read_file<'p>(location: impl Into<Location<'p>>) -> Result<Self> {
         let file = read_key(&location.into(), Rule::NotWorldWritable, PUBLIC_KEY)?;
         Self::from_file(&file)
@@ -110,8 +110,8 @@ impl PublicKey {
     }
 }
 
-/// Reads a short text that only its owner may see, a password's file say; it is wiped from memory
-/// when dropped. `what` names the file in messages.
+/// Reads a short text that only its owner may see, such as a password's file. The text is wiped from memory when
+/// dropped. `what` names the file in messages.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ pub fn read_private_text<'p>(
     read_checked_text(&location.into(), Rule::OwnerReads, what, max_bytes)
 }
 
-/// Reads a short text that only its owner may change, a program's settings say; otherwise as
+/// Reads a short text that only its owner may change, such as a program's settings; otherwise as
 /// [`read_private_text`].
 ///
 /// # Errors
@@ -156,7 +156,7 @@ fn read_checked_text(
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Reads a key's file, which may be something else: of one that is too long, more than is allowed.
+/// Reads a key's file. Of a longer file, which is no key, one byte more than the limit is returned.
 fn read_key(location: &Location<'_>, rule: Rule, what: &str) -> Result<Zeroizing<Vec<u8>>> {
     read_checked(location, rule, what, MAX_KEY_FILE_BYTES)
 }

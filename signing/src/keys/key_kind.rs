@@ -1,16 +1,16 @@
-//! Names what a file holds that was given for a key, and says how to make one of it.
+//! Names the content of a file that was given for a key, and the way to make a key of it.
 //!
-//! Whoever is told that a key is "damaged" looks for another copy; whoever is told that it is one of RSA
+//! Somebody who is told that a key is "damaged" looks for another copy; somebody who is told that it is one of RSA
 //! makes a new one. So each kind that people hand over has its name here.
 
 use std::borrow::Cow;
 
 use pkcs8::der::asn1::ObjectIdentifier;
 
-/// Description of what was found in place of a key: text of this program, never of the file.
+/// Description of the content that was found in place of a key. It is text of this program, never of the file.
 pub(crate) type Found = Cow<'static, str>;
 
-/// Which half of a key pair was to be read.
+/// The half of a key pair that was to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Half {
     Private,

@@ -1,9 +1,9 @@
-//! Finds the one PEM block that is a key in a file that people and programs wrote.
+//! Finds the one PEM block with a key in a file, whatever else the file holds.
 //!
-//! RFC 7468 lets a parser skip what is before and after a block, and a private key often comes with its
-//! certificates. Blocks of other kinds are skipped, as OpenSSL does. Two blocks of the kind that is looked for
-//! are refused: which of them signs, or is trusted, is not for a parser to choose. What is in the block goes
-//! to the decoder of `pem-rfc7468` in the one form that it takes, lines of 64 letters.
+//! RFC 7468 lets a parser skip text before and after a block, and a private key often comes with its certificates.
+//! Blocks of other kinds are skipped, as OpenSSL does. Two blocks of the wanted kind are refused: a parser must not
+//! choose which key signs or is trusted. The block goes to the decoder of `pem-rfc7468` in the one form that it
+//! takes, lines of 64 letters.
 
 use zeroize::Zeroizing;
 
@@ -25,7 +25,7 @@ struct Block<'f> {
     body: Option<Vec<&'f [u8]>>,
 }
 
-/// Gives the one block of a file whose label is among `labels`, as strict PEM, and its label.
+/// Returns the one block of a file whose label is among `labels`, as strict PEM, and its label.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub(crate) fn only_block<'f>(
     Ok((block.label, strict(block.label, body)?))
 }
 
-/// Says what a file without a block of the right kind is: of its blocks, a key says more than a certificate.
+/// Describes a file without a block of the right kind. Of its blocks, a key says more than a certificate.
 fn instead(file: &[u8], blocks: &[Block<'_>], half: Half) -> Found {
     let is_key = |block: &&Block<'_>| block.label.contains("KEY");
     match blocks.iter().find(is_key).or(blocks.first()) {

@@ -1,5 +1,5 @@
-//! Which files of a directory are published: not what programs leave there for themselves, not what its owner
-//! names, and nothing that looks like a secret.
+//! Rules for the files of a directory that are published. Files that programs leave for themselves are left out, and
+//! files that the publisher excludes. Files that look like secrets are refused.
 
 use glob::{MatchOptions, Pattern};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub struct FileRules {
     secrets: Vec<Glob>,
 }
 
-/// A file or a directory that is not published, and why.
+/// A file or a directory that is left out, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// The path in the directory; a directory's ends in a slash.
@@ -47,27 +47,27 @@ impl LeftOut {
     }
 }
 
-/// The reason of what the publisher left out.
+/// The reason for files that the publisher excludes.
 const EXCLUDED: &str = "excluded";
 
 impl FileRules {
-    /// The rules for a directory of which nothing is known.
+    /// Makes the rules for a directory of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Leaves out what a pattern fits.
+    /// Leaves out files that a pattern fits.
     ///
     /// # Errors
     ///
-    /// `usage.arguments` for what is no pattern.
+    /// `usage.arguments` for text that is no pattern.
     pub fn exclude(mut self, pattern: &str) -> Result<Self> {
         self.exclude.push(Glob::new(pattern)?);
         Ok(self)
     }
 
-    /// Takes what a pattern fits, though programs leave such files for themselves.
+    /// Takes files that a pattern fits although programs leave such files for themselves.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl FileRules {
         Ok(self)
     }
 
-    /// Says that what a pattern fits is no secret, whatever it looks like.
+    /// Allows files that a pattern fits although they look like secrets.
     ///
     /// # Errors
     ///
@@ -87,8 +87,8 @@ impl FileRules {
         Ok(self)
     }
 
-    /// The patterns of [`FileRules::exclude`] that fit nothing of what was left out: most likely a slip, and
-    /// what they were meant for is published.
+    /// Returns the patterns of [`FileRules::exclude`] that fit nothing that was left out. Each is most likely a slip,
+    /// and the file that it was meant for is published.
     #[must_use]
     pub fn unused(&self, left_out: &[LeftOut]) -> Vec<&str> {
         let is_unused = |glob: &&Glob| {
@@ -101,12 +101,12 @@ impl FileRules {
         unused.map(|glob| &*glob.text).collect()
     }
 
-    /// The files of a directory that are published, but for those of the paths in `passed`, and what is left
+    /// Returns the files of a directory that are published, except the paths in `passed`, and those that are left
     /// out; both sorted.
     ///
     /// # Errors
     ///
-    /// `file.symlink` and `file.type` for what cannot be published, `io.failed`.
+    /// `file.symlink` and `file.type` for files that cannot be published, `io.failed`.
     pub(crate) fn select(
         &self,
         directory: &Directory,
@@ -150,8 +150,8 @@ impl FileRules {
         Ok((paths, left_out))
     }
 
-    /// Returns the reason why a file or a directory is left out, if there is one. Callers do not ask about what is
-    /// in a directory that is left out.
+    /// Returns the reason why a file or a directory is left out, if there is one. Callers do not ask about the
+    /// content of a directory that is left out.
     fn left_out(&self, path: &str, is_directory: bool) -> Option<&'static str> {
         let fits = |globs: &[Glob]| globs.iter().any(|glob| glob.fits(path, is_directory));
         if fits(&self.exclude) {
@@ -161,12 +161,12 @@ impl FileRules {
         leftovers::kind(name).filter(|_| !fits(&self.include))
     }
 
-    /// Returns whether something in a directory that is left out for this reason may be taken back.
+    /// Returns true if something in a directory that is left out for this reason may be taken back.
     fn looks_into(&self, reason: &str) -> bool {
         reason != EXCLUDED && !self.include.is_empty()
     }
 
-    /// Returns whether a file in a directory that is left out is taken back.
+    /// Returns true for a file that is taken back though its directory is left out.
     fn takes_back(&self, path: &str) -> bool {
         self.include.iter().any(|glob| glob.fits_or_above(path))
             && !self.exclude.iter().any(|glob| glob.fits_or_above(path))

@@ -1,5 +1,4 @@
-//! Signatures and public keys as minisign reads them, for those who want to check an envelope with a tool
-//! of somebody else's.
+//! Signatures and public keys for minisign, so that an envelope can be checked with somebody else's tool.
 //!
 //! Source: minisign's manual, sections "Signature format" and "Public key format". Signatures are
 //! prehashed (`ED`, BLAKE2b-512), which minisign calls for since 0.8; they can therefore never be taken for
@@ -19,20 +18,21 @@ use crate::sign::file_rules::MINISIGN_FILE;
 use crate::values::error::{Error, Result};
 use crate::values::key_id::KeyId;
 
-/// Minisign's own name for a key: 8 bytes, here the first of our key id, shown as it shows them.
+/// Returns minisign's own name for a key: 8 bytes, here the first of our key id.
 fn minisign_key_id(id: KeyId) -> [u8; 8] {
     let mut short = [0; 8];
     short.copy_from_slice(&id.as_bytes()[..8]);
     short
 }
 
-/// As minisign prints it: a number of 16 digits, whose bytes stand in the files from the last.
+/// Formats a key's name as minisign prints it: a number of 16 digits, whose bytes stand in the files in reverse
+/// order.
 fn shown(id: [u8; 8]) -> String {
     format!("{:016X}", u64::from_le_bytes(id))
 }
 
 impl PublicKey {
-    /// The key in a file that `minisign -V -p` takes.
+    /// Writes the key as a file that `minisign -V -p` takes.
     #[must_use]
     pub fn to_minisign(&self) -> String {
         let id = minisign_key_id(self.key_id());
@@ -94,7 +94,7 @@ pub fn minisign_directory<'p>(
     Ok(manifest)
 }
 
-/// Whoever signs for another tool has signed for Ampoule, or the two would tell different stories.
+/// Requires the key's own signature in the envelope: signatures for two tools must not tell different stories.
 fn check_signed(envelope: &Envelope, key: &PublicKey) -> Result<()> {
     let message = envelope.pae();
     let is_signed = envelope

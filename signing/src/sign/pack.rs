@@ -1,7 +1,7 @@
 //! Packing a bundle's directory into one file, and unpacking it.
 //!
-//! Each file is read once, piece by piece: what is written is what was hashed, and a bundle may be larger than
-//! the machine's memory.
+//! Each file is read once, piece by piece. The bytes that are written are the ones that were hashed, and a bundle may
+//! be larger than the machine's memory.
 
 use std::io::Write;
 use std::path::Path;
@@ -22,11 +22,10 @@ use crate::values::error::{Error, Result};
 const PACKED: &str = "the packed bundle";
 const UNPACKED: &str = "the bundle's directory";
 
-/// Packs the bundle in `dir` into one new file that a host runs as it is.
+/// Packs the bundle in `dir` into one new file, which a host runs as it is.
 ///
-/// Only the envelope and what its manifest names go into it, each file once it was read and compared with
-/// the manifest; nothing is verified about who signed. The same bundle gives the same bytes, wherever and
-/// whenever it is packed.
+/// Only the envelope and the manifest's files go into it, each once it was compared with the manifest. No signature
+/// is verified. The same bundle gives the same bytes, wherever and whenever it is packed.
 ///
 /// # Errors
 ///
@@ -83,8 +82,8 @@ pub fn pack_directory_by<'p>(
 
 /// Unpacks a packed bundle into a new directory.
 ///
-/// Only the envelope and what its manifest names is written, each file once it was compared with the
-/// manifest; nothing is verified about who signed.
+/// Only the envelope and the manifest's files are written, each once it was compared with the manifest. No signature
+/// is verified.
 ///
 /// # Errors
 ///

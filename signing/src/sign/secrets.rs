@@ -1,8 +1,8 @@
-//! Looks for what nobody means to publish: private keys, passwords and tokens among a bundle's files.
+//! Looks for secrets among a bundle's files: private keys, passwords and tokens.
 //!
-//! A signed bundle is public and cannot be taken back. The look is at names, and at the first
-//! [`HEAD_BYTES`] of each file for the marks by which keys and tokens are made to be found. It is a net for
-//! accidents; whoever wants to hide a secret in a file can.
+//! A signed bundle is public and cannot be taken back. Names are looked at, and the first [`HEAD_BYTES`] of each
+//! file, for the marks by which keys and tokens are made to be found. It is a net for accidents: somebody who wants
+//! to hide a secret in a file can.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -17,7 +17,7 @@ use crate::keys::key_kind::is_pkcs12;
 use crate::sign::file_rules::{FileRules, pattern_of};
 use crate::values::error::{Error, Result};
 
-/// Bytes of a file that are looked at, from its start. Keys and settings are shorter.
+/// Bytes at the start of a file that are looked at. Keys and settings are shorter.
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// The most finds that a message names.
@@ -75,7 +75,7 @@ const NAMES: &[(&str, &[&str])] = &[
 /// Examples that projects publish on purpose.
 const EXAMPLE_ENDINGS: &[&str] = &[".example", ".sample", ".template", ".dist"];
 
-/// Tokens by how they begin, how many characters follow at least, and what they are. All that follows is
+/// Tokens: their beginning, the least number of characters after it, and their kind. All of those characters are
 /// letters, digits, `-` and `_`.
 const TOKENS: &[(&str, usize, &str)] = &[
     ("hf_", 30, "a token of Hugging Face"),
@@ -101,7 +101,7 @@ const TOKENS: &[(&str, usize, &str)] = &[
     ("AGE-SECRET-KEY-1", 40, "a private key of age"),
 ];
 
-/// Texts that stand in secrets and hardly elsewhere, and what they are.
+/// Texts that stand in secrets and hardly elsewhere, with the kind of secret.
 const MARKS: &[(&str, &str)] = &[
     ("PuTTY-User-Key-File-", "a private key of PuTTY"),
     (
@@ -119,11 +119,11 @@ const MARKS: &[(&str, &str)] = &[
     ("\"client_secret\":", "a password (`client_secret`)"),
 ];
 
-/// Refuses the files of a bundle when one looks like a secret, unless the rules say that it is none.
+/// Refuses files that look like secrets, unless the rules allow them.
 ///
 /// # Errors
 ///
-/// `usage.secret`; and what `opener` says.
+/// `usage.secret`; and the error of `opener`.
 pub(crate) fn refuse<'e>(
     entries: impl Iterator<Item = &'e FileEntry>,
     opener: &Opener<'_>,
@@ -145,7 +145,7 @@ pub(crate) fn refuse<'e>(
 pub(crate) struct Secrets(Vec<(String, &'static str)>);
 
 impl Secrets {
-    /// Looks at a file: at its name, and at what it begins with.
+    /// Looks at a file's name and its first bytes.
     pub(crate) fn look(
         &mut self,
         path: &str,
@@ -166,7 +166,7 @@ impl Secrets {
         Ok(())
     }
 
-    /// Names what was found, if anything was.
+    /// Refuses if something was found, and names it.
     pub(crate) fn refuse(self) -> Result<()> {
         let Some((first, _)) = self.0.first() else {
             return Ok(());
@@ -193,7 +193,7 @@ fn as_argument(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Reads what a content of `size` bytes begins with, as much of it as is looked at.
+/// Reads the first bytes of a content of `size` bytes, as many as are looked at.
 pub(crate) fn head(file: &File, path: &str, start: u64, size: u64) -> Result<Vec<u8>> {
     let length = usize::try_from(size.min(HEAD_BYTES)).map_err(|_| Error::Internal("a bound"))?;
     let mut head = vec![0; length];
@@ -226,7 +226,7 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// A file that is a private key in binary form, whole.
+/// Recognises a whole file that is a private key in binary form.
 fn in_binary(file: &[u8]) -> Option<&'static str> {
     if PrivateKeyInfoRef::try_from(file).is_ok()
         || EncryptedPrivateKeyInfoRef::try_from(file).is_ok()
@@ -398,7 +398,7 @@ fn holds_token(text: &[u8], start: &[u8], length: usize) -> bool {
     })
 }
 
-/// Returns whether a text holds `scheme://name:password@host`. Words that documentation puts there are no passwords.
+/// Looks for `scheme://name:password@host`. Words that documentation puts there are no passwords.
 fn holds_password_in_address(text: &[u8]) -> bool {
     const LONGEST: usize = 256;
     const WORDS: &[&[u8]] = &[

@@ -23,11 +23,10 @@ use crate::values::key_id::KeyId;
 
 /// Signs the manifest in `dir` with each of `keys` and puts the envelope beside it, atomically.
 ///
-/// The bytes of [`MANIFEST_FILE`] become the payload as they are. The manifest is parsed and every
-/// file is read and compared with it first, so that what is signed is what a host will accept. An
-/// envelope that is there already is replaced, unless others' signatures over the same manifest would
-/// be lost. The manifest stays where it is: it is the publisher's own, the start of the next release,
-/// and no host reads it.
+/// The bytes of [`MANIFEST_FILE`] become the payload as they are. The manifest is parsed, and every file is read and
+/// compared with it first, so that a host will accept the result. An existing envelope is replaced, unless others'
+/// signatures over the same manifest would be lost. The manifest stays in the directory: it is the publisher's own,
+/// the start of the next release, and no host reads it.
 ///
 /// # Errors
 ///
@@ -64,7 +63,7 @@ pub fn sign_directory_by<'p>(
     Ok((manifest, envelope))
 }
 
-/// Refuses to lose the signatures of others over what is signed here.
+/// Refuses to lose others' signatures over the same manifest.
 fn check_others(directory: &Directory, new: &Envelope) -> Result<()> {
     // What is no envelope holds no signature worth keeping.
     let Ok(old) = read_envelope(directory) else {
@@ -108,7 +107,7 @@ pub fn cosign_directory<'p>(
 ///
 /// # Errors
 ///
-/// `usage.arguments` without a key, what `review` returns, `usage.changed` when the manifest was
+/// `usage.arguments` without a key, the error of `review`, `usage.changed` when the manifest was
 /// changed during the review, `usage.signed` for a key that has signed already, `envelope.*`,
 /// `manifest.*`, `file.*`, `trust.owner`, `trust.permissions`, `io.failed`. The directory is then as it was.
 pub fn review_and_cosign<'p>(
@@ -156,8 +155,7 @@ impl Manifest {
     }
 }
 
-/// Reads every file as a host would. A host takes at most its own maximum; what no host reads need not
-/// be signed.
+/// Reads every file as a host would, up to a host's own maximum.
 fn check_files(directory: &Directory, manifest: &Manifest) -> Result<()> {
     check_directory(directory, manifest, DEFAULT_MAX_BUNDLE_SIZE)
 }

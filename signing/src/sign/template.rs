@@ -1,4 +1,4 @@
-//! The manifest that a publisher starts from: sizes and digests of what lies in a directory.
+//! The manifest that a publisher starts from, with sizes and digests of the files in a directory.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -70,7 +70,7 @@ pub struct ManifestTemplate {
 }
 
 impl ManifestTemplate {
-    /// A template with the component in `component.wasm` and nothing that may be left out.
+    /// Makes a template with the component in `component.wasm` and without optional parts.
     #[must_use]
     pub fn new(
         publisher: &str,
@@ -96,21 +96,21 @@ impl ManifestTemplate {
         }
     }
 
-    /// The manifest for the files in `dir`: the component, and as assets all others but the
-    /// envelope, [`MANIFEST_FILE`] and what programs leave for themselves ([`FileRules`]).
+    /// Makes the manifest for the files in `dir`: the component, and all others as assets except the envelope,
+    /// [`MANIFEST_FILE`] and files that programs leave for themselves ([`FileRules`]).
     ///
     /// # Errors
     ///
-    /// `file.missing` without a component; `file.symlink` or `file.type` for what cannot be in a
-    /// bundle; `trust.owner` and `trust.permissions` for what others may change; `usage.secret` for what looks
-    /// like a secret; `file.pointer` for what Git LFS has not fetched; `file.changed` for what is being written; `file.too-large`; `manifest.*` for what no
-    /// manifest may say.
+    /// `file.missing` without a component; `file.symlink` or `file.type` for a file that cannot be in a bundle;
+    /// `trust.owner` and `trust.permissions` for one that others may change; `usage.secret` for one that looks like a
+    /// secret; `file.pointer` for one that Git LFS has not fetched; `file.changed` for one that is being written;
+    /// `file.too-large`; `manifest.*` for content that no manifest may have.
     pub fn fill<'p>(self, dir: impl Into<Location<'p>>, created: Timestamp) -> Result<Manifest> {
         Ok(self.fill_by(dir, created, &FileRules::default())?.0)
     }
 
-    /// Fills the template as [`ManifestTemplate::fill`] does, by rules. Also returns what the rules left out, sorted.
-    /// The component is taken whatever the rules say.
+    /// Fills the template as [`ManifestTemplate::fill`] does, by rules. Also returns the files that the rules left
+    /// out, sorted. The component is always taken.
     ///
     /// # Errors
     ///
@@ -186,11 +186,11 @@ impl Manifest {
         Self::parse(self.to_json()?.as_bytes())
     }
 
-    /// The manifest as text that a person can edit.
+    /// Writes the manifest as text that a person can edit.
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
             .map(|json| json + "\n")
@@ -218,7 +218,7 @@ fn check_heads(
     found.refuse()
 }
 
-/// A file that is there and may be in a bundle, and how long it is.
+/// A file that may be in a bundle, and its length.
 struct FileSize {
     path: String,
     size: u64,
@@ -260,8 +260,8 @@ impl FileSize {
     }
 }
 
-/// A first guess at the limits, to be measured and edited: what the weights take once they are
-/// parsed and packed, with room to work. `init` holds the raw file besides.
+/// Guesses limits for a person to measure and edit: memory for the weights once they are parsed and packed, with room
+/// to work. `init` holds the raw file besides.
 fn guess_limits(files: &[FileSize]) -> ManifestLimits {
     const BASE: u64 = 64 << 20;
     const STEP: u64 = 16 << 20;

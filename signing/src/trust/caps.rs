@@ -9,8 +9,8 @@ use ampoule_units::{ByteSize, Fuel, ParseError, time_text};
 use crate::bundle::names::check_interface;
 use crate::values::json::MAX_INTEGER;
 
-/// Caps on what a manifest may ask for. The host compares and refuses; nothing is ever cut down to
-/// a cap. What is `None` is left to the host's own limits, which hold besides.
+/// Caps on a manifest's limits. The host compares, and refuses a manifest that asks for more; it never lowers a limit
+/// to a cap. `None` leaves a limit to the host's own, which hold anyway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caps {
     /// The capabilities that the manifest may name.
@@ -27,7 +27,7 @@ pub struct Caps {
     pub init: InitCaps,
 }
 
-/// Caps on what `lifecycle.init` may ask for.
+/// Caps on the limits of `lifecycle.init`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InitCaps {
     /// Memories and tables.
@@ -109,7 +109,7 @@ fn lower<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-/// For people, in one line.
+/// Lists the caps in one line.
 impl fmt::Display for Caps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();

@@ -15,7 +15,7 @@ use crate::values::revoked::Revoked;
 use crate::values::trust_error::TrustError;
 use crate::values::validity::earliest;
 
-/// That a model is trusted: by whose signatures, with what, and how long the answer is good for.
+/// A decision to trust a model: the signers that counted, the caps on the model, and the end of the decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustDecision {
     signers: Vec<KeyId>,
@@ -24,7 +24,7 @@ pub struct TrustDecision {
 }
 
 impl TrustDecision {
-    /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
+    /// The keys whose signatures counted, each once: at least as many as the rule asks for.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
@@ -36,14 +36,14 @@ impl TrustDecision {
         &self.caps
     }
 
-    /// The last moment at which the same store is sure to answer the same: the first end among those of
-    /// whatever the answer rests on. Without one it holds as long as the store does.
+    /// The last moment at which the same store is sure to decide the same: the earliest end of everything that the
+    /// decision rests on. `None` means for as long as the store does not change.
     #[must_use]
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.holds_until
     }
 
-    /// With one more end that it rests on.
+    /// Adds an end that the decision rests on.
     pub(crate) fn until(mut self, end: Option<Timestamp>) -> Self {
         self.holds_until = earliest([self.holds_until, end]);
         self
@@ -52,7 +52,7 @@ impl TrustDecision {
 
 /// The known keys that signed something.
 pub(crate) struct Signers {
-    /// Those that are not revoked, at least one.
+    /// The keys that are not revoked, at least one.
     valid: Vec<KeyId>,
     /// The error about one of the others.
     revoked: Option<Error>,

@@ -1,5 +1,5 @@
-//! One rule of trust: which keys may sign which models, how many of them it takes, from when to when,
-//! and what the models may ask for.
+//! One rule of trust: the keys that may sign some models, how many of them have to, the time in which the rule holds,
+//! and the caps on the models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::values::key_id::KeyId;
 use crate::values::trust_error::TrustError;
 use crate::values::validity::{Validity, earliest};
 
-/// A key, and from when to when it counts.
+/// A key and the time in which it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedKey {
     pub(crate) key: PublicKey,
@@ -32,7 +32,7 @@ impl TrustedKey {
         &self.key
     }
 
-    /// From when to when it counts.
+    /// The time in which the key counts.
     #[must_use]
     pub fn validity(&self) -> Validity {
         self.validity
@@ -51,7 +51,7 @@ pub struct Delegation {
 }
 
 impl Delegation {
-    /// A rule for these models that trusts no key yet and will take one, at any time.
+    /// Makes a rule for these models, without a key, with a threshold of one, and without an end.
     #[must_use]
     pub fn new(models: impl IntoIterator<Item = ModelPattern>) -> Self {
         Self {
@@ -63,15 +63,15 @@ impl Delegation {
         }
     }
 
-    /// Trusts a key besides the others. One that is trusted already keeps each end of its time that
-    /// `validity` leaves open: to name a key once more does not make it count for longer.
+    /// Trusts a key in addition to the others. For a key that is trusted already, each end that `validity` leaves
+    /// open stays as it was: naming a key once more does not make it count for longer.
     #[must_use]
     pub fn with_key(self, key: PublicKey, validity: Validity) -> Self {
         let before = self.key_validity(&key.key_id()).unwrap_or_default();
         self.with_key_at(key, before.overlaid(validity))
     }
 
-    /// Trusts a key at exactly this time, whatever was said about it before.
+    /// Trusts a key in exactly this time, and replaces an earlier one.
     #[must_use]
     pub fn with_key_at(mut self, key: PublicKey, validity: Validity) -> Self {
         self.keys.insert(key.key_id(), TrustedKey { key, validity });
@@ -85,7 +85,7 @@ impl Delegation {
         self
     }
 
-    /// From when to when any of it holds.
+    /// The time in which the rule holds.
     #[must_use]
     pub fn with_validity(mut self, validity: Validity) -> Self {
         self.validity = validity;
@@ -110,7 +110,7 @@ impl Delegation {
         self.threshold
     }
 
-    /// From when to when any of it holds.
+    /// The time in which the rule holds.
     #[must_use]
     pub fn validity(&self) -> Validity {
         self.validity
@@ -133,7 +133,7 @@ impl Delegation {
         self.keys.contains_key(id)
     }
 
-    /// From when to when this key counts, if it is one of the keys.
+    /// The time in which this key counts, if it is one of the keys.
     #[must_use]
     pub fn key_validity(&self, id: &KeyId) -> Option<Validity> {
         self.keys.get(id).map(|trusted| trusted.validity)
@@ -152,13 +152,13 @@ impl Delegation {
         (self.threshold.get() as usize).saturating_sub(most)
     }
 
-    /// The models in one line.
+    /// Lists the models in one line.
     pub(crate) fn names(&self) -> String {
         let names: Vec<String> = self.models.iter().map(ToString::to_string).collect();
         names.join(", ")
     }
 
-    /// Until when `signers`, which count now, do, if not for ever.
+    /// Returns the end of the time in which `signers`, who count now, go on to count; `None` means for ever.
     pub(crate) fn holds_until(&self, signers: &[KeyId]) -> Option<Timestamp> {
         let of_keys = signers.iter().map(|id| {
             self.key_validity(id)
@@ -167,8 +167,8 @@ impl Delegation {
         earliest(of_keys.chain([self.validity.not_after]))
     }
 
-    /// Which of `signers`, distinct keys with a valid signature each, count for `model` now: at
-    /// least as many as the threshold.
+    /// Returns those of `signers` that count for `model` now, at least as many as the threshold. `signers` are
+    /// distinct keys with a valid signature each.
     pub(crate) fn decide(
         &self,
         model: &str,
@@ -213,7 +213,7 @@ impl Delegation {
 }
 
 impl Delegation {
-    /// For people, in a few lines, with a mark on what does not hold at this time.
+    /// Describes the rule in a few lines, with a mark on the parts that do not hold at this time.
     #[must_use]
     pub fn described_at(&self, now: Timestamp) -> String {
         self.describe(|validity| {
@@ -248,7 +248,7 @@ impl Delegation {
     }
 }
 
-/// For people, in a few lines.
+/// Describes the rule in a few lines.
 impl fmt::Display for Delegation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.describe(|validity| validity.to_string()))

@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::files::file_stamp::FileStamp;
 use crate::trust::trust_directory::{REVOCATIONS_FILE, ROOT_FILE, TRUST_FILE, check_place};
 
-/// Stamps of the files of a trust directory, and the problem with who may change them, if there is one. Two stamps
-/// that differ mean that something was changed. Every command of ours that changes a file puts a new one in its
-/// place, which has another number in the file system.
+/// Stamps of the files of a trust directory, and the problem with its owners or modes, if there is one. Two stamps
+/// that differ mean a change. Our own commands replace a file by a new one, which has another number in the file
+/// system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryStamp {
     files: [Option<FileStamp>; 3],
@@ -17,8 +17,7 @@ pub struct DirectoryStamp {
 }
 
 impl DirectoryStamp {
-    /// The directory as it is now. Take it before reading the files: what is changed in between then
-    /// shows the next time.
+    /// Takes the stamp. Take it before reading the files, so that a change in between shows in the next stamp.
     #[must_use]
     pub fn of(dir: &Path) -> Self {
         const FILES: [&str; 3] = [TRUST_FILE, ROOT_FILE, REVOCATIONS_FILE];

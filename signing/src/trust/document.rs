@@ -65,8 +65,7 @@ pub(crate) fn in_document(document: &'static str) -> impl Fn(ReadError) -> Error
     }
 }
 
-/// Reads the JSON of a document that is signed: its size first, `schema` next, and no field may be left
-/// over.
+/// Reads the JSON of a signed document: checks its size, reads `schema` first, and refuses fields that are left over.
 pub(crate) fn parse_document<T>(
     bytes: &[u8],
     document: &'static str,
@@ -90,15 +89,15 @@ pub(crate) fn parse_document<T>(
     read_all().map_err(in_document(document))
 }
 
-/// Which fleet's a document is.
+/// Reads the name of the fleet that a document is for.
 pub(crate) fn fleet_name(value: Value, field: &str) -> Result<String> {
     let name = value.string(field)?;
     check_identity(&name).map_err(|reason| ReadError::field(field, reason))?;
     Ok(name)
 }
 
-/// Reads the field `schema`, which comes first: a later one may have anything else. What is read by a
-/// rule that is not known would be half understood, so the document is refused whole.
+/// Reads the field `schema`, before all others: a later schema may have anything else. A document of an unknown
+/// schema would be half understood, so it is refused whole.
 pub(crate) fn schema(fields: &mut Fields, document: &'static str, known: u64) -> Result<()> {
     match fields.required("schema", Value::integer)? {
         found if found == known => Ok(()),

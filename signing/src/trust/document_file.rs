@@ -1,4 +1,4 @@
-//! Documents in files: the draft that people edit, and what they signed.
+//! Files of documents: the draft that people edit, and the signed document.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::values::error::{Error, Result};
 use crate::values::trust_error::TrustError;
 use ampoule_units::ByteSize;
 
-/// Reads a draft: its exact bytes, which are what is signed, and what they say.
+/// Reads a draft. Returns its exact bytes, which are the ones that are signed, and the parsed document.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub fn write_draft<'p, D: Document>(location: impl Into<Location<'p>>, document:
 ///
 /// # Errors
 ///
-/// As [`read_draft`], and what `change` returns. The file is then as it was.
+/// As [`read_draft`], and the error of `change`. The file is then as it was.
 pub fn update_draft<'p, D: Document>(
     location: impl Into<Location<'p>>,
     change: impl FnOnce(D) -> Result<D>,
@@ -60,8 +60,8 @@ impl<D: Document> Signed<D> {
         Self::parse(&DocumentFile::of::<D>(&location.into())?.read(MAX_ENVELOPE_BYTES)?)
     }
 
-    /// Reads several, and puts them in the order of their versions, whatever that of the files is (by
-    /// name, 10 comes before 2). Those that cannot be read come first.
+    /// Reads several files and sorts them by the documents' versions: by name, 10 would come before 2. Files that
+    /// cannot be read come first.
     pub fn read_files<'p, L: Into<Location<'p>>>(
         locations: impl IntoIterator<Item = L>,
     ) -> Vec<Result<Self>> {
@@ -73,7 +73,7 @@ impl<D: Document> Signed<D> {
         all
     }
 
-    /// Writes it to a new file: signing anew in place of a file would lose others' signatures.
+    /// Writes the document to a new file. An existing file is never replaced: it may hold others' signatures.
     ///
     /// # Errors
     ///
@@ -82,13 +82,12 @@ impl<D: Document> Signed<D> {
         DocumentFile::of::<D>(&location.into())?.create(&self.envelope().to_bytes()?)
     }
 
-    /// Adds the signature of `key` in its file, atomically, if `review` lets what would be signed pass.
-    /// The document that `review` gets is, byte for byte, the one that is signed then. Signatures that
-    /// others added meanwhile are kept.
+    /// Adds the signature of `key` in its file, atomically, unless `review` refuses. The document that `review` sees
+    /// is, byte for byte, the one that is signed. Signatures that others add meanwhile are kept.
     ///
     /// # Errors
     ///
-    /// As [`Signed::read_file`] and [`Signed::cosign`], what `review` returns, and `usage.changed` when
+    /// As [`Signed::read_file`] and [`Signed::cosign`], the error of `review`, and `usage.changed` when
     /// the document was changed during the review. The file is then as it was.
     pub fn cosign_file<'p>(
         location: impl Into<Location<'p>>,

@@ -1,5 +1,5 @@
-//! Which release of each model this machine has run, so that an older one, whose faults are known by
-//! now, is not put in its place (rollback, TUF 1.0, section 1.5.2).
+//! The newest release of each model that this machine has run. An older one, whose faults are known by now, cannot
+//! replace it (rollback, TUF 1.0, section 1.5.2).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,14 +23,14 @@ use crate::values::trust_error::TrustError;
 pub const RELEASES_FILE: &str = "releases.json";
 /// The file that processes lock, so that neither loses a change of the other's.
 const LOCK_FILE: &str = "releases.lock";
-/// The most models that are remembered of one publisher. Whoever may sign for `publisher/*` can make up
-/// names without end: they fill their own file, of at most a megabyte, and nobody else's.
+/// The most models of one publisher that are remembered. Somebody who may sign for `publisher/*` can make up names
+/// without end: they fill their own file, of at most a megabyte, and nobody else's.
 pub const MAX_MODELS_OF_A_PUBLISHER: usize = 4_096;
 
 /// The state directory of a machine.
 ///
-/// Nothing is kept in memory: every question reads the publisher's file, so that all processes of the
-/// machine see what one of them has recorded.
+/// Every call reads the publisher's file and keeps nothing in memory, so that all processes of the machine see each
+/// other's records.
 #[derive(Clone, Debug)]
 pub struct ReleaseState {
     dir: PathBuf,
@@ -38,7 +38,7 @@ pub struct ReleaseState {
 }
 
 impl ReleaseState {
-    /// The state in this directory, which need not be there yet.
+    /// Uses this directory, which need not exist yet.
     #[must_use]
     pub fn in_directory(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl ReleaseState {
         }
     }
 
-    /// Says what is done when others may change the directory or the file.
+    /// Sets the treatment of a directory or a file that others may change.
     #[must_use]
     pub fn with_permissions(mut self, permissions: PermissionPolicy) -> Self {
         self.permissions = permissions;
@@ -60,7 +60,7 @@ impl ReleaseState {
         format!("releases.{publisher}.json")
     }
 
-    /// The newest release of each model that was run here, by `publisher/name`.
+    /// Returns the newest release of each model that was run here, by `publisher/name`.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl ReleaseState {
         Ok(seen)
     }
 
-    /// Refuses a bundle that may not follow what was run here. Returns whether it is the very bundle that is
+    /// Refuses a bundle that may not follow the one that was run here. Returns true for the very bundle that is
     /// remembered, so that there is nothing to record.
     ///
     /// # Errors
@@ -111,9 +111,9 @@ impl ReleaseState {
         }
     }
 
-    /// Remembers that this bundle was run. To be called when it is known to run, as a release that cannot
-    /// be loaded must not shut out the last one that could; and when [`ReleaseState::check`] has not found it
-    /// recorded, since this needs the right to write.
+    /// Remembers that this bundle was run. Call it once the bundle is known to run, since a release that cannot be
+    /// loaded must not shut out the last one that could. Skip it when [`ReleaseState::check`] has found the bundle
+    /// recorded, since recording needs the right to write.
     ///
     /// The publisher's file is replaced whole (written, synced, renamed, and the directory synced), under a
     /// lock that all processes take turns on; what is recorded already is never lowered.
@@ -141,15 +141,16 @@ impl ReleaseState {
         write(locked.directory(), publisher, &releases)
     }
 
-    /// Forgets which release of one model was run, or goes back to the release `to`: it and every newer one
-    /// may be the next. For a release that was signed by mistake with a number far ahead, after which no
-    /// right one would ever run. When `to` is the very release that is remembered, which bundle it was is
-    /// forgotten: for a number under which the wrong bundle was signed. Returns what was remembered; `None` when
-    /// nothing was, or nothing that `to` changes.
+    /// Forgets the release of one model, or goes back to the release `to`: that release and every newer one may then
+    /// be the next. This undoes a release that was signed by mistake with a number far ahead, after which no right
+    /// one would ever run. When `to` is the remembered release itself, only its bundle is forgotten: this undoes a
+    /// wrong bundle under a right number. Returns the release that was remembered; `None` when none was, or when `to`
+    /// changes nothing.
     ///
     /// # Errors
     ///
-    /// `usage.arguments` when no manifest has the number `to` (1 to 2^53 - 1), `io.locked`, and as [`ReleaseState::seen`] for the publisher's file.
+    /// `usage.arguments` when no manifest has the number `to` (1 to 2^53 - 1), `io.locked`, and as
+    /// [`ReleaseState::seen`] for the publisher's file.
     pub fn forget(
         &self,
         publisher: &str,
@@ -223,7 +224,7 @@ fn check_room(publisher: &str, models: usize) -> Result<()> {
     }))
 }
 
-/// Returns what is remembered of one model, and the number of its publisher's models that are remembered.
+/// Returns the remembered release of one model, and the number of its publisher's models that are remembered.
 fn look_up(
     directory: &Directory,
     publisher: &str,
@@ -245,7 +246,7 @@ fn look_up(
     Ok((None, 0))
 }
 
-/// All that is remembered of a publisher: what its file says, or else the common one.
+/// Returns the remembered releases of a publisher: those in its own file, or else those in the common one.
 fn read_all_of(directory: &Directory, publisher: &str) -> Result<BTreeMap<String, SeenRelease>> {
     let own = ReleaseState::file_of(publisher);
     if let Some(releases) = releases_file::read(directory, &own, Selection::AllOf { publisher })? {
@@ -270,7 +271,7 @@ fn write(
     releases_file::write(directory, &ReleaseState::file_of(publisher), releases)
 }
 
-/// The publishers that have a file of their own.
+/// Lists the publishers that have a file of their own.
 fn publishers(directory: &Directory) -> Result<Vec<String>> {
     const DOING: &str = "list the state directory";
     let mut publishers = Vec::new();

@@ -1,5 +1,5 @@
-//! The file that releases are remembered in. It is read as a stream: of a file with hundreds of thousands of
-//! models, only those that are asked for are kept in memory.
+//! The file of remembered releases. It is read as a stream: of a file with hundreds of thousands of models, only the
+//! selected ones are kept in memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,13 +26,13 @@ const SCHEMA: u64 = 1;
 /// Name of the file in messages.
 const DOCUMENT: &str = "the memory of releases (releases.PUBLISHER.json in the state directory; put back a copy of it)";
 
-/// Which of a file's models are kept.
+/// Selection of a file's models.
 pub(crate) enum Selection<'s> {
-    /// All of them.
+    /// All models.
     All,
-    /// All of them, which have to be this publisher's.
+    /// All models, which have to be this publisher's.
     AllOf { publisher: &'s str },
-    /// Those of this publisher.
+    /// All models of this publisher.
     Of { publisher: &'s str },
     /// One, and how many of the publisher's there are. With `publisher_only`, there may be no others.
     One {
@@ -71,7 +71,7 @@ impl Selection<'_> {
     }
 }
 
-/// Reads what is selected of a file; `None` when there is no such file.
+/// Reads the selected models of a file; `None` when there is no such file.
 ///
 /// # Errors
 ///
@@ -242,15 +242,15 @@ fn said<E: serde::de::Error>(error: ReadError) -> E {
     })
 }
 
-/// The publisher in `publisher/name`; `None` for what is no name of one model.
+/// Returns the publisher in `publisher/name`; `None` for text that is no name of one model.
 fn publisher_of(model: &str) -> Option<&str> {
     let (publisher, name) = model.split_once('/')?;
     let is_name = |name| check_identity(name).is_ok();
     (is_name(publisher) && is_name(name)).then_some(publisher)
 }
 
-/// Entry of one model: an object with `release` and mostly `manifest`, each once. The inner error says what is
-/// wrong with the entry.
+/// Entry of one model: an object with `release` and mostly `manifest`, each once. The inner error describes a fault
+/// of the entry.
 struct Entry;
 
 impl<'de> DeserializeSeed<'de> for Entry {

@@ -14,10 +14,10 @@ use crate::values::trust_error::TrustError;
 /// The document's name in messages.
 pub(crate) const DOCUMENT: &str = "the revocation list";
 
-/// A list of what is revoked, that obeys all the rules of its format.
+/// A revocation list that obeys all the rules of its format.
 ///
-/// It is whole: what the newest list does not name is not revoked. Whether those signed it who may is
-/// another matter, see [`TrustStore::accept_revocations`](crate::TrustStore::accept_revocations).
+/// Invariant: the newest list is complete; things that it does not name are not revoked. Its signatures are another
+/// matter, see [`TrustStore::accept_revocations`](crate::TrustStore::accept_revocations).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationList {
     pub(crate) name: String,
@@ -27,12 +27,12 @@ pub struct RevocationList {
     pub(crate) revoked: BTreeMap<Revoked, Option<String>>,
 }
 
-/// A revocation list in its envelope. Nothing in it is to be believed yet.
+/// A revocation list in its envelope. Unverified: nothing in it may be acted on.
 pub type SignedRevocations = Signed<RevocationList>;
 
 impl RevocationList {
-    /// A first list, of version 1, that revokes nothing. `name` says for which hosts it is: the name of
-    /// their root, or the one in their `trust.toml`.
+    /// Makes a first list, of version 1, that revokes nothing. `name` is the name of the hosts' root, or the one in
+    /// their `trust.toml`.
     ///
     /// # Errors
     ///
@@ -58,8 +58,8 @@ impl RevocationList {
         self.checked()
     }
 
-    /// Revokes one thing more, or gives another reason for one that is revoked already. A reason is one
-    /// line of up to 200 printable ASCII characters.
+    /// Revokes one thing more, or changes the reason of a revoked one. A reason is one line of up to 200 printable
+    /// ASCII characters.
     ///
     /// # Errors
     ///
@@ -69,11 +69,11 @@ impl RevocationList {
         self.checked()
     }
 
-    /// Takes back that something is revoked.
+    /// Takes something off the list.
     ///
     /// # Errors
     ///
-    /// `trust.malformed` when it is not.
+    /// `trust.malformed` when the list does not name it.
     pub fn without(mut self, what: &Revoked) -> Result<Self> {
         if self.revoked.remove(what).is_none() {
             return Err(Error::Trust(TrustError::Malformed {
@@ -84,12 +84,12 @@ impl RevocationList {
         self.checked()
     }
 
-    /// The rules of the format are in its parser, and only there.
+    /// Checks the rules of the format, which only the parser has.
     fn checked(self) -> Result<Self> {
         Self::parse(self.to_json()?.as_bytes())
     }
 
-    /// For which hosts it is.
+    /// The name of the hosts that the list is for.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -129,7 +129,7 @@ impl RevocationList {
         matches!(self.revoked.keys().next_back(), Some(Revoked::Component(_)))
     }
 
-    /// Refuses what is revoked, with `trust.revoked`.
+    /// Refuses things that the list names, with `trust.revoked`.
     pub(crate) fn check(&self, what: Revoked) -> Result<()> {
         match self.revoked.get(&what) {
             None => Ok(()),
@@ -162,7 +162,7 @@ impl Document for RevocationList {
         self.expires
     }
 
-    /// Whose signatures count, the hosts' trust says, which the list does not know.
+    /// Takes any key: the list does not know whose signatures count for a host.
     fn check_signer(&self, _: &KeyId) -> Result<()> {
         Ok(())
     }

@@ -52,7 +52,7 @@ impl RevocationList {
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     pub fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string_pretty(self)
             .map(|json| json + "\n")

@@ -1,4 +1,4 @@
-//! Whose revocation lists a store obeys, and what it does without a fresh one.
+//! The signers of the revocation lists that a store obeys, and its behaviour without a fresh list.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,8 +30,7 @@ pub enum RevocationMode {
     /// The last list goes on to hold, however old it is. Without any list, nothing is revoked.
     #[default]
     Permissive,
-    /// Nothing is trusted: who can keep new lists from a host could otherwise keep alive what they
-    /// revoke.
+    /// Nothing is trusted. Otherwise somebody who keeps new lists from a host could keep a revoked key alive.
     Strict,
 }
 
@@ -44,7 +43,7 @@ pub(crate) struct RevocationPolicy {
 }
 
 impl RevocationAuthority {
-    /// An authority of this name.
+    /// Makes an authority of this name.
     ///
     /// # Errors
     ///
@@ -62,12 +61,12 @@ impl RevocationAuthority {
         })
     }
 
-    /// Makes an authority of what a document says, whose reader has checked the name.
+    /// Makes an authority of a document's fields, whose reader has checked the name.
     pub(crate) fn of_document(name: String, role: Role) -> Self {
         Self { name, role }
     }
 
-    /// The name that its lists bear.
+    /// The name that the lists bear.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -79,7 +78,7 @@ impl RevocationAuthority {
         &self.role
     }
 
-    /// The list, if it is this authority's. Its age is not looked at.
+    /// Returns the list if this authority signed it. Its age is not checked.
     fn verify(&self, signed: &SignedRevocations) -> Result<RevocationList> {
         let signers = valid_signers(signed.envelope(), |id| self.role.keys.get(id))?;
         self.role
@@ -144,7 +143,7 @@ impl RevocationPolicy {
         list.is_some_and(RevocationList::has_components)
     }
 
-    /// The list, if it comes from those who may sign one.
+    /// Returns the list if its signatures count.
     pub(crate) fn verify(&self, signed: &SignedRevocations) -> Result<RevocationList> {
         self.authority
             .as_ref()
@@ -152,7 +151,7 @@ impl RevocationPolicy {
             .verify(signed)
     }
 
-    /// Takes a list in place of an older one.
+    /// Replaces the list by a newer one.
     pub(crate) fn accept(&mut self, signed: &SignedRevocations) -> Result<()> {
         let list = self.verify(signed)?;
         if let Some(installed) = &self.list {
@@ -168,7 +167,7 @@ impl RevocationPolicy {
         Ok(())
     }
 
-    /// Refuses to decide anything when a fresh list is needed and there is none.
+    /// Refuses to decide without a fresh list, where the mode asks for one.
     pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
         if self.mode == RevocationMode::Permissive {
             return Ok(());
@@ -179,7 +178,8 @@ impl RevocationPolicy {
         }
     }
 
-    /// Until when [`RevocationPolicy::check_fresh`] will say the same, if not for ever.
+    /// Returns the end of the time in which [`RevocationPolicy::check_fresh`] answers the same; `None` means for
+    /// ever.
     pub(crate) fn fresh_until(&self) -> Option<Timestamp> {
         match self.mode {
             RevocationMode::Permissive => None,
@@ -188,7 +188,7 @@ impl RevocationPolicy {
     }
 }
 
-/// Refuses a list whose time is over: somebody may be keeping the next one from us.
+/// Refuses a list that has expired: somebody may be keeping the next one from this host.
 pub(crate) fn check_list_fresh(list: &RevocationList, now: Timestamp) -> Result<()> {
     if !list.is_expired(now) {
         return Ok(());

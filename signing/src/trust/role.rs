@@ -1,4 +1,4 @@
-//! A role: the keys that may sign one kind of document, and how many of them it takes.
+//! A role: the keys that may sign one kind of document, and the number of them that have to.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -10,7 +10,7 @@ use crate::values::error::{Error, Result};
 use crate::values::key_id::KeyId;
 use crate::values::trust_error::TrustError;
 
-/// Keys, and how many of them have to sign (TUF 1.0, section 4.3: `keyids` and `threshold`).
+/// Keys, and the number of them that have to sign (TUF 1.0, section 4.3: `keyids` and `threshold`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
     pub(crate) threshold: NonZeroU32,
@@ -18,7 +18,7 @@ pub struct Role {
 }
 
 impl Role {
-    /// A role of these keys.
+    /// Makes a role of these keys.
     ///
     /// # Errors
     ///

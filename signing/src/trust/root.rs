@@ -1,5 +1,5 @@
-//! The signed form of trust, for fleets: one document that says whom to trust, signed by several
-//! people, and only ever replaced by its successor.
+//! The signed form of trust, for fleets: one document with the rules, signed by several people, and replaced only by
+//! its successor.
 //!
 //! The rules of succession are those of TUF's root metadata (The Update Framework specification 1.0,
 //! section 5.3): a root is signed by enough of its own keys; its successor has the next version and
@@ -27,7 +27,7 @@ use crate::values::trust_error::TrustError;
 /// The document's name in messages.
 pub(crate) const DOCUMENT: &str = "the root";
 
-/// A root that obeys all the rules of its format: who may sign its successor, and the delegations.
+/// A root that obeys all the rules of its format: the keys that sign its successor, and the rules about models.
 ///
 /// Its signatures are another matter: see [`VerifiedRoot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// A first root, of version 1, that trusts nobody yet. `name` says which fleet's it is: the same
-    /// people may sign for several, and none follows another's root.
+    /// Makes a first root, of version 1, that trusts nobody yet. `name` is the fleet's: people may sign for several
+    /// fleets, and no host follows another fleet's root.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Root {
         Ok(self)
     }
 
-    /// Says how many different keys have to sign the root.
+    /// Sets the number of different keys that have to sign the root.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Root {
         self.checked()
     }
 
-    /// Says who signs the list of what is revoked; without a role, those who sign the root.
+    /// Sets the role that signs revocation lists. Without a role, the root's own keys do.
     ///
     /// # Errors
     ///
@@ -110,15 +110,14 @@ impl Root {
         self.checked()
     }
 
-    /// Says what hosts do without a fresh revocation list.
+    /// Sets the behaviour of hosts without a fresh revocation list.
     #[must_use]
     pub fn with_revocation_mode(mut self, mode: RevocationMode) -> Self {
         self.revocation_mode = mode;
         self
     }
 
-    /// Takes a key out of all roles and delegations. As in a [`TrustStore`], nothing becomes easier to
-    /// sign by it.
+    /// Takes a key out of all roles and rules. As in a [`TrustStore`], nothing becomes easier to sign.
     ///
     /// # Errors
     ///
@@ -153,12 +152,12 @@ impl Root {
         self.checked()
     }
 
-    /// The rules of the format are in its parser, and only there.
+    /// Checks the rules of the format, which only the parser has.
     fn checked(self) -> Result<Self> {
         Self::parse(self.to_json()?.as_bytes())
     }
 
-    /// The rules that concern more than one field.
+    /// Checks the rules that concern more than one field.
     pub(crate) fn check_whole(&self) -> Result<()> {
         self.own.check("its own keys").map_err(refused)?;
         if let Some(role) = &self.revocation {
@@ -172,7 +171,7 @@ impl Root {
         self.trust().map(drop)
     }
 
-    /// Which fleet's it is.
+    /// The fleet's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -184,7 +183,7 @@ impl Root {
         self.version
     }
 
-    /// The last moment at which it is believed.
+    /// The last moment at which hosts believe the root.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.expires
@@ -270,7 +269,7 @@ impl Document for Root {
         self.expires
     }
 
-    /// A first root is signed by its own keys. (A successor is also signed by those of the root before,
+    /// Refuses a key that is none of a first root's own. (A successor is also signed by keys of the root before,
     /// which it does not know.)
     fn check_signer(&self, id: &KeyId) -> Result<()> {
         if self.version > 1 || self.own.keys.contains_key(id) {
@@ -282,12 +281,12 @@ impl Document for Root {
     }
 }
 
-/// A root in its envelope. Nothing in it is to be believed yet.
+/// A root in its envelope. Unverified: nothing in it may be acted on.
 pub type SignedRoot = Signed<Root>;
 
 impl SignedRoot {
-    /// Verifies it by its own keys. That it is the right root nobody but the caller can say: it is the
-    /// first, which came by a way that the caller trusts, or it was verified when it was stored.
+    /// Verifies the root by its own keys. Only the caller can know that it is the right one: it is a first root,
+    /// which came by a trusted way, or it was verified when it was stored.
     ///
     /// # Errors
     ///
@@ -301,7 +300,7 @@ impl SignedRoot {
     }
 }
 
-/// A root that enough of its keys signed and, if it is not the first, enough of its predecessor's.
+/// A root that enough of its keys have signed and, unless it is the first, enough of its predecessor's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRoot {
     signed: SignedRoot,
@@ -315,7 +314,7 @@ impl VerifiedRoot {
         &self.root
     }
 
-    /// The envelope that it came in.
+    /// The envelope of the root.
     #[must_use]
     pub fn signed(&self) -> &SignedRoot {
         &self.signed
@@ -325,7 +324,7 @@ impl VerifiedRoot {
     ///
     /// # Errors
     ///
-    /// None that is known.
+    /// `trust.malformed`, which would be a bug: the root's reader has checked the rules.
     pub fn trust(&self) -> Result<TrustStore> {
         self.root.trust()
     }
@@ -334,10 +333,10 @@ impl VerifiedRoot {
     ///
     /// # Errors
     ///
-    /// In this order: what its signatures by this root's keys lack (`signature.missing`,
-    /// `signature.invalid`, `trust.unknown-key`, `trust.threshold`), before its content is looked at;
-    /// `trust.malformed`; `trust.root-name` for another fleet's root; `trust.root-rollback` or `trust.root-version` for any version but the next;
-    /// what its signatures by its own keys lack.
+    /// In this order: `signature.missing`, `signature.invalid`, `trust.unknown-key`, `trust.threshold` for the
+    /// signatures by this root's keys, before the content is parsed; `trust.malformed`; `trust.root-name` for another
+    /// fleet's root; `trust.root-rollback` or `trust.root-version` for any version but the next; the errors of the
+    /// first group for the signatures by the new root's own keys.
     pub fn follow(&self, next: SignedRoot) -> Result<Self> {
         let signers = valid_signers(next.envelope(), |id| self.root.own.keys.get(id))?;
         let what = "the new root, by the keys of the installed one,";
@@ -362,16 +361,16 @@ impl VerifiedRoot {
         Ok(Self { signed: next, root })
     }
 
-    /// The `trust.root-rollback` of a root that calls itself no newer than this one. It is only passed
-    /// over for it, so whether that is true need not be known.
+    /// Returns `trust.root-rollback` for a root that claims to be no newer than this one. The claim is unverified,
+    /// which is enough: such a root is only skipped.
     pub(crate) fn rollback_by(&self, other: &SignedRoot) -> Option<Error> {
         let found = other.unverified().ok()?.version;
         let installed = self.root.version;
         (found <= installed).then_some(Error::Trust(TrustError::RootRollback { installed, found }))
     }
 
-    /// Refuses a root that has expired: without this, whoever can keep the next one from a host could
-    /// hold it at the old one for ever.
+    /// Refuses a root that has expired. Without this check, somebody who keeps the next root from a host could hold
+    /// the host at the old one for ever.
     ///
     /// # Errors
     ///

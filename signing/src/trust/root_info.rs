@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use crate::values::error::{Error, Result};
 use crate::values::trust_error::TrustError;
 
-/// Which signed root a [`TrustStore`](crate::TrustStore) came from.
+/// The signed root that a [`TrustStore`](crate::TrustStore) came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootInfo {
-    /// Which fleet's it is.
+    /// The fleet's name.
     pub name: String,
     /// The root's version.
     pub version: u64,
-    /// The last moment at which anything that it says is believed.
+    /// The last moment at which hosts believe the root.
     pub expires: Timestamp,
 }
 
@@ -23,7 +23,7 @@ impl RootInfo {
         self.expires < now
     }
 
-    /// Refuses a root whose time is over: somebody may be keeping the next one from us.
+    /// Refuses a root that has expired: somebody may be keeping the next one from this host.
     pub(crate) fn check_fresh(&self, now: Timestamp) -> Result<()> {
         if !self.is_expired(now) {
             return Ok(());

@@ -54,7 +54,7 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     pub fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string_pretty(&Written {
             schema: SCHEMA,

@@ -10,7 +10,7 @@ use crate::values::trust_error::TrustError;
 /// The newest release of a model that this machine has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SeenRelease {
-    /// Its number.
+    /// The release's number.
     pub release: u64,
     /// The digest of its manifest: one number is one bundle. `None` where an operator has gone back to
     /// the number ([`ReleaseState::forget`](crate::ReleaseState::forget)): any bundle of that release may be the next.
@@ -19,7 +19,7 @@ pub struct SeenRelease {
 }
 
 impl SeenRelease {
-    /// This bundle's release.
+    /// Takes the release of this bundle.
     #[must_use]
     pub fn of(manifest: &Manifest, digest: Sha256Digest) -> Self {
         Self {

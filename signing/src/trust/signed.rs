@@ -1,5 +1,4 @@
-//! A document in its envelope, that several people sign one after another: a root, or a list of what
-//! is revoked.
+//! A document in an envelope, which several people sign one after another: a root or a revocation list.
 
 use std::marker::PhantomData;
 
@@ -19,7 +18,7 @@ pub const MAX_DOCUMENT_BYTES: usize = MAX_MANIFEST_BYTES;
 
 /// A document that several people sign: a [`Root`](crate::Root) or a [`RevocationList`](crate::RevocationList).
 pub trait Document: sealed::Sealed + Sized {
-    /// Which kind it is.
+    /// The kind of document.
     const KIND: DocumentKind;
 
     /// Parses and checks one.
@@ -29,17 +28,17 @@ pub trait Document: sealed::Sealed + Sized {
     /// `trust.malformed`, `trust.schema`, `trust.malformed-key`, `trust.weak-key`.
     fn parse(bytes: &[u8]) -> Result<Self>;
 
-    /// Its text, for people to read, edit and sign.
+    /// Writes the document as text that people read, edit and sign.
     ///
     /// # Errors
     ///
-    /// None that is known (`internal.encoding`).
+    /// `internal.encoding`, which would be a bug.
     fn to_json(&self) -> Result<String>;
 
     /// The version: each one's is higher than that of the one before it.
     fn version(&self) -> u64;
 
-    /// The last moment at which it is believed.
+    /// The last moment at which hosts believe the document.
     fn expires(&self) -> Timestamp;
 
     /// Refuses a key whose signature can never count.
@@ -49,7 +48,7 @@ pub trait Document: sealed::Sealed + Sized {
     /// `trust.malformed`.
     fn check_signer(&self, id: &KeyId) -> Result<()>;
 
-    /// Refuses to put a signature under what hosts must take and cannot believe.
+    /// Refuses to sign a document that hosts would take and not believe.
     ///
     /// # Errors
     ///
@@ -68,11 +67,11 @@ pub trait Document: sealed::Sealed + Sized {
 }
 
 pub(crate) mod sealed {
-    /// Only this crate's documents may be signed as such: each has a payload type of its own.
+    /// Seals [`Document`](super::Document): each kind has a payload type of its own, which only this crate assigns.
     pub trait Sealed {}
 }
 
-/// A document in its envelope. Nothing in it is to be believed yet.
+/// A document in its envelope. Unverified: nothing in it may be acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed<D> {
     envelope: Envelope,
@@ -110,7 +109,7 @@ impl<D: Document> Signed<D> {
         }
     }
 
-    /// Adds a signature by one more key, and returns what it is under.
+    /// Adds a signature by one more key, and returns the document.
     ///
     /// # Errors
     ///
@@ -126,13 +125,13 @@ impl<D: Document> Signed<D> {
         self.envelope.cosign(key)
     }
 
-    /// The envelope: what is signed and who is said to have signed it.
+    /// The envelope: the signed bytes and the signatures.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// The digest of the document's exact bytes: what people compare.
+    /// The digest of the document's exact bytes, which people compare.
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {
         Sha256Digest::of(self.envelope.payload())
@@ -154,8 +153,7 @@ impl<D: Document> Signed<D> {
         }
     }
 
-    /// The document as the envelope has it, **without any check of signatures**: to show to a person,
-    /// never to act on.
+    /// Parses the document **without any check of signatures**: show it to a person, never act on it.
     ///
     /// # Errors
     ///

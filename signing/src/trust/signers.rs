@@ -6,8 +6,8 @@ use crate::values::error::{Error, Result};
 use crate::values::key_id::KeyId;
 use crate::values::trust_error::TrustError;
 
-/// The known keys that signed, each once. A signature by a stranger is none: others may sign too. One
-/// in the name of a known key that does not fit refuses everything: somebody changed something.
+/// Returns the known keys that signed, each once. Signatures by strangers are skipped: others may sign too. An
+/// invalid signature in the name of a known key refuses the whole envelope, since something was changed.
 ///
 /// # Errors
 ///

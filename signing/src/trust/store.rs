@@ -16,7 +16,7 @@ use crate::values::key_id::KeyId;
 use crate::values::trust_error::TrustError;
 use crate::values::validity::Validity;
 
-/// The most delegations: far above what people look through, far below what a document could hold.
+/// The most delegations: far more than people look through, and far fewer than a document could hold.
 pub const MAX_DELEGATIONS: usize = 1024;
 /// The most patterns in all delegations together, for the same reason.
 pub const MAX_PATTERNS: usize = 16_384;
@@ -60,7 +60,7 @@ pub struct TrustStore {
 }
 
 impl TrustStore {
-    /// A store that trusts nobody.
+    /// Makes a store that trusts nobody.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -83,7 +83,7 @@ impl TrustStore {
         Ok(store)
     }
 
-    /// Takes these delegations in place of its own; where one breaks a rule, the store stays as it is.
+    /// Replaces the delegations. When one breaks a rule, the store stays as it was.
     fn set_delegations(&mut self, mut delegations: Vec<Delegation>) -> Result<()> {
         if delegations.len() > MAX_DELEGATIONS {
             return Err(refused(format!(
@@ -116,7 +116,7 @@ impl TrustStore {
         Ok(())
     }
 
-    /// Lets `key` sign whatever these publishers publish, in addition to the keys that may already.
+    /// Lets `key` sign all models of these publishers, in addition to the keys that may already.
     ///
     /// # Errors
     ///
@@ -161,15 +161,15 @@ impl TrustStore {
         .map(drop)
     }
 
-    /// Changes the delegation for exactly this pattern, or makes it, and returns what it is now.
+    /// Changes the delegation for exactly this pattern, or makes one, and returns the result.
     ///
-    /// A new one for a single model begins with what is said about its publisher's: the threshold, the
-    /// time and the caps, but no key. To ask for less there is to say so.
+    /// A new delegation for a single model starts with the threshold, the time and the caps of its publisher's
+    /// delegation, but without its keys. A lower threshold must be set on purpose.
     ///
     /// # Errors
     ///
     /// `trust.malformed` when the delegation covers other models too, which would change with it, and
-    /// when it would lack more keys than before for its threshold; what `change` returns. The store is
+    /// when it would lack more keys than before for its threshold; the error of `change`. The store is
     /// then as it was.
     pub fn edit(
         &mut self,
@@ -230,11 +230,11 @@ impl TrustStore {
         self.set_delegations(delegations)
     }
 
-    /// Forgets a key in all delegations, and says whether it was in any.
+    /// Takes a key out of all delegations. Returns true if it was in one.
     ///
-    /// Nothing else changes, so nothing becomes easier to sign by it, not even later: each delegation
-    /// keeps its threshold, caps and validity, and one that is left without keys stays, trusting
-    /// nobody. Only [`TrustStore::remove_delegation`] and [`TrustStore::remove_publisher`] forget one.
+    /// Nothing else changes, so nothing becomes easier to sign, not even later. Each delegation keeps its threshold,
+    /// caps and time; one without keys stays and trusts nobody. Only [`TrustStore::remove_delegation`] and
+    /// [`TrustStore::remove_publisher`] remove delegations.
     pub fn remove(&mut self, key: &KeyId) -> bool {
         let mut was_there = false;
         for delegation in &mut self.delegations {
@@ -243,19 +243,19 @@ impl TrustStore {
         was_there
     }
 
-    /// Forgets what is said about exactly this pattern, and says whether anything was. A wider
-    /// delegation may decide in its place from now on.
+    /// Removes the delegation for exactly this pattern. Returns true if there was one. A wider delegation may decide
+    /// in its place from now on.
     pub fn remove_delegation(&mut self, pattern: &ModelPattern) -> bool {
         self.forget(|own| own == pattern)
     }
 
-    /// Forgets what is said about any model of this publisher, and says whether anything was. Nobody
-    /// is trusted to sign for it from now on.
+    /// Removes all delegations for models of this publisher. Returns true if there were any. Nobody is trusted to
+    /// sign for the publisher from now on.
     pub fn remove_publisher(&mut self, publisher: &str) -> bool {
         self.forget(|own| own.publisher() == publisher)
     }
 
-    /// Takes these patterns out of the delegations; one that is about nothing else goes whole.
+    /// Takes these patterns out of the delegations, and removes delegations without patterns.
     fn forget(&mut self, is_meant: impl Fn(&ModelPattern) -> bool) -> bool {
         let before = self.places.len();
         for delegation in &mut self.delegations {
@@ -299,7 +299,7 @@ impl TrustStore {
         &self.caps
     }
 
-    /// Says what any model may ask for, whoever signed it.
+    /// Sets the caps on all models, whoever signed them.
     pub fn set_caps(&mut self, caps: Caps) {
         self.caps = caps;
     }
@@ -310,7 +310,7 @@ impl TrustStore {
         self.revocation.authority()
     }
 
-    /// Says who signs the revocation lists that this store obeys. A list of somebody else's is forgotten.
+    /// Sets the signers of the revocation lists that this store obeys. A list by other signers is forgotten.
     pub fn set_revocation_authority(&mut self, authority: Option<RevocationAuthority>) {
         self.revocation.set_authority(authority);
     }
@@ -321,7 +321,7 @@ impl TrustStore {
         self.revocation.mode()
     }
 
-    /// Says what is done without a fresh revocation list.
+    /// Sets the behaviour without a fresh revocation list.
     pub fn set_revocation_mode(&mut self, mode: RevocationMode) {
         self.revocation.set_mode(mode);
     }
@@ -332,8 +332,7 @@ impl TrustStore {
         self.revocation.list()
     }
 
-    /// Obeys a revocation list from now on, in place of an older one. Whether it has expired is not
-    /// looked at: what it revokes is revoked.
+    /// Obeys a revocation list from now on, in place of an older one. An expired list is obeyed too.
     ///
     /// # Errors
     ///
@@ -349,7 +348,7 @@ impl TrustStore {
         &self.revocation
     }
 
-    /// The delegation in which exactly this pattern stands.
+    /// The delegation with exactly this pattern.
     #[must_use]
     pub fn delegation_of(&self, pattern: &ModelPattern) -> Option<&Delegation> {
         self.place_of(pattern).map(|place| &self.delegations[place])
@@ -359,8 +358,8 @@ impl TrustStore {
         self.places.get(pattern).copied()
     }
 
-    /// The delegation that decides about this model, alone: the one for the model itself, else the one
-    /// for all of its publisher's.
+    /// The delegation that alone decides about this model: the one for the model itself, else the one for all of its
+    /// publisher's.
     #[must_use]
     pub fn delegation_for(&self, publisher: &str, name: &str) -> Option<&Delegation> {
         [Some(name), None].into_iter().find_map(|name| {

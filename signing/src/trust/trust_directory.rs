@@ -1,8 +1,7 @@
-//! Trust on disk: a directory with either the operator's `trust.toml` or an installed root, and beside it
-//! the newest revocation list.
+//! A trust directory: the operator's `trust.toml` or an installed root, and the newest revocation list.
 //!
-//! Of the two, either decides alone. Were they added up, whoever can write the one could trust what the
-//! other took back.
+//! A directory has one of the two, never both: otherwise somebody who may write the one could trust again a key that
+//! the other took back.
 
 use std::io;
 use std::path::Path;
@@ -59,16 +58,15 @@ impl TrustStore {
 
     /// Puts the newest of these revocation lists into the trust directory, in place of an older one.
     ///
-    /// It is put in place even when it has expired, or another of the lists is refused: what it revokes
-    /// must not be trusted a moment longer. Older ones are passed over, so that one command serves
-    /// machines at different versions. A list that those who sign them now did not sign binds nobody: it
-    /// is replaced by one of any version, so that whoever stole a key that signs lists cannot keep new
-    /// ones out for ever with a high number (TUF 1.0, section 5.3.11).
+    /// The list is put in place even when it has expired, or when another of `lists` is refused: its revocations must
+    /// hold at once. Older lists are skipped, so that one command serves machines at different versions. An installed
+    /// list that the present signers have not signed binds nobody, and is replaced by one of any version: a thief of
+    /// a signing key cannot keep new lists out for ever with a high number (TUF 1.0, section 5.3.11).
     ///
     /// # Errors
     ///
     /// `trust.missing`, and as [`TrustStore::open`] for the trust itself; the first error among `lists`;
-    /// what [`TrustStore::accept_revocations`] refuses, `trust.revocations-rollback` when there was
+    /// those of [`TrustStore::accept_revocations`], `trust.revocations-rollback` when there was
     /// nothing but older ones; `trust.revocations-expired` when the newest has expired;
     /// `trust.owner`, `trust.permissions`, `io.failed`.
     pub fn update_revocations<'p>(
@@ -147,7 +145,7 @@ impl TrustStore {
 }
 
 impl VerifiedRoot {
-    /// The root that is installed in a trust directory.
+    /// Reads the root that is installed in a trust directory.
     ///
     /// # Errors
     ///
@@ -157,8 +155,8 @@ impl VerifiedRoot {
         read_root(&directory)?.ok_or(Error::Trust(TrustError::RootMissing))
     }
 
-    /// Installs a first root in a trust directory, which is made if it is not there. The caller
-    /// has it by a way that they trust: nothing here can tell one self-signed root from another.
+    /// Installs a first root in a trust directory, which is made if it is missing. The caller must have the root by a
+    /// trusted way: one self-signed root is as good as another here.
     ///
     /// # Errors
     ///
@@ -191,12 +189,12 @@ impl VerifiedRoot {
     /// could not be read, and even when it has expired (TUF 1.0, 5.3.8 and 5.3.10): it may take trust
     /// back from keys that were stolen, and then the old root must not be believed a moment longer.
     ///
-    /// The root that is installed already changes nothing, and older ones are passed over when it or a
-    /// newer one is given too, so that one list serves machines at different versions.
+    /// The installed root itself changes nothing. Older roots are skipped if the installed root or a newer one is
+    /// given too, so that one list serves machines at different versions.
     ///
     /// # Errors
     ///
-    /// `trust.root-missing`, the first error among `successors`, what [`VerifiedRoot::follow`] refuses,
+    /// `trust.root-missing`, the first error among `successors`, those of [`VerifiedRoot::follow`],
     /// `trust.root-rollback` when there was nothing but older ones, `trust.root-expired` when the
     /// newest root has expired, `trust.owner`, `trust.permissions`, `io.failed`.
     pub fn update<'p>(
@@ -255,8 +253,8 @@ fn open(location: &Location<'_>) -> Result<Option<Directory>> {
     }
 }
 
-/// Fails if somebody else may change the directory, one above it or one of these files. Nothing is read, and
-/// what is missing is fine.
+/// Refuses a directory, a directory above it, or one of these files that somebody else may change. Nothing is read.
+/// Missing files are no error.
 pub(crate) fn check_place(dir: &Path, files: [&str; 3]) -> Result<()> {
     let Some(directory) = open(&dir.into())? else {
         return Ok(());
@@ -270,8 +268,8 @@ pub(crate) fn check_place(dir: &Path, files: [&str; 3]) -> Result<()> {
     Ok(())
 }
 
-/// The store as text that [`TrustStore::open`] will take for the same store. Whatever put a value into
-/// it, a file that nothing reads any more would stop every model, and every command that could mend it.
+/// Writes the store as text that [`TrustStore::open`] reads as the same store. Text that no longer parses would stop
+/// every model, and every command that could mend it.
 fn readable(store: &TrustStore) -> Result<String> {
     let text = toml_file::write(store)?;
     let reason = if text.len() as u64 > MAX_TRUST_BYTES {

@@ -1,8 +1,8 @@
-//! From a directory or a file on disk, or from bytes in memory, to a bundle that may be run.
+//! Verifies a bundle: on disk, in one file, or in memory.
 //!
-//! The order is the point: signatures are verified over the exact payload bytes before those bytes
-//! are parsed; identity and expiry are checked before any file is read; each file is read once, and
-//! the bytes that were hashed are the bytes that are used.
+//! The order matters. Signatures are verified over the exact payload bytes before those bytes are parsed. Identity
+//! and expiry are checked before any file is read. Each file is read once, and the bytes that were hashed are the
+//! bytes that are used.
 
 use std::sync::{Arc, OnceLock};
 
@@ -40,8 +40,8 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Verifies everything that is signed and reads the component. The other files stay where they are:
-    /// for a host that may not need them, because the manifest says what is in them.
+    /// Verifies everything that is signed, and reads no file. A host with limits of its own compares them with the
+    /// sizes in the manifest before any byte is read.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Bundle {
         self.verify_manifest(trust, now)?.read_component(trust)
     }
 
-    /// Verifies everything and reads every file, the component too, piece by piece, and keeps none: to find out
-    /// whether a bundle is whole and trusted, however large it is and however small the machine.
+    /// Verifies everything and reads every file piece by piece, the component too, and keeps none. This works for a
+    /// bundle of any size in little memory.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl Bundle {
         Ok(CheckedBundle { signed, decision })
     }
 
-    /// Verifies everything that is signed, and reads no file: for a host that has limits of its own, which
-    /// the sizes in the manifest are held against before any byte is read.
+    /// Verifies everything that is signed, and reads no file. A host with limits of its own compares them with the
+    /// sizes in the manifest before any byte is read.
     ///
     /// # Errors
     ///
@@ -99,8 +99,7 @@ impl Bundle {
     }
 }
 
-/// A bundle whose signatures were verified, and whose manifest says what it says by the will of whoever is
-/// trusted. None of its files was read.
+/// A bundle whose signatures were verified: somebody who is trusted has signed the manifest. No file was read.
 ///
 /// Only [`Bundle::verify_manifest`] makes one.
 #[derive(Debug)]
@@ -117,7 +116,7 @@ impl VerifiedManifest {
         &self.signed.manifest
     }
 
-    /// The digest of the manifest's exact bytes: it names the bundle with all its files.
+    /// The digest of the manifest's exact bytes. It names the bundle with all its files.
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {
         self.signed.digest
@@ -135,8 +134,8 @@ impl VerifiedManifest {
         self.decision.caps()
     }
 
-    /// Reads the component and verifies it. `trust` is what the manifest was verified by, and is asked whether
-    /// the component is revoked. The other files stay where they are.
+    /// Reads the component and verifies it. `trust` is the store that the manifest was verified by; it decides
+    /// whether the component is revoked. The other files are left unread.
     ///
     /// # Errors
     ///
@@ -181,20 +180,20 @@ impl CheckedBundle {
         &self.signed.manifest
     }
 
-    /// The digest of the manifest's exact bytes: it names the bundle with all its files.
+    /// The digest of the manifest's exact bytes. It names the bundle with all its files.
     #[must_use]
     pub fn manifest_digest(&self) -> Sha256Digest {
         self.signed.digest
     }
 
-    /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
+    /// The keys whose signatures counted, each once: at least as many as the rule asks for.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
         self.decision.signers()
     }
 }
 
-/// The manifest, with what it was signed in: all that trust decides by.
+/// The manifest and its envelope: everything that trust decides by.
 #[derive(Clone, Debug)]
 struct SignedManifest {
     manifest: Manifest,
@@ -232,7 +231,7 @@ pub struct VerifiedBundle {
     signed: SignedManifest,
     decision: TrustDecision,
     component: Bytes,
-    /// Of all its bytes, which a manifest need not say and hardly anybody asks for.
+    /// Digest of the whole component. A manifest need not have it, and it is seldom needed.
     component_digest: OnceLock<Sha256Digest>,
     files: Files,
     unread: Option<Arc<Unread>>,
@@ -246,8 +245,8 @@ struct Unread {
 }
 
 impl VerifiedBundle {
-    /// Reads and verifies the files, unless that was done. Afterwards nothing of where they came from is
-    /// kept open.
+    /// Reads and verifies the files, unless that was done. Afterwards no file or directory of the bundle is held
+    /// open.
     ///
     /// # Errors
     ///
@@ -263,8 +262,7 @@ impl VerifiedBundle {
         Ok(())
     }
 
-    /// Reads and verifies the files, unless that was done, and keeps none of them: to find out whether a
-    /// bundle is whole, however large it is.
+    /// Reads and verifies the files, unless that was done, and keeps none of them: for checking a bundle of any size.
     ///
     /// # Errors
     ///
@@ -279,14 +277,14 @@ impl VerifiedBundle {
         }
     }
 
-    /// Forgets the files, and where they are. What trust decides by stays.
+    /// Forgets the files and their place. The manifest and the envelope, by which trust decides, stay.
     pub fn forget_files(&mut self) {
         self.files = Files::new();
         self.unread = None;
     }
 
-    /// Asks again whether the bundle is trusted, as [`Bundle::verify`] did: later, or by what the trust
-    /// has become. Its files were verified and are in memory, so they are not looked at.
+    /// Decides again, as [`Bundle::verify`] did: at a later time, or by a store that has changed. The files were
+    /// verified and are in memory, so they are not read.
     ///
     /// # Errors
     ///
@@ -327,13 +325,13 @@ impl VerifiedBundle {
         &self.signed.manifest
     }
 
-    /// The digest of the manifest's exact bytes: it names the bundle with all its files.
+    /// The digest of the manifest's exact bytes. It names the bundle with all its files.
     #[must_use]
     pub fn manifest_digest(&self) -> Sha256Digest {
         self.signed.digest
     }
 
-    /// The keys whose signatures counted: as many as the trust in the model asks for, each once.
+    /// The keys whose signatures counted, each once: at least as many as the rule asks for.
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
         self.decision.signers()
@@ -351,8 +349,8 @@ impl VerifiedBundle {
         &self.component
     }
 
-    /// The assets by name, in the order of the manifest, if they were read
-    /// ([`VerifiedBundle::read_files`]). The component is not among them.
+    /// The assets by name, in the manifest's order, if they were read ([`VerifiedBundle::read_files`]). The component
+    /// is not among them.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.manifest()
             .files()

@@ -15,19 +15,19 @@ use ampoule_units::ParseError;
 pub struct Sha256Digest([u8; 32]);
 
 impl Sha256Digest {
-    /// The digest of these bytes.
+    /// Computes the digest of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// A digest that was computed elsewhere.
+    /// Takes a digest that was computed elsewhere.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The digest of what the hasher was given.
+    /// Finishes a hasher.
     pub(crate) fn of_hasher(hasher: sha2::Sha256) -> Self {
         Self(hasher.finalize().into())
     }
@@ -111,7 +111,7 @@ pub enum FileDigest {
 }
 
 impl FileDigest {
-    /// The digest of `bytes`, of the whole or in chunks of `chunk_size` bytes.
+    /// Computes digests of `bytes` in chunks of `chunk_size` bytes.
     #[must_use]
     pub fn of_chunks(bytes: &[u8], chunk_size: std::num::NonZeroU32) -> Self {
         Self::Sha256Chunks {
@@ -151,7 +151,7 @@ pub fn parse_digest(text: &str) -> Result<Sha256Digest, ParseError> {
     text.strip_prefix("sha256:").unwrap_or(text).parse()
 }
 
-/// The chunks of `bytes`, for all cores; `chunk_size` is not zero.
+/// Splits `bytes` into chunks for all cores; `chunk_size` is not zero.
 fn chunks(bytes: &[u8], chunk_size: u64) -> rayon::slice::Chunks<'_, u8> {
     // A chunk longer than the address space is one chunk.
     bytes.par_chunks(usize::try_from(chunk_size).unwrap_or(usize::MAX))

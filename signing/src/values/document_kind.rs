@@ -41,7 +41,7 @@ impl DocumentKind {
         }
     }
 
-    /// The command that signs one.
+    /// Returns the command that signs such a document.
     pub(crate) fn sign_command(self) -> &'static str {
         match self {
             Self::Bundle => "ampoule-sign sign",
@@ -50,7 +50,7 @@ impl DocumentKind {
         }
     }
 
-    /// The command that adds a signature.
+    /// Returns the command that adds a signature.
     pub(crate) fn cosign_command(self) -> &'static str {
         match self {
             Self::Bundle => "ampoule-sign cosign",

@@ -34,7 +34,7 @@ pub enum Error {
     EnvelopeTooLarge {
         /// Its length.
         found: ByteSize,
-        /// The longest that is read.
+        /// The most that is read.
         allowed: ByteSize,
     },
     /// `envelope.malformed`: not a DSSE envelope in the one spelling that is accepted.
@@ -50,7 +50,7 @@ pub enum Error {
     EnvelopePayloadType {
         /// The type that the envelope names.
         found: String,
-        /// The type of what was to be read: a manifest, or a root.
+        /// The type that was expected: a manifest's or a root's.
         expected: &'static str,
     },
 
@@ -75,7 +75,7 @@ pub enum Error {
     ManifestTooLarge {
         /// Its length.
         found: ByteSize,
-        /// The longest that is read.
+        /// The most that is read.
         allowed: ByteSize,
     },
     /// `manifest.malformed`: not strict JSON.
@@ -133,7 +133,7 @@ pub enum Error {
         path: String,
         /// The size that was signed.
         expected: ByteSize,
-        /// The size that was found, or one more byte than expected if it grew while being read.
+        /// The size that was found. For a file that grew while it was read, one byte more than expected.
         found: ByteSize,
     },
     /// `file.archive`: a file that is not as `ampoule-sign pack` writes a bundle.
@@ -174,14 +174,14 @@ pub enum Error {
         allowed: ByteSize,
     },
 
-    /// `trust.*`: who signed, and whom this host trusts.
+    /// `trust.*`: signers, or the rules that name them.
     #[error(transparent)]
     Trust(#[from] TrustError),
 
-    /// `usage.arguments`: the command line does not parse or asks for what makes no sense.
+    /// `usage.arguments`: the command line does not parse, or its parts contradict each other.
     #[error("{0}")]
     UsageArguments(String),
-    /// `usage.signed`: a key was to sign what it has signed already.
+    /// `usage.signed`: the key has signed the document already.
     #[error("the key {key_id} has signed this already, and counts only once; nothing was changed")]
     UsageSigned {
         /// The key.
@@ -197,16 +197,16 @@ pub enum Error {
         /// The keys that are not among those that sign now.
         others: Vec<KeyId>,
     },
-    /// `usage.changed`: what was shown is not what would be signed any more.
+    /// `usage.changed`: the document changed between its review and its signature.
     #[error("the {document} was changed while it was looked at; nothing was signed, look again")]
     UsageChanged {
         /// The document that was to be signed.
         document: DocumentKind,
     },
-    /// `usage.declined`: whoever was asked did not say yes.
+    /// `usage.declined`: the question was not answered with yes.
     #[error("the answer was not `yes`, so nothing was done")]
     UsageDeclined,
-    /// `usage.expired`: what hosts would refuse to believe from the first moment.
+    /// `usage.expired`: the document has expired, so that hosts would take it and not believe it.
     #[error(
         "the {document} is to expire at {expires}, and it is {now}: hosts would take it and not believe \
          it; correct `expires`, or say --allow-expired"
@@ -214,7 +214,7 @@ pub enum Error {
     UsageExpired {
         /// The document that was to be signed.
         document: DocumentKind,
-        /// When it is to expire.
+        /// The document's end.
         expires: jiff::Timestamp,
         /// The time of the check.
         now: jiff::Timestamp,
@@ -222,13 +222,13 @@ pub enum Error {
     /// `usage.password`: the private key's password is missing, empty or wrong.
     #[error("{0}")]
     UsagePassword(&'static str),
-    /// `usage.secret`: among what would be published is what looks like a secret.
+    /// `usage.secret`: one of the files to be published looks like a secret.
     #[error(
         "{found}: what is in a bundle is published and cannot be taken back; move it elsewhere, leave it \
          out with `ampoule-sign init --exclude {first}`, or say --allow-secret {first} if it is no secret"
     )]
     UsageSecret {
-        /// The paths that were found, and what each looks like.
+        /// The paths that were found, each with the kind of secret.
         found: String,
         /// The pattern of [`FileRules`](crate::FileRules) that fits the first path and no other, quoted for a
         /// shell.
@@ -261,30 +261,30 @@ pub enum Error {
         /// The system's error.
         source: Arc<io::Error>,
     },
-    /// `io.locked`: another process keeps what this one has to change.
+    /// `io.locked`: another process holds the lock on a directory that this one has to change.
     #[error(
         "another process has kept {what} locked for {} s; wait until it is done, or end it, and try again",
         waited.as_secs()
     )]
     Locked {
-        /// Words for what is locked: "the trust directory".
+        /// The name of the locked directory: "the trust directory".
         what: String,
         /// The time that this process waited for the lock.
         waited: Duration,
     },
-    /// `io.clock`: the system's clock is off, so that nothing can be said about what has expired.
+    /// `io.clock`: the system's clock is off, so that expiry cannot be checked.
     #[error("the system's clock cannot be right: it says {found}; set it, and try again")]
     Clock {
-        /// The time that the clock shows, in words where it is no timestamp.
+        /// The time that the clock shows, described where it is no timestamp.
         found: String,
     },
-    /// `internal.encoding`: something that always encodes did not. A bug of ours.
+    /// `internal.encoding`: encoding failed where it cannot fail. A bug of ours.
     #[error("internal error while encoding {0}; please report it")]
     Internal(&'static str),
 }
 
 impl Error {
-    /// The stable code, dotted: the family, then what happened.
+    /// The stable code: the family, a dot, and the case.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -335,7 +335,7 @@ impl Error {
         }
     }
 
-    /// For `map_err`: the system refused to do `doing` ("read the envelope").
+    /// Makes an error of the system's refusal to do `doing` ("read the envelope"), for `map_err`.
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io {

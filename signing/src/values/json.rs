@@ -1,4 +1,4 @@
-//! JSON with one reading only: what two parsers could understand differently is refused.
+//! Strict JSON: text that two parsers could read differently is refused.
 //!
 //! Objects may not repeat a key, numbers are whole and at most 2^53 − 1 (what a double holds
 //! exactly), nothing follows the document, and a structure is an object, never an array.
@@ -57,8 +57,8 @@ impl From<Error> for ReadError {
     }
 }
 
-/// Says why bytes are no JSON. Editors put a mark before a text to say how it is encoded (Unicode, section
-/// 23.8); JSON has none (RFC 8259, section 8.1), and nobody sees it.
+/// Explains why bytes are no JSON. Some editors put an invisible mark before a text that tells its encoding (Unicode,
+/// section 23.8); JSON allows none (RFC 8259, section 8.1).
 pub(crate) fn why_malformed(bytes: &[u8], error: &serde_json::Error) -> String {
     let mark = if bytes.starts_with(b"\xef\xbb\xbf") {
         "it begins with a byte order mark"
@@ -147,7 +147,7 @@ impl Value {
     }
 }
 
-/// A structure that is being read: each field is taken out once, and none may be left over.
+/// A structure that is being read. Each field is taken out once, and none may be left over.
 pub(crate) struct Fields {
     /// The path of the structure, as a prefix for the names of its fields: empty, or `limits.init.`.
     prefix: String,
@@ -193,7 +193,7 @@ impl Fields {
             .transpose()
     }
 
-    /// Refuses what has not been taken.
+    /// Refuses fields that were not taken.
     pub(crate) fn finish(self) -> Result<()> {
         match self.members.into_keys().next() {
             Some(name) => Err(ReadError::field(
@@ -205,7 +205,7 @@ impl Fields {
     }
 }
 
-/// A string that stands for something else, a digest or a pattern, in the one spelling of that.
+/// Parses a string that stands for another value, such as a digest or a pattern.
 pub(crate) fn parsed<T: FromStr<Err = ParseError>>(value: Value, field: &str) -> Result<T> {
     value
         .string(field)?
@@ -213,7 +213,7 @@ pub(crate) fn parsed<T: FromStr<Err = ParseError>>(value: Value, field: &str) ->
         .map_err(|error: ParseError| ReadError::field(field, text::sentence(&error.to_string())))
 }
 
-/// A moment in UTC, in the one spelling that is written.
+/// Reads a moment in UTC, in its one spelling.
 pub(crate) fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
     let text = value.string(field)?;
     text.parse::<Timestamp>()
@@ -228,7 +228,7 @@ pub(crate) fn timestamp(value: Value, field: &str) -> Result<Timestamp> {
         })
 }
 
-/// An array, each item read with `read`, under its own name: `files[3]`.
+/// Reads an array, each item with `read` and under its own name: `files[3]`.
 pub(crate) fn list<T>(
     value: Value,
     field: &str,

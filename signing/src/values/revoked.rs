@@ -5,14 +5,14 @@ use std::fmt;
 use crate::values::digest::Sha256Digest;
 use crate::values::key_id::KeyId;
 
-/// One thing that may be revoked.
+/// Something that a revocation list may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revoked {
-    /// A key: its signatures under models count for nothing any more, whenever they were made.
+    /// A key. Its signatures under models count no more, whenever they were made.
     Key(KeyId),
     /// A bundle, by the digest of its manifest's exact bytes.
     Manifest(Sha256Digest),
-    /// A component, by the digest of its bytes, in whatever bundle it comes.
+    /// A component, by the digest of its bytes. It is revoked in every bundle.
     Component(Sha256Digest),
 }
 

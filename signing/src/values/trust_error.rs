@@ -53,7 +53,7 @@ pub enum TrustError {
     Threshold {
         /// The document that was signed.
         document: DocumentKind,
-        /// Which model or root.
+        /// The model or the root.
         what: String,
         /// The distinct keys whose signatures count.
         found: Vec<KeyId>,
@@ -67,12 +67,12 @@ pub enum TrustError {
     Validity {
         /// The key or the models.
         what: String,
-        /// From when to when.
+        /// The span.
         validity: Validity,
         /// The time of the check.
         now: jiff::Timestamp,
     },
-    /// `trust.identity`: everything is in order, but it is not the model that was asked for.
+    /// `trust.identity`: the bundle is in order, but it is another model than the one asked for.
     #[error("asked for {expected}, and this is {found}")]
     Identity {
         /// The reference, as the caller wrote it.
@@ -130,7 +130,7 @@ pub enum TrustError {
         /// The most that may be remembered.
         allowed: usize,
     },
-    /// `trust.owner`: somebody else owns it, and may change it whatever its mode says.
+    /// `trust.owner`: the file belongs to somebody else, who may change it whatever its mode says.
     #[error(
         "{what} belongs to uid {owner}, and only what belongs to {} is taken here; have it moved or \
          `chown`ed",
@@ -144,7 +144,7 @@ pub enum TrustError {
         /// The user that this process acts as.
         user: u32,
     },
-    /// `trust.permissions`: somebody else could change or read what must not be changed or read.
+    /// `trust.permissions`: the mode lets somebody else change or read the file.
     #[error("{what} has mode {mode:04o}, which lets {who}; run `chmod {fix}` on it")]
     Permissions {
         /// The name of the file or directory: "the bundle", a file of it, "the directory above the trust directory".
@@ -181,7 +181,7 @@ pub enum TrustError {
     /// `trust.malformed`: `trust.toml` or a root does not parse or contradicts itself.
     #[error("{document} is refused: {reason}")]
     Malformed {
-        /// Which document.
+        /// The document.
         document: &'static str,
         /// A description of what was expected and what was found.
         reason: String,
@@ -192,7 +192,7 @@ pub enum TrustError {
          will be read"
     )]
     Schema {
-        /// Which document.
+        /// The document.
         document: &'static str,
         /// Its schema.
         found: u64,
@@ -266,12 +266,12 @@ pub enum TrustError {
         name: String,
         /// The root's version.
         version: u64,
-        /// When it expired.
+        /// The end.
         expires: jiff::Timestamp,
         /// The time of the check.
         now: jiff::Timestamp,
     },
-    /// `trust.revoked`: it was trusted once, and those who may say so took that back.
+    /// `trust.revoked`: a revocation list names the key, the bundle or the component.
     #[error(
         "{what} is revoked{}; ask the publisher for a release without it",
         reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
@@ -279,7 +279,7 @@ pub enum TrustError {
     Revoked {
         /// The revoked key, manifest or component.
         what: Revoked,
-        /// Why, in the words of those who revoked it.
+        /// The reason, in the words of the list's signers.
         reason: Option<String>,
     },
     /// `trust.revocations-missing`: nothing is decided without a revocation list, and there is none.
@@ -296,7 +296,7 @@ pub enum TrustError {
     RevocationsExpired {
         /// The list's version.
         version: u64,
-        /// When it expired.
+        /// The end.
         expires: jiff::Timestamp,
         /// The time of the check.
         now: jiff::Timestamp,

@@ -1,11 +1,11 @@
-//! From when to when something is trusted.
+//! Time spans of trust.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-/// From when to when something is trusted, both moments included. It is compared with the time at
-/// which a bundle is verified: when a signature was made, nobody can prove.
+/// A time span of trust, both ends included. It is compared with the time at which a bundle is verified: nobody can
+/// prove when a signature was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Validity {
     /// The first moment.
@@ -24,7 +24,7 @@ impl Validity {
 }
 
 impl Validity {
-    /// This time, with the ends that `other` has in place of its own.
+    /// Returns the span with the ends that `other` has in place of its own.
     #[must_use]
     pub fn overlaid(self, other: Self) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl fmt::Display for Validity {
     }
 }
 
-/// The first of the ends that there are.
+/// Returns the earliest of the ends that are given.
 pub(crate) fn earliest(ends: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
     ends.into_iter().flatten().min()
 }
