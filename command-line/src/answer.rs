@@ -1,8 +1,8 @@
-//! What a command has to say, for people and for programs.
+//! A command's answer.
 
 use serde_json::Value;
 
-/// An answer in both forms.
+/// An answer, for people and for programs.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// For people: lines, without the last line's end.

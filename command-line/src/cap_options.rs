@@ -1,18 +1,18 @@
-//! The options that cap what models may ask for, the same for `trust.toml` and for a root.
+//! Options for caps, the same for `trust.toml` and for a root.
 
 use std::time::Duration;
 
 use ampoule_signing::{ByteSize, Caps, Fuel, parse_time};
 use clap::{Args, ValueEnum};
 
-/// What a command changes of [`Caps`]. What is not given stays as it was.
+/// Changes of [`Caps`]. Caps that are not given stay as they were.
 ///
-/// All begin with `--cap-`: without it, `ampoule` has options of the same names that mean the host's
-/// own limits.
+/// All of the options begin with `--cap-`: without it, `ampoule` has options of the same names for the host's own
+/// limits.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Caps on what the models may ask for, under what a host gives any")]
 pub struct CapOptions {
-    /// Capability that they may ask for; may be repeated. Given once, all others are refused.
+    /// Capability that the models may ask for; may be repeated. Given once, all others are refused.
     #[arg(long = "cap-capability", value_name = "NAME", value_parser = Caps::parse_capability)]
     capabilities: Vec<String>,
     /// No capability at all.
@@ -27,7 +27,7 @@ pub struct CapOptions {
     /// Time of one request, such as 5s or 500ms.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     cap_timeout: Option<Duration>,
-    /// What they hand over in one call.
+    /// Output of one call.
     #[arg(long, value_name = "SIZE", value_parser = Caps::parse_size)]
     cap_output: Option<ByteSize>,
     /// Memory while loading.
@@ -58,7 +58,7 @@ enum Cap {
 }
 
 impl CapOptions {
-    /// These caps after the change.
+    /// Applies the changes to these caps.
     #[must_use]
     pub fn apply(&self, mut caps: Caps) -> Caps {
         for cap in &self.taken_away {

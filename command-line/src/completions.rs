@@ -1,15 +1,15 @@
-//! What a shell needs to complete a program's commands and options.
+//! Scripts that complete a program's commands and options in a shell.
 
 use std::io;
 
 use clap::Command;
 use clap_complete::{Generator as _, Shell};
 
-/// The script for a shell.
+/// Returns the script for a shell.
 ///
 /// # Errors
 ///
-/// What the generator fails with; writing to memory does not fail.
+/// The generator's error; writing to memory does not fail.
 pub(crate) fn script(mut program: Command, shell: Shell) -> io::Result<String> {
     let name = program.get_name().to_owned();
     program.set_bin_name(&name);
@@ -23,10 +23,10 @@ pub(crate) fn script(mut program: Command, shell: Shell) -> io::Result<String> {
     })
 }
 
-/// Where the program's name has a hyphen, the generator writes it in one way where it remembers which
-/// command stands on the line, and in another where it says what that command takes; bash then completes
-/// nothing below the program (<https://github.com/clap-rs/clap/issues/6421>). Here both are the first.
-/// A generator without that fault leaves nothing to replace.
+/// Mends the generator's script for a program whose name has a hyphen. The generator spells such a name in one way
+/// where it remembers the command on the line, and in another where it looks up the command's options, so that bash
+/// completes nothing below the program (<https://github.com/clap-rs/clap/issues/6421>). Here both get the first
+/// spelling. A generator without that fault leaves nothing to replace.
 fn with_reachable_commands(program: &str, script: &str) -> String {
     const SEPARATOR: &str = "__subcmd__";
     let remembered = program.replace('-', "__") + SEPARATOR;

@@ -1,4 +1,4 @@
-//! The options that change a delegation, the same for `trust.toml` and for a root.
+//! Options that change a delegation, the same for `trust.toml` and for a root.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use clap::Args;
 
 use crate::cap_options::CapOptions;
 
-/// What a command changes of a delegation. What is not given stays as it was.
+/// Changes of a delegation. Parts that are not given stay as they were.
 ///
 /// The command that flattens it has an argument `keys`, the public keys.
 #[derive(Clone, Debug, Args)]
 pub struct DelegationOptions {
-    /// How many different keys have to sign. Unless it was set before, one; for a model that gets a rule
-    /// of its own, as many as for the publisher's others.
+    /// Number of different keys that have to sign. By default the number stays as it is. A new rule starts with one,
+    /// or for a single model with the number of its publisher's rule.
     #[arg(long, value_name = "N", value_parser = parse_threshold)]
     threshold: Option<NonZeroU32>,
     /// First moment at which the keys given count, such as 2027-01-01T00:00:00Z, or `none`. A key that
@@ -25,10 +25,10 @@ pub struct DelegationOptions {
     /// own unless this is given.
     #[arg(long, value_name = "TIME", requires = "keys")]
     not_after: Option<Bound>,
-    /// First moment at which any of it holds, or `none`.
+    /// First moment at which the rule holds, or `none`.
     #[arg(long, value_name = "TIME")]
     from: Option<Bound>,
-    /// Last moment at which any of it holds, or `none`.
+    /// Last moment at which the rule holds, or `none`.
     #[arg(long, value_name = "TIME")]
     until: Option<Bound>,
     #[command(flatten)]
@@ -70,7 +70,7 @@ fn changed(before: Validity, first: Option<Bound>, last: Option<Bound>) -> Valid
     }
 }
 
-/// One end of a time: `none` opens it.
+/// One end of a time span; `none` opens it.
 #[derive(Clone, Copy, Debug)]
 struct Bound(Option<Timestamp>);
 

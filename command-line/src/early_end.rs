@@ -30,8 +30,8 @@ pub enum EarlyEnd {
 }
 
 impl EarlyEnd {
-    /// Makes of what clap says of the `words` of this process an answer or a refusal. A refused value that came from a
-    /// variable is told with the name of the variable: nobody finds it on the command line.
+    /// Turns clap's error about the `words` of this process into an answer or a refusal. A refused value of a
+    /// variable is reported with the variable's name: it cannot be seen on the command line.
     #[must_use]
     pub fn new(
         error: &clap::Error,
@@ -115,7 +115,7 @@ fn variable_for(command: &Command, option: &str) -> Option<String> {
     }
 }
 
-/// All paragraphs of what clap says, in one line: what is wrong, and what can be done about it.
+/// Joins the paragraphs of clap's message in one line: the fault, and what can be done about it.
 fn one_line(message: &str) -> String {
     let paragraphs = message.split("\n\n").map(|paragraph| {
         let lines = paragraph.lines().map(str::trim);

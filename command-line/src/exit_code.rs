@@ -1,4 +1,4 @@
-//! Which exit status a command ends with, by the code of its error.
+//! Exit statuses of commands, by the code of the error.
 //!
 //! `ampoule-sign` and `ampoule` share this table, so that a script can tell "not trusted" from "the
 //! disk is full" without reading messages. Their manual pages are made from it.
@@ -54,7 +54,7 @@ pub const EXIT_STATUSES: &[ExitStatus] = &[
     },
 ];
 
-/// A status, and when a command ends with it.
+/// A status and its meaning.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ExitStatus {
@@ -62,11 +62,11 @@ pub struct ExitStatus {
     pub status: u8,
     /// The error codes that lead to it, by the part before their dot.
     pub families: &'static [&'static str],
-    /// When that is, for people: a sentence.
+    /// The meaning, as a sentence for people.
     pub meaning: &'static str,
 }
 
-/// The sentence, and the codes: ``A limit was reached. Codes: `limit.*`.``
+/// Writes the sentence and the codes: ``A limit was reached. Codes: `limit.*`.``
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.meaning)?;
@@ -78,8 +78,8 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// The exit status for an error code such as `trust.expired`: the part before the dot decides
-/// ([`EXIT_STATUSES`]). A code that is not in the table means 1.
+/// Returns the exit status for an error code such as `trust.expired`: the part before the dot decides
+/// ([`EXIT_STATUSES`]). A code that is not in the table gives 1.
 ///
 /// ```
 /// use ampoule_command_line::exit_code_for;

@@ -13,9 +13,9 @@ pub(crate) fn error_document(code: &str, message: &str) -> Value {
     json!({ "error": { "code": code, "message": message } })
 }
 
-/// Returns a document as one line of JSON. In its strings and names, every character that a terminal obeys, that ends
-/// a line, that changes the direction of writing or that is not seen is written as an escape (`\u202e`). A parser
-/// reads the same value.
+/// Returns a document as one line of JSON. Characters that a terminal obeys, that end a line, that change the
+/// direction of writing or that are invisible are escaped in its strings and names (`\u202e`). A parser reads the
+/// same value.
 ///
 /// # Errors
 ///

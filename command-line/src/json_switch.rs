@@ -19,8 +19,8 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Tells whether JSON is asked for, by a command line that may not parse otherwise: `--json` before any `--`, or the
-/// variable. A value of the variable that is wrong counts as asking, so that the error about it is JSON.
+/// Returns true if a command line that may not parse asks for JSON: by `--json` before any `--`, or by the variable.
+/// A wrong value of the variable counts as asking, so that the error about it is JSON.
 pub(crate) fn wants_json(
     words: impl IntoIterator<Item = OsString>,
     variable: Option<&OsStr>,

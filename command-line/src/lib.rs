@@ -1,4 +1,5 @@
-//! What `ampoule` and `ampoule-sign` have in common, so that whoever knows one command knows the other.
+//! The part of a command line that `ampoule` and `ampoule-sign` have in common, so that whoever knows one knows the
+//! other.
 //!
 //! ```text
 //! exit_code                 the exit status for each family of error codes
@@ -18,11 +19,10 @@
 //!
 //! # Manual pages
 //!
-//! Both commands have `man` and `completions`: [`ManOptions`] and [`CompletionsOptions`] are what stands after them.
-//! What parses a command line is what its pages are made of, so the pages name every option there is and no other.
-//! Two things that a definition does not hold are taken from where they are defined: the exit statuses, and
-//! variables that are no option's own ([`Manual::with_variable`]). An example is what stands below a command's help,
-//! after the line `Example:`.
+//! Both commands have `man` and `completions`, with [`ManOptions`] and [`CompletionsOptions`]. Pages are made from
+//! the definition that parses the command line, so they name every option there is and no other. Two things that a
+//! definition lacks are added: the exit statuses, and variables that are no option's own ([`Manual::with_variable`]).
+//! The text below a command's help, after the line `Example:`, is the page's example.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,

@@ -1,4 +1,4 @@
-//! What may stand after `man` and `completions`, and what they answer.
+//! Options and answers of `man` and `completions`.
 
 use std::io;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ impl CompletionsOptions {
     ///
     /// # Errors
     ///
-    /// What the generator fails with.
+    /// The generator's error.
     pub fn answer(&self, program: Command) -> io::Result<Answer> {
         let script = script(program, self.shell)?;
         Ok(Answer {

@@ -8,7 +8,7 @@ use clap::Command;
 
 use crate::page::{self, Page, Variable};
 
-/// A program, and what its manual says beyond its definition.
+/// A program, and the parts of its manual that its definition lacks.
 #[derive(Debug)]
 pub struct Manual {
     program: Command,
@@ -43,11 +43,11 @@ impl Manual {
         self
     }
 
-    /// The page of the program itself.
+    /// Makes the page of the program itself.
     ///
     /// # Errors
     ///
-    /// What the generator fails with; writing to memory does not fail.
+    /// The generator's error; writing to memory does not fail.
     pub fn program_page(&self) -> io::Result<Page> {
         self.page(&self.program, &[])
     }
@@ -56,8 +56,8 @@ impl Manual {
         page::render(command, above, &self.exit_statuses, &self.variables)
     }
 
-    /// All pages: the program's, then those of its commands in the order of its help, each before those
-    /// of the commands below it. The same definition gives the same bytes.
+    /// Makes all pages: the program's, then those of its commands in the order of its help, each before the pages of
+    /// the commands below it. The same definition gives the same bytes.
     ///
     /// # Errors
     ///

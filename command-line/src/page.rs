@@ -8,14 +8,14 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::roff_text::portable;
 
-/// User commands.
+/// The section for user commands.
 const SECTION: &str = "1";
 
-/// The same definition gives the same bytes on any day. The quotes are roff's, for an argument that is
-/// empty: without them the next one would be taken for it.
+/// The empty date, in roff's quotes: without them the next argument would be taken for it. Without a date, the same
+/// definition gives the same bytes on any day.
 const NO_DATE: &str = r#""""#;
 
-/// What stands above the examples in a command's help.
+/// The line above the examples in a command's help.
 const EXAMPLE: &str = "Example:\n";
 
 /// An environment variable that stands for no option's value.
@@ -87,7 +87,7 @@ pub(crate) fn render(
     })
 }
 
-/// What the page of a command is called.
+/// Returns the name of a command's page.
 fn name(command: &Command) -> String {
     command
         .get_display_name()
@@ -132,7 +132,7 @@ fn exit_status(statuses: &[(u8, String)]) -> Roff {
     roff
 }
 
-/// Nothing where the command reads no variable.
+/// Lists the variables that the command reads; empty where there are none.
 fn environment(variables: &[Variable], command: &Command) -> Roff {
     let of_options = command.get_arguments().filter_map(|argument| {
         let name = argument.get_env()?.to_string_lossy().into_owned();
@@ -162,7 +162,7 @@ fn environment(variables: &[Variable], command: &Command) -> Roff {
     roff
 }
 
-/// The example as it stands in the help, line by line, without the help's indent.
+/// Copies the example from the help, line by line, without the help's indent.
 fn examples(command: &Command) -> Roff {
     let mut roff = Roff::new();
     let help = command.get_after_help().map(ToString::to_string);
@@ -178,7 +178,7 @@ fn examples(command: &Command) -> Roff {
     roff
 }
 
-/// The commands above this one; those below have a section of their own.
+/// Refers to the commands above this one; those below have a section of their own.
 fn see_also(above: &[&Command]) -> Roff {
     let mut roff = Roff::new();
     let mut pages = Vec::new();

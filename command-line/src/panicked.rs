@@ -7,7 +7,7 @@ const BUG: &str = "internal.bug";
 
 /// A bug that ended a command's work; `internal.bug`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("internal error, please report it: the command gave up half-way")]
+#[error("internal error, please report it: the command stopped half-way")]
 pub struct Panicked;
 
 impl Panicked {
@@ -18,7 +18,7 @@ impl Panicked {
     }
 }
 
-/// Does a command's work; a panic in it is an error as any other.
+/// Runs a command's work, and returns a panic in it as an error.
 ///
 /// # Errors
 ///

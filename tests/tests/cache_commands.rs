@@ -125,7 +125,7 @@ fn what_is_kept_is_listed_verified_and_cleared() {
     assert_eq!(json_of(&machine.cache(&["clear", "--json"]))["removed"], 1);
     assert_eq!(fs::read_dir(machine.cache.path()).unwrap().count(), 0);
     assert_eq!(text(&machine.cache(&["clear"])), "0 entries removed\n");
-    assert_eq!(text(&machine.cache(&["list"])), "nothing is kept\n");
+    assert_eq!(text(&machine.cache(&["list"])), "the cache is empty\n");
     assert!(entries(&machine.cache(&["verify", "--json"])).is_empty());
     assert_answers(&machine.embed(&[]));
     assert_eq!(machine.cache.entries().len(), 1);

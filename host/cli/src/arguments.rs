@@ -1,4 +1,4 @@
-//! What may stand on the command line.
+//! The command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,29 +33,29 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = JSON_VARIABLE, value_parser = parse_switch, num_args = 0)]
     pub(crate) json: bool,
 
-    /// Say more on standard error; twice for guests' own messages.
+    /// Write more on standard error; twice for guests' own messages.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// The directory that says whom to trust.
+    /// Trust directory: the rules that say whose models run.
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_TRUST")]
     pub(crate) trust: Option<PathBuf>,
 
-    /// The directory that remembers which release of each model was run here; by default the one that
-    /// says whom to trust.
+    /// State directory: it remembers the release of each model that was run here. By default it is the trust
+    /// directory.
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_STATE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Take bundles, keys, trust and state that others than you and root could have changed: with a
-    /// warning, instead of refusing them. The configuration file cannot say this.
+    /// Accept bundles, keys, trust and state that somebody besides you and root could have changed: with a warning,
+    /// instead of refusing them. The configuration file cannot set this.
     #[arg(long, global = true, env = "AMPOULE_INSECURE_PERMISSIONS", value_parser = parse_switch, num_args = 0)]
     pub(crate) insecure_permissions: bool,
 
-    /// A TOML file with the same settings as these options; options and variables come first.
+    /// TOML file with the same settings as these options. Options and variables come first.
     #[arg(long, global = true, value_name = "FILE", env = "AMPOULE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Those of [`LOWERING`] that stand on the command line itself, and not in a variable.
+    /// The options of [`LOWERING`] that stand on the command line itself, and not in a variable.
     #[arg(skip)]
     lowering: Vec<&'static str>,
 }
@@ -103,8 +103,8 @@ impl Arguments {
         }
     }
 
-    /// Returns what the options of this call ask for instead of what the model does. A variable and the
-    /// configuration file hold the operator's caps, and so do the options where nothing is asked of a model.
+    /// Returns the limits that the options of this call set below those of the model. A variable and the
+    /// configuration file hold the operator's caps, and so do the options of commands that make no request.
     pub(crate) fn for_this_call(&self) -> RequestLimits {
         match &self.command {
             Command::Ask(_)
@@ -127,10 +127,10 @@ fn is_on_command_line(command: &ArgMatches, id: &str) -> bool {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Ask something, about pictures or without any; the answer comes as it is written.
+    /// Ask a question, about pictures or without any. The answer is printed as it is written.
     #[command(after_help = "Example:\n  ampoule ask --image photo.jpg \"What is in the picture?\"")]
     Ask(Box<OnHost<PromptOptions>>),
-    /// Say what a picture shows, in the model's labels.
+    /// Classify a picture by the model's labels.
     #[command(after_help = "Example:\n  ampoule classify --image photo.jpg --top-k 3")]
     Classify(Box<OnHost<ClassifyCommand>>),
     /// Turn texts, or pictures, into vectors.
@@ -138,27 +138,28 @@ pub(crate) enum Command {
         after_help = "Example:\n  ampoule embed --model models/minilm --trust trust \"Where is the library?\""
     )]
     Embed(Box<OnHost<EmbedCommand>>),
-    /// Show the tokens that a model makes of texts.
+    /// Show the tokens of texts.
     #[command(
         after_help = "Example:\n  ampoule tokenize --model models/minilm --trust trust \"Where is the library?\""
     )]
     Tokenize(Box<OnHost<TextCommand>>),
-    /// Show what a bundle is, who signed it, what it asks for and what it really imports.
+    /// Show a bundle: its model, its signers, the resources that it asks for, and its real imports.
     #[command(after_help = "Example:\n  ampoule inspect models/minilm --trust trust")]
     Inspect(Box<OnHost<BundleCommand>>),
-    /// Exit with status 0 only if every file of the bundle is as it was signed and this host would run it.
+    /// Check that every file of a bundle is as it was signed and that this host would run it. Only then the status is
+    /// 0.
     #[command(after_help = "Example:\n  ampoule verify models/minilm --trust trust")]
     Verify(Box<OnHost<BundleCommand>>),
-    /// Measure what a model costs here: to load it, to make sandboxes of it and, with a prompt, to answer.
+    /// Measure the costs of a model here: loading it, making sandboxes and, with a prompt, answering.
     #[command(
         after_help = "Example:\n  ampoule bench models/minilm --trust trust\n  ampoule bench --image \
                       photo.jpg --prompt \"What is in the picture?\" --runs 20"
     )]
     Bench(Box<OnHost<BenchCommand>>),
-    /// Look after the compiled models that are kept on this machine.
+    /// List, check or remove the compiled models that are kept on this machine.
     #[command(after_help = "Example:\n  ampoule cache list\n  ampoule cache clear")]
     Cache(CacheCommand),
-    /// Say whose models this host runs.
+    /// Change and show the rules that say whose models run here.
     #[command(
         subcommand,
         after_help = "Example:\n  ampoule trust add --trust trust --publisher acme acme.pub.pem\n  ampoule \
@@ -170,7 +171,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  ampoule man --dir man/man1\n  man --manpath man ampoule-trust-add"
     )]
     Man(ManOptions),
-    /// Print what a shell needs to complete commands and options.
+    /// Print the script that completes commands and options in a shell.
     #[command(
         after_help = "Example:\n  ampoule completions bash > ~/.local/share/bash-completion/completions/ampoule\n  \
                       ampoule completions zsh > \"${fpath[1]}/_ampoule\"\n  ampoule completions fish > \
@@ -190,13 +191,13 @@ pub(crate) struct CacheCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheAction {
-    /// List the entries, as they say themselves.
+    /// List the entries, without checking them.
     #[command(after_help = "Example:\n  ampoule cache list --json")]
     List,
-    /// Check every entry, and exit with status 0 only if each would be run.
+    /// Check every entry. The status is 0 only if each could be used.
     #[command(after_help = "Example:\n  ampoule cache verify")]
     Verify,
-    /// Remove every entry; models are compiled again when they are loaded.
+    /// Remove every entry. Models are compiled again when they are loaded.
     #[command(after_help = "Example:\n  ampoule cache clear")]
     Clear,
 }
@@ -206,7 +207,7 @@ pub(crate) struct TextCommand {
     #[command(flatten)]
     pub(crate) model: ModelOption,
 
-    /// The texts; `-` reads standard input, one text a line.
+    /// Texts; `-` reads standard input, one text a line.
     // The limit `--texts` has the id that the field would give.
     #[arg(id = "text", required = true, value_name = "TEXT")]
     pub(crate) texts: Vec<String>,
@@ -217,12 +218,11 @@ pub(crate) struct EmbedCommand {
     #[command(flatten)]
     pub(crate) model: ModelOption,
 
-    /// The texts; `-` reads standard input, one text a line.
+    /// Texts; `-` reads standard input, one text a line.
     #[arg(id = "text", required_unless_present = "image", value_name = "TEXT")]
     pub(crate) texts: Vec<String>,
 
-    /// A picture instead of texts: a PNG, JPEG or WebP file, or `-` for standard input; may be
-    /// repeated.
+    /// Picture instead of texts: a PNG, JPEG or WebP file, or `-` for standard input; may be repeated.
     #[arg(
         id = "image",
         long = "image",
@@ -237,11 +237,11 @@ pub(crate) struct ClassifyCommand {
     #[command(flatten)]
     pub(crate) model: ModelOption,
 
-    /// The picture: a PNG, JPEG or WebP file, or `-` for standard input.
+    /// Picture: a PNG, JPEG or WebP file, or `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) image: PathBuf,
 
-    /// How many labels to show, the likeliest first.
+    /// Number of labels to show, the likeliest first.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top_k: u32,
 }
@@ -251,26 +251,26 @@ pub(crate) struct BenchCommand {
     #[command(flatten)]
     pub(crate) bundle: BundleCommand,
 
-    /// Also ask this, and measure the answers.
+    /// Question to ask too, and to measure the answers to.
     #[arg(long, value_name = "PROMPT")]
     pub(crate) prompt: Option<String>,
 
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
 
-    /// How many sandboxes to make.
+    /// Number of sandboxes to make.
     // The limit `--sandboxes` has the name that this would have.
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rounds: u32,
 
-    /// How often to ask, each time in a sandbox of its own.
+    /// Number of times to ask, each in a sandbox of its own.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) runs: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BundleCommand {
-    /// The bundle: a directory or a packed file. Without it the built-in model is meant.
+    /// Bundle: a directory or a packed file. By default the built-in model.
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: Option<PathBuf>,
 

@@ -1,8 +1,7 @@
-//! The model that is part of this program, in the very form in which a stranger's bundle comes.
+//! The model that is part of this program, in the form of any other bundle.
 //!
-//! `cargo xtask bundle tiny-vlm` makes the files anew. They are trusted by a rule like an operator's:
-//! one key, for one model of one publisher. The key signed this bundle and was never written down, so
-//! there will be no other bundle by it.
+//! `cargo xtask bundle tiny-vlm` makes the files anew. They are trusted by a rule like an operator's: one key, for
+//! one model of one publisher. The key signed this bundle and was never written down, so it can sign no other.
 
 use ampoule::{Bundle, Manifest, PublicKey, Task, TrustStore};
 use ampoule_signing::Envelope;
@@ -37,19 +36,19 @@ const FILES: [(&str, &[u8]); 4] = [
 
 const PUBLIC_KEY: &str = include_str!("../builtin/tiny-vlm/publisher.pub.pem");
 
-/// The bundle, not verified: that is done at each load, as for any other.
+/// Returns the bundle, unverified: each load verifies it, as any other.
 pub(crate) fn bundle() -> Result<Bundle, Error> {
     Ok(Bundle::from_memory(ENVELOPE, FILES)?)
 }
 
-/// Trusts the key of the built-in bundle for that one model, and nobody for anything else.
+/// Returns the rules that trust the built-in bundle's key for that one model, and nothing else.
 pub(crate) fn trust() -> Result<TrustStore, Error> {
     let mut trust = TrustStore::new();
     trust.insert_model(PublicKey::from_pem(PUBLIC_KEY)?, PUBLISHER, NAME)?;
     Ok(trust)
 }
 
-/// Whether it serves `task`, by its own word.
+/// Returns true if its manifest declares `task`.
 pub(crate) fn offers(task: Task) -> Result<bool, Error> {
     // The envelope alone: the files are megabytes.
     let manifest = Manifest::parse(Envelope::parse(ENVELOPE)?.payload())?;

@@ -1,25 +1,25 @@
-//! What the command line can fail with, beyond the library's own errors.
+//! Errors of the command, beyond the library's own.
 
 use ampoule::{Limit, Phase, Remedy};
 
 use crate::limit_options::{cap_of, option_of};
 use crate::lowered::Lowered;
 
-/// Why a command failed.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The library's errors keep their codes.
+    /// An error of the library, with its own code.
     #[error("{}", explained(.0))]
     Host(#[from] ampoule::Error),
 
-    /// The library's own code, for a request that was given less than its model's manifest asks for.
+    /// An error of the library for a request that got less than its model's manifest asks for.
     #[error("{error}; {lowered}")]
     Lowered {
         error: ampoule::Error,
         lowered: Lowered,
     },
 
-    /// So do signing's.
+    /// An error of the signing library, with its own code.
     #[error("{}", explained_signing(.0))]
     Signing(#[from] ampoule_signing::Error),
 
@@ -46,19 +46,19 @@ pub(crate) enum Error {
     NoSuchKey(ampoule::KeyId),
 
     /// `usage.nobody-trusted`.
-    #[error("nothing is said about {0} in the trust store; `ampoule trust list` shows what is")]
+    #[error("the trust store has no rule for {0}; `ampoule trust list` shows its rules")]
     NobodyTrusted(String),
 
     /// `usage.no-such-release`.
     #[error(
-        "no release of {0} is remembered that this would change; `ampoule trust releases list` shows what is"
+        "no remembered release of {0} would change; `ampoule trust releases list` shows those that are remembered"
     )]
     NothingToForget(String),
 
     /// `usage.digest`.
     #[error(
-        "nobody can be asked whether this is the right root; give --digest with what its signers told \
-         you by another way"
+        "there is no terminal to confirm the root on; give --digest with the digest that its signers told you by \
+         another way"
     )]
     NoDigest,
 
@@ -74,8 +74,8 @@ pub(crate) enum Error {
 
     /// `file.cache-entry`.
     #[error(
-        "{bad} of the cache's entries would not be run; what a model needs is removed and made again \
-         when it is loaded, and `ampoule cache clear` removes all"
+        "{bad} entries of the cache cannot be used; loading a model replaces those that it needs, and `ampoule \
+         cache clear` removes all"
     )]
     BadCache { bad: usize },
 
@@ -83,7 +83,7 @@ pub(crate) enum Error {
     #[error("cannot read {what}: {reason}")]
     Read { what: String, reason: String },
 
-    /// The library's own code, with the picture named by its place among those given.
+    /// An error of the library about a picture, which is named by its place among those given.
     #[error("image {place}: {}", explained(error))]
     Image { place: usize, error: ampoule::Error },
 
@@ -91,8 +91,8 @@ pub(crate) enum Error {
     #[error("cannot write the answer: {0}")]
     Write(String),
 
-    /// `io.closed-pipe`: nobody reads any more. Not shown.
-    #[error("nobody reads the answer any more")]
+    /// `io.closed-pipe`: the reader has gone. Not shown.
+    #[error("the reader of the answer has gone")]
     ClosedPipe,
 
     /// `io.thread`.
@@ -135,7 +135,7 @@ impl Error {
     }
 }
 
-/// Says what the library says, and which option lets through what was refused.
+/// Returns the library's message, with the option that allows the refused thing.
 pub(crate) fn explained(error: &ampoule::Error) -> String {
     if let Some(remedy) = error.remedy() {
         return format!("{error}; {}", way_out(&remedy));

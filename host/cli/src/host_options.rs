@@ -24,18 +24,18 @@ pub(crate) struct HostOptions {
     #[command(flatten)]
     pub(crate) cache: CacheOptions,
 
-    /// Let the same request give the same bits for the same fuel, on every machine: clocks stand still,
-    /// random numbers are always the same, arithmetic is slower.
+    /// Give the same request the same bits for the same fuel, on every machine: clocks stand still, random numbers
+    /// are always the same, arithmetic is slower.
     #[arg(long, env = "AMPOULE_DETERMINISTIC", value_parser = parse_switch, num_args = 0)]
     pub(crate) deterministic: bool,
 
-    /// What guests' clocks are rounded down to, from 1us to 1s; by default 1ms. A finer clock tells a guest
-    /// more about what else this machine does.
+    /// Resolution of guests' clocks, from 1us to 1s; by default 1ms. A finer clock tells a guest more about the rest
+    /// of this machine.
     #[arg(long, value_name = "TIME", env = "AMPOULE_CLOCK_RESOLUTION")]
     pub(crate) clock_resolution: Option<Resolution>,
 
-    /// Let models have a capability that name it in their signed manifest; may be repeated. host-kernels:
-    /// this program multiplies matrices for them, outside the sandbox, which is faster.
+    /// Capability that models may have if their signed manifest names it; may be repeated. host-kernels: this program
+    /// multiplies matrices for them, outside the sandbox, which is faster.
     #[arg(
         long,
         value_name = "NAME",
@@ -44,8 +44,7 @@ pub(crate) struct HostOptions {
     )]
     pub(crate) allow: Vec<Capability>,
 
-    /// How many threads multiply for models that have host-kernels, all together [default: each guest's
-    /// own].
+    /// Number of threads that multiply for models with host-kernels, all together [default: each guest's own].
     #[arg(long, value_name = "N", env = "AMPOULE_KERNEL_THREADS")]
     pub(crate) kernel_threads: Option<usize>,
 
@@ -53,14 +52,14 @@ pub(crate) struct HostOptions {
     pub(crate) limits: LimitOptions,
 }
 
-/// The options that say where compiled models are kept.
+/// Options for the place of compiled models.
 #[derive(Debug, Default, Args)]
 pub(crate) struct CacheOptions {
-    /// The directory that keeps compiled models; by default `ampoule` in the user's cache directory.
+    /// Directory for compiled models; by default `ampoule` in the user's cache directory.
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Keep no compiled model, and take none that is kept, whatever directory is named.
+    /// Keep no compiled model, and use none that is kept, whatever directory is named.
     #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = parse_switch, num_args = 0)]
     pub(crate) no_cache: bool,
 }

@@ -8,8 +8,8 @@ use ampoule::{Image, Limit, Limits};
 
 use crate::error::Error;
 
-/// Reads pictures and checks each against the limits as soon as it is there. Of what is too long no
-/// more than one byte over the limit is read.
+/// Reads pictures and checks each against the limits at once. Of a file that is too long, one byte over the limit is
+/// read.
 pub(crate) fn read(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Image>, Error> {
     limits.check_image_count(paths.len())?;
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
@@ -56,7 +56,7 @@ fn read_one(path: &Path, place: usize, limits: &Limits) -> Result<Image, Error> 
     Ok(image)
 }
 
-/// Everything, or `None` when that is more than `most` bytes.
+/// Reads everything; `None` when that is more than `most` bytes.
 fn read_bounded(source: impl Read, most: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     source

@@ -1,4 +1,4 @@
-//! The operator's caps, one list for options, variables and the configuration file.
+//! Options for the operator's limits: one list for options, variables and the configuration file.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,36 +9,36 @@ use ampoule::{ByteSize, Fuel, Limit, Limits};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, de};
 
-/// Each of [`Limits`], where it is given. In the file the names are those of the options, and sizes
-/// and times are text as on the command line.
+/// Each of [`Limits`] that is given. In the file the names are those of the options, and sizes and times are text as
+/// on the command line.
 #[derive(Debug, Default, Args, Deserialize)]
 #[command(next_help_heading = "Limits")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LimitOptions {
-    /// The preset for all limits that nothing else sets. strict is for models and requests of strangers: 1 MiB an
-    /// image, 100MiB a sandbox, for loading too, and half a second between two chunks.
+    /// Preset for all limits that nothing else sets. strict is for models and requests of strangers: 1 MiB an image,
+    /// 100MiB a sandbox, for loading too, and half a second between two chunks.
     #[arg(long = "limits", value_name = "PRESET", env = "AMPOULE_LIMITS")]
     pub(crate) preset: Option<Preset>,
 
-    /// The most memory that one sandbox may ask for, such as 256MiB. Given with a call: the most that it gets,
-    /// though the model asks for more.
+    /// Most memory that one sandbox may ask for, such as 256MiB. With a call: the most that it gets, though the model
+    /// asks for more.
     #[arg(long, value_name = "SIZE", env = "AMPOULE_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) memory: Option<ByteSize>,
 
-    /// The longest that one request may ask to take, such as 5s or 500ms. Given with a call: the longest that it
-    /// takes, though the model asks for more.
+    /// Longest time that one request may ask for, such as 5s or 500ms. With a call: the longest that it takes, though
+    /// the model asks for more.
     #[arg(long, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) timeout: Option<TimeLimit>,
 
-    /// The most fuel (WebAssembly operators, and bytes that some of them move) that one request may ask for. Given
-    /// with a call: the most that it gets, though the model asks for more.
+    /// Most fuel (WebAssembly operators, and bytes that some of them move) that one request may ask for. With a call:
+    /// the most that it gets, though the model asks for more.
     #[arg(long, value_name = "N", env = "AMPOULE_FUEL")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) fuel: Option<Fuel>,
 
-    /// The most that a model may ask to hand over in one call.
+    /// Most output that a model may ask for in one call.
     #[arg(long, value_name = "SIZE", env = "AMPOULE_OUTPUT_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) output_bytes: Option<ByteSize>,
@@ -48,8 +48,7 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) chunks: Option<u32>,
 
-    /// The longest that a generation waits for its text to be taken [default: as long as the request may
-    /// take].
+    /// Longest wait of a generation for its text to be taken [default: as long as the request may take].
     #[arg(long, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) idle_timeout: Option<TimeLimit>,
@@ -59,7 +58,7 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_memory: Option<ByteSize>,
 
-    /// The longest that loading a model may ask to take.
+    /// Longest time that loading a model may ask for.
     #[arg(long, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_timeout: Option<TimeLimit>,
@@ -74,12 +73,12 @@ pub(crate) struct LimitOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) compile_memory: Option<ByteSize>,
 
-    /// The longest that compiling a model may take.
+    /// Longest time that compiling a model may take.
     #[arg(long, value_name = "TIME", env = "AMPOULE_COMPILE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) compile_timeout: Option<TimeLimit>,
 
-    /// How much of one sandbox's log is kept.
+    /// Bytes of one sandbox's log that are kept.
     #[arg(long, value_name = "SIZE", env = "AMPOULE_LOG_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) log_bytes: Option<ByteSize>,
@@ -146,7 +145,7 @@ pub(crate) struct LimitOptions {
 }
 
 impl LimitOptions {
-    /// Sets what is given and leaves the rest as it is.
+    /// Sets the limits that are given, and leaves the rest.
     pub(crate) fn apply(&self, limits: &mut Limits) {
         set(&mut limits.memory, self.memory);
         set(&mut limits.deadline, self.timeout.map(|time| time.0));
@@ -187,13 +186,13 @@ fn set<T: Copy>(limit: &mut T, given: Option<T>) {
     }
 }
 
-/// Limits that go together.
+/// A set of limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Preset {
-    /// For one's own models and requests.
+    /// Limits for one's own models and requests.
     Default,
-    /// For those of strangers.
+    /// Limits for models and requests of strangers.
     Strict,
 }
 
@@ -294,7 +293,7 @@ impl FromStr for TimeLimit {
     }
 }
 
-/// What clocks are rounded to, as people write it: `10ms`, `100us`, `1s`.
+/// A resolution of clocks, as people write it: `10ms`, `100us`, `1s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Resolution(pub(crate) Duration);
 
@@ -307,7 +306,7 @@ impl FromStr for Resolution {
     }
 }
 
-/// A number with a unit, or of seconds; a day at most. Longer is a mistake, and a day is far from
+/// Reads a number with a unit, or of seconds; a day at most. A longer time is a mistake, and a day is far from
 /// overflowing any clock.
 fn span(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -1,4 +1,4 @@
-//! Events of the library, on standard error when asked for.
+//! Shows the library's events on standard error.
 
 use std::io::IsTerminal as _;
 
@@ -6,9 +6,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts showing events: what happens with `-v`, what guests say with `-vv`. Without either only what
-/// nobody should do unseen: to run an older release after a newer one, or what others could have changed; and
-/// that the cache of compiled models does not do what it is for.
+/// Starts showing events: the host's with `-v`, guests' messages with `-vv`. Without either, only warnings about the
+/// cache of compiled models, about an older release after a newer one, and about files that others could have
+/// changed.
 pub(crate) fn start(verbose: u8) {
     let events = match verbose {
         0 => Targets::new()

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::limit_options::LimitOptions;
 use crate::lowered::Lowered;
 
-/// The options that ask for less where they stand on the command line of a call.
+/// Options that set a limit for the call where they stand on its command line.
 pub(crate) const LOWERING: [&str; 3] = ["memory", "timeout", "fuel"];
 
 /// Returns the limits of one call: those of `options` whose names are among `given`.
@@ -24,8 +24,8 @@ pub(crate) fn of_call(options: &LimitOptions, given: &[&'static str]) -> Request
     lower
 }
 
-/// Gives back the caps that hold without the options of a call, where those are higher: what the call may cost is
-/// bounded by its own options then.
+/// Restores the caps that hold without the options of a call, where those are higher: the call is bounded by its own
+/// options.
 pub(crate) fn keep_caps(limits: &mut Limits, without: &Limits, lower: RequestLimits) {
     if lower.memory.is_some() {
         limits.memory = limits.memory.max(without.memory);
@@ -38,7 +38,7 @@ pub(crate) fn keep_caps(limits: &mut Limits, without: &Limits, lower: RequestLim
     }
 }
 
-/// Adds to an error that a budget has run out who set the budget.
+/// Adds to the error of a used-up budget the source of the budget.
 pub(crate) fn explain(error: Error, lower: RequestLimits) -> Error {
     let Error::Host(error) = error else {
         return error;

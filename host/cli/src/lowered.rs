@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// A limit that ended a request, and whose it was.
+/// The source of a limit that ended a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lowered {
-    /// The option of this name asked for no more.
+    /// The option of this name.
     ByOption(&'static str),
-    /// The manifest asks for no more.
+    /// The model's manifest.
     ByManifest,
 }
 
@@ -15,9 +15,9 @@ impl fmt::Display for Lowered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByOption(option) => {
-                write!(f, "--{option} allowed this call no more: give it more")
+                write!(f, "--{option} is the limit of this call: raise it")
             }
-            Self::ByManifest => f.write_str("its signed manifest asks for no more"),
+            Self::ByManifest => f.write_str("the limit is that of the model's signed manifest"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which model a command is about: a bundle that is named, or the one that is built in.
+//! The model of a command: a named bundle, or the built-in one.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ use crate::model_option::ModelOption;
 use crate::progress;
 use crate::settings::Settings;
 
-/// The model that a command is about, and which one the caller says that it is.
+/// The model of a command, and the caller's name for it.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelChoice {
-    /// Without it, the built-in one.
+    /// `None` is the built-in one.
     path: Option<PathBuf>,
     expected: Option<ModelReference>,
     rollback: RollbackProtection,
@@ -50,13 +50,13 @@ impl From<BundleCommand> for ModelChoice {
 }
 
 impl ModelChoice {
-    /// With every file read and verified when it is loaded, though the cache may make that needless.
+    /// Reads and verifies every file on loading, though the cache may make that needless.
     pub(crate) fn checking_files(mut self) -> Self {
         self.check_files = true;
         self
     }
 
-    /// The bundle, not verified yet.
+    /// Opens the bundle, unverified.
     pub(crate) fn open(&self, settings: &Settings) -> Result<Bundle, Error> {
         let bundle = match &self.path {
             Some(path) => Bundle::open(settings.permissions.at(path))?,
@@ -68,7 +68,7 @@ impl ModelChoice {
         })
     }
 
-    /// Who may have signed it: for a named bundle whom the operator trusts, and nobody else.
+    /// Returns the rules for it: for a named bundle the operator's, and no others.
     pub(crate) fn trust(&self, settings: &Settings) -> Result<TrustStore, Error> {
         match self.path {
             Some(_) => settings.trust_store(),
@@ -76,8 +76,8 @@ impl ModelChoice {
         }
     }
 
-    /// Returns the releases that it is held against, if there are any: none are remembered of the built-in one,
-    /// which is as old as the program that it is part of, or without a directory for them.
+    /// Returns the releases that it is compared with, if there are any. None are remembered of the built-in model,
+    /// which is as old as its program, nor without a directory for them.
     pub(crate) fn releases(&self, settings: &Settings) -> Option<ReleaseState> {
         self.path.as_ref().and(settings.releases().ok())
     }
@@ -104,8 +104,8 @@ impl ModelChoice {
         })
     }
 
-    /// Refuses the built-in model where it lacks `task`: before seconds go into compiling it. The model's
-    /// own call checks again.
+    /// Refuses the built-in model if it lacks `task`, before seconds go into compiling it. The model's own call
+    /// checks again.
     pub(crate) fn check_offers(&self, task: Task) -> Result<(), Error> {
         if self.path.is_none() && !built_in::offers(task)? {
             return Err(Error::BuiltInLacks { asked: task });
@@ -113,7 +113,7 @@ impl ModelChoice {
         Ok(())
     }
 
-    /// The same, with progress shown, for a command that needs `task`.
+    /// Loads the model for a command that needs `task`, and shows progress.
     pub(crate) async fn load_for(self, task: Task, settings: &Settings) -> Result<Model, Error> {
         self.check_offers(task)?;
         progress::show("loading the model", self.load(settings)).await

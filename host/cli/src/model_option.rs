@@ -7,7 +7,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelOption {
-    /// The model's bundle, a directory or a packed file. Without it the built-in model answers.
+    /// Bundle of the model, a directory or a packed file. By default the built-in model answers.
     #[arg(long, value_name = "BUNDLE", env = "AMPOULE_MODEL")]
     pub(crate) model: Option<PathBuf>,
 
@@ -21,8 +21,8 @@ pub(crate) struct ModelOption {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExpectOption {
-    /// Refuse every model but this one: acme/minilm, acme/minilm@1.2 for any 1.2.x, or sha256:DIGEST
-    /// of the manifest.
+    /// Model that is expected; every other one is refused: acme/minilm, acme/minilm@1.2 for any 1.2.x, or
+    /// sha256:DIGEST of the manifest.
     #[arg(long, value_name = "MODEL", env = "AMPOULE_EXPECT")]
     pub(crate) expect: Option<ModelReference>,
 }

@@ -1,4 +1,4 @@
-//! What goes to standard output and standard error, and the exit status.
+//! Output of the command, and its exit status.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// What a sandbox cost, in every JSON answer.
+/// Costs of a sandbox, in every JSON answer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Sandbox {
     fuel: u64,
@@ -33,7 +33,7 @@ impl From<&SandboxReport> for Sandbox {
     }
 }
 
-/// Which model answered, in every JSON answer.
+/// The model that answered, in every JSON answer.
 #[derive(Debug, Serialize)]
 pub(crate) struct ModelName {
     publisher: String,
@@ -53,17 +53,17 @@ impl From<&ampoule::Manifest> for ModelName {
     }
 }
 
-/// What a request cost in tokens, in every JSON answer that counts them.
+/// Tokens of a request, in every JSON answer that counts them.
 #[derive(Debug, Serialize)]
 pub(crate) struct Usage {
     input_tokens: u32,
-    /// Only where the model writes.
+    /// `None` for a task that writes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     output_tokens: Option<u32>,
 }
 
 impl Usage {
-    /// Of a task that only reads.
+    /// Counts a task that only reads.
     pub(crate) fn of_input(usage: ampoule::Usage) -> Self {
         Self {
             input_tokens: usage.input_tokens,
@@ -87,12 +87,12 @@ pub(crate) fn json(document: &impl Serialize) -> Result<(), Error> {
     write(&format!("{line}\n"))
 }
 
-/// Writes text for a person or a pipe, and sees that it gets there at once.
+/// Writes text for a person or a pipe, without delay.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
     print(text).map_err(unwritten)
 }
 
-/// Says something beside the answer, in one line on standard error.
+/// Writes a note beside the answer, in one line on standard error.
 pub(crate) fn note(text: &str) {
     // The answer was given, whether or not this can be written.
     let _ = writeln!(std::io::stderr(), "note: {text}");

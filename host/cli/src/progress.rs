@@ -1,4 +1,4 @@
-//! A line on the terminal while something takes long; nothing in a pipe.
+//! Shows a line on the terminal during long work; nothing in a pipe.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What takes less than this shows nothing.
+/// Longest work that shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long one picture of the spinner stays.
+/// Time between two pictures of the spinner.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Shows `what` with the elapsed time until `work` is done, if that takes over a second and

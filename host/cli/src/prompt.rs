@@ -1,4 +1,4 @@
-//! A question on the command line, and how it is to be answered.
+//! A question and the options for its answer.
 
 use ampoule::InputChecks as _;
 use ampoule::{Content, GenerationRequest, Limits, Message, Sampling};
@@ -10,11 +10,10 @@ use crate::error::Error;
 use crate::images;
 use crate::model_option::ModelOption;
 
-/// Longer than any answer about one picture of the models that run here; a model's own end comes
-/// first.
+/// Default bound on tokens for each picture: longer than any answer of the models that run here about one picture.
 const DEFAULT_TOKENS_PER_PICTURE: u32 = 256;
 
-/// What `ask` takes.
+/// Arguments of `ask`.
 #[derive(Debug, Args)]
 pub(crate) struct PromptOptions {
     #[command(flatten)]
@@ -23,21 +22,20 @@ pub(crate) struct PromptOptions {
     #[command(flatten)]
     answer: AnswerOptions,
 
-    /// The question.
+    /// Question.
     #[arg(value_name = "PROMPT")]
     prompt: String,
 }
 
-/// What a question is about, and how it is to be answered.
+/// Pictures of a question, and the options for its answer.
 #[derive(Debug, Args)]
 pub(crate) struct AnswerOptions {
-    /// A picture that the question is about: a PNG, JPEG or WebP file, or `-` for standard input;
-    /// may be repeated.
+    /// Picture that the question is about: a PNG, JPEG or WebP file, or `-` for standard input; may be repeated.
     // The limit `--images` has the id that the field would give.
     #[arg(id = "image", long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
 
-    /// Divides the logits: 0 is always the likeliest token, more is more varied.
+    /// Divisor of the logits: 0 always takes the likeliest token, more is more varied.
     #[arg(
         long,
         value_name = "T",
@@ -61,12 +59,11 @@ pub(crate) struct AnswerOptions {
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Sampling")]
     top_k: u32,
 
-    /// The same seed and the same everything else give the same answer.
+    /// Seed: with the same seed and the same everything else, the answer is the same.
     #[arg(long, value_name = "N", help_heading = "Sampling")]
     seed: Option<u64>,
 
-    /// The most tokens of the answer, for all pictures together [default: 256 for each picture, and
-    /// 256 without any].
+    /// Most tokens of the answer, for all pictures together [default: 256 for each picture, and 256 without any].
     #[arg(long, value_name = "N", help_heading = "Sampling")]
     max_output_tokens: Option<u32>,
 
@@ -76,7 +73,7 @@ pub(crate) struct AnswerOptions {
 }
 
 impl PromptOptions {
-    /// The request, with the pictures read and checked; the model is left.
+    /// Makes the request, with the pictures read and checked, and returns the model's option.
     pub(crate) fn into_request(
         self,
         limits: &Limits,
@@ -86,7 +83,7 @@ impl PromptOptions {
 }
 
 impl AnswerOptions {
-    /// The request for a question, with the pictures read and checked.
+    /// Makes the request for a question, with the pictures read and checked.
     pub(crate) fn into_request(
         self,
         question: String,
@@ -119,7 +116,7 @@ impl AnswerOptions {
     }
 }
 
-/// A model answers for each picture in turn, and all of it counts.
+/// Returns the default for all pictures: a model answers for each in turn.
 fn default_max_output_tokens(pictures: usize) -> u32 {
     let pictures = u32::try_from(pictures.max(1)).unwrap_or(u32::MAX);
     DEFAULT_TOKENS_PER_PICTURE.saturating_mul(pictures)

@@ -18,25 +18,25 @@ use crate::lower_limits;
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 
-/// What this program is started with to compile a model for another process of itself. It is no command.
+/// The argument that makes this program compile a model for another process of itself. It is no command.
 pub(crate) const COMPILE_WORKER: &str = "compile-worker";
 
-/// Everything that a command needs to know besides its own arguments.
+/// A command's settings besides its own arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
-    /// How guests are compiled and metered.
+    /// The way in which guests are compiled and metered.
     pub(crate) profile: EngineProfile,
     clock: Option<Resolution>,
-    /// What models may have that ask for it.
+    /// Capabilities that models may have.
     pub(crate) allowed: Vec<Capability>,
     kernel_threads: Option<usize>,
-    /// What is done about files that others could have changed.
+    /// The treatment of files that others could have changed.
     pub(crate) permissions: PermissionPolicy,
     pub(crate) limits: Limits,
-    /// Limits of each request, where lower than its model asks for.
+    /// Limits of each request that are lower than its model's.
     pub(crate) at_most: RequestLimits,
 }
 
@@ -57,7 +57,7 @@ struct ConfigFile {
     limits: LimitOptions,
 }
 
-/// Capabilities by their names.
+/// Reads capabilities by their names.
 fn capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Capability>, D::Error> {
     let names = Vec::<String>::deserialize(deserializer)?;
     let parsed = names
@@ -67,7 +67,8 @@ fn capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Capabi
 }
 
 impl Settings {
-    /// Options win over variables (clap sees to that), both over the file, the file over defaults.
+    /// Merges the settings. Options win over variables (clap sees to that), both win over the file, and the file wins
+    /// over defaults.
     pub(crate) fn resolve(arguments: &Arguments) -> Result<Self, Error> {
         let permissions = permissions(arguments.insecure_permissions);
         let file = match &arguments.config {
@@ -114,31 +115,31 @@ impl Settings {
         })
     }
 
-    /// The trust directory, which has no default: whom to trust is the operator's decision.
+    /// Returns the trust directory. It has no default: trust is the operator's decision.
     pub(crate) fn trust_directory(&self) -> Result<Location<'_>, Error> {
         let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
         Ok(self.permissions.at(directory))
     }
 
-    /// The trust directory's content.
+    /// Reads the trust directory.
     pub(crate) fn trust_store(&self) -> Result<TrustStore, Error> {
         Ok(TrustStore::open(self.trust_directory()?)?)
     }
 
-    /// Where it is remembered which releases were run: beside the trust, unless said otherwise.
+    /// Returns the memory of releases: in the state directory, or else in the trust directory.
     pub(crate) fn releases(&self) -> Result<ReleaseState, Error> {
         let directory = self.state.as_ref().or(self.trust.as_ref());
         let directory = directory.ok_or(Error::NoTrust)?;
         Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 
-    /// Where compiled models are kept; `None` when none are.
+    /// Returns the cache of compiled models; `None` when none are kept.
     pub(crate) fn code_cache(&self) -> Option<CodeCache> {
         let cache = CodeCache::in_directory(self.cache.as_ref()?);
         Some(cache.with_permissions(self.permissions.clone()))
     }
 
-    /// The same settings with another cache.
+    /// Returns the settings with another cache.
     pub(crate) fn with_cache(&self, directory: &Path) -> Self {
         Self {
             cache: Some(directory.to_owned()),
@@ -146,7 +147,7 @@ impl Settings {
         }
     }
 
-    /// The same settings with guests compiled and metered in another way.
+    /// Returns the settings with guests compiled and metered in another way.
     pub(crate) fn with_profile(&self, profile: EngineProfile) -> Self {
         Self {
             profile,
@@ -154,7 +155,7 @@ impl Settings {
         }
     }
 
-    /// A host with these settings that trusts `trust`, and remembers releases in `releases`.
+    /// Makes a host with these settings that trusts `trust` and remembers releases in `releases`.
     pub(crate) fn host(
         &self,
         trust: TrustStore,
@@ -184,8 +185,8 @@ impl Settings {
     }
 }
 
-/// The directory for this program in the user's cache directory (XDG Base Directory Specification 0.8),
-/// where there is one: a service need not have a home.
+/// Returns the directory for this program in the user's cache directory (XDG Base Directory Specification 0.8), if
+/// there is one: a service need not have a home.
 fn user_cache() -> Option<PathBuf> {
     let absolute = |variable| {
         let path = PathBuf::from(std::env::var_os(variable)?);

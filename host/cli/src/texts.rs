@@ -1,5 +1,4 @@
-//! The texts of a command: its arguments, or the lines of standard input, of which no more is read than a request
-//! may have.
+//! The texts of a command: its arguments, or the lines of standard input. No more is read than a request may have.
 
 use std::io::{BufRead, Read as _};
 
@@ -64,7 +63,7 @@ fn read_lines(mut source: impl BufRead, limits: &Limits) -> Result<Vec<String>, 
     }
 }
 
-/// Of what is not read to its end, nobody knows how much it is.
+/// Makes the error of a text that was not read to its end: its length is unknown.
 fn more(limit: Limit, what: &'static str, allowed: usize) -> Error {
     Error::Host(ampoule::Error::TooLarge {
         limit: Some(limit),

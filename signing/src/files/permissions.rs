@@ -212,11 +212,9 @@ mod tests {
             let checked = Rule::OwnerWrites.check(found, acting_as(user), || "it".to_owned());
             checked.unwrap_err().to_string()
         };
-        assert!(
-            message(ROOT).starts_with("it belongs to uid 1002, and only what belongs to uid 0")
-        );
-        assert!(message(SERVICE).contains("belongs to uid 1001 or uid 0"));
-        assert!(message(SERVICE).ends_with("have it moved or `chown`ed"));
+        assert!(message(ROOT).starts_with("it belongs to uid 1002, and only files of uid 0"));
+        assert!(message(SERVICE).contains("files of uid 1001 or uid 0"));
+        assert!(message(SERVICE).ends_with("move it or `chown` it"));
     }
 
     #[test]

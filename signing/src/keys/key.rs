@@ -203,8 +203,7 @@ impl SecretKey {
         }
         let encrypted = key_encryption::open(document.as_bytes()).map_err(refused)?;
         let password = password.ok_or(Error::UsagePassword(
-            "the private key is encrypted; give its password by prompt, --password-file or \
-             AMPOULE_SIGN_PASSWORD",
+            "the private key is encrypted, and no password is given",
         ))?;
         let wrong = Error::UsagePassword("the password does not open the private key");
         let plain = match encrypted.decrypt(password) {

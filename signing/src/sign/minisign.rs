@@ -105,7 +105,7 @@ fn check_signed(envelope: &Envelope, key: &PublicKey) -> Result<()> {
         return Ok(());
     }
     Err(Error::UsageArguments(format!(
-        "the key {} has not signed the bundle; do that first with `ampoule-sign sign` or \
+        "the key {} has not signed the bundle; sign it first with `ampoule-sign sign` or \
          `ampoule-sign cosign`",
         key.key_id()
     )))

@@ -235,7 +235,7 @@ impl Delegation {
         )];
         if self.check_threshold().is_err() {
             lines.push(
-                "  too few    keys, so nothing of it loads until another is added".to_owned(),
+                "  too few    keys for the threshold, so none of these models loads until a key is added".to_owned(),
             );
         }
         if !self.caps.is_empty() {

@@ -46,7 +46,9 @@ pub enum Error {
         reason: String,
     },
     /// `envelope.payload-type`: a signed document, but of another kind.
-    #[error("the envelope holds {found:?}, expected {expected:?}")]
+    #[error(
+        "the envelope holds a document of the type {found:?}, expected {expected:?}; give the right file"
+    )]
     EnvelopePayloadType {
         /// The type that the envelope names.
         found: String,
@@ -62,8 +64,8 @@ pub enum Error {
     },
     /// `signature.invalid`: a trusted key is named, and its signature does not fit the payload.
     #[error(
-        "the signature of key {key_id} does not fit what it signs: one of them was changed after \
-         signing; fetch it again"
+        "the signature of key {key_id} does not fit the signed bytes: one of the two was changed after \
+         signing; fetch the file again"
     )]
     SignatureInvalid {
         /// The key that the signature names.
@@ -105,7 +107,7 @@ pub enum Error {
     ManifestMissing,
 
     /// `file.missing`: the manifest lists a file that is not there.
-    #[error("{path:?} belongs to the bundle and is not in it")]
+    #[error("the manifest lists {path:?}, and the bundle does not have it; fetch the bundle again")]
     FileMissing {
         /// The path as the manifest spells it.
         path: String,
@@ -198,7 +200,7 @@ pub enum Error {
         others: Vec<KeyId>,
     },
     /// `usage.changed`: the document changed between its review and its signature.
-    #[error("the {document} was changed while it was looked at; nothing was signed, look again")]
+    #[error("the {document} changed during the review; nothing was signed, review it again")]
     UsageChanged {
         /// The document that was to be signed.
         document: DocumentKind,
@@ -208,8 +210,8 @@ pub enum Error {
     UsageDeclined,
     /// `usage.expired`: the document has expired, so that hosts would take it and not believe it.
     #[error(
-        "the {document} is to expire at {expires}, and it is {now}: hosts would take it and not believe \
-         it; correct `expires`, or say --allow-expired"
+        "the {document} expired at {expires}, and it is {now}: hosts would install it and not believe it; \
+         correct `expires`, or give --allow-expired"
     )]
     UsageExpired {
         /// The document that was to be signed.
@@ -224,8 +226,9 @@ pub enum Error {
     UsagePassword(&'static str),
     /// `usage.secret`: one of the files to be published looks like a secret.
     #[error(
-        "{found}: what is in a bundle is published and cannot be taken back; move it elsewhere, leave it \
-         out with `ampoule-sign init --exclude {first}`, or say --allow-secret {first} if it is no secret"
+        "some files look like secrets, and a published bundle cannot be taken back: {found}; move them \
+         elsewhere, leave them out with `ampoule-sign init --exclude {first}`, or give --allow-secret \
+         {first} for one that is no secret"
     )]
     UsageSecret {
         /// The paths that were found, each with the kind of secret.

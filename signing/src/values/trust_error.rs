@@ -21,7 +21,8 @@ pub enum TrustError {
     },
     /// `trust.publisher`: signed, but by a key that may not speak for this publisher.
     #[error(
-        "the manifest names the publisher {publisher:?}, and the key {} may not speak for it",
+        "the manifest names the publisher {publisher:?}, and the key {} may not sign for it; if it should, \
+         add it with `ampoule trust add`",
         join_ids(signers)
     )]
     Publisher {
@@ -73,7 +74,7 @@ pub enum TrustError {
         now: jiff::Timestamp,
     },
     /// `trust.identity`: the bundle is in order, but it is another model than the one asked for.
-    #[error("asked for {expected}, and this is {found}")]
+    #[error("expected the model {expected}, found {found}")]
     Identity {
         /// The reference, as the caller wrote it.
         expected: String,
@@ -92,8 +93,8 @@ pub enum TrustError {
     },
     /// `trust.rollback`: a newer release of the model was run on this machine.
     #[error(
-        "this is release {found} of {model}, and this machine has run release {seen}: an older one may have \
-         faults that are known by now; get the newest, or say --allow-downgrade"
+        "this is release {found} of {model}, and this machine has run release {seen}: the older one may have \
+         known faults; get the newest, or give --allow-downgrade"
     )]
     Rollback {
         /// The publisher and the name, with `/` between them.
@@ -105,8 +106,8 @@ pub enum TrustError {
     },
     /// `trust.release-reused`: another bundle of the same release was run on this machine.
     #[error(
-        "this is not the bundle that this machine knows as release {release} of {model}, and each bundle has a \
-         release of its own: its publisher signs it anew with a higher `release`, or say --allow-downgrade"
+        "this machine has run another bundle as release {release} of {model}, and each bundle needs a release of \
+         its own; ask the publisher to sign it with a higher `release`, or give --allow-downgrade"
     )]
     ReleaseReused {
         /// The publisher and the name, with `/` between them.
@@ -117,9 +118,9 @@ pub enum TrustError {
     /// `trust.releases-full`: the model is new on this machine, and as many models of its publisher are
     /// remembered as may be. Those that are remembered go on, and other publishers' too.
     #[error(
-        "this machine remembers the releases of {models} models of {publisher}, and a new one is taken below \
-         {allowed} only; see `ampoule trust releases list`, forget those that are not run any more with \
-         `ampoule trust releases forget {publisher}/MODEL`, or say --allow-downgrade to run this one without \
+        "this machine remembers the releases of {models} models of {publisher}, and at most {allowed} are \
+         remembered; see `ampoule trust releases list`, forget those that are not run any more with \
+         `ampoule trust releases forget {publisher}/MODEL`, or give --allow-downgrade to run this one without \
          remembering it"
     )]
     ReleasesFull {
@@ -132,8 +133,7 @@ pub enum TrustError {
     },
     /// `trust.owner`: the file belongs to somebody else, who may change it whatever its mode says.
     #[error(
-        "{what} belongs to uid {owner}, and only what belongs to {} is taken here; have it moved or \
-         `chown`ed",
+        "{what} belongs to uid {owner}, and only files of {} are taken here; move it or `chown` it",
         trusted_owners(*user)
     )]
     Owner {
@@ -188,8 +188,7 @@ pub enum TrustError {
     },
     /// `trust.schema`: a document of a format that this version does not know.
     #[error(
-        "{document} has schema {found}, and this Ampoule reads {known} only; update Ampoule, and it \
-         will be read"
+        "{document} has schema {found}, and this Ampoule reads schema {known} only; update Ampoule"
     )]
     Schema {
         /// The document.
@@ -201,8 +200,8 @@ pub enum TrustError {
     },
     /// `trust.two-forms`: the trust directory has both a `trust.toml` and a root.
     #[error(
-        "the trust directory would have both trust.toml and a root, and either decides alone; use \
-         another directory or remove one of them"
+        "the trust directory would have both trust.toml and a root, and only one of them may decide; use another \
+         directory or remove one of them"
     )]
     TwoForms,
     /// `trust.root-missing`: there is no root that another could follow.
@@ -319,8 +318,7 @@ pub enum TrustError {
     },
     /// `trust.revocations-authority`: a revocation list where nobody may sign one.
     #[error(
-        "trust.toml does not say who signs revocation lists; say it with `ampoule trust revocations \
-         signers`"
+        "trust.toml names no signers of revocation lists; name them with `ampoule trust revocations signers`"
     )]
     RevocationsAuthority,
 }
@@ -388,7 +386,7 @@ fn about_strangers(document: DocumentKind) -> String {
 fn what_is_missing(document: DocumentKind, needed: u32, keys: usize) -> String {
     // A root with fewer keys than its threshold is none, so this is about models.
     if (keys as u64) < u64::from(needed) {
-        return "so few keys can never do, trust another (`ampoule trust add`)".to_owned();
+        return "there are too few trusted keys to reach that number; add another (`ampoule trust add`)".to_owned();
     }
     format!(
         "ask for the others' signatures (`{}`)",

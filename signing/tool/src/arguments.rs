@@ -12,7 +12,7 @@ use crate::password::{NewPasswordSource, PasswordSource};
 use crate::revocation_arguments::RevocationCommand;
 use crate::root_arguments::RootCommand;
 
-/// Keys, manifests and signatures for Ampoule model bundles.
+/// Makes keys, manifests and signatures for Ampoule model bundles.
 #[derive(Parser)]
 #[command(
     name = "ampoule-sign",
@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
     /// Answer in one JSON document on standard output, errors, --help and --version too.
     #[arg(long, global = true, env = JSON_VARIABLE, value_parser = parse_switch, num_args = 0)]
     pub(crate) json: bool,
-    /// Take keys, bundles, roots and trust that others than you and root could have changed, and private
-    /// keys that they can read: with a warning, instead of refusing them.
+    /// Accept keys, bundles, roots and trust that somebody besides you and root could have changed, and private keys
+    /// that others can read: with a warning, instead of refusing them.
     #[arg(long, global = true)]
     pub(crate) insecure_permissions: bool,
     #[command(subcommand)]
@@ -49,8 +49,8 @@ pub(crate) enum Command {
     Passwd(Passwd),
     /// Write manifest.json for the files of a directory.
     ///
-    /// What programs leave in a directory for themselves (version control, caches, files of file managers and
-    /// editors) is left out, and named. What looks like a secret is refused: private keys, passwords, tokens.
+    /// Files that programs leave in a directory for themselves (version control, caches, files of file managers and
+    /// editors) are left out, and named. Files that look like secrets are refused: private keys, passwords, tokens.
     #[command(
         after_help = "Example:\n  ampoule-sign init minilm --publisher acme --name minilm --version \
                       1.0.0 \\\n    --release 1 --task text-embedding --memory 256MiB"
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Add a signature to a bundle that another key has signed.
     ///
-    /// Shows what would be signed and asks first, or signs only what is expected.
+    /// Shows the manifest and asks first, or signs only the model that --expect names.
     #[command(
         after_help = "Example:\n  ampoule-sign cosign minilm --key second.key --expect \
                       acme/minilm@1.0.0"
@@ -73,13 +73,13 @@ pub(crate) enum Command {
                             --publisher acme"
     )]
     Verify(Verify),
-    /// Show what a bundle says of itself, verifying nothing.
+    /// Show a bundle's description of itself, without verifying it.
     #[command(after_help = "Example:\n  ampoule-sign inspect minilm")]
     Inspect(Inspect),
     /// List the SHA-256 of a directory's files, as `sha256sum -c` reads it.
     ///
-    /// What `init` leaves out by itself is left out here too, and named in remarks. For the files of a manifest
-    /// that was made with --exclude or --include, say the same here.
+    /// Files that `init` leaves out by itself are left out here too, and named in remarks. For a manifest that was
+    /// made with --exclude or --include, give the same options here.
     #[command(
         after_help = "Example:\n  ampoule-sign digest minilm > minilm.sha256\n  cd minilm && \
                             sha256sum -c ../minilm.sha256"
@@ -93,13 +93,13 @@ pub(crate) enum Command {
                       minilm/ampoule.dsse.json"
     )]
     Minisign(MinisignCommand),
-    /// Pack a signed bundle into one file, which a host runs as it is.
+    /// Pack a signed bundle into one file, which hosts run as it is.
     #[command(after_help = "Example:\n  ampoule-sign pack minilm minilm.ampoule")]
     Pack(Pack),
     /// Unpack a packed bundle into a new directory.
     #[command(after_help = "Example:\n  ampoule-sign unpack minilm.ampoule minilm-unpacked")]
     Unpack(Unpack),
-    /// Say whom a whole fleet trusts, in one document that several people sign.
+    /// Make the rules of trust of a whole fleet, in one document that several people sign.
     #[command(
         subcommand,
         after_help = "Example:\n  ampoule-sign root init root.json --name production --key ann.pub \\\n    \
@@ -110,7 +110,7 @@ pub(crate) enum Command {
                       trust --digest sha256:4f3c…"
     )]
     Root(RootCommand),
-    /// Say what is trusted no more: keys, bundles and components, in a list that hosts take.
+    /// Make the list of keys, bundles and components that are trusted no more, which hosts take.
     #[command(
         subcommand,
         after_help = "Example:\n  ampoule-sign revocations init revocations.json --name production \\\n    --expires \
@@ -125,7 +125,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  ampoule-sign man --dir man/man1\n  man --manpath man ampoule-sign-root-sign"
     )]
     Man(ManOptions),
-    /// Print what a shell needs to complete commands and options.
+    /// Print the script that completes commands and options in a shell.
     #[command(
         after_help = "Example:\n  ampoule-sign completions bash > ~/.local/share/bash-completion/completions/ampoule-sign\n  \
                       ampoule-sign completions zsh > \"${fpath[1]}/_ampoule-sign\"\n  ampoule-sign \
@@ -209,16 +209,16 @@ pub(crate) struct Init {
     /// Directory with the component and its files.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Who publishes: a-z, 0-9, and -._ inside.
+    /// Publisher: a-z, 0-9, and -._ inside.
     #[arg(long)]
     pub(crate) publisher: String,
-    /// What the model is called: a-z, 0-9, and -._ inside.
+    /// Name of the model: a-z, 0-9, and -._ inside.
     #[arg(long)]
     pub(crate) name: String,
-    /// Version for people, such as 1.0.0.
+    /// Version, for people, such as 1.0.0.
     #[arg(long)]
     pub(crate) version: Version,
-    /// Version for rollback protection: above that of every bundle published before.
+    /// Release number, for rollback protection: above that of every bundle published before.
     #[arg(long)]
     pub(crate) release: u64,
     /// Task interface that the component exports; may be repeated.
@@ -227,7 +227,7 @@ pub(crate) struct Init {
     /// Component, by its path in DIR.
     #[arg(long, default_value = "component.wasm", value_name = "PATH")]
     pub(crate) component: String,
-    /// What the component asks for beyond the inert base; may be repeated.
+    /// Capability that the component asks for beyond the inert base; may be repeated.
     #[arg(long = "capability", value_name = "NAME")]
     pub(crate) capabilities: Vec<String>,
     /// Signed remark; may be repeated.
@@ -236,16 +236,16 @@ pub(crate) struct Init {
     /// Licence, for people.
     #[arg(long)]
     pub(crate) license: Option<String>,
-    /// Where the model comes from, for people.
+    /// Origin of the model, for people.
     #[arg(long)]
     pub(crate) source: Option<String>,
-    /// What the model is, for people.
+    /// Description of the model, for people.
     #[arg(long)]
     pub(crate) description: Option<String>,
     /// Last moment at which hosts load the bundle, such as 2027-12-31T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) not_after: Option<Timestamp>,
-    /// Time to write down as the manifest's; by default now.
+    /// Time of the manifest; by default now.
     #[arg(long, value_name = "TIME")]
     pub(crate) created: Option<Timestamp>,
     #[command(flatten)]
@@ -259,12 +259,12 @@ pub(crate) struct Init {
 /// Options of the commands that list the files of a directory.
 #[derive(Args)]
 pub(crate) struct FileOptions {
-    /// Leave out files and directories that this fits; may be repeated. Without a slash it fits names
+    /// Leave out files and directories that this pattern fits; may be repeated. Without a slash it fits names
     /// wherever they are (*.onnx), with one it fits paths from DIR on (onnx/*.onnx); ** goes over several
     /// directories.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Take files that this fits although programs leave such for themselves; may be repeated.
+    /// Take files that this pattern fits although programs leave such files for themselves; may be repeated.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 }
@@ -285,7 +285,7 @@ impl FileOptions {
 /// The option of every command that publishes files.
 #[derive(Args)]
 pub(crate) struct AllowedSecrets {
-    /// Publish files that this fits although they look like secrets; may be repeated.
+    /// Publish files that this pattern fits although they look like secrets; may be repeated.
     #[arg(long = "allow-secret", value_name = "GLOB")]
     allowed: Vec<String>,
 }
@@ -298,7 +298,7 @@ impl AllowedSecrets {
     }
 }
 
-/// What one sandbox needs; what is not given is guessed from the size of the files.
+/// Resources that one sandbox needs. Those that are not given are guessed from the size of the files.
 #[derive(Args)]
 #[command(next_help_heading = "Limits (by default guessed from the size of the files)")]
 pub(crate) struct LimitOptions {
@@ -337,8 +337,8 @@ pub(crate) struct Sign {
         required_unless_present = "one_time_key"
     )]
     pub(crate) keys: Vec<PathBuf>,
-    /// Make a key, sign with it and forget it: only its public half is written, to this file. Nobody
-    /// can sign a next release with it.
+    /// Make a key, sign with it and forget it: only its public half is written, to this file. Nobody can sign a next
+    /// release with that key.
     #[arg(long, value_name = "FILE", conflicts_with = "keys")]
     pub(crate) one_time_key: Option<PathBuf>,
     #[command(flatten)]
@@ -355,8 +355,8 @@ pub(crate) struct Cosign {
     /// Private key.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,
-    /// Sign this model and nothing else, without asking: acme/minilm, acme/minilm@1.2 or
-    /// acme/minilm@sha256:DIGEST of the manifest, which alone names every byte.
+    /// Sign this model and nothing else, without asking: acme/minilm, acme/minilm@1.2 or acme/minilm@sha256:DIGEST of
+    /// the manifest. Only the digest names every byte.
     #[arg(long, value_name = "MODEL")]
     pub(crate) expect: Option<ModelReference>,
     #[command(flatten)]
@@ -368,7 +368,7 @@ pub(crate) struct Verify {
     /// Bundle: a directory or a packed file.
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: PathBuf,
-    /// Trust directory: which keys may sign which models.
+    /// Trust directory, with the keys that may sign models.
     #[arg(
         long,
         value_name = "DIR",
@@ -379,10 +379,10 @@ pub(crate) struct Verify {
     /// Trust this key only, instead of a trust directory.
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
-    /// Publisher that the public key may speak for; by default whichever the bundle names.
+    /// Publisher that the public key may sign for; by default the one that the bundle names.
     #[arg(long, value_name = "NAME", requires = "public_key")]
     pub(crate) publisher: Option<String>,
-    /// Model that it has to be: acme/minilm, acme/minilm@1.2 or sha256:DIGEST of the manifest.
+    /// Model that is expected: acme/minilm, acme/minilm@1.2 or sha256:DIGEST of the manifest.
     #[arg(long, value_name = "MODEL")]
     pub(crate) expect: Option<ModelReference>,
 }

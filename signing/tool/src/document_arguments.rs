@@ -15,7 +15,7 @@ pub(crate) struct NextDraft {
     /// Last moment at which hosts believe the next version.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Timestamp,
-    /// What was signed of the draft, if it is not where `sign` puts it.
+    /// Signed file of the draft, if it is not where `sign` puts it.
     #[arg(long, value_name = "FILE")]
     pub(crate) signed: Option<PathBuf>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct SignDraft {
     /// file is never overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Sign it even when it has expired, and hosts would not believe it.
+    /// Sign the document even when it has expired, so that hosts would not believe it.
     #[arg(long)]
     pub(crate) allow_expired: bool,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) struct SignDraft {
 
 #[derive(Args)]
 pub(crate) struct CosignDocument {
-    /// File with what others signed.
+    /// File that others have signed.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Private key.
@@ -50,7 +50,7 @@ pub(crate) struct CosignDocument {
     /// Sign the document with this digest and no other, without asking: `sha256:` and 64 digits.
     #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
     pub(crate) digest: Option<Sha256Digest>,
-    /// Sign it even when it has expired, and hosts would not believe it.
+    /// Sign the document even when it has expired, so that hosts would not believe it.
     #[arg(long)]
     pub(crate) allow_expired: bool,
     #[command(flatten)]

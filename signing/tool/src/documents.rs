@@ -1,4 +1,4 @@
-//! What is done in the same way with a root and with a revocation list: draft, sign, cosign, next.
+//! Commands that are the same for a root and for a revocation list: draft, sign, cosign, next.
 
 use std::path::{Path, PathBuf};
 
@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::confirm::confirm;
 use crate::document_arguments::{CosignDocument, NextDraft, SignDraft};
 
-/// How one kind of document is shown.
+/// The form in which one kind of document is shown.
 pub(crate) trait Shown: Document {
     /// The last part of the name of a signed one's file, and of its digest's field.
     const NAME: &'static str;
 
-    /// For people: lines, without the last line's end.
+    /// Lists the document in lines for people, without the last line's end.
     fn to_lines(&self) -> String;
 
-    /// For programs.
+    /// Returns the document for programs.
     fn to_value(&self) -> Value;
 }
 
-/// Refuses to go on to the next version when this one was not signed as the draft has it.
+/// Refuses the next version while the draft's present version is not signed.
 pub(crate) fn check_signed<D: Shown>(
     options: &NextDraft,
     permissions: &PermissionPolicy,
@@ -40,16 +40,16 @@ pub(crate) fn check_signed<D: Shown>(
         return Ok(());
     }
     let why = match D::KIND {
-        DocumentKind::Root => "hosts cannot leave a version out",
-        _ => "hosts may have one that is called so already",
+        DocumentKind::Root => "hosts cannot skip a version",
+        _ => "hosts may have another list of that version",
     };
     Err(Error::UsageArguments(format!(
-        "version {version} was not signed as the draft has it, and {why}; sign it first, or name what \
-         was signed with --signed"
+        "version {version} of the draft was not signed as it is now, and {why}; sign it first, or name the signed \
+         file with --signed"
     )))
 }
 
-/// Where `sign` puts what it signed of a draft.
+/// Returns the path that `sign` writes the signed draft to.
 fn signed_path<D: Shown>(draft: &Path, version: u64) -> PathBuf {
     draft.with_file_name(format!("{version}.{}.dsse.json", D::NAME))
 }
@@ -108,12 +108,12 @@ fn check_signable<D: Document>(document: &D, allow_expired: bool) -> Result<()> 
     document.check_signable(ampoule_signing::now()?)
 }
 
-/// Shows what a file holds, whoever signed it.
+/// Shows the document in a file, whoever signed it.
 pub(crate) fn inspect<D: Shown>(path: &Path, permissions: &PermissionPolicy) -> Result<Answer> {
     let signed = Signed::<D>::read_file(permissions.at(path))?;
     let document = signed.unverified()?;
     Ok(signed_answer(
-        &format!("NOT VERIFIED: this is what the {} says of itself", D::KIND),
+        &format!("NOT VERIFIED: the {} as it describes itself", D::KIND),
         &document,
         &signed,
         json!({ "verified": false }),

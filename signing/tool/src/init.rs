@@ -61,10 +61,7 @@ pub(crate) fn init(options: Box<Init>, permissions: &PermissionPolicy) -> Result
     }
     if left_out.len() > MAX_NAMED {
         let more = left_out.len() - MAX_NAMED;
-        let _ = write!(
-            text,
-            "\nleft out     {more} more, all of which --json names"
-        );
+        let _ = write!(text, "\nleft out     {more} more; --json lists all");
     }
     let unused = rules.unused(&left_out);
     for glob in &unused {

@@ -15,7 +15,7 @@ pub(crate) fn inspect(options: &Inspect, permissions: &PermissionPolicy) -> Resu
     let manifest = bundle.unverified_manifest()?;
     let digest = Sha256Digest::of(bundle.envelope().payload());
     let key_ids = bundle.envelope().key_ids();
-    let mut text = "NOT VERIFIED: this is what the bundle says of itself\n".to_owned();
+    let mut text = "NOT VERIFIED: the bundle as it describes itself\n".to_owned();
     describe(&mut text, &manifest);
     row(&mut text, "manifest", digest);
     if key_ids.is_empty() {
@@ -39,7 +39,7 @@ pub(crate) fn inspect(options: &Inspect, permissions: &PermissionPolicy) -> Resu
     })
 }
 
-/// What a manifest says, a row for each.
+/// Lists a manifest's fields, one a row.
 pub(crate) fn describe(text: &mut String, manifest: &Manifest) {
     row(text, "publisher", manifest.publisher());
     row(text, "name", manifest.name());
@@ -113,8 +113,8 @@ fn file(entry: &FileEntry) -> String {
     format!("{} ({}, {digest})", entry.path(), entry.size())
 }
 
-/// A publisher's free text in one line, without what could mislead a terminal's reader: line ends
-/// that fake a row, and characters that change the direction of the text.
+/// Quotes a publisher's free text in one line, without characters that could mislead a terminal's reader: line ends
+/// that fake a row, and marks that change the direction of the text.
 fn quoted(text: &str) -> String {
     format!("{text:?}")
 }

@@ -52,7 +52,7 @@ pub(crate) fn keygen(options: &Keygen, permissions: &PermissionPolicy) -> Result
     })
 }
 
-/// The files are made with `create_new` anyway; this only asks earlier.
+/// Refuses an existing file early. The files are made with `create_new` anyway.
 pub(crate) fn refuse_existing(path: &Path, what: &'static str) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         Err(Error::IoExists { what })

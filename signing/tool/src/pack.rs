@@ -28,7 +28,7 @@ pub(crate) fn unpack(options: &Unpack, permissions: &PermissionPolicy) -> Result
     Ok(answer("unpacked", &manifest, &options.dir))
 }
 
-/// Nobody's signature was looked at, and both forms say so.
+/// Makes the answer. No signature was verified, and both forms say so.
 fn answer(done: &str, manifest: &Manifest, to: &Path) -> Answer {
     Answer {
         text: format!(

@@ -1,5 +1,5 @@
-//! Where a private key's password comes from: a file, the environment or a person, never an
-//! argument, which every user of the machine can read in the list of processes.
+//! Sources of a private key's password: a file, the environment or a person. It is never an argument, which every
+//! user of the machine can read in the list of processes.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use ampoule_signing::{Error, PermissionPolicy, Result, SecretKey, read_private_t
 use clap::Args;
 use zeroize::Zeroizing;
 
-/// The environment variables that may hold the password, and the one that takes its place.
+/// Environment variables for the password and for a new one.
 pub(crate) const VARIABLE: &str = "AMPOULE_SIGN_PASSWORD";
 pub(crate) const NEW_VARIABLE: &str = "AMPOULE_SIGN_NEW_PASSWORD";
 /// The longest password file.
@@ -34,7 +34,7 @@ impl PasswordSource {
         })
     }
 
-    /// A password for a new key; a person types it twice.
+    /// Returns a password for a new key; a person types it twice.
     pub(crate) fn choose(&self, permissions: &PermissionPolicy) -> Result<Zeroizing<String>> {
         choose(self.password_file.as_deref(), VARIABLE, permissions)
     }
@@ -50,7 +50,7 @@ pub(crate) struct NewPasswordSource {
 }
 
 impl NewPasswordSource {
-    /// The password; a person types it twice.
+    /// Returns the password; a person types it twice.
     pub(crate) fn choose(&self, permissions: &PermissionPolicy) -> Result<Zeroizing<String>> {
         choose(self.new_password_file.as_deref(), NEW_VARIABLE, permissions)
     }
@@ -95,7 +95,7 @@ fn given(
     }
 }
 
-/// A password is one line, as a person types it: line ends and a byte order mark come from what wrote it.
+/// Takes the password from its line. Line ends and a byte order mark come from the program that wrote the file.
 fn only_line(text: &str) -> Result<Zeroizing<String>> {
     let line = text
         .strip_prefix('\u{feff}')
@@ -113,8 +113,8 @@ fn prompt(question: &str) -> Result<Zeroizing<String>> {
     // In a pipe or under a scheduler nobody would ever answer.
     if !std::io::stdin().is_terminal() {
         return Err(Error::UsagePassword(
-            "the private key needs a password and there is no terminal to ask; give \
-             --password-file or AMPOULE_SIGN_PASSWORD",
+            "the private key is encrypted, and there is no terminal to ask for its password; give --password-file \
+             or AMPOULE_SIGN_PASSWORD",
         ));
     }
     rpassword::prompt_password(question)

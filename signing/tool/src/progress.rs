@@ -13,18 +13,18 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The time between two drawings of the bar.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Short enough for 80 columns: a line that wraps is not taken away whole.
+/// The bar's line. It is short enough for 80 columns: a line that wraps is not removed whole.
 const TEMPLATE: &str =
     "{msg} {bar:16} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left";
 
-/// Shows how far the reading is, until it is dropped.
+/// Shows a progress bar until it is dropped.
 pub(crate) struct Shown {
     progress: Progress,
     thread: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
 impl Shown {
-    /// Begins to show, with a word for what is done.
+    /// Starts a bar with a word for the work.
     pub(crate) fn begin(what: &'static str) -> Self {
         let progress = Progress::default();
         let read = progress.clone();

@@ -21,7 +21,7 @@ pub(crate) enum RevocationCommand {
                       --reason 'stolen on a train'"
     )]
     Add(RevocationAdd),
-    /// Take back that something is revoked, in a draft.
+    /// Take something off the list, in a draft.
     #[command(
         after_help = "Example:\n  ampoule-sign revocations remove revocations.json --key-id 4f3c…"
     )]
@@ -39,13 +39,13 @@ pub(crate) enum RevocationCommand {
     Sign(SignDraft),
     /// Add a signature to a signed list.
     ///
-    /// Shows what would be signed and asks first, or signs only the list with the digest given.
+    /// Shows the list and asks first, or signs only the list with the digest given.
     #[command(
         after_help = "Example:\n  ampoule-sign revocations cosign 1.revocations.dsse.json --key \
                       bob.key --digest sha256:4f3c…"
     )]
     Cosign(CosignDocument),
-    /// Show what a signed list says, verifying nothing.
+    /// Show a signed list, without verifying it.
     #[command(after_help = "Example:\n  ampoule-sign revocations inspect 1.revocations.dsse.json")]
     Inspect(RevocationInspect),
 }
@@ -55,10 +55,10 @@ pub(crate) struct RevocationInit {
     /// Draft to write. An existing file is never overwritten.
     #[arg(value_name = "DRAFT")]
     pub(crate) draft: PathBuf,
-    /// For which hosts it is: the name of their root, or the one that their trust.toml says.
+    /// Name of the hosts that the list is for: that of their root, or the one in their trust.toml.
     #[arg(long)]
     pub(crate) name: String,
-    /// Last moment at which hosts take it for the last word, such as 2027-01-31T00:00:00Z.
+    /// Last moment at which hosts take the list for the newest, such as 2027-01-31T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Timestamp,
 }
@@ -70,7 +70,7 @@ pub(crate) struct RevocationAdd {
     pub(crate) draft: PathBuf,
     #[command(flatten)]
     pub(crate) what: RevokedOptions,
-    /// Why, in one line: it is shown to whoever asks for such a model.
+    /// Reason, in one line. It is shown to everybody who asks for such a model.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }
@@ -91,11 +91,11 @@ pub(crate) struct RevocationInspect {
     pub(crate) list: PathBuf,
 }
 
-/// What is revoked, or no longer is.
+/// Things that are revoked, or no longer are.
 #[derive(Args)]
 #[group(required = true, multiple = true, id = "what")]
 pub(crate) struct RevokedOptions {
-    /// Key, whose signatures under models count for nothing then; may be repeated.
+    /// Key, whose signatures under models then count for nothing; may be repeated.
     #[arg(long = "key-id", value_name = "KEYID", group = "what")]
     keys: Vec<KeyId>,
     /// Bundle, by its manifest's digest, as `ampoule-sign inspect` shows it; may be repeated.

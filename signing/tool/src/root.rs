@@ -106,7 +106,7 @@ fn remove_delegation(
                 return Ok(());
             }
             Err(Error::UsageArguments(format!(
-                "the draft says nothing about {pattern}"
+                "the draft has no rule for {pattern}"
             )))
         })
     })
@@ -134,7 +134,9 @@ fn verify(options: &RootVerify, permissions: &PermissionPolicy) -> Result<Answer
     verified.check_fresh(ampoule_signing::now()?)?;
     let (root, signed) = (verified.root(), verified.signed());
     let first = match &options.from {
-        None => "verified: enough of its own keys signed it, whosever they are",
+        None => {
+            "verified: enough of its own keys signed it; nothing here shows that they are the right ones"
+        }
         Some(_) => "verified: enough of the old root's keys and of its own signed it",
     };
     Ok(signed_answer(
@@ -197,7 +199,7 @@ fn describe(root: &Root) -> String {
         );
     }
     if root.revocation_mode() == RevocationMode::Strict {
-        lines.push("strict       without a fresh revocation list nobody is trusted".to_owned());
+        lines.push("strict       without a fresh revocation list no model is trusted".to_owned());
     }
     if !root.caps().is_empty() {
         lines.push(format!("all models   at most {}", root.caps()));

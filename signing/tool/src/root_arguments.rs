@@ -22,10 +22,10 @@ pub(crate) enum RootCommand {
         after_help = "Example:\n  ampoule-sign root delegate root.json 'acme/*' --key acme.pub"
     )]
     Delegate(Box<RootDelegate>),
-    /// Cap what any model may ask for, whoever signed it, in a draft.
+    /// Cap the resources that any model may ask for, whoever signed it, in a draft.
     #[command(after_help = "Example:\n  ampoule-sign root caps root.json --cap-memory 512MiB")]
     Caps(Box<RootCaps>),
-    /// Say who signs the list of what is revoked, in a draft, and what hosts do without a fresh one.
+    /// Set the signers of revocation lists, in a draft, and the behaviour of hosts without a fresh list.
     #[command(
         after_help = "Example:\n  ampoule-sign root revocation root.json --key duty.pub --mode strict"
     )]
@@ -33,10 +33,10 @@ pub(crate) enum RootCommand {
     /// Let one more key sign the root, in a draft.
     #[command(after_help = "Example:\n  ampoule-sign root add-key root.json eve.pub --threshold 2")]
     AddKey(RootAddKey),
-    /// Take a key out of a draft, wherever it stands.
+    /// Take a key out of a draft, out of every role and rule.
     #[command(after_help = "Example:\n  ampoule-sign root remove-key root.json 4f3c…")]
     RemoveKey(RootRemoveKey),
-    /// Take what is said about models out of a draft.
+    /// Take the rule about models out of a draft.
     #[command(after_help = "Example:\n  ampoule-sign root remove-delegation root.json 'acme/*'")]
     RemoveDelegation(RootRemoveDelegation),
     /// Make the draft of the next version out of a signed draft.
@@ -51,7 +51,7 @@ pub(crate) enum RootCommand {
     Sign(SignDraft),
     /// Add a signature to a signed root.
     ///
-    /// Shows what would be signed and asks first, or signs only the root with the digest given.
+    /// Shows the root and asks first, or signs only the root with the digest given.
     #[command(
         after_help = "Example:\n  ampoule-sign root cosign 1.root.dsse.json --key bob.key --digest \
                       sha256:4f3c…"
@@ -63,7 +63,7 @@ pub(crate) enum RootCommand {
                       1.root.dsse.json"
     )]
     Verify(RootVerify),
-    /// Show what a signed root says, verifying nothing.
+    /// Show a signed root, without verifying it.
     #[command(after_help = "Example:\n  ampoule-sign root inspect 1.root.dsse.json")]
     Inspect(RootInspect),
 }
@@ -73,13 +73,13 @@ pub(crate) struct RootInit {
     /// Draft to write. An existing file is never overwritten.
     #[arg(value_name = "DRAFT")]
     pub(crate) draft: PathBuf,
-    /// Which fleet it is for: a-z, 0-9, and -._ inside. No host follows a root of another name.
+    /// Name of the fleet: a-z, 0-9, and -._ inside. No host follows a root of another name.
     #[arg(long)]
     pub(crate) name: String,
     /// Public key that may sign the root; may be repeated.
     #[arg(long = "key", value_name = "PUBLIC", required = true)]
     pub(crate) keys: Vec<PathBuf>,
-    /// How many of them have to.
+    /// Number of these keys that have to sign.
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_threshold)]
     pub(crate) threshold: NonZeroU32,
     /// Last moment at which hosts believe this version, such as 2027-12-31T00:00:00Z.
@@ -119,14 +119,14 @@ pub(crate) struct RootRevocation {
     /// Public key that may sign the list, in place of those that may now; may be repeated.
     #[arg(long = "key", value_name = "PUBLIC")]
     pub(crate) keys: Vec<PathBuf>,
-    /// Those who sign the root sign the list too, as they do in a new draft.
+    /// Let the root's own keys sign the list too, as in a new draft.
     #[arg(long, conflicts_with = "keys")]
     pub(crate) by_root_keys: bool,
-    /// Without a fresh list, `strict` hosts trust nobody; `permissive` ones, as by default, go on with
-    /// what the last one revoked.
+    /// Behaviour without a fresh list: `strict` hosts trust no model; `permissive` ones, the default, go on with the
+    /// revocations of the last list.
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<RevocationMode>,
-    /// How many of them have to.
+    /// Number of these keys that have to sign.
     #[arg(long, value_name = "N", default_value = "1", requires = "keys", value_parser = parse_threshold)]
     pub(crate) threshold: NonZeroU32,
 }
@@ -139,7 +139,7 @@ pub(crate) struct RootAddKey {
     /// Public key that may sign the root from this version on.
     #[arg(value_name = "PUBLIC")]
     pub(crate) key: PathBuf,
-    /// How many keys have to; by default as many as before.
+    /// Number of keys that have to sign; by default as many as before.
     #[arg(long, value_name = "N", value_parser = parse_threshold)]
     pub(crate) threshold: Option<NonZeroU32>,
 }

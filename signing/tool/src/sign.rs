@@ -49,7 +49,7 @@ pub(crate) fn sign(options: &Sign, permissions: &PermissionPolicy) -> Result<Ans
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "\nlook again   {:?} ({}) is in the manifest, and `init` leaves it out",
+            "\nlook again   {:?} ({}) is in the manifest, though `init` would leave it out",
             file.path, file.reason
         );
     }

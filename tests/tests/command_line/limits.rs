@@ -265,7 +265,7 @@ fn an_option_asks_for_less_than_the_model_does_for_one_call() {
         assert_fails(&lowered, code, 5);
         let message = message(&lowered);
         assert!(
-            message.contains(&format!("{option} allowed this call no more")),
+            message.contains(&format!("{option} is the limit of this call")),
             "{message}"
         );
         // The call before has changed nothing for this one.
@@ -301,7 +301,7 @@ fn an_option_asks_for_less_than_the_model_does_for_one_call() {
     let output = embed.arg(spins.path()).output().unwrap();
     assert_fails(&output, "limit.deadline", 5);
     assert!(
-        message(&output).contains("--timeout allowed this call no more"),
+        message(&output).contains("--timeout is the limit of this call"),
         "{}",
         message(&output)
     );
@@ -317,7 +317,7 @@ fn a_limit_of_the_signed_manifest_says_whose_it_is() {
     let output = operator.embed(greedy.path(), "x");
     assert_fails(&output, "limit.fuel", 5);
     assert!(
-        message(&output).contains("its signed manifest asks for no more"),
+        message(&output).contains("the limit is that of the model's signed manifest"),
         "{}",
         message(&output)
     );

@@ -10,7 +10,7 @@ use crate::progress;
 use crate::prompt::PromptOptions;
 use crate::settings::Settings;
 
-/// Longest reason of a model's own that is shown: `length` and the like have a word or two.
+/// Characters of a model's own reason that are shown: `length` and the like have a word or two.
 const MAX_REASON_CHARS: usize = 80;
 
 #[derive(Serialize)]
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     })
 }
 
-/// Shows each piece of the answer at once, and ends the line, whatever comes.
+/// Shows each piece of the answer at once, and ends the line in every case.
 async fn stream(generation: &mut Generation) -> Result<Finish, Error> {
     let mut is_line_open = false;
     let shown = each_piece(generation, |piece| {
@@ -72,8 +72,8 @@ async fn stream(generation: &mut Generation) -> Result<Finish, Error> {
     shown
 }
 
-/// What somebody who sees only the text should know of its end. Nothing, where the model was done or
-/// met a stop string.
+/// Explains the end of an answer to somebody who sees only its text. `None` where the model was done or met a stop
+/// string.
 fn cut_short(finish: &Finish, allowed: u32) -> Option<String> {
     match finish.reason.as_str() {
         "stop" | "stop-string" => None,
@@ -92,7 +92,7 @@ fn cut_short(finish: &Finish, allowed: u32) -> Option<String> {
     }
 }
 
-/// Hands over the pieces of an answer in order, and says how it ended.
+/// Hands over the pieces of an answer in order, and returns its end.
 pub(super) async fn each_piece(
     generation: &mut Generation,
     mut take: impl FnMut(&str) -> Result<(), Error>,

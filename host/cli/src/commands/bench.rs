@@ -1,4 +1,4 @@
-//! `ampoule bench`: what a model costs on this machine, metered as every request is.
+//! `ampoule bench`: costs of a model on this machine, metered as every request is.
 
 use std::time::{Duration, Instant};
 
@@ -23,24 +23,24 @@ struct Document {
     load_warm_ms: f64,
     /// The memory that sandboxes begin with; `null` for a model whose sandboxes run `init` each.
     snapshot_bytes: Option<u64>,
-    /// What the model says that its weights take of that; `null` where it says nothing.
+    /// Bytes of that which the model gives for its weights; `null` where it gives none.
     packed_weight_bytes: Option<u64>,
-    /// How many sandboxes the following is of.
+    /// Number of sandboxes for the following figures.
     rounds: u32,
-    /// To make a sandbox. All of these in microseconds.
+    /// Making a sandbox. All of these in microseconds.
     instantiate_us: Quantiles,
     /// The first call in it.
     first_call_us: Quantiles,
-    /// Both together.
+    /// Making and first call together.
     fresh_call_us: Quantiles,
-    /// To empty it.
+    /// Emptying it.
     drop_us: Quantiles,
-    /// What Wasmtime takes alone to instantiate the same code.
+    /// Time of Wasmtime alone to instantiate the same code.
     bare_instantiate_us: Quantiles,
-    /// Memory that each of several sandboxes at once has of its own after its first call.
+    /// Memory of its own that each of several sandboxes at once has after its first call.
     private_bytes_per_sandbox: u64,
-    /// How many times as long an answer takes with fuel and deadline as without; `null` for a model that
-    /// has none to give without pictures or texts of its own kind.
+    /// Time of an answer with fuel and deadline, divided by that without; `null` for a model that can answer nothing
+    /// without pictures or texts of its own kind.
     metering_ratio: Option<f64>,
     metering: Option<Metering>,
     /// With a prompt.
@@ -64,7 +64,7 @@ impl From<&Times> for Quantiles {
     }
 }
 
-/// What was measured.
+/// The measurements.
 struct Measured {
     model: Model,
     cold: Duration,

@@ -1,4 +1,4 @@
-//! How fast a model answers: the part of `ampoule bench` that needs a prompt.
+//! Speed of a model's answers: the part of `ampoule bench` that needs a prompt.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 #[derive(Serialize)]
 pub(crate) struct Answers {
     pub(crate) runs: u32,
-    /// To make each sandbox, before the request.
+    /// Making each sandbox, before the request.
     pub(crate) start_ms: f64,
     /// From the request's start in its sandbox to the first text, the sandbox's making not counted.
     pub(crate) first_token_ms: f64,
@@ -25,7 +25,7 @@ pub(crate) struct Answers {
     pub(crate) peak_memory_bytes: f64,
 }
 
-/// Asks this often.
+/// Number of runs.
 pub(crate) async fn ask(
     model: &Model,
     request: &GenerationRequest,
@@ -48,7 +48,7 @@ pub(crate) async fn ask(
     })
 }
 
-/// What one answer took.
+/// Costs of one answer.
 struct Run {
     start: Duration,
     first: Duration,
@@ -58,7 +58,7 @@ struct Run {
     peak_memory: u64,
 }
 
-/// Asks once, in a sandbox of its own, with fuel and deadline as for anybody.
+/// Asks once, in a sandbox of its own, with the usual fuel and deadline.
 async fn measure(model: &Model, request: GenerationRequest) -> Result<Run, Error> {
     let begin = Instant::now();
     let mut generation = model.generate(request).await?;
@@ -100,7 +100,7 @@ fn steps_after_first(finish: &Finish) -> u32 {
         .saturating_sub(1)
 }
 
-/// The median of what the runs have of something; `None` when none has any.
+/// Returns the median of a figure of the runs; `None` when no run has it.
 fn median_of(runs: &[Run], of: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
     median(runs.iter().filter_map(of).collect())
 }

@@ -1,4 +1,4 @@
-//! What metering costs a model's answers: the part of `ampoule bench` that asks with and without it.
+//! Costs of metering: the part of `ampoule bench` that asks with and without it.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ const TEXT: &str = "The harbour was quiet that morning. A few gulls stood on the
 /// The side of a picture whose colours run from one corner to the other.
 const SIDE: u32 = 256;
 
-/// What a model is asked for its answers to be compared.
+/// The work whose answers are compared.
 pub(crate) enum Work {
     Generate(GenerationRequest),
     EmbedText,
@@ -30,7 +30,7 @@ pub(crate) enum Work {
 /// Medians of the same answers, in milliseconds.
 #[derive(Serialize)]
 pub(crate) struct Metering {
-    /// What was asked for.
+    /// The work.
     task: String,
     metered_ms: f64,
     unmetered_ms: f64,
@@ -83,7 +83,7 @@ impl Work {
         }
     }
 
-    /// Does it once, in a sandbox of its own.
+    /// Does the work once, in a sandbox of its own.
     async fn once(&self, model: &Model) -> Result<SandboxReport, Error> {
         Ok(match self {
             Self::Generate(request) => {
@@ -99,7 +99,7 @@ impl Work {
     }
 }
 
-/// Asks both, by turns, so that a machine that is busy for a while is so for both.
+/// Asks both by turns, so that other work of the machine slows both.
 pub(crate) async fn measure(
     work: &Work,
     metered: &Model,

@@ -36,7 +36,7 @@ fn show(entries: Vec<CacheEntry>, json: bool) -> Result<(), Error> {
     output::write(&to_text(&entries))
 }
 
-/// Shows everything, and fails when any of it would not be run.
+/// Shows all entries, and fails when one of them cannot be used.
 fn verify(cache: &CodeCache, json: bool) -> Result<(), Error> {
     let entries = cache.verify()?;
     let bad = entries.iter().filter(|entry| entry.problem.is_some());
@@ -76,7 +76,7 @@ fn to_text(entries: &[CacheEntry]) -> String {
         };
     }
     if entries.is_empty() {
-        text.push_str("nothing is kept\n");
+        text.push_str("the cache is empty\n");
     }
     text
 }

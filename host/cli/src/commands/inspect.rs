@@ -1,4 +1,4 @@
-//! `ampoule inspect`: what a bundle is, whether this host trusts it or not.
+//! `ampoule inspect`: shows a bundle, whether this host trusts it or not.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,29 +15,28 @@ use crate::settings::Settings;
 
 #[derive(Serialize)]
 struct Document<'a> {
-    /// Whether this host trusts and admits it, and if not, why.
+    /// This host's verdict, with the reason for a refusal.
     verdict: Verdict,
-    /// Everything below is what the bundle says, believed by nobody.
+    /// The manifest. It and everything below are the bundle's own words, unverified.
     manifest: &'a Manifest,
     /// The keys that the signatures name.
     signatures: &'a [KeyId],
-    /// What it asks for beyond the inert base, and whether this host grants it once it is admitted.
+    /// Capabilities that it asks for beyond the inert base; true for those that this host grants.
     capabilities: BTreeMap<&'a str, bool>,
-    /// What the component really imports and exports.
+    /// Imports and exports of the component.
     imports: &'a [String],
     exports: &'a [String],
-    /// How sandboxes of it begin, as far as its bytes tell: from a `snapshot`, or `cold`, with `init` in
-    /// each.
+    /// Start of its sandboxes, as far as its bytes tell: `snapshot`, or `cold` with `init` in each.
     start: &'static str,
-    /// Why there is no snapshot.
+    /// The obstacle to a snapshot.
     start_reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Verdict {
-    /// Somebody signed it whom this host trusts for it, and its files are whole.
+    /// True if somebody whom this host trusts for it signed it, and its files are whole.
     trusted: bool,
-    /// It is trusted, and this host's policy lets it run.
+    /// True if it is trusted and this host's policy lets it run.
     admitted: bool,
     code: Option<String>,
     message: Option<String>,

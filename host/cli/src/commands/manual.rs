@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// Every command below this one, and itself.
+    /// Lists this command and every command below it.
     fn all(command: &Command) -> Vec<&Command> {
         let below = command.get_subcommands().flat_map(all);
         std::iter::once(command).chain(below).collect()

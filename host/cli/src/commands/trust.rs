@@ -1,4 +1,4 @@
-//! `ampoule trust`: whose models this host runs.
+//! `ampoule trust`: the rules that say whose models run here.
 
 use ampoule::{KeyId, PublicKey, TrustStore};
 use ampoule_command_line::CapOptions;
@@ -69,13 +69,13 @@ fn caps(settings: &Settings, options: &CapOptions, json: bool) -> Result<(), Err
     }
     if caps.is_empty() {
         return output::write(
-            "all models   are capped by their own rules and this host's limits\n",
+            "all models   have no cap but those of their own rules and this host's limits\n",
         );
     }
     output::write(&format!("all models   at most {caps}\n"))
 }
 
-/// A delegation as the store has it, and whether it and each of its keys hold now.
+/// Describes a delegation, with marks on the parts that do not hold now.
 fn document(delegation: &Delegation, now: Timestamp) -> Result<Value, Error> {
     let mut document =
         serde_json::to_value(delegation).map_err(|error| Error::Write(error.to_string()))?;
@@ -96,9 +96,9 @@ fn show_delegation(delegation: &Delegation, json: bool) -> Result<(), Error> {
 
 #[derive(Serialize)]
 struct Listing<'a> {
-    /// The signed root that says it, or `null`: the operator's own trust.toml.
+    /// The signed root that has the rules, or `null`: the operator's own trust.toml.
     root: Option<Root<'a>>,
-    /// What any model may ask for, whoever signed it.
+    /// Caps on all models, whoever signed them.
     caps: &'a Caps,
     delegations: Vec<Value>,
 }
@@ -123,7 +123,7 @@ impl<'a> Root<'a> {
 
     fn to_text(&self) -> String {
         let state = if self.is_expired {
-            "EXPIRED, so nobody is trusted:"
+            "EXPIRED, so no model is trusted:"
         } else {
             "until"
         };
@@ -184,7 +184,7 @@ fn remove_key(settings: &Settings, key_id: KeyId, json: bool) -> Result<(), Erro
     if json {
         return output::json(&json!({ "removed": key_id }));
     }
-    output::write(&format!("{key_id} is not trusted any more\n"))
+    output::write(&format!("removed the key {key_id}\n"))
 }
 
 fn remove_delegation(settings: &Settings, pattern: &ModelPattern, json: bool) -> Result<(), Error> {
@@ -196,7 +196,7 @@ fn remove_delegation(settings: &Settings, pattern: &ModelPattern, json: bool) ->
     if json {
         return output::json(&json!({ "removed": pattern.to_string() }));
     }
-    output::write(&format!("nothing is said about {pattern} any more\n"))
+    output::write(&format!("removed the rule for {pattern}\n"))
 }
 
 fn remove_publisher(settings: &Settings, publisher: &str, json: bool) -> Result<(), Error> {
@@ -208,13 +208,10 @@ fn remove_publisher(settings: &Settings, publisher: &str, json: bool) -> Result<
     if json {
         return output::json(&json!({ "removed": publisher }));
     }
-    output::write(&format!(
-        "nobody may sign any model of {publisher} any more\n"
-    ))
+    output::write(&format!("removed all rules for models of {publisher}\n"))
 }
 
-/// Takes out what must be there: a mistyped name must not pass for a removal. `take` says whether it
-/// was there.
+/// Removes a thing that must exist: a mistyped name must not pass for a removal. `take` returns true if it existed.
 fn remove(
     settings: &Settings,
     take: impl Fn(&mut TrustStore) -> bool,

@@ -1,4 +1,4 @@
-//! `ampoule trust releases`: what this machine remembers of the releases that it ran.
+//! `ampoule trust releases`: the releases that this machine remembers.
 
 use ampoule_signing::ModelPattern;
 use serde_json::json;

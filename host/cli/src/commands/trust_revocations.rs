@@ -1,4 +1,4 @@
-//! `ampoule trust revocations`: the lists of what is trusted no more.
+//! `ampoule trust revocations`: the signed lists of things that are trusted no more.
 
 use ampoule::{KeyId, PublicKey, TrustStore};
 use ampoule_signing::{RevocationAuthority, RevocationMode, Role, SignedRevocations};

@@ -34,7 +34,7 @@ pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) ->
     }
 }
 
-/// Shows a root that anybody could have made, and goes on only if it is the one that the person means.
+/// Shows a root, which anybody could have made, and goes on only if the person confirms it.
 fn ask(first: &VerifiedRoot, now: Timestamp) -> Result<(), Error> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::NoDigest);

@@ -1,4 +1,4 @@
-//! `ampoule verify`: is every file as it was signed, and would this host run the bundle?
+//! `ampoule verify`: checks that every file is as it was signed and that this host would run the bundle.
 
 use crate::arguments::BundleCommand;
 use crate::error::Error;
