@@ -1,13 +1,12 @@
-//! How long a large bundle takes to verify, beside OpenSSL's SHA-256 of the same file.
+//! Time to verify a large bundle, beside OpenSSL's SHA-256 of the same file.
 //!
 //! ```sh
 //! cargo bench -p ampoule-signing --bench large_bundle            # 1 GiB; or: -- 256 for 256 MiB
 //! ```
 //!
-//! They take turns, with the file in the page cache, and the medians are compared. Verification is what
-//! `ampoule-sign verify` does: like OpenSSL, it reads the file piece by piece and keeps nothing. Loading is
-//! what a host does that needs the file: it verifies what it keeps, so the time that the system takes to find
-//! a GiB of memory is part of it.
+//! The two take turns, with the file in the page cache, and the medians are compared. Verification is that of
+//! `ampoule-sign verify`: like OpenSSL, it reads the file piece by piece and keeps nothing. Loading is that of a host
+//! that needs the file: it keeps the verified bytes, so the system's time to find a GiB of memory is part of it.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -125,7 +124,7 @@ fn openssl(file: &Path) {
     assert!(command.status().unwrap().success());
 }
 
-/// How long it takes until the result is there. To let go of it is not part of that.
+/// Returns the time until the result is there. Dropping the result is not part of it.
 fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     let started = Instant::now();
     let result = work();

@@ -50,7 +50,7 @@ fn block(label: &str, text: &str) -> String {
     format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
-/// What is in a PEM block.
+/// Decodes a PEM block.
 fn der(pem: &str) -> Result<Vec<u8>> {
     let lines = pem.lines().filter(|line| !line.starts_with("--"));
     Ok(BASE64.decode(lines.collect::<String>())?)
@@ -132,7 +132,7 @@ fn root(key: &PublicKey) -> Result<Root> {
     .change_trust(|trust| trust.insert(key.clone(), ["acme"]))?)
 }
 
-/// The same with everything that may be left out.
+/// Returns the root with every optional part.
 fn full_root(root: &Root) -> Result<Root> {
     let key = root.keys().next().ok_or("a key")?.clone();
     let caps = Caps {

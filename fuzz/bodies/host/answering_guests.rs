@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{acme, assert_fails_as, assert_harmless};
 
-/// What the guest may hand over in one call.
+/// Bytes that the guest may hand over in one call.
 pub(super) const OUTPUT_BYTES: usize = 1 << 16;
 const LOG_BYTES: usize = 1 << 12;
 pub(super) const CHUNKS: u32 = 6;
@@ -16,7 +16,7 @@ pub(super) const CHUNKS: u32 = 6;
 /// None of these guests computes for long; a machine with other things to do may take long to let them.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the guest has a place for.
+/// Bytes that the guest has a place for.
 pub(super) const LONGEST: usize = 1 << 14;
 
 pub(super) fn host() -> &'static Host {

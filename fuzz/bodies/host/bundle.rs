@@ -21,8 +21,7 @@ const FILE: (&str, &[u8]) = ("config.json", b"{}");
 /// The model of which the publisher may ask for little.
 const CAPPED: &str = "capped";
 
-/// What stands in the input for the component's length and digest, and for the file's: no fuzzer finds a
-/// digest.
+/// Placeholders in the input for the lengths and digests of the component and of the file: no fuzzer finds a digest.
 const PLACES: [&str; 4] = ["@size", "@digest", "@file-size", "@file-digest"];
 
 /// The first byte says which component it is, the others are the manifest.

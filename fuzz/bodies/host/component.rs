@@ -9,11 +9,11 @@ use ampoule::{ComponentSurface, Inspection, Limits, Task, TrustStore, inspect_bu
 
 use super::{acme, assert_fails_as, assert_harmless};
 
-/// What a component of a few KiB may keep the host busy for, with room for a machine that has other things
-/// to do and for the fuzzer's instrumentation.
+/// Longest time that a component of a few KiB may keep the host busy, with room for a busy machine and for the
+/// fuzzer's instrumentation.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// What an admitted component may import: interfaces of these, by their beginnings.
+/// Beginnings of the interfaces that an admitted component may import.
 const BASE: [&str; 8] = [
     "ampoule:model/assets@0.1.",
     "ampoule:model/log@0.1.",

@@ -136,7 +136,7 @@ fn no_finish() -> Finish {
     }
 }
 
-/// What came back, unless the guest failed, in one of the ways in which it may.
+/// Returns the answer; `None` if the guest failed in one of the ways in which it may.
 fn checked<T>(result: Result<Answer<T>, Error>) -> Option<T> {
     match result {
         Ok(answer) => {

@@ -1,5 +1,5 @@
-//! What must hold for whatever a stranger's model hands to the host, target by target: the fuzzer tries it on
-//! bytes of its own, and the end-to-end tests on the corpus that fuzzing left.
+//! Checks that must hold for anything that a stranger's model hands to the host, target by target. The fuzzer tries
+//! them on bytes of its own, and the end-to-end tests on the corpus that fuzzing left.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,7 +39,7 @@ pub(crate) fn check(target: &str, bytes: &[u8]) {
     check(bytes);
 }
 
-/// Who signs everything here.
+/// The publisher that signs everything here.
 fn acme() -> &'static Publisher {
     static ACME: OnceLock<Publisher> = OnceLock::new();
     ACME.get_or_init(|| Publisher::new("acme"))

@@ -1,5 +1,5 @@
-//! What must hold for whatever a stranger hands to the signing library, target by target: the fuzzer
-//! tries it on bytes of its own, and the library's tests on the corpus that fuzzing left.
+//! Checks that must hold for anything that a stranger hands to the signing library, target by target. The fuzzer
+//! tries them on bytes of its own, and the library's tests on the corpus that fuzzing left.
 
 mod archive;
 mod envelope;

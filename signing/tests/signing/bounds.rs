@@ -1,4 +1,4 @@
-//! What is read, and how much memory it takes, is bounded before it is read.
+//! Sizes are bounded before anything is read, and so is the memory for it.
 
 use std::fs::File;
 use std::num::NonZeroU32;

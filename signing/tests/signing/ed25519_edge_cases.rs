@@ -63,7 +63,7 @@ impl From<EdwardsPoint> for Encoded {
     }
 }
 
-/// What a case is, by arithmetic of our own.
+/// A case, decided by arithmetic of our own.
 #[derive(Debug, PartialEq, Eq)]
 struct Equations {
     /// 8·S·B = 8·R + 8·k·A
@@ -140,7 +140,7 @@ fn point(secret: u64, torsion: usize) -> Encoded {
     (EdwardsPoint::mul_base(&Scalar::from(secret)) + EIGHT_TORSION[torsion]).into()
 }
 
-/// The same signature with S + times·L in place of S.
+/// Returns the signature with S + times·L in place of S.
 pub(crate) fn with_larger_s(signature: &[u8; 64], times: usize) -> [u8; 64] {
     let mut larger = *signature;
     for _ in 0..times {

@@ -17,7 +17,7 @@ use crate::file_access::{STRANGER, set_mode};
 use crate::fixture::{Fixture, snapshot};
 use crate::guarded_files::{KINDS, Kind, trust};
 
-/// What somebody did to a file or to a directory above it.
+/// A change by somebody to a file or to a directory above it.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Nothing,

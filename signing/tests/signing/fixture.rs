@@ -41,7 +41,7 @@ impl Fixture {
         fixture
     }
 
-    /// The same before it is signed: files and a manifest.
+    /// Makes the bundle before it is signed: files and a manifest.
     pub(crate) fn unsigned() -> Self {
         let fixture = Self {
             dir: TempDir::new().unwrap(),

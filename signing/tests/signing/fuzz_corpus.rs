@@ -1,4 +1,4 @@
-//! What fuzzing kept, through the same checks as in the fuzzer.
+//! The inputs that fuzzing kept, through the checks of the fuzzer.
 
 use std::fs;
 use std::path::Path;

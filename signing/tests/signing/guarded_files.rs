@@ -25,13 +25,13 @@ pub(crate) struct Subject {
 /// Reads it with each function that does, and changes nothing.
 type Open = Box<dyn Fn(&PermissionPolicy) -> Result<()>>;
 
-/// How a kind of file is guarded.
+/// A kind of guarded file.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) make: fn(&Path) -> Subject,
-    /// Whether a group that may write is one too many.
+    /// True if a group that may write is one too many.
     pub(crate) is_private: bool,
-    /// Whether the directory around it was named, so that others may not even add to it.
+    /// True if the directory around it was named, so that others may not even add to it.
     pub(crate) is_in_named_directory: bool,
 }
 

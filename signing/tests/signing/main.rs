@@ -1,4 +1,4 @@
-//! What a signed bundle promises, from the outside.
+//! Promises of a signed bundle, from the outside.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

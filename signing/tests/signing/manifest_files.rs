@@ -1,4 +1,4 @@
-//! What a manifest may say about files: paths, sizes, digests.
+//! Files in a manifest: paths, sizes, digests.
 
 use ampoule_signing::Sha256Digest;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a refusal tells a person to do: for a root something else than for a bundle.
+//! Advice in a refusal: another for a root than for a bundle.
 
 use ampoule_signing::{Envelope, Manifest, SecretKey, SignedRoot};
 

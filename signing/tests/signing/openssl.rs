@@ -1,6 +1,6 @@
 //! OpenSSL, the real tool, reads our keys, we read its keys, and it verifies our signatures.
 //!
-//! Where it is missing these tests fail: a skipped test proves nothing.
+//! A test fails where the tool is missing: a skipped test proves nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,6 +1,6 @@
-//! A directory for what a program keeps for itself: made for its owner alone, and reached by plain names.
+//! A directory for a program's own data: made for its owner alone, and reached by plain names.
 //!
-//! Who else may change it is tested together with all other files, in `file_hygiene.rs`.
+//! Owners and modes are tested together with all other files, in `file_hygiene.rs`.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! What a machine remembers of the releases that it ran, so that none is followed by an older one.
+//! The releases that a machine remembers, so that no older one follows them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! How a rule about models begins, and how it is mended after keys were lost.
+//! The start of a rule about models, and its repair after keys were lost.
 
 use std::num::NonZeroU32;
 

@@ -40,7 +40,7 @@ use tally::Tally;
 /// Every kind of document that is signed.
 const DOCUMENTS: [fn() -> Document; 3] = [bundle::document, root::document, revocations::document];
 
-/// What is done to each of them.
+/// The changes of each of them.
 const PARTS: [fn(&Document, &mut Tally); 4] = [
     document::unchanged,
     fields::tamper,

@@ -1,4 +1,4 @@
-//! How many keys have to sign, which of them count, and when.
+//! Thresholds: the number of keys that have to sign, the keys that count, and their times.
 
 use std::num::NonZeroU32;
 

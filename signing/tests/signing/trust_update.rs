@@ -1,4 +1,4 @@
-//! What a change leaves of `trust.toml`: a file that is read again, or the one that was there.
+//! Changes of `trust.toml` leave a file that is read again, or the one that was there.
 
 use std::fs;
 use std::time::Duration;

@@ -15,7 +15,7 @@ fn later(fixture: &Fixture, source: &Path) -> VerifiedBundle {
         .unwrap()
 }
 
-/// How many handles of this process lead into a directory.
+/// Counts the handles of this process that lead into a directory.
 fn open_handles(below: &Path) -> usize {
     let below = below.canonicalize().unwrap();
     fs::read_dir("/proc/self/fd")

@@ -1,4 +1,4 @@
-//! What is tampered with: a signed document of one kind, and the forms in which hosts read it.
+//! The document that is tampered with: a signed document of one kind, and the forms in which hosts read it.
 
 use ampoule_signing::{Error, Sha256Digest};
 use serde_json::Value;
@@ -16,14 +16,14 @@ pub(super) struct Document {
     pub(super) signers: [Signer; 2],
     pub(super) format: Format,
     pub(super) forms: Vec<Form>,
-    /// How far apart the bytes of its envelope are that are changed: a root takes long to read.
+    /// Distance of the bytes of its envelope that are changed: a root takes long to read.
     pub(super) stride: usize,
 }
 
 /// One way in which a host comes to read the document.
 pub(super) struct Form {
     pub(super) name: &'static str,
-    /// Whether it brings the keys that have to sign it, and so is read before they are looked at.
+    /// True if it brings the keys that have to sign it, and so is read before its signatures are verified.
     pub(super) brings_its_keys: bool,
     /// With what an envelope is refused whose payload is other text, of which nothing else is known.
     pub(super) other_payload: Outcome,
@@ -72,7 +72,7 @@ pub(super) fn unchanged(document: &Document, tally: &mut Tally) {
     }
 }
 
-/// What a document says about itself when nothing is left out and no list in it is empty.
+/// Requires that the document leaves nothing out and has no empty list.
 #[track_caller]
 pub(super) fn assert_full(document: &impl std::fmt::Debug) {
     let written = format!("{document:?}");

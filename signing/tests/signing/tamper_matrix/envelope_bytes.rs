@@ -1,9 +1,9 @@
 //! The bytes of an envelope, region by region: a bit of each flipped, bytes taken out, bytes put in, the
 //! whole cut short or longer.
 //!
-//! What has to happen follows from the region and its new text. Whatever is not what the canonical form
-//! writes is malformed; another payload or another signature does not fit; another key's name leaves one
-//! signature too few; another type is another document's.
+//! The expected end follows from the region and its new text. Text that the canonical form does not write is
+//! malformed. Another payload or another signature does not fit. Another key's name leaves one signature too few.
+//! Another type is another document's.
 
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ enum Region {
 #[derive(Clone, Debug)]
 struct Edit {
     region: Region,
-    /// Where the region's text is, if it has one.
+    /// The place of the region's text, if it has one.
     string: Range<usize>,
     replaced: Range<usize>,
     by: Vec<u8>,
@@ -58,7 +58,7 @@ pub(super) fn tamper(document: &Document, tally: &mut Tally) {
     }
 }
 
-/// Where each of the envelope's strings is.
+/// Finds each of the envelope's strings.
 fn strings(envelope: &[u8]) -> Vec<(Region, Range<usize>)> {
     let text = std::str::from_utf8(envelope).unwrap();
     let json: Value = serde_json::from_str(text).unwrap();
@@ -190,7 +190,7 @@ fn is_base64(string: &[u8]) -> bool {
         .is_ok_and(|bytes| BASE64.encode(bytes).as_bytes() == string)
 }
 
-/// What may stand between two quotes.
+/// Returns true for text that may stand between two quotes.
 fn is_string(string: &[u8]) -> bool {
     let quoted = [b"\"", string, b"\""].concat();
     serde_json::from_slice::<String>(&quoted).is_ok()

@@ -18,7 +18,7 @@ pub(super) struct Field {
     pub(super) container: Container,
 }
 
-/// What a field is a part of.
+/// The container of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Nothing,
@@ -27,7 +27,7 @@ pub(super) enum Container {
 }
 
 impl Field {
-    /// What it is in, and its name or place there.
+    /// Returns its container, and its name or place there.
     pub(super) fn in_container<'a>(
         &'a self,
         document: &'a mut Value,
@@ -37,22 +37,21 @@ impl Field {
     }
 }
 
-/// What has to be known of a document's format to say how a change ends. In its patterns `*` is any one
-/// name or place.
+/// The facts about a document's format that decide how a change ends. In its patterns `*` is any one name or place.
 pub(super) struct Format {
     /// The code for what is not strict JSON.
     pub(super) malformed: &'static str,
     /// The code for a field that is missing, unknown or wrong.
     pub(super) field: &'static str,
-    /// What may be left out.
+    /// Fields that may be left out.
     pub(super) optional: &'static [&'static str],
     /// Objects with names of the author's own choice.
     pub(super) maps: &'static [&'static str],
-    /// What ends in another way than its kind of change does in general.
+    /// Changes that end in another way than their kind does in general.
     pub(super) rules: &'static [Rule],
 }
 
-/// How a change of some fields ends.
+/// The end of a change of some fields.
 pub(super) struct Rule {
     pub(super) fields: &'static [&'static str],
     pub(super) when: Mutation,
@@ -61,7 +60,7 @@ pub(super) struct Rule {
 }
 
 impl Format {
-    /// How a change ends when the right keys sign it.
+    /// Returns the end of a change that the right keys sign.
     fn expected(&self, field: &Field, mutation: Mutation, form: &str) -> Outcome {
         if let Some(place) = self.rule(field, mutation) {
             let mut ends = self.rules[place].ends.iter();

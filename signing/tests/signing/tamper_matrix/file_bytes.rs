@@ -31,7 +31,7 @@ pub(super) fn tamper() -> Tally {
     tally
 }
 
-/// What a change of some bytes makes of a file.
+/// Changes some bytes of a file in several ways.
 fn changes(content: &[u8], range: Range<usize>) -> impl Iterator<Item = (Change, Vec<u8>)> {
     let bits = [0x01, 0x10, 0x80].map(Change::Flip);
     let all = bits.into_iter().chain([
@@ -54,7 +54,7 @@ fn changes(content: &[u8], range: Range<usize>) -> impl Iterator<Item = (Change,
     })
 }
 
-/// What is done at an offset.
+/// A change at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     /// This bit of the byte there is another.
@@ -98,7 +98,7 @@ fn in_the_directory(files: &BundleFiles, signed: Sha256Digest, tally: &mut Tally
     }
 }
 
-/// What the bytes of an archive are.
+/// A region of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Region {
     /// Headers, zeros that fill up blocks, and those at the end.
@@ -124,7 +124,7 @@ fn regions(packed: &[u8], envelope: usize) -> Vec<(Region, Range<usize>)> {
     regions
 }
 
-/// Where a change is. A byte that is put into a run of its like is the same as one behind the run.
+/// Finds the region of a change. A byte that is put into a run of its like is the same as one behind the run.
 fn region_of(
     regions: &[(Region, Range<usize>)],
     packed: &[u8],

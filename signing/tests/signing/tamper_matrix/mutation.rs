@@ -1,4 +1,4 @@
-//! What can be done to one field of a JSON document.
+//! Changes of one field of a JSON document.
 
 use ampoule_signing::Timestamp;
 use curve25519_dalek::constants::EIGHT_TORSION;
@@ -12,9 +12,9 @@ use crate::weak_key::spki_pem;
 
 /// The first number that a double does not hold exactly, for which a document has no room.
 const TOO_LARGE: u64 = 1 << 53;
-/// How long a huge text is, in bytes: longer than anything but a text for people may be.
+/// Bytes of a huge text: more than anything but a text for people may have.
 const HUGE_TEXT: usize = 20_000;
-/// How many bytes a huge list has, about, and how many members a huge object.
+/// Bytes of a huge list, about, and members of a huge object.
 const HUGE_LIST: usize = 40_000;
 const HUGE_OBJECT: usize = 1_000;
 /// More levels than a document may have.

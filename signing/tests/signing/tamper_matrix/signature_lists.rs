@@ -10,7 +10,7 @@ use super::signer::{Entry, Signer, key_id};
 use super::tally::{Outcome, Tally};
 use crate::ed25519_edge_cases::{ORDER, with_larger_s};
 
-/// How often L can be added to S: 2^256 is almost 16 times L.
+/// Times that L can be added to S: 2^256 is almost 16 times L.
 const LARGER: usize = 14;
 
 const ACCEPTED: Outcome = Outcome::Accepted;
@@ -115,7 +115,7 @@ fn whole_lists(document: &Document, payload: &[u8]) -> Vec<Row> {
     rows
 }
 
-/// What can be done to the entry at `place`, the other staying as it is.
+/// Changes the entry at `place`; the other stays as it is.
 fn one_entry(document: &Document, payload: &[u8], place: usize) -> Vec<Row> {
     let good = document.sign(payload);
     let entry = &good[place];

@@ -7,7 +7,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::weak_key::spki_pem;
 
-/// What stands before the 32 bytes of an Ed25519 key in SPKI DER (RFC 8410, section 4).
+/// The bytes before the 32 bytes of an Ed25519 key in SPKI DER (RFC 8410, section 4).
 const SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
@@ -54,7 +54,7 @@ impl Entry {
         BASE64.decode(&self.sig).unwrap().try_into().unwrap()
     }
 
-    /// The same key with another signature.
+    /// Returns the entry with another signature.
     pub(super) fn with_signature(&self, signature: &[u8]) -> Self {
         Self {
             keyid: self.keyid.clone(),
@@ -62,7 +62,7 @@ impl Entry {
         }
     }
 
-    /// The same signature under another key's name.
+    /// Returns the entry under another key's name.
     pub(super) fn with_key_id(&self, keyid: &str) -> Self {
         Self {
             keyid: keyid.to_owned(),

@@ -7,24 +7,24 @@ use ampoule_signing::{Error, Sha256Digest};
 
 use crate::fixture::is_refusal;
 
-/// How a row has to end.
+/// The expected end of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// What was signed, and nothing else, is handed on.
+    /// The signed content, and nothing else, is handed on.
     Accepted,
-    /// Nothing is handed on; the error has this code.
+    /// Nothing is handed on. The error has this code.
     Refused(&'static str),
     /// The same, with one of these codes: which, only a parser of the changed bytes could say.
     RefusedAs(&'static [&'static str]),
 }
 
-/// Where a row stands: the document, the form in which it is read, the part of the matrix.
+/// Place of a row: the document, the form in which it is read, the part of the matrix.
 pub(super) type Place = [&'static str; 3];
 
-/// How many rows there are, and which are not as expected.
+/// Counts of rows, and the rows that did not end as expected.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// How many were accepted and how many refused.
+    /// Numbers of accepted and of refused rows.
     counts: BTreeMap<Place, [usize; 2]>,
     wrong: Vec<String>,
 }

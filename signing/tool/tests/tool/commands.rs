@@ -6,14 +6,14 @@ use std::sync::LazyLock;
 
 use crate::command_line::{answer, json};
 
-/// What stands after the program's name.
+/// The words after the program's name.
 pub(crate) type Words = Vec<String>;
 
 /// A command of `ampoule-sign`, or the program itself.
 pub(crate) struct Command {
     /// `["root", "sign"]`; none for the program itself.
     pub(crate) words: Words,
-    /// What `--help` says, without the example.
+    /// The text of `--help`, without the example.
     pub(crate) help: String,
     /// The example, as it stands there.
     pub(crate) example: String,

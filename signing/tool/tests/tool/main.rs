@@ -1,4 +1,4 @@
-//! What the command `ampoule-sign` promises.
+//! Promises of the command `ampoule-sign`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,6 @@
 //! Minisign, the real tool, verifies what we sign for it.
 //!
-//! Where it is missing these tests fail: a skipped test proves nothing.
+//! A test fails where the tool is missing: a skipped test proves nothing.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ use ampoule_signing::{
 use crate::command_line::{INIT, answer, assert_refused, json};
 use crate::fixture::Fixture;
 
-/// What the tool says of the envelope, by this public key's file.
+/// Runs the tool on the envelope, with this public key's file.
 fn minisign(fixture: &Fixture, public_key: &str) -> Output {
     Command::new("minisign")
         .current_dir(fixture.path())

@@ -1,5 +1,4 @@
-//! What every command of `ampoule-sign` has: help with an example that works, JSON, and one line for a
-//! wrong command line.
+//! Every command of `ampoule-sign` has help with an example that works, JSON, and one line for a wrong command line.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
@@ -79,7 +78,7 @@ fn every_command_refuses_what_it_does_not_know_in_one_line_or_one_document() {
     }
 }
 
-/// Where there is nothing, most commands are refused, each with its own code.
+/// In an empty directory most commands are refused, each with its own code.
 #[test]
 fn every_command_ends_with_the_status_of_its_error_and_one_document() {
     let mut refused = BTreeSet::new();
@@ -103,7 +102,7 @@ fn every_command_ends_with_the_status_of_its_error_and_one_document() {
     assert_eq!(refused, BTreeSet::from([3, 8]));
 }
 
-/// What a publisher does, from the first key to the next root: each example needs what others made.
+/// The work of a publisher, from the first key to the next root: each example needs the files of others.
 #[test]
 fn every_example_succeeds_beside_the_others_and_answers_in_json() {
     let place = || {
