@@ -29,5 +29,6 @@ pub use code::process::CompileProcess;
 pub use code::worker::compile_for_host;
 pub use load_options::{LoadOptions, RollbackProtection, Terms};
 pub use loader::{Loader, LoaderSettings, Receipt};
+pub use loads::LoadCounters;
 pub use refusal::refusal;
 pub use trust::{HostTrust, TrustSource};

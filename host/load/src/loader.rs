@@ -27,7 +27,7 @@ use crate::code::snapshot::{Init, LastWords};
 use crate::code::store::{Wanted, find_or_compile};
 use crate::code::{BuildEngines, CompileRequest};
 use crate::load_options::{RollbackProtection, Terms};
-use crate::loads::{LoadTurn, Loads};
+use crate::loads::{LoadCounters, LoadTurn, Loads};
 use crate::refusal::OrRefused as _;
 use crate::trust::{HostTrust, ModelLessor, lease};
 
@@ -111,6 +111,17 @@ impl Loader {
                 compiler,
             }),
         })
+    }
+
+    /// Returns how many loads there are at the moment.
+    #[must_use]
+    pub fn counters(&self) -> LoadCounters {
+        self.inner.loads.counters()
+    }
+
+    /// Accepts no load from now on: `limit.busy`. Those that were accepted go on.
+    pub fn close(&self) {
+        self.inner.loads.close();
     }
 
     /// Loads a bundle: verifies it, checks it against the policy, initialises it once and compiles it, or finds its

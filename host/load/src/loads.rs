@@ -41,9 +41,34 @@ impl Loads {
         }
     }
 
+    /// Returns how many loads there are at the moment.
+    pub(crate) fn counters(&self) -> LoadCounters {
+        let taken = |permits: &Semaphore, all: usize| {
+            all.min(Semaphore::MAX_PERMITS)
+                .saturating_sub(permits.available_permits())
+        };
+        let running = taken(&self.lanes, self.running);
+        let all = taken(&self.line, self.running.saturating_add(self.waiting));
+        LoadCounters {
+            running,
+            waiting: all.saturating_sub(running),
+        }
+    }
+
+    /// Accepts no load from now on. Those that were accepted go on.
+    pub(crate) fn close(&self) {
+        self.line.close();
+    }
+
     /// Waits for the turn of a load. `limit.busy` when too many wait already.
     pub(crate) async fn enter(&self) -> Result<Arc<LoadTurn>> {
         let line = Arc::clone(&self.line).try_acquire_owned();
+        if self.line.is_closed() {
+            return Err(Error::Busy {
+                limit: None,
+                reason: "it is being shut down".to_owned(),
+            });
+        }
         let line = line.map_err(|_| Error::Busy {
             limit: Some(Limit::WaitingLoads),
             reason: format!(
@@ -61,6 +86,16 @@ impl Loads {
             _lane: lane,
         }))
     }
+}
+
+/// Loads of a loader at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadCounters {
+    /// Loads that work.
+    pub running: usize,
+    /// Loads that wait for their turn.
+    pub waiting: usize,
 }
 
 /// The turn of one load, until the last clone of its `Arc` is dropped: whoever waits for the model may go before

@@ -1,5 +1,6 @@
 //! The settings of a host.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use ampoule_load::{CodeCache, CompileProcess, HostTrust, Loader, LoaderSettings,
 use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::limits_check::check_limits;
 use ampoule_sandbox::{Capability, Limits, Result};
-use ampoule_serve::{Server, ServerSettings};
+use ampoule_serve::{Observer, Server, ServerSettings};
 use ampoule_signing::{ReleaseState, TrustStore};
 
 use crate::host::Host;
@@ -26,6 +27,17 @@ pub struct HostBuilder {
     kernel_threads: Option<usize>,
     cache: Option<CodeCache>,
     compiler: Option<CompileProcess>,
+    observer: Hook,
+}
+
+/// A hook that is told of each request, if there is one.
+#[derive(Default)]
+struct Hook(Option<Arc<dyn Observer>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "set" } else { "none" })
+    }
 }
 
 impl HostBuilder {
@@ -123,6 +135,14 @@ impl HostBuilder {
         self
     }
 
+    /// Has `observer` told of each request and each step of one, for histograms of a service's own. Totals are counted
+    /// without it: see [`Host::counters`].
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Hook(Some(observer));
+        self
+    }
+
     /// Starts the host's threads.
     ///
     /// # Errors
@@ -130,12 +150,14 @@ impl HostBuilder {
     /// `usage.limits`, `io.thread`, `io.system`, `internal.bug`; for a trust directory, what [`TrustStore::open`]
     /// refuses.
     pub fn build(self) -> Result<Host> {
-        let mut server = ServerSettings::default();
-        server.limits = self.limits.clone();
-        server.profile = self.profile;
-        server.clock = self.clock;
-        server.threads = self.threads;
-        server.kernel_threads = self.kernel_threads;
+        let server = ServerSettings {
+            limits: self.limits.clone(),
+            profile: self.profile,
+            clock: self.clock,
+            threads: self.threads,
+            kernel_threads: self.kernel_threads,
+            observer: self.observer.0,
+        };
         check_limits(&self.limits)?;
         let trust = HostTrust::open(self.trust)?;
         let server = Server::start(server)?;

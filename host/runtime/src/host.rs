@@ -3,10 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ampoule_load::{HostTrust, LoadOptions, Loader, ReleaseRule, RollbackProtection, Terms};
+use ampoule_load::{
+    HostTrust, LoadCounters, LoadOptions, Loader, ReleaseRule, RollbackProtection, Terms,
+};
 use ampoule_sandbox::{Error, Limits, Result, off_thread};
-use ampoule_serve::Server;
+use ampoule_serve::{Counters, Server};
 use ampoule_signing::{Bundle, TrustStore};
 use tokio::sync::Semaphore;
 
@@ -29,6 +32,16 @@ struct Inner {
     watcher: Watcher,
     /// The trust directory is watched for as long as there is a host.
     _trust_watch: Option<Watch>,
+}
+
+/// A host at one moment; see [`Host::counters`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostCounters {
+    /// The half that answers requests.
+    pub serving: Counters,
+    /// The half that loads models.
+    pub loading: LoadCounters,
 }
 
 impl Host {
@@ -88,6 +101,25 @@ impl Host {
     /// Which change of the trust the host is at.
     pub(crate) fn trust_generation(&self) -> u64 {
         self.inner.trust.generation()
+    }
+
+    /// Returns the counters and gauges of this moment.
+    #[must_use]
+    pub fn counters(&self) -> HostCounters {
+        HostCounters {
+            serving: self.inner.server.counters(),
+            loading: self.inner.loader.counters(),
+        }
+    }
+
+    /// Ends the host's work: accepts no new load and no new request (`limit.busy`), and waits until those that were
+    /// accepted are over, generations to their last chunk. Whatever is not over after `patience` is stopped, and its
+    /// callers are told `limit.busy`.
+    ///
+    /// Returns true when nothing had to be stopped.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.inner.loader.close();
+        self.inner.server.drain(patience).await
     }
 
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and

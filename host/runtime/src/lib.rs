@@ -52,9 +52,9 @@ pub use ampoule_units::text::lines as harmless_text;
 pub use ampoule_units::{ByteSize, Fuel};
 
 pub use ampoule_load::{
-    CacheEntry, CodeCache, CompileProcess, ComponentSurface, Inspection, LoadOptions, Loader,
-    LoaderSettings, RollbackProtection, compile_for_host, inspect, inspect_bundle, is_granted,
-    refusal,
+    CacheEntry, CodeCache, CompileProcess, ComponentSurface, Inspection, LoadCounters, LoadOptions,
+    Loader, LoaderSettings, RollbackProtection, compile_for_host, inspect, inspect_bundle,
+    is_granted, refusal,
 };
 pub use ampoule_sandbox::code::engine::EngineProfile;
 pub use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
@@ -65,13 +65,13 @@ pub use ampoule_sandbox::{
     limits,
 };
 pub use ampoule_serve::{
-    Answer, Chunk, Content, Finish, Generation, GenerationRequest, Image, ImageEmbeddings,
-    InputChecks, Label, Message, ModelInfo, Sampling, SandboxCosts, SandboxReport, Server,
-    ServerSettings, TextEmbeddings, Times, Tokens, Usage,
+    Answer, CallOptions, Chunk, Content, Counters, Finish, Generation, GenerationRequest, Image,
+    ImageEmbeddings, InputChecks, Label, Message, ModelInfo, Observer, RequestEvent, Sampling,
+    SandboxCosts, SandboxReport, Server, ServerSettings, TextEmbeddings, Times, Tokens, Usage,
 };
 pub use builder::HostBuilder;
 pub use changes::Changes;
-pub use host::Host;
+pub use host::{Host, HostCounters};
 pub use live_model::LiveModel;
 pub use model::Model;
 pub use serving::Refusal;

@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use ampoule_sandbox::Result;
+use ampoule_serve::CallOptions;
 use ampoule_signing::{Envelope, KeyId, Manifest, Sha256Digest, VerifiedBundle};
 
 /// A verified, admitted and compiled model. Clones are the same model; requests may run on several
@@ -18,6 +20,19 @@ pub struct Model {
 impl Model {
     pub(crate) fn new(served: ampoule_serve::Model, bundle: Arc<VerifiedBundle>) -> Self {
         Self { served, bundle }
+    }
+
+    /// Returns the same model, with options for the calls that are made of it: limits below those of the model, the
+    /// caller that they count for, the name of the request in logs.
+    ///
+    /// # Errors
+    ///
+    /// `usage.limits` for options with which no call could be made.
+    pub fn with_options(&self, options: CallOptions) -> Result<Self> {
+        Ok(Self {
+            served: self.served.with_options(options)?,
+            bundle: Arc::clone(&self.bundle),
+        })
     }
 
     /// Returns the signed manifest.

@@ -9,6 +9,8 @@
 
 #![forbid(unsafe_code)]
 
+mod call_options;
+mod counters;
 mod measure;
 mod model;
 mod sandbox;
@@ -17,6 +19,8 @@ mod server;
 mod serving;
 mod tasks;
 
+pub use call_options::CallOptions;
+pub use counters::{Counters, Observer, RequestEvent};
 pub use measure::{SandboxCosts, Times};
 pub use model::{Model, ModelInfo};
 pub use sandbox::request_sandbox::SandboxReport;

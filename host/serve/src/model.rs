@@ -1,20 +1,22 @@
 //! A served model: where requests come in.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::imports::bindings::exports::ampoule::model::lifecycle as wit;
 use ampoule_sandbox::imports::kernels::Kernels;
-use ampoule_sandbox::{CodeOrigin, Error, Limits, ModelFacts, Result, Task};
+use ampoule_sandbox::{Budget, CodeOrigin, Error, Limits, ModelFacts, Result, Task};
 use ampoule_units::{ByteSize, text};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
+use crate::call_options::CallOptions;
+use crate::counters::RequestEvent;
 use crate::sandbox::held_sandbox::HeldSandbox;
 use crate::sandbox::linked_code::Exports;
 use crate::sandbox::request_sandbox::{Sandbox, SandboxReport};
@@ -61,6 +63,7 @@ pub struct Model {
     serving: Arc<Serving>,
     served: Arc<ServedModel>,
     info: Arc<ModelInfo>,
+    options: Arc<CallOptions>,
 }
 
 impl fmt::Debug for Model {
@@ -81,6 +84,7 @@ impl Model {
             serving,
             served,
             info: Arc::default(),
+            options: Arc::default(),
         };
         let place = Arc::clone(&model.serving.places).acquire_owned().await;
         let place = place.map_err(|_| Error::internal("there are no places for sandboxes"))?;
@@ -95,7 +99,7 @@ impl Model {
         let asked = model.clone();
         let patience = Instant::now() + LOAD_PATIENCE;
         let described = model
-            .run(Urgency::Continued, patience, async move |cancelled| {
+            .run_uncounted(Urgency::Continued, patience, async move |cancelled| {
                 // Its time begins now, and not while it waited behind others.
                 let request = asked.new_request().with_place(place);
                 let (_, described, _) = request.begin(cancelled, describe).await?;
@@ -104,6 +108,19 @@ impl Model {
             .await?;
         model.info = Arc::new(ModelInfo::of(&described));
         Ok(model)
+    }
+
+    /// Returns the same model, with options for the calls that are made of it.
+    ///
+    /// # Errors
+    ///
+    /// `usage.limits` for options with which no call could be made.
+    pub fn with_options(&self, options: CallOptions) -> Result<Self> {
+        options.check()?;
+        Ok(Self {
+            options: Arc::new(options),
+            ..self.clone()
+        })
     }
 
     /// Returns the facts of its signed manifest.
@@ -221,12 +238,13 @@ impl Model {
             Arc::clone(&self.serving.places),
             self.limits(),
             self.serving.clock,
+            self.budget(),
             Instant::now() + self.deadline(),
         )
     }
 
-    /// Runs something on the threads for guests; it fails with `limit.deadline` when it has not
-    /// begun by `expires`.
+    /// Runs something on the threads for guests, counts it, and logs its failure. It fails with `limit.deadline` when it
+    /// has not begun by `expires`.
     pub(crate) async fn run<T, F>(
         &self,
         urgency: Urgency,
@@ -237,29 +255,26 @@ impl Model {
         T: Send + 'static,
         F: Future<Output = Result<T>> + 'static,
     {
-        let facts = self.facts();
+        let began = Instant::now();
+        let options = &self.options;
+        let (tenant, request_id) = (options.tenant.as_deref(), options.request_id.as_deref());
         let span = tracing::info_span!(
             target: "ampoule::request",
             "request",
-            publisher = facts.publisher,
-            model = facts.name,
+            publisher = self.facts().publisher,
+            model = self.facts().name,
+            id = request_id.map(text::name),
+            tenant = tenant.map(text::name),
         );
-        let allowed = self.deadline();
-        let inner = span.clone();
-        let work = move |cancelled| work(cancelled).instrument(inner);
-        let executor = &self.serving.executor;
-        // A request that has begun goes on, a new one needs the trust of now.
-        let trusted = match urgency {
-            Urgency::New => self.served.lease.check(),
-            Urgency::Continued => Ok(()),
+        let (inner, waited) = (span.clone(), Arc::new(OnceLock::new()));
+        let begun = Arc::clone(&waited);
+        let work = move |cancelled| {
+            // It is set once, here.
+            let _ = begun.set(began.elapsed());
+            work(cancelled).instrument(inner)
         };
-        let result = match trusted {
-            Ok(()) => {
-                let result = executor.run(urgency, expires, allowed, work);
-                result.instrument(span.clone()).await
-            }
-            Err(error) => Err(error),
-        };
+        let result = self.run_uncounted(urgency, expires, work);
+        let result = result.instrument(span.clone()).await;
         if let Err(error) = &result {
             span.in_scope(|| {
                 // Callers can repeat what is their own doing as often as they like.
@@ -270,7 +285,42 @@ impl Model {
                 }
             });
         }
+        let took = began.elapsed();
+        self.serving.totals.count(&RequestEvent {
+            model: self.facts(),
+            tenant,
+            request_id,
+            is_continued: urgency == Urgency::Continued,
+            waited: waited.get().copied().unwrap_or(took),
+            took,
+            error: result.as_ref().err(),
+        });
         result
+    }
+
+    async fn run_uncounted<T, F>(
+        &self,
+        urgency: Urgency,
+        expires: Instant,
+        work: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + 'static,
+    {
+        // A request that has begun goes on, a new one needs the trust of now.
+        if urgency == Urgency::New {
+            self.served.lease.check()?;
+        }
+        let (executor, tenant) = (&self.serving.executor, &self.options.tenant);
+        executor
+            .run(urgency, tenant, expires, self.deadline(), work)
+            .await
+    }
+
+    /// Returns what one request may cost.
+    fn budget(&self) -> Budget {
+        self.options.at_most.applied_to(self.served.budgets.request)
     }
 
     /// Bytes that the guest may hand over for one answer.
@@ -280,7 +330,7 @@ impl Model {
 
     /// The time that one request may take.
     pub(crate) fn deadline(&self) -> Duration {
-        self.served.budgets.request.deadline
+        self.budget().deadline
     }
 
     /// Has something done on the host's housekeeping thread.

@@ -3,26 +3,27 @@
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ampoule_sandbox::code::engine::{EngineProfile, new_engine};
 use ampoule_sandbox::imports::clocks::ClockResolution;
 use ampoule_sandbox::limits_check::{check_limits, check_threads};
 use ampoule_sandbox::slots::Slots;
 use ampoule_sandbox::{Error, Limits, LoadedModel, Result, off_thread};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use wasmtime::Engine;
 
+use crate::counters::{Counters, Observer, Totals};
 use crate::model::Model;
 use crate::sandbox::KernelsMaker;
 use crate::sandbox::linked_code::LinkedCode;
 use crate::sandbox::served_model::ServedModel;
+use crate::schedule::chores::Chore;
 use crate::schedule::executor::Executor;
 use crate::serving::Serving;
 
-/// Settings of a [`Server`].
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
+/// Settings of a [`Server`]. Write them with `..ServerSettings::default()`.
+#[derive(Clone, Default)]
 pub struct ServerSettings {
     /// The limits on requests and on what is held for them.
     pub limits: Limits,
@@ -34,6 +35,20 @@ pub struct ServerSettings {
     pub threads: Option<usize>,
     /// Threads that compute layers for models that were granted `host-kernels`; each guest's own without it.
     pub kernel_threads: Option<usize>,
+    /// A hook that is told of each request.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl fmt::Debug for ServerSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSettings")
+            .field("limits", &self.limits)
+            .field("profile", &self.profile)
+            .field("clock", &self.clock)
+            .field("threads", &self.threads)
+            .field("kernel_threads", &self.kernel_threads)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answers requests to models that were loaded. Clones are the same server.
@@ -74,7 +89,7 @@ impl Server {
         let engine = new_engine(settings.profile, &limits, threads)?;
         let kernels = Arc::new(KernelsMaker::new(settings.kernel_threads.unwrap_or(1))?);
         let executor = Executor::new(&engine, threads, limits.queue)?;
-        let places = limits.sandboxes.min(Semaphore::MAX_PERMITS);
+        let places = places(&limits);
         Ok(Self {
             inner: Arc::new(Inner {
                 serving: Arc::new(Serving {
@@ -82,6 +97,8 @@ impl Server {
                     executor,
                     places: Arc::new(Semaphore::new(places)),
                     clock,
+                    totals: Totals::new(settings.observer),
+                    models: Arc::new(()),
                 }),
                 engine,
                 profile: settings.profile,
@@ -125,9 +142,62 @@ impl Server {
             }
         };
         drop(turn);
-        let served = Arc::new(ServedModel::new(loaded, code));
-        Model::describe(Arc::clone(&self.inner.serving), served).await
+        let serving = Arc::clone(&self.inner.serving);
+        let counted = Arc::clone(&serving.models);
+        let served = Arc::new(ServedModel::new(loaded, code, counted));
+        Model::describe(serving, served).await
     }
+
+    /// Returns the counters and gauges of this moment.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let serving = &self.inner.serving;
+        let lengths = serving.executor.lengths();
+        let free = serving.places.available_permits();
+        Counters {
+            waiting: lengths.waiting,
+            waiting_steps: lengths.continued,
+            running: lengths.running,
+            sandboxes: places(&serving.limits).saturating_sub(free),
+            models: Arc::strong_count(&serving.models) - 1,
+            ..serving.totals.counters()
+        }
+    }
+
+    /// Ends serving: accepts no new request, and waits until those that were accepted are answered, generations to their
+    /// last chunk. Whatever is not over after `patience` is stopped, and its callers are told `limit.busy`.
+    ///
+    /// Returns true when nothing had to be stopped.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        let serving = &self.inner.serving;
+        serving.executor.begin_draining();
+        let (sender, time_is_up) = oneshot::channel();
+        let due = Instant::now() + patience;
+        serving.executor.add_chore(Chore::once(due, move || {
+            let _ = sender.send(());
+        }));
+        let all = places(&serving.limits);
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        let ended = async {
+            // Requests that wait need places, so these are asked for only when nobody waits.
+            serving.executor.has_no_new().await;
+            // Each sandbox has one until it is gone, one that is held for a next chunk too.
+            serving.places.acquire_many(all).await.is_ok()
+        };
+        let is_over = tokio::select! {
+            biased;
+            is_over = ended => is_over,
+            _ = time_is_up => false,
+        };
+        if !is_over {
+            serving.executor.stop();
+        }
+        is_over
+    }
+}
+
+fn places(limits: &Limits) -> usize {
+    limits.sandboxes.min(Semaphore::MAX_PERMITS)
 }
 
 impl fmt::Debug for Server {

@@ -6,6 +6,7 @@ use ampoule_sandbox::Limits;
 use ampoule_sandbox::imports::clocks::ClockResolution;
 use tokio::sync::Semaphore;
 
+use crate::counters::Totals;
 use crate::schedule::executor::Executor;
 
 /// The limits, the threads and the places for sandboxes.
@@ -15,4 +16,7 @@ pub(crate) struct Serving {
     /// One permit for each sandbox that may be alive.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) clock: ClockResolution,
+    pub(crate) totals: Totals,
+    /// Each model that is served has a clone.
+    pub(crate) models: Arc<()>,
 }

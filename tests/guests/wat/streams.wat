@@ -1,6 +1,6 @@
 ;; A generation of chunks without end, or with one that should not be; `max-output-tokens` says which. 1, four
 ;; bytes a chunk; 2, 65,536 bytes a chunk; 3, each `next` never returns; 4, each computes for some tens of
-;; milliseconds and then gives four bytes. The first chunk is the last: 5, and says that six tokens were written;
+;; milliseconds and then gives four bytes; 10, the same for some milliseconds. The first chunk is the last: 5, and says that six tokens were written;
 ;; 6, that its reason is `STOP!`; 7, an empty one; 8, one of a thousand letters; 9, `stop`, as it should be.
 ;;
 ;; Promise: a generation that has begun gets on, and is held to its contract. Expected: chunks; for 2
@@ -37,8 +37,7 @@
       (i32.store (i32.const 152) (local.get $length))
       (i32.store (i32.const 160) (local.get $tokens))
       (call $chunk (i32.const 512) (i32.const 4)))
-    (func $compute (local $left i32)
-      (local.set $left (i32.const 40000000))
+    (func $compute (param $left i32)
       (loop $again
         (local.set $left (i32.sub (local.get $left) (i32.const 1)))
         (br_if $again (local.get $left))))
@@ -46,7 +45,8 @@
       (if (i32.eq (global.get $mode) (i32.const 2))
         (then (return (call $chunk (i32.const 65536) (i32.const 65536)))))
       (if (i32.eq (global.get $mode) (i32.const 3)) (then (loop $again (br $again))))
-      (if (i32.eq (global.get $mode) (i32.const 4)) (then (call $compute)))
+      (if (i32.eq (global.get $mode) (i32.const 4)) (then (call $compute (i32.const 40000000))))
+      (if (i32.eq (global.get $mode) (i32.const 10)) (then (call $compute (i32.const 6000000))))
       (if (i32.eq (global.get $mode) (i32.const 5))
         (then (return (call $last (i32.const 544) (i32.const 4) (i32.const 6)))))
       (if (i32.eq (global.get $mode) (i32.const 6))

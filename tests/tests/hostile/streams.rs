@@ -12,6 +12,7 @@ fn host_of(publisher: &Publisher, threads: usize) -> Host {
     let mut limits = Limits::default();
     limits.deadline = FAR;
     limits.idle = FAR;
+    limits.queue = 300;
     Host::builder()
         .trust(publisher.trust())
         .limits(limits)
@@ -138,6 +139,50 @@ fn a_generation_that_has_begun_gets_on_beside_250_requests_that_compute() {
 #[test]
 fn a_generation_that_has_begun_gets_on_beside_20_requests_that_sleep() {
     gets_on_beside(20, "sleeps_past_deadline");
+}
+
+/// The median time between two of 50 chunks.
+async fn between_chunks(generation: &mut Generation) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        times.push(read(generation, 1).await);
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[test]
+fn a_chunk_takes_at_most_twice_as_long_with_256_requests_in_the_queue() {
+    /// A busy machine delays everybody, so the promise is to hold in one round of these at the least.
+    const ROUNDS: usize = 5;
+    const QUEUED: usize = 256;
+    let acme = acme();
+    let host = host_of(&acme, 2);
+    block_on(async {
+        let spins = far(acme.bundle(test_guest("never_returns")).named("spins"));
+        let (model, spins) = (load(&host, streams(&acme)).await, load(&host, spins).await);
+        let mut found = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut generation = begun(&model, 10).await;
+            let idle = between_chunks(&mut generation).await;
+            let mut asked = JoinSet::new();
+            // Two of them run, as many as there are threads.
+            for _ in 0..QUEUED + 2 {
+                let spins = spins.clone();
+                asked.spawn(async move { spins.embed_text(&["x"]).await.err() });
+            }
+            // All of them wait or run before the generation is asked for more.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let busy = between_chunks(&mut generation).await;
+            assert_eq!(host.counters().serving.waiting, QUEUED, "they wait still");
+            found.push((idle, busy));
+            if busy <= 2 * idle {
+                break;
+            }
+        }
+        let kept = found.iter().any(|(idle, busy)| *busy <= 2 * *idle);
+        assert!(kept, "{found:?}");
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use ampoule_sandbox::imports::assets::Assets;
 use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
 use ampoule_sandbox::imports::clocks::ClockResolution;
 use ampoule_sandbox::imports::guest_log::{GuestLog, LogSink};
-use ampoule_sandbox::{Error, Phase, Result};
+use ampoule_sandbox::{Budget, Error, Phase, Result};
 use ampoule_units::{ByteSize, Fuel};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -53,14 +53,17 @@ pub(crate) struct Sandbox {
     wall: Duration,
     start_wall: Duration,
     start_fuel: Fuel,
+    /// The most that the request may cost.
+    request: Budget,
     /// One of the places for sandboxes alive at once; given back on drop at the latest.
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl Sandbox {
-    /// Makes a sandbox, from the model's snapshot or by running `init` in it.
+    /// Makes a sandbox for a request that may cost `request`, from the model's snapshot or by running `init` in it.
     pub(crate) async fn start(
         model: Arc<ServedModel>,
+        request: Budget,
         log: ByteSize,
         clock: ClockResolution,
         place: OwnedSemaphorePermit,
@@ -75,11 +78,7 @@ impl Sandbox {
                 profile: model.profile,
                 clock,
                 log,
-                budget: if is_cold {
-                    model.budgets.init
-                } else {
-                    model.budgets.request
-                },
+                budget: if is_cold { model.budgets.init } else { request },
                 output: model.budgets.output_bytes(),
                 assets: if is_cold {
                     Assets::open(model.files.clone())
@@ -107,6 +106,7 @@ impl Sandbox {
             wall: Duration::ZERO,
             start_wall: began.elapsed(),
             start_fuel,
+            request,
             model,
             place: Some(place),
         })
@@ -125,7 +125,7 @@ impl Sandbox {
     /// Gives the sandbox the budget of one request, to be over at `deadline`. What follows until
     /// the sandbox is dropped belongs to this request.
     pub(crate) fn begin_request(&mut self, deadline: Instant) -> Result<()> {
-        let budget = self.model.budgets.request;
+        let budget = self.request;
         self.deadline = deadline;
         set_fuel(&mut self.store, budget.fuel)?;
         let memory = &mut self.store.data_mut().memory;
@@ -161,7 +161,7 @@ impl Sandbox {
                 Err(explain_guest_error(Phase::Request, &code, &message))
             }
             Err(error) => {
-                let budget = self.model.budgets.request;
+                let budget = self.request;
                 let output = self.model.budgets.output_bytes();
                 let phase = Phase::Request;
                 Err(explain_stop(&self.store, phase, budget, output, &error))
@@ -186,7 +186,7 @@ impl Sandbox {
     pub(crate) fn costs(&self) -> SandboxReport {
         let state = self.store.data();
         SandboxReport {
-            fuel: fuel_used(&self.store, self.model.budgets.request.fuel),
+            fuel: fuel_used(&self.store, self.request.fuel),
             peak_memory: state.memory.peak(),
             wall: self.wall,
             start_wall: self.start_wall,

@@ -19,11 +19,13 @@ pub(crate) struct ServedModel {
     /// Files that `init` reads, where it runs in each sandbox; none otherwise.
     pub(crate) files: AssetFiles,
     pub(crate) lease: TrustLease,
+    /// Counts the model while it is served.
+    _counted: Arc<()>,
 }
 
 impl ServedModel {
     /// Takes what serving needs of a loaded model. The bytes of packed layers go with the rest.
-    pub(crate) fn new(loaded: LoadedModel, code: Arc<LinkedCode>) -> Self {
+    pub(crate) fn new(loaded: LoadedModel, code: Arc<LinkedCode>, counted: Arc<()>) -> Self {
         Self {
             files: if code.facts().start.is_cold() {
                 loaded.files
@@ -37,6 +39,7 @@ impl ServedModel {
             code,
             origin: loaded.origin,
             lease: loaded.lease,
+            _counted: counted,
         }
     }
 }

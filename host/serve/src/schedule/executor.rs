@@ -19,13 +19,18 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
 
 use crate::schedule::chores::Chore;
-use crate::schedule::queue::{Job, Queue, Shared, Turn, Urgency};
+use crate::schedule::queue::{Job, Queue, Shared, Tenant, Turn, Urgency};
 use crate::schedule::worker::Worker;
 
 /// Threads that run guests. They end when this is dropped.
 pub(crate) struct Executor {
     shared: Arc<Shared>,
+    /// Cancelled when everything is to stop.
+    stopped: CancellationToken,
 }
+
+/// The longest sleep of a reaper that has nothing to wait for. Whatever comes wakes it.
+const LONG_SLEEP: Duration = Duration::from_secs(3600);
 
 impl Executor {
     /// Starts `threads` workers, the clock and the reaper.
@@ -33,6 +38,7 @@ impl Executor {
         // Made before any thread, so that a failure below ends those already started.
         let executor = Self {
             shared: Arc::new(Shared::new(capacity)),
+            stopped: CancellationToken::new(),
         };
         let threads = threads.max(1);
         executor.shared.lock().idle.resize_with(threads, || None);
@@ -66,6 +72,7 @@ impl Executor {
     pub(crate) async fn run<T, W, F>(
         &self,
         urgency: Urgency,
+        tenant: &Tenant,
         expires: Instant,
         allowed: Duration,
         work: W,
@@ -76,13 +83,17 @@ impl Executor {
         F: Future<Output = Result<T>> + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let cancelled = CancellationToken::new();
-        let guard = cancelled.clone().drop_guard();
+        let cancelled = self.stopped.child_token();
+        let guard = Waiting {
+            cancelled: cancelled.clone(),
+            shared: Some(&self.shared),
+        };
         let token = cancelled.clone();
         let job = Job {
             since: Instant::now(),
             expires,
             cancelled,
+            tenant: tenant.clone(),
             begin: Box::new(move |turn| match turn {
                 Turn::Run => {
                     let work = work(token);
@@ -98,6 +109,14 @@ impl Executor {
                     }));
                     None
                 }
+                Turn::GivenWay => {
+                    let _ = sender.send(Err(Error::Busy {
+                        limit: Some(Limit::Queue),
+                        reason: "the queue is full, and callers that wait with less have come"
+                            .to_owned(),
+                    }));
+                    None
+                }
             }),
         };
         self.submit(urgency, job)?;
@@ -105,27 +124,117 @@ impl Executor {
             .await
             .unwrap_or_else(|_| Err(Error::internal("a guest's thread panicked")));
         guard.disarm();
+        if result.is_err() && self.stopped.is_cancelled() {
+            return Err(shut_down());
+        }
         result
     }
 
     fn submit(&self, urgency: Urgency, job: Job) -> Result<()> {
         let mut queue = self.shared.lock();
-        if urgency == Urgency::New && queue.new.len() >= self.shared.capacity {
-            return Err(Error::Busy {
-                limit: Some(Limit::Queue),
-                reason: format!("{} requests are waiting", queue.new.len()),
-            });
+        let mut given_way = None;
+        if urgency == Urgency::New {
+            if queue.is_draining {
+                return Err(shut_down());
+            }
+            if queue.new.len() >= self.shared.capacity {
+                given_way = queue.new.give_way_to(&job.tenant);
+                if given_way.is_none() {
+                    return Err(Error::Busy {
+                        limit: Some(Limit::Queue),
+                        reason: format!("{} requests are waiting", queue.new.len()),
+                    });
+                }
+            }
         }
-        queue.of(urgency).push_back(job);
+        let expires = job.expires;
+        queue.push(urgency, job);
         let worker = queue.idle_worker(urgency);
+        let wakes_reaper = queue.reaper_wakes.is_some_and(|wakes| expires < wakes);
         drop(queue);
         // Where none is idle, one that works looks for it at the end of its turn.
         if let Some(worker) = worker {
             worker.wake();
         }
         self.shared.is_busy.notify_one();
-        self.shared.changed.notify_one();
+        if wakes_reaper {
+            self.shared.changed.notify_one();
+        }
+        if let Some(job) = given_way {
+            job.begin(Turn::GivenWay);
+        }
         Ok(())
+    }
+
+    /// Returns how many new requests wait, how many continued ones do, and how many jobs have begun.
+    pub(crate) fn lengths(&self) -> QueueLengths {
+        let queue = self.shared.lock();
+        QueueLengths {
+            waiting: queue.new.len(),
+            continued: queue.continued.len(),
+            running: queue.running,
+        }
+    }
+
+    /// Accepts no new request from now on. Those that were accepted go on.
+    pub(crate) fn begin_draining(&self) {
+        self.shared.lock().is_draining = true;
+    }
+
+    /// Waits until no new request waits or runs.
+    pub(crate) async fn has_no_new(&self) {
+        loop {
+            let changed = self.shared.no_new.notified();
+            let mut changed = std::pin::pin!(changed);
+            // Whoever changes it from here on wakes this.
+            changed.as_mut().enable();
+            if self.shared.lock().has_no_new() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Stops whatever waits or runs. Its callers are told that the host was shut down.
+    pub(crate) fn stop(&self) {
+        self.begin_draining();
+        self.stopped.cancel();
+        self.shared.wake_reaper();
+    }
+}
+
+/// The jobs of an executor at one moment.
+pub(crate) struct QueueLengths {
+    pub(crate) waiting: usize,
+    pub(crate) continued: usize,
+    pub(crate) running: usize,
+}
+
+fn shut_down() -> Error {
+    Error::Busy {
+        limit: None,
+        reason: "it is being shut down".to_owned(),
+    }
+}
+
+/// Drop guard: a caller that stops waiting cancels its job, and has the reaper take it out of the queue.
+struct Waiting<'e> {
+    cancelled: CancellationToken,
+    shared: Option<&'e Shared>,
+}
+
+impl Waiting<'_> {
+    fn disarm(mut self) {
+        self.shared = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared {
+            self.cancelled.cancel();
+            shared.wake_reaper();
+        }
     }
 }
 
@@ -203,20 +312,20 @@ fn reap(shared: &Shared) {
         if queue.is_closed {
             return;
         }
-        let patience = if !queue.is_empty() {
-            // A waiting job may be cancelled at any time without a word.
-            TICK
-        } else if let Some(due) = queue.chores.next_due() {
-            due.saturating_duration_since(Instant::now())
-        } else {
-            // Whatever happens next wakes it.
-            Duration::MAX
-        };
+        // Whatever comes that is due earlier, or is cancelled, wakes the reaper.
+        let due = queue
+            .first_expiry()
+            .into_iter()
+            .chain(queue.chores.next_due());
+        let due = due.min().unwrap_or_else(|| Instant::now() + LONG_SLEEP);
+        queue.reaper_wakes = Some(due);
+        let patience = due.saturating_duration_since(Instant::now());
         queue = shared
             .changed
             .wait_timeout(queue, patience)
             .unwrap_or_else(PoisonError::into_inner)
             .0;
+        queue.reaper_wakes = None;
     }
 }
 
@@ -224,14 +333,11 @@ fn reap(shared: &Shared) {
 fn take_overdue(queue: &mut Queue) -> Vec<Job> {
     let now = Instant::now();
     let is_overdue = |job: &Job| job.cancelled.is_cancelled() || now >= job.expires;
-    let mut overdue = Vec::new();
-    for urgency in [Urgency::New, Urgency::Continued] {
-        let jobs = queue.of(urgency);
-        if jobs.iter().any(is_overdue) {
-            let (late, waiting): (VecDeque<_>, _) = jobs.drain(..).partition(is_overdue);
-            *jobs = waiting;
-            overdue.extend(late);
-        }
+    let mut overdue = queue.new.take_if(is_overdue);
+    if queue.continued.iter().any(is_overdue) {
+        let (late, waiting): (VecDeque<_>, _) = queue.continued.drain(..).partition(is_overdue);
+        queue.continued = waiting;
+        overdue.extend(late);
     }
     overdue
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod chores;
 pub(crate) mod executor;
+mod fair_queue;
 pub(crate) mod queue;
 pub(crate) mod request;
 pub(crate) mod worker;

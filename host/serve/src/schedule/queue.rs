@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::schedule::chores::Chores;
+use crate::schedule::fair_queue::FairQueue;
 
 /// The end of a job's wait.
 pub(super) enum Turn {
@@ -17,7 +19,12 @@ pub(super) enum Turn {
     Run,
     /// Its time was up while it waited.
     Expired,
+    /// Its place went to a tenant that waits with less.
+    GivenWay,
 }
+
+/// The caller that a job counts for; `None` for all callers without a name together.
+pub(crate) type Tenant = Option<Arc<str>>;
 
 /// A job that has begun. It stays on its thread, whose clock it waits by.
 pub(super) type Running = Pin<Box<dyn Future<Output = ()>>>;
@@ -28,6 +35,7 @@ pub(super) struct Job {
     pub(super) since: Instant,
     pub(super) expires: Instant,
     pub(super) cancelled: CancellationToken,
+    pub(super) tenant: Tenant,
     pub(super) begin: Box<dyn FnOnce(Turn) -> Option<Running> + Send>,
 }
 
@@ -56,8 +64,8 @@ pub(super) struct Idle {
 
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Requests that have not begun, the oldest first.
-    pub(super) new: VecDeque<Job>,
+    /// Requests that have not begun.
+    pub(super) new: FairQueue<Tenant, Job>,
     /// Next steps of requests that have, the oldest first.
     pub(super) continued: VecDeque<Job>,
     /// The workers that wait, each in the place of its number. A worker empties its place before it looks for
@@ -66,19 +74,64 @@ pub(super) struct Queue {
     pub(super) chores: Chores,
     /// Jobs that have begun and are not over.
     pub(super) running: usize,
+    /// New requests among them.
+    pub(super) running_new: usize,
+    /// The time until which the reaper sleeps by itself; `None` while it does not.
+    pub(super) reaper_wakes: Option<Instant>,
+    /// No new request is accepted any more.
+    pub(super) is_draining: bool,
     pub(super) is_closed: bool,
 }
 
 impl Queue {
-    pub(super) fn of(&mut self, urgency: Urgency) -> &mut VecDeque<Job> {
+    pub(super) fn push(&mut self, urgency: Urgency, job: Job) {
         match urgency {
-            Urgency::New => &mut self.new,
-            Urgency::Continued => &mut self.continued,
+            Urgency::New => self.new.push(job.tenant.clone(), job),
+            Urgency::Continued => self.continued.push_back(job),
+        }
+    }
+
+    /// Returns when the job that is next of its kind was asked for.
+    pub(super) fn next_since(&self, urgency: Urgency) -> Option<Instant> {
+        let next = match urgency {
+            Urgency::New => self.new.front(),
+            Urgency::Continued => self.continued.front(),
+        };
+        next.map(|job| job.since)
+    }
+
+    pub(super) fn pop(&mut self, urgency: Urgency) -> Option<Job> {
+        match urgency {
+            Urgency::New => self.new.pop(),
+            Urgency::Continued => self.continued.pop_front(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.new.is_empty() && self.continued.is_empty()
+    }
+
+    /// Counts a job that begins.
+    pub(super) fn begun(&mut self, urgency: Urgency) {
+        self.running += 1;
+        self.running_new += usize::from(urgency == Urgency::New);
+    }
+
+    /// Counts a job that is over.
+    pub(super) fn ended(&mut self, urgency: Urgency) {
+        self.running -= 1;
+        self.running_new -= usize::from(urgency == Urgency::New);
+    }
+
+    /// Tells whether there is no new request, waiting or running.
+    pub(super) fn has_no_new(&self) -> bool {
+        self.new.is_empty() && self.running_new == 0
+    }
+
+    /// Returns when the first of the waiting jobs expires.
+    pub(super) fn first_expiry(&self) -> Option<Instant> {
+        let jobs = self.new.iter().chain(&self.continued);
+        jobs.map(|job| job.expires).min()
     }
 
     /// Takes out the waker of a worker that can do such a job at once, if there is one: rather one that does
@@ -100,6 +153,8 @@ pub(super) struct Shared {
     pub(super) is_busy: Condvar,
     /// There is something to wait for, or the queue was closed: for the reaper.
     pub(super) changed: Condvar,
+    /// Told when the last new request is over.
+    pub(super) no_new: Notify,
 }
 
 impl Shared {
@@ -109,7 +164,24 @@ impl Shared {
             capacity,
             is_busy: Condvar::new(),
             changed: Condvar::new(),
+            no_new: Notify::new(),
         }
+    }
+
+    /// Counts a job that is over, and tells whoever waits for that.
+    pub(super) fn job_ended(&self, urgency: Urgency) {
+        let mut queue = self.lock();
+        queue.ended(urgency);
+        if queue.has_no_new() {
+            self.no_new.notify_waiters();
+        }
+    }
+
+    /// Has the reaper look at all jobs, such as after one was cancelled.
+    pub(super) fn wake_reaper(&self) {
+        // A reaper that looks at this moment goes to sleep before this takes the lock, and is woken.
+        drop(self.lock());
+        self.changed.notify_one();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -118,7 +190,7 @@ impl Shared {
     }
 }
 
-/// The two kinds of jobs. Where both wait, threads take them by turns.
+/// The two kinds of jobs. Where both wait, continued ones come first, within bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
     /// A new request: refused with `limit.busy` when the queue is full.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
 use ampoule_sandbox::imports::clocks::ClockResolution;
-use ampoule_sandbox::{Error, Limit, Limits, Result};
+use ampoule_sandbox::{Budget, Error, Limit, Limits, Result};
 use ampoule_units::ByteSize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -46,16 +46,18 @@ pub(crate) struct NewRequest {
     sandboxes: usize,
     log: ByteSize,
     clock: ClockResolution,
+    budget: Budget,
     expires: Instant,
 }
 
 impl NewRequest {
-    /// Accepts a request to `model`, to be over at `expires`.
+    /// Accepts a request to `model` that may cost `budget`, to be over at `expires`.
     pub(crate) fn new(
         model: Arc<ServedModel>,
         places: Arc<Semaphore>,
         limits: &Limits,
         clock: ClockResolution,
+        budget: Budget,
         expires: Instant,
     ) -> Self {
         Self {
@@ -65,6 +67,7 @@ impl NewRequest {
             sandboxes: limits.sandboxes,
             log: limits.log,
             clock,
+            budget,
             expires,
         }
     }
@@ -95,7 +98,7 @@ impl NewRequest {
         cancelled: CancellationToken,
     ) -> Result<Sandbox> {
         let model = Arc::clone(&self.model);
-        Sandbox::start(model, self.log, self.clock, place, cancelled).await
+        Sandbox::start(model, self.budget, self.log, self.clock, place, cancelled).await
     }
 
     fn find_place(&self) -> Result<OwnedSemaphorePermit> {

@@ -3,10 +3,10 @@
 //! A thread has begun at most one new request at a time, and any number of next steps of requests that have a
 //! sandbox already. It gives them turns:
 //!
-//! * New requests and continued ones have every other turn, where there are both. So a generation that has begun
-//!   gets on however many requests come after it, and a request begins however many generations there are.
-//! * Of each kind it is the turn of what has waited longest. Steps that came later do not overtake one that takes
-//!   long.
+//! * A continued request comes before a new one, and interrupts it at the next tick: a caller reads along, and each
+//!   chunk would otherwise wait behind a part of the queue. After [`CONTINUED_TURNS`] turns of continued requests a new
+//!   one has a turn, where there is any, so a request begins however many generations there are.
+//! * Of continued requests it is the turn of what has waited longest. Of new ones each tenant has its turn.
 //! * A turn ends after [`TURN`] if anything else could have one, and else goes on.
 //!
 //! A guest that waits for something has no turn until that has come.
@@ -27,13 +27,17 @@ use crate::schedule::queue::{Idle, Job, Queue, Running, Shared, Turn, Urgency};
 /// processor's caches held, is little beside it, and a chunk that is ready to come waits for it.
 const TURN: Duration = TICK.saturating_mul(2);
 
+/// Turns of continued requests in a row, while new requests wait. With [`TURN`] this is the share of a thread that streams
+/// cannot take from new requests: a fifth.
+const CONTINUED_TURNS: u32 = 4;
+
 /// A thread's work, for as long as the host lives.
 pub(super) struct Worker {
     shared: Arc<Shared>,
     number: usize,
     begun: Vec<Begun>,
-    /// The kind that had the last turn.
-    last: Urgency,
+    /// Turns of continued requests since the last of a new one.
+    continued_turns: u32,
 }
 
 /// A job that has begun on this thread.
@@ -80,7 +84,7 @@ impl Worker {
             shared,
             number,
             begun: Vec::new(),
-            last: Urgency::New,
+            continued_turns: 0,
         }
     }
 
@@ -90,11 +94,12 @@ impl Worker {
         if let Some(place) = queue.idle.get_mut(self.number) {
             *place = None;
         }
-        let other = match self.last {
-            Urgency::New => Urgency::Continued,
-            Urgency::Continued => Urgency::New,
+        let order = if self.continued_turns < CONTINUED_TURNS {
+            [Urgency::Continued, Urgency::New]
+        } else {
+            [Urgency::New, Urgency::Continued]
         };
-        for urgency in [other, self.last] {
+        for urgency in order {
             if let Some(next) = self.next_of(urgency, &mut queue) {
                 return next;
             }
@@ -119,17 +124,16 @@ impl Worker {
             .filter(|(_, begun)| begun.urgency == urgency)
             .filter(|(_, begun)| begun.wakeup.is_ready.load(Ordering::Acquire))
             .min_by_key(|(_, begun)| begun.since);
-        let waiting = queue.of(urgency);
         let may_begin = urgency == Urgency::Continued || self.takes_new();
-        let since = waiting.front().filter(|_| may_begin).map(|job| job.since);
+        let since = queue.next_since(urgency).filter(|_| may_begin);
         if let Some((place, begun)) = ready
             && since.is_none_or(|since| begun.since <= since)
         {
             return Some(Next::Resume(place));
         }
         since?;
-        let job = waiting.pop_front()?;
-        queue.running += 1;
+        let job = queue.pop(urgency)?;
+        queue.begun(urgency);
         Some(Next::Begin(job, urgency))
     }
 
@@ -146,7 +150,7 @@ impl Worker {
             Turn::Run
         };
         let Some(task) = job.begin(turn) else {
-            self.shared.lock().running -= 1;
+            self.shared.job_ended(urgency);
             return;
         };
         self.give_turn(Begun {
@@ -164,12 +168,16 @@ impl Worker {
     /// Runs a job until its turn is over, it waits for something, or it is done. A panic is a bug of ours or of
     /// the engine; the thread survives it, and the job's sandbox goes with it.
     fn give_turn(&mut self, mut begun: Begun) {
-        self.last = begun.urgency;
+        self.continued_turns = match begun.urgency {
+            Urgency::New => 0,
+            Urgency::Continued => self.continued_turns.saturating_add(1),
+        };
         begun.wakeup.is_ready.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(&begun.wakeup));
         let slice = Slice {
             ends: Instant::now() + TURN,
-            has_others: !self.begun.is_empty(),
+            urgency: begun.urgency,
+            others: self.begun.iter().map(Begun::other).collect(),
             takes_new: begun.urgency == Urgency::Continued && self.takes_new(),
             shared: Arc::clone(&self.shared),
         };
@@ -184,7 +192,13 @@ impl Worker {
             return;
         }
         let _ = catch_unwind(AssertUnwindSafe(|| drop(begun.task)));
-        self.shared.lock().running -= 1;
+        self.shared.job_ended(begun.urgency);
+    }
+}
+
+impl Begun {
+    fn other(&self) -> (Urgency, Arc<Wakeup>) {
+        (self.urgency, Arc::clone(&self.wakeup))
     }
 }
 
@@ -213,8 +227,9 @@ impl Future for Worker {
 /// The turn that this thread gives at the moment.
 struct Slice {
     ends: Instant,
-    /// There are other jobs that have begun here.
-    has_others: bool,
+    urgency: Urgency,
+    /// The other jobs that have begun here.
+    others: Vec<(Urgency, Arc<Wakeup>)>,
     /// A new request could begin beside the job.
     takes_new: bool,
     shared: Arc<Shared>,
@@ -232,10 +247,17 @@ pub(crate) fn is_turn_over() -> bool {
 
 impl Slice {
     fn is_over(&self) -> bool {
-        if Instant::now() < self.ends {
+        let is_new = self.urgency == Urgency::New;
+        let is_due = Instant::now() >= self.ends;
+        // A new request gives way to a continued one at once.
+        if !is_due && !is_new {
             return false;
         }
-        if self.has_others {
+        let is_other = |(urgency, wakeup): &(Urgency, Arc<Wakeup>)| {
+            let is_before = is_due || (is_new && *urgency == Urgency::Continued);
+            is_before && wakeup.is_ready.load(Ordering::Acquire)
+        };
+        if self.others.iter().any(is_other) {
             return true;
         }
         let queue = self.shared.lock();
