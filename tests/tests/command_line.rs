@@ -9,6 +9,8 @@
 
 #[path = "command_line/json_documents.rs"]
 mod json_documents;
+#[path = "command_line/json_shapes.rs"]
+mod json_shapes;
 #[path = "command_line/limits.rs"]
 mod limits;
 #[path = "command_line/standard_input.rs"]
