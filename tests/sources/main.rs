@@ -10,6 +10,6 @@
 )]
 
 mod comment_openers;
-mod documents;
+mod document_lengths;
 mod import_circles;
 mod rust_files;

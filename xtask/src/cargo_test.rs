@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use ampoule_documents::test_report::{RanTest, TestResult};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use crate::guests;
 use crate::process;
-use crate::test_report::{RanTest, TestResult};
 use crate::workspace::Workspace;
 
 /// Packages whose tests are built in one go.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::cargo_test::Selection;
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
-use crate::{audit, guests, process, promises, setup, test};
+use crate::{audit, guests, process, setup, test};
 
 type Step = fn(&Workspace) -> Result<()>;
 
@@ -15,7 +15,7 @@ const STEPS: &[(&str, Step)] = &[
     ("format", format),
     ("rules of the sources", sources),
     ("links and promises", |workspace| {
-        promises::check(workspace, None)
+        test::check_documents(workspace, None)
     }),
     ("set-up", setup::setup),
     ("audit", audit::audit),

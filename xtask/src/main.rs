@@ -23,17 +23,14 @@ mod demo;
 mod digest;
 mod eval;
 mod guests;
-mod links;
 mod minilm_bundle;
 mod process;
-mod promises;
 mod remap;
 mod setup;
 mod signed_bundle;
 mod simd;
 mod soak;
 mod test;
-mod test_report;
 mod toolchain;
 mod weights;
 mod workspace;
@@ -44,6 +41,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use ampoule_documents::promises;
 
 use crate::minilm_bundle::Destination;
 use crate::workspace::Workspace;
@@ -172,10 +171,10 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { arguments } => bench::bench(&workspace, &arguments),
         Command::Soak { minutes, seed } => soak::soak(&workspace, minutes, seed),
         Command::Audit => audit::audit(&workspace),
-        Command::Promises { write: true } => promises::write(&workspace),
+        Command::Promises { write: true } => promises::write(workspace.root()),
         Command::Promises { write: false } => {
-            promises::check(&workspace, None)?;
-            promises::check(&workspace, Some(&test::last_report(&workspace)?))
+            test::check_documents(&workspace, None)?;
+            test::check_documents(&workspace, Some(&test::last_report(&workspace)?))
         }
     }
 }

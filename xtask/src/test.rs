@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use ampoule_documents::promises;
+use ampoule_documents::test_report::{TestReport, TestResult};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cargo_test::{self, Selection};
-use crate::test_report::{TestReport, TestResult};
 use crate::workspace::{HostProfile, Workspace};
-use crate::{guests, minilm_bundle, promises, setup, weights};
+use crate::{guests, minilm_bundle, setup, weights};
 
 /// Prepares and runs the tests. `cargo_arguments` go to `cargo test`; with any, only a part of the tests runs, so
 /// the report is not written and the promises are not checked.
@@ -60,7 +61,14 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
         problems.join("\n")
     );
     refuse_skipped_tests(&report)?;
-    promises::check(workspace, Some(&report))
+    check_documents(workspace, Some(&report))
+}
+
+/// Checks the documents' links and promises, with a report also that the promises' tests passed.
+pub(crate) fn check_documents(workspace: &Workspace, report: Option<&TestReport>) -> Result<()> {
+    let tests = promises::check(workspace.root(), report)?;
+    println!("{tests} links from promises and documents to tests hold");
+    Ok(())
 }
 
 /// Reads the report of the last full run.

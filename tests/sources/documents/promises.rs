@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use crate::links::{self, FunctionLink};
 use crate::test_report::{RanTest, TestReport, TestResult};
-use crate::workspace::Workspace;
 
 const TABLE: &str = "docs/promises.toml";
 const PAGE: &str = "docs/promises.md";
@@ -55,22 +54,28 @@ struct Promise {
 
 /// Checks that all links lead somewhere, that the page is current, and that each test of the table and the
 /// documents exists; with the report of a run, also that it ran and passed.
-pub(crate) fn check(workspace: &Workspace, report: Option<&TestReport>) -> Result<()> {
-    let (tests, problems) = check_documents(workspace.root(), report)?;
+///
+/// # Errors
+///
+/// All that does not hold, a line each; or a file that cannot be read.
+pub fn check(root: &Path, report: Option<&TestReport>) -> Result<usize> {
+    let (tests, problems) = check_documents(root, report)?;
     ensure!(
         problems.is_empty(),
         "the documents do not hold:\n{}",
         problems.join("\n")
     );
-    println!("{tests} links from promises and documents to tests hold");
-    Ok(())
+    Ok(tests)
 }
 
 /// Makes the page of the table.
-pub(crate) fn write(workspace: &Workspace) -> Result<()> {
-    let page = Table::read(workspace.root())?.page();
-    std::fs::write(workspace.root().join(PAGE), page)
-        .with_context(|| format!("cannot write {PAGE}"))
+///
+/// # Errors
+///
+/// A file that cannot be read or written.
+pub fn write(root: &Path) -> Result<()> {
+    let page = Table::read(root)?.page();
+    std::fs::write(root.join(PAGE), page).with_context(|| format!("cannot write {PAGE}"))
 }
 
 /// Returns the number of links to tests, and all problems.

@@ -7,33 +7,41 @@ use serde::{Deserialize, Serialize};
 
 /// Every test of one run.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct TestReport {
-    pub(crate) tests: Vec<RanTest>,
+pub struct TestReport {
+    /// All of them, by program.
+    pub tests: Vec<RanTest>,
 }
 
 /// A test and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RanTest {
+pub struct RanTest {
     /// Root source file of the test's crate, from the repository's root.
-    pub(crate) target: String,
+    pub target: String,
     /// Path in the crate, such as `verify::tests::a_weak_key_is_refused`.
-    pub(crate) name: String,
-    pub(crate) result: TestResult,
+    pub name: String,
+    /// The end of it.
+    pub result: TestResult,
 }
 
 /// The end of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum TestResult {
+pub enum TestResult {
+    /// It ran and passed.
     Passed,
     /// This test, or another of the same run of cargo, failed.
     Failed,
+    /// It did not run.
     Ignored,
 }
 
 impl TestReport {
     /// Reads a report that [`write`](Self::write) wrote.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// A report that is missing, or that another version wrote.
+    pub fn read(path: &Path) -> Result<Self> {
         let json = std::fs::read(path)
             .context("no report of a test run is there: run `cargo xtask test`")?;
         serde_json::from_slice(&json)
@@ -41,13 +49,18 @@ impl TestReport {
     }
 
     /// Writes the report for later commands.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
         std::fs::write(path, serde_json::to_vec_pretty(self)?)
             .context("cannot write the test report")
     }
 
     /// Counts the tests with this result.
-    pub(crate) fn count(&self, result: TestResult) -> usize {
+    #[must_use]
+    pub fn count(&self, result: TestResult) -> usize {
         self.tests
             .iter()
             .filter(|test| test.result == result)
