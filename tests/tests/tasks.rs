@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use ampoule::{
-    ByteSize, Content, Fuel, GenerationRequest, Image, LoadOptions, Message, Model, RequestLimits,
-    Task,
+    Answer, ByteSize, Chunk, Chunks, Content, ErrorReport, Fuel, GenerationRequest, Image,
+    LoadOptions, Message, Model, RequestLimits, SandboxReport, Stream as _, Task, TextEmbeddings,
 };
 use ampoule_tests::{Publisher, block_on, host_trusting, test_guest};
+use serde_json::json;
 
 fn model() -> Model {
     let acme = Publisher::new("acme");
@@ -122,6 +127,125 @@ fn text_is_generated_a_chunk_at_a_time_until_it_is_finished() {
         assert!(generation.report().fuel.get() > 0);
         assert_eq!(generation.next().await.unwrap(), None);
     });
+}
+
+/// Waits for the next chunk of a stream.
+async fn next(chunks: &mut Chunks) -> Option<ampoule::Result<Chunk>> {
+    poll_fn(|context| pin!(&mut *chunks).poll_next(context)).await
+}
+
+#[test]
+fn a_generation_is_a_stream_that_loses_no_chunk_and_knows_its_cost_at_the_end() {
+    let model = model();
+    block_on(async {
+        let request = || GenerationRequest::question("one two three", 10);
+        let mut generation = model.generate(request()).await.unwrap();
+        let mut expected = Vec::new();
+        while let Some(chunk) = generation.next().await.unwrap() {
+            expected.push(chunk);
+        }
+        let mut chunks = model.generate(request()).await.unwrap().into_stream();
+        let mut came = Vec::new();
+        loop {
+            // Whoever waits gives up at once, and comes back.
+            let polled = poll_fn(|context| Poll::Ready(pin!(&mut chunks).poll_next(context)));
+            let chunk = match polled.await {
+                Poll::Ready(chunk) => chunk,
+                Poll::Pending => next(&mut chunks).await,
+            };
+            let Some(chunk) = chunk else {
+                break;
+            };
+            came.push(chunk.unwrap());
+        }
+        assert_eq!(came, expected);
+        assert_eq!(chunks.report().fuel, generation.report().fuel);
+        assert!(next(&mut chunks).await.is_none());
+    });
+}
+
+#[test]
+fn a_stream_ends_with_the_first_error() {
+    let acme = Publisher::new("acme");
+    let bundle = acme
+        .bundle(test_guest("generation_fails_midway"))
+        .tasks(&["text-generation"])
+        .write();
+    block_on(async {
+        let model = host_trusting(&acme).load(bundle.path()).await.unwrap();
+        let request = GenerationRequest::question("x", 10);
+        let mut chunks = model.generate(request).await.unwrap().into_stream();
+        for _ in 0..2 {
+            next(&mut chunks).await.unwrap().unwrap();
+        }
+        let error = next(&mut chunks).await.unwrap().unwrap_err();
+        assert_eq!(error.code(), "guest.error");
+        assert!(next(&mut chunks).await.is_none());
+        assert!(chunks.report().fuel.get() > 0);
+    });
+}
+
+#[test]
+fn requests_answers_and_reports_pass_through_a_services_own_format() {
+    let request = json!({
+        "messages": [{ "role": "user", "content": [{ "text": "one two" }] }],
+        "max_output_tokens": 10,
+    });
+    let request: GenerationRequest = serde_json::from_value(request).unwrap();
+    assert_eq!(request, GenerationRequest::question("one two", 10));
+    let misspelt = json!({ "max_tokens": 10 });
+    assert!(serde_json::from_value::<GenerationRequest>(misspelt).is_err());
+
+    let model = model();
+    let (chunk, report) = block_on(async {
+        let mut generation = model.generate(request).await.unwrap();
+        let mut last = None;
+        while let Some(chunk) = generation.next().await.unwrap() {
+            last = Some(chunk);
+        }
+        (last.unwrap(), generation.report())
+    });
+    let finish = chunk.finish.as_ref().unwrap();
+    let expected = json!({
+        "text": chunk.text,
+        "finish": {
+            "reason": "stop",
+            "usage": {
+                "input_tokens": finish.usage.input_tokens,
+                "output_tokens": finish.usage.output_tokens,
+            },
+        },
+    });
+    let sent = serde_json::to_value(&chunk).unwrap();
+    assert_eq!(sent, expected);
+    assert_eq!(serde_json::from_value::<Chunk>(sent).unwrap(), chunk);
+
+    let sent = serde_json::to_value(&report).unwrap();
+    assert_eq!(sent["fuel"], report.fuel.get());
+    assert_eq!(sent["peak_memory_bytes"], report.peak_memory.bytes());
+    assert_eq!(sent["wall_ms"], report.wall.as_secs_f64() * 1e3);
+    assert_eq!(sent["start_wall_ms"], report.start_wall.as_secs_f64() * 1e3);
+    assert_eq!(sent["log"]["dropped_bytes"], 0);
+    assert_eq!(
+        serde_json::from_value::<SandboxReport>(sent).unwrap(),
+        report
+    );
+
+    let answer = block_on(model.embed_text(&["x"])).unwrap();
+    let sent = serde_json::to_value(&answer).unwrap();
+    assert_eq!(sent["output"]["dimensions"], answer.output.dimensions);
+    let came: Answer<TextEmbeddings> = serde_json::from_value(sent).unwrap();
+    assert_eq!(came, answer);
+
+    let error = block_on(model.embed_text(&["x".repeat(1_001)])).unwrap_err();
+    let sent = serde_json::to_value(ErrorReport::from(&error)).unwrap();
+    let expected = json!({
+        "code": "input.too-large",
+        "kind": "input",
+        "message": error.to_string(),
+        "is_retryable": false,
+    });
+    assert_eq!(sent, expected);
 }
 
 #[test]

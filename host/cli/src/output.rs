@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// Costs of a sandbox, in every JSON answer.
+/// Cost of a sandbox, in every JSON answer. The guest's messages are logged, and only counted here.
 #[derive(Debug, Serialize)]
 pub(crate) struct Sandbox {
     fuel: u64,
@@ -33,7 +33,7 @@ impl From<&SandboxReport> for Sandbox {
     }
 }
 
-/// The model that answered, in every JSON answer.
+/// Name of the model that answered, in every JSON answer.
 #[derive(Debug, Serialize)]
 pub(crate) struct ModelName {
     publisher: String,
@@ -49,34 +49,6 @@ impl From<&ampoule::Manifest> for ModelName {
             name: manifest.name().to_owned(),
             version: manifest.version().to_string(),
             release: manifest.release(),
-        }
-    }
-}
-
-/// Tokens of a request, in every JSON answer that counts them.
-#[derive(Debug, Serialize)]
-pub(crate) struct Usage {
-    input_tokens: u32,
-    /// `None` for a task that writes nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_tokens: Option<u32>,
-}
-
-impl Usage {
-    /// Counts a task that only reads.
-    pub(crate) fn of_input(usage: ampoule::Usage) -> Self {
-        Self {
-            input_tokens: usage.input_tokens,
-            output_tokens: None,
-        }
-    }
-}
-
-impl From<ampoule::Usage> for Usage {
-    fn from(usage: ampoule::Usage) -> Self {
-        Self {
-            input_tokens: usage.input_tokens,
-            output_tokens: Some(usage.output_tokens),
         }
     }
 }

@@ -29,6 +29,9 @@
 //!
 //! Every error has a stable code: see [`Error::code`].
 //!
+//! With the feature `serde`, requests, answers and reports can be serialized, in a form that stays: sizes in bytes,
+//! times in milliseconds, errors as an [`ErrorReport`].
+//!
 //! A host is two halves: `ampoule-load` verifies, admits and compiles; `ampoule-serve` answers requests and sees neither
 //! trust nor files. Between them goes a [`LoadedModel`], which is plain data. This crate is the façade over both.
 
@@ -36,6 +39,7 @@
 
 mod builder;
 mod changes;
+mod error_report;
 mod follower;
 mod host;
 mod live_model;
@@ -48,6 +52,9 @@ pub use ampoule_signing::{
     Bundle, KeyId, Location, Manifest, ModelReference, ParseError, PermissionPolicy, PublicKey,
     ReleaseState, SeenRelease, Sha256Digest, Timestamp, TrustStore,
 };
+/// The trait of [`Chunks`] and [`Changes`].
+pub use futures_core::Stream;
+
 pub use ampoule_units::text::lines as harmless_text;
 pub use ampoule_units::{ByteSize, Fuel};
 
@@ -65,12 +72,14 @@ pub use ampoule_sandbox::{
     limits,
 };
 pub use ampoule_serve::{
-    Answer, CallOptions, Chunk, Content, Counters, Finish, Generation, GenerationRequest, Image,
-    ImageEmbeddings, InputChecks, Label, Message, ModelInfo, Observer, RequestEvent, Sampling,
-    SandboxCosts, SandboxReport, Server, ServerSettings, TextEmbeddings, Times, Tokens, Usage,
+    Answer, CallOptions, Chunk, Chunks, Content, Counters, Finish, Generation, GenerationRequest,
+    Image, ImageEmbeddings, InputChecks, Label, Message, ModelInfo, Observer, RequestEvent,
+    Sampling, SandboxCosts, SandboxReport, Server, ServerSettings, TextEmbeddings, Times, Tokens,
+    Usage,
 };
 pub use builder::HostBuilder;
 pub use changes::Changes;
+pub use error_report::ErrorReport;
 pub use host::{Host, HostCounters};
 pub use live_model::LiveModel;
 pub use model::Model;

@@ -12,6 +12,8 @@
 mod call_options;
 mod counters;
 mod measure;
+#[cfg(feature = "serde")]
+mod millis;
 mod model;
 mod sandbox;
 mod schedule;
@@ -26,6 +28,7 @@ pub use model::{Model, ModelInfo};
 pub use sandbox::request_sandbox::SandboxReport;
 pub use server::{Server, ServerSettings};
 pub use tasks::answer::{Answer, Usage};
+pub use tasks::chunks::Chunks;
 pub use tasks::image::Image;
 pub use tasks::image_classification::Label;
 pub use tasks::image_embedding::ImageEmbeddings;

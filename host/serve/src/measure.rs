@@ -20,7 +20,15 @@ use ampoule_sandbox::{Error, Result};
 
 /// The times of one kind of step, sorted.
 #[derive(Debug, Clone)]
-pub struct Times(Vec<Duration>);
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
+pub struct Times(
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "crate::millis::serialize_list")
+    )]
+    Vec<Duration>,
+);
 
 impl Times {
     fn of(mut times: Vec<Duration>) -> Self {
@@ -38,8 +46,9 @@ impl Times {
     }
 }
 
-/// What sandboxes cost; see [`Model::measure`].
+/// Costs of sandboxes; see [`Model::measure`]. Serialized, each of the times is a list of milliseconds.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SandboxCosts {
     /// To make a sandbox: its state, its limits, its memory.

@@ -30,6 +30,7 @@ use crate::tasks::answer::Answer;
 /// A model's words about itself; see `lifecycle.describe` in the contract. They are kept for as long as the
 /// model is loaded, by each load of it: so no more of them is than a person reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ModelInfo {
     /// The family of network, cut after 1,024 characters.
     pub architecture: String,

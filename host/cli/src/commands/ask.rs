@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::model_choice::ModelChoice;
-use crate::output::{self, ModelName, Sandbox, Usage};
+use crate::output::{self, ModelName, Sandbox};
 use crate::progress;
 use crate::prompt::PromptOptions;
 use crate::settings::Settings;
@@ -18,7 +18,7 @@ struct Document {
     model: ModelName,
     text: String,
     finish_reason: String,
-    usage: Usage,
+    usage: ampoule::Usage,
     sandbox: Sandbox,
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(
         model: model.manifest().into(),
         text,
         finish_reason: finish.reason,
-        usage: finish.usage.into(),
+        usage: finish.usage,
         sandbox: (&generation.report()).into(),
     })
 }

@@ -16,14 +16,8 @@ use crate::settings::Settings;
 #[derive(Serialize)]
 struct Document<'a> {
     model: ModelName,
-    labels: Vec<Label<'a>>,
+    labels: &'a [ampoule::Label],
     sandbox: Sandbox,
-}
-
-#[derive(Serialize)]
-struct Label<'a> {
-    name: &'a str,
-    score: f32,
 }
 
 pub(crate) async fn run(
@@ -39,13 +33,9 @@ pub(crate) async fn run(
     let classified = model.classify_image(image, command.top_k);
     let answer = progress::show("classifying", classified).await?;
     if json {
-        let labels = answer.output.iter().map(|label| Label {
-            name: &label.name,
-            score: label.score,
-        });
         return output::json(&Document {
             model: model.manifest().into(),
-            labels: labels.collect(),
+            labels: &answer.output,
             sandbox: (&answer.sandbox).into(),
         });
     }

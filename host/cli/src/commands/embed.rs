@@ -7,7 +7,7 @@ use crate::arguments::EmbedCommand;
 use crate::error::Error;
 use crate::images;
 use crate::model_choice::ModelChoice;
-use crate::output::{self, ModelName, Sandbox, Usage};
+use crate::output::{self, ModelName, Sandbox};
 use crate::progress;
 use crate::settings::Settings;
 use crate::texts;
@@ -16,11 +16,17 @@ use crate::texts;
 struct Document<'a> {
     model: ModelName,
     embeddings: Vec<&'a [f32]>,
-    usage: Usage,
+    usage: InputUsage,
     /// For each text; pictures are never cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     truncated: Option<&'a [bool]>,
     sandbox: Sandbox,
+}
+
+/// Cost in tokens of a task that only reads.
+#[derive(Serialize)]
+struct InputUsage {
+    input_tokens: u32,
 }
 
 pub(crate) async fn run(
@@ -66,7 +72,9 @@ fn show(
         return output::json(&Document {
             model: manifest.into(),
             embeddings: vectors,
-            usage: Usage::of_input(usage),
+            usage: InputUsage {
+                input_tokens: usage.input_tokens,
+            },
             truncated,
             sandbox: sandbox.into(),
         });

@@ -21,20 +21,27 @@ use wasmtime::component::Instance;
 use crate::sandbox::served_model::ServedModel;
 use crate::schedule::worker::is_turn_over;
 
-/// What an answer cost.
+/// Cost of an answer. Serialized, times are in milliseconds, with their fractions.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SandboxReport {
     /// Fuel that the request used: see [`Limits::fuel`](crate::Limits).
     pub fuel: Fuel,
     /// The most linear memory and tables that the sandbox held, from its beginning on, with what the host
     /// has packed for the model.
+    #[cfg_attr(feature = "serde", serde(rename = "peak_memory_bytes"))]
     pub peak_memory: ByteSize,
     /// Wall-clock time of the request, the moments included in which others had its thread: without the wait in
     /// the queue, without making the sandbox.
+    #[cfg_attr(feature = "serde", serde(rename = "wall_ms", with = "crate::millis"))]
     pub wall: Duration,
     /// Wall-clock time to make the sandbox: microseconds from a snapshot, the time that `init` takes for
     /// a model that starts cold.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "start_wall_ms", with = "crate::millis")
+    )]
     pub start_wall: Duration,
     /// Fuel that making it used.
     pub start_fuel: Fuel,

@@ -6,6 +6,7 @@ use ampoule_sandbox::imports::bindings::ampoule::model::types;
 
 /// What a model answered, and what the sandbox that it ran in has cost.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Answer<T> {
     /// The answer.
     pub output: T,
@@ -24,6 +25,7 @@ impl<T> Answer<T> {
 
 /// What a request cost in tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Usage {
     /// Tokens that the model read, special tokens included, after truncation.
     pub input_tokens: u32,

@@ -4,6 +4,8 @@ use ampoule_sandbox::imports::bindings::ampoule::model::types;
 
 /// A picture to put to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Image {
     /// A whole PNG, JPEG or WebP file. It is decoded inside the sandbox.
     Encoded(Vec<u8>),

@@ -11,6 +11,7 @@ use crate::tasks::input::InputChecks as _;
 
 /// One label that may apply to an image.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Label {
     /// The label's text, as the model spells it: at most 1,024 characters, of any kind. What shows it in a
     /// terminal passes it through [`harmless_text`](crate::harmless_text).

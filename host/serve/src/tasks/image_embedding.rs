@@ -12,6 +12,7 @@ use crate::tasks::vectors::rows;
 
 /// One vector for each image of a request.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ImageEmbeddings {
     /// The length of one vector.
     pub dimensions: usize,

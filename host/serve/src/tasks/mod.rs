@@ -6,6 +6,7 @@
 
 pub(crate) mod answer;
 mod answer_check;
+pub(crate) mod chunks;
 pub(crate) mod image;
 pub(crate) mod image_classification;
 pub(crate) mod image_embedding;

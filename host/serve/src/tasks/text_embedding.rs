@@ -10,6 +10,7 @@ use crate::tasks::vectors::rows;
 
 /// One vector for each text of a request.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TextEmbeddings {
     /// The length of one vector.
     pub dimensions: usize,

@@ -22,6 +22,8 @@ use ampoule_sandbox::{Error, Limit, Limits, Phase, Result};
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Content {
     /// Text.
     Text(String),
@@ -31,6 +33,8 @@ pub enum Content {
 
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Message {
     /// Who speaks: `system`, `user` or `assistant`.
     pub role: String,
@@ -38,8 +42,20 @@ pub struct Message {
     pub content: Vec<Content>,
 }
 
-/// How the next token is chosen.
+/// Rules for the choice of the next token; by default [`Sampling::GREEDY`].
+///
+/// ```
+/// use ampoule_serve::Sampling;
+///
+/// let warm = Sampling {
+///     temperature: 0.7,
+///     ..Sampling::default()
+/// };
+/// assert_eq!(warm.top_p, 1.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Sampling {
     /// Divides the logits. 0 is greedy.
     pub temperature: f32,
@@ -61,12 +77,33 @@ impl Sampling {
     };
 }
 
-/// What to generate, and until when.
+impl Default for Sampling {
+    fn default() -> Self {
+        Self::GREEDY
+    }
+}
+
+/// A conversation to continue, and the end of the continuation. By default the conversation is empty, and its
+/// continuation is chosen greedily and has [`GenerationRequest::DEFAULT_OUTPUT_TOKENS`] at most.
+///
+/// Later versions may have more fields: write the rest as `..GenerationRequest::default()`.
+///
+/// ```
+/// use ampoule_serve::GenerationRequest;
+///
+/// let request = GenerationRequest {
+///     stop: vec!["\n".to_owned()],
+///     ..GenerationRequest::question("Where is the library?", 100)
+/// };
+/// assert_eq!(request.messages.len(), 1);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct GenerationRequest {
     /// The conversation so far, the oldest turn first.
     pub messages: Vec<Message>,
-    /// How the next token is chosen.
+    /// Rules for the choice of the next token.
     pub sampling: Sampling,
     /// The most tokens to write.
     pub max_output_tokens: u32,
@@ -76,8 +113,23 @@ pub struct GenerationRequest {
     pub options: Vec<(String, String)>,
 }
 
+impl Default for GenerationRequest {
+    fn default() -> Self {
+        Self {
+            messages: Vec::new(),
+            sampling: Sampling::GREEDY,
+            max_output_tokens: Self::DEFAULT_OUTPUT_TOKENS,
+            stop: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+}
+
 impl GenerationRequest {
-    /// One question, answered greedily in at most `max_output_tokens`.
+    /// Most tokens of an answer by default: a paragraph or two.
+    pub const DEFAULT_OUTPUT_TOKENS: u32 = 256;
+
+    /// Asks one question, answered greedily in at most `max_output_tokens`.
     #[must_use]
     pub fn question(text: impl Into<String>, max_output_tokens: u32) -> Self {
         Self {
@@ -85,16 +137,15 @@ impl GenerationRequest {
                 role: "user".to_owned(),
                 content: vec![Content::Text(text.into())],
             }],
-            sampling: Sampling::GREEDY,
             max_output_tokens,
-            stop: Vec::new(),
-            options: Vec::new(),
+            ..Self::default()
         }
     }
 }
 
 /// The next piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Chunk {
     /// Whole characters of any kind, possibly none. What shows them in a terminal passes them through
     /// [`harmless_text`](crate::harmless_text).
@@ -103,8 +154,9 @@ pub struct Chunk {
     pub finish: Option<Finish>,
 }
 
-/// How a generation ended.
+/// The end of a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Finish {
     /// `stop`, `stop-string`, `length`, or another word of lower-case letters.
     pub reason: String,
@@ -121,7 +173,7 @@ pub struct Generation {
     model: Model,
     indices: wit::GuestIndices,
     resource: ResourceAny,
-    sandbox: Arc<HeldSandbox>,
+    pub(super) sandbox: Arc<HeldSandbox>,
     max_output_tokens: u32,
     /// Chunks that were asked for.
     chunks: u32,
@@ -129,7 +181,7 @@ pub struct Generation {
     bytes: usize,
     is_finished: bool,
     /// Cost so far, without the log, which stays where it is written until somebody wants it.
-    costs: SandboxReport,
+    pub(super) costs: SandboxReport,
 }
 
 impl Model {

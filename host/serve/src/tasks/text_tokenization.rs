@@ -9,6 +9,7 @@ use crate::tasks::input::check_texts;
 
 /// The tokens of one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tokens {
     /// Vocabulary indices, special tokens included.
     pub ids: Vec<u32>,
