@@ -153,7 +153,7 @@ pub use bundle::source::FilesStamp;
 pub use bundle::unverified::{Bundle, DEFAULT_MAX_BUNDLE_SIZE};
 pub use files::clock::now;
 pub use files::permission_policy::{Location, PermissionPolicy};
-pub use files::private_directory::PrivateDirectory;
+pub use files::private_directory::{PrivateDirectory, PrivateFile, PrivateLock};
 pub use files::progress::Progress;
 pub use files::turn::LOCK_PATIENCE;
 pub use jiff::Timestamp;

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, Instant, SystemTime};
 
-use cap_std::fs::{Permissions, PermissionsExt as _};
+use ampoule_units::ByteSize;
+use cap_std::fs::{MetadataExt as _, Permissions, PermissionsExt as _};
 
 use crate::files::directory::Directory;
 use crate::files::permission_policy::Location;
@@ -77,8 +79,8 @@ impl PrivateDirectory {
         }
     }
 
-    /// Locks the file `name`, waiting for `patience` at most and while `is_wanted` returns true. The lock is held
-    /// until the value is dropped. `None` when the wait was given up.
+    /// Takes the lock `name`: waits for `patience` at most, and for as long as `is_wanted` returns true. `None` when the
+    /// wait was given up. Others wait until the returned guard is dropped, which removes the lock's file too.
     ///
     /// # Errors
     ///
@@ -88,10 +90,24 @@ impl PrivateDirectory {
         name: &str,
         patience: Duration,
         is_wanted: impl Fn() -> bool,
-    ) -> io::Result<Option<File>> {
-        let lock = self.directory.open_lock(name)?;
-        let turn = turn::take(&lock, patience, is_wanted)?;
-        Ok((turn == Turn::Taken).then_some(lock))
+    ) -> io::Result<Option<PrivateLock<'_>>> {
+        let began = Instant::now();
+        loop {
+            let file = self.directory.open_lock(name)?;
+            let left = patience.saturating_sub(began.elapsed());
+            if turn::take(&file, left, &is_wanted)? == Turn::GivenUp {
+                return Ok(None);
+            }
+            let lock = PrivateLock {
+                directory: &self.directory,
+                name: name.to_owned(),
+                file,
+            };
+            // The last holder has removed the file that was waited for: whoever comes now locks another one.
+            if lock.is_in_place()? {
+                return Ok(Some(lock));
+            }
+        }
     }
 
     /// Lists the names of its files, sorted. Links are listed too, so that they can be removed. Directories are not
@@ -116,5 +132,82 @@ impl PrivateDirectory {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Lists the directory's files, links included, sorted by name. A file that another process removes meanwhile
+    /// may be missing.
+    ///
+    /// # Errors
+    ///
+    /// `io.failed`.
+    pub fn files(&self) -> Result<Vec<PrivateFile>> {
+        let mut files = Vec::new();
+        for name in self.names()? {
+            let found = match self.directory.handle().symlink_metadata(&name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                found => found.map_err(Error::io("look at a file of a directory"))?,
+            };
+            let modified = found.modified().map_err(Error::io("read a file's time"))?;
+            files.push(PrivateFile {
+                is_draft: is_name_of_draft(&name),
+                name,
+                size: ByteSize::from_bytes(found.len()),
+                modified: modified.into_std(),
+            });
+        }
+        Ok(files)
+    }
+}
+
+/// A file in a [`PrivateDirectory`], as the system lists it. Links are not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PrivateFile {
+    /// Name in the directory.
+    pub name: String,
+    /// Length of the content.
+    pub size: ByteSize,
+    /// Time of the last change of the content, unless it was set since.
+    pub modified: SystemTime,
+    /// Set for a file that [`PrivateDirectory::put`] has not put into place: another process is writing it, or was
+    /// killed while it did.
+    pub is_draft: bool,
+}
+
+/// Tells whether `cap_tempfile` gave this name, which is a UUID in lower case.
+fn is_name_of_draft(name: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let parts: Vec<_> = name.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.into_iter().all(is_hex)
+}
+
+/// Lock of a [`PrivateDirectory`]. Dropping it removes the lock's file, and lets the next one in.
+///
+/// Invariant: of the processes that lock one name, only the holder removes its file.
+#[derive(Debug)]
+pub struct PrivateLock<'d> {
+    directory: &'d Directory,
+    name: String,
+    file: File,
+}
+
+impl PrivateLock<'_> {
+    /// Tells whether the file that is locked is the one that others find under the name.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let held = self.file.metadata()?;
+        match self.directory.handle().symlink_metadata(&self.name) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for PrivateLock<'_> {
+    fn drop(&mut self) {
+        // The file is closed, and so unlocked, only afterwards. A file that cannot be removed is locked again next time.
+        if self.is_in_place().unwrap_or(false) {
+            let _ = self.directory.handle().remove_file(&self.name);
+        }
     }
 }

@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use ampoule_signing::{Error, PermissionPolicy, PrivateDirectory};
 use tempfile::TempDir;
@@ -149,6 +150,76 @@ fn a_lock_keeps_others_waiting_until_it_is_dropped() {
     ));
     drop(turn);
     another.try_lock().unwrap();
+}
+
+#[test]
+fn a_locks_file_goes_with_the_lock_and_one_at_a_time_holds_it_all_the_same() {
+    const TURNS: u32 = 50;
+    let dir = TempDir::new().unwrap();
+    let held = Mutex::new(());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let directory = make(dir.path());
+                for _ in 0..TURNS {
+                    let turn = directory.lock("entry.lock", PATIENCE, || true).unwrap();
+                    let alone = held.try_lock().unwrap();
+                    std::thread::yield_now();
+                    drop(alone);
+                    drop(turn.unwrap());
+                }
+            });
+        }
+    });
+    assert!(make(dir.path()).names().unwrap().is_empty());
+
+    // A process that was killed leaves its file, which keeps nobody waiting and goes with the next turn.
+    fs::write(dir.path().join("entry.lock"), "").unwrap();
+    let directory = make(dir.path());
+    drop(
+        directory
+            .lock("entry.lock", Duration::ZERO, || true)
+            .unwrap(),
+    );
+    assert!(directory.names().unwrap().is_empty());
+}
+
+#[test]
+fn a_lock_leaves_alone_the_lock_of_who_came_after_its_file_was_removed() {
+    let dir = TempDir::new().unwrap();
+    let directory = make(dir.path());
+    let first = directory.lock("entry.lock", PATIENCE, || true).unwrap();
+    directory.remove("entry.lock").unwrap();
+    let second = directory.lock("entry.lock", PATIENCE, || true).unwrap();
+    drop(first.unwrap());
+    let third = directory.lock("entry.lock", Duration::ZERO, || true);
+    assert!(third.unwrap().is_none());
+    drop(second.unwrap());
+    assert!(directory.names().unwrap().is_empty());
+}
+
+#[test]
+fn files_are_listed_with_their_sizes_and_times_and_links_are_not_followed() {
+    let dir = TempDir::new().unwrap();
+    let directory = make(dir.path());
+    directory
+        .put("entry", |file| file.write_all(b"code"))
+        .unwrap();
+    let (entry, _) = directory.open_file("entry").unwrap().unwrap();
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    entry.set_modified(then).unwrap();
+    symlink("entry", dir.path().join("link")).unwrap();
+    let draft = "0f4e9d5c-51c2-4d7b-9a52-7b1a4a3f2c10";
+    for name in [draft, "note"] {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    let files = directory.files().unwrap();
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, [draft, "entry", "link", "note"]);
+    let drafts: Vec<_> = files.iter().map(|file| file.is_draft).collect();
+    assert_eq!(drafts, [true, false, false, false]);
+    assert_eq!((files[1].size.bytes(), files[1].modified), (4, then));
+    assert!(files[2].modified > then);
 }
 
 #[test]

@@ -16,7 +16,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ampoule_signing::{ByteSize, LOCK_PATIENCE, PermissionPolicy, PrivateDirectory, Timestamp};
+use ampoule_signing::{
+    ByteSize, LOCK_PATIENCE, PermissionPolicy, PrivateDirectory, PrivateLock, Timestamp,
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
@@ -245,7 +247,7 @@ impl OpenCache {
         identity: &CodeIdentity,
         patience: Duration,
         is_wanted: impl Fn() -> bool,
-    ) -> io::Result<Option<File>> {
+    ) -> io::Result<Option<PrivateLock<'_>>> {
         self.directory
             .lock(&format!("{identity}.lock"), patience, is_wanted)
     }

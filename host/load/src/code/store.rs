@@ -1,11 +1,11 @@
 //! Compiled code on its way in: out of the cache, or from the compiler and into the cache.
 
-use std::fs::File;
 use std::time::Duration;
 
 use ampoule_sandbox::code::facts::CompiledFacts;
 use ampoule_sandbox::code::native_code::NativeCode;
 use ampoule_sandbox::{CodeOrigin, Error, Result};
+use ampoule_signing::PrivateLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::code::cache::{CodeCache, Lookup, OpenCache};
@@ -67,7 +67,7 @@ fn open(cache: &CodeCache) -> Option<OpenCache> {
 }
 
 /// Waits while another process makes the entry. `None` when nobody can tell, or it takes too long.
-fn take_turn(cache: &OpenCache, wanted: &Wanted<'_>) -> Option<File> {
+fn take_turn<'c>(cache: &'c OpenCache, wanted: &Wanted<'_>) -> Option<PrivateLock<'c>> {
     let is_wanted = || !wanted.cancelled.is_cancelled();
     match cache.lock(&wanted.identity, wanted.patience, is_wanted) {
         Ok(Some(turn)) => Some(turn),
