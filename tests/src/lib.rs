@@ -32,7 +32,7 @@ mod soak;
 pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
-pub use cache::{CacheDirectory, EntryParts, set_mode};
+pub use cache::{CacheDirectory, EntryParts, set_last_use, set_mode};
 pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};

@@ -10,10 +10,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use ampoule_tests::{
-    CacheDirectory, EntryParts, Operator, WrittenBundle, ampoule, assert_fails, json_of, set_mode,
-    test_guest,
+    CacheDirectory, EntryParts, Operator, WrittenBundle, ampoule, assert_fails, json_of,
+    set_last_use, set_mode, test_guest,
 };
 use serde_json::Value;
 
@@ -115,6 +116,7 @@ fn what_is_kept_is_listed_verified_and_cleared() {
         assert_eq!(found[0]["model"], "acme/test 1.0.0");
         assert_eq!(found[0]["size"], size);
         assert!(found[0]["created"].as_str().unwrap().starts_with("20"));
+        assert!(found[0]["used"].as_str().unwrap().starts_with("20"));
         assert_eq!(found[0]["problem"], Value::Null);
         let output = machine.cache(&[command]);
         let line = text(&output);
@@ -332,11 +334,143 @@ fn a_cache_that_cannot_be_used_is_told_of_once() {
     assert_fails(&machine.cache(&["list", "--json"]), "trust.permissions", 3);
 }
 
+const DAY: Duration = Duration::from_hours(24);
+
+#[test]
+fn the_list_shows_when_an_entry_was_last_used() {
+    let machine = Machine::with_entry();
+    set_last_use(&machine.cache.entry(), 40 * DAY);
+    let used = || {
+        let listed = entries(&machine.cache(&["list", "--json"]));
+        listed[0]["used"].as_str().unwrap().to_owned()
+    };
+    let long_ago = used();
+    // To look at it is not to use it.
+    machine.cache(&["verify"]);
+    assert_eq!(used(), long_ago);
+    assert_answers(&machine.embed(&[]));
+    assert!(used() > long_ago, "{long_ago}");
+    let day = &used()[..10];
+    let listed = machine.cache(&["list"]);
+    assert!(text(&listed).contains(&format!("used {day}")), "{listed:?}");
+}
+
+#[test]
+fn prune_removes_what_is_over_the_bounds_and_says_what() {
+    let machine = Machine::with_entry();
+    let prune = |arguments: &[&str]| {
+        let arguments = [&["prune", "--json"], arguments].concat();
+        let removed = json_of(&machine.cache(&arguments));
+        removed["removed"].as_array().unwrap().clone()
+    };
+    let entry = machine.cache.entry();
+    let kept = fs::read(&entry).unwrap();
+    assert!(prune(&[]).is_empty());
+    assert_eq!(text(&machine.cache(&["prune"])), "0 entries removed\n");
+    set_last_use(&entry, 91 * DAY);
+    assert!(prune(&["--cache-age", "92d"]).is_empty());
+    let removed = prune(&[]);
+    assert_eq!(removed.len(), 1);
+    assert_eq!(removed[0]["model"], "acme/test 1.0.0");
+    assert!(machine.cache.entries().is_empty());
+
+    fs::write(&entry, kept).unwrap();
+    set_mode(&entry, 0o600);
+    let output = machine.cache(&["prune", "--cache-size", "1KiB"]);
+    assert!(text(&output).contains("\"acme/test 1.0.0\""), "{output:?}");
+    assert!(
+        text(&output).ends_with("\n1 entries removed\n"),
+        "{output:?}"
+    );
+    assert!(machine.cache.entries().is_empty());
+}
+
+#[test]
+fn the_bounds_of_the_cache_come_from_the_option_the_variable_or_the_file() {
+    let machine = Machine::with_entry();
+    let entry = machine.cache.entry();
+    let kept = fs::read(&entry).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("ampoule.toml");
+    let (large, small) = (["cache-size", "1GiB"], ["cache-size", "1KiB"]);
+    let (long, short) = (["cache-age", "30d"], ["cache-age", "12h"]);
+    for [above, below] in [[large, small], [long, short]] {
+        let [key, value] = below;
+        fs::write(&config, format!("{key} = {value:?}\n")).unwrap();
+        set_mode(&config, 0o600);
+        let variable = format!("AMPOULE_{}", key.to_uppercase().replace('-', "_"));
+        let removed = |more: &dyn Fn(&mut Command)| {
+            fs::write(&entry, &kept).unwrap();
+            set_mode(&entry, 0o600);
+            set_last_use(&entry, DAY);
+            let mut prune = machine.command(&["cache", "prune", "--json"]);
+            more(&mut prune);
+            let output = prune.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            json_of(&output)["removed"].as_array().unwrap().len()
+        };
+        let option = format!("--{key}");
+        let by_file = |prune: &mut Command| {
+            prune.arg("--config").arg(&config);
+        };
+        let by_variable = |prune: &mut Command, value: &str| {
+            prune.env(&variable, value);
+        };
+        let by_option = |prune: &mut Command, value: &str| {
+            prune.args([&*option, value]);
+        };
+        assert_eq!(removed(&|prune| by_option(prune, value)), 1);
+        assert_eq!(removed(&|prune| by_variable(prune, value)), 1);
+        assert_eq!(removed(&by_file), 1);
+        // Each comes before the one below it.
+        let [_, higher] = above;
+        let variable_over_file = |prune: &mut Command| {
+            by_file(prune);
+            by_variable(prune, higher);
+        };
+        assert_eq!(removed(&variable_over_file), 0);
+        let option_over_variable = |prune: &mut Command| {
+            by_variable(prune, value);
+            by_option(prune, higher);
+        };
+        assert_eq!(removed(&option_over_variable), 0);
+    }
+    for (option, value) in [("--cache-size", "much"), ("--cache-age", "90")] {
+        let output = machine.cache(&["prune", "--json", option, value]);
+        assert_fails(&output, "usage.arguments", 2);
+    }
+}
+
+#[test]
+fn a_model_that_is_too_large_for_the_cache_answers_with_a_warning() {
+    let machine = Machine::new();
+    for _ in 0..2 {
+        let output = machine.embed(&["--cache-size", "1KiB"]);
+        assert_answers(&output);
+        let warnings = warnings(&output);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("the cache's bound"), "{warnings:?}");
+        assert!(machine.cache.entries().is_empty());
+    }
+}
+
+#[test]
+fn a_process_that_evicts_while_others_load_loses_nobody_an_answer() {
+    let machine = Machine::new();
+    let loads = || (0..4).for_each(|_| assert_answers(&machine.embed(&[])));
+    std::thread::scope(|scope| {
+        let loads = [scope.spawn(loads), scope.spawn(loads)];
+        while loads.iter().any(|load| !load.is_finished()) {
+            text(&machine.cache(&["prune", "--cache-size", "1KiB"]));
+        }
+    });
+}
+
 #[test]
 fn the_examples_of_the_cache_commands_do_what_they_say() {
     let machine = Machine::with_entry();
     let mut examples = 0;
-    for command in [&[][..], &["list"], &["verify"], &["clear"]] {
+    for command in [&[][..], &["list"], &["verify"], &["prune"], &["clear"]] {
         let help = machine.cache(&[command, &["--help"]].concat());
         let help = text(&help);
         let (_, example) = help.split_once("Example:\n").unwrap();
@@ -347,6 +481,6 @@ fn the_examples_of_the_cache_commands_do_what_they_say() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 5);
+    assert_eq!(examples, 7);
     assert!(machine.cache.entries().is_empty());
 }

@@ -8,13 +8,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Barrier;
+use std::time::Duration;
 
-use ampoule::{CodeCache, CodeOrigin, Host, Limits, Model};
+use ampoule::{ByteSize, CodeCache, CodeOrigin, Host, Limits, Model};
 use ampoule_tests::{
-    BundleBuilder, CacheDirectory, EntryParts, Publisher, WrittenBundle, block_on, set_mode,
-    test_guest,
+    BundleBuilder, CacheDirectory, EntryParts, Publisher, WrittenBundle, block_on, set_last_use,
+    set_mode, test_guest,
 };
 use serde_json::json;
 
@@ -35,9 +36,13 @@ fn prepared(publisher: &Publisher) -> BundleBuilder<'_> {
 
 /// A host that was just started, as by another run of the program.
 fn host(publisher: &Publisher, cache: &Path) -> Host {
+    host_with(publisher, CodeCache::in_directory(cache))
+}
+
+fn host_with(publisher: &Publisher, cache: CodeCache) -> Host {
     Host::builder()
         .trust(publisher.trust())
-        .code_cache(CodeCache::in_directory(cache))
+        .code_cache(cache)
         .build()
         .unwrap()
 }
@@ -401,4 +406,179 @@ fn a_cache_that_cannot_be_written_costs_time_and_nothing_else() {
     let other = other.write();
     assert_eq!(origin(&acme, cache.path(), &other), CodeOrigin::Compiled);
     set_mode(cache.path(), 0o700);
+}
+
+/// A cache with entries of so many models, each last used an hour after the one before, the last an hour ago.
+struct Filled {
+    acme: Publisher,
+    cache: CacheDirectory,
+    bundles: Vec<WrittenBundle>,
+    entries: Vec<PathBuf>,
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+impl Filled {
+    fn with(models: u8) -> Self {
+        let (acme, cache) = (acme(), CacheDirectory::new());
+        let mut filled = Self {
+            bundles: (0..models).map(|number| variant(&acme, number)).collect(),
+            acme,
+            cache,
+            entries: Vec::new(),
+        };
+        for bundle in &filled.bundles {
+            load(&host(&filled.acme, filled.cache.path()), bundle);
+            let mut entries = filled.cache.entries().into_iter();
+            let new = entries.find(|entry| !filled.entries.contains(entry));
+            filled.entries.push(new.unwrap());
+        }
+        for (entry, age) in filled.entries.iter().rev().zip(1..) {
+            set_last_use(entry, age * HOUR);
+        }
+        filled
+    }
+
+    /// Loads a model that is not in the cache, with these bounds.
+    fn add(&self, bounds: impl FnOnce(CodeCache) -> CodeCache) -> Model {
+        let cache = bounds(CodeCache::in_directory(self.cache.path()));
+        let host = host_with(&self.acme, cache);
+        let model = load(&host, &prepared(&self.acme).write());
+        assert_eq!(model.code_origin(), CodeOrigin::Compiled);
+        assert_answers(&model);
+        model
+    }
+
+    /// Which of the entries are left, and how many others there are.
+    fn left(&self) -> (Vec<usize>, usize) {
+        let is_left = |number: &usize| self.entries[*number].exists();
+        let left: Vec<_> = (0..self.entries.len()).filter(is_left).collect();
+        let others = self.cache.entries().len() - left.len();
+        (left, others)
+    }
+
+    /// The size of so many entries, all of which take about as much.
+    fn size_of(&self, entries: f64) -> ByteSize {
+        let size = fs::metadata(&self.entries[0]).unwrap().len();
+        ByteSize::from_bytes((size as f64 * entries) as u64)
+    }
+}
+
+/// One of several models whose code takes as much, each with an entry of its own.
+fn variant(publisher: &Publisher, number: u8) -> WrittenBundle {
+    let bundle = publisher.bundle(test_guest("prepares"));
+    bundle.file("data.bin", vec![number, 1, 1]).write()
+}
+
+#[test]
+fn the_least_recently_used_entries_go_when_one_is_added_over_the_bound() {
+    let filled = Filled::with(4);
+    // By a load from the oldest entry it becomes the newest.
+    let model = load(&host(&filled.acme, filled.cache.path()), &filled.bundles[0]);
+    assert_eq!(model.code_origin(), CodeOrigin::Cached);
+    let bound = filled.size_of(3.5);
+    filled.add(|cache| cache.with_max_size(bound));
+    assert_eq!(filled.left(), (vec![0, 3], 1));
+    // The entry that was just added stays, though it leaves room for no other.
+    fs::remove_file(
+        filled
+            .cache
+            .entries()
+            .into_iter()
+            .find(is_not(&filled))
+            .unwrap(),
+    )
+    .unwrap();
+    let bound = filled.size_of(1.2);
+    filled.add(|cache| cache.with_max_size(bound));
+    assert_eq!(filled.left(), (vec![], 1));
+}
+
+fn is_not(filled: &Filled) -> impl FnMut(&PathBuf) -> bool + '_ {
+    |entry| !filled.entries.contains(entry)
+}
+
+#[test]
+fn an_entry_that_nobody_used_for_long_goes_when_another_is_added() {
+    let filled = Filled::with(3);
+    set_last_use(&filled.entries[0], 91 * DAY);
+    set_last_use(&filled.entries[1], 89 * DAY);
+    filled.add(|cache| cache);
+    assert_eq!(filled.left(), (vec![1, 2], 1));
+
+    let filled = Filled::with(3);
+    filled.add(|cache| cache.with_max_age(2 * HOUR + HOUR / 2));
+    assert_eq!(filled.left(), (vec![1, 2], 1));
+}
+
+#[test]
+fn a_model_whose_code_is_over_the_bound_by_itself_answers_and_evicts_nothing() {
+    let filled = Filled::with(2);
+    let bound = filled.size_of(0.9);
+    for _ in 0..2 {
+        filled.add(|cache| cache.with_max_size(bound));
+        assert_eq!(filled.left(), (vec![0, 1], 0));
+    }
+}
+
+#[test]
+fn locks_and_drafts_of_killed_processes_do_not_pile_up() {
+    let filled = Filled::with(2);
+    let names = || {
+        let files = fs::read_dir(filled.cache.path()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| !name.ends_with(".code")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(), ["key"]);
+
+    let put = |name: &str, age: Duration| {
+        let path = filled.cache.path().join(name);
+        fs::write(&path, "").unwrap();
+        set_mode(&path, 0o600);
+        set_last_use(&path, age);
+        fs::File::open(path).unwrap()
+    };
+    let [old, new] = [
+        "0f4e9d5c-51c2-4d7b-9a52-7b1a4a3f2c10",
+        "9a0e3b71-0c55-4f0e-8f43-5d1c0a9e7b22",
+    ];
+    put("left.lock", DAY);
+    put(old, 2 * DAY);
+    put(new, HOUR);
+    put("note", 1_000 * DAY);
+    let held = put("held.lock", DAY);
+    held.lock().unwrap();
+    filled.add(|cache| cache);
+    assert_eq!(names(), [new, "held.lock", "key", "note"]);
+    drop(held);
+    fs::remove_file(&filled.entries[0]).unwrap();
+    load(&host(&filled.acme, filled.cache.path()), &filled.bundles[0]);
+    assert_eq!(names(), [new, "key", "note"]);
+}
+
+#[test]
+fn hosts_that_evict_each_others_entries_answer_all_the_same() {
+    const LOADS: usize = 4;
+    let filled = Filled::with(2);
+    // Room for one entry: each that is added evicts the other, which somebody may be reading.
+    let bound = filled.size_of(1.5);
+    let barrier = Barrier::new(filled.bundles.len());
+    std::thread::scope(|scope| {
+        for (number, bundle) in filled.bundles.iter().enumerate() {
+            let (filled, barrier) = (&filled, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                for _ in 0..LOADS {
+                    let cache = CodeCache::in_directory(filled.cache.path()).with_max_size(bound);
+                    let model = load(&host_with(&filled.acme, cache.clone()), bundle);
+                    let answer = block_on(model.embed_text(&["x"])).unwrap();
+                    assert_eq!(answer.output.values[2], number as f32 + 2.0);
+                    cache.with_max_age(Duration::ZERO).prune().unwrap();
+                }
+            });
+        }
+    });
 }

@@ -197,6 +197,12 @@ pub(crate) enum CacheAction {
     /// Check every entry. The status is 0 only if each could be used.
     #[command(after_help = "Example:\n  ampoule cache verify")]
     Verify,
+    /// Remove the least recently used entries that are over the cache's bounds. Each entry that is added does the
+    /// same.
+    #[command(
+        after_help = "Example:\n  ampoule cache prune\n  ampoule cache prune --cache-size 1GiB --cache-age 30d"
+    )]
+    Prune,
     /// Remove every entry. Models are compiled again when they are loaded.
     #[command(after_help = "Example:\n  ampoule cache clear")]
     Clear,

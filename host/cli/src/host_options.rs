@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use ampoule::Capability;
+use ampoule::{ByteSize, Capability};
 use ampoule_command_line::parse_switch;
 use clap::Args;
 
+use crate::age::Age;
 use crate::limit_options::{LimitOptions, Resolution};
 
 /// A command's own options, and those of the host that it makes.
@@ -58,6 +59,14 @@ pub(crate) struct CacheOptions {
     /// Directory for compiled models; by default `ampoule` in the user's cache directory.
     #[arg(long, global = true, value_name = "DIR", env = "AMPOULE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Most that the cache may hold [default: 8GiB]. The least recently used models leave it first.
+    #[arg(long, global = true, value_name = "SIZE", env = "AMPOULE_CACHE_SIZE")]
+    pub(crate) cache_size: Option<ByteSize>,
+
+    /// Longest that a model stays in the cache without being used, such as 12h [default: 90d].
+    #[arg(long, global = true, value_name = "TIME", env = "AMPOULE_CACHE_AGE")]
+    pub(crate) cache_age: Option<Age>,
 
     /// Keep no compiled model, and use none that is kept, whatever directory is named.
     #[arg(long, global = true, env = "AMPOULE_NO_CACHE", value_parser = parse_switch, num_args = 0)]

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod age;
 mod arguments;
 mod built_in;
 mod commands;

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use ampoule::{
-    Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location, PermissionPolicy,
-    ReleaseState, RequestLimits, TrustStore,
+    ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location,
+    PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
 };
 use ampoule_signing::{read_trusted_text, text};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::age::Age;
 use crate::arguments::Arguments;
 use crate::error::Error;
 use crate::host_options::{CacheOptions, HostOptions};
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
+    cache_size: Option<ByteSize>,
+    cache_age: Option<Age>,
     /// The way in which guests are compiled and metered.
     pub(crate) profile: EngineProfile,
     clock: Option<Resolution>,
@@ -47,6 +50,10 @@ struct ConfigFile {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
+    #[serde(default, deserialize_with = "from_text")]
+    cache_size: Option<ByteSize>,
+    #[serde(default, deserialize_with = "from_text")]
+    cache_age: Option<Age>,
     #[serde(default, deserialize_with = "from_text")]
     clock_resolution: Option<Resolution>,
     #[serde(default, deserialize_with = "capabilities")]
@@ -97,6 +104,8 @@ impl Settings {
             cache: (!cache.no_cache)
                 .then(|| cache.cache.clone().or(file.cache).or_else(user_cache))
                 .flatten(),
+            cache_size: cache.cache_size.or(file.cache_size),
+            cache_age: cache.cache_age.or(file.cache_age),
             profile: if host.deterministic {
                 EngineProfile::Deterministic
             } else {
@@ -135,8 +144,15 @@ impl Settings {
 
     /// Returns the cache of compiled models; `None` when none are kept.
     pub(crate) fn code_cache(&self) -> Option<CodeCache> {
-        let cache = CodeCache::in_directory(self.cache.as_ref()?);
-        Some(cache.with_permissions(self.permissions.clone()))
+        let mut cache = CodeCache::in_directory(self.cache.as_ref()?)
+            .with_permissions(self.permissions.clone());
+        if let Some(size) = self.cache_size {
+            cache = cache.with_max_size(size);
+        }
+        if let Some(Age(age)) = self.cache_age {
+            cache = cache.with_max_age(age);
+        }
+        Some(cache)
     }
 
     /// Returns the settings with another cache.

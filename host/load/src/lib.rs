@@ -24,7 +24,7 @@ pub use admission::grants::is_granted;
 pub use admission::inspect::{Inspection, inspect, inspect_bundle};
 pub use admission::release_rule::ReleaseRule;
 pub use admission::surface::ComponentSurface;
-pub use code::cache::{CacheEntry, CodeCache};
+pub use code::cache::code_cache::{CacheEntry, CodeCache};
 pub use code::process::CompileProcess;
 pub use code::worker::compile_for_host;
 pub use load_options::{LoadOptions, RollbackProtection, Terms};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::grants::Grants;
 use crate::admission::policy::{AdmittedModel, admit, admit_manifest};
 use crate::admission::release_rule::ReleaseRule;
-use crate::code::cache::CodeCache;
+use crate::code::cache::code_cache::CodeCache;
 use crate::code::compile::compile;
 use crate::code::identity::{CodeIdentity, Compatibility};
 use crate::code::process::CompileProcess;

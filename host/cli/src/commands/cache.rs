@@ -16,6 +16,11 @@ struct Listing {
 }
 
 #[derive(Serialize)]
+struct Pruned {
+    removed: Vec<CacheEntry>,
+}
+
+#[derive(Serialize)]
 struct Cleared {
     removed: usize,
 }
@@ -25,6 +30,7 @@ pub(crate) fn run(command: &CacheCommand, settings: &Settings, json: bool) -> Re
     match command.action {
         CacheAction::List => show(cache.list()?, json),
         CacheAction::Verify => verify(&cache, json),
+        CacheAction::Prune => prune(&cache, json),
         CacheAction::Clear => clear(&cache, json),
     }
 }
@@ -50,6 +56,17 @@ fn verify(cache: &CodeCache, json: bool) -> Result<(), Error> {
     Err(Error::BadCache { bad })
 }
 
+fn prune(cache: &CodeCache, json: bool) -> Result<(), Error> {
+    let removed = cache.prune()?;
+    if json {
+        return output::json(&Pruned { removed });
+    }
+    let mut text = lines(&removed);
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{} entries removed", removed.len());
+    output::write(&text)
+}
+
 fn clear(cache: &CodeCache, json: bool) -> Result<(), Error> {
     let removed = cache.clear()?;
     if json {
@@ -59,6 +76,13 @@ fn clear(cache: &CodeCache, json: bool) -> Result<(), Error> {
 }
 
 fn to_text(entries: &[CacheEntry]) -> String {
+    if entries.is_empty() {
+        return "the cache is empty\n".to_owned();
+    }
+    lines(entries)
+}
+
+fn lines(entries: &[CacheEntry]) -> String {
     let mut text = String::new();
     for entry in entries {
         // A file's name, which anything may stand in.
@@ -67,16 +91,14 @@ fn to_text(entries: &[CacheEntry]) -> String {
         let _ = match &entry.problem {
             None => writeln!(
                 text,
-                "{identity:.16}  {:>9.1} MiB  {:.0}  {:?}",
+                "{identity:.16}  {:>9.1} MiB  made {:.0}  used {:.0}  {:?}",
                 entry.size.bytes() as f64 / f64::from(1 << 20),
                 entry.created,
+                entry.used,
                 entry.model
             ),
             Some(problem) => writeln!(text, "{identity:.16}  bad: {problem:?}"),
         };
-    }
-    if entries.is_empty() {
-        text.push_str("the cache is empty\n");
     }
     text
 }

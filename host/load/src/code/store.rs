@@ -8,7 +8,8 @@ use ampoule_sandbox::{CodeOrigin, Error, Result};
 use ampoule_signing::PrivateLock;
 use tokio_util::sync::CancellationToken;
 
-use crate::code::cache::{CodeCache, Lookup, OpenCache};
+use crate::code::cache::code_cache::CodeCache;
+use crate::code::cache::open_cache::{Lookup, OpenCache};
 use crate::code::identity::CodeIdentity;
 
 /// The code of one model, and how long to wait for another process that makes it.
@@ -37,7 +38,7 @@ pub(crate) fn find_or_compile(
         return Ok((code, facts, CodeOrigin::Cached));
     }
     // Another process may be making it. Without a turn it is made twice, which costs time only.
-    let _turn = cache.as_ref().and_then(|cache| take_turn(cache, wanted));
+    let turn = cache.as_ref().and_then(|cache| take_turn(cache, wanted));
     if wanted.cancelled.is_cancelled() {
         return Err(Error::internal("a cancelled load was waited for"));
     }
@@ -45,10 +46,14 @@ pub(crate) fn find_or_compile(
         return Ok((code, facts, CodeOrigin::Cached));
     }
     let (code, facts) = compile()?;
-    if let Some(cache) = &cache
-        && let Err(error) = cache.put(&wanted.identity, wanted.model, &code, &facts)
-    {
-        warn(wanted, "the code cannot be kept", &error);
+    if let Some(cache) = &cache {
+        let kept = cache.put(&wanted.identity, wanted.model, &code, &facts);
+        // Those that wait for the entry need not wait for older ones to go.
+        drop(turn);
+        match kept {
+            Ok(()) => cache.evict_others(&wanted.identity),
+            Err(error) => warn(wanted, "the code cannot be kept", &error),
+        }
     }
     Ok((code, facts, CodeOrigin::Compiled))
 }
