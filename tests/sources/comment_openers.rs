@@ -10,7 +10,7 @@ const FORBIDDEN: [&str; 9] = [
 ];
 
 /// Folders whose comments are still to be rewritten.
-const EXEMPT: &[&str] = &["host"];
+const EXEMPT: &[&str] = &["host/kernels", "host/load", "host/runtime", "host/sandbox"];
 
 #[test]
 fn no_doc_comment_opens_with_a_question_word() {

@@ -80,7 +80,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// What [`TrustStore::open`] refuses. Nobody is trusted then, until it is put right.
+    /// Those of [`TrustStore::open`]. Nobody is trusted then, until the directory is put right.
     pub async fn reload_trust(&self) -> Result<()> {
         let turn = self.inner.reloading.acquire().await;
         let _turn = turn.map_err(|_| Error::internal("nobody may read the trust"))?;

@@ -34,30 +34,47 @@
 //!
 //! A host is two halves: `ampoule-load` verifies, admits and compiles; `ampoule-serve` answers requests and sees neither
 //! trust nor files. Between them goes a [`LoadedModel`], which is plain data. This crate is the façade over both.
+//!
+//! # Features
+//!
+//! * `compile` (default): the loading half, with [`Host`], keys, trust and the compiler. A process that only serves what
+//!   others have loaded does without: it gives a [`Server`] each [`LoadedModel`].
+//! * `host-kernels` (default): layers that the host computes for the models that were granted that.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "compile")]
 mod builder;
+#[cfg(feature = "compile")]
 mod changes;
 mod error_report;
+#[cfg(feature = "compile")]
 mod follower;
+#[cfg(feature = "compile")]
 mod host;
+#[cfg(feature = "compile")]
 mod live_model;
+#[cfg(feature = "compile")]
 mod lookers;
+#[cfg(feature = "compile")]
 mod model;
+#[cfg(feature = "compile")]
 mod serving;
+#[cfg(feature = "compile")]
 mod watch;
 
+#[cfg(feature = "compile")]
 pub use ampoule_signing::{
-    Bundle, KeyId, Location, Manifest, ModelReference, ParseError, PermissionPolicy, PublicKey,
-    ReleaseState, SeenRelease, Sha256Digest, Timestamp, TrustStore,
+    Bundle, KeyId, Location, Manifest, ModelReference, PermissionPolicy, PublicKey, ReleaseState,
+    SeenRelease, Sha256Digest, Timestamp, TrustStore,
 };
 /// The trait of [`Chunks`] and [`Changes`].
 pub use futures_core::Stream;
 
 pub use ampoule_units::text::lines as harmless_text;
-pub use ampoule_units::{ByteSize, Fuel};
+pub use ampoule_units::{ByteSize, Fuel, ParseError};
 
+#[cfg(feature = "compile")]
 pub use ampoule_load::{
     CacheEntry, CodeCache, CompileProcess, ComponentSurface, Inspection, LoadCounters, LoadOptions,
     Loader, LoaderSettings, RollbackProtection, compile_for_host, inspect, inspect_bundle,
@@ -71,16 +88,27 @@ pub use ampoule_sandbox::{
     InitLimits, Limit, Limits, LoadedModel, ModelFacts, Phase, Remedy, RequestLimits, Result, Task,
     limits,
 };
+/// A model that a [`Server`] serves, without the bundle that it came from.
+#[cfg(feature = "compile")]
+pub use ampoule_serve::Model as ServedModel;
+#[cfg(not(feature = "compile"))]
+pub use ampoule_serve::Model;
 pub use ampoule_serve::{
     Answer, CallOptions, Chunk, Chunks, Content, Counters, Finish, Generation, GenerationRequest,
     Image, ImageEmbeddings, InputChecks, Label, Message, ModelInfo, Observer, RequestEvent,
     Sampling, SandboxCosts, SandboxReport, Server, ServerSettings, TextEmbeddings, Times, Tokens,
     Usage,
 };
+#[cfg(feature = "compile")]
 pub use builder::HostBuilder;
+#[cfg(feature = "compile")]
 pub use changes::Changes;
 pub use error_report::ErrorReport;
+#[cfg(feature = "compile")]
 pub use host::{Host, HostCounters};
+#[cfg(feature = "compile")]
 pub use live_model::LiveModel;
+#[cfg(feature = "compile")]
 pub use model::Model;
+#[cfg(feature = "compile")]
 pub use serving::Refusal;

@@ -1,8 +1,13 @@
-//! What sandboxes of a model cost on this machine, measured.
+//! Measurement of what sandboxes of a model cost on this machine.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ampoule_sandbox::guest::state::SandboxState;
+use ampoule_sandbox::guest::store::set_fuel;
+use ampoule_sandbox::imports::assets::Assets;
+use ampoule_sandbox::imports::clocks::ClockResolution;
+use ampoule_sandbox::{Error, Result};
 use ampoule_units::{ByteSize, Fuel};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
@@ -12,11 +17,6 @@ use crate::sandbox::request_sandbox::Sandbox;
 use crate::sandbox::served_model::ServedModel;
 use crate::schedule::queue::Urgency;
 use crate::schedule::request::NewRequest;
-use ampoule_sandbox::guest::state::SandboxState;
-use ampoule_sandbox::guest::store::set_fuel;
-use ampoule_sandbox::imports::assets::Assets;
-use ampoule_sandbox::imports::clocks::ClockResolution;
-use ampoule_sandbox::{Error, Result};
 
 /// The times of one kind of step, sorted.
 #[derive(Debug, Clone)]
@@ -59,13 +59,13 @@ pub struct SandboxCosts {
     pub fresh_call: Times,
     /// To empty it and give it back to the pool.
     pub drop: Times,
-    /// What Wasmtime takes alone to instantiate the same code out of the same pool: no limits, no call.
+    /// To instantiate the same code out of the same pool by Wasmtime alone: no limits, no call.
     pub bare_instantiate: Times,
     /// Memory of its own that each of several sandboxes at once had after its first call.
     pub private_bytes: ByteSize,
 }
 
-/// How many sandboxes are alive at once when their memory is measured.
+/// The number of sandboxes that are alive at once when their memory is measured.
 const CROWD: usize = 16;
 
 impl Model {
@@ -73,7 +73,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// What a request can fail with.
+    /// Those of a request.
     pub async fn measure(&self, runs: usize) -> Result<SandboxCosts> {
         let request = self.new_request();
         let far = Instant::now() + Duration::from_secs(3600);
@@ -160,7 +160,7 @@ async fn bare(model: &ServedModel) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// What this process has more of its own for each of a crowd of sandboxes.
+/// Measures the private memory that this process has more for each of a crowd of sandboxes.
 async fn private_bytes(request: &NewRequest, cancelled: &CancellationToken) -> Result<ByteSize> {
     let before = process_private_bytes()?;
     let mut crowd = Vec::new();

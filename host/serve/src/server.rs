@@ -1,9 +1,8 @@
 //! The serving half of a host: takes loaded models and answers requests to them.
 
-use std::fmt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use ampoule_sandbox::code::engine::{EngineProfile, new_engine};
 use ampoule_sandbox::imports::clocks::ClockResolution;

@@ -1,10 +1,11 @@
-//! A generation's sandbox between two calls, and for how long it is kept there.
+//! A generation's sandbox between two calls, and the time that it is kept for.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::sandbox::request_sandbox::Sandbox;
 use ampoule_sandbox::imports::guest_log::LogSink;
+
+use crate::sandbox::request_sandbox::Sandbox;
 
 /// A generation's sandbox between two calls.
 pub(crate) struct HeldSandbox {
@@ -22,7 +23,7 @@ struct Place {
     end: Option<End>,
 }
 
-/// Why no sandbox is held any more.
+/// The reason that no sandbox is held any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// The request's deadline has passed.
@@ -73,7 +74,7 @@ impl HeldSandbox {
         self.expires
     }
 
-    /// Why nothing is held any more, if that is not the doing of a call.
+    /// Returns the reason that nothing is held any more, unless a call has taken the sandbox.
     pub(crate) fn end(&self) -> Option<End> {
         let is_late = Instant::now() >= self.expires;
         self.lock().end.or(is_late.then_some(End::Deadline))

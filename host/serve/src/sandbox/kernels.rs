@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ampoule_sandbox::Result;
 use ampoule_sandbox::imports::assets::AssetFiles;
 use ampoule_sandbox::imports::kernels::{LayerSpec, PackedKernels};
-
 #[cfg(feature = "host-kernels")]
 pub(crate) use with_kernels::KernelsMaker;
 #[cfg(not(feature = "host-kernels"))]

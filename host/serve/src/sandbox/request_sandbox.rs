@@ -45,7 +45,7 @@ pub struct SandboxReport {
     pub start_wall: Duration,
     /// Fuel that making it used.
     pub start_fuel: Fuel,
-    /// What the guest said.
+    /// The guest's log.
     pub log: GuestLog,
 }
 
@@ -124,7 +124,7 @@ impl Sandbox {
         self.place = None;
     }
 
-    /// How long `start` took.
+    /// Returns the time that `start` took.
     pub(crate) fn start_wall(&self) -> Duration {
         self.start_wall
     }

@@ -1,4 +1,4 @@
-//! What the reaper does when its time has come, the earliest first.
+//! Chores of the reaper by the time that they are due, the earliest first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

@@ -16,7 +16,7 @@ use wasmtime::component::Instance;
 use crate::sandbox::request_sandbox::Sandbox;
 use crate::sandbox::served_model::ServedModel;
 
-/// What a request does in its sandbox: one call of an export.
+/// The work of a request in its sandbox: one call of an export.
 pub(crate) trait Call<T>:
     AsyncFnOnce(
         &mut Store<SandboxState>,

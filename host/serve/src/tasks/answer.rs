@@ -1,10 +1,11 @@
 //! An answer and what it cost.
 
-use crate::sandbox::request_sandbox::SandboxReport;
 use ampoule_sandbox::Result;
 use ampoule_sandbox::imports::bindings::ampoule::model::types;
 
-/// What a model answered, and what the sandbox that it ran in has cost.
+use crate::sandbox::request_sandbox::SandboxReport;
+
+/// The answer of a model, with the cost of the sandbox that it ran in.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Answer<T> {
@@ -23,7 +24,7 @@ impl<T> Answer<T> {
     }
 }
 
-/// What a request cost in tokens.
+/// The cost of a request in tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Usage {

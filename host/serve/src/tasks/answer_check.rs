@@ -2,10 +2,11 @@
 //!
 //! An answer that breaks it is `guest.answer`. A caller may then rely on what the fields' documentation promises.
 
-use crate::tasks::answer::Usage;
 use ampoule_sandbox::imports::bindings::exports::ampoule::model::image_classification::Label;
 use ampoule_sandbox::imports::bindings::exports::ampoule::model::text_generation::Finish;
 use ampoule_sandbox::{Error, Result};
+
+use crate::tasks::answer::Usage;
 
 /// Characters of one label. A dictionary's entry has fewer.
 const MAX_LABEL_CHARS: usize = 1_024;
@@ -109,8 +110,9 @@ pub(crate) fn check_finish(finish: &Finish, max_output_tokens: u32) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use ampoule_sandbox::imports::bindings::ampoule::model::types;
+
+    use super::*;
 
     fn labels(scores: &[f32]) -> Vec<Label> {
         let labels = scores.iter().map(|score| Label {

@@ -16,7 +16,7 @@ pub struct Label {
     /// The label's text, as the model spells it: at most 1,024 characters, of any kind. What shows it in a
     /// terminal passes it through [`harmless_text`](crate::harmless_text).
     pub name: String,
-    /// How likely it is, from 0 to 1.
+    /// The likelihood, from 0 to 1.
     pub score: f32,
 }
 

@@ -16,11 +16,11 @@ use crate::tasks::vectors::rows;
 pub struct ImageEmbeddings {
     /// The length of one vector.
     pub dimensions: usize,
-    /// How many images there were.
+    /// The number of images.
     pub images: usize,
     /// Shape `[images, dimensions]`, row-major.
     pub values: Vec<f32>,
-    /// What the whole request cost; input tokens are visual tokens.
+    /// The cost of the whole request in tokens; input tokens are visual tokens.
     pub usage: Usage,
 }
 

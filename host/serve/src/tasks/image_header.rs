@@ -1,9 +1,9 @@
-//! How large an encoded image says it is. Only its header is read: decoding is the guest's work.
+//! The size of an encoded image by its header. Nothing else is read: decoding is the guest's work.
 //!
 //! This is one of the few parsers of the host that see a caller's bytes, so it is alone in its file,
 //! and a fuzz target includes the file without the engine around it.
 
-/// What bytes are that are no image.
+/// The reason that a header was not recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoImage {
     Empty,
@@ -140,7 +140,7 @@ mod tests {
         );
     }
 
-    /// What fuzzing kept: one input for each way through the readers.
+    /// The corpus of the fuzz target: one input for each way through the readers.
     #[test]
     fn the_header_of_anything_is_read_or_refused() {
         let corpus = concat!(

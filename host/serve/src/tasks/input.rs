@@ -3,11 +3,11 @@
 //! Every call of a [`Model`](crate::Model) does so. The checks are public besides, for callers that
 //! would rather refuse before they load a model or read the next file.
 
+use ampoule_sandbox::limits::{Limits, MAX_NAME_CHARS};
+use ampoule_sandbox::{Error, Limit, Result};
+
 use crate::tasks::image::Image;
 use crate::tasks::image_header;
-use ampoule_sandbox::Limit;
-use ampoule_sandbox::limits::{Limits, MAX_NAME_CHARS};
-use ampoule_sandbox::{Error, Result};
 
 /// Checks of requests against a host's limits.
 ///

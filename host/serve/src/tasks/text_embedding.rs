@@ -18,7 +18,7 @@ pub struct TextEmbeddings {
     pub values: Vec<f32>,
     /// For each text, whether it was longer than the model reads and was cut.
     pub truncated: Vec<bool>,
-    /// What the whole request cost in tokens.
+    /// The cost of the whole request in tokens.
     pub usage: Usage,
 }
 

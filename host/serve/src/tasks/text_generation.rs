@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ampoule_sandbox::contract::Task;
+use ampoule_sandbox::imports::bindings::exports::ampoule::model::text_generation as wit;
+use ampoule_sandbox::limits::{MAX_OPTIONS, MAX_STOP_STRINGS};
+use ampoule_sandbox::{Error, Limit, Limits, Phase, Result};
 use ampoule_units::ByteSize;
 use wasmtime::component::ResourceAny;
 
@@ -15,10 +19,6 @@ use crate::tasks::answer::Usage;
 use crate::tasks::answer_check::check_finish;
 use crate::tasks::image::Image;
 use crate::tasks::input::{InputChecks as _, check, check_name, too_large};
-use ampoule_sandbox::contract::Task;
-use ampoule_sandbox::imports::bindings::exports::ampoule::model::text_generation as wit;
-use ampoule_sandbox::limits::{MAX_OPTIONS, MAX_STOP_STRINGS};
-use ampoule_sandbox::{Error, Limit, Limits, Phase, Result};
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,9 @@ pub enum Content {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`.
+    /// The speaker: `system`, `user` or `assistant`.
     pub role: String,
-    /// What is said, in reading order.
+    /// The parts, in reading order.
     pub content: Vec<Content>,
 }
 
@@ -63,7 +63,7 @@ pub struct Sampling {
     pub top_p: f32,
     /// Keeps this many of the likeliest tokens; 0 keeps all.
     pub top_k: u32,
-    /// The same seed and the same everything else give the same answer.
+    /// Makes sampling repeatable: one seed gives one answer to one request.
     pub seed: Option<u64>,
 }
 
@@ -160,7 +160,7 @@ pub struct Chunk {
 pub struct Finish {
     /// `stop`, `stop-string`, `length`, or another word of lower-case letters.
     pub reason: String,
-    /// What the whole generation cost in tokens.
+    /// The cost of the whole generation in tokens.
     pub usage: Usage,
 }
 
@@ -340,8 +340,7 @@ impl Progress {
     }
 }
 
-/// A call that is being waited for. What it returns is lost if nobody does so to the end, so a generation
-/// without it would have a hole.
+/// Drop guard: a cancelled `next` has lost a chunk, so the guard ends the generation.
 struct Unfinished<'a>(Option<&'a Generation>);
 
 impl Drop for Unfinished<'_> {
@@ -481,8 +480,9 @@ fn check_generation(limits: &Limits, request: &GenerationRequest) -> Result<()> 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::*;
     use ampoule_sandbox::limits::MAX_NAME_CHARS;
+
+    use super::*;
 
     fn conversation(turns: usize, texts: usize) -> GenerationRequest {
         let mut request = GenerationRequest::question("", 1);

@@ -13,7 +13,7 @@ use crate::tasks::input::check_texts;
 pub struct Tokens {
     /// Vocabulary indices, special tokens included.
     pub ids: Vec<u32>,
-    /// Whether the text was longer than the model reads and was cut.
+    /// True when the text was longer than the model reads and was cut.
     pub is_truncated: bool,
 }
 
