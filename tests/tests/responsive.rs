@@ -1,4 +1,4 @@
-//! A service on a current-thread runtime stays responsive while a guest spins to its deadline.
+//! Services on a current-thread runtime, as the examples write them.
 //!
 //! `examples/embed-service` runs a guest that never returns. The service beats every 10 ms, and reports the delay of
 //! its latest beat during each request.
@@ -54,4 +54,27 @@ fn a_service_stays_responsive_while_a_guest_spins_to_its_deadline() {
         *quietest <= 20_000,
         "the latest beat of every request was late: {latest:?} us"
     );
+}
+
+#[test]
+fn a_service_streams_from_one_model_while_another_is_busy_and_drains() {
+    let acme = Publisher::new("acme");
+    let chat = acme.every_task().named("chat").write();
+    let embedding = acme.every_task().named("embedding").write();
+    let trust = tempfile::tempdir().unwrap();
+    TrustStore::update(trust.path(), |store| {
+        store.insert(acme.public_key().clone(), ["acme"])
+    })
+    .unwrap();
+
+    let mut service = Command::new(env!("CARGO_BIN_EXE_two_models"));
+    service.args([chat.path(), embedding.path(), trust.path()]);
+    let output = service.arg("one two three").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    // The guest answers with the question.
+    assert!(text.starts_with("one two three"), "{text}");
+    assert!(text.contains("2 models"), "{text}");
+    assert!(text.contains("drained: true"), "{text}");
+    assert!(!text.contains(" 0 texts"), "{text}");
 }
