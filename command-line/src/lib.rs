@@ -8,6 +8,7 @@
 //! answer, json_line         an answer for people and for programs; JSON that is safe in a terminal
 //! output                    prints an answer or an error, and gives the exit status
 //! panicked                  a panic as an error
+//! named_file                adds the path to an error about a file
 //! confirm                   a question that only `yes` answers
 //! cap_options, delegation_options
 //!                           options that both commands have
@@ -40,6 +41,7 @@ mod json_line;
 mod json_switch;
 mod manual_options;
 mod manual_pages;
+mod named_file;
 mod output;
 mod page;
 mod panicked;
@@ -55,6 +57,7 @@ pub use json_line::to_json_line;
 pub use json_switch::{JSON_VARIABLE, parse_switch};
 pub use manual_options::{CompletionsOptions, ManOptions};
 pub use manual_pages::Manual;
+pub use named_file::about;
 pub use output::{print, print_early_end, print_error, print_json};
 pub use page::Page;
 pub use panicked::{Panicked, guarded};

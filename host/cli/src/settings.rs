@@ -6,6 +6,7 @@ use ampoule::{
     ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location,
     PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
 };
+use ampoule_command_line::about;
 use ampoule_signing::{read_trusted_text, text};
 use serde::{Deserialize, Deserializer, de};
 
@@ -79,7 +80,7 @@ impl Settings {
     pub(crate) fn resolve(arguments: &Arguments) -> Result<Self, Error> {
         let permissions = permissions(arguments.insecure_permissions);
         let file = match &arguments.config {
-            Some(path) => read_config(&permissions.at(path))?,
+            Some(path) => read_config(path, &permissions)?,
             None => ConfigFile::default(),
         };
         let (no_host, no_cache) = (HostOptions::default(), CacheOptions::default());
@@ -225,19 +226,29 @@ fn permissions(insecure: bool) -> PermissionPolicy {
     })
 }
 
-fn read_config(location: &Location<'_>) -> Result<ConfigFile, Error> {
-    let config = read_trusted_text(location.clone(), "the configuration file", MAX_CONFIG_BYTES);
+fn read_config(path: &Path, permissions: &PermissionPolicy) -> Result<ConfigFile, Error> {
+    let shown = text::name(&path.to_string_lossy());
+    let config = read_trusted_text(
+        permissions.at(path),
+        "the configuration file",
+        MAX_CONFIG_BYTES,
+    );
     let config = config.map_err(|error| match error {
-        ampoule_signing::Error::Io { .. } => Error::Config(error.to_string()),
-        refused => refused.into(),
+        ampoule_signing::Error::Io { source, .. } => {
+            Error::Config(format!("{shown:?} cannot be read: {}", source.kind()))
+        }
+        refused => about(path)(refused).into(),
     })?;
     toml::from_str(&config).map_err(|error| {
         // The message alone: with it comes the whole line that it is about, however long that is.
         let message = text::sentence(error.message());
         let before = error.span().and_then(|span| config.get(..span.start));
         Error::Config(match before {
-            Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-            None => message,
+            Some(before) => {
+                let line = before.matches('\n').count() + 1;
+                format!("{shown:?}, line {line}: {message}")
+            }
+            None => format!("{shown:?}: {message}"),
         })
     })
 }

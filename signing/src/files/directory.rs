@@ -417,7 +417,7 @@ fn list_into(
 /// Makes an error of a new file that could not be written, for `map_err`.
 fn creating(what: &'static str) -> impl Fn(io::Error) -> Error {
     move |error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Error::IoExists { what },
+        io::ErrorKind::AlreadyExists => Error::IoExists { what: what.into() },
         _ => Error::io(format!("write {what}"))(error),
     }
 }

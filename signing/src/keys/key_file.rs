@@ -220,7 +220,7 @@ fn create_new(
     directory
         .create_with_mode(name, bytes, mode)
         .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::IoExists { what },
+            io::ErrorKind::AlreadyExists => Error::IoExists { what: what.into() },
             _ => Error::io(format!("write {what}"))(error),
         })
 }

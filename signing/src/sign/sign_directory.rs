@@ -148,7 +148,7 @@ impl Manifest {
             .create(MANIFEST_FILE, self.to_json()?.as_bytes())
             .map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::IoExists {
-                    what: MANIFEST_FILE,
+                    what: MANIFEST_FILE.into(),
                 },
                 _ => Error::io("write the manifest")(error),
             })

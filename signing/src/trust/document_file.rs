@@ -65,7 +65,13 @@ impl<D: Document> Signed<D> {
     pub fn read_files<'p, L: Into<Location<'p>>>(
         locations: impl IntoIterator<Item = L>,
     ) -> Vec<Result<Self>> {
-        let mut all: Vec<Result<Self>> = locations.into_iter().map(Self::read_file).collect();
+        Self::in_order(locations.into_iter().map(Self::read_file))
+    }
+
+    /// Sorts documents by their versions. Those that could not be read come first.
+    #[must_use]
+    pub fn in_order(all: impl IntoIterator<Item = Result<Self>>) -> Vec<Result<Self>> {
+        let mut all: Vec<Result<Self>> = all.into_iter().collect();
         all.sort_by_cached_key(|one| {
             let document = one.as_ref().ok()?.unverified().ok()?;
             Some(document.version())
@@ -158,7 +164,9 @@ impl<'p> DocumentFile<'p> {
         self.directory
             .create(self.name, bytes)
             .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Error::IoExists { what: "the file" },
+                io::ErrorKind::AlreadyExists => Error::IoExists {
+                    what: "the file".into(),
+                },
                 _ => Error::io(format!("write {}", self.document))(error),
             })
     }

@@ -251,7 +251,7 @@ pub enum Error {
     #[error("{what} exists already and is not overwritten; move it away or choose another name")]
     IoExists {
         /// The name of the existing file.
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// `io.random`: the system has no random numbers.
     #[error("the system gave no random numbers")]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ampoule_command_line::Answer;
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{
     Document, DocumentKind, Error, PermissionPolicy, PublicKey, Result, Signed, read_draft,
 };
@@ -28,7 +28,8 @@ pub(crate) fn check_signed<D: Shown>(
     options: &NextDraft,
     permissions: &PermissionPolicy,
 ) -> Result<()> {
-    let (payload, draft) = read_draft::<D>(permissions.at(&options.draft))?;
+    let (payload, draft) =
+        read_draft::<D>(permissions.at(&options.draft)).map_err(about(&options.draft))?;
     let version = draft.version();
     let signed = options
         .signed
@@ -58,7 +59,8 @@ pub(crate) fn sign<D: Shown>(
     options: &SignDraft,
     permissions: &PermissionPolicy,
 ) -> Result<Answer> {
-    let (payload, document) = read_draft::<D>(permissions.at(&options.draft))?;
+    let (payload, document) =
+        read_draft::<D>(permissions.at(&options.draft)).map_err(about(&options.draft))?;
     check_signable(&document, options.allow_expired)?;
     let out = options
         .out
@@ -71,7 +73,9 @@ pub(crate) fn sign<D: Shown>(
         .map(|path| options.password.open_key(path, permissions))
         .collect::<Result<Vec<_>>>()?;
     let signed = Signed::<D>::sign(payload, &keys.iter().collect::<Vec<_>>())?;
-    signed.write_file(permissions.at(&out))?;
+    signed
+        .write_file(permissions.at(&out))
+        .map_err(about(&out))?;
     let first = format!("signed, wrote {}", out.display());
     Ok(signed_answer(&first, &document, &signed, json!({})))
 }
@@ -110,7 +114,7 @@ fn check_signable<D: Document>(document: &D, allow_expired: bool) -> Result<()> 
 
 /// Shows the document in a file, whoever signed it.
 pub(crate) fn inspect<D: Shown>(path: &Path, permissions: &PermissionPolicy) -> Result<Answer> {
-    let signed = Signed::<D>::read_file(permissions.at(path))?;
+    let signed = Signed::<D>::read_file(permissions.at(path)).map_err(about(path))?;
     let document = signed.unverified()?;
     Ok(signed_answer(
         &format!("NOT VERIFIED: the {} as it describes itself", D::KIND),
@@ -126,7 +130,7 @@ pub(crate) fn read_keys(
 ) -> Result<Vec<PublicKey>> {
     paths
         .iter()
-        .map(|path| PublicKey::read_file(permissions.at(path)))
+        .map(|path| PublicKey::read_file(permissions.at(path)).map_err(about(path)))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ampoule_command_line::Answer;
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{Error, PermissionPolicy, PublicKey, Result, SecretKey};
 use serde_json::json;
 
@@ -29,12 +29,16 @@ pub(crate) fn keygen(options: &Keygen, permissions: &PermissionPolicy) -> Result
     key.write_file(
         permissions.at(&options.key),
         password.as_ref().map(|password| password.as_str()),
-    )?;
-    key.public_key().write_file(&public_path).inspect_err(|_| {
-        // Half a key pair is of no use, and nobody has used it yet. That removing fails too
-        // changes nothing.
-        let _ = std::fs::remove_file(&options.key);
-    })?;
+    )
+    .map_err(about(&options.key))?;
+    key.public_key()
+        .write_file(&public_path)
+        .inspect_err(|_| {
+            // Half a key pair is of no use, and nobody has used it yet. That removing fails too
+            // changes nothing.
+            let _ = std::fs::remove_file(&options.key);
+        })
+        .map_err(about(&public_path))?;
     let id = key.public_key().key_id();
     let encrypted = encryption(password.is_some());
     Ok(Answer {
@@ -55,7 +59,7 @@ pub(crate) fn keygen(options: &Keygen, permissions: &PermissionPolicy) -> Result
 /// Refuses an existing file early. The files are made with `create_new` anyway.
 pub(crate) fn refuse_existing(path: &Path, what: &'static str) -> Result<()> {
     if path.symlink_metadata().is_ok() {
-        Err(Error::IoExists { what })
+        Err(about(path)(Error::IoExists { what: what.into() }))
     } else {
         Ok(())
     }
@@ -69,7 +73,7 @@ pub(crate) fn pubkey(options: &Pubkey, permissions: &PermissionPolicy) -> Result
     let json = json!({ "key_id": id, "public_key_pem": pem });
     let text = match &options.out {
         Some(path) => {
-            public_key.write_file(path)?;
+            public_key.write_file(path).map_err(about(path))?;
             format!("key id       {id}\npublic key   {}", path.display())
         }
         None => pem.trim_end().to_owned(),
@@ -78,7 +82,9 @@ pub(crate) fn pubkey(options: &Pubkey, permissions: &PermissionPolicy) -> Result
 }
 
 pub(crate) fn key_id(options: &PublicKeyFile, permissions: &PermissionPolicy) -> Result<Answer> {
-    let id = PublicKey::read_file(permissions.at(&options.public_key))?.key_id();
+    let path = &options.public_key;
+    let key = PublicKey::read_file(permissions.at(path)).map_err(about(path))?;
+    let id = key.key_id();
     Ok(Answer {
         text: id.to_string(),
         json: json!({ "key_id": id }),

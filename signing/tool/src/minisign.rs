@@ -1,6 +1,6 @@
 //! `minisign`: signatures and keys for those who check with that tool.
 
-use ampoule_command_line::Answer;
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{MINISIGN_FILE, PermissionPolicy, PublicKey, Result, minisign_directory};
 use serde_json::json;
 
@@ -31,7 +31,8 @@ fn sign(options: &MinisignSign, permissions: &PermissionPolicy) -> Result<Answer
 }
 
 fn pubkey(options: &PublicKeyFile, permissions: &PermissionPolicy) -> Result<Answer> {
-    let key = PublicKey::read_file(permissions.at(&options.public_key))?;
+    let path = &options.public_key;
+    let key = PublicKey::read_file(permissions.at(path)).map_err(about(path))?;
     let text = key.to_minisign();
     Ok(Answer {
         text: text.trim_end().to_owned(),

@@ -4,6 +4,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use ampoule_command_line::about;
 use ampoule_signing::{Error, PermissionPolicy, Result, SecretKey, read_private_text};
 use clap::Args;
 use zeroize::Zeroizing;
@@ -26,12 +27,16 @@ pub(crate) struct PasswordSource {
 impl PasswordSource {
     /// Reads a private key, and its password if it has one.
     pub(crate) fn open_key(&self, key: &Path, permissions: &PermissionPolicy) -> Result<SecretKey> {
-        SecretKey::read_file(permissions.at(key), || {
-            match given(self.password_file.as_deref(), VARIABLE, permissions)? {
-                Some(password) => Ok(password),
-                None => prompt("Password of the private key: "),
-            }
-        })
+        let password = || match given(self.password_file.as_deref(), VARIABLE, permissions)? {
+            Some(password) => Ok(password),
+            None => prompt("Password of the private key: "),
+        };
+        // An error of the password's is about another file.
+        let mut asked = Ok(());
+        let read = SecretKey::read_file(permissions.at(key), || {
+            password().inspect_err(|error| asked = Err(error.clone()))
+        });
+        asked.and(read.map_err(about(key)))
     }
 
     /// Returns a password for a new key; a person types it twice.
@@ -83,7 +88,8 @@ fn given(
             permissions.at(path),
             "the password file",
             MAX_PASSWORD_BYTES,
-        )?;
+        )
+        .map_err(about(path))?;
         return only_line(&text).map(Some);
     }
     match std::env::var(variable).map(Zeroizing::new) {

@@ -1,6 +1,6 @@
 //! `revocations`: the list of what is trusted no more.
 
-use ampoule_command_line::Answer;
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{
     Location, PermissionPolicy, Result, RevocationList, update_draft, write_draft,
 };
@@ -16,7 +16,7 @@ pub(crate) fn revocations(
     match command {
         RevocationCommand::Init(options) => {
             let list = RevocationList::new(&options.name, options.expires)?;
-            write_draft(permissions.at(&options.draft), &list)?;
+            write_draft(permissions.at(&options.draft), &list).map_err(about(&options.draft))?;
             Ok(draft_answer(&list))
         }
         RevocationCommand::Add(options) => change(permissions.at(&options.draft), |list| {

@@ -1,6 +1,8 @@
 //! `root`: the signed form of trust, for fleets.
 
-use ampoule_command_line::Answer;
+use std::path::Path;
+
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{
     Error, KeyId, Location, PermissionPolicy, PublicKey, Result, RevocationMode, Role, Root,
     SignedRoot, update_draft, write_draft,
@@ -36,7 +38,7 @@ pub(crate) fn root(command: &RootCommand, permissions: &PermissionPolicy) -> Res
 fn init(options: &RootInit, permissions: &PermissionPolicy) -> Result<Answer> {
     let keys = read_keys(&options.keys, permissions)?;
     let root = Root::new(&options.name, keys, options.threshold, options.expires)?;
-    write_draft(permissions.at(&options.draft), &root)?;
+    write_draft(permissions.at(&options.draft), &root).map_err(about(&options.draft))?;
     Ok(draft_answer(&root))
 }
 
@@ -82,7 +84,7 @@ fn revocation(options: &RootRevocation, permissions: &PermissionPolicy) -> Resul
 }
 
 fn add_key(options: &RootAddKey, permissions: &PermissionPolicy) -> Result<Answer> {
-    let key = PublicKey::read_file(permissions.at(&options.key))?;
+    let key = PublicKey::read_file(permissions.at(&options.key)).map_err(about(&options.key))?;
     change(permissions.at(&options.draft), |root| {
         let threshold = options.threshold.unwrap_or(root.threshold());
         root.with_key(key)?.with_threshold(threshold)
@@ -124,12 +126,11 @@ fn change(draft: Location<'_>, change: impl FnOnce(Root) -> Result<Root>) -> Res
 }
 
 fn verify(options: &RootVerify, permissions: &PermissionPolicy) -> Result<Answer> {
-    let signed = SignedRoot::read_file(permissions.at(&options.root))?;
+    let read = |path: &Path| SignedRoot::read_file(permissions.at(path)).map_err(about(path));
+    let signed = read(&options.root)?;
     let verified = match &options.from {
         None => signed.verify_self_signed()?,
-        Some(from) => SignedRoot::read_file(permissions.at(from))?
-            .verify_self_signed()?
-            .follow(signed)?,
+        Some(from) => read(from)?.verify_self_signed()?.follow(signed)?,
     };
     verified.check_fresh(ampoule_signing::now()?)?;
     let (root, signed) = (verified.root(), verified.signed());

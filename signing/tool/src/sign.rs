@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ampoule_command_line::Answer;
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{
     ENVELOPE_FILE, PermissionPolicy, Result, SecretKey, Sha256Digest, sign_directory_by,
 };
@@ -18,7 +18,7 @@ pub(crate) fn sign(options: &Sign, permissions: &PermissionPolicy) -> Result<Ans
     // Before the envelope: one whose only public key could not be written would be of no use, and
     // would have replaced one that was.
     if let (Some(path), [key]) = (&options.one_time_key, &keys[..]) {
-        key.public_key().write_file(path)?;
+        key.public_key().write_file(path).map_err(about(path))?;
     }
     let shown = Shown::begin("reading");
     let signed = sign_directory_by(

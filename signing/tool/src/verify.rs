@@ -1,6 +1,6 @@
 //! `verify`.
 
-use ampoule_command_line::Answer;
+use ampoule_command_line::{Answer, about};
 use ampoule_signing::{Bundle, Error, PermissionPolicy, PublicKey, Result, TrustStore};
 use serde_json::json;
 
@@ -63,6 +63,7 @@ fn trust(options: &Verify, permissions: &PermissionPolicy, bundle: &Bundle) -> R
         ),
     };
     let mut trust = TrustStore::new();
-    trust.insert(PublicKey::read_file(permissions.at(path))?, [publisher])?;
+    let key = PublicKey::read_file(permissions.at(path)).map_err(about(path))?;
+    trust.insert(key, [publisher])?;
     Ok(trust)
 }

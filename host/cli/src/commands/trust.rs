@@ -1,7 +1,7 @@
 //! `ampoule trust`: the rules that say whose models run here.
 
 use ampoule::{KeyId, PublicKey, TrustStore};
-use ampoule_command_line::CapOptions;
+use ampoule_command_line::{CapOptions, about};
 use ampoule_signing::{Caps, Delegation, ModelPattern, RootInfo, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ fn add(settings: &Settings, options: &TrustAdd, json: bool) -> Result<(), Error>
     let keys = options
         .keys
         .iter()
-        .map(|path| PublicKey::read_file(settings.permissions.at(path)))
+        .map(|path| PublicKey::read_file(settings.permissions.at(path)).map_err(about(path)))
         .collect::<Result<Vec<_>, _>>()?;
     let delegation = TrustStore::update(settings.trust_directory()?, |trust| {
         let changed = trust.edit(pattern, |delegation| {

@@ -1,6 +1,9 @@
 //! `ampoule trust revocations`: the signed lists of things that are trusted no more.
 
+use std::path::PathBuf;
+
 use ampoule::{KeyId, PublicKey, TrustStore};
+use ampoule_command_line::about;
 use ampoule_signing::{RevocationAuthority, RevocationMode, Role, SignedRevocations};
 use serde_json::json;
 
@@ -18,8 +21,10 @@ pub(crate) fn run(
     match command {
         TrustRevocationsCommand::Signers(options) => signers(settings, &options)?,
         TrustRevocationsCommand::Update { lists } => {
-            let lists =
-                SignedRevocations::read_files(lists.iter().map(|list| permissions.at(list)));
+            let read = |list: &PathBuf| {
+                SignedRevocations::read_file(permissions.at(list)).map_err(about(list))
+            };
+            let lists = SignedRevocations::in_order(lists.iter().map(read));
             TrustStore::update_revocations(directory.clone(), lists, ampoule_signing::now()?)?;
         }
         TrustRevocationsCommand::Show => {}
@@ -31,7 +36,7 @@ fn signers(settings: &Settings, options: &TrustRevocationsSigners) -> Result<(),
     let keys = options
         .keys
         .iter()
-        .map(|path| PublicKey::read_file(settings.permissions.at(path)))
+        .map(|path| PublicKey::read_file(settings.permissions.at(path)).map_err(about(path)))
         .collect::<Result<Vec<_>, _>>()?;
     TrustStore::update(settings.trust_directory()?, |trust| {
         if let Some(name) = &options.name {

@@ -1,9 +1,10 @@
 //! `ampoule trust root`: the signed root that a fleet follows.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use ampoule::{KeyId, PublicKey};
-use ampoule_command_line::is_answered_yes;
+use ampoule_command_line::{about, is_answered_yes};
 use ampoule_signing::{SignedRoot, Timestamp, VerifiedRoot};
 use serde_json::json;
 
@@ -15,9 +16,10 @@ use crate::trust_arguments::TrustRootCommand;
 pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let (directory, permissions) = (settings.trust_directory()?, &settings.permissions);
     let now = ampoule_signing::now()?;
+    let read = |root: &Path| SignedRoot::read_file(permissions.at(root)).map_err(about(root));
     match command {
         TrustRootCommand::Install { root, digest } => {
-            let signed = SignedRoot::read_file(permissions.at(&root))?;
+            let signed = read(&root)?;
             match digest {
                 Some(digest) => signed.check_digest(digest)?,
                 None => ask(&signed.clone().verify_self_signed()?, now)?,
@@ -26,8 +28,8 @@ pub(crate) fn run(command: TrustRootCommand, settings: &Settings, json: bool) ->
             show("installed", &installed, now, json)
         }
         TrustRootCommand::Update { roots } => {
-            let roots = roots.iter().map(|root| permissions.at(root));
-            let updated = VerifiedRoot::update(directory, SignedRoot::read_files(roots), now)?;
+            let roots = SignedRoot::in_order(roots.iter().map(|root| read(root)));
+            let updated = VerifiedRoot::update(directory, roots, now)?;
             show("installed", &updated, now, json)
         }
         TrustRootCommand::Show => show("installed", &VerifiedRoot::open(directory)?, now, json),

@@ -357,6 +357,43 @@ fn init_refuses_what_cannot_be_published() {
 }
 
 #[test]
+fn of_several_files_the_one_that_fails_is_named() {
+    let dir = workplace();
+    let dir = dir.path();
+    answer(dir, &["keygen", "one.key"]);
+    answer(dir, &["keygen", "three.key"]);
+    answer(dir, &INIT);
+    let message = |arguments: &[&str]| {
+        let output = run(dir, &[&["--json"], arguments].concat());
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let sign = |keys: [&str; 3]| {
+        let keys = keys.map(|key| ["--key", key]).concat();
+        message(&[&["sign", "bundle"], &keys[..]].concat())
+    };
+    let missing = sign(["one.key", "two.key", "three.key"]);
+    assert!(missing.contains("\"two.key\""), "{missing}");
+    fs::write(dir.join("two.key"), "no key").unwrap();
+    let shared = sign(["one.key", "two.key", "three.key"]);
+    assert!(shared.contains("\"two.key\""), "{shared}");
+    fs::set_permissions(dir.join("two.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let wrong = sign(["one.key", "two.key", "three.key"]);
+    assert!(wrong.contains("\"two.key\""), "{wrong}");
+    // An error about the password's file names that, and not the key.
+    let password = message(&[
+        "sign",
+        "bundle",
+        "--key",
+        "one.key",
+        "--password-file",
+        "nowhere",
+    ]);
+    assert!(password.contains("\"nowhere\""), "{password}");
+    assert!(!password.contains("one.key"), "{password}");
+}
+
+#[test]
 fn sign_refuses_a_manifest_that_does_not_fit_the_files() {
     let dir = workplace();
     answer(dir.path(), &["keygen", "acme.key", "--no-encryption"]);
