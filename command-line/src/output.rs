@@ -25,7 +25,7 @@ pub fn print(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(document: &Value) -> io::Result<()> {
     print(&format!("{}\n", json_line(document)))
 }
@@ -45,7 +45,7 @@ pub fn print_error(as_json: bool, code: &str, message: &str) -> ExitCode {
 ///
 /// # Errors
 ///
-/// As [`print`], for an answer.
+/// As [`print()`], for an answer.
 pub fn print_early_end(end: &EarlyEnd) -> io::Result<ExitCode> {
     // The command line did not parse, so whether it asks for JSON is guessed from its words.
     let variable = std::env::var_os(JSON_VARIABLE);

@@ -61,7 +61,7 @@ impl PublicKey {
         Self::from_file(pem.as_bytes())
     }
 
-    /// Reads a public key's file: one block `PUBLIC KEY`, with any other text around it ([`pem`](crate::keys::pem)).
+    /// Reads a public key's file: one block `PUBLIC KEY`, with any other text around it (`pem.rs`).
     pub(crate) fn from_file(file: &[u8]) -> Result<Self> {
         Self::point(file)
             .map_err(|found| {
@@ -188,7 +188,7 @@ impl SecretKey {
     }
 
     /// Reads a private key's file: one block `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`, with any other text around it
-    /// ([`pem`](crate::keys::pem)).
+    /// (`pem.rs`).
     pub(crate) fn from_file(file: &[u8], password: Option<&str>) -> Result<Self> {
         let refused = |found| Error::UsagePrivateKey { found };
         check_length(file).map_err(refused)?;
