@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 /// All of the options begin with `--cap-`: without it, `ampoule` has options of the same names for the host's own
 /// limits.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Caps on what the models may ask for, under what a host gives any")]
+#[command(next_help_heading = "Caps on the models, below the host's own limits")]
 pub struct CapOptions {
     /// Capability that the models may ask for; may be repeated. Given once, all others are refused.
     #[arg(long = "cap-capability", value_name = "NAME", value_parser = Caps::parse_capability)]

@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod command_line_parser;
 mod comment_openers;
 mod document_lengths;
 mod import_circles;
