@@ -1,6 +1,7 @@
 //! All layers of one model, packed once and shared by its sandboxes.
 
 use ampoule_units::{ByteSize, text};
+use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::packed_layer::PackedLayer;
@@ -16,17 +17,24 @@ pub struct PackedLayers {
 }
 
 impl PackedLayers {
-    /// Packs what `init` has asked for out of the verified files.
+    /// Packs what `init` has asked for out of the verified files, on so many threads, which end with the work. The
+    /// process's own pool would count the machine's cores, which opens files, and keep its threads.
     ///
     /// # Errors
     ///
-    /// `compile.failed` when layers and files do not fit each other. Only a broken answer of the process that
+    /// `io.thread`; `compile.failed` when layers and files do not fit each other. Only a broken answer of the process that
     /// compiled the model can be the cause.
-    pub fn pack(specs: &[LayerSpec], files: &AssetFiles) -> Result<Self> {
-        let layers = specs
-            .par_iter()
-            .map(|spec| PackedLayer::pack(spec, files))
-            .collect::<std::result::Result<_, _>>()
+    pub fn pack(specs: &[LayerSpec], files: &AssetFiles, threads: usize) -> Result<Self> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads.clamp(1, specs.len().max(1)))
+            .thread_name(|index| format!("ampoule-pack-{index}"))
+            .build()
+            .map_err(|error| Error::Thread {
+                reason: error.to_string(),
+            })?;
+        let pack = || specs.par_iter().map(|spec| PackedLayer::pack(spec, files));
+        let layers = pool
+            .install(|| pack().collect::<std::result::Result<_, _>>())
             .map_err(|error| Error::Compile {
                 reason: text::sentence(&format!("a layer to pack: {}", error.message)),
             })?;

@@ -86,7 +86,8 @@ impl Server {
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let limits = settings.limits;
         let engine = new_engine(settings.profile, &limits, threads)?;
-        let kernels = Arc::new(KernelsMaker::new(settings.kernel_threads.unwrap_or(1))?);
+        let kernel_threads = settings.kernel_threads.unwrap_or(1);
+        let kernels = Arc::new(KernelsMaker::new(kernel_threads, threads)?);
         let executor = Executor::new(&engine, threads, limits.queue)?;
         let places = places(&limits);
         Ok(Self {

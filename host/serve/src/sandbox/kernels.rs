@@ -17,12 +17,18 @@ mod with_kernels {
     use super::{Arc, AssetFiles, LayerSpec, PackedKernels, Result};
 
     /// Packs layers, and has the threads that compute them.
-    pub(crate) struct KernelsMaker(Arc<KernelThreads>);
+    pub(crate) struct KernelsMaker {
+        threads: Arc<KernelThreads>,
+        packers: usize,
+    }
 
     impl KernelsMaker {
-        /// Starts the threads.
-        pub(crate) fn new(threads: usize) -> Result<Self> {
-            Ok(Self(Arc::new(KernelThreads::new(threads)?)))
+        /// Starts the threads that compute. Layers are packed on `packers` others, a model at a time.
+        pub(crate) fn new(threads: usize, packers: usize) -> Result<Self> {
+            Ok(Self {
+                threads: Arc::new(KernelThreads::new(threads)?),
+                packers,
+            })
         }
 
         /// Packs layers out of verified files.
@@ -31,8 +37,8 @@ mod with_kernels {
             layers: &[LayerSpec],
             files: &AssetFiles,
         ) -> Result<Option<Arc<dyn PackedKernels>>> {
-            let layers = PackedLayers::pack(layers, files)?;
-            let kernels = SharedKernels::new(layers, Arc::clone(&self.0));
+            let layers = PackedLayers::pack(layers, files, self.packers)?;
+            let kernels = SharedKernels::new(layers, Arc::clone(&self.threads));
             Ok(Some(Arc::new(kernels)))
         }
     }
@@ -48,7 +54,7 @@ mod without_kernels {
     pub(crate) struct KernelsMaker;
 
     impl KernelsMaker {
-        pub(crate) fn new(_: usize) -> Result<Self> {
+        pub(crate) fn new(_: usize, _: usize) -> Result<Self> {
             Ok(Self)
         }
 
