@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod code_vouchers;
 mod command_line_parser;
 mod comment_openers;
 mod document_lengths;

@@ -46,7 +46,7 @@ pub use pictures::png_header;
 pub use place::{Delivery, Place};
 pub use process::{
     ampoule, ampoule_sign, minor_faults, peak_resident_bytes, private_dirty_bytes,
-    proportional_bytes, reset_peak_resident_bytes, resident_bytes,
+    proportional_bytes, reset_peak_resident_bytes, resident_bytes, serve_received,
 };
 pub use restricted::{
     Small, assert_classifies, assert_embeds, classify, filtered, sample_picture, under, with_mounts,

@@ -17,6 +17,12 @@ pub fn ampoule_sign() -> Command {
     command("ampoule-sign")
 }
 
+/// The program of a process that is given one model and serves it; see `tests/src/bin/serve_received.rs`.
+#[must_use]
+pub fn serve_received() -> PathBuf {
+    binary("serve_received")
+}
+
 fn command(name: &str) -> Command {
     let path = binary(name);
     assert!(

@@ -373,7 +373,7 @@ impl Inner {
             None => {
                 let engines = BuildEngines::new(request.profile, request.image)?;
                 let model = compile(&engines, &request.component, request.init, cancelled)?;
-                Ok((NativeCode::compiled(&model.code)?, model.facts))
+                Ok((model.code.seal()?, model.facts))
             }
         }
     }

@@ -5,13 +5,14 @@
 //! the model was loaded.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
 use ampoule_signing::{DirectoryStamp, TrustDecision, TrustStore, VerifiedBundle};
 
 use crate::admission::policy::check_publisher;
 use crate::refusal::{OrRefused as _, refusal};
+use ampoule_sandbox::wire::LeaseKeeper;
 use ampoule_sandbox::{Error, Lease, Lessor, Result};
 
 /// Where a host has its trust from.
@@ -35,6 +36,8 @@ pub struct HostTrust {
     current: RwLock<Arc<CurrentTrust>>,
     /// Of two that read at once, the one that read first must not have the last word.
     changing: Mutex<()>,
+    /// Leases of models that other processes serve.
+    sent: Mutex<Vec<Weak<LeaseKeeper>>>,
 }
 
 /// What is trusted from one change to the next.
@@ -74,7 +77,20 @@ impl HostTrust {
             directory,
             current: RwLock::new(Arc::new(current)),
             changing: Mutex::default(),
+            sent: Mutex::default(),
         }))
+    }
+
+    /// Tells a process that serves a model of each change of trust, for as long as there is the lease. The first time
+    /// is now: the trust may have changed since the model was loaded.
+    pub fn announce_to(&self, lease: &Arc<LeaseKeeper>) {
+        self.sent().push(Arc::downgrade(lease));
+        // One that cannot be told is over by that.
+        let _ = lease.announce();
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Vec<Weak<LeaseKeeper>>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whether the trust is from a directory, which may change.
@@ -117,6 +133,8 @@ impl HostTrust {
             ),
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        let is_told = |lease: &Weak<LeaseKeeper>| lease.upgrade()?.announce().ok();
+        self.sent().retain(|lease| is_told(lease).is_some());
     }
 
     /// Reads the directory again if it was changed.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ampoule_load::{CodeCache, CompileProcess, HostTrust, Loader, LoaderSettings, TrustSource};
 use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_sandbox::code::native_code::CodeMapping;
 use ampoule_sandbox::limits_check::check_limits;
 use ampoule_sandbox::{Capability, Limits, Result};
 use ampoule_serve::{Observer, Server, ServerSettings};
@@ -153,6 +154,7 @@ impl HostBuilder {
         let server = ServerSettings {
             limits: self.limits.clone(),
             profile: self.profile,
+            mapping: CodeMapping::File,
             clock: self.clock,
             threads: self.threads,
             kernel_threads: self.kernel_threads,

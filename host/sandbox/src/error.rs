@@ -332,6 +332,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// `io.message`: the process that loads models has sent something else than a model of this version and within
+    /// the limits of this process.
+    #[error(
+        "the process that loads models has sent no model that this one can take: {reason}; start both from the same \
+         build of Ampoule, with the same limits"
+    )]
+    Message {
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// `internal.*`: a bug of ours.
     #[error("internal error, please report it: {reason}")]
     Internal {
@@ -373,6 +384,7 @@ impl Error {
             Self::LimitRange { .. } | Self::ClockResolution { .. } => "usage.limits",
             Self::Thread { .. } => "io.thread",
             Self::System { .. } | Self::Addresses { .. } | Self::Executable { .. } => "io.system",
+            Self::Message { .. } => "io.message",
             Self::Internal { .. } => "internal.bug",
         }
     }

@@ -71,6 +71,11 @@ impl TrustLease {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the lessor, to renew the lease for another process.
+    pub(crate) fn lessor(&self) -> &Arc<dyn Lessor> {
+        &self.lessor
+    }
+
     /// Refuses a new request to a model that is not trusted any more. The lessor decides again only when the trust
     /// has changed or the lease has run out.
     ///

@@ -7,6 +7,7 @@
 //! * [`code`]: native code, the engine that takes it, and facts about it.
 //! * [`imports`]: the functions that a guest can call, and nothing else.
 //! * [`guest`]: the store that a guest runs in, under its limits.
+//! * [`wire`]: a loaded model on its way to another process.
 
 #![deny(unsafe_code)]
 
@@ -31,6 +32,7 @@ mod off_thread;
 mod request_limits;
 pub mod slots;
 pub mod wasmtime_words;
+pub mod wire;
 
 pub use capability::Capability;
 pub use contract::{CONTRACT, Task};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
 use ampoule_sandbox::code::engine::{EngineProfile, new_engine};
+use ampoule_sandbox::code::native_code::CodeMapping;
 use ampoule_sandbox::imports::clocks::ClockResolution;
 use ampoule_sandbox::limits_check::{check_limits, check_threads};
 use ampoule_sandbox::slots::Slots;
@@ -28,6 +29,8 @@ pub struct ServerSettings {
     pub limits: Limits,
     /// The profile of the engine. Only code of this profile is served.
     pub profile: EngineProfile,
+    /// The way in which the engine gets at code: without opening a file, or with less memory.
+    pub mapping: CodeMapping,
     /// The resolution of guests' clocks; 1 ms without it.
     pub clock: Option<Duration>,
     /// Guests that run at a time; one for each core without it.
@@ -43,6 +46,7 @@ impl fmt::Debug for ServerSettings {
         f.debug_struct("ServerSettings")
             .field("limits", &self.limits)
             .field("profile", &self.profile)
+            .field("mapping", &self.mapping)
             .field("clock", &self.clock)
             .field("threads", &self.threads)
             .field("kernel_threads", &self.kernel_threads)
@@ -62,6 +66,7 @@ struct Inner {
     serving: Arc<Serving>,
     engine: Engine,
     profile: EngineProfile,
+    mapping: CodeMapping,
     /// Linked code by identity.
     code: Slots<[u8; 32], LinkedCode>,
     kernels: Arc<KernelsMaker>,
@@ -102,6 +107,7 @@ impl Server {
                 }),
                 engine,
                 profile: settings.profile,
+                mapping: settings.mapping,
                 code: Slots::default(),
                 kernels,
             }),
@@ -133,7 +139,8 @@ impl Server {
             None => {
                 let inner = Arc::clone(&self.inner);
                 let linked = off_thread(move || {
-                    let linked = LinkedCode::link(&inner.engine, &loaded, &inner.kernels)?;
+                    let linked =
+                        LinkedCode::link(&inner.engine, &loaded, inner.mapping, &inner.kernels)?;
                     Ok((Arc::new(linked), loaded))
                 });
                 let (code, loaded) = linked.await?;

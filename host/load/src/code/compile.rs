@@ -1,12 +1,10 @@
 //! From an admitted component to native code, with its memory as `init` left it.
 
+use ampoule_sandbox::Result;
 use ampoule_sandbox::code::facts::{CompiledFacts, SandboxStart};
+use ampoule_sandbox::code::native_code::CompiledCode;
 use ampoule_sandbox::code::ticker::Ticker;
-use ampoule_sandbox::guest::system_refusal::out_of_memory;
-use ampoule_sandbox::{Error, Result};
-use ampoule_units::text;
 use tokio_util::sync::CancellationToken;
-use wasmtime::Engine;
 
 use crate::code::build_engines::BuildEngines;
 use crate::code::snapshot::{self, Init, Snapshot};
@@ -14,9 +12,7 @@ use crate::code::snapshot::{self, Init, Snapshot};
 /// Native code, and what is known of it.
 pub(crate) struct CompiledModel {
     pub(crate) facts: CompiledFacts,
-    /// What Wasmtime deserialises. Only what this host, or a process that it started, has compiled may be
-    /// given to it.
-    pub(crate) code: Vec<u8>,
+    pub(crate) code: CompiledCode,
 }
 
 /// Runs `init`, takes the snapshot, and compiles what came of it, or the component as it is. The
@@ -37,7 +33,7 @@ pub(crate) fn compile(
             init,
             layers,
         } => Ok(CompiledModel {
-            code: precompile(&engines.code, &component)?,
+            code: CompiledCode::of(&engines.code, &component)?,
             facts: CompiledFacts {
                 start: SandboxStart::Snapshot { memory },
                 init: Some(init),
@@ -45,7 +41,7 @@ pub(crate) fn compile(
             },
         }),
         Snapshot::Impossible { reason } => Ok(CompiledModel {
-            code: precompile(&engines.code, component)?,
+            code: CompiledCode::of(&engines.code, component)?,
             facts: CompiledFacts {
                 start: SandboxStart::Cold { reason },
                 init: None,
@@ -53,12 +49,4 @@ pub(crate) fn compile(
             },
         }),
     }
-}
-
-fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
-    engine.precompile_component(component).map_err(|error| {
-        out_of_memory(&error).unwrap_or_else(|| Error::Compile {
-            reason: text::sentence(&format!("{error:#}")),
-        })
-    })
 }

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use ampoule_units::{ByteSize, Fuel};
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::code::compile::CompiledModel;
 use crate::code::snapshot::{Init, LastWords};
 use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::code::facts::CompiledFacts;
@@ -21,6 +19,7 @@ use ampoule_sandbox::code::sealed_file::SealedFile;
 use ampoule_sandbox::imports::assets::AssetFiles;
 use ampoule_sandbox::imports::guest_log::GuestLog;
 use ampoule_sandbox::limits::Budget;
+use ampoule_sandbox::wire::{read_bytes, read_head, write_head};
 use ampoule_sandbox::{Error, Result};
 
 /// The longest head: names of files, or what a guest has logged, which [`MAX_INIT_LOG`](ampoule_sandbox::limits::MAX_INIT_LOG)
@@ -82,7 +81,7 @@ impl CompileRequest {
     }
 
     pub(crate) fn read(from: &mut impl Read) -> io::Result<Self> {
-        let head: RequestHead = read_head(from)?;
+        let head: RequestHead = read_head(from, MAX_HEAD_BYTES)?;
         let component = read_bytes(from, head.component)?;
         let files = head
             .files
@@ -127,21 +126,21 @@ struct FailureHead {
 /// Says what came of a request, and what the guest had said where it failed. The code follows, if there is any.
 pub(crate) fn write_answer(
     to: &mut impl Write,
-    answer: Result<CompiledModel>,
+    answer: Result<(CompiledFacts, &[u8])>,
     said: GuestLog,
 ) -> io::Result<()> {
     let (head, code) = match answer {
-        Ok(CompiledModel { facts, code }) => {
+        Ok((facts, code)) => {
             let head = AnswerHead {
                 facts,
                 code: code.len() as u64,
             };
             (Ok(head), code)
         }
-        Err(failure) => (Err(FailureHead { failure, said }), Vec::new()),
+        Err(failure) => (Err(FailureHead { failure, said }), &[][..]),
     };
     write_head(to, &head)?;
-    to.write_all(&code)?;
+    to.write_all(code)?;
     to.flush()
 }
 
@@ -162,7 +161,7 @@ pub(crate) fn read_answer(
     max_code: u64,
 ) -> Result<Result<(SealedFile, CompiledFacts)>, AnswerError> {
     let head: Result<AnswerHead, FailureHead> =
-        read_head(from).map_err(|error| match error.kind() {
+        read_head(from, MAX_HEAD_BYTES).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => AnswerError::Cut,
             _ => AnswerError::Garbled,
         })?;
@@ -191,35 +190,6 @@ pub(crate) fn read_answer(
             Err(believed(failure))
         }
     })
-}
-
-fn write_head(to: &mut impl Write, head: &impl Serialize) -> io::Result<()> {
-    let head = serde_json::to_vec(head)?;
-    let length = u32::try_from(head.len()).map_err(|_| io::ErrorKind::InvalidData)?;
-    to.write_all(&length.to_le_bytes())?;
-    to.write_all(&head)
-}
-
-fn read_head<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
-    let mut length = [0; 4];
-    from.read_exact(&mut length)?;
-    let length = u32::from_le_bytes(length);
-    if length > MAX_HEAD_BYTES {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut head = vec![0; length as usize];
-    from.read_exact(&mut head)?;
-    // A head that ends too early is not a message that does.
-    serde_json::from_slice(&head).map_err(|_| io::ErrorKind::InvalidData.into())
-}
-
-fn read_bytes(from: &mut impl Read, length: u64) -> io::Result<Bytes> {
-    let mut bytes = Vec::new();
-    from.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(bytes.into())
 }
 
 /// Returns an error of the other process as it is, if compiling or `init` can end in it. Any other is a bug: that
@@ -269,9 +239,7 @@ mod tests {
 
     fn answer() -> Vec<u8> {
         let mut answer = Vec::new();
-        let (facts, code) = (facts(), CODE.to_vec());
-        let made = Ok(CompiledModel { facts, code });
-        write_answer(&mut answer, made, GuestLog::default()).unwrap();
+        write_answer(&mut answer, Ok((facts(), CODE)), GuestLog::default()).unwrap();
         answer
     }
 
@@ -293,10 +261,8 @@ mod tests {
                 Duration::MAX,
                 sink.snapshot(),
             ));
-            let code = CODE.to_vec();
             let mut answer = Vec::new();
-            let made = Ok(CompiledModel { facts, code });
-            write_answer(&mut answer, made, GuestLog::default()).unwrap();
+            write_answer(&mut answer, Ok((facts, CODE)), GuestLog::default()).unwrap();
             read_answer(&mut &answer[..], 1_000).unwrap().unwrap();
 
             let failed = Error::internal("a test");

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::code::message::{AnswerError, CompileRequest, read_answer};
 use ampoule_sandbox::Limit;
 use ampoule_sandbox::code::facts::CompiledFacts;
-use ampoule_sandbox::code::native_code::NativeCode;
+use ampoule_sandbox::code::native_code::{NativeCode, Voucher};
 use ampoule_sandbox::code::sealed_file::SealedFile;
 use ampoule_sandbox::guest::store::thread_runtime;
 use ampoule_sandbox::limits::CompileLimits;
@@ -98,7 +98,10 @@ impl CompileProcess {
                 if let Some(init) = &facts.init {
                     init.log.tell();
                 }
-                Ok((NativeCode::compiled_elsewhere(code), facts))
+                Ok((
+                    NativeCode::vouched_for(Voucher::CompileProcess, code),
+                    facts,
+                ))
             }
             Ended::Silent { words } => {
                 // They end with the process.

@@ -36,6 +36,8 @@ pub fn compile_for_host(arguments: impl IntoIterator<Item = OsString>) -> ExitCo
     let answered = CompileRequest::read(&mut io::stdin().lock()).and_then(|request| {
         let said = request.init.said.clone();
         let answer = answer(request);
+        let answer = answer.as_ref().map_err(Clone::clone);
+        let answer = answer.map(|made| (made.facts.clone(), made.code.bytes()));
         write_answer(
             &mut BufWriter::new(io::stdout().lock()),
             answer,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use ampoule_sandbox::code::facts::CompiledFacts;
+use ampoule_sandbox::code::native_code::CodeMapping;
 use ampoule_sandbox::guest::new_linker;
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::guest::stop::TypeMismatch;
@@ -91,6 +92,7 @@ impl LinkedCode {
     pub(crate) fn link(
         engine: &Engine,
         loaded: &LoadedModel,
+        mapping: CodeMapping,
         kernels: &KernelsMaker,
     ) -> Result<Self> {
         // One that starts cold has none: what its `init` asks for would have to be packed for each sandbox.
@@ -100,7 +102,7 @@ impl LinkedCode {
         } else {
             None
         };
-        let component = loaded.code.native.load(engine)?;
+        let component = loaded.code.native.load(engine, mapping)?;
         let instance = new_linker(engine)
             .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
             .instantiate_pre(&component)

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ampoule_sandbox::Result;
 use ampoule_sandbox::code::facts::CompiledFacts;
-use ampoule_sandbox::code::native_code::NativeCode;
+use ampoule_sandbox::code::native_code::{NativeCode, Voucher};
 use ampoule_signing::{PrivateDirectory, PrivateFile, PrivateLock};
 
 use crate::code::cache::bounds::{Bounds, is_left_draft};
@@ -67,7 +67,10 @@ impl OpenCache {
                         "the use of an entry cannot be marked"
                     );
                 }
-                Lookup::Hit(NativeCode::authenticated(code), header.facts)
+                Lookup::Hit(
+                    NativeCode::vouched_for(Voucher::AuthenticatedCache, code),
+                    header.facts,
+                )
             }
             Err(reason) => {
                 // If it cannot be removed, it is replaced, or refused again.
