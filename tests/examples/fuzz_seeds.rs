@@ -1,6 +1,5 @@
-//! Writes what the fuzz targets of the host begin with: `fuzz_seeds DIR` makes a folder for each, with
-//! components, manifests and guests' answers that are right, and what differs from them where a reader has
-//! to look.
+//! Writes the seeds of the host's fuzz targets: `fuzz_seeds DIR` makes a folder for each, with
+//! right components, manifests and answers of guests, and variants that differ where a reader has to look.
 
 #![allow(clippy::unwrap_used, reason = "whoever runs this reads why it failed")]
 

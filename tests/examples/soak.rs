@@ -1,4 +1,4 @@
-//! Soaks a host in good, bad and hostile requests for minutes, and says what it found.
+//! Soaks a host in good, bad and hostile requests for minutes, and prints the report.
 //!
 //! ```text
 //! soak [MINUTES [SEED]]
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use ampoule_tests::soak;
 
-/// Until caches, pools and the allocator have what they will keep.
+/// Warm-up in which caches, pools and the allocator grow to their size.
 const WARM_UP: Duration = Duration::from_secs(60);
 
 /// Growth of the resident memory that is allowed, in MiB a minute: the resolution of a measurement of ten minutes.

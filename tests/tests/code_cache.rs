@@ -94,7 +94,7 @@ fn a_model_that_is_loaded_twice_is_compiled_once() {
     drop(first);
     assert_answers(&second);
     drop(second);
-    // Nothing is kept of a model that nobody has any more.
+    // A dropped model leaves nothing in memory.
     assert_eq!(load(&host, &bundle).code_origin(), CodeOrigin::Compiled);
 }
 

@@ -307,7 +307,7 @@ fn a_model_that_was_not_asked_for_is_refused() {
     let mut verify = operator.ampoule(&["verify", "--json", "--expect", "acme/other"]);
     let verify = verify.arg(bundle.path()).output().unwrap();
     assert_fails(&verify, "trust.identity", 3);
-    // The built-in model is not what was asked for either.
+    // The built-in model is another one, too.
     let built_in = ampoule()
         .args(["verify", "--json", "--expect", "acme/test"])
         .output()

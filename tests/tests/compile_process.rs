@@ -253,7 +253,7 @@ fn the_process_has_limits_no_environment_and_only_its_streams() {
     for entry in fs::read_dir(proc.join("fd")).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        // What whoever started these tests has left open for all their children is not the host's.
+        // Files that were open before the tests started are not the host's.
         let inherited = fs::read_link(Path::new("/proc/self/fd").join(&name));
         let is_inherited = inherited.is_ok_and(|file| fs::read_link(entry.path()).unwrap() == file);
         assert!(["0", "1", "2"].contains(&&*name) || is_inherited, "{name}");

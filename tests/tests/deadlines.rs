@@ -1,9 +1,9 @@
 //! The overrun of a deadline, and the time until another request has the permit.
 //!
-//! A machine with other things to do delays anybody now and then, by more than what is promised here. A host
-//! that were late by itself would be so each time: so the best of several rounds counts.
+//! A busy machine delays a process now and then, by more than the promise here. A host that is late by itself is late
+//! each time, so the best of several rounds counts.
 //!
-//! One test at a time: each of them has every core spin.
+//! The tests run one at a time: each of them keeps every core busy.
 
 #![allow(
     clippy::print_stdout,

@@ -98,7 +98,7 @@ fn service(configuration: &Path) -> Command {
             ("LimitMEMLOCK", number) => limits.push(format!("--memlock={number}")),
             ("NoNewPrivileges", "yes") => privileges.push("--no-new-privs".to_owned()),
             ("CapabilityBoundingSet", "") => {
-                // Only who has capabilities can give them up.
+                // Only a user with capabilities can give them up.
                 let status = fs::read_to_string("/proc/self/status").unwrap();
                 if !status.contains("CapEff:\t0000000000000000") {
                     privileges.push("--bounding-set=-all".to_owned());
@@ -121,7 +121,7 @@ fn service(configuration: &Path) -> Command {
                 _,
             ) => calls = true,
             ("Environment", _) | ("UMask", "0077") | ("MemoryDenyWriteExecute", "no") => {}
-            // A connection is what the test below gives it.
+            // The test below connects to it.
             ("StandardInput" | "StandardOutput", "socket") | ("StandardError", "journal") => {}
             // Directories as `installed` makes them.
             (
@@ -282,7 +282,7 @@ fn on_a_read_only_system_without_a_home_or_a_place_for_temporary_files_only_the_
         for variable in ["HOME", "XDG_CACHE_HOME", "TMPDIR", "AMPOULE_CACHE"] {
             command.env_remove(variable);
         }
-        // Where these tests are not root's, root is a stranger to whoever has mounts of their own.
+        // Where these tests do not run as root, root is a stranger in a mount namespace of their own.
         command.arg("--insecure-permissions");
         command
     };

@@ -1,5 +1,5 @@
 //! The settings of services and containers that clash with what Ampoule needs: `docs/operate/process.md`
-//! lists them. The command under each of them says what it lacks.
+//! lists them. Under each of them the command reports the missing means.
 
 #![allow(
     clippy::unwrap_used,
@@ -74,7 +74,7 @@ fn without_proc_the_command_says_so() {
     assert!(message(&output).contains("/proc"), "{}", message(&output));
 }
 
-/// Somebody of whom nothing else runs, so that what they run can be counted.
+/// A user with no other process, so that the user's processes can be counted.
 fn alone(threads: usize, command: &Command) -> Command {
     let limit = format!("--nproc={threads}");
     if fs::metadata("/proc/self").unwrap().uid() == 0 {

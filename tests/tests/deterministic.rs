@@ -35,7 +35,7 @@ fn sees(profile: EngineProfile) -> Answer<TextEmbeddings> {
 #[test]
 fn time_and_chance_are_the_same_in_every_sandbox() {
     let [first, second] = [(); 2].map(|()| sees(EngineProfile::Deterministic));
-    // Neither clock has moved; both random numbers are what they were.
+    // Neither clock has moved, and both random numbers are the same.
     assert_eq!(first.output.values[..2], [0.0, 0.0]);
     assert_eq!(first.output.values, second.output.values);
     assert_eq!(first.sandbox.fuel, second.sandbox.fuel);

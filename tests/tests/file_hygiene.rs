@@ -10,7 +10,7 @@ use ampoule_tests::{
     Operator, Publisher, ampoule, assert_fails, block_on, host_trusting, json_of, set_mode,
 };
 
-/// A bundle, whom to trust and what was run, each in a directory of its own below another.
+/// A bundle, a trust directory and a state directory, each below a directory of its own.
 struct Machine {
     dir: tempfile::TempDir,
 }
@@ -129,7 +129,7 @@ fn a_configuration_file_is_checked_and_cannot_switch_the_checks_off() {
     set_mode(&config, 0o644);
     let output = machine.embed(&["--config", config.to_str().unwrap()]);
     assert_fails(&output, "usage.config", 2);
-    // It says where trust and state are: whoever can change it decides.
+    // It names the trust and state directories: a user who can change it decides on trust.
     std::fs::write(&config, "[limits]\ntexts = 1\n").unwrap();
     set_mode(&machine.path("models"), 0o755);
     set_mode(&config, 0o666);

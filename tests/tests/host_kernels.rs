@@ -1,4 +1,4 @@
-//! The host's kernels from load to load: what the cache keeps, what a process of its own says, what commands
+//! The host's kernels from load to load: the cache, the compiling process, and what commands
 //! show.
 
 #![allow(

@@ -40,7 +40,7 @@ fn what_is_refused_for_its_shape_takes_no_memory() {
         let grown = peak_resident_bytes().saturating_sub(before);
         (error.map(|error| error.code().to_owned()), grown)
     };
-    // What loading an ordinary model takes once is not what is measured.
+    // The memory that any first load takes is not measured.
     assert_eq!(load("").0, None);
 
     // Five hundred megabytes of which two bytes are said, and three of them.
@@ -100,7 +100,7 @@ fn assert_giant_component_is_not_read(acme: &Publisher, host: &Host) {
     assert!(began.elapsed() < Duration::from_secs(2));
 }
 
-/// Each bundle's component has been changed since it was signed, which nobody finds out who does not read it.
+/// Each bundle's component was changed after signing, which only a reader of the component would find.
 fn assert_what_the_manifest_says_comes_first(acme: &Publisher) {
     let strict = |change: &dyn Fn(&mut Limits)| {
         let mut limits = Limits::default();

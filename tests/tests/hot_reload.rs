@@ -101,7 +101,7 @@ fn a_newer_release_in_the_place_of_an_older_one_gets_the_new_requests() {
             assert_eq!(answering(&live), number as f32);
             assert!(live.refusal().is_none());
         }
-        // Whoever has the old one keeps it.
+        // Holders of the old model keep it.
         assert_eq!(ask(&first).unwrap(), 1.0);
         assert_eq!(first.manifest().release(), 1);
     }

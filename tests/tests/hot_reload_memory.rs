@@ -144,14 +144,14 @@ fn twenty_reloads_leave_nothing_and_dropping_ends_the_following() {
     assert!(growth < ALLOWED_GROWTH, "{growth} bytes");
     assert_eq!(mapped_codes(), codes);
 
-    // Who holds a release keeps it, and no longer.
+    // A release lives as long as it is held.
     let held = live.model();
     reload(100);
     assert_eq!(mapped_codes(), codes + 1);
     drop(held);
     assert_eq!(mapped_codes(), codes);
 
-    // Whoever stops following stops the load of a candidate, and keeps no host alive.
+    // A dropped follower stops the load of a candidate, and keeps no host alive.
     let endless = release(&acme, 101)
         .component(test_guest("spins_in_init"))
         .set("/limits/init/deadline_ms", json!(60_000))

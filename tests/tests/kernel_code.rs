@@ -409,7 +409,7 @@ fn every_inner_loop_fits_the_smallest_micro_op_caches_with_what_it_calls() {
                 inner_loops(&called.code).is_empty() || (is_kernel(called) && makes_one_turn)
             };
             if !called.iter().all(is_inner) {
-                // Then the inner loop is that of what is called.
+                // Then the inner loop is the called function's.
                 continue;
             }
             counted.push(&function.name);

@@ -235,7 +235,7 @@ fn bad_pictures_are_refused_before_a_model_is_loaded() {
             ("embed", &["--model", "nowhere", "--image"]),
             ("bench", &["nowhere", "--prompt", "what?", "--image"]),
         ] {
-            // No model is there, and nobody misses it.
+            // No model exists: the picture is refused before one is looked for.
             let mut command = ampoule();
             command.args([subcommand, "--json", "--trust", "nowhere"]);
             let output = command.args(arguments).arg(path).output().unwrap();
@@ -384,7 +384,7 @@ fn bench_prints_the_documented_json() {
     // Without a prompt, it is about sandboxes alone.
     let document = json_of(&scene.bench(&sandboxes));
     assert_eq!(document.get("tokens_per_second"), None);
-    // This model offers everything; what it is asked for is the first of what suits any text or picture.
+    // This model offers every task; it is asked for the first that suits any text or picture.
     assert_eq!(document["metering"]["task"], "text-embedding");
     // It says nothing about its weights: it has none.
     assert_eq!(document["packed_weight_bytes"], Value::Null);

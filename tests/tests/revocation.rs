@@ -202,7 +202,7 @@ fn a_running_host_follows_its_trust_directory() {
     within_seconds(&model, "trust.revoked");
     update(&duty.list().next(EXPIRES.parse().unwrap()).unwrap());
     within_seconds(&model, "ok");
-    // What is refused trusts nobody: it may have been changed to take trust back.
+    // A refused directory trusts no key: it may have been changed to withdraw trust.
     let file = duty.trust().join("trust.toml");
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, "half a").unwrap();

@@ -46,10 +46,10 @@ fn an_older_release_is_refused_once_a_newer_one_was_run() {
         (&json!(true), &json!(false))
     );
     assert_eq!(inspect(second.path(), &[])["admitted"], true);
-    // What loading finds first is what is said.
+    // The first fault that loading finds is reported.
     let verdict = inspect(first.path(), &["--output-bytes", "1KiB"]);
     assert_eq!(verdict["code"], "trust.rollback", "{verdict}");
-    // Nothing is said of releases of a bundle that nobody vouches for.
+    // The release of an untrusted bundle is not reported.
     let stranger = Operator::new().good().write();
     assert_eq!(inspect(stranger.path(), &[])["trusted"], false);
     assert_runs(&embed(second.path()));

@@ -105,7 +105,7 @@ fn a_thousand_sandboxes_in_the_same_place_find_nothing_of_the_one_before() {
         let model = if round % 10 == 9 { &another } else { &model };
         let found = values(model);
         assert_eq!(found[0], 0.0, "round {round}");
-        // More than a mebibyte: what was written could have been found.
+        // More than a mebibyte: written pages could have been found.
         assert!(found[1] > 200_000.0, "round {round}: {found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `ampoule ask` at work: the answer comes as it is written, and ends when nobody reads it any more.
+//! `ampoule ask` at work: the answer is printed as it is generated, and ends when its reader is gone.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use ampoule_tests::{Operator, WrittenBundle, test_guest};
 use serde_json::json;
 
-/// `ampoule ask`, started, with what it writes still to be read.
+/// Starts `ampoule ask`, with its output still to be read.
 fn asking(operator: &Operator, bundle: &WrittenBundle) -> Child {
     operator
         .ampoule(&["ask", "x", "--model"])

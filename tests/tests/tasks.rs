@@ -147,7 +147,7 @@ fn a_generation_is_a_stream_that_loses_no_chunk_and_knows_its_cost_at_the_end() 
         let mut chunks = model.generate(request()).await.unwrap().into_stream();
         let mut came = Vec::new();
         loop {
-            // Whoever waits gives up at once, and comes back.
+            // The caller gives up at once, and asks again.
             let polled = poll_fn(|context| Poll::Ready(pin!(&mut chunks).poll_next(context)));
             let chunk = match polled.await {
                 Poll::Ready(chunk) => chunk,

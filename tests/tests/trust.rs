@@ -174,7 +174,7 @@ fn what_does_not_hold_now_is_marked() {
         let is_new = key["id"] == new.public_key().key_id().to_string();
         assert_eq!(key["is_valid"], is_new, "{added}");
     }
-    // The whole rule, by its own end; and what is shown is what is decided.
+    // The whole rule, by its own end. The listing shows the rule that decides.
     let bundle = new.every_task().write();
     assert_eq!(desk.verdict(&bundle), "trusted");
     let ended = succeeds(&desk.trust(&[&add[..], &["--until", past]].concat()));

@@ -66,7 +66,7 @@ fn a_fleet_follows_its_root_and_never_back() {
     );
     assert!(desk.embed(bundles[0].path()).status.success());
 
-    // One list for all machines: what is older is passed over, and what cannot be read reported.
+    // One list for all machines: older documents are passed over, and unreadable ones reported.
     std::fs::write(desk.path("10.root.dsse.json"), "cut off").unwrap();
     let all = ["root", "update", "1.root.dsse.json", "10.root.dsse.json"];
     let all = [&all[..], &["2.root.dsse.json"]].concat();
@@ -155,7 +155,7 @@ fn a_first_root_is_installed_only_by_its_digest() {
     );
     let install = |file, digest| desk.trust(&["root", "install", file, "--digest", digest]);
     assert_fails(&install("other", &digest), "trust.digest", 3);
-    // Where nobody can be asked, no digest is no consent.
+    // Without a terminal, and without a digest, there is no consent.
     assert_fails(&desk.trust(&["root", "install", "1"]), "usage.digest", 2);
     assert!(!desk.path("trust").exists(), "a refusal makes nothing");
     succeeds(&install("1", &digest));

@@ -48,7 +48,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
             display(command),
             output.status,
             String::from_utf8_lossy(&output.stderr).trim_end(),
-            // Some programs (`ampoule --json` among them) say what is wrong on standard output.
+            // Some programs (`ampoule --json` among them) report errors on standard output.
             indented_if_any(&output.stdout),
         );
     }

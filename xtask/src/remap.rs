@@ -38,7 +38,7 @@ pub(crate) fn cargo_config(workspace: &Workspace) -> Result<String> {
     let json = process::output(
         process::cargo()
             .current_dir(workspace.root())
-            // Fetches what is not there yet, so that every folder is known before the build.
+            // Fetches missing packages, so that every folder is known before the build.
             .args(["metadata", "--format-version=1", "--quiet"])
             .args(["--filter-platform", GUEST_TARGET]),
     )?;

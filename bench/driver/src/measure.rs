@@ -179,7 +179,7 @@ impl<'a> Measurement<'a> {
                 self.workers.remove(&(threads, engine));
                 self.fail(workload, engine, &why.into_error());
             }
-            // Whoever was first is last now, so that no engine always follows the same one.
+            // The first engine is the last one now, so that no engine always follows the same one.
             if !contenders.is_empty() {
                 contenders.rotate_left(1);
             }

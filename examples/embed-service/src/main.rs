@@ -1,4 +1,4 @@
-//! A service on a current-thread runtime that embeds what it reads from standard input, a line at
+//! A service on a current-thread runtime that embeds the lines of standard input, one at
 //! a time, and goes on with its other work meanwhile.
 //!
 //! ```text

@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) good: RefCell<Model>,
     pub(super) of_beta: Model,
     pub(super) built_in: Model,
-    /// Questions about pictures, with what the model answers.
+    /// Questions about pictures, with the model's answers.
     pub(super) questions: Vec<(Question, String)>,
     pub(super) hostile: HostileModels,
     /// Held while a model is loaded or the trust changes, one at a time.

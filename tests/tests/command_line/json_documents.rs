@@ -123,7 +123,7 @@ fn the_variable_takes_the_words_for_on_and_off_and_no_others() {
         assert!(output.stdout.is_empty(), "{off}: {output:?}");
         assert_eq!(output.status.code(), Some(2));
     }
-    // Whoever has set it to something meant something: the error about it is JSON.
+    // A variable with a wrong value was meant to be set: the error about it is JSON.
     let output = run("please");
     assert_fails(&output, "usage.arguments", 2);
     for command in [ampoule(), ampoule_sign()] {

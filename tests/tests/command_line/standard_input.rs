@@ -137,7 +137,7 @@ fn files_without_end_are_refused_at_once() {
     for words in [&["ask", "x"][..], &["classify"], &["embed"]] {
         assert_fails(&image(words), "input.too-large", 7);
     }
-    // A pipe that nobody writes into is no file that anybody would wait for.
+    // A pipe without a writer is refused at once, and not waited for.
     let pipe = operator.trust().join("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());

@@ -134,7 +134,7 @@ fn as_many_models_are_loaded_at_once_as_may_be_and_the_others_wait_without_a_thr
         let grown = resident_bytes().saturating_sub(memory);
         assert!(grown <= 64 << 20, "{grown} bytes for {MODELS} loads");
 
-        // Most of them give up, and what is left is loaded, never more at once.
+        // Most of them give up. The others are loaded, never more at once.
         for load in loads.split_off(6) {
             load.abort();
         }
@@ -156,7 +156,7 @@ fn as_many_models_are_loaded_at_once_as_may_be_and_the_others_wait_without_a_thr
 fn all_who_wait_for_a_model_that_fails_are_told_and_it_is_made_once() {
     const LOADS: usize = 200;
     let publisher = Publisher::new("acme");
-    // One fails in `init`, one when it is asked what it is, after it was compiled.
+    // One fails in `init`, one in `describe`, both after they were compiled.
     for (guest, code) in [
         ("poses_as_the_system", "guest.error"),
         ("describes_itself_overlapping", "limit.output"),
@@ -181,7 +181,7 @@ fn all_who_wait_for_a_model_that_fails_are_told_and_it_is_made_once() {
             }
         });
         assert_eq!(compiler.started(), 1, "{guest}");
-        // Nothing of it is kept: who comes later tries again.
+        // The failure is not kept: a later load tries again.
         assert_eq!(code_of(block_on(host.load(bundle.path()))), code);
         assert_eq!(compiler.started(), 2, "{guest}");
     }
@@ -203,7 +203,7 @@ fn a_load_that_is_not_waited_for_leaves_the_line_wherever_it_stands() {
         let busy = host.load(three.path()).await.err().unwrap();
         assert_eq!(busy.code(), "limit.busy");
         assert!(busy.to_string().contains("`waiting_loads`"), "{busy}");
-        // Whoever leaves makes room, and whoever runs goes with its process.
+        // A cancelled waiter makes room, and a cancelled load ends with its process.
         waiting.abort();
         until(|| waiting.is_finished()).await;
         let next = start(&host, &three);
@@ -296,7 +296,7 @@ fn a_host_does_not_wait_for_ever_for_another_that_keeps_an_entry_of_the_cache_lo
     let lock = fs::File::open(entry.with_extension("lock")).unwrap();
     lock.lock().unwrap();
 
-    // Whoever gives up waiting is not kept, and neither is the host.
+    // A cancelled waiter is not kept, and neither is its host.
     let began = Instant::now();
     let waiting = host();
     block_on(async {
@@ -310,7 +310,7 @@ fn a_host_does_not_wait_for_ever_for_another_that_keeps_an_entry_of_the_cache_lo
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(compiler.started(), 1);
 
-    // Whoever stays compiles it as well, once the other had the time that it may take.
+    // A patient waiter compiles it as well, once the other process has had its time.
     let began = Instant::now();
     block_on(host().load(bundle.path())).unwrap();
     let waited = began.elapsed();

@@ -86,7 +86,7 @@ fn a_generation_that_fails_midway_is_over() {
             assert!(generation.next().await.unwrap().is_some());
         }
         let error = generation.next().await.unwrap_err();
-        // Not `None`: nobody should take the cut answer for a whole one.
+        // Not `None`, or the cut answer would pass for a whole one.
         let again = generation.next().await;
         [error, again.unwrap_err()]
     });
@@ -333,7 +333,7 @@ fn a_call_that_was_dropped_half_way_leaves_no_hole_in_the_answer() {
             let mut generation = model.generate(request).await.unwrap();
             let mut next = Box::pin(generation.next());
             if begins(next.as_mut()).await {
-                // Whether or not the chunk has come by now: nobody has seen it.
+                // The chunk may have come by now, but was not taken.
                 drop(next);
                 let error = generation.next().await.unwrap_err();
                 assert_eq!(error.code(), "usage.generation");

@@ -267,7 +267,7 @@ fn a_model_has_the_hosts_kernels_only_where_it_asks_for_them_and_the_operator_al
     assert!(!granted(&allowing_host, silent()));
     assert!(!granted(&plain, asking()));
     assert!(!granted(&deterministic, asking()));
-    // And who is not granted them is told so by each function.
+    // Without the capability each function refuses.
     let error = block_on(ask_with(&plain, refusing(), &["granted"])).unwrap_err();
     assert!(error.to_string().contains("kernels.not-granted"), "{error}");
     refused_with(

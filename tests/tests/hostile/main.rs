@@ -45,7 +45,7 @@ use codes::assert_codes;
 const DEADLINE: Duration = Duration::from_millis(200);
 
 /// Overrun of a deadline that is allowed on a busy machine. It is below the host's own deadline of five seconds, which
-/// would stop a guest whose manifest nobody obeys; `deadlines.rs` measures the overrun.
+/// would stop a guest whose manifest is not obeyed; `deadlines.rs` measures the overrun.
 const SLACK: Duration = Duration::from_secs(3);
 
 /// Loads the guest and asks it for an embedding. One of the two has to fail, and the host to serve a good model

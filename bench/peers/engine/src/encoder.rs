@@ -6,12 +6,12 @@ use anyhow::anyhow;
 
 use crate::{Embed, Engine, Job, NoFigure, Ready, Work, serve};
 
-/// A sentence encoder, loaded by some library, and what it is asked.
+/// A sentence encoder, loaded by some library, and its request.
 pub trait Encoder: Sized {
     /// Name and version of the library.
     const ABOUT: &str;
 
-    /// Loads what is to be computed by so many threads.
+    /// Loads the network, to be computed by so many threads.
     ///
     /// # Errors
     ///

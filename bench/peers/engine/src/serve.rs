@@ -1,4 +1,4 @@
-//! The loop of an engine: reads a line, does what it asks, answers with a line.
+//! The loop of an engine: reads a line, does the work, answers with a line.
 
 use std::io::{BufRead as _, Write as _};
 
