@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 use rten_gemm::GemmInputB;
 use rten_simd::{SimdOp as _, f16};
 use rten_tensor::NdTensorView;
@@ -14,7 +15,6 @@ use crate::int4_product::{
 };
 use crate::rows::Rows;
 use crate::weights::Weights;
-use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 
 /// One panel, its outputs filled up to groups and its inputs to blocks.
 pub(crate) struct Int4Panel {

@@ -3,13 +3,13 @@
 //! 64 outputs lie together. Of them, four inputs are 64 words of 16 bits, one an output, so that a vector of
 //! words has an output in each lane, whatever its length, and no sum goes across lanes.
 
+use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 use rten_simd::ops::{
     BitOps as _, Extend as _, FloatOps as _, IntOps as _, NumOps as _, ToFloat as _,
 };
 use rten_simd::{Isa, Simd as _, SimdOp, f16};
 
 use crate::rounding::{inverse, largest};
-use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 
 /// Outputs that lie together.
 pub(crate) const GROUP: usize = 64;

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::kernels::{Format, LayerSpec};
+
 use crate::f16_matrix::F16Panel;
 use crate::f32_matrix::F32Panel;
 use crate::int4_matrix::Int4Panel;
@@ -9,9 +13,6 @@ use crate::int4_product::RoundedRow;
 use crate::int8_matrix::Int8Panel;
 use crate::rows::Rows;
 use crate::weights::Weights;
-use ampoule_sandbox::imports::assets::AssetFiles;
-use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
-use ampoule_sandbox::imports::kernels::{Format, LayerSpec};
 
 /// Rows that a thread multiplies at once: with a panel two or three milliseconds, which pass between two
 /// looks at the deadline.

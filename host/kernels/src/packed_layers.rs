@@ -1,14 +1,14 @@
 //! All layers of one model, packed once and shared by its sandboxes.
 
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::kernels::LayerSpec;
+use ampoule_sandbox::imports::kernels::packed_bytes;
+use ampoule_sandbox::{Error, Result};
 use ampoule_units::{ByteSize, text};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::packed_layer::PackedLayer;
-use ampoule_sandbox::imports::assets::AssetFiles;
-use ampoule_sandbox::imports::kernels::LayerSpec;
-use ampoule_sandbox::imports::kernels::packed_bytes;
-use ampoule_sandbox::{Error, Result};
 
 /// The layers in the order of their numbers.
 pub struct PackedLayers {

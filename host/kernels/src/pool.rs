@@ -2,9 +2,8 @@
 
 use std::cell::OnceCell;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
-
 use ampoule_sandbox::{Error, Result};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// One pool for all guests of a host; or none, and each guest's own thread multiplies.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
 //! The steps of one call: checked against the layers that there are, and done one after another.
 
+use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
+use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
+use ampoule_sandbox::imports::kernels::Held;
+
 use crate::attention::{Heads, MAX_ROWS};
 use crate::normalization::Normalization;
 use crate::packed_layer::PackedLayer;
 use crate::packed_layers::PackedLayers;
 use crate::row_stage::{Activation, RowStage, RowStep};
 use crate::rows::Rows;
-use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
-use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
-use ampoule_sandbox::imports::kernels::Held;
 
 /// Steps of one call. A layer of an encoder has eleven.
 const MAX_STEPS: usize = 256;

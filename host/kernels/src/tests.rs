@@ -4,6 +4,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ampoule_sandbox::guest::stop::Stop;
+use ampoule_sandbox::imports::assets::AssetFiles;
+use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
+use ampoule_sandbox::imports::kernels::LayerSpec;
 use bytes::Bytes;
 
 use crate::attention::Heads;
@@ -12,10 +16,6 @@ use crate::packed_layer::PackedLayer;
 use crate::pool::KernelThreads;
 use crate::row_stage::{Activation, RowStage, RowStep};
 use crate::rows::Rows;
-use ampoule_sandbox::guest::stop::Stop;
-use ampoule_sandbox::imports::assets::AssetFiles;
-use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
-use ampoule_sandbox::imports::kernels::LayerSpec;
 
 /// Rows, inputs and the outputs of each part.
 const SHAPES: &[(usize, usize, &[usize])] = &[

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use rten_simd::f16;
-
 use ampoule_sandbox::imports::assets::AssetFiles;
 use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
 use ampoule_sandbox::imports::kernels::{Element, LayerSpec, TensorSpec};
+use bytes::Bytes;
+use rten_simd::f16;
 
 /// The weights `[outputs, inputs]` of a layer, and its bias.
 pub(crate) struct Weights {

@@ -7,12 +7,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::code::identity::CodeIdentity;
 use ampoule_sandbox::Limit;
 use ampoule_sandbox::limits::Limits;
 use ampoule_sandbox::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::code::identity::CodeIdentity;
 
 /// The most failures that are remembered for those who wait: more than there can be loads in the line by default.
 const MAX_FAILURES: usize = 1_024;

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
+use ampoule_sandbox::wire::LeaseKeeper;
+use ampoule_sandbox::{Error, Lease, Lessor, Result};
 use ampoule_signing::{DirectoryStamp, TrustDecision, TrustStore, VerifiedBundle};
 
 use crate::admission::policy::check_publisher;
 use crate::refusal::{OrRefused as _, refusal};
-use ampoule_sandbox::wire::LeaseKeeper;
-use ampoule_sandbox::{Error, Lease, Lessor, Result};
 
 /// Where a host has its trust from.
 #[derive(Debug)]

@@ -1,17 +1,17 @@
 //! Counts what one sandbox of a component will be made of, as loading counts it: the core instances, memories
 //! and tables over all components that lie in it and are instantiated, each as often as it is.
 
-use crate::admission::malformed::malformed;
-use ampoule_sandbox::CapOwner;
 use std::collections::HashMap;
 
+use ampoule_sandbox::CapOwner;
+use ampoule_sandbox::limits::{MAX_COMPONENT_PARTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use ampoule_sandbox::{Error, Result};
 use wasmtime::wasmparser::{
     BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind as Kind,
     ComponentInstance, ComponentOuterAliasKind, Instance, Parser, Payload,
 };
 
-use ampoule_sandbox::limits::{MAX_COMPONENT_PARTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use ampoule_sandbox::{Error, Result};
+use crate::admission::malformed::malformed;
 
 /// Refuses a component that needs more core instances, memories or tables than a sandbox may have.
 ///

@@ -1,16 +1,16 @@
 //! How much a component describes: counted from its bytes, since a few KiB of them can say things whose
 //! compilation takes the host's memory.
 
-use crate::admission::malformed::malformed;
 use ampoule_sandbox::CapOwner;
-use ampoule_units::ByteSize;
-use wasmtime::wasmparser::{ComponentInstance, Instance, MemorySectionReader, Payload};
-
 use ampoule_sandbox::limits::{
     MAX_COMPONENT_CORE_INSTANTIATIONS, MAX_COMPONENT_DEPTH, MAX_COMPONENT_FUNCTIONS,
     MAX_COMPONENT_INSTANTIATIONS, MAX_COMPONENT_NAMES, MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS,
 };
 use ampoule_sandbox::{Error, Result};
+use ampoule_units::ByteSize;
+use wasmtime::wasmparser::{ComponentInstance, Instance, MemorySectionReader, Payload};
+
+use crate::admission::malformed::malformed;
 
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 64 * 1024;

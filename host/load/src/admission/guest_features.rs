@@ -1,12 +1,12 @@
 //! Features of WebAssembly that guests may use, and a check of a component's bytes for any others.
 
-use crate::admission::malformed::malformed;
+use ampoule_sandbox::{Error, Result};
 use ampoule_units::text;
 use wasmtime::wasmparser::{
     BinaryReaderError, FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures,
 };
 
-use ampoule_sandbox::{Error, Result};
+use crate::admission::malformed::malformed;
 
 /// Returns the features that the engine has switched on: WebAssembly 3.0 and components, without what no model
 /// needs. A test compares them with the engine.
@@ -72,12 +72,12 @@ fn validate(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use ampoule_sandbox::code::engine::EngineProfile;
     use ampoule_units::ByteSize;
     use wasmtime::component::Component;
 
     use super::*;
     use crate::code::BuildEngines;
-    use ampoule_sandbox::code::engine::EngineProfile;
 
     /// A small component for each part of WebAssembly that an engine can switch on or off.
     #[test]

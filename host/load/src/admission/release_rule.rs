@@ -1,10 +1,10 @@
 //! Whether a bundle's release may be run after those that were, and remembering that it was.
 
+use ampoule_sandbox::Result;
 use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedManifest};
 
 use crate::load_options::RollbackProtection;
 use crate::refusal::OrRefused as _;
-use ampoule_sandbox::Result;
 
 /// What a bundle's release is held against.
 #[derive(Clone, Debug)]

@@ -1,11 +1,11 @@
 //! What a component imports and exports, read from its bytes before anything is compiled.
 
-use crate::admission::malformed::malformed;
+use ampoule_sandbox::{Error, Result};
 use ampoule_units::ByteSize;
 use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
 
 use crate::admission::component_size::ComponentSize;
-use ampoule_sandbox::{Error, Result};
+use crate::admission::malformed::malformed;
 
 /// The names at a component's outermost level. Nested components and core modules can only reach
 /// what comes in here.
@@ -88,8 +88,9 @@ impl ComponentSurface {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::*;
     use ampoule_sandbox::limits::{MAX_MODULE_FUNCTIONS, MAX_MODULE_GLOBALS};
+
+    use super::*;
 
     #[test]
     fn bytes_that_are_no_component_are_refused() {

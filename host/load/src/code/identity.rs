@@ -3,15 +3,15 @@
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
 
+use ampoule_sandbox::code::engine::EngineProfile;
+use ampoule_sandbox::limits::Limits;
+use ampoule_sandbox::{Error, Result};
 use ampoule_signing::{ByteSize, FileDigest, Sha256Digest};
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
 use crate::admission::policy::AdmittedModel;
-use ampoule_sandbox::code::engine::EngineProfile;
-use ampoule_sandbox::limits::Limits;
-use ampoule_sandbox::{Error, Result};
 
 /// To be raised whenever the same component would become other code, or code with other facts, by a
 /// change of ours.

@@ -8,11 +8,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use ampoule_units::{ByteSize, Fuel};
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
-use crate::code::snapshot::{Init, LastWords};
 use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::code::facts::CompiledFacts;
 use ampoule_sandbox::code::sealed_file::SealedFile;
@@ -21,6 +16,11 @@ use ampoule_sandbox::imports::guest_log::GuestLog;
 use ampoule_sandbox::limits::Budget;
 use ampoule_sandbox::wire::{read_bytes, read_head, write_head};
 use ampoule_sandbox::{Error, Result};
+use ampoule_units::{ByteSize, Fuel};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::code::snapshot::{Init, LastWords};
 
 /// The longest head: names of files, or what a guest has logged, which [`MAX_INIT_LOG`](ampoule_sandbox::limits::MAX_INIT_LOG)
 /// bounds.
@@ -220,10 +220,11 @@ fn believed(error: Error) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 mod tests {
-    use super::*;
     use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
     use ampoule_sandbox::imports::guest_log::{LogLevel, LogSink};
     use ampoule_sandbox::limits::{Limits, MAX_LOG};
+
+    use super::*;
 
     const CODE: &[u8] = b"native code";
 

@@ -10,13 +10,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use ampoule_units::ByteSize;
-use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
-
-use crate::code::message::{AnswerError, CompileRequest, read_answer};
 use ampoule_sandbox::Limit;
 use ampoule_sandbox::code::facts::CompiledFacts;
 use ampoule_sandbox::code::native_code::{NativeCode, Voucher};
@@ -25,6 +18,13 @@ use ampoule_sandbox::guest::store::thread_runtime;
 use ampoule_sandbox::limits::CompileLimits;
 use ampoule_sandbox::wasmtime_words::{is_failed_allocation, is_refused_thread};
 use ampoule_sandbox::{Error, Result};
+use ampoule_units::ByteSize;
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::code::message::{AnswerError, CompileRequest, read_answer};
 
 /// What is kept of what the process says on standard error.
 const MAX_WORDS: u64 = 16 * 1024;

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ampoule_sandbox::Result;
 use ampoule_units::{ByteSize, parse_time};
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use crate::code::build_engines::BuildEngines;
 use crate::code::compile::{CompiledModel, compile};
 use crate::code::message::{CompileRequest, write_answer};
-use ampoule_sandbox::Result;
 
 /// Files and sockets that the process may have open at once: its three streams, and what Wasmtime and the
 /// system's libraries look at.
