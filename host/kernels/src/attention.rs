@@ -1,8 +1,8 @@
-//! Attention of several heads, of all rows to all rows, as in an encoder (Vaswani et al., "Attention Is All
+//! Multi-head attention of all rows to all rows, as in an encoder (Vaswani et al., "Attention Is All
 //! You Need", 2017).
 //!
-//! As many heads at once as are little work together, and at least one for each thread; a block of rows after
-//! another, with a look at the deadline between two. So there are never more scores than those of a few blocks.
+//! Heads are computed in groups, of at least one head a thread, and rows in blocks. The deadline is checked between two
+//! blocks. Memory holds the scores of one block a head, and not those of all rows.
 
 use std::ops::Range;
 
@@ -19,28 +19,29 @@ use rten_vecmath::Softmax;
 use crate::f32_product::{self, Options};
 use crate::rows::Rows;
 
-/// The most rows: with as many keys, the scores of one row are well within a block.
+/// Most rows of one call: the scores of one row then fit a block of [`BLOCK_SCORES`].
 pub(crate) const MAX_ROWS: usize = 1 << 16;
 
-/// The widest head. Its keys are then at most 2²⁶ numbers, which are packed in a tenth of a second.
-const MAX_WIDTH: usize = 1 << 10;
+/// Widest head. Its keys are at most 2²⁶ numbers, which are packed in a tenth of a second between two checks of the
+/// deadline.
+pub(crate) const MAX_WIDTH: usize = 1 << 10;
 
-/// Multiplications of one block of one head, at most: a millisecond or two.
+/// Most multiplications of one block of one head: a millisecond or two between two checks of the deadline.
 const BLOCK_MULTIPLICATIONS: usize = 1 << 26;
 
-/// Scores of one block of one head, at most: what a second-level cache holds.
+/// Most scores of one block of one head: they fit a second-level cache.
 const BLOCK_SCORES: usize = 1 << 17;
 
-/// Heads at once, at most, if there are no more threads: narrow ones take more memory packed than they have.
+/// Most heads at once, unless there are more threads. Narrow heads take more memory packed than unpacked.
 const HEADS_AT_ONCE: usize = 32;
 
-/// Packed matrices are filled up to so many columns or rows, the widest panel of any kernel.
+/// Padding of packed matrices, in columns or rows: the widest panel of any kernel.
 const PANEL: u64 = 64;
 
-/// What a score's exponential costs, in multiplications.
+/// Cost of a score's exponential, in multiplications.
 const EXPONENTIAL: u64 = 16;
 
-/// Heads that share the columns evenly: all queries, then all keys, then all values.
+/// Heads that share a row's columns evenly: all queries, then all keys, then all values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heads {
     count: usize,
@@ -48,24 +49,25 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    /// So many heads in rows of this length, where they share it evenly and are not too wide.
+    /// Returns `count` heads for rows of length `row`; `None` when they cannot share a row evenly, or are over
+    /// [`MAX_WIDTH`].
     pub(crate) fn new(count: usize, row: usize) -> Option<Self> {
         let width = row.checked_div(count.checked_mul(3)?)?;
         let fits = (1..=MAX_WIDTH).contains(&width) && row == 3 * count * width;
         fits.then_some(Self { count, width })
     }
 
-    /// The length of a row that goes in.
+    /// Returns the length of an input row.
     pub(crate) fn inputs(self) -> usize {
         3 * self.outputs()
     }
 
-    /// The length of a row that comes out.
+    /// Returns the length of an output row.
     pub(crate) fn outputs(self) -> usize {
         self.count * self.width
     }
 
-    /// The work that so many rows are, in multiplications with an addition.
+    /// Returns the work for so many rows, in multiply-adds.
     pub(crate) fn multiplications(self, rows: usize) -> u64 {
         let scores = (rows as u64).saturating_mul(rows as u64);
         let each = 2 * self.width as u64 + EXPONENTIAL;
@@ -74,8 +76,8 @@ impl Heads {
             .saturating_mul(self.count as u64)
     }
 
-    /// Counts the numbers that are held beside the rows that come and go: keys and values, filled up to whole panels,
-    /// and the scores and the answers of a block, for each head that is computed at once.
+    /// Counts the numbers that are held beside input and output rows: padded keys and values, and the scores and
+    /// results of a block, for each head that is computed at once.
     pub(crate) fn scratch(self, rows: usize, threads: usize) -> u64 {
         let (rows, width) = (rows as u64, self.width as u64);
         let packed = 2 * (rows + PANEL) * (width + PANEL);
@@ -83,22 +85,22 @@ impl Heads {
         (packed + work).saturating_mul(self.at_once(rows as usize, threads) as u64)
     }
 
-    /// Rows that are attended to at once.
+    /// Returns the rows of a block.
     fn block(self, rows: usize) -> usize {
         (BLOCK_MULTIPLICATIONS / (2 * rows * self.width).max(1))
             .min(BLOCK_SCORES / rows.max(1))
             .clamp(1, rows.max(1))
     }
 
-    /// Heads that are computed at once.
+    /// Returns the heads that are computed at once.
     fn at_once(self, rows: usize, threads: usize) -> usize {
         let all_rows = (2 * rows * self.width).saturating_mul(rows).max(1);
         let at_once = (BLOCK_MULTIPLICATIONS / all_rows).min(HEADS_AT_ONCE);
         at_once.max(threads).min(self.count)
     }
 
-    /// `softmax(q·kᵀ / √width)·v` of each head, `[rows, heads · width]`. `go_on` is asked before each piece
-    /// of work.
+    /// Computes `softmax(q·kᵀ / √width)·v` of each head, `[rows, heads · width]`. `go_on` is called before each block;
+    /// its error stops the work.
     pub(crate) fn attend(
         self,
         x: Rows<'_>,
@@ -138,7 +140,7 @@ impl Heads {
     }
 }
 
-/// What one head works in for a block.
+/// Buffers of one head for a block.
 #[derive(Default)]
 struct Work {
     /// `[rows of the block, rows]`.
@@ -147,9 +149,9 @@ struct Work {
     found: Vec<f32>,
 }
 
-/// One head, its keys and values packed.
+/// One head, with packed keys and values.
 struct Head<'a> {
-    /// The first of its columns, in the queries and in what comes out.
+    /// First column of the head, in the queries and in the output.
     column: usize,
     /// `[rows, width]`.
     queries: NdTensorView<'a, f32, 2>,

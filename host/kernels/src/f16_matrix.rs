@@ -1,4 +1,4 @@
-//! Matrices kept as binary16, and widened as they are read.
+//! Matrices in binary16, widened as they are read.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -13,8 +13,8 @@ use crate::f32_matrix;
 use crate::rows::Rows;
 use crate::weights::Weights;
 
-/// Up to so many rows are multiplied one by one, each weight widened for each; for more of them a panel is
-/// widened once.
+/// Most rows that are multiplied one by one, with each weight widened for each row. For more rows a panel is widened
+/// once.
 const FEW_ROWS: usize = 4;
 
 /// One panel: `[outputs, inputs]`.
@@ -31,7 +31,7 @@ impl F16Panel {
         )
     }
 
-    /// `y = x·wᵀ + b`, `[rows, outputs]`.
+    /// Computes `y = x·wᵀ + b`, `[rows, outputs]`.
     pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
@@ -57,7 +57,7 @@ impl F16Panel {
     }
 }
 
-/// `y[o] = Σ x[i]·w[o, i] + b[o]`.
+/// Product of one row: `y[o] = Σ x[i]·w[o, i] + b[o]`.
 struct WidenedDots<'a> {
     x: &'a [f32],
     w: &'a [f16],
@@ -74,7 +74,7 @@ impl SimdOp for WidenedDots<'_> {
         let (lanes, step) = (floats.len(), halves.len());
         let rows = self.w.chunks_exact(self.x.len());
         for ((w, bias), y) in rows.zip(self.bias).zip(self.y) {
-            // Two of each, so that an addition need not wait for the one before.
+            // Two sums of each half, so that an addition does not wait for the one before.
             let mut sums = [floats.zero(); 4];
             let (mut x_steps, mut w_steps) =
                 (self.x.chunks_exact(2 * step), w.chunks_exact(2 * step));

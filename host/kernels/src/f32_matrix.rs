@@ -1,4 +1,4 @@
-//! Matrices kept as binary32, in the order in which the kernels read them.
+//! Matrices in binary32, in the order in which the kernels read them.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::f32_product::{self, Options};
 use crate::rows::Rows;
 use crate::weights::Weights;
 
-/// One panel: some outputs with all of their inputs.
+/// One panel: some outputs, with all of their inputs.
 pub(crate) struct F32Panel(PackedBMatrix<f32>);
 
 impl F32Panel {
@@ -19,7 +19,7 @@ impl F32Panel {
         Self(f32_product::pack(matrix.transposed()))
     }
 
-    /// `y = x·wᵀ + b`, `[rows, outputs]`.
+    /// Computes `y = x·wᵀ + b`, `[rows, outputs]`.
     pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
@@ -35,7 +35,7 @@ impl F32Panel {
     }
 }
 
-/// `y = x·w + b`, whatever form `w` has.
+/// Computes `y = x·w + b`, with `w` packed or not.
 pub(crate) fn multiply(
     x: Rows<'_>,
     w: GemmInputB<'_, f32>,

@@ -1,21 +1,21 @@
-//! Products of matrices of binary32.
+//! Products of matrices in binary32.
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::{Matrix, NdTensorView};
 
 thread_local! {
-    /// What was found to be the best that this processor can do.
+    /// The fastest kernel of this processor.
     static EXECUTOR: GemmExecutor<f32, f32, f32> = GemmExecutor::default();
 }
 
 pub(crate) type Options<'a> = GemmOptions<'a, f32, f32, f32>;
 
-/// The matrix in the order in which the kernels read it.
+/// Packs a matrix in the order in which the kernels read it.
 pub(crate) fn pack(matrix: Matrix<'_, f32>) -> PackedBMatrix<f32> {
     EXECUTOR.with(|executor| executor.prepack_b(matrix))
 }
 
-/// `y = a·b`, and what the options say, whatever form `b` has.
+/// Computes `y = a·b` with the options' scale and bias. `b` may be packed or not.
 pub(crate) fn product(
     a: NdTensorView<'_, f32, 2>,
     b: GemmInputB<'_, f32>,

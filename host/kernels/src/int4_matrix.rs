@@ -1,4 +1,4 @@
-//! Matrices kept in four bits, with one scale for a block of 32 inputs of an output.
+//! Matrices in four bits, with one scale for a block of 32 inputs of an output.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -16,15 +16,15 @@ use crate::int4_product::{
 use crate::rows::Rows;
 use crate::weights::Weights;
 
-/// One panel, its outputs filled up to groups and its inputs to blocks.
+/// One panel. Outputs are padded to groups, and inputs to blocks.
 pub(crate) struct Int4Panel {
     inputs: usize,
     outputs: usize,
-    /// Of each output.
+    /// Blocks of one output.
     blocks: usize,
     /// `[groups, blocks, BLOCK_WORDS, GROUP]`, the first input of a word in its lowest bits.
     words: Vec<i16>,
-    /// What one step of a weight is worth, `[groups, blocks, GROUP]`.
+    /// Value of one step of a weight, `[groups, blocks, GROUP]`.
     scales: Vec<f16>,
 }
 
@@ -46,8 +46,8 @@ impl Int4Panel {
         panel
     }
 
-    /// The weight that is farthest from 0 becomes -8, the one end that has no counterpart, whatever its
-    /// sign: the scale has the other.
+    /// Rounds one block. The weight that is farthest from 0 becomes -8, which has no positive counterpart, and the
+    /// scale takes the opposite sign of the weight.
     fn set(&mut self, output: usize, block: usize, weights: &[f32]) {
         let farthest = weights.iter().copied().fold(0.0_f32, |farthest, w| {
             if w.abs() > farthest.abs() {
@@ -60,7 +60,7 @@ impl Int4Panel {
         let scale = f16::from_f32(farthest / -8.0 + poison);
         let step = scale.to_f32();
         let inverse = if step == 0.0 { 0.0 } else { step.recip() };
-        // What is not finite becomes 0 here, and no number by its scale.
+        // A weight that is not finite becomes 0 here. Its block's scale is NaN, so the product is too.
         let rounded = |w: f32| ((w * inverse).round() as i16 + OFFSET).clamp(0, WEIGHT);
         let mut padded = [0.0; INT4_BLOCK];
         padded[..weights.len()].copy_from_slice(weights);
@@ -75,7 +75,7 @@ impl Int4Panel {
         }
     }
 
-    /// `y = x·wᵀ + b`, `[rows, outputs]`, by the rows as bytes if there are any.
+    /// Computes `y = x·wᵀ + b`, `[rows, outputs]`, with the rows as bytes if there are any.
     pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
@@ -107,7 +107,7 @@ impl Int4Panel {
         f32_matrix::multiply(x, GemmInputB::Unpacked(w), bias, y)
     }
 
-    /// `[inputs, outputs]`, the outputs filled up to groups.
+    /// Returns the weights as binary32, `[inputs, outputs]`, with the outputs padded to groups.
     fn widened(&self) -> Vec<f32> {
         let mut scales = vec![MaybeUninit::new(0.0); self.scales.len()];
         let scales = &*F16ToF32::new(&self.scales, &mut scales).dispatch();

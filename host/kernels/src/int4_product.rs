@@ -1,7 +1,7 @@
-//! One row, as bytes, times a matrix in four bits.
+//! Product of one row, as bytes, with a matrix in four bits.
 //!
-//! 64 outputs lie together. Of them, four inputs are 64 words of 16 bits, one an output, so that a vector of
-//! words has an output in each lane, whatever its length, and no sum goes across lanes.
+//! 64 outputs form a group. Four inputs of a group are 64 words of 16 bits, one for each output. A vector of words then
+//! has an output in each lane, for any vector length, and no sum goes across lanes.
 
 use ampoule_sandbox::imports::kernels::INT4_BLOCK;
 use rten_simd::ops::{
@@ -11,41 +11,40 @@ use rten_simd::{Isa, Simd as _, SimdOp, f16};
 
 use crate::rounding::{inverse, largest};
 
-/// Outputs that lie together.
+/// Outputs of a group.
 pub(crate) const GROUP: usize = 64;
 
 /// Weights in a word.
 pub(crate) const WORD_WEIGHTS: usize = 4;
 
-/// Words of a block of an output.
+/// Words of one output's block.
 pub(crate) const BLOCK_WORDS: usize = INT4_BLOCK / WORD_WEIGHTS;
 
-/// What is added to a weight, so that it has no sign.
+/// Added to a weight, so that it is not negative.
 pub(crate) const OFFSET: i16 = 8;
 
-/// The bits of a weight.
+/// Mask of a weight's bits.
 pub(crate) const WEIGHT: i16 = 0xf;
 
-/// The largest number of a block becomes this. Then a block's sum, of 32 products with at most eight times as
-/// much, fits 16 bits.
+/// Value of a block's largest number. A block's sum, of 32 products of at most eight times as much, then fits 16 bits.
 const LARGEST: f32 = 127.0;
 
-/// How many words ahead of those that are multiplied memory is asked for: a page, because a processor's own
-/// foresight ends with the page.
+/// Distance of prefetches, in words: a page, because the processor's own prefetching ends with the page.
 const AHEAD: usize = 2048;
 
-/// A row as whole numbers, in blocks with a scale each, filled up with zeros.
+/// A row as integers, in blocks with a scale each, padded with zeros.
 pub(crate) struct RoundedRow {
-    /// `[blocks, INT4_BLOCK]`, each number in both halves: the processor then repeats it as it is read.
+    /// `[blocks, INT4_BLOCK]`, each number in both halves of 32 bits. One load then broadcasts it to all lanes of 16
+    /// bits.
     doubled: Vec<i32>,
-    /// What the sum of a block begins with, because weights have [`OFFSET`] added, `[blocks]`.
+    /// Initial value of a block's sum, which takes [`OFFSET`] back off the weights, `[blocks]`.
     corrections: Vec<i16>,
-    /// What one step is worth, `[blocks]`.
+    /// Value of one step, `[blocks]`.
     steps: Vec<f32>,
 }
 
 impl RoundedRow {
-    /// Nothing, when a number is infinite or none.
+    /// Rounds a row; `None` when it has a number that is not finite.
     pub(crate) fn new(row: &[f32]) -> Option<Self> {
         Rounding { row }.dispatch()
     }
@@ -95,10 +94,10 @@ impl SimdOp for Rounding<'_> {
     }
 }
 
-/// `y[o] = Σ x[i]·w[o, i] + b[o]`.
+/// Product of one row: `y[o] = Σ x[i]·w[o, i] + b[o]`.
 pub(crate) struct Int4Product<'a> {
     pub(crate) row: &'a RoundedRow,
-    /// `[groups, blocks, BLOCK_WORDS, GROUP]`, as a panel keeps them.
+    /// `[groups, blocks, BLOCK_WORDS, GROUP]`, as in a panel.
     pub(crate) words: &'a [i16],
     /// `[groups, blocks, GROUP]`.
     pub(crate) scales: &'a [f16],
@@ -122,7 +121,7 @@ impl SimdOp for Int4Product<'_> {
 }
 
 impl Int4Product<'_> {
-    /// With a group as so many vectors.
+    /// Computes the product, with a group as so many vectors.
     #[inline(always)]
     fn multiply<I: Isa, const VECTORS: usize>(self, isa: I) {
         let (halves, floats) = (isa.f16(), isa.f32());
@@ -140,7 +139,7 @@ impl Int4Product<'_> {
             let xs = self.row.doubled.as_chunks::<INT4_BLOCK>().0.iter();
             let steps = self.row.steps.iter().zip(&self.row.corrections);
             for ((words, scales), (x, (step, correction))) in words.zip(scales).zip(xs.zip(steps)) {
-                // What is too large for 16 bits on the way comes back with the end.
+                // Sums wrap. An intermediate sum may leave 16 bits, and the final one is within them again.
                 let mut block = [shorts.splat(*correction); VECTORS];
                 for (words, x) in words.iter().zip(x.as_chunks::<WORD_WEIGHTS>().0) {
                     let x = x.map(|x| shorts.from_bits(wholes.splat(x).to_bits()));

@@ -1,8 +1,8 @@
-//! Matrices kept as bytes, with one scale an output; what is multiplied becomes bytes row by row.
+//! Matrices as bytes, with one scale for each output. Input rows become bytes too.
 //!
-//! A row becomes two of bytes, the second of which is what the first has left. With one, MiniLM's vectors
-//! lose a hundredth (cosine 0.986 at least), because a row's scale is that of its largest number; with two,
-//! what is lost is the weights' rounding alone (0.9965).
+//! A row becomes two rows of bytes: the second holds the rounding error of the first. With one row of bytes, MiniLM's
+//! vectors have a cosine of at least 0.986 to the exact ones, because the scale follows a row's largest number. With
+//! two only the weights' rounding is lost (0.9965).
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::rounding::{SHIFT, inverse, largest};
 use crate::rows::Rows;
 use crate::weights::Weights;
 
-/// The largest weight becomes this.
+/// Value of an output's largest weight.
 const LARGEST: f32 = 127.0;
 
 thread_local! {
@@ -23,7 +23,7 @@ thread_local! {
 /// One panel.
 pub(crate) struct Int8Panel {
     weights: PackedBMatrix<i8>,
-    /// What one step of a weight is worth, `[outputs]`.
+    /// Value of one step of a weight, `[outputs]`.
     scales: Vec<f32>,
 }
 
@@ -34,7 +34,7 @@ impl Int8Panel {
         let mut scales = Vec::with_capacity(outputs.len());
         for row in rows.chunks_exact(inputs) {
             let scale = largest(row) / LARGEST;
-            // What is not finite becomes 0 here, and no number by its scale.
+            // A weight that is not finite becomes 0 here. Its output's scale is NaN, so the product is too.
             let inverse = inverse(scale);
             rounded.extend(row.iter().map(|w| (w * inverse).round() as i8));
             scales.push(scale);
@@ -46,7 +46,7 @@ impl Int8Panel {
         }
     }
 
-    /// `y = x·wᵀ + b`, `[rows, outputs]`.
+    /// Computes `y = x·wᵀ + b`, `[rows, outputs]`.
     pub(crate) fn multiply(
         &self,
         x: Rows<'_>,
@@ -54,7 +54,7 @@ impl Int8Panel {
         y: &mut [f32],
     ) -> wasmtime::Result<()> {
         EXECUTOR.with(|executor| {
-            // Where sums of two products are kept in 16 bits, so much less may come in.
+            // Some processors keep the sum of two products in 16 bits. Half the range of inputs then avoids saturation.
             let zero = if executor.may_saturate() { 64 } else { 128 };
             let x = RoundedRows::new(x, zero);
             let (outputs, rows) = (bias.len(), x.scales.len());
@@ -88,17 +88,17 @@ impl Int8Panel {
     }
 }
 
-/// Rows as bytes, each as two that follow one another, with scales of their own.
+/// Rows as bytes: two consecutive rows for each, with scales of their own.
 struct RoundedRows {
     length: usize,
     /// `[2 · rows, length]`.
     values: Vec<u8>,
-    /// What one step is worth, `[2 · rows]`: no number for a row that has a number that is infinite or none.
+    /// Value of one step, `[2 · rows]`. NaN for a row with a number that is not finite.
     scales: Vec<f32>,
 }
 
 impl RoundedRows {
-    /// `zero` stands for 0.
+    /// Rounds rows, with `zero` for 0.
     fn new(rows: Rows<'_>, zero: u8) -> Self {
         let mut rounded = Self {
             length: rows.length(),
@@ -114,7 +114,7 @@ impl RoundedRows {
         rounded
     }
 
-    /// Adds a row, and leaves what rounding has taken off it.
+    /// Appends the row as bytes, and leaves the rounding error in `row`.
     fn add(&mut self, row: &mut [f32], zero: u8) {
         let scale = largest(row) / f32::from(zero - 1);
         let inverse = inverse(scale);

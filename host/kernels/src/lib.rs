@@ -1,12 +1,20 @@
-//! Layers that a host computes for the models that it grants that, outside of their sandboxes.
+//! Layers that the host computes outside of the sandbox, for models that are granted `host-kernels`.
 //!
-//! A model's `init` has said what to pack ([`LayerSpec`]). [`PackedLayers::pack`] packs the matrices out of verified
-//! files, once for all sandboxes of the model; each call of a guest is then checked ([`PackedKernels::plan`]) and
+//! A model's `init` lists the layers to pack ([`LayerSpec`](ampoule_sandbox::imports::kernels::LayerSpec)).
+//! [`PackedLayers::pack`] packs their matrices out of verified files, once for all sandboxes of the model. Each call of
+//! a guest is then checked ([`PackedKernels::plan`](ampoule_sandbox::imports::kernels::PackedKernels::plan)) and
 //! computed.
 //!
-//! From the bottom up: `rows`, `weights` and the matrices of each format; `packed_layer`, which chooses among them;
-//! `row_stage` and `attention`, which do a part of a call; `stages`, a whole call; `shared_kernels`, all that one model
-//! has.
+//! From the bottom up:
+//!
+//! ```text
+//! rows, weights             inputs of a call, and weights as they lie in files
+//! f32_, f16_, int8_, int4_  matrices of each format, with their products
+//! packed_layer              one layer, with the choice among the formats
+//! row_stage, attention      parts of a call
+//! stages                    a whole call
+//! shared_kernels            the layers of one model, with the threads (pool) that compute them
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +46,3 @@ mod weights;
 pub use packed_layers::PackedLayers;
 pub use pool::KernelThreads;
 pub use shared_kernels::SharedKernels;
-
-#[expect(unused_imports, reason = "for the documentation above")]
-use ampoule_sandbox::imports::kernels::{LayerSpec, PackedKernels};

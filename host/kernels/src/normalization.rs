@@ -3,7 +3,7 @@
 use rten_simd::SimdOp as _;
 use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
 
-/// Each row is brought to mean 0 and variance 1, then multiplied and shifted number by number.
+/// Layer normalisation with its parameters: brings a row to mean 0 and variance 1, then scales and shifts each number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Normalization<'a> {
     /// `[length]`.
@@ -15,10 +15,10 @@ pub(crate) struct Normalization<'a> {
 }
 
 impl<'a> Normalization<'a> {
-    /// What it costs a number, in multiplications with an addition.
+    /// Cost of one number, in multiply-adds.
     pub(crate) const MULTIPLICATIONS: u64 = 4;
 
-    /// Of rows as long as both, if they are of one length, which is not 0.
+    /// Returns the normalisation of rows as long as both; `None` when their lengths differ or are 0.
     pub(crate) fn new(weight: &'a [f32], bias: &'a [f32], epsilon: f32) -> Option<Self> {
         (!weight.is_empty() && weight.len() == bias.len()).then_some(Self {
             weight,
@@ -27,12 +27,12 @@ impl<'a> Normalization<'a> {
         })
     }
 
-    /// The length of a row.
+    /// Returns the length of a row.
     pub(crate) fn length(self) -> usize {
         self.weight.len()
     }
 
-    /// Replaces each row.
+    /// Normalises each row in place.
     pub(crate) fn apply(self, rows: &mut [f32]) {
         let length = self.length();
         for row in rows.chunks_exact_mut(length) {

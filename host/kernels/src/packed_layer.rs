@@ -1,4 +1,4 @@
-//! A layer as the host keeps it: its bias, and its matrix in panels of outputs.
+//! One packed layer: its bias, and its matrix in panels of outputs.
 
 use std::ops::Range;
 
@@ -14,14 +14,13 @@ use crate::int8_matrix::Int8Panel;
 use crate::rows::Rows;
 use crate::weights::Weights;
 
-/// Rows that a thread multiplies at once: with a panel two or three milliseconds, which pass between two
-/// looks at the deadline.
+/// Rows that a thread multiplies at once: with one panel two or three milliseconds between two checks of the deadline.
 pub(crate) const BLOCK_ROWS: usize = 128;
 
-/// Outputs of a panel are a multiple of this, the widest that a kernel computes at once.
+/// Unit of a panel's outputs: the most that a kernel computes at once.
 const PANEL_STEP: usize = 64;
 
-/// In four bits, up to so many rows are multiplied one by one; for more of them a panel is widened once.
+/// Most rows that are multiplied one by one in four bits. For more rows a panel is widened once.
 const FEW_ROWS: usize = 4;
 
 /// A layer, packed.
@@ -29,7 +28,7 @@ pub(crate) struct PackedLayer {
     inputs: usize,
     /// `[outputs]`.
     bias: Vec<f32>,
-    /// How many outputs each panel has, but for the last.
+    /// Outputs of each panel but the last, which may have fewer.
     width: usize,
     panels: Vec<Panel>,
 }
@@ -41,11 +40,11 @@ enum Panel {
     Int4(Int4Panel),
 }
 
-/// Numbers of one panel, at most.
+/// Most numbers of one panel.
 const PANEL_NUMBERS: usize = 1 << 20;
 
 impl PackedLayer {
-    /// Packs what the description says out of the files. Errors: `kernels.layer`, `asset.*`.
+    /// Packs the described layer out of the files. Errors: `kernels.layer`, `asset.*`.
     pub(crate) fn pack(spec: &LayerSpec, files: &AssetFiles) -> Result<Self, GuestError> {
         let weights = Weights::open(spec, files)?;
         let (inputs, outputs) = (spec.inputs(), spec.outputs());
@@ -79,7 +78,7 @@ impl PackedLayer {
         self.bias.len()
     }
 
-    /// How many outputs each panel has, but for the last.
+    /// Returns the outputs of each panel but the last.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
@@ -88,13 +87,13 @@ impl PackedLayer {
         self.panels.len()
     }
 
-    /// Which outputs a panel has.
+    /// Returns the range of a panel's outputs.
     pub(crate) fn outputs_of(&self, panel: usize) -> Range<usize> {
         let first = panel * self.width;
         first..(first + self.width).min(self.outputs())
     }
 
-    /// The numbers of one panel, where panels are widened while they are read.
+    /// Returns the numbers of a widened panel; 0 for a format that is not widened.
     pub(crate) fn widened(&self) -> usize {
         match self.panels.first() {
             Some(Panel::F16(_) | Panel::Int4(_)) => self.inputs * self.width,
@@ -102,7 +101,7 @@ impl PackedLayer {
         }
     }
 
-    /// The memory that it takes.
+    /// Returns the memory of the bias and the panels.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         let panels = self.panels.iter().map(|panel| match panel {
@@ -114,8 +113,8 @@ impl PackedLayer {
         panels.sum::<usize>() + self.bias.len() * 4
     }
 
-    /// Few rows as bytes, where the layer multiplies such: twice as fast as with the rows as they are, and what is
-    /// lost is a twentieth of what four bits lose. Otherwise none.
+    /// Rounds rows to bytes, if they are few and the layer is in four bits; otherwise returns none. The product is
+    /// twice as fast, and the error is a twentieth of that of four bits.
     pub(crate) fn rounded(&self, x: Rows<'_>) -> Vec<RoundedRow> {
         let is_wanted =
             x.count() <= FEW_ROWS && matches!(self.panels.first(), Some(Panel::Int4(_)));
@@ -123,7 +122,7 @@ impl PackedLayer {
         rows.flatten().unwrap_or_default()
     }
 
-    /// The outputs of one panel, `[rows, outputs]`; `rounded` are the same rows.
+    /// Computes the outputs of one panel, `[rows, outputs]`. `rounded` are the rows `x` as bytes, or none.
     pub(crate) fn multiply(
         &self,
         panel: usize,

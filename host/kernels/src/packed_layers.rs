@@ -1,4 +1,4 @@
-//! All layers of one model, packed once and shared by its sandboxes.
+//! Packed layers of one model, which its sandboxes share.
 
 use ampoule_sandbox::imports::assets::AssetFiles;
 use ampoule_sandbox::imports::kernels::LayerSpec;
@@ -10,19 +10,19 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::packed_layer::PackedLayer;
 
-/// The layers in the order of their numbers.
+/// Packed layers, in the order of their numbers.
 pub struct PackedLayers {
     layers: Vec<PackedLayer>,
     bytes: ByteSize,
 }
 
 impl PackedLayers {
-    /// Packs what `init` has asked for out of the verified files, on so many threads, which end with the work. The
-    /// process's own pool would count the machine's cores, which opens files, and keep its threads.
+    /// Packs the layers that `init` has listed out of the verified files, on `threads` threads, which end with the work.
+    /// Rayon's global pool would count the machine's cores, which opens files, and keep its threads.
     ///
     /// # Errors
     ///
-    /// `io.thread`; `compile.failed` when layers and files do not fit each other. Only a broken answer of the process that
+    /// `io.thread`; `compile.failed` when a layer does not match its files. Only a corrupt list from the process that
     /// compiled the model can be the cause.
     pub fn pack(specs: &[LayerSpec], files: &AssetFiles, threads: usize) -> Result<Self> {
         let pool = ThreadPoolBuilder::new()
@@ -36,7 +36,7 @@ impl PackedLayers {
         let layers = pool
             .install(|| pack().collect::<std::result::Result<_, _>>())
             .map_err(|error| Error::Compile {
-                reason: text::sentence(&format!("a layer to pack: {}", error.message)),
+                reason: text::sentence(&format!("a layer cannot be packed: {}", error.message)),
             })?;
         Ok(Self {
             layers,
@@ -48,7 +48,7 @@ impl PackedLayers {
         self.layers.get(number as usize)
     }
 
-    /// The memory that they take, as it is counted against the model's limits.
+    /// Returns the memory that counts against the model's limits.
     #[must_use]
     pub fn bytes(&self) -> ByteSize {
         self.bytes

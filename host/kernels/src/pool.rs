@@ -1,16 +1,16 @@
-//! The threads that multiply.
+//! Threads that compute kernels.
 
 use std::cell::OnceCell;
 
 use ampoule_sandbox::{Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// One pool for all guests of a host; or none, and each guest's own thread multiplies.
+/// One pool for all guests of a host, or none: each guest's own thread then computes.
 #[derive(Debug)]
 pub struct KernelThreads(Option<ThreadPool>);
 
 impl KernelThreads {
-    /// Starts `threads` of them. With one there is no pool, and each guest's own thread computes.
+    /// Starts `threads` threads. One means no pool: each guest's own thread computes.
     ///
     /// # Errors
     ///
@@ -31,13 +31,13 @@ impl KernelThreads {
         }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of threads.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.as_ref().map_or(1, ThreadPool::current_num_threads)
     }
 
-    /// Runs a piece of work on them, and waits for it.
+    /// Runs work on the threads, and waits for it.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.0 {
             Some(pool) => pool.install(work),
@@ -49,15 +49,15 @@ impl KernelThreads {
     }
 }
 
-/// The kernels spread over the pool of the thread that calls them, which for a thread in none is the
-/// process's own, as large as the machine. So this thread becomes a pool, of itself.
+/// Makes this thread a pool of its own. Kernels spread over the pool of the calling thread. For a thread without one
+/// that is Rayon's global pool, which is as large as the machine.
 fn stay_on_this_thread() {
     thread_local! {
         static ALONE: OnceCell<()> = const { OnceCell::new() };
     }
     ALONE.with(|alone| {
         alone.get_or_init(|| {
-            // It cannot where it is in a pool already. That one computes then, and the answer is the same.
+            // Fails for a thread that is in a pool already. That pool computes then, with the same result.
             let _ = ThreadPoolBuilder::new()
                 .num_threads(1)
                 .use_current_thread()

@@ -1,5 +1,5 @@
-//! Rows through steps in which none depends on another: a block after another, with a look at the deadline
-//! between two.
+//! Steps in which no row depends on another. Rows go through them in blocks, with a check of the deadline between two
+//! blocks.
 
 use std::borrow::Cow;
 
@@ -12,16 +12,16 @@ use crate::normalization::Normalization;
 use crate::packed_layer::{BLOCK_ROWS, PackedLayer};
 use crate::rows::Rows;
 
-/// Numbers that a thread takes through an activation at once: some microseconds.
+/// Numbers that a thread applies an activation to at once: some microseconds.
 const ACTIVATION_CHUNK: usize = 1 << 14;
 
-/// Rows that a thread takes are a multiple of this: fewer are better shared by their outputs.
+/// Unit of the rows that one thread takes. Threads share fewer rows than this by their outputs.
 const PART_ROWS: usize = 16;
 
-/// Numbers of the widest row of a block, times its rows, at most: what is held between two steps.
+/// Most numbers that a block holds between two steps: its rows times the widest length.
 const BLOCK_NUMBERS: usize = 1 << 20;
 
-/// What is done to each output of a layer.
+/// Function that is applied to each output of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activation {
     None,
@@ -34,7 +34,7 @@ impl Activation {
     fn apply(self, values: &mut [f32]) {
         match self {
             Self::None => {}
-            // Not `max`, which takes 0 for what is no number.
+            // `max` would turn NaN into 0.
             Self::Relu => values
                 .iter_mut()
                 .filter(|x| **x < 0.0)
@@ -45,40 +45,41 @@ impl Activation {
     }
 }
 
-/// One thing that is done to each row.
+/// One step of a row.
 pub(crate) enum RowStep<'a> {
-    /// A layer, and what is done to its outputs.
+    /// Multiplies with a layer, and applies a function to its outputs.
     Linear(&'a PackedLayer, Activation),
-    /// The rows are kept as they are here.
+    /// Keeps a copy of the row.
     Keep,
-    /// What was kept is added.
+    /// Adds the kept row, and forgets it.
     AddKept,
     Normalize(Normalization<'a>),
 }
 
-/// Steps one after another, each of which fits the one before it. At least one.
+/// Steps in sequence. Invariant: each takes rows of the length that the one before gives.
 pub(crate) struct RowStage<'a> {
     steps: Vec<RowStep<'a>>,
     inputs: usize,
     outputs: usize,
-    /// The length of the rows that were kept before it, or 0.
+    /// Length of the rows that were kept before the stage, or 0.
     kept: usize,
-    /// The work that one row is, in multiplications with an addition.
+    /// Work of one row, in multiply-adds.
     multiplications: u64,
-    /// The length of the longest row in it.
+    /// Length of the longest row in the stage.
     widest: usize,
-    /// The length of the rows that are kept after it, or 0.
+    /// Length of the rows that are kept after the stage, or 0.
     kept_after: usize,
-    /// The numbers of the largest panel that is widened while it is read.
+    /// Numbers of the largest panel that is widened while it is read.
     widened: usize,
 }
 
-/// Rows of the widest that a block is held in at once: what goes into a layer and comes out of it, a panel's share,
-/// what is kept, and whole numbers and their sums where a layer multiplies such.
+/// Copies of a block that are held at once, each as wide as the widest row: a layer's input and output, a panel's part
+/// of the output, the kept rows, and the integers and integer sums of a layer that uses them.
 const BLOCK_COPIES: u64 = 7;
 
 impl<'a> RowStage<'a> {
-    /// Without steps yet, for rows of this length; `kept` is that of those that were kept before, or 0.
+    /// Makes a stage without steps, for rows of length `inputs`. `kept` is the length of rows that were kept before, or
+    /// 0.
     pub(crate) fn new(inputs: usize, kept: usize) -> Self {
         Self {
             steps: Vec::new(),
@@ -92,7 +93,7 @@ impl<'a> RowStage<'a> {
         }
     }
 
-    /// Adds a step, which fits what comes before it.
+    /// Adds a step, which has to take rows of length [`RowStage::outputs`].
     pub(crate) fn push(&mut self, step: RowStep<'a>) {
         let length = self.outputs as u64;
         let multiplications = match &step {
@@ -114,27 +115,27 @@ impl<'a> RowStage<'a> {
         self.steps.push(step);
     }
 
-    /// The length of a row that goes in.
+    /// Returns the length of an input row.
     pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// The length of a row that comes out.
+    /// Returns the length of an output row.
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// The length of a row that is kept after it.
+    /// Returns the length of a row that is kept after the stage, or 0.
     pub(crate) fn kept_after(&self) -> usize {
         self.kept_after
     }
 
-    /// The work that so many rows are, in multiplications with an addition.
+    /// Returns the work for so many rows, in multiply-adds.
     pub(crate) fn multiplications(&self, rows: usize) -> u64 {
         self.multiplications.saturating_mul(rows as u64)
     }
 
-    /// Counts the numbers that are held while a block goes through it, beside rows that come, go and are kept.
+    /// Counts the numbers that are held while a block is computed, beside input, output and kept rows.
     pub(crate) fn scratch(&self, rows: usize, threads: usize) -> u64 {
         let block = self.block(threads).min(rows) as u64;
         let of_block = block.saturating_mul(self.widest as u64);
@@ -144,15 +145,15 @@ impl<'a> RowStage<'a> {
             .saturating_add(widened)
     }
 
-    /// Rows that go through the steps at once.
+    /// Returns the rows of a block.
     fn block(&self, threads: usize) -> usize {
         (BLOCK_ROWS * threads)
             .min(BLOCK_NUMBERS / self.widest.max(1))
             .max(1)
     }
 
-    /// The rows `x` through the steps. `kept` is what was kept before, and becomes what is kept after. `go_on` is
-    /// asked before each piece of work.
+    /// Computes the steps for the rows `x`. `kept` holds the rows that were kept before, and afterwards those that are
+    /// kept now. `go_on` is called before each block; its error stops the work.
     pub(crate) fn run(
         &self,
         x: Rows<'_>,
@@ -162,7 +163,7 @@ impl<'a> RowStage<'a> {
     ) -> wasmtime::Result<Vec<f32>> {
         let count = x.count();
         let rows = self.block(threads);
-        // Each thread takes its rows through all steps, and waits for no other in between.
+        // Each thread takes its rows through all steps, without waiting for the others in between.
         let part = rows
             .min(count)
             .div_ceil(threads)
@@ -194,13 +195,13 @@ impl<'a> RowStage<'a> {
         Ok(y)
     }
 
-    /// Whether other rows are kept after it than before.
+    /// Tells whether the stage changes the kept rows.
     fn changes_kept(&self) -> bool {
         let mut steps = self.steps.iter();
         steps.any(|step| matches!(step, RowStep::Keep | RowStep::AddKept))
     }
 
-    /// Some rows through all steps, into `y`. Answers what is kept of them, if other than before.
+    /// Computes all steps for some rows, into `y`. Returns the kept rows if the stage changes them, and none otherwise.
     fn through(
         &self,
         x: &[f32],
@@ -235,7 +236,7 @@ impl<'a> RowStage<'a> {
     }
 }
 
-/// One layer, panel by panel.
+/// Computes one layer, panel by panel.
 fn apply(
     layer: &PackedLayer,
     activation: Activation,
@@ -255,7 +256,7 @@ fn apply(
         done
     };
     if x.count() == 1 || layer.panels() == 1 {
-        // Each panel's outputs lie together.
+        // Each panel's outputs are contiguous.
         y.par_chunks_mut(x.count() * layer.width())
             .enumerate()
             .try_for_each(|(panel, y)| compute(panel, y))?;

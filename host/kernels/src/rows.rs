@@ -1,4 +1,4 @@
-//! Rows to be multiplied.
+//! Input rows of a product.
 
 use rten_tensor::NdTensorView;
 
@@ -10,7 +10,7 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows in `values`, whose number is a multiple of `length`, which is not 0.
+    /// Makes rows of `values`. `length` is not 0, and the number of values is a multiple of it.
     pub(crate) fn new(values: &'a [f32], length: usize) -> Self {
         debug_assert!(values.len().is_multiple_of(length));
         Self { values, length }
@@ -28,7 +28,7 @@ impl<'a> Rows<'a> {
         self.values
     }
 
-    /// The same as the kernels take it, `[count, length]`.
+    /// Returns the rows as the kernels take them, `[count, length]`.
     pub(crate) fn view(self) -> NdTensorView<'a, f32, 2> {
         NdTensorView::from_data([self.count(), self.length], self.values)
     }

@@ -1,4 +1,4 @@
-//! The kernels of one model, as its sandboxes share them.
+//! Kernels of one model, which its sandboxes share.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ impl KernelPlan for Plan<'_> {
 
     fn run(self: Box<Self>, check: StopCheck<'_>) -> wasmtime::Result<Vec<f32>> {
         let count = self.threads.count();
-        // One change of threads for the whole call: a product is shorter than a few of them.
+        // One change of threads for the whole call, since a single product may take less time than a change.
         self.threads
             .run(|| self.stages.run(self.rows, count, check))
     }

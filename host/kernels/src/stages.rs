@@ -1,36 +1,36 @@
-//! The steps of one call: checked against the layers that there are, and done one after another.
+//! Steps of one call: checked against the packed layers, then computed in sequence.
 
 use ampoule_sandbox::imports::bindings::ampoule::model::host_kernels as wit;
 use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
 use ampoule_sandbox::imports::kernels::Held;
 
-use crate::attention::{Heads, MAX_ROWS};
+use crate::attention::{Heads, MAX_ROWS, MAX_WIDTH};
 use crate::normalization::Normalization;
 use crate::packed_layer::PackedLayer;
 use crate::packed_layers::PackedLayers;
 use crate::row_stage::{Activation, RowStage, RowStep};
 use crate::rows::Rows;
 
-/// Steps of one call. A layer of an encoder has eleven.
+/// Most steps of one call, which a guest chooses. A layer of an encoder has eleven.
 const MAX_STEPS: usize = 256;
 
-/// Steps that were found right, each fitting the one before it.
+/// Checked steps. Invariant: each takes rows of the length that the one before gives.
 pub(crate) struct Stages<'a> {
     stages: Vec<Stage<'a>>,
     inputs: usize,
     outputs: usize,
-    /// The length of the rows that are kept, if any are.
+    /// Length of the kept rows, if any are kept.
     kept: Option<usize>,
 }
 
-/// What is done to all rows before the next is begun.
+/// Part of a call that is computed for all rows before the next part begins.
 enum Stage<'a> {
     Rows(RowStage<'a>),
     Attention(Heads),
 }
 
 impl<'a> Stages<'a> {
-    /// The steps with the layers of their numbers. Errors: `kernels.step`.
+    /// Checks the steps, and finds their layers. Errors: `kernels.step`.
     pub(crate) fn find(
         layers: &'a PackedLayers,
         steps: &'a [wit::Step],
@@ -68,9 +68,9 @@ impl<'a> Stages<'a> {
         let layer = layer(layers, step.layer)?;
         if self.outputs != layer.inputs() {
             return Err(wrong(format!(
-                "layer {} has {} inputs, and {} come to it",
-                step.layer,
+                "expected rows of {} for layer {}, found rows of {}",
                 layer.inputs(),
+                step.layer,
                 self.outputs
             )));
         }
@@ -88,7 +88,8 @@ impl<'a> Stages<'a> {
     fn add_attention(&mut self, heads: u32) -> Result<(), GuestError> {
         let found = Heads::new(heads as usize, self.outputs).ok_or_else(|| {
             wrong(format!(
-                "{heads} heads cannot share rows of {}",
+                "expected heads of at most {MAX_WIDTH} that share queries, keys and values of a row \
+                 evenly, found {heads} heads and rows of {}",
                 self.outputs
             ))
         })?;
@@ -105,8 +106,11 @@ impl<'a> Stages<'a> {
     fn add_kept(&mut self) -> Result<(), GuestError> {
         if self.kept != Some(self.outputs) {
             return Err(wrong(match self.kept {
-                None => "no rows are kept".to_owned(),
-                Some(kept) => format!("rows of {kept} are kept, and rows of {} come", self.outputs),
+                None => "expected `keep` before `add-kept`, found no kept rows".to_owned(),
+                Some(kept) => format!(
+                    "expected rows of {kept} to add the kept rows to, found rows of {}",
+                    self.outputs
+                ),
             }));
         }
         self.push(RowStep::AddKept);
@@ -118,7 +122,7 @@ impl<'a> Stages<'a> {
         let found = normalization(step)?;
         if self.outputs != found.length() {
             return Err(wrong(format!(
-                "a normalisation is of rows of {}, and rows of {} come to it",
+                "expected rows of {} for a normalisation, found rows of {}",
                 found.length(),
                 self.outputs
             )));
@@ -137,7 +141,7 @@ impl<'a> Stages<'a> {
         self.stages.push(Stage::Rows(stage));
     }
 
-    /// The rows in `x`. Errors: `kernels.rows`.
+    /// Makes rows of the numbers `x`. Errors: `kernels.rows`.
     pub(crate) fn rows<'x>(&self, x: &'x [f32]) -> Result<Rows<'x>, GuestError> {
         let wrong = |message: String| GuestError {
             code: "kernels.rows".to_owned(),
@@ -145,9 +149,9 @@ impl<'a> Stages<'a> {
         };
         if !x.len().is_multiple_of(self.inputs) {
             return Err(wrong(format!(
-                "{} numbers are no rows of {}",
-                x.len(),
-                self.inputs
+                "expected rows of {} numbers, found {} numbers, which is no multiple",
+                self.inputs,
+                x.len()
             )));
         }
         let rows = Rows::new(x, self.inputs);
@@ -164,7 +168,7 @@ impl<'a> Stages<'a> {
         Ok(rows)
     }
 
-    /// The work that so many rows are, in multiplications with an addition.
+    /// Returns the work for so many rows, in multiply-adds.
     pub(crate) fn multiplications(&self, rows: usize) -> u64 {
         let each = self.stages.iter().map(|stage| match stage {
             Stage::Rows(stage) => stage.multiplications(rows),
@@ -173,10 +177,10 @@ impl<'a> Stages<'a> {
         each.fold(0, u64::saturating_add)
     }
 
-    /// Counts the bytes that are held at most of so many rows on the way, and at its end.
+    /// Counts the bytes that so many rows take: the most at any time, and those of the answer.
     ///
-    /// Of the first stage what comes in is the caller's. Each stage holds what comes, what goes, what is kept before
-    /// and after it, and what it needs meanwhile.
+    /// Each stage holds its input and output rows, the rows that are kept before and after it, and its scratch. The
+    /// input rows of the first stage are the caller's.
     pub(crate) fn held(&self, rows: usize, threads: usize) -> Held {
         let of_rows = |length: usize| (rows as u64).saturating_mul(length as u64);
         let (mut most, mut coming, mut kept) = (0, 0, 0);
@@ -199,7 +203,7 @@ impl<'a> Stages<'a> {
         }
     }
 
-    /// The rows `x` through all of them. `go_on` is asked before each piece of work.
+    /// Computes all stages for the rows `x`. `go_on` is called before each block; its error stops the work.
     pub(crate) fn run(
         &self,
         x: Rows<'_>,
@@ -223,7 +227,8 @@ impl<'a> Stages<'a> {
     }
 }
 
-/// The length of a row that goes in, as the first step has it that says. Errors: `kernels.step`.
+/// Returns the input row length, taken from the first step that fixes one (linear or normalise). Errors:
+/// `kernels.step`.
 fn first_length(layers: &PackedLayers, steps: &[wit::Step]) -> Result<usize, GuestError> {
     let mut steps = steps
         .iter()
@@ -232,20 +237,20 @@ fn first_length(layers: &PackedLayers, steps: &[wit::Step]) -> Result<usize, Gue
         Some(wit::Step::Linear(step)) => Ok(layer(layers, step.layer)?.inputs()),
         Some(wit::Step::Normalize(step)) => Ok(normalization(step)?.length()),
         _ => Err(wrong(
-            "the first step, but for `keep`, is a layer or a normalisation".to_owned(),
+            "expected a layer or a normalisation as the first step that is not `keep`".to_owned(),
         )),
     }
 }
 
 fn layer(layers: &PackedLayers, number: u32) -> Result<&PackedLayer, GuestError> {
     let layer = layers.get(number);
-    layer.ok_or_else(|| wrong(format!("there is no layer {number}")))
+    layer.ok_or_else(|| wrong(format!("found no packed layer {number}")))
 }
 
 fn normalization(step: &wit::Normalization) -> Result<Normalization<'_>, GuestError> {
     Normalization::new(&step.weight, &step.bias, step.epsilon).ok_or_else(|| {
         wrong(format!(
-            "a normalisation has {} weights and {} biases",
+            "expected as many weights as biases of a normalisation, found {} and {}",
             step.weight.len(),
             step.bias.len()
         ))

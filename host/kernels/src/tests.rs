@@ -1,4 +1,4 @@
-//! Every format against naive loops in binary64, over odd shapes.
+//! Tests of every format against naive loops in binary64, over odd shapes.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ const FORMATS: [wit::Format; 4] = [
     wit::Format::Int4,
 ];
 
-/// From -1 to 1, the same ones for the same seed (Marsaglia's xorshift).
+/// Returns numbers from -1 to 1, alike for one seed (Marsaglia's xorshift).
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
     let next = || {
@@ -54,7 +54,7 @@ fn numbers(seed: u32, count: usize) -> Vec<f32> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-/// Lengths from 1 to these.
+/// Returns lengths from 1 to these.
 fn drawn<const N: usize>(seed: u32, most: [usize; N]) -> [usize; N] {
     let numbers = numbers(seed + 1_000, N);
     std::array::from_fn(|i| 1 + ((numbers[i] + 1.0) / 2.0 * most[i] as f32) as usize)
@@ -64,7 +64,7 @@ fn bytes_of(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
 }
 
-/// A layer of these weights and this bias, out of one file in which something else comes first.
+/// Packs a layer of these weights and this bias, out of one file in which other bytes come first.
 fn pack(
     format: wit::Format,
     inputs: usize,
@@ -105,7 +105,7 @@ fn pack(
     (spec, packed)
 }
 
-/// What a format makes of a weight is off by so much of the largest in its block.
+/// Returns the rounding error of a format's weight, as a part of the largest weight in its block.
 fn rounding(format: wit::Format) -> f64 {
     match format {
         wit::Format::F32 => 0.0,
@@ -122,7 +122,8 @@ fn multiply(layers: &[(&PackedLayer, Activation)], x: &[f32], threads: usize) ->
     run(layers[0].0.inputs(), steps, x, &[], threads).0
 }
 
-/// What comes of rows of so many numbers, and what is kept of them. As many numbers of each are kept before.
+/// Computes steps for rows of so many numbers, and returns the output and the kept rows. As many numbers of each row
+/// are kept before.
 fn run<'a>(
     inputs: usize,
     steps: impl IntoIterator<Item = RowStep<'a>>,
@@ -185,7 +186,7 @@ fn every_format_multiplies_as_naive_loops_do_and_takes_no_more_memory_than_is_co
     }
 }
 
-/// `x·wᵀ + b` in binary64.
+/// Computes `x·wᵀ + b` in binary64.
 fn products(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
     let wide = |numbers: &[f32]| numbers.iter().map(|n| f64::from(*n)).collect::<Vec<_>>();
     let (x, weights) = (wide(x), wide(weights));
@@ -198,12 +199,12 @@ fn products(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f64>
     x.chunks(inputs).flat_map(row).collect()
 }
 
-/// The sum of the absolute values.
+/// Returns the sum of the absolute values.
 fn size(numbers: &[f32]) -> f64 {
     numbers.iter().map(|n| f64::from(n.abs())).sum()
 }
 
-/// The bounds above are of the worst case. What rounding does on the whole is much less.
+/// Compares mean errors: the bounds above are of the worst case, and rounding errs much less on the whole.
 #[test]
 fn the_error_of_each_format_is_what_its_bits_allow() {
     let (rows, inputs, outputs) = (20, 512, 128);
@@ -252,7 +253,7 @@ fn steps_follow_one_another_with_their_activations() {
     }
 }
 
-/// The activations as their definitions have them, in binary64. The error function is its series
+/// Computes an activation by its definition, in binary64. The error function is its series
 /// (Abramowitz and Stegun, 7.1.6).
 fn expected(activation: Activation, x: f32) -> f32 {
     let wide = f64::from(x);
@@ -385,7 +386,7 @@ fn a_call_stops_before_its_next_block() {
     assert_eq!(asked.into_inner(), 3);
 }
 
-/// The normalisation of each row in binary64.
+/// Normalises each row in binary64.
 fn normalized(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) -> Vec<f64> {
     let length = weight.len() as f64;
     let row = |row: &[f32]| {
@@ -475,7 +476,7 @@ fn a_normalisation_has_as_many_biases_as_weights_and_passes_on_what_is_no_number
     }
 }
 
-/// `softmax(q·kᵀ / √width)·v` of one head in binary64, from rows of queries, keys and values.
+/// Computes `softmax(q·kᵀ / √width)·v` of one head in binary64, from rows of queries, keys and values.
 fn attended(x: &[f32], count: usize, width: usize, head: usize) -> Vec<f64> {
     let rows: Vec<&[f32]> = x.chunks(3 * count * width).collect();
     let part = |row: &[f32], of: usize| -> Vec<f64> {

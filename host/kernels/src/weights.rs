@@ -1,4 +1,4 @@
-//! A layer's weights as they lie in the model's files, read as binary32 a few outputs at a time.
+//! Weights of a layer as they lie in the model's files. They are read as binary32, a few outputs at a time.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use ampoule_sandbox::imports::kernels::{Element, LayerSpec, TensorSpec};
 use bytes::Bytes;
 use rten_simd::f16;
 
-/// The weights `[outputs, inputs]` of a layer, and its bias.
+/// Weights of a layer, `[outputs, inputs]`, and its bias.
 pub(crate) struct Weights {
     inputs: usize,
-    /// The outputs, the bytes and their type of each part.
+    /// Outputs, bytes and element type of each part.
     parts: Vec<(usize, Bytes, Element)>,
     /// `[outputs]`.
     pub(crate) bias: Vec<f32>,
 }
 
 impl Weights {
-    /// Finds them in the files. Errors: `kernels.layer`, `asset.*`.
+    /// Finds the weights in the files. Errors: `kernels.layer`, `asset.*`.
     pub(crate) fn open(spec: &LayerSpec, files: &AssetFiles) -> Result<Self, GuestError> {
         spec.check(files)?;
         let mut weights = Self {
@@ -40,7 +40,7 @@ impl Weights {
         Ok(weights)
     }
 
-    /// The rows of these outputs, `[outputs, inputs]`.
+    /// Reads the rows of these outputs, `[outputs, inputs]`.
     pub(crate) fn rows(&self, outputs: Range<usize>) -> Vec<f32> {
         let mut rows = Vec::with_capacity(outputs.len() * self.inputs);
         let mut first = 0;
@@ -57,7 +57,7 @@ impl Weights {
     }
 }
 
-/// Appends the numbers that these bytes are.
+/// Appends the numbers that `bytes` encode.
 fn read(bytes: &[u8], element: Element, to: &mut Vec<f32>) {
     match element {
         Element::F32 => to.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b))),

@@ -1,6 +1,6 @@
 //! Verifies, admits and compiles signed models: the slow, trusted and rare half of a host.
 //!
-//! A [`Loader`] makes of a bundle a [`LoadedModel`](ampoule_sandbox::LoadedModel), which is plain data:
+//! A [`Loader`] turns a bundle into a [`LoadedModel`](ampoule_sandbox::LoadedModel), which is plain data:
 //!
 //! ```text
 //! bundle ─► signatures and trust ─► admission ─► code, compiled or cached ─► LoadedModel

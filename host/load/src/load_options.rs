@@ -1,4 +1,4 @@
-//! How one bundle is to be loaded.
+//! Options of one load.
 
 use std::path::Path;
 
@@ -7,22 +7,21 @@ use ampoule_signing::{Bundle, ModelReference, PermissionPolicy};
 
 use crate::refusal::OrRefused as _;
 
-/// How to load one bundle; see `Host::load_with`.
+/// Options for loading one bundle; see `Host::load_with`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
-    /// The model that it has to be. Without it, any that is trusted will do.
+    /// The only model that is accepted. `None` accepts any trusted model.
     pub expected: Option<ModelReference>,
-    /// What becomes of the host's memory of releases
-    /// (`HostBuilder::releases`).
+    /// Use of the host's record of releases (`HostBuilder::releases`).
     pub rollback: RollbackProtection,
-    /// What is done when others could have changed the bundle. Without it, it is refused.
+    /// Treatment of a bundle that others could have changed; by default it is refused.
     pub permissions: PermissionPolicy,
-    /// Less than the manifest asks for, for each request to what is loaded. The host's caps
-    /// ([`Limits`](ampoule_sandbox::Limits)) are compared with what is left then.
+    /// Limits of each request to the model, where lower than its manifest asks for. The host's caps
+    /// ([`Limits`](ampoule_sandbox::Limits)) are compared with the lower values.
     pub at_most: RequestLimits,
-    /// Reads and verifies every file of the bundle, though compiled code of it is in the cache and makes that
-    /// needless: to find out whether the bundle is whole.
+    /// Reads and verifies every file of the bundle, even when cached code makes that needless. This finds out whether
+    /// the bundle is complete.
     pub check_files: bool,
 }
 
@@ -35,54 +34,54 @@ pub struct Terms {
     pub check_files: bool,
 }
 
-/// How one bundle is held against the releases that were run before.
+/// Check of a bundle against the releases that were run before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RollbackProtection {
-    /// An older release is refused, a newer one is remembered.
+    /// Refuses an older release, and records a newer one.
     #[default]
     On,
-    /// An older release is refused, nothing is remembered: to find out whether a bundle would be run.
+    /// Refuses an older release, and records nothing. This finds out whether a bundle would be run.
     CheckOnly,
-    /// An older release is run, which is logged; the newer one is still remembered afterwards.
+    /// Runs an older release, which is logged. The record keeps the newer one.
     AllowDowngrade,
 }
 
 impl LoadOptions {
-    /// Any model that is trusted.
+    /// Accepts any trusted model.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This model and no other.
+    /// Accepts this model only.
     #[must_use]
     pub fn expecting(mut self, model: ModelReference) -> Self {
         self.expected = Some(model);
         self
     }
 
-    /// With the host's memory of releases used in this way.
+    /// Sets the use of the host's record of releases.
     #[must_use]
     pub fn rollback(mut self, rollback: RollbackProtection) -> Self {
         self.rollback = rollback;
         self
     }
 
-    /// With this done when others could have changed the bundle.
+    /// Sets the treatment of a bundle that others could have changed.
     #[must_use]
     pub fn permissions(mut self, permissions: PermissionPolicy) -> Self {
         self.permissions = permissions;
         self
     }
 
-    /// With requests that may cost no more than this.
+    /// Limits each request to the model.
     #[must_use]
     pub fn at_most(mut self, at_most: RequestLimits) -> Self {
         self.at_most = at_most;
         self
     }
 
-    /// With every file read and verified, needed or not.
+    /// Reads and verifies every file, needed or not.
     #[must_use]
     pub fn checking_files(mut self) -> Self {
         self.check_files = true;
@@ -98,7 +97,7 @@ impl LoadOptions {
         }
     }
 
-    /// Opens the bundle at `path` as these options say.
+    /// Opens the bundle at `path` with these options.
     ///
     /// # Errors
     ///

@@ -35,21 +35,21 @@ use crate::trust::{HostTrust, ModelLessor, lease};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct LoaderSettings {
-    /// The most that models and loading them may cost.
+    /// Upper bounds for models and for loading them.
     pub limits: Limits,
     /// The profile that models are compiled for.
     pub profile: EngineProfile,
-    /// Memory of which release of each model was run. Without it nothing is remembered.
+    /// Record of the newest release of each model that was run. `None` records nothing.
     pub releases: Option<ReleaseState>,
-    /// Capabilities that models are granted which ask for them.
+    /// Capabilities that are granted to models that ask for them.
     pub allowed: Vec<Capability>,
-    /// The place where compiled models are kept from one run of the program to the next.
+    /// Cache of compiled models. `None` compiles each model anew.
     pub cache: Option<CodeCache>,
-    /// The program that initialises and compiles models. Without it both happen in this process.
+    /// The program that initialises and compiles models. `None` does both in this process.
     pub compiler: Option<CompileProcess>,
 }
 
-/// Verifies, admits and compiles models. Clones are the same loader.
+/// Verifies, admits and compiles models. Clones share one loader.
 #[derive(Clone)]
 pub struct Loader {
     inner: Arc<Inner>,
@@ -68,9 +68,9 @@ struct Inner {
     compiler: Option<CompileProcess>,
 }
 
-/// The rest of a load whose model is about to be served.
+/// Unfinished part of a load, until its model is known to run.
 pub struct Receipt {
-    /// The bundle, as far as it is needed to decide about it again. Its files are not in it.
+    /// The bundle without its files, for later decisions about trust.
     pub bundle: Arc<VerifiedBundle>,
     loader: Arc<Inner>,
     turn: Arc<LoadTurn>,
@@ -81,7 +81,7 @@ pub struct Receipt {
 }
 
 impl Loader {
-    /// Makes a loader that believes `trust`.
+    /// Makes a loader that uses `trust`.
     ///
     /// # Errors
     ///
@@ -124,16 +124,16 @@ impl Loader {
         self.inner.loads.close();
     }
 
-    /// Loads a bundle: verifies it, checks it against the policy, initialises it once and compiles it, or finds its
-    /// code. None of that happens on the caller's thread. [`Limits::loads`] run at once and
-    /// [`Limits::waiting_loads`] wait for them; dropping the future leaves the line, or stops the load.
+    /// Loads a bundle: verifies it, checks it against the policy, then finds its code or initialises and compiles it.
+    /// All of this happens on other threads. [`Limits::loads`] run at once and [`Limits::waiting_loads`] wait for them.
+    /// Dropping the future leaves the line, or stops the load.
     ///
-    /// Of loads of one model that are asked for at the same time, one compiles it. When that fails, all that
-    /// wait for it fail alike; a load that is asked for afterwards tries again.
+    /// Of concurrent loads of one model, one compiles it. When compiling fails, all loads that wait for it fail with
+    /// the same error. A load that is requested afterwards tries again.
     ///
     /// # Errors
     ///
-    /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
+    /// Any code but `input.*`. Nothing of an untrusted bundle is compiled or run.
     pub async fn load(
         &self,
         open: impl FnOnce() -> Result<Bundle> + Send + 'static,
@@ -142,19 +142,19 @@ impl Loader {
     ) -> Result<(LoadedModel, Receipt)> {
         check_request_limits(terms.at_most)?;
         let turn = self.inner.loads.enter().await?;
-        // Whoever stops waiting for the model stops its `init`.
+        // Dropping this future stops `init`.
         let cancelled = CancellationToken::new();
         let _guard = cancelled.clone().drop_guard();
         let rollback = rule.rollback;
         let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
         let admitted = off_thread(move || {
-            // A load counts for as long as a thread works on it, whoever waits.
+            // A load counts as running until its thread has ended, even after its caller stopped waiting.
             let _kept = kept;
             inner.admit(open()?, &rule, terms)
         })
         .await?;
         let (identity, is_recorded) = (admitted.identity, admitted.is_recorded);
-        // Without a thread: another load may be compiling this very model.
+        // Waits without a thread: another load may be compiling this very model.
         let code = self.inner.code.turn(&identity).await;
         let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
         let (loaded, bundle) =
@@ -182,20 +182,20 @@ impl fmt::Debug for Loader {
 }
 
 impl Receipt {
-    /// Tells those that wait for the same code that it cannot be served. A model that was given less than it asks for
-    /// says nothing to those that wait with more.
+    /// Shares the failure with the loads that wait for the same code. A failure under lower limits than the manifest
+    /// asks for is not shared, since the others may have higher ones.
     pub fn failed(&self, error: &Error) {
         if self.at_most == RequestLimits::default() {
             self.turn.failed(&self.identity, error);
         }
     }
 
-    /// Ends the load of a model that is known to run, and remembers its release: one that does not run must not shut
-    /// out the last that did.
+    /// Ends the load of a model that is known to run, and records its release. Invariant: a release that does not run
+    /// is never recorded, since it would shut out the last one that did.
     ///
     /// # Errors
     ///
-    /// `trust.*` and `io.*` when the release cannot be remembered.
+    /// `trust.*` and `io.*` when the release cannot be recorded.
     pub async fn served(self) -> Result<Arc<VerifiedBundle>> {
         if let (RollbackProtection::On, Some(releases)) = (self.rollback, &self.loader.releases)
             && !self.is_recorded
@@ -219,17 +219,17 @@ impl fmt::Debug for Receipt {
     }
 }
 
-/// A model that may be compiled, and what is needed for it.
+/// A model that may be compiled, with its lease and the identity of its code.
 struct Admitted {
     model: AdmittedModel,
     lease: Lease,
     identity: CodeIdentity,
-    /// Set when the host's memory of releases has this very bundle as the newest.
+    /// Set when the record of releases has this very bundle as the newest.
     is_recorded: bool,
 }
 
 impl Inner {
-    /// Envelope → manifest → releases → limits → component → admission.
+    /// Stages: envelope → manifest → releases → limits → component → admission.
     fn admit(&self, bundle: Bundle, rule: &ReleaseRule, terms: Terms) -> Result<Admitted> {
         let (trust, now) = (self.trust.current(), ampoule_signing::now().or_refused()?);
         let store = trust.store()?;
@@ -254,7 +254,7 @@ impl Inner {
         })
     }
 
-    /// Admitted model → code → loaded model.
+    /// Stages: admitted model → code → loaded model.
     fn make(
         &self,
         admitted: Admitted,
@@ -263,7 +263,7 @@ impl Inner {
         cancelled: &CancellationToken,
     ) -> Result<(LoadedModel, Arc<VerifiedBundle>)> {
         let identity = admitted.identity;
-        // Those that were asked for before it failed are told, one after the other, as they get here.
+        // A load that was requested before the failure fails with the same error.
         if let Some(error) = turn.failure(&identity) {
             return Err(error);
         }
@@ -273,7 +273,7 @@ impl Inner {
         {
             turn.failed(&identity, error);
         }
-        // The next one may look only now.
+        // Only now: the next load has to find the failure.
         drop(code);
         made
     }
@@ -335,7 +335,7 @@ impl Inner {
         let wanted = Wanted {
             identity,
             model: &name,
-            // As long as another process may take to make the same code.
+            // The longest that another process may take to make the same code.
             patience: time.saturating_add(model.budgets.init.deadline),
             cancelled,
         };
@@ -379,7 +379,8 @@ impl Inner {
     }
 }
 
-/// Returns the verified bytes that serving needs: the files of layers to pack, all files for a model whose sandboxes run
+/// Returns the verified bytes that serving needs: the files of layers to pack, all files for a model whose sandboxes
+/// run
 /// `init`, and none for any other.
 fn files_to_serve(model: &mut AdmittedModel, facts: &CompiledFacts) -> Result<AssetFiles> {
     let is_cold = facts.start.is_cold();
@@ -395,7 +396,7 @@ fn files_to_serve(model: &mut AdmittedModel, facts: &CompiledFacts) -> Result<As
     Ok(files.only(is_packed))
 }
 
-/// Returns every file of the bundle but the component: it is code, not data for itself.
+/// Returns every file of the bundle but the component, which is code and no data.
 fn files_of(bundle: &VerifiedBundle) -> AssetFiles {
     let component = bundle.manifest().component().path();
     let files = bundle.files().filter(|(name, _)| *name != component);
@@ -414,7 +415,7 @@ fn facts_of(bundle: &VerifiedBundle) -> ModelFacts {
     )
 }
 
-/// Returns the model's name for people.
+/// Returns the model's name for messages, such as `acme/minilm 1.0.0`.
 fn display_name(manifest: &Manifest) -> String {
     format!(
         "{}/{} {}",
@@ -424,7 +425,7 @@ fn display_name(manifest: &Manifest) -> String {
     )
 }
 
-/// Logs that the revocation list is old. In permissive mode it is obeyed as far as it goes.
+/// Logs that the revocation list has expired. In permissive mode its entries still hold.
 fn warn_of_old_list(store: &TrustStore, now: Timestamp) {
     if let Some(list) = store.revocations()
         && list.is_expired(now)

@@ -1,8 +1,9 @@
-//! Loads: how many there are at once, how many wait, and what those are told that wait for one that fails.
+//! Admission of loads: a bounded number runs, a bounded number waits, and a failure is shared with the loads that wait
+//! for it.
 //!
-//! A load may start a process of [`CompileLimits::memory`](crate::CompileLimits), and holds the files of a bundle.
-//! So only some run at a time. The others wait in order, without a thread and with nothing opened; whoever
-//! stops waiting leaves the line.
+//! A load may start a process of [`CompileLimits::memory`](ampoule_sandbox::CompileLimits), and holds the files of a
+//! bundle. Only [`Limits::loads`] run at a time. The others wait in order, without a thread and without an open file.
+//! Dropping the future of a waiting load leaves the line.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,14 +15,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::code::identity::CodeIdentity;
 
-/// The most failures that are remembered for those who wait: more than there can be loads in the line by default.
+/// Most failures that are remembered for waiting loads: more than there can be loads in the line by default. A host
+/// with a longer line forgets some, whose loads then compile again.
 const MAX_FAILURES: usize = 1_024;
 
-/// The loads of one host.
+/// Loads of one host.
 pub(crate) struct Loads {
     /// A permit for each load, running or waiting.
     line: Arc<Semaphore>,
-    /// A permit for each that may run.
+    /// A permit for each load that may run.
     lanes: Arc<Semaphore>,
     running: usize,
     waiting: usize,
@@ -29,7 +31,7 @@ pub(crate) struct Loads {
 }
 
 impl Loads {
-    /// The loads of a host with these limits, which were checked.
+    /// Makes the loads of a host. `limits` were checked.
     pub(crate) fn new(limits: &Limits) -> Self {
         let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
@@ -60,7 +62,7 @@ impl Loads {
         self.line.close();
     }
 
-    /// Waits for the turn of a load. `limit.busy` when too many wait already.
+    /// Waits for a permit to load; `limit.busy` when too many wait already.
     pub(crate) async fn enter(&self) -> Result<Arc<LoadTurn>> {
         let line = Arc::clone(&self.line).try_acquire_owned();
         if self.line.is_closed() {
@@ -98,8 +100,8 @@ pub struct LoadCounters {
     pub waiting: usize,
 }
 
-/// The turn of one load, until the last clone of its `Arc` is dropped: whoever waits for the model may go before
-/// the thread that works on it has noticed.
+/// Permit of one load, held until the last clone of its `Arc` is dropped. The thread that loads has a clone, since the
+/// caller may stop waiting before that thread notices.
 pub(crate) struct LoadTurn {
     ticket: Ticket,
     _line: OwnedSemaphorePermit,
@@ -107,17 +109,17 @@ pub(crate) struct LoadTurn {
 }
 
 impl LoadTurn {
-    /// Returns what making this code has failed with since this load was asked for. A load that was asked for
-    /// afterwards tries again.
+    /// Returns the error of another load of this code that has failed since this load was requested. A load that is
+    /// requested afterwards tries again.
     pub(crate) fn failure(&self, identity: &CodeIdentity) -> Option<Error> {
         let failures = self.ticket.failures();
         let failure = failures.by_code.get(identity)?;
         (self.ticket.number < failure.before).then(|| failure.error.clone())
     }
 
-    /// Has all who wait already for this code be told that it failed.
+    /// Records a failure, for all loads of this code that wait already.
     pub(crate) fn failed(&self, identity: &CodeIdentity, error: &Error) {
-        // Another load may find trust, or a place, in order.
+        // These depend on the moment, so another load may succeed.
         if matches!(
             error,
             Error::Busy { .. } | Error::Bundle(_) | Error::TrustUnread(_)
@@ -137,23 +139,23 @@ impl LoadTurn {
     }
 }
 
-/// Failures of code, each kept while there is a load that was asked for before the failure.
+/// Failures by code, each kept while a load is present that was requested before the failure.
 #[derive(Default)]
 struct Failures {
-    /// The number of the next load.
+    /// Number of the next load.
     next: u64,
-    /// The numbers of all that run or wait.
+    /// Numbers of all loads that run or wait.
     present: BTreeSet<u64>,
     by_code: HashMap<CodeIdentity, Failure>,
 }
 
 struct Failure {
-    /// The number of the first load that was asked for afterwards.
+    /// Number of the first load that was requested after the failure.
     before: u64,
     error: Error,
 }
 
-/// The place of one load in the order in which they were asked for.
+/// Number of one load, in the order of requests.
 struct Ticket {
     number: u64,
     failures: Arc<Mutex<Failures>>,
@@ -174,7 +176,7 @@ impl Ticket {
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {
-        // Nothing between lock and unlock leaves them half-changed.
+        // A panic between lock and unlock leaves the failures consistent.
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

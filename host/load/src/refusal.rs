@@ -1,8 +1,8 @@
-//! The signing library's errors, as errors of a host: a code, a message and a way out.
+//! Conversion of the signing library's errors into errors of a host.
 
 use ampoule_sandbox::{BundleRefusal, Error, Result};
 
-/// Makes a host's error of a result of the signing library.
+/// Converts a result of the signing library.
 pub(crate) trait OrRefused<T> {
     /// Returns the value, or [`Error::Bundle`].
     fn or_refused(self) -> Result<T>;

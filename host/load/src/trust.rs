@@ -1,8 +1,7 @@
-//! Whom the host trusts at this moment, and whether a model that is loaded still is.
+//! The trust that is in force, and the decision about models that are loaded already.
 //!
 //! Trust may change while a host runs: a key is removed, a root is followed by the next, a release is
-//! revoked. What the trust directory says now decides about every new request, not what it said when
-//! the model was loaded.
+//! revoked. Each new request is decided by the trust directory as it is now, not as it was when the model was loaded.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -15,12 +14,12 @@ use ampoule_signing::{DirectoryStamp, TrustDecision, TrustStore, VerifiedBundle}
 use crate::admission::policy::check_publisher;
 use crate::refusal::{OrRefused as _, refusal};
 
-/// Where a host has its trust from.
+/// Source of a host's trust.
 #[derive(Debug)]
 pub enum TrustSource {
-    /// A program that embeds the host says it.
+    /// A store that the embedding program has made.
     Store(Box<TrustStore>),
-    /// A trust directory, read again when it is changed.
+    /// A trust directory. It is read again after a change.
     Directory(PathBuf),
 }
 
@@ -30,33 +29,39 @@ impl Default for TrustSource {
     }
 }
 
-/// A host's trust: what it is now, and where more of it comes from.
+/// A host's trust, which may change while models are served.
 pub struct HostTrust {
     directory: Option<PathBuf>,
     current: RwLock<Arc<CurrentTrust>>,
-    /// Of two that read at once, the one that read first must not have the last word.
+    /// Held while the trust is read and replaced. Of two threads that read at once, the one that read first would
+    /// otherwise replace the newer trust.
     changing: Mutex<()>,
     /// Leases of models that other processes serve.
     sent: Mutex<Vec<Weak<LeaseKeeper>>>,
 }
 
-/// What is trusted from one change to the next.
+/// Trust between two changes.
 pub(crate) struct CurrentTrust {
-    /// Which change it came with.
+    /// Number of changes before this trust.
     generation: u64,
-    /// A directory that is refused trusts nobody: it may have been changed to take trust back.
+    /// An error for a directory that cannot be read or is refused. Nobody is trusted then, since the change may have
+    /// taken trust back.
     store: std::result::Result<TrustStore, Arc<ampoule_signing::Error>>,
     stamp: Option<DirectoryStamp>,
 }
 
 impl HostTrust {
-    /// Returns which change of the trust is in force.
+    /// Returns the number of changes so far.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.current().generation()
     }
 
     /// Reads the trust for the first time.
+    ///
+    /// # Errors
+    ///
+    /// `trust.*` and `io.*` when a directory cannot be read or is refused.
     pub fn open(source: TrustSource) -> Result<Arc<Self>> {
         let (directory, current) = match source {
             TrustSource::Store(store) => {
@@ -99,12 +104,12 @@ impl HostTrust {
         self.directory.is_some()
     }
 
-    /// What is trusted now.
+    /// Returns the trust that is in force.
     pub(crate) fn current(&self) -> Arc<CurrentTrust> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Trusts this store from now on.
+    /// Replaces the trust by this store.
     pub fn replace(&self, store: TrustStore) {
         self.set(|generation| CurrentTrust {
             generation,
@@ -113,7 +118,11 @@ impl HostTrust {
         });
     }
 
-    /// Reads the directory again, if the trust is from one.
+    /// Reads the directory again; a no-op when the trust is a store of the program.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostTrust::open`]. Nobody is trusted then.
     pub fn reload(&self) -> Result<()> {
         if let Some(directory) = &self.directory {
             self.set(|generation| CurrentTrust::read(directory, generation));
@@ -129,7 +138,7 @@ impl HostTrust {
             Err(error) => tracing::error!(
                 target: "ampoule::trust",
                 code = error.code(), %error,
-                "the trust was changed, and nobody is trusted by it"
+                "the trust directory was changed and cannot be used; nobody is trusted until it is mended"
             ),
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
@@ -143,9 +152,9 @@ impl HostTrust {
             return;
         };
         let seen = self.current().stamp.clone();
-        // A store that the program itself put in place stays until it is told to read again.
+        // A store that the program has put in place stays until `reload`.
         if seen.is_some_and(|seen| seen != DirectoryStamp::of(directory)) {
-            // Whoever asks for something is told what is wrong.
+            // The error is kept, and refuses each request.
             let _ = self.reload();
         }
     }
@@ -161,12 +170,12 @@ impl CurrentTrust {
         }
     }
 
-    /// How many changes there were before it.
+    /// Returns the number of changes before this trust.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whom to trust.
+    /// Returns the store, or `trust.*` when the directory is refused.
     pub(crate) fn store(&self) -> Result<&TrustStore> {
         let store = self.store.as_ref();
         store.map_err(|error| Error::TrustUnread(refusal(error)))
@@ -184,7 +193,7 @@ impl Lessor for ModelLessor {
         self.trust.current().generation()
     }
 
-    /// Looks at the signatures again, and at what the model asks for.
+    /// Verifies the signatures again, and compares the manifest with the publisher's caps.
     fn renew(&self) -> Result<Lease> {
         let trust = self.trust.current();
         let now = ampoule_signing::now().or_refused()?;
@@ -194,7 +203,7 @@ impl Lessor for ModelLessor {
     }
 }
 
-/// Returns the lease that a decision by this trust makes for.
+/// Returns the lease that follows from a decision by this trust.
 pub(crate) fn lease(decision: &TrustDecision, by: &CurrentTrust) -> Lease {
     Lease::new(by.generation, decision.holds_until().map(SystemTime::from))
 }

@@ -1,5 +1,5 @@
-//! Counts what one sandbox of a component will be made of, as loading counts it: the core instances, memories
-//! and tables over all components that lie in it and are instantiated, each as often as it is.
+//! Counts the core instances, memories and tables of one sandbox of a component, as loading counts them: over all
+//! nested components, each as often as it is instantiated.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,13 @@ use crate::admission::malformed::malformed;
 
 /// Refuses a component that needs more core instances, memories or tables than a sandbox may have.
 ///
-/// Where components in it call each other, the compiler adds modules of its own between them. One is counted;
-/// should there be more, it is loading that refuses what is over.
+/// The compiler adds adapter modules between nested components that call each other. One is counted; a component that
+/// needs more and is over the limit is refused when it is loaded.
 ///
 /// # Errors
 ///
-/// `limit.instances`; `admission.limit` for a component of so many parts that counting them takes long;
-/// `compile.failed` for bytes that are no component.
+/// `limit.instances`; `admission.limit` for a component with too many parts to count; `compile.failed` for bytes that
+/// are no component.
 pub(crate) fn check_instances(component: &[u8]) -> Result<()> {
     let mut count = Count {
         definitions: read(component).map_err(|error| malformed(&error))?,
@@ -31,13 +31,13 @@ pub(crate) fn check_instances(component: &[u8]) -> Result<()> {
     count.check()
 }
 
-/// The index of the outermost component among the definitions.
+/// Index of the outermost component among the definitions.
 const ROOT: usize = 0;
 
 /// A component as it is written, or a core module.
 #[derive(Default)]
 struct Definition<'a> {
-    /// Entries of the definition's sections, in order: each can only name those before it.
+    /// Entries of the definition's sections, in order. Each can name earlier ones only.
     items: Vec<Item<'a>>,
     memories: usize,
     tables: usize,
@@ -64,7 +64,7 @@ enum Item<'a> {
 fn read(bytes: &[u8]) -> Result<Vec<Definition<'_>>, BinaryReaderError> {
     let mut definitions = vec![Definition::default()];
     let mut open = Vec::new();
-    // The outermost one is defined already when its own header comes.
+    // The outermost definition exists before its header is read.
     let mut next = ROOT;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
@@ -181,11 +181,11 @@ fn aliased(alias: ComponentAlias<'_>) -> Option<Item<'_>> {
 enum Value {
     /// A definition.
     Module(usize),
-    /// A definition, and the scope that it stands in.
+    /// A definition, and the scope around it.
     Component(usize, Option<usize>),
     /// An index into the instances.
     Instance(usize),
-    /// A function of a component in here.
+    /// A function of a nested component.
     Lifted,
     /// A value from outside, which is the host's.
     Foreign,
@@ -230,8 +230,7 @@ impl Scope {
     }
 }
 
-/// The component as far as it is put together, and what was counted of it. Scopes name each other by their
-/// places here.
+/// The component as far as it is instantiated, with the counts. Scopes refer to each other by index.
 #[derive(Default)]
 struct Count<'a> {
     definitions: Vec<Definition<'a>>,
@@ -239,15 +238,16 @@ struct Count<'a> {
     instances: Vec<Exports<'a>>,
     parts: usize,
     core_instances: usize,
-    /// A component in here calls another.
+    /// Set when a nested component calls another.
     has_adapters: bool,
     memories: usize,
     tables: usize,
 }
 
 impl<'a> Count<'a> {
-    /// Puts one component together, in the scope that its definition stands in, and gives what it exports.
-    /// Nesting is as deep as that of instantiations in the bytes, which has a bound of its own.
+    /// Instantiates one component in the scope around its definition, and returns its exports. The recursion is at
+    /// most as deep as there are places that instantiate a component, which
+    /// [`MAX_COMPONENT_INSTANTIATIONS`](ampoule_sandbox::limits::MAX_COMPONENT_INSTANTIATIONS) bounds.
     fn instantiate(
         &mut self,
         definition: usize,
@@ -263,7 +263,7 @@ impl<'a> Count<'a> {
         let Some(found) = self.definitions.get_mut(definition) else {
             return Ok(exports);
         };
-        // Lent for as long as it is walked through. No component instantiates itself.
+        // Taken out during the walk, and put back. No component instantiates itself, so nobody misses them.
         let items = std::mem::take(&mut found.items);
         for item in &items {
             self.parts = self.parts.saturating_add(1);
@@ -295,7 +295,7 @@ impl<'a> Count<'a> {
                 Item::Export(kind, index, name) => {
                     let value = self.get(here, *kind, *index);
                     exports.insert(*name, value);
-                    // An export is a name for it from here on.
+                    // An export also adds a name to the index space.
                     self.push(here, *kind, value);
                 }
                 Item::Gather(named) => {

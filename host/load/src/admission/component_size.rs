@@ -1,5 +1,5 @@
-//! How much a component describes: counted from its bytes, since a few KiB of them can say things whose
-//! compilation takes the host's memory.
+//! Counts of a component's parts, taken from its bytes: a few KiB can describe so much that compiling it takes the
+//! host's memory.
 
 use ampoule_sandbox::CapOwner;
 use ampoule_sandbox::limits::{
@@ -15,26 +15,28 @@ use crate::admission::malformed::malformed;
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 64 * 1024;
 
-/// What was counted so far, over all nested components and core modules.
+/// Counts over all nested components and core modules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ComponentSize {
     functions: u32,
     names: u32,
     instantiations: u32,
     core_instantiations: u32,
-    /// Bytes that the core modules' own memories begin with.
+    /// Initial size in bytes of the memories that core modules define.
     memory: u64,
 }
 
 impl ComponentSize {
-    /// What all memories that the core modules define begin with, whether or not anything is made of
-    /// those modules.
+    /// Returns the initial size of all memories that core modules define, instantiated or not.
     pub(crate) fn initial_memory(&self) -> ByteSize {
         ByteSize::from_bytes(self.memory)
     }
 
-    /// Counts what a part of the component adds, `depth` modules and components inside of it. The error
-    /// is `admission.limit`, or `compile.failed` for bytes that cannot be read.
+    /// Counts one payload, which lies inside of `depth` modules and components.
+    ///
+    /// # Errors
+    ///
+    /// `admission.limit`, or `compile.failed` for bytes that cannot be read.
     pub(crate) fn add(&mut self, payload: &Payload<'_>, depth: usize) -> Result<()> {
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => check(

@@ -4,9 +4,9 @@ use ampoule_sandbox::Capability;
 use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_signing::Manifest;
 
-/// Tells whether a host that allows `allowed` and runs guests in this profile grants `capability` to a model with this
-/// manifest, once that is trusted and admitted. In the deterministic profile nothing is granted whose
-/// answers depend on the processor.
+/// Tells whether a host that allows `allowed` and runs guests in this profile grants `capability` to a trusted and
+/// admitted model with this manifest. The deterministic profile grants nothing, since results of granted functions may
+/// depend on the processor.
 #[must_use]
 pub fn is_granted(
     capability: Capability,

@@ -8,7 +8,7 @@ use wasmtime::wasmparser::{
 
 use crate::admission::malformed::malformed;
 
-/// Returns the features that the engine has switched on: WebAssembly 3.0 and components, without what no model
+/// Returns the features that the engine has switched on: WebAssembly 3.0 and components, without those that no model
 /// needs. A test compares them with the engine.
 fn guest_features() -> WasmFeatures {
     let on = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
@@ -21,23 +21,23 @@ fn guest_features() -> WasmFeatures {
         | WasmFeatures::MEMORY64)
 }
 
-/// Depth of a check: the parts of a component that are looked at.
+/// Parts of a component that a check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// All but the bodies of functions: milliseconds.
+    /// Everything but the bodies of functions, in milliseconds.
     Outline,
-    /// Those too.
+    /// Everything.
     Bodies,
 }
 
-/// Refuses a component that is not valid, or uses what is switched off.
+/// Refuses a component that is not valid, or that uses a feature that is switched off.
 ///
 /// # Errors
 ///
 /// `compile.failed`, as compiling it would.
 pub(crate) fn check_features(component: &[u8], depth: Depth) -> Result<()> {
     validate(component, depth, guest_features()).map_err(|error| {
-        // Only a component that uses what is switched off is valid where everything is switched on.
+        // A component that is valid with all features on uses one that is off.
         match validate(component, depth, WasmFeatures::all()) {
             Ok(()) => Error::Compile {
                 reason: text::sentence(&format!(

@@ -1,4 +1,4 @@
-//! Looking at a bundle without running anything of it.
+//! Inspection: reads and judges a bundle, and runs nothing of it.
 
 use std::path::Path;
 
@@ -12,48 +12,45 @@ use crate::admission::surface::ComponentSurface;
 use crate::code::snapshot;
 use crate::refusal::{OrRefused as _, refusal};
 
-/// What a bundle says of itself, what it really contains, and what a host would make of it.
+/// Claims of a bundle, its real imports and exports, and the verdict of a host.
 ///
-/// Only [`Inspection::verdict`] is the result of checks. Everything else is what the bundle says,
-/// to show to a person and never to act on.
+/// Only [`Inspection::verdict`] is the result of checks. Everything else is unverified: show it to a person, and never
+/// act on it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The manifest, **unverified**.
     pub manifest: Manifest,
-    /// The keys that the signatures name, **unverified**.
+    /// Ids of the keys that the signatures name, **unverified**.
     pub signatures: Vec<KeyId>,
-    /// What the component imports and exports; an error when its bytes are not those that the
-    /// manifest describes, or no component.
+    /// Imports and exports of the component; an error when the bytes are no component, or differ from the manifest's
+    /// digest.
     pub surface: Result<ComponentSurface>,
-    /// Why each sandbox of it would run `init`, as far as the component's bytes tell; `None` when
-    /// nothing speaks against a snapshot. What `init` leaves behind may still prevent one:
-    /// `Model::sandbox_start` knows.
+    /// Reason why each sandbox would run `init`, as far as the component's bytes tell; `None` when a snapshot looks
+    /// possible. Resources that `init` leaves open may still prevent one, which `Model::sandbox_start` tells.
     pub snapshot_obstacle: Option<String>,
-    /// Nothing for a bundle that is trusted and admitted, and the reason for any other. Compiling and
-    /// initialising it, which is not done here, may still fail. Which releases a host remembers is only asked by
-    /// [`Inspection::after`].
+    /// `Ok` for a bundle that is trusted and admitted, and the reason for any other. Compiling and initialising it,
+    /// which an inspection does not do, may still fail. Only [`Inspection::after`] looks at recorded releases.
     pub verdict: Result<()>,
-    /// The digest of the manifest's bytes, **unverified**.
+    /// Digest of the manifest's bytes, **unverified**.
     digest: Sha256Digest,
     is_trusted: bool,
 }
 
 impl Inspection {
-    /// Returns true for a bundle that is whole and that somebody signed whom this host trusts for it,
-    /// whether or not the host's policy lets it run. A trusted bundle that is larger than the host reads
-    /// is trusted; its files were not looked at.
+    /// Tells whether the bundle is complete and signed by somebody whom this host trusts for it. The host's policy may
+    /// still refuse it. A trusted bundle over the host's size limit counts as trusted; its files were not read.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.is_trusted
     }
 
-    /// Holds a trusted bundle against the releases that were run before, as loading does: the verdict on one that
-    /// may not follow them is `trust.rollback`, `trust.release-reused` or `trust.releases-full`; on any while
-    /// `releases` cannot be read, the reason for that.
+    /// Compares a trusted bundle with the recorded releases, as loading does. The verdict on one that may not follow
+    /// them is `trust.rollback`, `trust.release-reused` or `trust.releases-full`. When `releases` cannot be read, the
+    /// verdict is that error.
     #[must_use]
     pub fn after(mut self, releases: &ReleaseState) -> Self {
-        // A file that is too large is found before releases are looked at.
+        // Loading refuses a file that is too large before it compares releases.
         let is_looked_at = match &self.verdict {
             Err(Error::Bundle(_)) => false,
             _ => self.is_trusted,
@@ -64,7 +61,7 @@ impl Inspection {
         self
     }
 
-    /// Returns true for a bundle that is trusted and that the host's policy lets run.
+    /// Tells whether the bundle is trusted and the host's policy lets it run.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
         self.verdict.is_ok()
@@ -86,7 +83,7 @@ pub fn inspect(path: &Path, trust: &TrustStore, limits: &Limits) -> Result<Inspe
 ///
 /// As [`inspect`].
 pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<Inspection> {
-    // Until it is trusted, nothing but a component of a size that would be admitted is read.
+    // Before the bundle is trusted, only a component within the size limit is read.
     let bundle = bundle.with_max_size(limits.component.min(limits.bundle));
     let manifest = bundle.unverified_manifest().or_refused()?;
     let signatures = bundle.envelope().key_ids();
@@ -101,7 +98,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
         .and_then(|component| ComponentSurface::read(&component));
     let verdict = judge(bundle.with_max_size(limits.bundle), trust, limits);
     let is_trusted = match &verdict {
-        // Found out when everything that is signed has been believed.
+        // This error comes after the signatures were verified.
         Err(Error::Bundle(refusal)) if refusal.code == "file.too-large" => true,
         Err(Error::Bundle(_) | Error::TrustUnread(_)) => false,
         _ => true,
@@ -117,7 +114,7 @@ pub fn inspect_bundle(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Re
     })
 }
 
-/// Refuses a bundle that is not trusted, not whole or not admitted. What its manifest asks for comes first: a
+/// Refuses a bundle that is not trusted, not complete or not admitted. The manifest is checked first, so that a
 /// component that is too large is not read.
 fn judge(bundle: Bundle, trust: &TrustStore, limits: &Limits) -> Result<()> {
     let verified = bundle

@@ -1,7 +1,7 @@
-//! Admission: may this trusted bundle run here?
+//! Admission: the decision whether a trusted bundle may run on this host.
 //!
-//! `policy` holds a bundle against the operator's limits, first by its manifest alone, then by its component. The other
-//! files look into the component's bytes, before anything is compiled.
+//! `policy` compares a bundle with the operator's limits, first by its manifest alone, then by its component. The other
+//! files read the component's bytes, before anything is compiled.
 
 pub(crate) mod component_instances;
 mod component_size;

@@ -1,4 +1,4 @@
-//! May this trusted bundle run here? Imports, tasks and limits against the operator's policy.
+//! Comparison of a trusted bundle with the operator's policy: limits, contract, capabilities, imports and tasks.
 
 use std::time::Duration;
 
@@ -20,23 +20,22 @@ use crate::refusal::OrRefused as _;
 #[derive(Debug)]
 pub(crate) struct AdmittedModel {
     pub(crate) bundle: VerifiedBundle,
-    /// The tasks that the component exports and its manifest declares: the same set.
+    /// Tasks that the component exports. The manifest declares the same set.
     pub(crate) tasks: Vec<Task>,
     pub(crate) budgets: SandboxBudgets,
-    /// True when the host computes layers for it, if it has a snapshot.
+    /// Set when the host computes layers for the model, if it has a snapshot.
     pub(crate) is_granted_host_kernels: bool,
 }
 
-/// A trusted manifest that asks for nothing that this host does not give. Only [`admit_manifest`] makes one.
+/// A trusted manifest that is within this host's policy. Only [`admit_manifest`] makes one.
 #[derive(Debug)]
 pub(crate) struct AdmittedManifest {
     verified: VerifiedManifest,
     budgets: SandboxBudgets,
 }
 
-/// Checks all that a trusted manifest says against the host's policy, before any of the files is read: the size
-/// of the component is among it. Requests are to get what the manifest asks for, or `at_most` where that is
-/// less.
+/// Compares a trusted manifest with the host's policy, the component's size included. No file is read before. Requests
+/// get the budget that the manifest asks for, or `at_most` where that is lower.
 pub(crate) fn admit_manifest(
     verified: VerifiedManifest,
     limits: &Limits,
@@ -56,7 +55,7 @@ pub(crate) fn admit_manifest(
 }
 
 impl AdmittedManifest {
-    /// Reads the component. `trust` is what the manifest was verified by.
+    /// Reads the component. `trust` has to be the store that verified the manifest.
     pub(crate) fn read_component(self, trust: &TrustStore) -> Result<AdmissibleBundle> {
         Ok(AdmissibleBundle {
             bundle: self.verified.read_component(trust).or_refused()?,
@@ -65,7 +64,7 @@ impl AdmittedManifest {
     }
 }
 
-/// A bundle whose manifest was admitted, and whose component was not looked into. Only
+/// A bundle whose manifest was admitted, and whose component was read but not checked. Only
 /// [`AdmittedManifest::read_component`] makes one.
 #[derive(Debug)]
 pub(crate) struct AdmissibleBundle {
@@ -79,7 +78,7 @@ impl AdmissibleBundle {
     }
 }
 
-/// Checks a bundle's component against its manifest and the host's policy, before anything of it is compiled.
+/// Compares a bundle's component with its manifest and the host's policy. Nothing of it is compiled before.
 pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<AdmittedModel> {
     let AdmissibleBundle { bundle, budgets } = admissible;
     let manifest = bundle.manifest();
@@ -87,7 +86,7 @@ pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<Adm
     check_initial_memory(manifest, &surface)?;
     check_imports(&surface)?;
     let tasks = check_tasks(manifest, &surface)?;
-    // What loading would find out after minutes of compiling.
+    // Loading would find these too, after minutes of compiling.
     check_features(bundle.component(), Depth::Outline)?;
     check_instances(bundle.component())?;
 
@@ -144,7 +143,7 @@ fn check_capabilities(manifest: &Manifest, caps: &Caps) -> Result<()> {
             },
         });
     }
-    // One that is known and not allowed is no reason to refuse: the model does without.
+    // A capability that is known and not allowed is not refused: the model runs without it.
     let unknown = |name: &&String| Capability::from_name(name).is_none();
     match manifest.capabilities().iter().find(unknown) {
         None => Ok(()),
@@ -152,7 +151,7 @@ fn check_capabilities(manifest: &Manifest, caps: &Caps) -> Result<()> {
     }
 }
 
-/// Refuses with both numbers rather than clip: a clipped model would fail later, and elsewhere.
+/// Refuses with both numbers. Lowering the limit instead would make the model fail later.
 fn check_cap<T: PartialOrd>(
     whose: CapOwner,
     limit: Limit,
@@ -173,7 +172,7 @@ fn check_cap<T: PartialOrd>(
     })
 }
 
-/// What the host gives any model at most.
+/// Compares the manifest with the caps that hold for every model.
 fn check_caps(manifest: &Manifest, asked: &SandboxBudgets, limits: &Limits) -> Result<()> {
     let caps = Caps {
         capabilities: None,
@@ -198,7 +197,7 @@ fn check_caps(manifest: &Manifest, asked: &SandboxBudgets, limits: &Limits) -> R
     )
 }
 
-/// What the trust in whoever signed the model lets it have, where that is less.
+/// Compares the manifest with the caps that the trust store sets for its signers.
 pub(crate) fn check_publisher(manifest: &Manifest, caps: &Caps) -> Result<()> {
     check_capabilities(manifest, caps)?;
     check_sandbox_caps(CapOwner::Publisher, &asked_by(manifest), caps)
@@ -256,8 +255,8 @@ fn check_sandbox_caps(whose: CapOwner, asked: &SandboxBudgets, caps: &Caps) -> R
     )
 }
 
-/// A memory of a gibibyte is said in a few bytes, and the compiler makes an image of what data begins it
-/// with. So this is checked before, and for modules too that no sandbox would have an instance of.
+/// Checks the memories' initial sizes. A few bytes can declare a memory of a gibibyte, for which the compiler makes an
+/// image. All modules count, since the compiler also does so for those that are never instantiated.
 fn check_initial_memory(manifest: &Manifest, surface: &ComponentSurface) -> Result<()> {
     let (asked, allowed) = (surface.initial_memory(), manifest.limits().init.memory);
     if asked <= allowed {
@@ -281,7 +280,7 @@ fn check_imports(surface: &ComponentSurface) -> Result<()> {
     Ok(())
 }
 
-/// The tasks that a manifest declares, each of which has to be one of the contract.
+/// Returns the declared tasks. Each has to be one of the contract.
 fn declared_tasks(manifest: &Manifest) -> Result<Vec<Task>> {
     let task = |declared: &String| {
         Task::from_name(declared).ok_or_else(|| Error::Task {
@@ -291,7 +290,7 @@ fn declared_tasks(manifest: &Manifest) -> Result<Vec<Task>> {
     manifest.tasks().iter().map(task).collect()
 }
 
-/// The tasks exported must be the tasks declared, both ways: the manifest is what people read.
+/// Checks that the component exports exactly the declared tasks: people read the manifest, not the component.
 fn check_tasks(manifest: &Manifest, surface: &ComponentSurface) -> Result<Vec<Task>> {
     let exported: Vec<&str> = surface
         .exports()

@@ -1,4 +1,4 @@
-//! Whether a bundle's release may be run after those that were, and remembering that it was.
+//! Rollback protection: the check of a bundle's release against those that were run before.
 
 use ampoule_sandbox::Result;
 use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedManifest};
@@ -6,18 +6,18 @@ use ampoule_signing::{ReleaseState, SeenRelease, TrustError, VerifiedManifest};
 use crate::load_options::RollbackProtection;
 use crate::refusal::OrRefused as _;
 
-/// What a bundle's release is held against.
+/// Releases that a bundle may not fall behind.
 #[derive(Clone, Debug)]
 pub struct ReleaseRule {
-    /// What becomes of the host's memory of releases.
+    /// Use of the host's record of releases.
     pub rollback: RollbackProtection,
-    /// The release that the bundle is to take over from.
+    /// The release that is served now, which the bundle is to replace.
     pub serving: Option<SeenRelease>,
 }
 
 impl ReleaseRule {
-    /// Refuses a release that is not the newest. `releases` is the host's memory, if it has one. Returns whether
-    /// it knows this very bundle as the newest.
+    /// Refuses a release that is older than the newest. `releases` is the host's record, if it has one. Returns true
+    /// when the record has this very bundle as the newest.
     pub(crate) fn check(
         &self,
         releases: Option<&ReleaseState>,

@@ -1,4 +1,4 @@
-//! What a component imports and exports, read from its bytes before anything is compiled.
+//! Imports and exports of a component, read from its bytes before anything is compiled.
 
 use ampoule_sandbox::{Error, Result};
 use ampoule_units::ByteSize;
@@ -7,8 +7,7 @@ use wasmtime::wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
 use crate::admission::component_size::ComponentSize;
 use crate::admission::malformed::malformed;
 
-/// The names at a component's outermost level. Nested components and core modules can only reach
-/// what comes in here.
+/// Names at a component's outermost level. Nested components and core modules can reach nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComponentSurface {
     imports: Vec<String>,
@@ -17,17 +16,15 @@ pub struct ComponentSurface {
 }
 
 impl ComponentSurface {
-    /// Reads the outermost level. The names are what the component says; compiling it later checks
-    /// the rest of the bytes.
+    /// Reads the outermost level. Compiling the component later checks the rest of the bytes.
     ///
     /// # Errors
     ///
-    /// `compile.failed` when the bytes are not a component; `admission.limit` when it describes so much,
-    /// such as functions or components inside of components, that compiling it or making an instance of
-    /// it would cost the host much memory.
+    /// `compile.failed` when the bytes are not a component; `admission.limit` when it has so many functions, nested
+    /// components or other parts that compiling or instantiating it would take too much of the host's memory.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let mut surface = Self::default();
-        // How many nested modules and components we are inside of; theirs are not our names.
+        // Number of nested modules and components around this payload, whose names are not the component's own.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(|error| malformed(&error))?;
@@ -48,7 +45,7 @@ impl ComponentSurface {
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
                         let import = import.map_err(|error| malformed(&error))?;
-                        // A type that is imported brings no behaviour with it.
+                        // An imported type has no behaviour.
                         if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                             surface.imports.push(import.name.name.to_owned());
                         }
@@ -66,20 +63,20 @@ impl ComponentSurface {
         Ok(surface)
     }
 
-    /// What the component asks for, in its own order and spelling.
+    /// Returns the names of the imports, in the component's order and spelling.
     #[must_use]
     pub fn imports(&self) -> &[String] {
         &self.imports
     }
 
-    /// What the component offers, in its own order and spelling.
+    /// Returns the names of the exports, in the component's order and spelling.
     #[must_use]
     pub fn exports(&self) -> &[String] {
         &self.exports
     }
 
-    /// What all memories of its core modules begin with, those of modules that are never instantiated
-    /// included: an image of it is made of each when it is compiled.
+    /// Returns the initial size of all memories together, those of modules that are never instantiated included: the
+    /// compiler makes an image for each.
     pub(crate) fn initial_memory(&self) -> ByteSize {
         self.size.initial_memory()
     }

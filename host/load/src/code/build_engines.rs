@@ -1,23 +1,24 @@
-//! The engines that make a model's code.
+//! Engines that compile a model and run its `init`.
 
 use ampoule_sandbox::Result;
 use ampoule_sandbox::code::engine::{EngineProfile, config, finish};
 use ampoule_units::ByteSize;
 use wasmtime::{Engine, InstanceAllocationStrategy, OptLevel};
 
-/// The engines that make a model's code, without a pool.
+/// Engines without a pool: one for `init`, one for the code that is kept.
 pub(crate) struct BuildEngines {
-    /// Runs `init`, once. Its code is made quickly rather than well: for most models compiling takes a
-    /// hundred times as long as `init` does.
+    /// Runs `init`, once. Its code is not optimised: for most models compiling takes a hundred times as long as running
+    /// `init`.
     pub(crate) init: Engine,
-    /// That of `init`.
+    /// Profile of the engine for `init`.
     pub(crate) profile: EngineProfile,
-    /// Compiles what came of it. The code runs on [`new_engine`]'s of the same profile.
+    /// Compiles the snapshot. The code runs on engines of
+    /// [`new_engine`](ampoule_sandbox::code::engine::new_engine) with the same profile.
     pub(crate) code: Engine,
 }
 
 impl BuildEngines {
-    /// `image` is the most memory that is kept as an image, holes included.
+    /// Makes both. `image` bounds the memory that is kept as an image, holes included.
     pub(crate) fn new(profile: EngineProfile, image: ByteSize) -> Result<Self> {
         let config_of = |profile| {
             let mut config = config(profile, image);
@@ -27,8 +28,8 @@ impl BuildEngines {
         let code = finish(&config_of(profile))?;
         let profile = profile.of_init();
         let mut config = config_of(profile);
-        // The register allocator stays the one that everything else runs on: the quicker one would save
-        // as much again, and is met by far fewer programs.
+        // Cranelift's quicker register allocator would save as much again. It is not used: far fewer programs have
+        // tested it.
         config.cranelift_opt_level(OptLevel::None);
         let init = finish(&config)?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! From an admitted component to native code, with its memory as `init` left it.
+//! Compiling: from an admitted component to native code, with its memory as `init` left it.
 
 use ampoule_sandbox::Result;
 use ampoule_sandbox::code::facts::{CompiledFacts, SandboxStart};
@@ -9,16 +9,18 @@ use tokio_util::sync::CancellationToken;
 use crate::code::build_engines::BuildEngines;
 use crate::code::snapshot::{self, Init, Snapshot};
 
-/// Native code, and what is known of it.
+/// Native code and its facts.
 pub(crate) struct CompiledModel {
     pub(crate) facts: CompiledFacts,
     pub(crate) code: CompiledCode,
 }
 
-/// Runs `init`, takes the snapshot, and compiles what came of it, or the component as it is. The
+/// Runs `init`, takes the snapshot, and compiles it; without a snapshot, compiles the component as it is. This is the
 /// expensive step of loading a model: seconds for a large component.
 ///
-/// The errors are `compile.failed` and those of `init`.
+/// # Errors
+///
+/// `compile.failed`, and those of `init`.
 pub(crate) fn compile(
     engines: &BuildEngines,
     component: &[u8],

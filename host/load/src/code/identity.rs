@@ -1,4 +1,4 @@
-//! What decides which native code a model becomes: two loads with the same identity get the same code.
+//! Identity of native code: two loads with the same identity get the same code.
 
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
@@ -13,13 +13,12 @@ use wasmtime::Engine;
 
 use crate::admission::policy::AdmittedModel;
 
-/// To be raised whenever the same component would become other code, or code with other facts, by a
-/// change of ours.
+/// Revision of this crate's part in the code. Raise it with each change that gives the same component other code, or
+/// other facts.
 const REVISION: u32 = 2;
 
-/// A digest over everything that the code depends on: the bytes of the component and of the files that
-/// `init` reads, by their signed digests; what `init` may use; Wasmtime's version and configuration; the
-/// processor's features; and this crate's own part in it.
+/// Digest of everything that the code depends on: the component and the files that `init` reads, by their signed
+/// digests; the limits of `init`; Wasmtime's version and configuration; the processor's features; and [`REVISION`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CodeIdentity(Sha256Digest);
 
@@ -44,7 +43,7 @@ impl CodeIdentity {
         *self.0.as_bytes()
     }
 
-    /// Returns the identity of a model's code on engines that take code of this kind.
+    /// Returns the identity of a model's code on engines with this compatibility.
     pub(crate) fn of(
         model: &AdmittedModel,
         compatibility: Compatibility,
@@ -80,12 +79,12 @@ impl CodeIdentity {
     }
 }
 
-/// A digest of all that code must have in common with an engine to run on it, by Wasmtime's word.
+/// Digest of the properties that code and engine must share, as Wasmtime states them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Compatibility(Sha256Digest);
 
 impl Compatibility {
-    /// Asks an engine that compiles.
+    /// Returns the digest for an engine that compiles.
     pub(crate) fn of(engine: &Engine) -> Self {
         let mut hasher = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -93,7 +92,7 @@ impl Compatibility {
     }
 }
 
-/// SHA-256 of what is hashed: the 64 bits of the standard library's hashers are too few to rely on.
+/// A [`Hasher`] that computes SHA-256, since two configurations may collide in 64 bits.
 struct Sha256Hasher(Sha256);
 
 impl Hasher for Sha256Hasher {
@@ -102,7 +101,7 @@ impl Hasher for Sha256Hasher {
     }
 
     fn finish(&self) -> u64 {
-        // Nobody asks for it; the first eight bytes are what it would be.
+        // Not used. The first eight bytes of the digest honour the trait.
         let digest = self.0.clone().finalize();
         digest
             .iter()

@@ -1,8 +1,8 @@
-//! What a host and the process that compiles for it say to each other.
+//! Messages between a host and the process that compiles for it.
 //!
-//! A message is the length of its head (4 bytes, little-endian), the head (JSON), and bytes whose meaning
-//! the head gives. Both sides are the same program, but what the child answers is read with bounds: it has
-//! worked on the bytes of a stranger.
+//! A message is the length of its head (4 bytes, little-endian), the head (JSON), and bytes that the head describes.
+//! Both sides are the same program. The answer is read with bounds all the same, since the child has worked on hostile
+//! bytes.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::snapshot::{Init, LastWords};
 
-/// The longest head: names of files, or what a guest has logged, which [`MAX_INIT_LOG`](ampoule_sandbox::limits::MAX_INIT_LOG)
+/// Longest head: names of files, or a guest's log, which [`MAX_INIT_LOG`](ampoule_sandbox::limits::MAX_INIT_LOG)
 /// bounds.
 const MAX_HEAD_BYTES: u32 = 8 << 20;
 
-/// What is to be compiled, and with what. The component and the files follow, in this order.
+/// Head of a request. The component and the files follow, in this order.
 #[derive(Serialize, Deserialize)]
 struct RequestHead {
     profile: EngineProfile,
@@ -41,10 +41,10 @@ struct RequestHead {
     files: Vec<(String, u64)>,
 }
 
-/// What is to be compiled, and with what.
+/// Request to compile one model.
 pub(crate) struct CompileRequest {
     pub(crate) profile: EngineProfile,
-    /// The most memory that is kept as an image, holes included.
+    /// Bound on the memory that is kept as an image, holes included.
     pub(crate) image: ByteSize,
     pub(crate) component: Bytes,
     pub(crate) init: Init,
@@ -108,7 +108,7 @@ impl CompileRequest {
     }
 }
 
-/// What came of a request. The code follows, so many bytes of it.
+/// Head of an answer. The code follows, `code` bytes long.
 #[derive(Serialize, Deserialize)]
 struct AnswerHead {
     facts: CompiledFacts,
@@ -123,7 +123,7 @@ struct FailureHead {
     said: GuestLog,
 }
 
-/// Says what came of a request, and what the guest had said where it failed. The code follows, if there is any.
+/// Writes the answer to a request. `said` is the guest's log, which goes with a failure.
 pub(crate) fn write_answer(
     to: &mut impl Write,
     answer: Result<(CompiledFacts, &[u8])>,
@@ -144,18 +144,18 @@ pub(crate) fn write_answer(
     to.flush()
 }
 
-/// Why an answer could not be taken.
+/// Reason why an answer was not accepted.
 #[derive(Debug)]
 pub(crate) enum AnswerError {
-    /// There is none, or a part of one: whoever should have given it ended before.
+    /// The stream ended before the answer did.
     Cut,
-    /// It is none, or one that is over the bound.
+    /// The bytes are no answer, or one that is over the bound.
     Garbled,
-    /// This process could not keep it.
+    /// This process could not store the code.
     Unkept(io::Error),
 }
 
-/// Reads what came of a request, the code into a sealed file; no more than `max_code` bytes of it.
+/// Reads the answer to a request, with the code in a sealed file. Code over `max_code` bytes is refused.
 pub(crate) fn read_answer(
     from: &mut impl Read,
     max_code: u64,
@@ -192,8 +192,8 @@ pub(crate) fn read_answer(
     })
 }
 
-/// Returns an error of the other process as it is, if compiling or `init` can end in it. Any other is a bug: that
-/// process has worked on the bytes of a stranger, and chooses no code of anything else.
+/// Returns the other process's error if compiling or `init` can end in it. Any other becomes `internal.bug`: that
+/// process has worked on hostile bytes, and must not choose a code of another stage.
 fn believed(error: Error) -> Error {
     match error {
         Error::Import { .. }
@@ -280,7 +280,7 @@ mod tests {
         let read = |mut bytes: &[u8], most| read_answer(&mut bytes, most);
         let (code, _) = read(&answer, CODE.len() as u64).unwrap().unwrap();
         assert_eq!(std::fs::read(code.path()).unwrap(), CODE);
-        // What comes behind it is not read.
+        // Bytes after the answer are not read.
         let longer = [&answer[..], b"more"].concat();
         let (code, _) = read(&longer, 1_000).unwrap().unwrap();
         assert_eq!(std::fs::read(code.path()).unwrap(), CODE);

@@ -1,8 +1,14 @@
 //! Code: from an admitted component to native code, with its memory as `init` left it.
 //!
-//! `identity` says what decides which code a model becomes. `store` looks for that code in the `cache`, and has it made
-//! otherwise: by `compile` in this process, or by a `process` of its own whose body is `worker`, with which it exchanges
-//! `message`s. Making it is `snapshot`, then the compiler.
+//! ```text
+//! identity       digest of everything that the code depends on
+//! store          finds the code in the cache, or compiles it and adds it
+//! cache          native code kept between two runs of a program
+//! compile        snapshot, then the compiler, in this process
+//! process        the same in a process of its own, whose body is worker; they exchange messages
+//! snapshot       runs init, and writes the component that begins with init's memory
+//! build_engines  the engines that compile
+//! ```
 
 mod build_engines;
 pub(crate) mod cache;

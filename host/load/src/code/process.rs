@@ -1,5 +1,5 @@
-//! Compiling in a process of its own: what compiling a stranger's component takes in time and memory then
-//! ends with that process, and so does a panic.
+//! Compiling in a process of its own: the time and memory that a hostile component takes end with that process, and so
+//! does a panic.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -26,17 +26,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::code::message::{AnswerError, CompileRequest, read_answer};
 
-/// What is kept of what the process says on standard error.
+/// Bytes that are kept of the process's standard error, which a guest may make it write.
 const MAX_WORDS: u64 = 16 * 1024;
 
-/// How long what a process has said may take to be read once it is gone.
+/// Time for reading the rest of standard error after the process has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How much of its answer the process can be ahead of us: what an ordinary user may ask for. A sixteenth of it,
-/// which a pipe has by itself, makes for a thousand turns with a large model.
+/// Size of the pipe for the answer: the most that an ordinary user may ask for. With the default, a sixteenth of it, a
+/// large model's answer takes a thousand switches between the two processes.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// A program that calls [`compile_for_host`](crate::compile_for_host) when it is started in this way.
+/// A program that calls [`compile_for_host`](crate::compile_for_host) when it is started with these arguments.
 #[derive(Debug, Clone)]
 pub struct CompileProcess {
     program: PathBuf,
@@ -44,15 +44,15 @@ pub struct CompileProcess {
 }
 
 impl CompileProcess {
-    /// The program that is running now, with these arguments. Two more follow, which
-    /// [`compile_for_host`](crate::compile_for_host) is to be given.
+    /// Starts the program that is running now, with these arguments and two more. The program has to hand the two to
+    /// [`compile_for_host`](crate::compile_for_host).
     #[must_use]
     pub fn this_program<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        // The very file, even if another was put in its place since.
+        // This is the file that runs now, even after an update has replaced it.
         Self::new("/proc/self/exe", arguments)
     }
 
-    /// Another program, with these arguments before the two.
+    /// Starts another program, with these arguments before the two.
     #[must_use]
     pub fn new<A: Into<OsString>>(
         program: impl Into<PathBuf>,
@@ -64,15 +64,18 @@ impl CompileProcess {
         }
     }
 
-    /// Has a model compiled, and waits for it. `compile.limit` when that takes more than `limits`,
-    /// `compile.failed` when the process fails, and the errors of `init`.
+    /// Starts the process, and waits for the compiled model.
+    ///
+    /// # Errors
+    ///
+    /// `compile.limit` when the process takes more than `limits`, `compile.failed` when it fails, and those of `init`.
     pub(crate) fn compile(
         &self,
         request: &CompileRequest,
         limits: &CompileLimits,
         cancelled: &CancellationToken,
     ) -> Result<(NativeCode, CompiledFacts)> {
-        // In memory rather than through a pipe: nobody has to feed it.
+        // A file in memory needs no thread that feeds it, as a pipe would.
         let input = SealedFile::new(|file| request.write(file))
             .and_then(|input| input.reopen())
             .map_err(|error| Error::system("keep a model in memory", &error))?;
@@ -85,8 +88,7 @@ impl CompileProcess {
             .map_err(|error| Error::system("start the process that compiles", &error))?;
         let max_code = max_code(request).min(limits.memory.bytes());
         let ended = wait(&mut child, max_code, time, cancelled);
-        // However it ended: nothing is left behind, and nothing that it may have started itself. One that
-        // has ended cannot be killed, which is fine.
+        // Ends the process and all that it may have started. It fails when they have ended already.
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
         let status = child
             .wait()
@@ -94,7 +96,7 @@ impl CompileProcess {
         match ended? {
             Ended::Answered(answer) => {
                 let (code, facts) = answer?;
-                // What `init` says in this process is told as it is said.
+                // In this process, the log of `init` would have been passed on as it came.
                 if let Some(init) = &facts.init {
                     init.log.tell();
                 }
@@ -104,7 +106,7 @@ impl CompileProcess {
                 ))
             }
             Ended::Silent { words } => {
-                // They end with the process.
+                // Standard error is closed when the process ends.
                 let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
                 Err(explain(status, &words, limits))
             }
@@ -128,7 +130,8 @@ impl CompileProcess {
     }
 }
 
-/// Native code holds the image, which is as large as `init` may make it, and the component's own code.
+/// Returns the most bytes of native code that are accepted. The code holds the image, which `init` makes as large as it
+/// may, and the component's own code, which is well under 64 bytes for each byte of WebAssembly.
 fn max_code(request: &CompileRequest) -> u64 {
     let component = request.component.len() as u64;
     request
@@ -140,13 +143,13 @@ fn max_code(request: &CompileRequest) -> u64 {
 
 enum Ended {
     Answered(Result<(SealedFile, CompiledFacts)>),
-    /// It ended without an answer, and perhaps said why on standard error.
+    /// The process ended without an answer. Standard error may hold the reason.
     Silent {
         words: mpsc::Receiver<String>,
     },
 }
 
-/// Waits for the answer, for the time to be over, or until nobody wants it.
+/// Waits for the answer, the end of the time, or the cancellation.
 fn wait(
     child: &mut Child,
     max_code: u64,
@@ -156,16 +159,16 @@ fn wait(
     let (Some(mut answer), Some(words)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Error::internal("the process that compiles has no streams"));
     };
-    // It works with less, in more turns.
+    // A smaller pipe works too, with more switches.
     let _ = fcntl_setpipe_size(&answer, PIPE_BYTES);
     let (heard, listened) = mpsc::channel();
     spawn(move || {
         let mut text = Vec::new();
-        // Read on to the end, so that the process never waits for us.
+        // Reads to the end, so that the process never blocks on a full pipe.
         let mut words = words;
         let _ = words.by_ref().take(MAX_WORDS).read_to_end(&mut text);
         let _ = io::copy(&mut words, &mut io::sink());
-        // Only where there is no answer does somebody want to know.
+        // The receiver is gone when there was an answer.
         let _ = heard.send(String::from_utf8_lossy(&text).into_owned());
     })?;
     let (sender, receiver) = oneshot::channel();
@@ -176,11 +179,11 @@ fn wait(
                 Ended::Answered(Err(Error::system("keep compiled code in memory", &error)))
             }
             Err(AnswerError::Garbled) => Ended::Answered(Err(Error::Compile {
-                reason: "what should compile it answered with something else".to_owned(),
+                reason: "the process that compiles sent something else than an answer".to_owned(),
             })),
             Err(AnswerError::Cut) => Ended::Silent { words: listened },
         };
-        // Whoever waited may have gone.
+        // The receiver is gone when the load was cancelled.
         let _ = sender.send(ended);
     })?;
     thread_runtime()?.block_on(async {
@@ -203,7 +206,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     spawned.map_err(|error| Error::thread(&error))
 }
 
-/// Why a process ended without an answer.
+/// Returns the error for a process that ended without an answer.
 fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
     const SIGXCPU: i32 = 24;
     const SIGXFSZ: i32 = 25;
@@ -224,12 +227,12 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
             limit: Some(Limit::CompileTime),
             reason: "it needed more processor time than it may have".to_owned(),
         },
-        // Its files are all in memory, and may be as large as that.
+        // All of its files are in memory, and the memory limit bounds them.
         Some(SIGXFSZ) => Error::CompileLimit {
             limit: Some(Limit::CompileMemory),
             reason: format!("it needed more memory than {}", limits.memory),
         },
-        // It had not reached its own limit.
+        // Not by its own limits, which raise other signals.
         Some(SIGKILL) => Error::CompileLimit {
             limit: None,
             reason: "the system killed it, as it does when memory runs out".to_owned(),
@@ -238,7 +241,7 @@ fn explain(status: ExitStatus, words: &str, limits: &CompileLimits) -> Error {
             reason: format!("the compiler crashed (signal {signal})"),
         },
         None => Error::Compile {
-            reason: "the compiler gave up".to_owned(),
+            reason: format!("the compiler ended without an answer ({status})"),
         },
     }
 }

@@ -1,9 +1,8 @@
-//! The snapshot: a component whose memory is as `init` left it.
+//! The snapshot: a component that begins with the memory that `init` has left.
 //!
-//! `init` runs once, in a sandbox of its own and under the budget that the manifest gives it. What its
-//! memories and globals hold then becomes the component's initial state (`wasmtime-wizer` writes that
-//! component), so that every later sandbox begins where `init` ended, and shares with the others what it
-//! does not change.
+//! `init` runs once, in a sandbox of its own and under the budget that the manifest gives it. The content of its
+//! memories and globals then becomes the initial state of a new component, which `wasmtime-wizer` writes. Every later
+//! sandbox begins where `init` ended, and shares the pages that it does not change with the others.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +31,7 @@ use wasmtime::component::{Component, ComponentType, Instance, Lift, WasmList};
 use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
-/// What a model's `init` may use, and what it is given.
+/// Inputs and limits of a model's `init`.
 pub(crate) struct Init {
     pub(crate) assets: AssetFiles,
     pub(crate) budget: Budget,
@@ -40,7 +39,7 @@ pub(crate) struct Init {
     pub(crate) output: usize,
     /// Bytes of log that are kept.
     pub(crate) log: ByteSize,
-    /// Whether the model is granted `host-kernels`.
+    /// Set for a model that is granted `host-kernels`.
     pub(crate) host_kernels: bool,
     /// Receives the guest's log when `init` fails.
     pub(crate) said: LastWords,
@@ -55,63 +54,65 @@ impl LastWords {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = log;
     }
 
-    /// Takes them.
+    /// Takes the log, and leaves an empty one.
     pub(crate) fn take(&self) -> GuestLog {
         mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What came of it. An `init` that fails is an error; this is about one that returned.
+/// Outcome of an `init` that returned.
 pub(crate) enum Snapshot {
     /// The component in its initialised state.
     Taken {
         component: Vec<u8>,
-        /// The bytes of all its memories.
+        /// Size of all its memories.
         memory: ByteSize,
         init: InitReport,
-        /// What it has asked the host to pack.
+        /// Layers that `init` has asked the host to pack.
         layers: Vec<LayerSpec>,
     },
-    /// There is none, for this reason: sandboxes of the model run `init` each.
+    /// No snapshot, for this reason: each sandbox of the model runs `init`.
     Impossible { reason: String },
 }
 
-/// Reading the state of an initialised component runs code in it that the snapshotter has added, and
-/// nothing of the guest's: a few operators for each global and memory.
+/// Fuel for reading the state of an initialised component. That runs code in it that the snapshotter has added, and
+/// none of the guest's: a few operators for each global and memory.
 const ACCESS_FUEL: Fuel = Fuel::new(1_000_000);
 
-/// And looking for what is not zero in a memory of 4 GiB.
+/// Time for reading that state: a memory of 4 GiB is searched for bytes that are not zero.
 const ACCESS_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Each memory is read twice, and grows by a page each time, in which the snapshotter's code says where
-/// the memory is.
+/// Memory for reading that state. Each memory is read twice, and grows by a page each time, in which the snapshotter's
+/// code returns the memory's address and length.
 const ACCESS_MEMORY: ByteSize = ByteSize::from_bytes(2 * 64 * 1024 * MAX_MEMORIES as u64);
 
-/// Why a component cannot be snapshotted, as far as its bytes tell; `None` when nothing speaks against it.
+/// Returns the reason why a component cannot be snapshotted, as far as its bytes tell.
 pub(crate) fn obstacle(component: &[u8]) -> Option<String> {
     instrument(component).err()
 }
 
 fn wizer() -> Wizer {
     let mut wizer = Wizer::new();
-    // `init` stays an export, as the contract has it. Nobody calls it again.
+    // The contract wants the export `init`. It is not called again.
     wizer.keep_init_func(true);
     wizer
 }
 
-/// The component with accessors to its state. The snapshotter's parser meets bytes of a stranger, and
-/// panics where it has not thought of something.
+/// Adds accessors to the component's state. The snapshotter's parser may panic on hostile bytes, so the panic is
+/// caught.
 fn instrument(component: &[u8]) -> Result<(ComponentContext<'_>, Vec<u8>), String> {
     catch_unwind(|| wizer().instrument_component(component))
-        .map_err(|_| "the snapshotter gave up".to_owned())?
+        .map_err(|_| "the snapshotter panicked".to_owned())?
         .map_err(|error| text::sentence(&format!("{error:#}")))
 }
 
 /// Runs `init` and takes the snapshot, on this thread.
 ///
-/// The engine's epoch has to advance meanwhile ([`Ticker`](ampoule_sandbox::code::ticker::Ticker)). The errors are those
-/// of `init` itself: `limit.*`, `guest.*`, and `admission.*` for a component that is not of the
-/// contract's type.
+/// The engine's epoch has to advance meanwhile ([`Ticker`](ampoule_sandbox::code::ticker::Ticker)).
+///
+/// # Errors
+///
+/// Those of `init` itself: `limit.*`, `guest.*`, and `admission.*` for a component that is not of the contract's type.
 pub(crate) fn take(
     engine: &Engine,
     profile: EngineProfile,
@@ -129,14 +130,13 @@ pub(crate) fn take(
     }
     let instrumented = match compiled {
         Ok(instrumented) => instrumented,
-        // No code can run then, with a snapshot or without.
+        // The system forbids executable memory, so no code can run, with a snapshot or without.
         Err(error) if is_forbidden(&error) => {
             return Err(Error::Executable {
                 reason: text::sentence(&format!("{error:#}")),
             });
         }
-        // Whether it is the component that is wrong, or what was added to it, compiling it as it is
-        // will tell.
+        // Either the component is invalid, or the accessors are. Compiling the component without them will tell.
         Err(error) => {
             let reason = text::sentence(&format!("with accessors to its state: {error:#}"));
             return Ok(Snapshot::Impossible { reason });
@@ -148,7 +148,7 @@ pub(crate) fn take(
     })
 }
 
-/// True when the system lets no memory become executable.
+/// Tells whether the system lets no memory become executable.
 fn is_forbidden(error: &wasmtime::Error) -> bool {
     system_refusal(error).is_some_and(|refusal| refusal.kind() == io::ErrorKind::PermissionDenied)
 }
@@ -172,7 +172,7 @@ async fn initialise(
         engine,
         Setup {
             profile,
-            // What `init` leaves is kept for other hosts as well: it is the same for all of them.
+            // The snapshot is cached for other hosts too, so it must not depend on this one's resolution.
             clock: ClockResolution::default(),
             log: init.log,
             budget: init.budget,
@@ -185,14 +185,14 @@ async fn initialise(
             },
             cancelled,
             is_turn_over: || false,
-            // The accessors are an instance more than the model has.
+            // The accessors are one instance more.
             has_accessors: true,
         },
     )?;
     let linked = new_linker(engine)
         .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
         .instantiate_pre(component)
-        // The names were admitted, so it is a function or a type within an interface that differs.
+        // The interfaces' names were admitted, so a function or a type in one of them differs.
         .map_err(|error| Error::Import {
             name: text::sentence(&format!("{error:#}")),
         })?;
@@ -220,7 +220,7 @@ async fn initialise(
     })
 }
 
-/// Reads the state out of the instance and writes the component that begins with it.
+/// Reads the instance's state, and writes the component that begins with it.
 async fn read_state(context: &ComponentContext<'_>, initialised: Initialised) -> Result<Snapshot> {
     let Initialised {
         mut store,
@@ -232,7 +232,7 @@ async fn read_state(context: &ComponentContext<'_>, initialised: Initialised) ->
             reason: reason.to_owned(),
         })
     };
-    // A snapshot holds memory. What the guest has open in the host would not be there any more.
+    // A snapshot holds memory only. Host resources that the guest has open would be missing in later sandboxes.
     if store.data().holds_resources() {
         return impossible("`init` leaves a stream, a clock or another resource of the host open");
     }
@@ -245,7 +245,7 @@ async fn read_state(context: &ComponentContext<'_>, initialised: Initialised) ->
     state.deadline = Instant::now() + ACCESS_DEADLINE;
     state.memory.allow_more(ACCESS_MEMORY);
     set_fuel(&mut store, ACCESS_FUEL)?;
-    // A memory is one list to the component model, and this is what lists are counted by.
+    // A memory is one list to the component model, and hostcall fuel bounds lists.
     store.set_hostcall_fuel(usize::MAX);
     store.set_epoch_deadline(1);
 
@@ -267,15 +267,15 @@ async fn read_state(context: &ComponentContext<'_>, initialised: Initialised) ->
             layers,
         }),
         Some(Err(error)) => impossible(&text::sentence(&format!("{error:#}"))),
-        None => impossible("the snapshotter gave up"),
+        None => impossible("the snapshotter panicked"),
     }
 }
 
-/// Awaits what may panic; `None` when it did.
+/// Awaits a future, and catches its panic; `None` when it panicked.
 async fn survive<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| {
-        // What a panic leaves half-done is dropped with the future, and never looked at.
+        // Unwind safety: a half-done state is dropped with the future, and not used.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(poll) => poll.map(Some),
             Err(_) => std::task::Poll::Ready(None),
@@ -284,12 +284,11 @@ async fn survive<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Calls the accessors. One that fails is remembered, and answered with nothing: the snapshot is thrown
-/// away then.
+/// Calls the accessors. The first failure is kept, and the call returns an empty value; the snapshot is then discarded.
 struct Accessors {
     store: Store<SandboxState>,
     instance: Instance,
-    /// How many bytes each memory had when it was first read, by the name of its accessor.
+    /// Length of each memory in bytes when it was first read, by the name of its accessor.
     memories: BTreeMap<String, u64>,
     failure: Option<wasmtime::Error>,
 }

@@ -1,4 +1,4 @@
-//! Compiled code on its way in: out of the cache, or from the compiler and into the cache.
+//! Compiled code, from the cache or from the compiler.
 
 use std::time::Duration;
 
@@ -12,21 +12,22 @@ use crate::code::cache::code_cache::CodeCache;
 use crate::code::cache::open_cache::{Lookup, OpenCache};
 use crate::code::identity::CodeIdentity;
 
-/// The code of one model, and how long to wait for another process that makes it.
+/// Request for the code of one model.
 pub(crate) struct Wanted<'w> {
     pub(crate) identity: CodeIdentity,
-    /// The model's name for people.
+    /// The model's name for messages.
     pub(crate) model: &'w str,
+    /// Longest wait for another process that makes the same code.
     pub(crate) patience: Duration,
     pub(crate) cancelled: &'w CancellationToken,
 }
 
-/// Returns the code that is in the cache, or has it compiled and keeps it there. Of several processes that want the same
-/// code one compiles it, and the others wait.
+/// Returns the cached code, or compiles it and adds it to the cache. Of several processes that want the same code, one
+/// compiles it and the others wait.
 ///
 /// # Errors
 ///
-/// Those of `compile`. A cache that cannot be used costs time, and nothing else.
+/// Errors of `compile`. A cache that cannot be used costs time, and nothing else.
 pub(crate) fn find_or_compile(
     cache: Option<&CodeCache>,
     wanted: &Wanted<'_>,
@@ -37,7 +38,7 @@ pub(crate) fn find_or_compile(
     if let Some((code, facts)) = cached() {
         return Ok((code, facts, CodeOrigin::Cached));
     }
-    // Another process may be making it. Without a turn it is made twice, which costs time only.
+    // Another process may be compiling it. Without the lock it is compiled twice, which costs time only.
     let turn = cache.as_ref().and_then(|cache| take_turn(cache, wanted));
     if wanted.cancelled.is_cancelled() {
         return Err(Error::internal("a cancelled load was waited for"));
@@ -48,7 +49,7 @@ pub(crate) fn find_or_compile(
     let (code, facts) = compile()?;
     if let Some(cache) = &cache {
         let kept = cache.put(&wanted.identity, wanted.model, &code, &facts);
-        // Those that wait for the entry need not wait for older ones to go.
+        // Waiters for this entry need not wait for the eviction of others.
         drop(turn);
         match kept {
             Ok(()) => cache.evict_others(&wanted.identity),
@@ -71,20 +72,20 @@ fn open(cache: &CodeCache) -> Option<OpenCache> {
         .ok()
 }
 
-/// Waits while another process makes the entry. `None` when nobody can tell, or it takes too long.
+/// Waits while another process makes the entry. `None` when the lock cannot be taken, or not in time.
 fn take_turn<'c>(cache: &'c OpenCache, wanted: &Wanted<'_>) -> Option<PrivateLock<'c>> {
     let is_wanted = || !wanted.cancelled.is_cancelled();
     match cache.lock(&wanted.identity, wanted.patience, is_wanted) {
         Ok(Some(turn)) => Some(turn),
         Ok(None) => {
             if is_wanted() {
-                let waited = format!("it was waited for {} s", wanted.patience.as_secs());
+                let waited = format!("gave up after {} s", wanted.patience.as_secs());
                 warn(wanted, "another process keeps the entry locked", &waited);
             }
             None
         }
         Err(error) => {
-            warn(wanted, "cannot take turns in it", &error);
+            warn(wanted, "an entry cannot be locked", &error);
             None
         }
     }

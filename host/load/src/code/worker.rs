@@ -1,4 +1,4 @@
-//! The process that initialises and compiles one model for a host, and ends.
+//! Body of the process that initialises and compiles one model for a host.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter};
@@ -16,15 +16,15 @@ use crate::code::build_engines::BuildEngines;
 use crate::code::compile::{CompiledModel, compile};
 use crate::code::message::{CompileRequest, write_answer};
 
-/// Files and sockets that the process may have open at once: its three streams, and what Wasmtime and the
-/// system's libraries look at.
+/// Files and sockets that the process may have open at once: its three streams, the images in memory, and the files
+/// under /proc that Wasmtime and the system's libraries read.
 const MAX_FILES: u64 = 64;
 
-/// Compiles what standard input asks for, and answers on standard output: the whole of what a process does
-/// that `HostBuilder::compile_with` starts. The two arguments are those
-/// that the host has put behind its own: the most memory, and the most processor time.
+/// Reads a request from standard input, compiles the model, and writes the answer to standard output. A process that
+/// `HostBuilder::compile_with` starts does this and nothing else. `arguments` are the last two of its command line,
+/// which the host has added: the most memory, and the most processor time.
 ///
-/// Returns what the process should exit with.
+/// Returns the process's exit status.
 #[must_use]
 pub fn compile_for_host(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Some((memory, time)) = limits(arguments) else {
@@ -56,24 +56,22 @@ fn limits(arguments: impl IntoIterator<Item = OsString>) -> Option<(ByteSize, Du
     Some((memory.parse().ok()?, parse_time(&time).ok()?))
 }
 
-/// From here on the process gets no more than this, and dies with the thread that started it.
+/// Limits this process, and ties its life to the thread that started it.
 fn confine(memory: ByteSize, time: Duration) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    // Where memory runs out, this process is what the system ends, and not the host. Without /proc it
-    // chooses by itself.
+    // When memory runs out, the system ends this process rather than the host. Without /proc the system chooses.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let seconds = time.as_secs().saturating_add(1);
     for (resource, limit) in [
-        // Writable memory of its own. Not addresses: each memory of a guest reserves 4 GiB of them.
+        // Private writable memory. A limit on addresses would not do: each memory of a guest reserves 4 GiB.
         (Resource::Data, memory.bytes()),
         (Resource::Cpu, seconds),
         (Resource::Core, 0),
         (Resource::Nofile, MAX_FILES),
-        // Of files it has only those in memory that Wasmtime keeps images in; the limit above does not
-        // count them.
+        // Wasmtime keeps images in files in memory, which the limit on data does not count.
         (Resource::Fsize, memory.bytes()),
     ] {
-        // What the process was given already stays: a hard limit cannot be raised.
+        // A hard limit cannot be raised, so a lower one stays.
         let given = getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let limit = limit.min(given);
         setrlimit(
