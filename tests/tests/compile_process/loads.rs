@@ -293,7 +293,7 @@ fn a_host_does_not_wait_for_ever_for_another_that_keeps_an_entry_of_the_cache_lo
         .find(|file| file.extension().is_some_and(|kind| kind == "code"));
     let entry = entry.unwrap();
     fs::remove_file(entry).unwrap();
-    let lock = fs::File::open(entry.with_extension("lock")).unwrap();
+    let lock = fs::File::create(entry.with_extension("lock")).unwrap();
     lock.lock().unwrap();
 
     // A cancelled waiter is not kept, and neither is its host.
