@@ -15,22 +15,22 @@ pub const EXIT_STATUSES: &[ExitStatus] = &[
     ExitStatus {
         status: 1,
         families: &["internal"],
-        meaning: "Something that should not happen, a bug of ours.",
+        meaning: "A bug of ours.",
     },
     ExitStatus {
         status: 2,
         families: &["usage"],
-        meaning: "The command line, a setting, a password or an answer is not right; nothing was done.",
+        meaning: "The command line, a setting, a password or an answer is wrong; nothing was done.",
     },
     ExitStatus {
         status: 3,
         families: &["envelope", "signature", "manifest", "file", "trust"],
-        meaning: "A bundle, a signature, a key or the trust in them is not in order.",
+        meaning: "A bundle, a signature, a key or a rule of trust was refused.",
     },
     ExitStatus {
         status: 4,
         families: &["admission"],
-        meaning: "The model is trusted, and asks for what the host does not give.",
+        meaning: "The model is trusted, and asks for more than the host grants.",
     },
     ExitStatus {
         status: 5,
@@ -45,7 +45,7 @@ pub const EXIT_STATUSES: &[ExitStatus] = &[
     ExitStatus {
         status: 7,
         families: &["input"],
-        meaning: "The model or the host refused what it was asked about.",
+        meaning: "The model or the host refused the input.",
     },
     ExitStatus {
         status: 8,

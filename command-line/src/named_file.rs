@@ -4,11 +4,16 @@ use std::path::Path;
 
 use ampoule_signing::{Error, TrustError, text};
 
-/// Adds to an error about a file the path by which the user named the file. The library's messages name no path of this
-/// machine; a command that was given several files has to say which one it means.
+/// Adds to an error about a file the path by which the user named the file; of an absolute path, the file's name alone.
+/// The library's messages name no file outside of a bundle, but a command that was given several has to say which one it
+/// means.
 pub fn about<'p>(path: &'p Path) -> impl FnOnce(Error) -> Error + 'p {
     move |error| {
-        let path = text::name(&path.to_string_lossy());
+        let shown = path
+            .file_name()
+            .filter(|_| path.is_absolute())
+            .unwrap_or(path.as_os_str());
+        let path = text::name(&shown.to_string_lossy());
         let name = |what: String| format!("{what} {path:?}");
         let place = |what: &str| format!("{what} (in {path:?})");
         match error {
@@ -75,7 +80,8 @@ mod tests {
         let exists = exists.unwrap_err();
         assert_eq!(exists.code(), "io.exists");
         for error in [missing, wrong, exists] {
-            assert!(error.to_string().contains("acme.pub\""), "{error}");
+            let message = error.to_string();
+            assert!(message.contains(" \"acme.pub\""), "{message}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) enum Error {
     BuiltInLacks { asked: ampoule::Task },
 
     /// `usage.config`.
-    #[error("the configuration file {0}")]
+    #[error("the configuration file: {0}")]
     Config(String),
 
     /// `usage.setting`.

@@ -227,7 +227,6 @@ fn permissions(insecure: bool) -> PermissionPolicy {
 }
 
 fn read_config(path: &Path, permissions: &PermissionPolicy) -> Result<ConfigFile, Error> {
-    let shown = text::name(&path.to_string_lossy());
     let config = read_trusted_text(
         permissions.at(path),
         "the configuration file",
@@ -235,7 +234,7 @@ fn read_config(path: &Path, permissions: &PermissionPolicy) -> Result<ConfigFile
     );
     let config = config.map_err(|error| match error {
         ampoule_signing::Error::Io { source, .. } => {
-            Error::Config(format!("{shown:?} cannot be read: {}", source.kind()))
+            Error::Config(format!("it cannot be read: {}", source.kind()))
         }
         refused => about(path)(refused).into(),
     })?;
@@ -244,11 +243,8 @@ fn read_config(path: &Path, permissions: &PermissionPolicy) -> Result<ConfigFile
         let message = text::sentence(error.message());
         let before = error.span().and_then(|span| config.get(..span.start));
         Error::Config(match before {
-            Some(before) => {
-                let line = before.matches('\n').count() + 1;
-                format!("{shown:?}, line {line}: {message}")
-            }
-            None => format!("{shown:?}: {message}"),
+            Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+            None => message,
         })
     })
 }

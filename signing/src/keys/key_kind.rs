@@ -25,7 +25,7 @@ pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.1
 pub(crate) fn label_kind(label: &str, half: Half) -> Found {
     let kind = match label {
         "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
-            "a private key; its public half is what `ampoule-sign pubkey KEY` prints"
+            "a private key; `ampoule-sign pubkey KEY` prints its public half"
         }
         "PUBLIC KEY" => "a public key",
         "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => match half {

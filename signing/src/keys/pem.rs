@@ -41,9 +41,7 @@ pub(crate) fn only_block<'f>(
         return Err(instead(file, &blocks, half));
     };
     if wanted.next().is_some() {
-        return Err(
-            "several keys in one file; put the one that is meant into a file of its own".into(),
-        );
+        return Err("several keys in one file; put the right one into a file of its own".into());
     }
     let Some(body) = &block.body else {
         return Err("a PEM block without its last line, `-----END`; copy the file again".into());

@@ -26,7 +26,7 @@ const MAX_NAMED: usize = 5;
 /// Names that say enough, in lower case; `*` at one end stands for anything.
 const NAMES: &[(&str, &[&str])] = &[
     (
-        "version control, which keeps what was deleted",
+        "version control, which keeps deleted files",
         &[".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", ".pijul"],
     ),
     ("settings with passwords", &[".env", ".env.*", ".envrc"]),

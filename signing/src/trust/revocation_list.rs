@@ -78,7 +78,7 @@ impl RevocationList {
         if self.revoked.remove(what).is_none() {
             return Err(Error::Trust(TrustError::Malformed {
                 document: DOCUMENT,
-                reason: format!("{what} is not in it"),
+                reason: format!("the list does not name {what}"),
             }));
         }
         self.checked()

@@ -276,7 +276,7 @@ impl Document for Root {
             return Ok(());
         }
         Err(refused(format!(
-            "the key {id} is none of its own, so its signature would count for nothing"
+            "the key {id} is not one of the root's own keys, so its signature would not count"
         )))
     }
 }

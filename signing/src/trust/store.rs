@@ -101,7 +101,7 @@ impl TrustStore {
             }
             for pattern in &delegation.models {
                 if places.insert(pattern.clone(), place).is_some() {
-                    return Err(refused(format!("{pattern} stands in two delegations")));
+                    return Err(refused(format!("two delegations name {pattern}")));
                 }
             }
         }
@@ -183,8 +183,8 @@ impl TrustStore {
         };
         if old.models.len() > 1 {
             return Err(refused(format!(
-                "{pattern} stands in one delegation with {}, which would change with it; take it out \
-                 by hand first",
+                "{} share one delegation, which would change for all of them; edit the file and give {pattern} one \
+                 of its own first",
                 old.names()
             )));
         }

@@ -147,7 +147,9 @@ pub enum Error {
         reason: String,
     },
     /// `file.digest`: the file does not have the content that was signed.
-    #[error("the content of {path:?} is not what the manifest says; fetch the bundle again")]
+    #[error(
+        "the content of {path:?} does not have the digest in the manifest; fetch the bundle again"
+    )]
     FileDigest {
         /// The path as the manifest spells it.
         path: String,

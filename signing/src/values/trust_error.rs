@@ -64,7 +64,7 @@ pub enum TrustError {
         keys: usize,
     },
     /// `trust.validity`: a key, or the trust in it, is not valid now.
-    #[error("{what} is trusted {validity}, and it is {now}")]
+    #[error("{what} is trusted {validity}, and the time is {now}")]
     Validity {
         /// The key or the models.
         what: String,
@@ -229,7 +229,7 @@ pub enum TrustError {
         found: Sha256Digest,
     },
     /// `trust.root-name`: another fleet's root.
-    #[error("the root of {installed:?} is installed, and this is one of {found:?}")]
+    #[error("the root of the fleet {installed:?} is installed, found one of the fleet {found:?}")]
     RootName {
         /// The installed root's name.
         installed: String,

@@ -46,7 +46,7 @@ fn forget(
 ) -> Result<(), Error> {
     let name = model.name().ok_or_else(|| {
         Error::Setting(format!(
-            "one model is expected, as PUBLISHER/MODEL, found {model}: what is forgotten is not protected"
+            "expected one model, PUBLISHER/MODEL, found {model}: a forgotten release protects its model no more"
         ))
     })?;
     let forgotten = settings.releases()?.forget(model.publisher(), name, to)?;

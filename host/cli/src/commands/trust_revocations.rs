@@ -75,7 +75,9 @@ fn show(trust: &TrustStore, json: bool) -> Result<(), Error> {
     }
     let mut lines = vec![
         match mode {
-            RevocationMode::Strict => "mode         strict: without a fresh list nobody is trusted",
+            RevocationMode::Strict => {
+                "mode         strict: without a fresh list no model is trusted"
+            }
             RevocationMode::Permissive => {
                 "mode         permissive: without a fresh list the last one is obeyed"
             }

@@ -73,7 +73,7 @@ fn describe(what: &str, verified: &VerifiedRoot, now: Timestamp) -> String {
     let root = verified.root();
     let state = match verified.check_fresh(now) {
         Ok(()) => "until",
-        Err(_) => "EXPIRED, so nobody is trusted:",
+        Err(_) => "EXPIRED, so no model is trusted:",
     };
     let names: Vec<String> = key_ids(verified).iter().map(ToString::to_string).collect();
     format!(
