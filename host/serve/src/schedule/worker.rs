@@ -168,6 +168,8 @@ impl Worker {
     /// Runs a job until its turn is over, it waits for something, or it is done. A panic is a bug of ours or of
     /// the engine; the thread survives it, and the job's sandbox goes with it.
     fn give_turn(&mut self, mut begun: Begun) {
+        // A new request whose turn has come after many of the others has all of it.
+        let gives_way = begun.urgency == Urgency::New && self.continued_turns < CONTINUED_TURNS;
         self.continued_turns = match begun.urgency {
             Urgency::New => 0,
             Urgency::Continued => self.continued_turns.saturating_add(1),
@@ -176,7 +178,7 @@ impl Worker {
         let waker = Waker::from(Arc::clone(&begun.wakeup));
         let slice = Slice {
             ends: Instant::now() + TURN,
-            urgency: begun.urgency,
+            gives_way,
             others: self.begun.iter().map(Begun::other).collect(),
             takes_new: begun.urgency == Urgency::Continued && self.takes_new(),
             shared: Arc::clone(&self.shared),
@@ -227,7 +229,8 @@ impl Future for Worker {
 /// The turn that this thread gives at the moment.
 struct Slice {
     ends: Instant,
-    urgency: Urgency,
+    /// A continued request interrupts the job at once.
+    gives_way: bool,
     /// The other jobs that have begun here.
     others: Vec<(Urgency, Arc<Wakeup>)>,
     /// A new request could begin beside the job.
@@ -247,20 +250,17 @@ pub(crate) fn is_turn_over() -> bool {
 
 impl Slice {
     fn is_over(&self) -> bool {
-        let is_new = self.urgency == Urgency::New;
         let is_due = Instant::now() >= self.ends;
-        // A new request gives way to a continued one at once.
-        if !is_due && !is_new {
+        if !is_due && !self.gives_way {
             return false;
         }
         let is_other = |(urgency, wakeup): &(Urgency, Arc<Wakeup>)| {
-            let is_before = is_due || (is_new && *urgency == Urgency::Continued);
-            is_before && wakeup.is_ready.load(Ordering::Acquire)
+            (is_due || *urgency == Urgency::Continued) && wakeup.is_ready.load(Ordering::Acquire)
         };
         if self.others.iter().any(is_other) {
             return true;
         }
         let queue = self.shared.lock();
-        !queue.continued.is_empty() || (self.takes_new && !queue.new.is_empty())
+        !queue.continued.is_empty() || (is_due && self.takes_new && !queue.new.is_empty())
     }
 }
