@@ -1,5 +1,5 @@
-//! Plain numbers in the order in which the inner loops read them: packing
-//! writes them, and [`simd`](crate::simd) reads them. Nothing here computes with vectors.
+//! Plain numbers in the order in which the inner loops read them. Packing writes them, [`simd`](crate::simd) reads
+//! them, and nothing here computes with vectors.
 
 pub(crate) mod half;
 pub(crate) mod int4;

@@ -1,7 +1,7 @@
 //! Depthwise convolution (Howard et al., "MobileNets", 2017): each channel by itself.
 //!
-//! There is no product of matrices in it: each output takes nine numbers, too few to pack anything for. It goes
-//! over the channels of a pixel, which lie one after another.
+//! No product of matrices is in it: an output takes nine numbers, too few to pack anything for. The loop goes over the
+//! channels of a pixel, which lie one after another.
 
 use crate::conv::PlaneShape;
 use crate::elementwise::relu;

@@ -48,7 +48,7 @@ pub fn gelu(values: &mut [f32]) {
     });
 }
 
-/// The polynomial with these coefficients, the constant one first.
+/// Evaluates the polynomial with these coefficients, the constant one first.
 #[inline(always)]
 pub(crate) fn horner(coefficients: &[f32], x: Native) -> Native {
     let Some((&highest, lower)) = coefficients.split_last() else {

@@ -37,7 +37,7 @@ impl HalfPanels {
         size_of_val(self.steps.as_slice())
     }
 
-    /// Puts `values` at their place: the row-major elements from element `start` on.
+    /// Stores `values`, the row-major elements from element `start` on.
     pub(crate) fn fill(&mut self, start: usize, values: &[f32]) {
         self.order.each_part(start, values, |first, lane, part| {
             for (step, &value) in self.steps[first..].iter_mut().zip(part) {

@@ -2,12 +2,12 @@
 //!
 //! Weights and activations have a scale for each block of 64 inputs. With `w ≈ v·W` and `x ≈ u·X` in a block,
 //! `Σ x·w ≈ u·v·Σ X·W`. The hardware's instruction multiplies a signed byte with one of 7 bits without sign, so
-//! what is kept is `W + 64`, and the sum begins with `−64·Σ X`. All of it is exact; only the sum over blocks is
-//! rounded, in the same places on every processor, with and without relaxed SIMD. So the answer is the same.
+//! the matrix holds `W + 64`, and the sum begins with `−64·Σ X`. Whole numbers are exact. Only the sum over blocks is
+//! rounded, in the same places on every processor, with and without relaxed SIMD, so the answer is the same everywhere.
 //!
-//! The method is that of Dettmers et al., "LLM.int8()" (2022), without outliers: absolute maxima on both sides. A block
-//! is what keeps outliers from mattering: an input that is large spoils only the 63 beside it. With a scale for each
-//! row MiniLM's sentence vectors keep a cosine of 0.978 with the exact ones, with blocks 0.995.
+//! The method is that of Dettmers et al., "LLM.int8()" (2022), without outliers: absolute maxima on both sides. Blocks
+//! keep outliers from mattering: a large input spoils only the 63 beside it. With a scale for each row MiniLM's sentence
+//! vectors keep a cosine of 0.978 with the exact ones, with blocks 0.995.
 
 mod activations;
 mod panels;

@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 1 << 16;
 /// Outputs, at most: far above every model.
 const MAX_OUTPUTS: u64 = 1 << 24;
 
-/// The place of a sentence's vector among what modules give one another.
+/// Name of a sentence's vector among the values that modules pass on.
 const VECTOR: &str = "sentence_embedding";
 
 /// An activation on each output.
@@ -27,7 +27,7 @@ enum After {
     Sigmoid,
 }
 
-/// A residual connection, and the matrix of one whose ends differ in length.
+/// A residual connection, with a matrix where its ends differ in length.
 enum Residual {
     None,
     Input,
@@ -101,12 +101,12 @@ impl Dense {
         })
     }
 
-    /// Returns the length of what [`apply`](Dense::apply) gives.
+    /// Returns the length of an output of [`apply`](Dense::apply).
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Applies it to the vector `x` `[inputs]`, and returns `[outputs]`.
+    /// Applies the layer to the vector `x` `[inputs]`, and returns `[outputs]`.
     pub(crate) fn apply(&self, x: &[f32], scratch: &mut Scratch) -> Vec<f32> {
         let mut y = Vec::new();
         match self.after {

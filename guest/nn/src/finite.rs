@@ -1,4 +1,4 @@
-//! Numbers that weights may not make.
+//! Checks for numbers that are infinite or NaN.
 
 use ampoule_guest::Error;
 use ampoule_model_files::error;

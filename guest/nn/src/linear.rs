@@ -7,7 +7,7 @@ use ampoule_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, PackedMatrix, 
 
 use crate::weights::Weights;
 
-/// A linear layer: `y = x·wᵀ + b`. With the feature `host-kernels` the host keeps and computes it where it
+/// A linear layer: `y = x·wᵀ + b`. With the feature `host-kernels` the host keeps and computes the layer, where it
 /// grants that.
 pub struct Linear {
     place: Place,
@@ -27,7 +27,7 @@ struct SandboxLayer {
 }
 
 impl Linear {
-    /// Reads the layers `names` as one, whose outputs are theirs one after another: so the rows are packed once for
+    /// Reads the layers `names` as one layer, with all their outputs one after another: rows are then packed once for
     /// all of them. Each has `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]`.
     ///
     /// # Errors

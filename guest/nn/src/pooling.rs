@@ -54,7 +54,7 @@ pub struct Pooling {
 }
 
 impl Pooling {
-    /// The mean of all rows.
+    /// Pools by the mean of all rows.
     pub fn mean() -> Self {
         Pooling {
             modes: vec![PoolingMode::Mean],
@@ -63,8 +63,8 @@ impl Pooling {
     }
 
     /// Reads `config.json` of the module's folder: `pooling_mode` (a name or a list of names), or else the
-    /// booleans `pooling_mode_*` of releases before 6, of which several may be true. Where none is, it is the
-    /// mean, as in release 6.
+    /// booleans `pooling_mode_*` of releases before 6, of which several may be true. The default is the mean, as in
+    /// release 6.
     ///
     /// # Errors
     ///
@@ -139,8 +139,8 @@ impl Pooling {
 }
 
 impl PoolingMode {
-    /// Puts the vector of `rows` into `vector`, which is all 0 and as long as a row. `skipped` rows were before
-    /// them: a weighted mean counts those.
+    /// Writes the vector of `rows` to `vector`, which is all 0 and as long as a row. `skipped` rows came before these:
+    /// a weighted mean counts them.
     fn apply(self, rows: &[f32], skipped: usize, vector: &mut [f32]) {
         let hidden = vector.len();
         let rows = rows.chunks_exact(hidden);

@@ -1,4 +1,4 @@
-//! `ampoule.json`: how a model's publisher wants its weights computed with.
+//! `ampoule.json`: the publisher's choice of the format of weights.
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::Precision;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 const FILE: &str = "ampoule.json";
 
-/// The file says one thing.
+/// The file has one setting.
 const MAX_BYTES: usize = 1 << 12;
 
 #[derive(Deserialize)]

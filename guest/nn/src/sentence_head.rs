@@ -19,7 +19,7 @@ use crate::weights::Weights;
 /// The configuration of a module is some ten lines.
 const MAX_BYTES: usize = 1 << 16;
 
-/// PyTorch's, which the module `LayerNorm` leaves as it is.
+/// PyTorch's default, which the module `LayerNorm` does not change.
 const LAYER_NORM_EPSILON: f32 = 1e-5;
 
 enum Step {

@@ -20,10 +20,10 @@ const FILE: &str = "model.safetensors";
 /// The length of the header, in front of it.
 const LENGTH_BYTES: u64 = 8;
 
-/// A tensor takes some 150 bytes of the header, so this is 50,000 of them.
+/// Bytes of a header, at most. A tensor takes some 150 of them, so the bound is 50,000 tensors.
 const MAX_HEADER_BYTES: u64 = 8 << 20;
 
-/// Files that hold weights in another way, and what their publisher does about each.
+/// Files that hold weights in another form, and advice about each.
 const OTHER_FILES: [(&str, &str); 2] = [
     (
         "model.safetensors.index.json",

@@ -1,7 +1,6 @@
-//! From a caller's picture to plain pixels. Everything about an encoded picture is hostile: its
-//! format, its size and what it says of itself are checked before memory is taken for its pixels. What
-//! else a decoder takes, such as tables of codes, grows with the length of the file, which the host
-//! bounds; behind that stands the sandbox's own limit.
+//! From a caller's picture to plain pixels. Everything about an encoded picture is hostile: its format, its size
+//! and its claims are checked before memory is taken for its pixels. A decoder's other memory, such as tables of
+//! codes, grows with the length of the file, which the host bounds; the last bound is the sandbox's own limit.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -36,8 +35,8 @@ pub struct Picture<'a> {
     pub pixels: Cow<'a, [u8]>,
 }
 
-/// Checks what can be told from the picture's first bytes: so that a request of many pictures is
-/// refused before work is done on the first.
+/// Checks a picture's first bytes: its format and its size. A request of many pictures is so refused before work is
+/// done on the first.
 ///
 /// # Errors
 ///
@@ -53,8 +52,8 @@ pub fn check(image: &Image) -> Result<(), Error> {
     }
 }
 
-/// The picture's pixels, as a person would see them: turned the way that its metadata says, and on
-/// white where it is transparent. Of an animation it is the first frame.
+/// Decodes a picture to the pixels that a person would see: turned the way that its metadata says, and on white
+/// where it is transparent. An animation gives its first frame.
 ///
 /// # Errors
 ///
@@ -63,7 +62,7 @@ pub fn decode(image: &Image) -> Result<Picture<'_>, Error> {
     decode_on(image, [255; 3])
 }
 
-/// The picture's pixels as by [`decode`], on another colour than white where it is transparent.
+/// Decodes a picture as [`decode`] does, on another colour than white where it is transparent.
 ///
 /// # Errors
 ///
@@ -117,7 +116,7 @@ pub fn decode_on(image: &Image, background: [u8; 3]) -> Result<Picture<'_>, Erro
     })
 }
 
-/// The format of a file, by its first bytes: PNG, JPEG or WebP.
+/// Returns the format of a file, by its first bytes: PNG, JPEG or WebP.
 fn format_of(file: &[u8]) -> Result<ImageFormat, Error> {
     if file.is_empty() {
         return Err(broken(
@@ -199,8 +198,8 @@ pub(crate) fn check_pixels(width: u32, height: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every kind of pixel that the decoders give, as three bytes. Where pixels shrink it is done in the
-/// memory that they are in, so that the largest pictures are never there twice.
+/// Converts every kind of pixel that the decoders give to three bytes. Pixels that shrink do so in place, so that
+/// the largest pictures are never in memory twice.
 fn to_rgb8(bytes: Vec<u8>, colour: ColorType, background: [u8; 3]) -> Result<Vec<u8>, Error> {
     let over = |colour, alpha| over(background, colour, alpha);
     let grey = |v: u8| [v; 3];
@@ -242,7 +241,7 @@ fn convert<const N: usize>(mut bytes: Vec<u8>, pixel: impl Fn([u8; N]) -> [u8; 3
     bytes
 }
 
-/// A colour over another, as much as it covers.
+/// Blends a colour over another, as far as the first is opaque.
 fn over(background: [u8; 3], colour: [u8; 3], alpha: u8) -> [u8; 3] {
     let alpha = u32::from(alpha);
     std::array::from_fn(|i| {
@@ -251,7 +250,7 @@ fn over(background: [u8; 3], colour: [u8; 3], alpha: u8) -> [u8; 3] {
     })
 }
 
-/// 16 bits, in the order of this machine, rounded to 8.
+/// Rounds 16 bits, in the order of this machine, to 8.
 fn narrow(wide: [u8; 2]) -> u8 {
     ((u32::from(u16::from_ne_bytes(wide)) + 128) / 257) as u8
 }

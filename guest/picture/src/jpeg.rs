@@ -2,11 +2,11 @@
 //! libjpeg-turbo gives with its defaults, bit for bit.
 //!
 //! No library does: of 235 valid files of the conformance set, `zune-jpeg` 0.5.15 and `jpeg-decoder` 0.3.2
-//! are off by more than 2 of 255 in more than 100, and take some for another picture. Publishers train and test their models with libjpeg-turbo,
-//! so its arithmetic is part of a model.
+//! are off by more than 2 of 255 in more than 100, and take some for another picture. Publishers train and test
+//! their models with libjpeg-turbo, so its arithmetic is part of a model.
 //!
-//! A decoder of an invalid file has to guess. This one refuses instead, but for what libjpeg-turbo passes over
-//! without harm to the picture: bytes between segments, and an end marker that is missing.
+//! A decoder of an invalid file has to guess. This one refuses such a file, but for faults that libjpeg-turbo passes
+//! over without harm to the picture: bytes between segments, and a missing end marker.
 
 mod bits;
 mod block;
@@ -84,7 +84,7 @@ impl<'a> Jpeg<'a> {
         }
     }
 
-    /// Width and height in pixels, as stored: before the picture is turned by its metadata.
+    /// Returns width and height in pixels, as stored: before the picture is turned by its metadata.
     pub(crate) fn size(&self) -> (u32, u32) {
         (self.frame.width as u32, self.frame.height as u32)
     }
@@ -129,7 +129,7 @@ impl<'a> Jpeg<'a> {
         Renderer::new(&self.frame).run(|row, strips| coefficients.render(&self.frame, row, strips))
     }
 
-    /// The header of the next scan; none at the end of the picture.
+    /// Returns the header of the next scan; none at the end of the picture.
     fn next_scan(&mut self) -> Result<Option<&'a [u8]>, Refusal> {
         while let Some((marker, content)) = self.segments.next()? {
             match marker {

@@ -8,7 +8,7 @@ use crate::{Filter, Passes, Picture, resample};
 /// Colour left and right of the picture, or above and below.
 const GREY: u8 = 128;
 
-/// The square `[side, side, 3]`. The longer side of the picture is scaled to it, by a triangle filter
+/// Fits a picture into the square `[side, side, 3]`. Its longer side is scaled to the square's, by a triangle filter
 /// as wide as a pixel of the result covers (Pillow's `BILINEAR`).
 ///
 /// # Errors
@@ -26,7 +26,7 @@ pub fn letterbox(picture: Picture<'_>, side: usize) -> Result<Vec<u8>, Error> {
     Ok(square.pixels.into_owned())
 }
 
-/// The square with a picture in its middle.
+/// Puts a picture into the middle of the square.
 pub(crate) fn fit<'a>(
     picture: Picture<'a>,
     side: u32,

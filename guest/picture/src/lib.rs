@@ -1,4 +1,4 @@
-//! From a caller's picture, a PNG, JPEG or WebP file or plain pixels, to the pixels that a model sees.
+//! From a caller's picture, which is a PNG, JPEG or WebP file or plain pixels, to the pixels that a model sees.
 //!
 //! [`check`] reads a picture's first bytes, [`decode`] gives its pixels as a person would see them, and
 //! [`letterbox`] fits them into a square.

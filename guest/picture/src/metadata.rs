@@ -20,8 +20,8 @@ pub(crate) struct Metadata<'a> {
     pub(crate) xmp: Option<Cow<'a, [u8]>>,
 }
 
-/// The segments of a JPEG file before its first scan (ITU-T T.81, annex B). EXIF that several segments
-/// hold parts of is put together.
+/// Reads the segments of a JPEG file before its first scan (ITU-T T.81, annex B). EXIF in several segments is put
+/// together.
 pub(crate) fn of_jpeg(file: &[u8]) -> Metadata<'_> {
     let mut found = Metadata::default();
     let mut rest = file.get(2..).unwrap_or_default();
@@ -58,14 +58,14 @@ pub(crate) fn of_jpeg(file: &[u8]) -> Metadata<'_> {
     found
 }
 
-/// The next marker, which may have fill bytes before it, and what follows it.
+/// Returns the next marker, which may have fill bytes before it, and the bytes after it.
 fn jpeg_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff);
     let at = bytes.windows(2).position(is_marker)?;
     Some((bytes[at + 1], &bytes[at + 2..]))
 }
 
-/// The chunks of a PNG file, before and after its pixels: `eXIf`, or else the hexadecimal digits of the
+/// Reads the chunks of a PNG file, before and after its pixels: `eXIf`, or else the hexadecimal digits of the
 /// text `Raw profile type exif`, which programs wrote before there was such a chunk; and XMP.
 pub(crate) fn of_png(file: &[u8]) -> Metadata<'_> {
     let mut found = Metadata::default();
@@ -95,7 +95,7 @@ pub(crate) fn of_png(file: &[u8]) -> Metadata<'_> {
     found
 }
 
-/// A chunk's name and content, and what follows its checksum.
+/// Returns a chunk's name and content, and the bytes after its checksum.
 fn png_chunk(bytes: &[u8]) -> Option<([&[u8]; 2], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (name, rest) = rest.split_at_checked(4)?;
@@ -103,7 +103,7 @@ fn png_chunk(bytes: &[u8]) -> Option<([&[u8]; 2], &[u8])> {
     Some(([name, content], rest.get(4..)?))
 }
 
-/// The text of a chunk, after its keyword (PNG specification, section 11.3.3).
+/// Returns the text of a chunk, after its keyword (PNG specification, section 11.3.3).
 fn png_text<'a>(name: &[u8], content: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     let inflate = |text| {
         let text = decompress_to_vec_zlib_with_limit(text, MAX_TEXT_BYTES).ok()?;
@@ -129,7 +129,7 @@ fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-/// The bytes of a raw profile: after an empty line, its kind and its length, two digits each, on any
+/// Returns the bytes of a raw profile: after an empty line, its kind and its length, two digits each, on any
 /// number of lines.
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|&byte| byte == b'\n').skip(3);
@@ -143,7 +143,7 @@ fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
         .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
-/// The chunks of a WebP file, if its header announces them.
+/// Reads the chunks of a WebP file, if its header announces them.
 pub(crate) fn of_webp(file: &[u8]) -> Metadata<'_> {
     let [exif, xmp] = webp_chunks::metadata_of(file);
     Metadata {

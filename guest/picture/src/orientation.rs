@@ -1,6 +1,6 @@
-//! The way that a picture is to be turned, as its file says it: in EXIF, or else in XMP.
+//! The orientation of a picture, from the file's EXIF or else its XMP.
 //!
-//! Followed as by Pillow's `ImageOps.exif_transpose`, which most publishers' code calls. Metadata that
+//! The rules are those of Pillow's `ImageOps.exif_transpose`, which most publishers' code calls. Metadata that
 //! cannot be read turns nothing.
 
 use image::ImageFormat;
@@ -14,7 +14,7 @@ const TAG: u16 = 0x0112;
 /// A directory's entry: tag, type, count and value.
 const ENTRY_BYTES: usize = 12;
 
-/// The way that the picture in `file` is to be turned.
+/// Returns the way that the picture in `file` is to be turned.
 pub(crate) fn of(file: &[u8], format: ImageFormat) -> Orientation {
     let Metadata { exif, xmp } = match format {
         ImageFormat::Jpeg => metadata::of_jpeg(file),
@@ -28,7 +28,7 @@ pub(crate) fn of(file: &[u8], format: ImageFormat) -> Orientation {
         .unwrap_or(Orientation::NoTransforms)
 }
 
-/// The number in EXIF. Some programs put `Exif\0\0`, which is of JPEG, before it in other files too, or
+/// Reads the number in EXIF. Some programs put `Exif\0\0`, which belongs to JPEG, before it in other files too, or
 /// twice.
 fn of_exif(mut exif: &[u8]) -> Option<u32> {
     for _ in 0..2 {
@@ -63,7 +63,7 @@ fn of_exif(mut exif: &[u8]) -> Option<u32> {
     }
 }
 
-/// The digit in XMP, of an attribute `tiff:Orientation="6"` or an element `<tiff:Orientation>6`.
+/// Reads the digit in XMP, of an attribute `tiff:Orientation="6"` or an element `<tiff:Orientation>6`.
 fn of_xmp(xmp: &[u8]) -> Option<u32> {
     let name = b"tiff:Orientation";
     xmp.windows(name.len())

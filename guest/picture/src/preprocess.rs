@@ -1,8 +1,8 @@
 //! From a picture to the numbers that a model takes, step by step as its publisher did it.
 //!
 //! The steps are those of the image processors of Hugging Face's `transformers`: scale, cut out the
-//! middle, multiply, take off a mean and divide by a deviation. How a picture is read before that
-//! is said in the table "Pictures" of `ampoule-guest`'s documentation.
+//! middle, multiply, take off a mean and divide by a deviation. The table "Pictures" of `ampoule-guest`'s
+//! documentation tells how a picture is read before that.
 
 mod config;
 
@@ -15,7 +15,7 @@ use crate::resample::{Filter, Passes, resample};
 /// Steps from a picture to the numbers that a model takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocess {
-    /// Red, green and blue of what lies behind a see-through picture.
+    /// Red, green and blue of the background of a see-through picture.
     pub background: [u8; 3],
     /// The size that the picture gets, if it gets another.
     pub resize: Option<Resize>,
@@ -38,7 +38,7 @@ pub struct Preprocess {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resize {
-    /// Just this, whatever becomes of the proportions.
+    /// Exactly this size; the proportions may change.
     Exact {
         /// In pixels.
         width: u32,
@@ -47,8 +47,8 @@ pub enum Resize {
     },
     /// The shorter side gets this length; the longer one is in proportion, rounded down.
     ShortestEdge(u32),
-    /// As large as goes into this without a change of proportions, rounded down. With two equal sides
-    /// that is the length of the longer one.
+    /// The largest size within this one and of the same proportions, rounded down. With two equal sides, they are the
+    /// length of the longer one.
     Within {
         /// In pixels.
         width: u32,
@@ -60,7 +60,7 @@ pub enum Resize {
     Letterbox {
         /// In pixels.
         side: u32,
-        /// Red, green and blue of what is left.
+        /// Red, green and blue around the picture.
         fill: [u8; 3],
     },
 }
@@ -95,7 +95,7 @@ pub struct Tensor {
 }
 
 impl Default for Preprocess {
-    /// The picture as it is, on white, as numbers from 0 to 1 in the order `[channels, height, width]`.
+    /// Leaves the picture as it is, on white, as numbers from 0 to 1 in the order `[channels, height, width]`.
     fn default() -> Self {
         Self {
             background: [255; 3],
@@ -111,7 +111,7 @@ impl Default for Preprocess {
 }
 
 impl Preprocess {
-    /// The numbers that a model takes.
+    /// Makes the numbers that a model takes.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Preprocess {
         })
     }
 
-    /// The pixels that the model sees, before they become numbers.
+    /// Makes the pixels that the model sees, before they become numbers.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ impl Preprocess {
 }
 
 impl Resize {
-    /// Width and height that a picture gets.
+    /// Returns the width and height that a picture gets.
     fn size_of(self, [width, height]: [u32; 2]) -> [u32; 2] {
         let (shorter, longer) = (width.min(height), width.max(height));
         match self {
@@ -206,7 +206,7 @@ impl Resize {
     }
 }
 
-/// The middle of a picture.
+/// Cuts out the middle of a picture.
 fn crop(picture: &Picture<'_>, [width, height]: [u32; 2]) -> Result<Picture<'static>, Error> {
     let length = crate::decode::check_pixels(width, height).map(|()| width * height * 3)?;
     let mut pixels = vec![0; length as usize];

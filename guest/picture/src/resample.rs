@@ -17,7 +17,7 @@ const PRECISION_BITS: u32 = 22;
 /// Values of a pixel: red, green, blue.
 const CHANNELS: usize = 3;
 
-/// Weights of the old pixels that a new one is made of. All filters but [`Nearest`](Filter::Nearest) grow
+/// Weights of the old pixels in a new one. All filters but [`Nearest`](Filter::Nearest) grow
 /// with the scale, so that no pixel of a large picture is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

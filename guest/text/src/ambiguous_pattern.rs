@@ -1,7 +1,7 @@
-//! Patterns of a tokenizer that mean one thing to the engine of its publisher and another here.
+//! Patterns of a tokenizer that the publisher's regular expressions and these read in two ways.
 //!
 //! Python's tokenizers match the patterns of `tokenizer.json` with Oniguruma, the guests' with Rust's `regex`
-//! syntax. Where both read a pattern and split otherwise, a text would have other ids than its publisher meant.
+//! syntax. A pattern that both read, and that splits texts in two ways, would give other ids than its publisher meant.
 
 /// Returns the part of `pattern` that both engines read, and each in its own way; none where they agree.
 ///

@@ -12,7 +12,7 @@ pub(crate) const BLOCK_INPUTS: usize = 32;
 /// Inputs of an output that lie together.
 pub(crate) const QUAD: usize = 4;
 
-/// Quads of a block. In a byte, a weight of an even one is in the low half, one of the next in the high half.
+/// Quads of a block. The low half of a byte is a weight of an even quad, the high half one of the next quad.
 pub(crate) const QUADS: usize = BLOCK_INPUTS / QUAD;
 
 /// Number added to a weight, so that it has no sign.
@@ -37,7 +37,7 @@ pub(crate) struct Int4Input {
 #[repr(C, align(16))]
 pub(crate) struct Int4Block {
     pub(crate) scales: HalfStep,
-    /// Of two fours of outputs, two quads of inputs at a time, each weight with [`WEIGHT_OFFSET`] added.
+    /// Weights of two fours of outputs, two quads of inputs at a time, each with [`WEIGHT_OFFSET`] added.
     pub(crate) weights: [[[[u8; QUAD]; LANES]; PAIRS]; TILE_COLUMNS / LANES],
 }
 
@@ -56,7 +56,7 @@ impl Int4Block {
         }
     };
 
-    /// The weight of an output and an input.
+    /// Returns the weight of an output and an input.
     pub(crate) fn weight(&self, output: usize, input: usize) -> f32 {
         let (pair, place, shift) = place_of(input);
         let byte = self.weights[output / LANES][pair][output % LANES][place];

@@ -29,11 +29,12 @@ pub(crate) const MOST_WEIGHT: f32 = 63.0;
 /// The largest activation.
 pub(crate) const MOST_ACTIVATION: f32 = 127.0;
 
-/// Below this a block's largest magnitude is taken for 0: what to multiply with would soon be infinite.
+/// The least magnitude that counts. A block whose largest is below it counts as zeros: the factor would soon be
+/// infinite.
 pub(crate) const LEAST_MAGNITUDE: f32 = 1e-36;
 
-/// Returns the scale that makes a magnitude `most`, and the factor that does, for numbers whose largest magnitude is
-/// `largest`. Of an infinity, or no number, the scale is no number either, nor is anything computed with it.
+/// Returns the scale of numbers whose largest magnitude is `largest`, and the factor that makes that magnitude `most`.
+/// The scale of an infinity or NaN is NaN, and so is each number computed with it.
 #[inline]
 pub(crate) fn scale_of(largest: f32, most: f32) -> (f32, f32) {
     if !largest.is_finite() {
@@ -69,7 +70,8 @@ impl Int8RowBlock {
     };
 }
 
-/// One step's share: [`DEPTH`] inputs of [`TILE_COLUMNS`](super::tile::TILE_COLUMNS) outputs, each with [`WEIGHT_OFFSET`] added.
+/// One step's share: [`DEPTH`] inputs of [`TILE_COLUMNS`](super::tile::TILE_COLUMNS) outputs, each with
+/// [`WEIGHT_OFFSET`] added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(16))]
 pub(crate) struct Int8ColumnStep(pub(crate) [[[u8; DEPTH]; 4]; 2]);
@@ -79,7 +81,7 @@ pub(crate) struct Int8ColumnStep(pub(crate) [[[u8; DEPTH]; 4]; 2]);
 #[repr(C, align(32))]
 pub(crate) struct Int8ColumnBlock {
     pub(crate) steps: [Int8ColumnStep; BLOCK_STEPS],
-    /// For each output.
+    /// Scale of each output.
     pub(crate) scales: ColumnStep,
 }
 

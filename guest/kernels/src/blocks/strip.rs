@@ -27,7 +27,7 @@ pub(crate) fn quarters<T>(all: &[T]) -> [&[T]; STRIP_PANELS] {
     std::array::from_fn(|i| &all[i * length..][..length])
 }
 
-/// Makes strips of the sums of all panels: of each quarter one.
+/// Makes strips of the sums of all panels, with one panel of each quarter.
 ///
 /// # Panics
 ///

@@ -6,7 +6,7 @@ pub(crate) const TILE_ROWS: usize = 4;
 /// Columns of a tile.
 pub(crate) const TILE_COLUMNS: usize = 8;
 
-/// Steps of a tile that are summed in one go, at most: so many inputs of all panels lie together.
+/// Steps of a tile that are summed in one go, at most. As many inputs of all panels lie together.
 pub(crate) const STEPS: usize = 32;
 
 /// One step's share of A: the same column of [`TILE_ROWS`] rows, each number in every lane.
@@ -32,13 +32,13 @@ pub(crate) type Tiles<'a> = [&'a mut [TileRow]; TILE_ROWS];
 /// A tile of the product, by itself.
 pub(crate) type Tile = [ColumnStep; TILE_ROWS];
 
-/// The rows of one tile, as those of tiles of which there is one.
+/// Returns the rows of one tile as a row of tiles.
 #[inline(always)]
 pub(crate) fn alone(tile: &mut Tile) -> Tiles<'_> {
     tile.each_mut().map(|row| std::slice::from_mut(&mut row.0))
 }
 
-/// One tile after another.
+/// Returns one tile after another.
 #[inline(always)]
 pub(crate) fn each([r0, r1, r2, r3]: Tiles<'_>) -> impl Iterator<Item = TileRows<'_>> {
     let rows = r0.iter_mut().zip(r1).zip(r2).zip(r3);

@@ -47,7 +47,7 @@ impl Int4Panels {
         size_of_val(self.blocks.as_slice())
     }
 
-    /// Puts the weights of one output, all of them, at their place.
+    /// Stores all weights of one output.
     pub(crate) fn set(&mut self, output: usize, row: &[f32]) {
         let (first, lane) = (output / TILE_COLUMNS * self.depth, output % TILE_COLUMNS);
         for (block, values) in self.blocks[first..]
@@ -83,7 +83,7 @@ impl Int4Panels {
         self.is_finite || blocks.all(|block| block.scales.0.iter().all(is_finite))
     }
 
-    /// The blocks of a panel.
+    /// Returns the blocks of a panel.
     pub(crate) fn panel(&self, panel: usize) -> &[Int4Block] {
         &self.blocks[panel * self.depth..(panel + 1) * self.depth]
     }
@@ -120,8 +120,8 @@ fn widen_block(block: &Int4Block, to: &mut [ColumnStep]) {
     }
 }
 
-/// The scale of a block: so that the number of the largest magnitude becomes −8. No number, where there
-/// is something infinite or no number.
+/// Returns the scale of a block, with which the number of the largest magnitude becomes −8. NaN where a number is
+/// infinite or NaN.
 fn scale_of(values: &[f32]) -> f16 {
     let mut extreme = 0.0_f32;
     for &value in values {

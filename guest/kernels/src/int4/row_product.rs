@@ -6,7 +6,7 @@ use crate::blocks::strip::{STRIP_PANELS, Strip};
 use crate::blocks::tile::{ColumnStep, TILE_COLUMNS};
 use crate::simd::{Kernels, Native};
 
-/// The row `x · weightsᵀ`, a panel at a time: `take` gets its index and its numbers.
+/// Computes the row `x · weightsᵀ`, a panel at a time: `take` gets the panel's index and numbers.
 pub(crate) fn row_product(
     x: &[f32],
     weights: &Int4Panels,

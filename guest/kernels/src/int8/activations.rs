@@ -12,8 +12,7 @@ pub(crate) struct Int8Rows {
 }
 
 impl Int8Rows {
-    /// Rounds and packs these rows of `x`. What is missing of the last group and of last blocks is filled up with
-    /// zeros.
+    /// Rounds and packs these rows of `x`. The last group and last blocks are filled up with zeros.
     pub(crate) fn pack(&mut self, x: MatrixRef<'_>, rows: std::ops::Range<usize>) {
         let depth = x.columns().div_ceil(BLOCK_INPUTS);
         let groups = rows.len().div_ceil(TILE_ROWS);
@@ -42,7 +41,7 @@ impl Int8Rows {
         }
     }
 
-    /// The blocks of a group, of which each has `depth`.
+    /// Returns the blocks of a group, of which each has `depth`.
     #[inline(always)]
     pub(crate) fn group(&self, group: usize, depth: usize) -> &[Int8RowBlock] {
         &self.blocks[group * depth..][..depth]

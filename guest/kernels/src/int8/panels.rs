@@ -40,7 +40,7 @@ impl Int8Panels {
         size_of_val(self.blocks.as_slice())
     }
 
-    /// Puts the weights of one output, all of them, at their place.
+    /// Stores all weights of one output.
     pub(crate) fn set(&mut self, output: usize, row: &[f32]) {
         let (first, lane) = (output / TILE_COLUMNS * self.depth, output % TILE_COLUMNS);
         let blocks = self.blocks[first..].iter_mut();
@@ -68,13 +68,13 @@ impl Int8Panels {
         }
     }
 
-    /// The blocks of a panel.
+    /// Returns the blocks of a panel.
     #[inline(always)]
     pub(crate) fn panel(&self, panel: usize) -> &[Int8ColumnBlock] {
         &self.blocks[panel * self.depth..][..self.depth]
     }
 
-    /// Blocks in a panel.
+    /// Returns the number of blocks in a panel.
     pub(crate) fn depth(&self) -> usize {
         self.depth
     }

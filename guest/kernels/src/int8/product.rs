@@ -16,7 +16,7 @@ const BLOCK_ROWS: usize = 128;
 /// is the larger piece.
 const BLOCK_PANELS: usize = 32;
 
-/// Puts `x · weightsᵀ` into the output; the shapes have been checked.
+/// Writes `x · weightsᵀ` to the output; the shapes have been checked.
 pub(crate) fn product(
     x: MatrixRef<'_>,
     weights: &Int8Panels,

@@ -8,16 +8,16 @@ use crate::blocks::tile::{ColumnStep, RowStep, TILE_ROWS, TileRows, Tiles};
 
 /// The inner loops, and the loops over much that is to be packed.
 pub(crate) trait Kernels {
-    /// `tile += a·b` for each tile, over all steps of `a`; see [`tile_loop`](super::tile_loop). `b` holds as many steps as `a` for each
-    /// tile, one tile after another.
+    /// `tile += a·b` for each tile, over all steps of `a`; see [`tile_loop`](super::tile_loop). `b` holds as many steps
+    /// as `a` for each tile, one tile after another.
     ///
     /// # Panics
     ///
     /// When `a` has more than [`STEPS`](crate::blocks::tile::STEPS), or `b` has fewer than all tiles need.
     fn accumulate(a: &[RowStep], b: &[ColumnStep], tiles: Tiles<'_>);
 
-    /// `sums += x·b` for whole strips of panels, over all steps of `x`; see [`strip_loop`](super::strip_loop). `b` holds as many steps as
-    /// `x` for each panel, one panel after another.
+    /// `sums += x·b` for whole strips of panels, over all steps of `x`; see [`strip_loop`](super::strip_loop). `b` holds
+    /// as many steps as `x` for each panel, one panel after another.
     ///
     /// # Panics
     ///
@@ -33,9 +33,9 @@ pub(crate) trait Kernels {
     /// Rounds a block of activations to bytes.
     fn round_block(rows: [&[f32; BLOCK_INPUTS]; TILE_ROWS], to: &mut Int8RowBlock);
 
-    /// The largest magnitude. Infinite or no number, where there is one that is.
+    /// Returns the largest magnitude: infinite or NaN where a number is.
     fn largest_magnitude(row: &[f32]) -> f32;
 
-    /// Widens f16 to f32, infinities and what is no number included.
+    /// Widens f16 to f32, infinities and NaN included.
     fn widen(from: &HalfStep, to: &mut ColumnStep);
 }

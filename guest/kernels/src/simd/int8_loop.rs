@@ -1,12 +1,12 @@
 //! The inner loop of int8: a tile's share of a block, in whole numbers, which is then scaled and added.
 //!
-//! The steps are those of [`tile_loop`](super::tile_loop), and shaped in the same way for the same reason. The sums begin with
-//! the corrections and are exact. As numbers of f32 they still are, because a block is short; so only what follows, two
-//! products and a sum, is rounded, and nowhere in one instruction, so that it is the same everywhere.
+//! The steps are those of [`tile_loop`](super::tile_loop), and shaped in the same way for the same reason. The sums
+//! begin with the corrections and are exact, also as numbers of f32, because a block is short. Only the two products
+//! and the sum after them are rounded, each in an instruction of its own, so that the answer is the same everywhere.
 
 /// The body of [`Kernels::accumulate_int8`](crate::simd::Kernels::accumulate_int8): `$v` is a vector, `$sum` one of
-/// whole numbers, `$row` and `$column` are what is loaded of the blocks, and `$dot` adds their products, with
-/// `$constant` where there is one.
+/// whole numbers, `$row` and `$column` are the vectors that are loaded of the blocks, and `$dot` adds their products,
+/// with `$constant` where there is one.
 macro_rules! accumulate_block {
     (
         $v:ty, $sum:ty, $row:ty, $column:ty, $dot:path, $constant:tt,

@@ -1,15 +1,14 @@
 //! The inner loop of the product of one row with a matrix: four panels, 32 columns, at a time.
 //!
-//! With one row there is nothing to use a weight for twice, so this is as fast as memory is. Four panels give
-//! eight sums that do not wait for one another. The four lie far apart, a quarter of the panels from one to the next,
-//! because a processor fetches ahead up to the end of a page: four streams are read faster than one. As one stream, an
-//! answer of the built-in model takes 16 % longer, and a product with a matrix of 32 MiB three times as long (Zen 4). The
+//! One row uses each weight once, so memory sets the speed. Four panels give eight sums that do not wait for one
+//! another. They lie far apart, a quarter of the panels from one to the next, because a processor prefetches up to the
+//! end of a page: four streams are read faster than one. As one stream, an answer of the built-in model takes 16 % longer, and a product with a matrix of 32 MiB three times as long (Zen 4). The
 //! shape of the code is that of [`tile_loop`](super::tile_loop), and for the same reason.
 
 /// A turn of [`Kernels::accumulate_strips`](crate::simd::Kernels::accumulate_strips): `$v` is a vector, `$madd` its
-/// multiply-add, `$x` and `$panels` give a step of each, and there are `$steps` of them, of which [`STRIP_STEPS`](crate::blocks::strip::STRIP_STEPS) are
-/// done. There is a way out after two panels, too, never taken, without which eight vectors of weights would be loaded
-/// before the first is used.
+/// multiply-add, `$x` and `$panels` give a step of each, and there are `$steps` of them, of which
+/// [`STRIP_STEPS`](crate::blocks::strip::STRIP_STEPS) are done. A further exit after two panels is never taken: without
+/// it, eight vectors of weights would be loaded before the first is used.
 macro_rules! accumulate_strip_steps {
     ($v:ty, $madd:path, $steps:ident, $x:ident, $panels:ident, $strip:ident) => {
         crate::simd::strip_loop::accumulate_strip_steps!(

@@ -2,18 +2,17 @@
 //!
 //! A step adds the outer product of one column of A (four rows) and one row of B (eight columns) to
 //! the tile: two loads of B, four of A, whose numbers are packed four times over so that none has to be
-//! spread, and eight multiply-adds. With the eight accumulators that is what sixteen vector registers hold.
+//! spread, and eight multiply-adds. With the eight accumulators they fill sixteen vector registers.
 //!
 //! The shape of the code is for Cranelift under fuel or epoch metering. In a loop, the check at its
-//! head has a cold call that makes the register allocator keep every accumulator on the stack. So
-//! the steps of a turn are written out, and sums go through memory. Without
-//! anything between the steps, though, LLVM gathers all loads at the top and Cranelift all arithmetic at
-//! the bottom, and everything spills; so after each step there is a forward exit, which ends the
-//! basic block and serves the remainder besides.
+//! head has a cold call that makes the register allocator keep every accumulator on the stack. The
+//! steps of a turn are therefore written out, and sums go through memory. With nothing between the steps, LLVM
+//! gathers all loads at the top and Cranelift all arithmetic at the bottom, and everything spills. A forward exit
+//! after each step ends the basic block, and serves the remainder as well.
 //!
-//! The next turn is that of the next tile, not of the same one: so its sums are not those that were stored just
-//! now, and a processor begins with it while the last ones are on their way. And the columns of a block for these
-//! steps, which lie together, stay in the first-level cache for all rows. In a simulation of the caches of Zen (32
+//! The next turn is that of the next tile, not of the same one. Its sums are not those that were stored just now, so
+//! a processor begins it while the last stores are on their way. The columns of a block for these steps, which lie
+//! together, stay in the first-level cache for all rows. In a simulation of the caches of Zen (32
 //! and 512 KiB) six products 128×384×1536 miss the first level 4.9 million times and the second 0.9 million times.
 //! With a tile summed to its end before the next one, it was 21.7 and 4.0 million times.
 //!
@@ -52,15 +51,15 @@
 //! 5×8, sixteen registers do not hold what Cranelift copies, and more is lost to spills than the fifth that could be
 //! won.
 //!
-//! That this loop does not spill is held by `tests/tests/kernel_code.rs`, too.
+//! `tests/tests/kernel_code.rs` checks that this loop does not spill.
 //!
 //! f32 and [int8](crate::int8) share this shape: a step is one input of f32, and [`DEPTH`] inputs of int8.
 //!
 //! [`DEPTH`]: crate::blocks::int8::DEPTH
 
-/// Outer products added to the eight accumulators `$c`, up to as many as there are numbers `$step`, with a way out
-/// after each: `$row` and `$column` are the types of what is loaded of A and B, and `$madd` takes one of
-/// each, an accumulator and `$constant` where there is one. It is a macro because a function compiled for more
+/// Adds outer products to the eight accumulators `$c`, up to as many as there are numbers `$step`, with an exit
+/// after each: `$row` and `$column` are the types of the vectors loaded of A and B, and `$madd` takes one of
+/// each, an accumulator and `$constant` where there is one. This is a macro because a function compiled for more
 /// features than its caller is not inlined into it, so the multiply-add must stand here by name.
 macro_rules! outer_products {
     (# $madd:path, (), $a:ident, $b:ident, $c:ident) => {
@@ -99,7 +98,8 @@ macro_rules! outer_products {
 }
 
 /// A tile's share of [`Kernels::accumulate`](crate::simd::Kernels::accumulate): `$v` is a vector, `$madd` its
-/// multiply-add, `$a` and `$b` give a step of each, and there are `$steps` of them, [`STEPS`](crate::blocks::tile::STEPS) at most.
+/// multiply-add, `$a` and `$b` give a step of each, and there are `$steps` of them,
+/// [`STEPS`](crate::blocks::tile::STEPS) at most.
 macro_rules! accumulate_steps {
     ($v:ty, $madd:path, $steps:ident, $a:ident, $b:ident, $rows:ident) => {
         let [r0, r1, r2, r3] = $rows;

@@ -7,11 +7,11 @@ use crate::blocks::LANES;
 /// The functions are always inlined: under Cranelift a call that remains costs more than the
 /// arithmetic in it.
 pub(crate) trait Vector: Copy {
-    /// `value` in every lane.
+    /// Returns `value` in every lane.
     fn splat(value: f32) -> Self;
-    /// The lanes from memory.
+    /// Loads the lanes from memory.
     fn load(from: &[f32; LANES]) -> Self;
-    /// The lanes to memory.
+    /// Stores the lanes to memory.
     fn store(self, to: &mut [f32; LANES]);
     /// `self + other`.
     fn add(self, other: Self) -> Self;
@@ -21,27 +21,26 @@ pub(crate) trait Vector: Copy {
     fn mul(self, other: Self) -> Self;
     /// `self / other`.
     fn div(self, other: Self) -> Self;
-    /// The smaller; either when one is not a number.
+    /// Returns the smaller; either when one is NaN.
     fn min(self, other: Self) -> Self;
-    /// The larger; either when one is not a number.
+    /// Returns the larger; either when one is NaN.
     fn max(self, other: Self) -> Self;
-    /// The lowest nine bits, as the sign and the exponent of a number.
+    /// Returns the lowest nine bits as the sign and the exponent of a number.
     fn exponent_of_low_bits(self) -> Self;
 
-    /// Each lane in all lanes.
+    /// Returns each lane in all lanes.
     fn spread(self) -> [Self; LANES];
-    /// The first lanes of all, the second ones, and so on.
+    /// Returns the first lanes of all, the second ones, and so on.
     fn transposed(rows: [Self; LANES]) -> [Self; LANES];
 
-    /// `self · factor + addend`, rounded twice, or with relaxed SIMD perhaps once. That instruction is inlined only
-    /// into functions that are compiled for it: those that come here must be, with what they pass on in closures
-    /// of their own.
+    /// `self · factor + addend`, rounded twice, or with relaxed SIMD perhaps once. The relaxed instruction is inlined
+    /// only into functions that are compiled for it: callers must be, and so must the closures that they pass on.
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         self.mul(factor).add(addend)
     }
 
-    /// The lanes.
+    /// Returns the lanes.
     #[inline(always)]
     fn lanes(self) -> [f32; LANES] {
         let mut lanes = [0.0; LANES];
@@ -49,14 +48,14 @@ pub(crate) trait Vector: Copy {
         lanes
     }
 
-    /// The sum of the lanes.
+    /// Returns the sum of the lanes.
     #[inline(always)]
     fn sum(self) -> f32 {
         let lanes = self.lanes();
         (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
     }
 
-    /// The largest lane.
+    /// Returns the largest lane.
     #[inline(always)]
     fn largest(self) -> f32 {
         let lanes = self.lanes();

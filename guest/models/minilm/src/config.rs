@@ -1,4 +1,4 @@
-//! `config.json`: the dimensions of the network, and what is refused because it would be another network.
+//! `config.json`: the dimensions of the network. Settings that would make another network are refused.
 
 use ampoule_guest::{Assets, Error};
 use ampoule_kernels::Activation;
@@ -20,10 +20,9 @@ const MAX_DIMENSION: usize = 1 << 24;
 /// Settings that make another network of a BERT, or another one around it. Each is refused unless it is off
 /// ([`is_off`]).
 ///
-/// Settings that are in no list here are ignored, as transformers' `BertModel` ignores them: it knows the keys of
-/// `BertConfig` alone, and what else could read a key comes with `auto_map`, which is refused. Checkpoints carry many
-/// such keys (of training, of heads that are not used, of tools), so that a list of what may be ignored would refuse
-/// good ones.
+/// Settings that are in no list here are ignored, as transformers' `BertModel` ignores them. That class knows the keys
+/// of `BertConfig` alone, and code that reads other keys comes with `auto_map`, which is refused. Checkpoints carry
+/// many more keys (of training, of unused heads, of tools), so that an allow-list would refuse good ones.
 const REFUSED: [&str; 38] = [
     // Code of the model's own.
     "auto_map",
@@ -70,7 +69,7 @@ const REFUSED: [&str; 38] = [
     "use_rms_norm",
 ];
 
-/// Settings that have to be a certain text where they are there.
+/// Settings that have to be one of these texts where the file has them.
 const TEXTS: [(&str, &[&str]); 6] = [
     ("model_type", &["bert"]),
     ("position_embedding_type", &["absolute"]),

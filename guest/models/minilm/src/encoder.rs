@@ -9,7 +9,7 @@ use ampoule_nn::{LayerNorm, Weights};
 use crate::config::Config;
 use crate::layer::{Layer, LayerWorkspace};
 
-/// Layers that the host takes rows through before they come back, at most. What goes along with a call is limited.
+/// Layers that the host takes rows through in one call, at most: the contract limits a call's steps.
 const LAYERS_A_CALL: usize = 8;
 
 /// A tensor that every BERT has, by the name that it has without a prefix.
@@ -18,7 +18,7 @@ const ANCHOR: &str = "embeddings.word_embeddings.weight";
 /// Parts of the names of tensors that belong to an adapter.
 const ADAPTERS: [&str; 4] = ["lora_", ".base_layer.", ".adapters.", ".adapter_"];
 
-/// The memory that [`Encoder::rows`] works in, to be used again for the next text.
+/// Working memory of [`Encoder::rows`], for reuse by the next text.
 #[derive(Default)]
 pub(crate) struct Workspace {
     /// A row a token, `[tokens, hidden]`.
@@ -40,7 +40,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Reads the weights. The network's part of the file is what has the names of a BERT, with any prefix.
+    /// Reads the weights: the tensors with the names of a BERT, behind any prefix.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Encoder {
         self.words.len() / self.hidden
     }
 
-    /// The last layer's rows `[tokens, hidden]` of a text, given as at most as many tokens as there are positions.
+    /// Returns the last layer's rows `[tokens, hidden]` of a text of at most as many tokens as there are positions.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl Encoder {
         Ok(x)
     }
 
-    /// The rows that the first layer gets.
+    /// Makes the input rows of the first layer.
     fn start(&self, ids: &[u32], x: &mut Vec<f32>) -> Result<(), Error> {
         x.clear();
         for (&id, position) in ids.iter().zip(self.positions.chunks_exact(self.hidden)) {

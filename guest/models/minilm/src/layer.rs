@@ -12,7 +12,7 @@ use ampoule_nn::{
 
 use crate::config::Config;
 
-/// The memory that a layer works in, to be used again by the next.
+/// Working memory of a layer, for reuse by the next.
 #[derive(Default)]
 pub(crate) struct LayerWorkspace {
     scratch: Scratch,
@@ -76,7 +76,7 @@ impl Layer {
         Some(steps)
     }
 
-    /// Replaces the rows `x` `[tokens, hidden]` by what the layer makes of them.
+    /// Applies the layer to the rows `x` `[tokens, hidden]`, in place.
     pub(crate) fn apply(&self, x: &mut [f32], workspace: &mut LayerWorkspace) {
         let LayerWorkspace {
             scratch,

@@ -1,12 +1,12 @@
 //! A BERT-encoder guest: text in, one vector out.
 //!
-//! It serves checkpoints of the model type `bert`, as Hugging Face and sentence-transformers (Reimers and Gurevych,
-//! "Sentence-BERT", 2019) lay them out; all-MiniLM-L6-v2 is the one that it is shipped with. A vector is what those
-//! libraries give for the same files, or `init` fails and names what it does not serve. A bundle needs `config.json`,
-//! `tokenizer.json` and `model.safetensors`; the other files count where they are there, so a publisher takes in all of
-//! them.
+//! The guest serves checkpoints of the model type `bert`, as Hugging Face and sentence-transformers (Reimers and
+//! Gurevych, "Sentence-BERT", 2019) lay them out; it is shipped with all-MiniLM-L6-v2. Its vectors are those of these
+//! libraries for the same files, or `init` fails and names the setting that is not served. A bundle needs
+//! `config.json`, `tokenizer.json` and `model.safetensors`. The other files count where they are present, so a
+//! publisher includes all of them.
 //!
-//! | file | what is done | what is refused |
+//! | file | served | refused |
 //! | --- | --- | --- |
 //! | `modules.json` | a Transformer (in any folder), then Pooling, then any of Dense, LayerNorm, Normalize, Dropout | other modules, another order, code of the model's own |
 //! | `1_Pooling/config.json` | `cls`, `max`, `mean`, `mean_sqrt_len_tokens`, `weightedmean`, `lasttoken`, several in a row, `include_prompt` | other modes, another width than `hidden_size` |
@@ -26,11 +26,11 @@
 //! computed in f32 whatever the weights are stored as, unless `ampoule.json` says otherwise.
 //!
 //! An input is cut at the first of these that is there, and never beyond `max_position_embeddings`: `max_seq_length` of
-//! `sentence_bert_config.json`, `model_max_length` of `tokenizer_config.json`. That is the order of
-//! sentence-transformers. `truncated` says that it was cut.
+//! `sentence_bert_config.json`, `model_max_length` of `tokenizer_config.json`. The order is that of
+//! sentence-transformers. `truncated` tells of a cut.
 //!
-//! With `{"weights": "int8"}` in a file `ampoule.json` the layers' matrices are computed with in int8; `f16` and
-//! `int4` are there as well ([`ampoule_nn::precision`]).
+//! With `{"weights": "int8"}` in a file `ampoule.json` the layers compute with weights in int8; `f16` and `int4` are
+//! served as well ([`ampoule_nn::precision`]).
 //!
 //! Errors are `model.config`, `model.tokenizer` and `model.weights` when a file is wrong, and
 //! `asset.*` when one is missing.
@@ -55,7 +55,7 @@ use ampoule_text::{AnswerSettings, SentenceTokenizer};
 use crate::config::Config;
 use crate::encoder::{Encoder, Workspace};
 
-/// An encoder with its tokenizer, and what makes a vector of its rows.
+/// An encoder with its tokenizer, and the head that makes a vector of its rows.
 pub struct BertEmbedder {
     tokenizer: SentenceTokenizer,
     encoder: Encoder,

@@ -78,7 +78,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The side of the grid of visual tokens: the picture's, halved by every convolution that does.
+    /// Returns the side of the grid of visual tokens: the picture's, halved by each convolution of stride 2.
     pub(crate) fn token_side(&self) -> usize {
         self.planes()
             .last()

@@ -1,8 +1,8 @@
 //! The language model: visual tokens and text in, the logits of the next token out.
 //!
-//! Its rows are the text's. In every layer each of them sees the text up to itself and the picture's
-//! visual tokens, which are the same in all layers: what the encoder saw is not read into by the decoder,
-//! so a colour and a shape stay two things until a question joins them.
+//! The decoder's rows are the text's. In every layer each row sees the text up to itself and the picture's visual
+//! tokens. These are the same in all layers: the decoder does not transform them, so that a colour and a shape stay
+//! apart until a question joins them.
 
 use ampoule_guest::Error;
 use ampoule_kernels::{Epilogue, MatrixMut, MatrixRef, PackedMatrix, add, linear};
@@ -26,7 +26,7 @@ pub(crate) struct Decoder {
     hidden: usize,
     /// From visual features to visual tokens.
     projector: FeedForward,
-    /// `[vocabulary, hidden]`: what a token becomes, and what a row is compared with to find the next.
+    /// `[vocabulary, hidden]`: the rows of tokens, and the last layer's weights.
     embedding: PackedMatrix,
     /// `[text positions, hidden]`.
     positions: Vec<f32>,
@@ -78,7 +78,7 @@ impl Decoder {
     }
 
     /// Reads a picture, by its visual features `[visual tokens, hidden]`, and the text that comes
-    /// first, all at once. Gives what came of it and the rows of the last `last` tokens of the text,
+    /// first, all at once. Returns the state after it and the rows of the last `last` tokens of the text,
     /// `[last, hidden]`.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Decoder {
         Ok((state, rows))
     }
 
-    /// Reads one more token of text. Gives its row, `[hidden]`.
+    /// Reads one more token of text. Returns its row, `[hidden]`.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Decoder {
         Ok(x)
     }
 
-    /// The logits `[rows, vocabulary]` of the token after each of the rows `[rows, hidden]`.
+    /// Returns the logits `[rows, vocabulary]` of the token after each of the rows `[rows, hidden]`.
     ///
     /// # Errors
     ///

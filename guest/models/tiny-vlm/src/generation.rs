@@ -59,13 +59,12 @@ impl Generation {
         })
     }
 
-    /// One token more, or the end of an answer. The first of each answer includes what it takes to see
-    /// the picture.
+    /// Generates one more token, or the end of an answer. The first of each answer includes the work of seeing the
+    /// picture.
     ///
     /// # Errors
     ///
-    /// `input.image` and `input.too-large` when the picture, now that its turn has come, cannot be
-    /// decoded; `model.*`.
+    /// `input.image` and `input.too-large` when the next picture cannot be decoded; `model.*`.
     pub(crate) fn next(&mut self, model: &Network) -> Result<Chunk, Error> {
         if self.usage.output_tokens >= self.question.max_output_tokens {
             return Ok(self.finish(String::new(), Reason::Length));
@@ -121,7 +120,7 @@ impl Generation {
         Ok(Chunk { text, finish: None })
     }
 
-    /// The last chunk: `text`, and what was held back where it did not become a stop string.
+    /// Makes the last chunk: `text`, and the text that was held back and did not become a stop string.
     fn finish(&mut self, mut text: String, reason: Reason) -> Chunk {
         text.push_str(&self.question.stop_strings.finish());
         let reason = match reason {

@@ -1,4 +1,4 @@
-//! The picture as one vector, and the labels that fit it: two heads on the visual features.
+//! Two heads on the visual features: the picture as one vector, and the labels that fit it.
 
 use ampoule_guest::{Error, Label};
 use ampoule_kernels::{Scratch, add, gelu};
@@ -32,24 +32,24 @@ impl SceneHeads {
         })
     }
 
-    /// The length of an embedding.
+    /// Returns the length of an embedding.
     pub(crate) fn dimensions(&self) -> usize {
         self.dimensions
     }
 
-    /// The embedding of a picture with these visual features `[tokens, hidden]`: a vector
+    /// Returns the embedding of a picture with these visual features `[tokens, hidden]`: a vector
     /// `[dimensions]` of length 1.
     ///
     /// # Errors
     ///
-    /// `model.weights` when they make something that is no number.
+    /// `model.weights` when they give an infinity or NaN.
     pub(crate) fn embed(&self, features: &[f32]) -> Result<Vec<f32>, Error> {
         let mut embedding = self.project(features)?;
         scale_to_unit_length(&mut embedding);
         Ok(embedding)
     }
 
-    /// All labels, the likeliest first. Each has a score of its own: several may fit, or none.
+    /// Returns all labels, the likeliest first. Each has a score of its own: several may fit, or none.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl SceneHeads {
         Ok(labels)
     }
 
-    /// The embedding before it is scaled.
+    /// Returns the embedding before it is scaled.
     fn project(&self, features: &[f32]) -> Result<Vec<f32>, Error> {
         let mut pooled = vec![0.0; self.hidden];
         let mut largest = vec![f32::NEG_INFINITY; self.hidden];

@@ -1,5 +1,5 @@
-//! One transformer layer, as the encoder and the decoder have it: each half normalises what it reads
-//! and adds what it finds (pre-norm: Xiong et al., "On Layer Normalization in the Transformer
+//! One transformer layer of the encoder and the decoder: each half normalises its input and adds its output to the
+//! rows (pre-norm: Xiong et al., "On Layer Normalization in the Transformer
 //! Architecture", 2020).
 
 use ampoule_guest::Error;
@@ -11,7 +11,7 @@ use ampoule_nn::{
 
 use crate::config::Config;
 
-/// The memory that a layer works in, to be used again by the next.
+/// Working memory of a layer, for reuse by the next.
 #[derive(Default)]
 pub(crate) struct LayerWorkspace {
     pub(crate) scratch: Scratch,
@@ -67,7 +67,7 @@ impl Layer {
         })
     }
 
-    /// Lets the layer's later rows see the rows `x` `[rows, hidden]`, which it leaves as they are.
+    /// Adds the rows `x` `[rows, hidden]` to the cache, so that later rows see them. `x` stays as it is.
     pub(crate) fn show(
         &self,
         x: &[f32],
@@ -85,7 +85,7 @@ impl Layer {
         self.attention.remember(normal, cache, attention, scratch);
     }
 
-    /// Replaces the rows `x` `[rows, hidden]` by what the layer makes of them.
+    /// Applies the layer to the rows `x` `[rows, hidden]`, in place.
     pub(crate) fn apply(&self, x: &mut [f32], sight: Sight<'_>, workspace: &mut LayerWorkspace) {
         let LayerWorkspace {
             scratch,

@@ -149,7 +149,7 @@ impl VisionEncoder {
         })
     }
 
-    /// The side of the pictures that it takes, in pixels.
+    /// Returns the side of its input pictures, in pixels.
     pub(crate) fn image_size(&self) -> usize {
         self.image_size
     }
@@ -159,7 +159,7 @@ impl VisionEncoder {
         self.visual_tokens
     }
 
-    /// The visual features `[visual tokens, hidden]` of a picture `[side, side, 3]` of bytes.
+    /// Returns the visual features `[visual tokens, hidden]` of a picture `[side, side, 3]` of bytes.
     pub(crate) fn encode(&self, pixels: &[u8], workspace: &mut LayerWorkspace) -> Vec<f32> {
         let mut x = self.convolve(pixels).values;
         add(&mut x, &self.positions);
@@ -170,7 +170,7 @@ impl VisionEncoder {
         x
     }
 
-    /// The convolutions: a pixel of what comes out is a visual token.
+    /// Applies the convolutions. Each pixel of their answer is a visual token.
     fn convolve(&self, pixels: &[u8]) -> Plane {
         let mut scratch = ConvScratch::default();
         let mut y = Plane::empty();

@@ -3,8 +3,8 @@
 use super::marker_code::next_marker;
 use super::refusal::Refusal;
 
-/// A scan's data, read bit by bit. After the last bit come zeros without end; [`Bits::check`] tells that
-/// they were used.
+/// A scan's data, read bit by bit. Zeros without end follow the last bit; [`Bits::check`] fails once some of them
+/// were used.
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -12,7 +12,7 @@ pub(super) struct Bits<'a> {
     buffer: u64,
     /// Bits of the buffer that are real; negative when there were not enough.
     left: i32,
-    /// Reading has got to a marker, or to the end of the file.
+    /// True once reading has come to a marker, or to the end of the file.
     ended: bool,
 }
 
@@ -27,12 +27,12 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The data after the bytes that have been read.
+    /// Returns the data after the bytes that have been read.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.data[self.at..]
     }
 
-    /// Sees to 32 bits at least, as long as there are any.
+    /// Loads 32 bits at least, as long as there are any.
     #[inline(always)]
     pub(super) fn fill(&mut self) {
         if self.left < 32 && !self.ended {
@@ -80,7 +80,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next 1 to 16 bits, which stay.
+    /// Returns the next 1 to 16 bits and leaves them.
     #[inline(always)]
     pub(super) fn peek(&self, count: u32) -> u32 {
         (self.buffer >> (64 - count)) as u32
@@ -92,7 +92,7 @@ impl<'a> Bits<'a> {
         self.left -= count as i32;
     }
 
-    /// Takes 1 to 16 bits, which the caller has seen to.
+    /// Takes 1 to 16 bits, which the caller has loaded.
     #[inline(always)]
     pub(super) fn take(&mut self, count: u32) -> u32 {
         let bits = self.peek(count);
@@ -108,7 +108,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// The reason for which data makes no sense: that it has ended, or `other`.
+    /// Returns the reason for which data makes no sense: its end, or `other`.
     pub(super) fn refuse(&self, other: Refusal) -> Refusal {
         match self.ended && self.left < 16 {
             true => Refusal::CutShort,
@@ -116,7 +116,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Goes on after the restart marker of that number, 0 to 7.
+    /// Continues after the restart marker of that number, 0 to 7.
     pub(super) fn restart(&mut self, number: usize) -> Result<(), Refusal> {
         self.check()?;
         let (code, rest) = next_marker(self.rest()).ok_or(Refusal::CutShort)?;

@@ -22,7 +22,7 @@ struct Blocks {
     /// 64 of each block, row by row; blocks row by row.
     values: Vec<i16>,
     across: usize,
-    /// The lowest bit of each coefficient that a scan has told, by its place in a file; none before the
+    /// The lowest bit of each coefficient that a scan has given, by its place in a file; none before the
     /// first.
     bits: [Option<u8>; 64],
 }
@@ -41,11 +41,11 @@ impl Coefficients {
         }
     }
 
-    /// Notes the bits that a scan will tell.
+    /// Registers the bits that a scan will give.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] when earlier scans told it, or did not tell what it adds to, or there were too many.
+    /// A [`Refusal`] when earlier scans gave them, or did not give the bits above them, or there were too many scans.
     pub(super) fn admit(&mut self, frame: &Frame, scan: &Scan) -> Result<(), Refusal> {
         self.budget = self
             .budget
@@ -63,7 +63,7 @@ impl Coefficients {
         Ok(())
     }
 
-    /// True when scans have told all bits of all coefficients.
+    /// Tells whether scans have given all bits of all coefficients.
     pub(super) fn is_complete(&self) -> bool {
         let mut bits = self.components.iter().flat_map(|blocks| blocks.bits);
         bits.all(|known| known == Some(0))

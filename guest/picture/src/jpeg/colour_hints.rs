@@ -22,7 +22,7 @@ impl Hints {
         }
     }
 
-    /// The colours of a frame with these segments before its first scan.
+    /// Returns the colours of a frame with these segments before its first scan.
     pub(super) fn colours(&self, frame: &Frame) -> Colours {
         match frame.components[..] {
             [_] => Colours::Grey,

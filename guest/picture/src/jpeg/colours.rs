@@ -1,6 +1,7 @@
 //! Colour spaces of a file's components, and their way to red, green and blue.
 //!
-//! The arithmetic is that of libjpeg's tables in fixed point (`jdcolor.c`). Inks become colours as Pillow's `convert("RGB")` makes them.
+//! The arithmetic is that of libjpeg's tables in fixed point (`jdcolor.c`). Inks become colours as Pillow's
+//! `convert("RGB")` makes them.
 
 /// Colour spaces of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(super) fn convert(colours: Colours, rows: [&[u8]; 4], pixels: &mut [u8]) {
     }
 }
 
-/// The matrix of JFIF, with 16 bits of fraction.
+/// Applies the matrix of JFIF, with 16 bits of fraction.
 #[inline(always)]
 fn to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const HALF: i32 = 1 << 15;
@@ -60,8 +61,8 @@ fn to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     .map(|v| v.clamp(0, 255) as u8)
 }
 
-/// Inks on white paper. As every program that shows such files does, it takes them to be stored inverted,
-/// with Adobe's segment or without: 255 is no ink.
+/// Prints inks on white paper. They count as stored inverted, with Adobe's segment or without, as in every program
+/// that shows such files: 255 is no ink.
 #[inline(always)]
 fn print(inks: [u8; 3], black: u8) -> [u8; 3] {
     let paper = i32::from(black);

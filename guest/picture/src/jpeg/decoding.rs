@@ -126,7 +126,7 @@ impl<'f, 'a> Decoding<'f, 'a> {
         self.bits.check()
     }
 
-    /// Decodes the whole scan. Returns what follows it.
+    /// Decodes the whole scan. Returns the bytes after it.
     pub(super) fn run(mut self, coefficients: &mut Coefficients) -> Result<&'a [u8], Refusal> {
         if let [part] = &self.parts[..] {
             let (index, [across, down]) = (part.index, part.component.blocks);

@@ -29,7 +29,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// `counts` are the codes of 1 to 16 bits. None where they do not fit, or a symbol cannot occur.
+    /// Makes a table of the numbers of codes of 1 to 16 bits and their symbols. None where these do not fit, or a
+    /// symbol cannot occur.
     pub(super) fn new(class: Class, counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let mut table = Self {
             short: Box::new([0; 1 << LOOK]),
@@ -85,7 +86,7 @@ impl Table {
         }
     }
 
-    /// A number that is stored with its code in few bits: the run of zeros before it and the number. None
+    /// Returns a number that is stored with its code in few bits: the run of zeros before it and the number. None
     /// where [`Table::symbol`] has to be asked.
     #[inline(always)]
     pub(super) fn run_and_number(&self, bits: &mut Bits<'_>) -> Option<(usize, i16)> {
@@ -97,7 +98,7 @@ impl Table {
         Some(((whole >> 8 & 255) as usize, (whole >> 16) as i16))
     }
 
-    /// The next symbol. The caller has seen to 16 bits.
+    /// Returns the next symbol. The caller has loaded 16 bits.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Refusal> {
         let short = self.short[bits.peek(LOOK) as usize];
@@ -126,7 +127,7 @@ impl Table {
 
 const BAD_CODE: Refusal = Refusal::Broken("a code that its Huffman table lacks");
 
-/// A number of `size` bits, 1 to 15, with its sign (T.81, figure F.12).
+/// Gives a number of `size` bits, 1 to 15, its sign (T.81, figure F.12).
 #[inline(always)]
 pub(super) fn extend(number: u32, size: u32) -> i32 {
     let number = number as i32;

@@ -1,7 +1,7 @@
 //! The inverse cosine transform of libjpeg's default method (`jidctint.c`, "islow"): Loeffler, Ligtenberg
 //! and Moschytz, *Practical fast 1-D DCT algorithms with 11 multiplications* (1989), with 13 bits of fraction.
 //!
-//! Its rounding is part of every picture that a model was trained on, so it is kept to the bit.
+//! The method's rounding is part of every picture that a model was trained on, so it is kept to the bit.
 
 /// Bits of fraction of the factors.
 const FACTOR_BITS: u32 = 13;
@@ -36,7 +36,7 @@ pub(super) fn block(
     }
 }
 
-/// A block in one colour: the two passes come to this.
+/// Fills a block of one colour, to which the two passes come down.
 fn fill(dc: i32, samples: &mut [u8], stride: usize) {
     let value = (dc.wrapping_mul(1 << BETWEEN_BITS).wrapping_add(16) >> 5).wrapping_add(128);
     for row in samples.chunks_mut(stride).take(8) {

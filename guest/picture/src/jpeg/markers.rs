@@ -38,22 +38,22 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The bytes that follow the last segment.
+    /// Returns the bytes that follow the last segment.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Goes on after a scan's data.
+    /// Continues after a scan's data.
     pub(super) fn set_rest(&mut self, rest: &'a [u8]) {
         self.rest = rest;
     }
 
-    /// True once reading has come to the marker that ends a picture.
+    /// Tells whether reading has come to the marker that ends a picture.
     pub(super) fn at_end_marker(&self) -> bool {
         self.at_end_marker
     }
 
-    /// The next marker and the content of its segment; none where the file ends.
+    /// Returns the next marker and the content of its segment; none where the file ends.
     pub(super) fn next(&mut self) -> Result<Option<(Marker, &'a [u8])>, Refusal> {
         loop {
             let Some((code, rest)) = next_marker(self.rest) else {
@@ -111,7 +111,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Takes what a segment says, if it says anything about decoding.
+    /// Takes a segment's tables and settings; a segment that is not about decoding changes nothing.
     pub(super) fn read(&mut self, marker: Marker, content: &[u8]) -> Result<(), Refusal> {
         match marker {
             Marker::QuantisationTables => self.read_quantisation(content),

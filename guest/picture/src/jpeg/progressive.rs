@@ -68,7 +68,7 @@ pub(super) fn ac_first(
     Ok(())
 }
 
-/// The blocks, this one among them, whose band has ended.
+/// Returns how many blocks, this one among them, have nothing more of the band.
 fn blocks_that_end(bits: &mut Bits<'_>, size: u32) -> u32 {
     match size {
         0 => 1,

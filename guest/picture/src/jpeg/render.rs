@@ -41,7 +41,7 @@ impl<'f> Renderer<'f> {
         Ok(self.pixels)
     }
 
-    /// Makes the pixels of a row of units, when the next is there too.
+    /// Makes the pixels of a row of units, once the next row is there too.
     fn show(&mut self, unit_row: usize) {
         let frame = self.frame;
         let rows = 8 * frame.most[1];

@@ -13,7 +13,7 @@ pub(super) struct Scan {
     pub(super) components: Vec<Part>,
     /// The first and the last coefficient, in the order in which they are stored.
     pub(super) band: [usize; 2],
-    /// The lowest bit that earlier scans told, and the lowest that this one tells.
+    /// The lowest bit that earlier scans gave, and the lowest that this one gives.
     pub(super) bits: [u8; 2],
 }
 
@@ -86,7 +86,7 @@ impl Scan {
         (band_fits && bits_fit).then_some(())
     }
 
-    /// Blocks that the scan goes through.
+    /// Returns how many blocks the scan goes through.
     pub(super) fn blocks(&self, frame: &Frame) -> usize {
         match &self.components[..] {
             [part] => frame.components[part.index].blocks.iter().product(),

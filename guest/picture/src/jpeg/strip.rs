@@ -24,8 +24,8 @@ impl Strip {
         }
     }
 
-    /// The place of a block's samples: of column `x` of the component's blocks, and row `y` of those of a
-    /// row of units. With it comes the distance of its rows.
+    /// Returns the place of a block's samples and the distance of its rows: of column `x` of the component's blocks,
+    /// and row `y` of those of a row of units.
     #[inline(always)]
     pub(super) fn block_mut(&mut self, unit_row: usize, x: usize, y: usize) -> (&mut [u8], usize) {
         let row = unit_row % KEPT * self.rows + 8 * y;
@@ -35,7 +35,7 @@ impl Strip {
         (&mut self.samples[start..end], self.stride)
     }
 
-    /// A row of samples, of the whole component's.
+    /// Returns a row of samples, counted over the whole component.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         &self.samples[y % (KEPT * self.rows) * self.stride..][..self.stride]
     }

@@ -46,7 +46,7 @@ impl Upsampling {
         }
     }
 
-    /// The samples of a row of pixels: as many as there are pixels, or some more.
+    /// Returns the samples of a row of pixels: as many as there are pixels, or some more.
     pub(super) fn row<'r>(&'r mut self, strip: &'r Strip, y: usize) -> &'r [u8] {
         let width = self.samples[0];
         let row = |y: usize| &strip.row(y)[..width];

@@ -15,7 +15,7 @@ const MAX_SIDE: u32 = 4096;
 const OPENAI_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
 const OPENAI_STD: [f32; 3] = [0.26862954, 0.261_302_6, 0.275_777_1];
 
-/// An image processor, and what it does where the file is silent (`transformers` 5.24).
+/// An image processor, with its defaults (`transformers` 5.24).
 struct Family {
     /// As in `image_processor_type`, without `ImageProcessor` and what may follow it.
     name: &'static str,
@@ -99,7 +99,7 @@ const FAMILIES: [Family; 6] = [
     },
 ];
 
-/// Fields that change no number: names, and what every picture has here already.
+/// Fields that change no number: names, and properties that every picture has here anyway.
 const HARMLESS: [&str; 10] = [
     // A picture is red, green and blue whatever this says.
     "do_convert_rgb",
@@ -190,7 +190,7 @@ impl Config {
         self.0.get(field).filter(|value| !value.is_null())
     }
 
-    /// The error about a field: what it should be, and what it is.
+    /// Makes the error about a field: the expected value and the found one.
     fn refuse(&self, field: &str, expected: &str) -> Error {
         let found = match self.get(field) {
             None => "nothing".to_owned(),
@@ -296,7 +296,7 @@ impl Config {
         }
     }
 
-    /// A number for each of red, green and blue, or one for all.
+    /// Reads a number for each of red, green and blue, or one for all.
     fn channels(&self, field: &str, default: [f32; 3]) -> Result<[f32; 3], Error> {
         let number = |value: &Value| {
             let number = value.as_f64()? as f32;
@@ -349,7 +349,7 @@ impl Config {
         })
     }
 
-    /// The part in the middle, `[width, height]`.
+    /// Reads the size of the part in the middle, `[width, height]`.
     fn crop(&self, family: &Family) -> Result<[u32; 2], Error> {
         let found = match self.get("crop_size") {
             None => family.crop,

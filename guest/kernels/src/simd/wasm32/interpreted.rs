@@ -1,4 +1,4 @@
-//! Instructions that Miri does not know, made of those that it does.
+//! Substitutes, for Miri, of instructions that it does not know.
 
 use core::arch::wasm32::{
     i32x4_add, i32x4_extmul_high_i16x8, i32x4_extmul_low_i16x8, i32x4_shuffle, v128, v128_and,

@@ -116,7 +116,7 @@ impl Kernels for Simd128 {
     }
 }
 
-/// `x` times `inverse`, rounded to a whole number, ties to even.
+/// Returns `x` times `inverse`, rounded to a whole number, ties to even.
 #[inline(always)]
 fn round(x: &[f32; LANES], inverse: v128) -> v128 {
     let pushed = f32x4_add(f32x4_mul(Simd128::load(x).0, inverse), f32x4_splat(ROUND));
@@ -140,7 +140,7 @@ fn across([x0, x1, x2, x3]: [v128; TILE_ROWS], f: impl Fn(v128, v128) -> v128) -
     )
 }
 
-/// Each lane in all lanes.
+/// Returns each lane in all lanes.
 #[inline(always)]
 fn spread(x: v128) -> [v128; LANES] {
     Simd128(x).spread().map(|x| x.0)
@@ -307,8 +307,8 @@ mod relaxed {
         Ints(i32x4_add(sums.0, i32x4_dot_i16x8(pairs, ones.0)))
     }
 
-    /// The products of a block, each lane two inputs of a quad. On the way they are at most 8·2·15·127, and half of
-    /// that to begin with: all fit 16 bits.
+    /// The products of a block, each lane two inputs of a quad. A sum is at most 8·2·15·127, and begins with at most
+    /// half of that: all fit 16 bits.
     #[derive(Clone, Copy)]
     pub(super) struct BlockDots(v128);
 
@@ -325,7 +325,7 @@ mod relaxed {
             BlockDots(i16x8_add(self.0, i16x8_relaxed_dot_i8x16_i7x16(x, weights)))
         }
 
-        /// All of an output's in its lane.
+        /// Sums all products of an output in its lane.
         #[inline(always)]
         pub(super) fn totals(self, ones: Shorts) -> Simd128 {
             Ints(i32x4_dot_i16x8(self.0, ones.0)).to_floats()
@@ -376,7 +376,7 @@ mod plain {
             BlockDots(i32x4_add(self.0, first), i32x4_add(self.1, last))
         }
 
-        /// All of an output's in its lane.
+        /// Sums all products of an output in its lane.
         #[inline(always)]
         pub(super) fn totals(self, _: Shorts) -> Simd128 {
             Ints(i32x4_add(
@@ -477,9 +477,9 @@ fn accumulate_int8(
     );
 }
 
-/// A block of inputs times those of four panels. Before each pair of quads there is a way
-/// out, never taken, as in [`tile_loop`](crate::simd::tile_loop): all that is done so far is needed there, so what is loaded is used
-/// before more is. `$left` is how many pairs are left, which are not fewer.
+/// Multiplies a block of inputs with those of four panels. The exit before each pair of quads is never taken, as in
+/// [`tile_loop`](crate::simd::tile_loop): all sums so far are needed there, so loaded numbers are used before more are
+/// loaded. `$left` is the number of pairs that are left, which are not fewer.
 macro_rules! accumulate_blocks {
     ($left:ident, $x:ident, $blocks:ident, $ones:ident, $strip:ident, $($panel:literal)*) => {
         let [mut s0, mut s1] = [Simd128::splat(0.0); 2];
