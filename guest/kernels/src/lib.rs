@@ -20,6 +20,7 @@
 //! `unsafe` is in `simd/wasm32` alone.
 
 mod attention;
+mod block_panels;
 mod blocks;
 mod conv;
 mod depthwise;

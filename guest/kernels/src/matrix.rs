@@ -1,4 +1,7 @@
 //! Views of row-major matrices whose rows may lie apart, such as one head's columns.
+//!
+//! [`MatrixRef`] and [`MatrixMut`] share no struct of the three numbers on purpose: with one, the compiler inlines
+//! otherwise, and an answer of the built-in model takes 0.2 % more fuel.
 
 use std::ops::Range;
 
@@ -12,7 +15,7 @@ pub struct MatrixRef<'a> {
 }
 
 impl<'a> MatrixRef<'a> {
-    /// The `rows × columns` elements of `data`, its rows one after another.
+    /// Views the `rows × columns` elements of `data`, its rows one after another.
     ///
     /// # Panics
     ///
@@ -21,7 +24,7 @@ impl<'a> MatrixRef<'a> {
         Self::with_stride(data, rows, columns, columns)
     }
 
-    /// The first `columns` of each of `rows` rows that start `stride` elements apart.
+    /// Views the first `columns` of each of `rows` rows that start `stride` elements apart.
     ///
     /// # Panics
     ///
@@ -46,7 +49,7 @@ impl<'a> MatrixRef<'a> {
         self.columns
     }
 
-    /// One row.
+    /// Returns one row.
     ///
     /// # Panics
     ///
@@ -56,7 +59,7 @@ impl<'a> MatrixRef<'a> {
         &self.data[row * self.stride..][..self.columns]
     }
 
-    /// The rows and columns in these ranges.
+    /// Returns the rows and columns in these ranges.
     ///
     /// # Panics
     ///
@@ -92,7 +95,7 @@ pub struct MatrixMut<'a> {
 }
 
 impl<'a> MatrixMut<'a> {
-    /// The `rows × columns` elements of `data`, its rows one after another.
+    /// Views the `rows × columns` elements of `data`, its rows one after another.
     ///
     /// # Panics
     ///
@@ -101,7 +104,7 @@ impl<'a> MatrixMut<'a> {
         Self::with_stride(data, rows, columns, columns)
     }
 
-    /// The first `columns` of each of `rows` rows that start `stride` elements apart.
+    /// Views the first `columns` of each of `rows` rows that start `stride` elements apart.
     ///
     /// # Panics
     ///
@@ -126,7 +129,7 @@ impl<'a> MatrixMut<'a> {
         self.columns
     }
 
-    /// One row.
+    /// Returns one row.
     ///
     /// # Panics
     ///
@@ -136,7 +139,7 @@ impl<'a> MatrixMut<'a> {
         &mut self.data[row * self.stride..][..self.columns]
     }
 
-    /// `N` rows from `first` on, if there are that many.
+    /// Returns `N` rows from `first` on, if there are that many.
     #[inline(always)]
     pub(crate) fn group_mut<const N: usize>(&mut self, first: usize) -> Option<[&mut [f32]; N]> {
         let mut rows = self

@@ -48,6 +48,8 @@ pub fn layer_norm_epsilon(file: &str, found: f32) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
     use super::*;
 
     #[test]

@@ -4,56 +4,43 @@ use std::ops::Range;
 
 use half::f16;
 
+use crate::block_panels::BlockPanels;
 use crate::blocks::int4::{BLOCK_INPUTS, Int4Block, WEIGHT_OFFSET, place_of};
-use crate::blocks::tile::{ColumnStep, TILE_COLUMNS};
+use crate::blocks::tile::ColumnStep;
 use crate::simd::{Kernels as _, Native};
 
 /// A matrix `[outputs, inputs]`: 4.5 bits a weight.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Int4Panels {
-    outputs: usize,
-    inputs: usize,
-    /// Blocks in a panel.
-    depth: usize,
-    /// Panel by panel.
-    blocks: Vec<Int4Block>,
+    panels: BlockPanels<Int4Block, BLOCK_INPUTS>,
     /// True while all scales are finite.
     is_finite: bool,
 }
 
 impl Int4Panels {
     pub(crate) fn zeros(outputs: usize, inputs: usize) -> Self {
-        let depth = inputs.div_ceil(BLOCK_INPUTS);
-        let blocks = outputs.div_ceil(TILE_COLUMNS).checked_mul(depth);
-        assert!(blocks.is_some(), "a matrix of {outputs} × {inputs}");
         Int4Panels {
-            outputs,
-            inputs,
-            depth,
-            blocks: vec![Int4Block::ZERO; blocks.unwrap_or(0)],
+            panels: BlockPanels::filled(outputs, inputs, Int4Block::ZERO),
             is_finite: true,
         }
     }
 
     pub(crate) fn outputs(&self) -> usize {
-        self.outputs
+        self.panels.outputs()
     }
 
     pub(crate) fn inputs(&self) -> usize {
-        self.inputs
+        self.panels.inputs()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.blocks.as_slice())
+        self.panels.bytes()
     }
 
     /// Stores all weights of one output.
     pub(crate) fn set(&mut self, output: usize, row: &[f32]) {
-        let (first, lane) = (output / TILE_COLUMNS * self.depth, output % TILE_COLUMNS);
-        for (block, values) in self.blocks[first..]
-            .iter_mut()
-            .zip(row.chunks(BLOCK_INPUTS))
-        {
+        let (blocks, lane) = self.panels.of_output_mut(output);
+        for (block, values) in blocks.iter_mut().zip(row.chunks(BLOCK_INPUTS)) {
             let scale = scale_of(values);
             block.scales.0[lane] = scale.to_bits();
             self.is_finite &= scale.is_finite();
@@ -68,8 +55,8 @@ impl Int4Panels {
     }
 
     pub(crate) fn unpack(&self, output: usize, row: &mut [f32]) {
-        let (first, lane) = (output / TILE_COLUMNS * self.depth, output % TILE_COLUMNS);
-        for (values, block) in row.chunks_mut(BLOCK_INPUTS).zip(&self.blocks[first..]) {
+        let (blocks, lane) = self.panels.of_output(output);
+        for (values, block) in row.chunks_mut(BLOCK_INPUTS).zip(blocks) {
             for (input, value) in values.iter_mut().enumerate() {
                 *value = block.weight(lane, input) * block.scale(lane);
             }
@@ -85,14 +72,14 @@ impl Int4Panels {
 
     /// Returns the blocks of a panel.
     pub(crate) fn panel(&self, panel: usize) -> &[Int4Block] {
-        &self.blocks[panel * self.depth..(panel + 1) * self.depth]
+        self.panels.panel(panel)
     }
 
     /// Widens the steps of these panels, one after another, for the inputs of the block that begins with `first`. Panels
     /// after the last one are zeros.
     pub(crate) fn widen(&self, panels: Range<usize>, first: usize, to: &mut [ColumnStep]) {
-        let steps = BLOCK_INPUTS.min(self.inputs - first);
-        let there = self.blocks.len() / self.depth.max(1);
+        let steps = BLOCK_INPUTS.min(self.inputs() - first);
+        let there = self.panels.panels();
         for (panel, to) in panels.zip(to.chunks_mut(steps.max(1))) {
             if panel < there {
                 widen_block(&self.panel(panel)[first / BLOCK_INPUTS], to);
