@@ -18,7 +18,7 @@ impl Capability {
     /// Every capability that this host knows.
     pub const ALL: [Self; 1] = [Self::HostKernels];
 
-    /// The name, as manifests spell it.
+    /// Returns the name, as manifests spell it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -26,7 +26,7 @@ impl Capability {
         }
     }
 
-    /// The capability of that name, if this host knows it.
+    /// Returns the capability of that name, if this host knows it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)

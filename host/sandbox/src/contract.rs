@@ -44,7 +44,7 @@ pub const INERT_INTERFACES: [(&str, &str); 20] = [
 /// Calls the macro `$with` with the table of all tasks. Each row is the variant of [`Task`], the interface's name in WIT,
 /// and the module of its bindings and of its file in the serving half.
 ///
-/// A task that is added here has to have its file there, or nothing compiles.
+/// A task without that file does not compile.
 #[macro_export]
 macro_rules! for_each_task {
     ($with:ident) => {
@@ -60,7 +60,7 @@ macro_rules! for_each_task {
 
 macro_rules! define_tasks {
     ($($variant:ident $name:literal $module:ident,)*) => {
-        /// Something that a model can do: a task interface of the contract.
+        /// A task that a model can offer: an interface of the contract.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
@@ -110,8 +110,7 @@ pub struct InterfaceName<'a> {
 }
 
 impl<'a> InterfaceName<'a> {
-    /// Reads a component's import or export name. `None` when it is no interface name, such as a
-    /// bare function.
+    /// Parses a component's import or export name. `None` for a name of anything else, such as a bare function.
     pub fn parse(name: &'a str) -> Option<Self> {
         let (path, version) = match name.split_once('@') {
             Some((path, version)) => (path, Some(Version::parse(version).ok()?)),
@@ -125,8 +124,7 @@ impl<'a> InterfaceName<'a> {
         })
     }
 
-    /// Whether this is the named interface on the semver track of `offered`. Linking then finds out
-    /// whether all of its functions are there.
+    /// Tells whether this is the named interface on the semver track of `offered`. Linking checks its functions.
     fn is_compatible(&self, package: &str, interface: &str, offered: &Version) -> bool {
         self.package == package
             && self.interface == interface
@@ -136,15 +134,14 @@ impl<'a> InterfaceName<'a> {
                 .is_some_and(|asked| is_same_track(asked, offered))
     }
 
-    /// The interface of our contract that this names, when the version is one we have bindings
-    /// for.
+    /// Returns the interface's name within our contract, if there are bindings for its version.
     pub fn in_contract(&self) -> Option<&'a str> {
         self.is_compatible(PACKAGE, self.interface, &CONTRACT_VERSION)
             .then_some(self.interface)
     }
 
-    /// Whether the inert WASI base, or the contract's own imports, hold it. To import `host-kernels` is
-    /// nobody's privilege: who is not granted it is told so by its functions.
+    /// Tells whether it is one of the inert WASI base or of the contract's imports. Any model may import `host-kernels`;
+    /// its functions refuse those that were not granted it.
     pub fn is_in_base(&self) -> bool {
         let in_contract = self.in_contract();
         matches!(
@@ -156,8 +153,8 @@ impl<'a> InterfaceName<'a> {
     }
 }
 
-/// Semver tracks, as the component model's linking rules define them: the same major version, or
-/// the same minor version below 1.0, or the same patch version below 0.1. Pre-releases have none.
+/// Compares semver tracks, as the component model's linking rules define them: the same major version, or the same
+/// minor version below 1.0, or the same patch version below 0.1. Pre-releases have none.
 fn is_same_track(a: &Version, b: &Version) -> bool {
     a.pre.is_empty()
         && b.pre.is_empty()

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, with its stable code.
+//! Every error of loading and serving, with its stable code.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 use crate::contract::Task;
 use crate::limit_table::{Limit, Remedy};
 
-/// Why a model was not loaded or a request not answered.
+/// The reason for which a model was not loaded or a request not answered.
 ///
 /// [`Error::code`] is stable; match on it or on the variant, never on the message.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bundle was refused before anything of it was admitted: it is not trusted, not whole or not readable. Codes
-    /// `envelope.*`, `signature.*`, `manifest.*`, `file.*`, `trust.*` and `io.*`.
+    /// `envelope.*`, `signature.*`, `manifest.*`, `file.*`, `trust.*` and `io.*`: the bundle is not trusted, not whole or
+    /// not readable, and was refused before admission.
     #[error("{0}")]
     Bundle(BundleRefusal),
-    /// `trust.*` and `io.*`: the trust directory was changed while the host ran, and cannot be read or is
-    /// refused, so nobody is trusted until it is put right.
+    /// `trust.*` and `io.*`: the trust directory changed while the host ran, and cannot be read or is refused. Nobody is
+    /// trusted until it is put right.
     #[error("the trust directory was changed, and nobody is trusted by it: {0}")]
     TrustUnread(BundleRefusal),
 
-    /// `admission.import`: the component imports what no model may have.
+    /// `admission.import`: the component imports something that no model may have.
     #[error(
         "the component imports `{name}`, which this host does not give to models; \
          ask the publisher for a build that does not need it"
@@ -41,8 +41,7 @@ pub enum Error {
         name: String,
     },
 
-    /// `admission.capability`: the manifest asks for a capability that the trust in whoever signed the
-    /// model does not grant.
+    /// `admission.capability`: the manifest asks for a capability that the trust in its publisher does not grant.
     #[error(
         "the manifest asks for the capability `{name}`, and the trust in its publisher grants \
          {granted}; grant it if you trust the model with it"
@@ -50,7 +49,7 @@ pub enum Error {
     PublisherCapability {
         /// The capability, as the manifest spells it.
         name: String,
-        /// Those that are granted.
+        /// The capabilities that are granted.
         granted: String,
     },
 
@@ -60,56 +59,55 @@ pub enum Error {
          use a matching version of the host or the model"
     )]
     Contract {
-        /// What the manifest names.
+        /// The contract in the manifest.
         found: String,
-        /// What the host speaks.
+        /// The contract of this host.
         expected: Cow<'static, str>,
     },
 
-    /// `admission.task`: the tasks that the component exports are not those that its manifest
-    /// declares.
+    /// `admission.task`: the component exports other tasks than its manifest declares.
     #[error("{reason}; ask the publisher to sign a manifest that matches the component")]
     Task {
-        /// Which task, and which side lacks it.
+        /// The task, and the side that lacks it.
         reason: String,
     },
 
-    /// `admission.limit`: the manifest asks for more than a cap of the operator's: the host's own, or
-    /// that of the trust in whoever signed the model.
+    /// `admission.limit`: the manifest asks for more than a cap that the operator has set, for the host or for the
+    /// model's publisher.
     #[error("the model asks for {asked} of {what}, {whose} cap is {cap}; {}", way_out(*limit))]
     Cap {
         /// The limit that the cap is of. `None` for a bound that no setting moves.
         limit: Option<Limit>,
         /// The owner of the cap.
         whose: CapOwner,
-        /// Which limit, in words.
+        /// The limit, in words.
         what: Cow<'static, str>,
-        /// What the manifest asks for.
+        /// The value in the manifest.
         asked: String,
-        /// What the operator allows.
+        /// The operator's cap.
         cap: String,
     },
 
-    /// `compile.failed`: the component is not valid WebAssembly, or uses what is switched off.
+    /// `compile.failed`: the component is not valid WebAssembly, or uses a feature that is switched off.
     #[error("the component cannot be compiled: {reason}")]
     Compile {
         /// The compiler's own words.
         reason: String,
     },
 
-    /// `compile.limit`: making code of the component took more than it may.
+    /// `compile.limit`: compiling the component took more time or memory than it may.
     #[error("compiling the component was stopped: {reason}; {}", more_to_compile(*limit))]
     CompileLimit {
         /// The limit that was reached; `None` where the system had no more to give.
         limit: Option<Limit>,
-        /// Which limit.
+        /// The limit, in words.
         reason: String,
     },
 
     /// `limit.fuel`: the guest used up its fuel.
     #[error("{phase} used {used} of fuel, {allowed} are allowed")]
     Fuel {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
         /// Fuel used.
         used: Fuel,
@@ -117,23 +115,23 @@ pub enum Error {
         allowed: Fuel,
     },
 
-    /// `limit.deadline`: the time was up.
+    /// `limit.deadline`: the deadline passed.
     #[error("{phase} took longer than its deadline of {} ms", .allowed.as_millis())]
     Deadline {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
         /// The time allowed, the wait in the queue included.
         allowed: Duration,
     },
 
-    /// `limit.memory`: the guest asked for more memory than it may have.
+    /// `limit.memory`: the guest asked for more memory than its budget.
     #[error("{phase} asked for {asked} of memory in total, {allowed} are allowed")]
     Memory {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
-        /// Total bytes that the refused request would have made.
+        /// The total that the refused request would have made.
         asked: ByteSize,
-        /// Total bytes allowed.
+        /// The total allowed.
         allowed: ByteSize,
     },
 
@@ -144,39 +142,38 @@ pub enum Error {
          publisher for a component of fewer parts"
     )]
     Instances {
-        /// Which count, how much of it the component needs and how much a sandbox may have.
+        /// The count, with the number needed and the number allowed.
         reason: String,
     },
 
     /// `limit.stack`: the guest's calls nested too deeply.
     #[error("{phase} used up the guest's call stack of {allowed}")]
     Stack {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
         /// Bytes allowed.
         allowed: ByteSize,
     },
 
-    /// `limit.output`: the guest handed the host more than it may: in one call, or in all chunks of a generation
-    /// together.
+    /// `limit.output`: the guest handed the host too many bytes, in one call or in all chunks of a generation together.
     #[error(
         "{phase} handed the host more than the {allowed} that the model's manifest allows for one answer"
     )]
     Output {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
         /// Bytes allowed.
         allowed: ByteSize,
     },
 
-    /// `limit.output`: a generation went on for too many chunks.
+    /// `limit.output`: a generation had too many chunks.
     #[error("the generation went on for more than the {allowed} chunks of the limit `chunks`")]
     Chunks {
         /// Chunks allowed.
         allowed: u32,
     },
 
-    /// `limit.idle`: nobody asked a generation for its next chunk for so long that its sandbox went.
+    /// `limit.idle`: nobody asked a generation for its next chunk in time, and its sandbox was dropped.
     #[error(
         "nobody asked for the next chunk for {} ms, which is as long as a generation waits; ask sooner, or \
          raise the limit `idle`", .allowed.as_millis()
@@ -186,33 +183,33 @@ pub enum Error {
         allowed: Duration,
     },
 
-    /// `limit.busy`: the queue is full, or as many sandboxes as allowed are alive.
+    /// `limit.busy`: the queue is full, or the most sandboxes are alive.
     #[error("the host is busy: {reason}; try again later")]
     Busy {
         /// The limit that was reached; `None` where the system or the engine gave no more.
         limit: Option<Limit>,
-        /// Which bound was reached.
+        /// The bound that was reached.
         reason: String,
     },
 
-    /// `input.too-large`: the request is over a limit of the host's. No sandbox was made. (A model
-    /// may refuse with the same code: that is [`Error::RefusedInput`].)
+    /// `input.too-large`: the request is over a limit of the host's, and no sandbox was made. A model that refuses with
+    /// the same code is [`Error::RefusedInput`].
     #[error("{what}: {found} found, {allowed} allowed{}", by_limit(*limit))]
     TooLarge {
         /// The limit. `None` for a bound that no setting moves.
         limit: Option<Limit>,
-        /// Which input.
+        /// The input.
         what: Cow<'static, str>,
-        /// What was found.
+        /// The value found.
         found: String,
-        /// What is allowed.
+        /// The value allowed.
         allowed: String,
     },
 
     /// `input.invalid`: the request cannot be put to any model.
     #[error("{reason}")]
     InvalidInput {
-        /// What is wrong with it, and what would be right.
+        /// The fault, and the expected form.
         reason: String,
     },
 
@@ -225,10 +222,10 @@ pub enum Error {
         message: String,
     },
 
-    /// `guest.error`: the model says that it failed.
+    /// `guest.error`: the model reports a failure.
     #[error("{phase} failed, the model says {guest_code}: {message}")]
     Guest {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
         /// The guest's own code, made harmless.
         guest_code: String,
@@ -239,16 +236,16 @@ pub enum Error {
     /// `guest.trap`: the guest crashed.
     #[error("{phase} crashed: {reason}{}", where_it_speaks(*phase))]
     Trap {
-        /// Which part of the sandbox's life.
+        /// The phase of the sandbox's life.
         phase: Phase,
-        /// What kind of trap.
+        /// The kind of trap.
         reason: String,
     },
 
     /// `guest.answer`: the answer does not have the shape that the contract prescribes.
     #[error("the model's answer breaks its contract: {reason}")]
     Answer {
-        /// What was expected and what was found.
+        /// The expected shape and the shape found.
         reason: String,
     },
 
@@ -261,35 +258,34 @@ pub enum Error {
         offered: String,
     },
 
-    /// `usage.host-kernels`: the model was granted `host-kernels`, and this program was built without them.
+    /// `usage.host-kernels`: the model was granted `host-kernels`, and this program is built without them.
     #[error(
         "the model was compiled to have the host compute its layers, and this program was built without host \
          kernels; load the model without allowing `host-kernels`, or build with the feature `host-kernels`"
     )]
     NoKernels,
 
-    /// `usage.generation`: a generation was asked for more after it had failed, or after a call of
-    /// it was dropped half-way.
+    /// `usage.generation`: a generation was asked for a chunk after a call of it had failed or was dropped.
     #[error("the generation is over: an earlier call of it failed or was dropped")]
     GenerationOver,
 
-    /// `usage.limits`: a setting of the host with which nothing could run, or which no machine could keep.
+    /// `usage.limits`: a setting of the host is out of bounds.
     #[error("the setting `{name}` is {found}; from {least} to {most} is expected")]
     LimitRange {
         /// The field of [`Limits`](crate::Limits), or the method of `HostBuilder`.
         name: Cow<'static, str>,
-        /// The value that was asked for.
+        /// The value found.
         found: String,
-        /// The least that works.
+        /// The least value.
         least: String,
         /// The most.
         most: String,
     },
 
-    /// `usage.limits`: guests' clocks would be finer or coarser than they may be.
+    /// `usage.limits`: the resolution of guests' clocks is out of bounds.
     #[error("guests' clocks cannot be rounded to {found:?}; from 1 µs to 1 s is expected")]
     ClockResolution {
-        /// What was asked for.
+        /// The resolution asked for.
         found: Duration,
     },
 
@@ -300,17 +296,17 @@ pub enum Error {
         reason: String,
     },
 
-    /// `io.system`: the system refused something that compiled code needs.
+    /// `io.system`: the system refused a call.
     #[error("the system would not {doing}: {reason}")]
     System {
-        /// What was tried.
+        /// The attempt: "would not DOING".
         doing: Cow<'static, str>,
         /// The system's own words.
         reason: String,
     },
 
-    /// `io.system`: the system reserves no addresses. Each place for a sandbox takes some GiB of them, and no
-    /// memory before it is used.
+    /// `io.system`: the system reserves no addresses. Each slot for a sandbox takes some GiB of addresses, and no memory
+    /// before it is used.
     #[error(
         "the system would not reserve addresses for sandboxes: {reason}; limit the memory that is used, \
          such as by MemoryMax= or a container's memory, and not addresses or data (ulimit -v, ulimit -d, \
@@ -339,20 +335,20 @@ pub enum Error {
          build of Ampoule, with the same limits"
     )]
     Message {
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 
-    /// `internal.*`: a bug of ours.
+    /// `internal.*`: a bug of Ampoule.
     #[error("internal error, please report it: {reason}")]
     Internal {
-        /// What was found.
+        /// The broken expectation.
         reason: String,
     },
 }
 
 impl Error {
-    /// The stable, dotted code.
+    /// Returns the stable, dotted code.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
@@ -389,9 +385,8 @@ impl Error {
         }
     }
 
-    /// Tells whether a caller has made this happen and can make it happen again and again: by what was asked, by
-    /// asking for so much that a request uses up a limit, by asking when others do as well, or by not reading on.
-    /// An operator's log is no place for such an error.
+    /// Tells whether a caller can cause this error at will: by a wrong request, by one that uses up a limit, by asking
+    /// together with others, or by not reading on. Such errors would let callers flood an operator's log.
     pub fn is_of_the_caller(&self) -> bool {
         matches!(
             self,
@@ -426,7 +421,7 @@ impl Error {
         )
     }
 
-    /// The setting that lets through what was refused, if there is one.
+    /// Returns the setting that would have prevented the error, if there is one.
     ///
     /// ```
     /// use ampoule_sandbox::{Limit, Limits, Remedy};
@@ -466,7 +461,7 @@ impl Error {
         Some(Remedy::Limit { limit, enough })
     }
 
-    /// Makes `io.system`. `doing` is what the system would not do: "would not DOING".
+    /// Makes `io.system`. `doing` completes "the system would not".
     #[must_use]
     pub fn system(doing: &'static str, error: &std::io::Error) -> Self {
         Self::System {
@@ -491,7 +486,7 @@ impl Error {
     }
 }
 
-/// What the signing library said of a bundle or of a trust directory that it refused.
+/// A refusal of a bundle or of a trust directory by the signing library.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 #[non_exhaustive]
@@ -500,7 +495,7 @@ pub struct BundleRefusal {
     pub code: String,
     /// The message for people.
     pub message: String,
-    /// The setting that lets through what was refused, if there is one.
+    /// The setting that would have prevented the refusal, if there is one.
     pub remedy: Option<Remedy>,
 }
 
@@ -515,7 +510,7 @@ impl BundleRefusal {
         }
     }
 
-    /// Adds that a higher limit on the bytes of a bundle, of at least `size`, would let it through.
+    /// Names a higher limit on the bytes of a bundle, of at least `size`, as the remedy.
     #[must_use]
     pub fn of_size(mut self, size: ByteSize) -> Self {
         self.remedy = Some(Remedy::Limit {
@@ -545,7 +540,7 @@ impl std::fmt::Display for CapOwner {
     }
 }
 
-/// The family of an error: what a service decides by, such as an HTTP status.
+/// The family of an error, for a service to choose its answer by, such as an HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -568,7 +563,7 @@ pub enum ErrorKind {
     Usage,
     /// The system refused something: `io.*`.
     Io,
-    /// A bug of ours: `internal.*`.
+    /// A bug of Ampoule: `internal.*`.
     Internal,
 }
 
@@ -603,8 +598,8 @@ impl Error {
         }
     }
 
-    /// Tells whether the very same request or load may succeed later, with nothing changed by the caller: the host
-    /// was busy, the system had no thread to give, or its trust directory could not be read.
+    /// Tells whether an identical request or load may succeed later: the host was busy, the system had no thread to give,
+    /// or the trust directory could not be read.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -614,7 +609,7 @@ impl Error {
     }
 }
 
-/// The end of an error about a cap.
+/// Ends the message of an error about a cap.
 fn way_out(limit: Option<Limit>) -> String {
     match limit {
         Some(limit) => format!("raise the cap on `{limit}` if you trust the model with it"),
@@ -622,23 +617,23 @@ fn way_out(limit: Option<Limit>) -> String {
     }
 }
 
-/// The end of an error about compiling.
+/// Ends the message of an error about compiling.
 fn more_to_compile(limit: Option<Limit>) -> String {
     match limit {
         Some(limit) => format!("raise the limit `{limit}` if you trust the model with it"),
-        // A higher limit would let it ask for still more of what is not there.
+        // Where the system has no more memory, a higher limit does not help.
         None => {
             "give the machine or its container more memory, or load fewer models at once".to_owned()
         }
     }
 }
 
-/// The limit that a bound of requests comes from.
+/// Ends the message of an error about a bound, with the limit that sets it.
 fn by_limit(limit: Option<Limit>) -> String {
     limit.map_or_else(String::new, |limit| format!(" by the limit `{limit}`"))
 }
 
-/// The least value of a limit that lets `found` through, if `found` is a number.
+/// Returns the least value of a limit that allows `found`, if `found` is a number.
 fn enough(limit: Limit, found: &str) -> Option<String> {
     let number: u64 = found.parse().ok()?;
     Some(match limit {
@@ -647,17 +642,17 @@ fn enough(limit: Limit, found: &str) -> Option<String> {
     })
 }
 
-/// A size that a person remembers: whole MiB, and no less than what is asked for.
+/// Rounds a size up to whole MiB, which a person remembers.
 fn rounded_up(size: ByteSize) -> String {
     const MIB: u64 = 1 << 20;
     let mib = size.bytes().div_ceil(MIB).max(1);
     ByteSize::from_bytes(mib.saturating_mul(MIB)).to_string()
 }
 
-/// Which part of a sandbox's life something happened in.
+/// A phase of a sandbox's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// `init`, and making what it runs in.
+    /// `init`, and making the sandbox for it.
     Init,
     /// A request.
     Request,
@@ -672,7 +667,8 @@ impl std::fmt::Display for Phase {
     }
 }
 
-/// A request's caller has the log in hand; of a load there is nothing but the error.
+/// Ends the message of a trap with the place of the guest's log. The caller of a request has the log; a load returns
+/// only the error.
 fn where_it_speaks(phase: Phase) -> &'static str {
     match phase {
         Phase::Init => "; what the model printed is logged at the level debug",

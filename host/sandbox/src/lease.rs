@@ -1,4 +1,4 @@
-//! Trust in a loaded model, lent for a while: what lets a new request begin, without a key or a trust directory.
+//! The trust lease of a loaded model: new requests begin under it, without a key or a trust directory.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
-/// A good answer about one model, and for how long nobody need be asked again.
+/// A decision to trust one model, with the time for which the decision holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Lease {
-    /// The change of trust that the answer was given under. Any later change ends the lease.
+    /// The number of the change of trust that the decision was made under. Any later change ends the lease.
     pub generation: u64,
-    /// The moment that the answer was given at. A clock that was set back to before it ends the lease.
+    /// The moment of the decision. Setting the clock back before it ends the lease.
     pub since: SystemTime,
-    /// The last moment that the lease holds; `None` when nothing that it rests on runs out.
+    /// The last moment of the lease; `None` when nothing that the decision rests on runs out.
     pub until: Option<SystemTime>,
 }
 
 impl Lease {
-    /// Makes a lease under this change of trust, from now on.
+    /// Makes a lease that begins now.
     #[must_use]
     pub fn new(generation: u64, until: Option<SystemTime>) -> Self {
         Self {
@@ -36,9 +36,9 @@ impl Lease {
     }
 }
 
-/// The side that trusts, as the side that serves sees it: in the same process, or at the other end of a socket.
+/// The trusting side, as the serving side sees it: in the same process, or at the other end of a socket.
 pub trait Lessor: Send + Sync {
-    /// Returns the change of trust that is in force.
+    /// Returns the number of the change of trust that is in force.
     fn generation(&self) -> u64;
 
     /// Decides about the model again.
@@ -49,7 +49,7 @@ pub trait Lessor: Send + Sync {
     fn renew(&self) -> Result<Lease>;
 }
 
-/// The lease of one loaded model with its lessor.
+/// The lease of one loaded model, with its lessor.
 pub struct TrustLease {
     last: Mutex<Lease>,
     lessor: Arc<dyn Lessor>,

@@ -1,4 +1,4 @@
-//! The names of all limits that an operator sets, and what an error says of the one that it came from.
+//! Names of all limits that an operator sets, and remedies that errors name.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ macro_rules! limits {
             /// Every limit, in the order of the fields.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The field of [`Limits`], such as `image` or `init.memory`.
+            /// Returns the field of [`Limits`], such as `image` or `init.memory`.
             #[must_use]
             pub fn field(self) -> &'static str {
                 match self {
@@ -27,7 +27,7 @@ macro_rules! limits {
                 }
             }
 
-            /// The value that the field has in `limits`, as `{:?}` shows it.
+            /// Returns the field's value in `limits`, as `{:?}` shows it.
             #[must_use]
             pub fn shown_in(self, limits: &Limits) -> String {
                 match self {
@@ -104,22 +104,22 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The setting that lets through what an error refused; see [`Error::remedy`](crate::Error::remedy).
+/// The setting that would have prevented an error; see [`Error::remedy`](crate::Error::remedy).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// A higher limit of the host's.
+    /// A higher limit of the host.
     Limit {
         /// The limit.
         limit: Limit,
-        /// The least value that would do, where it is known: a number, or a size such as `3MiB`.
+        /// The least value that suffices, where it is known: a number, or a size such as `3MiB`.
         enough: Option<String>,
     },
     /// A higher cap in the trust in whoever signed the model.
     PublisherCap {
         /// The limit that the cap is of.
         limit: Limit,
-        /// The least value that would do.
+        /// The least value that suffices.
         enough: String,
     },
 }

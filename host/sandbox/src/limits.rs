@@ -1,36 +1,34 @@
-//! What a request may cost: every limit, its unit, its default, and why the default is what it is.
+//! Limits on models and requests, each with its unit, its default and the reason for the default.
 
 use std::time::Duration;
 
 use ampoule_units::{ByteSize, Fuel};
 use serde::{Deserialize, Serialize};
 
-/// One encoded image. A phone's photo has 2 to 8 MiB, a camera's JPEG of 24 million pixels up to 15. What
-/// a picture costs in the sandbox goes by its pixels, which have a limit of their own, so this one bounds
-/// what the host holds of a request: with [`DEFAULT_IMAGES`], 256 MiB.
+/// Bytes of one encoded image. A phone's photo has 2 to 8 MiB, a camera's JPEG of 24 million pixels up to 15. Pixels,
+/// which cost the sandbox, have a limit of their own. This one bounds the bytes that the host holds of a request: with
+/// [`DEFAULT_IMAGES`], 256 MiB.
 pub const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(16);
 
-/// Pixels of one image, by its header: 4,096 × 4,096. A small file can claim billions; decoded, this
-/// many take 48 MiB of the sandbox.
+/// Pixels of one image, by its header: 4,096 × 4,096. A small file can claim billions. Decoded, so many take 48 MiB of
+/// the sandbox.
 pub const DEFAULT_IMAGE_PIXELS: u64 = 4_096 * 4_096;
 
 /// Images in one request. A conversation about a picture needs a few; a hundred is a mistake or an
 /// attack.
 pub const DEFAULT_IMAGES: usize = 16;
 
-/// Characters (Unicode scalar values) of one text: a long paragraph, more than the small models that run here
-/// read of one.
+/// Characters (Unicode scalar values) of one text: a long paragraph, and more than small models read of one text.
 pub const DEFAULT_TEXT_CHARS: usize = 1_000;
 
-/// Texts in one request. Large enough to batch a page of search results; the deadline is what
-/// bounds the work.
+/// Texts in one request, enough for a page of search results. The deadline bounds the work.
 pub const DEFAULT_TEXTS: usize = 256;
 
 /// Turns of one conversation. A long chat of an afternoon has some hundreds; its characters are bounded as those of
 /// [`DEFAULT_TEXTS`] texts are.
 pub const DEFAULT_TURNS: usize = 1_000;
 
-/// One request, the wait in the queue included: as long as a person waits for an answer.
+/// Deadline of one request, the wait in the queue included: as long as a person waits for an answer.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Linear memory and tables of one sandbox. Room for a model of 100 MB with its working memory
@@ -43,60 +41,59 @@ pub const DEFAULT_MEMORY: ByteSize = ByteSize::from_mib(512);
 /// for a guest that spins; fuel is for those who want less.
 pub const DEFAULT_FUEL: Fuel = Fuel::new(100_000_000_000);
 
-/// Bytes that a guest may hand to the host in one call: an answer, or the arguments of an import; and in all
-/// chunks of a generation together.
-/// A batch of 256 embeddings of 1,024 dimensions is 1 MiB.
+/// Bytes that a guest may hand to the host in one call (an answer, or the arguments of an import), and in all chunks of
+/// a generation together. A batch of 256 embeddings of 1,024 dimensions is 1 MiB.
 pub const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(8);
 
 /// Chunks of one generation: more than any small model's context.
 pub const DEFAULT_CHUNKS: u32 = 16_384;
 
-/// How long a generation's sandbox waits to be asked for the next chunk. A caller who reads at all reads on
-/// within milliseconds; this rides out a network that stalls, and comes before the default deadline, so that
-/// whoever does not read takes a place from others for less time than whoever does.
+/// The longest that a generation's sandbox waits for its caller to ask for the next chunk. A caller who reads at all
+/// reads on within milliseconds; two seconds ride out a network that stalls. The limit is below the default deadline:
+/// a caller who does not read keeps a sandbox for less time than one who does.
 pub const DEFAULT_IDLE: Duration = Duration::from_secs(2);
 
-/// Bytes of log, standard output and standard error that are kept of one sandbox. A stack of
-/// messages that a person would read; what is over is counted.
+/// Bytes of log, standard output and standard error that are kept of one sandbox: as many messages as a person reads.
+/// Lost bytes are counted.
 pub const DEFAULT_LOG: ByteSize = ByteSize::from_bytes(64 * 1024);
 
-/// Linear memory and tables while `init` runs: parsing needs more than serving.
+/// Linear memory and tables of `init`: parsing needs more than serving.
 pub const DEFAULT_INIT_MEMORY: ByteSize = ByteSize::from_mib(1024);
 
-/// `init` of a large model reads and packs all of its weights.
+/// Deadline of `init`, which reads and packs all weights of a large model.
 pub const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Twelve times a request's fuel, as the deadline of `init` is twelve times a request's.
+/// Fuel of `init`: twelve times a request's, as the deadline is.
 pub const DEFAULT_INIT_FUEL: Fuel = Fuel::new(1_200_000_000_000);
 
-/// Memory of the process that initialises and compiles a model: its files, what `init` makes of them, the
-/// snapshot, and the code with the snapshot in it. Some six times the weights.
+/// Memory of the process that initialises and compiles a model: files, the guest's memory, the snapshot, and the code
+/// with the snapshot in it. Together they take some six times the weights.
 pub const DEFAULT_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(4096);
 
-/// A large component takes a small machine ten seconds; what takes minutes was made to.
+/// Time of compiling. A large component takes a small machine ten seconds; one that takes minutes was made for that.
 pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(120);
 
-/// The component itself. Compilation time and memory grow with it; a tokenizer, an image decoder
-/// and the maths are under 8 MiB.
+/// Bytes of the component. Compilation time and memory grow with them. A tokenizer, an image decoder and the maths are
+/// under 8 MiB.
 pub const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
 
-/// All files of one bundle. The host holds them in memory while the model is loaded.
+/// Bytes of all files of one bundle. The host holds them in memory while it loads the model.
 pub const DEFAULT_BUNDLE: ByteSize = ByteSize::from_mib(4096);
 
-/// Requests that wait for a thread. Enough to ride out a burst; beyond it a caller is better told
-/// at once.
+/// Requests that wait for a thread: enough to ride out a burst. Further callers are told at once that the host is busy.
 pub const DEFAULT_QUEUE: usize = 256;
 
 /// Sandboxes alive at once, running or held by a generation between two chunks.
 pub const DEFAULT_SANDBOXES: usize = 64;
 
-/// Models that are loaded at once. Each may take [`DEFAULT_COMPILE_MEMORY`], and its files beside that: two are
-/// what the memory of a server with 16 GiB bears, and a large model keeps no small one waiting.
+/// Models that are loaded at once. Each may take [`DEFAULT_COMPILE_MEMORY`] beside its files, so two fit a server with
+/// 16 GiB, and a small model need not wait for a large one.
 pub const DEFAULT_LOADS: usize = 2;
 
-/// Loads that wait for their turn. A service that starts asks for all of its models at once; waiting costs a
-/// kilobyte each.
+/// Loads that wait for their turn. A service that starts asks for all of its models at once; each waiting load costs a
+/// kilobyte.
 pub const DEFAULT_WAITING_LOADS: usize = 256;
+
 /// One encoded image by [`Limits::strict`]. The figure of the security policies that this project grew from.
 pub const STRICT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
 
@@ -106,53 +103,52 @@ pub const STRICT_TEXT_CHARS: usize = 1_000;
 /// One request by [`Limits::strict`]. The figure of the same policies.
 pub const STRICT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What [`Limits::strict`] lets one sandbox have. The figure of the same policies.
+/// Memory of one sandbox by [`Limits::strict`]. The figure of the same policies.
 pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
 
-/// How long [`Limits::strict`] has a generation's sandbox wait: strangers do not keep places by stalling.
+/// The longest wait of a generation's sandbox by [`Limits::strict`]: strangers cannot keep slots by stalling.
 pub const STRICT_IDLE: Duration = Duration::from_millis(500);
 
-/// What guests' clocks are rounded down to, unless the operator says otherwise. A cache is told apart from
-/// memory by less than a microsecond; a thousand of them still serve for logging and for giving up.
+/// Default resolution of guests' clocks. Cache and memory differ by less than a microsecond, so a millisecond hides the
+/// difference and still serves for logging and timeouts.
 pub const DEFAULT_CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
 
-/// The finest clock that an operator may ask for: as fine as it gets without telling one access to memory
-/// from another.
+/// The finest resolution of guests' clocks that does not tell one access to memory from another.
 pub const MIN_CLOCK_RESOLUTION: Duration = Duration::from_micros(1);
 
-/// The coarsest. Programs that wait for a clock to move wait for seconds at most.
+/// The coarsest resolution. Programs that wait for a clock to move then wait for a second at most.
 pub const MAX_CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
 
 /// The least memory of a sandbox: one page of WebAssembly.
 pub const MIN_MEMORY: ByteSize = ByteSize::from_bytes(64 * 1024);
 
-/// The most: [`MAX_MEMORIES`] of the 4 GiB that a memory of WebAssembly can have, and as much of tables.
+/// The most memory of a sandbox: [`MAX_MEMORIES`] memories of 4 GiB, and as much of tables.
 pub const MAX_MEMORY: ByteSize = ByteSize::from_mib(64 * 1024);
 
 /// The shortest time that a limit may give: clocks are asked once a millisecond.
 pub const MIN_TIME: Duration = Duration::from_millis(1);
 
-/// The longest: whatever takes a month was meant to have no limit, and no clock of any system overflows by it.
+/// The longest time that a limit may give: a month is as good as no limit, and overflows no system's clock.
 pub const MAX_TIME: Duration = Duration::from_hours(30 * 24);
 
-/// The most that a guest may hand over in one call: all of a memory of WebAssembly.
+/// The most bytes that a limit may let a guest hand over in one call: a whole memory of WebAssembly.
 pub const MAX_OUTPUT: ByteSize = ByteSize::from_mib(4 * 1024);
 
 /// The most log that is kept of one sandbox. The host holds it outside of the sandbox's memory.
 pub const MAX_LOG: ByteSize = ByteSize::from_mib(1024);
 
-/// The most log that is kept of `init`, whatever the limit allows. It comes from the process that compiles in the
-/// head of a message and stands in the header of a cache's entry, as JSON of up to twice that: both are bounded,
-/// since the host holds them whole.
+/// The most log that is kept of `init`, whatever the limit allows. The log is part of a message's head and of a cache
+/// entry's header, as JSON of up to twice its size. Both are bounded, since the host holds them whole.
 pub const MAX_INIT_LOG: ByteSize = ByteSize::from_mib(1);
 
-/// The least memory of a process that compiles: with less it does not start.
+/// The least memory of a process that compiles. With less the process does not start.
 pub const MIN_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1);
 
-/// The most: more than machines have, and far from what the system's limits are counted in.
+/// The most memory of a process that compiles: more than machines have, and far below an overflow of the system's
+/// limits.
 pub const MAX_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(1 << 30);
 
-/// The largest component: what WebAssembly can count.
+/// The largest component: WebAssembly counts in 32 bits.
 pub const MAX_COMPONENT: ByteSize = ByteSize::from_mib(4 * 1024);
 
 /// The largest bundle: more than machines have memory.
@@ -196,37 +192,36 @@ pub const MAX_MODULE_FUNCTIONS: u32 = 50_000;
 /// a handful.
 pub const MAX_MODULE_GLOBALS: u32 = 10_000;
 
-/// Functions of all core modules of a component together, those that nothing is made of included:
-/// compiling each takes the compiler a KiB or more.
+/// Functions of all core modules of a component together, instantiated or not. Compiling each takes the compiler a KiB or
+/// more.
 pub const MAX_COMPONENT_FUNCTIONS: u32 = 100_000;
 
-/// How deep components and core modules may lie in each other. The usual tools make two levels, and a
-/// component composed of others one more for each composition.
+/// Levels of components and core modules within each other. The usual tools make two levels, and each composition one
+/// more.
 pub const MAX_COMPONENT_DEPTH: u32 = 16;
 
 /// Imports and exports of a component and of all components in it. An interface of the contract takes some
 /// twenty, with what it repeats for its types.
 pub const MAX_COMPONENT_NAMES: u32 = 2_000;
 
-/// Places in a component where another is instantiated: the usual tools need one for each interface that
-/// is exported. Each may stand within what another one instantiates, so n of them make 3^(n/3) instances
-/// at most: 1,500. The compiler unfolds them all before anybody counts [`MAX_INSTANCES`].
+/// Instantiations of components in a component. The usual tools need one for each exported interface. They may nest, so n
+/// of them make 3^(n/3) instances at most: 1,500. The compiler unfolds them all before anybody counts
+/// [`MAX_INSTANCES`].
 pub const MAX_COMPONENT_INSTANTIATIONS: u32 = 20;
 
-/// Entries of a component's sections that are met while it is put together, those of nested components each
-/// time that one is instantiated. The usual tools make a few hundred; a million are counted in a tenth of a
-/// second and take some 50 MiB.
+/// Entries of a component's sections, those of nested components once for each instantiation. The usual tools make a few
+/// hundred. A million are counted in a tenth of a second and take some 50 MiB.
 pub const MAX_COMPONENT_PARTS: usize = 1_000_000;
 
-/// Places in a component where a core module is instantiated, for the same reason: with those above they
-/// make 100,000 instances at most, which the compiler unfolds in less than a second.
+/// Instantiations of core modules in a component. With [`MAX_COMPONENT_INSTANTIATIONS`] they make 100,000 instances at
+/// most, which the compiler unfolds in less than a second.
 pub const MAX_COMPONENT_CORE_INSTANTIATIONS: u32 = 64;
 
 /// Bytes that the engine keeps for one instance of a core module, outside the sandbox's memory: room for
 /// [`MAX_MODULE_FUNCTIONS`] and [`MAX_MODULE_GLOBALS`].
 pub const MAX_MODULE_BYTES: usize = 2 * 1024 * 1024;
 
-/// The same for all core modules of a component together.
+/// Bytes that the engine keeps for the instances of all core modules of a component together.
 pub const MAX_COMPONENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Host resources (pollables, streams) that one sandbox may hold at once.
@@ -238,8 +233,7 @@ pub const MAX_HANDLES: usize = 4_096;
 /// Bytes of one read of the random source: the host makes them one call at a time.
 pub const MAX_RANDOM: u64 = 64 * 1024;
 
-/// Bytes of one `assets.read`: the host copies this much at a time between two checks of the
-/// deadline. At memory speed it takes a millisecond.
+/// Bytes of one `assets.read`. The host copies so many between two checks of the deadline, which takes a millisecond.
 pub const MAX_ASSET_READ: u32 = 4 * 1024 * 1024;
 
 /// Bytes of WebAssembly stack. Ordinary code needs tens of KiB; recursion stops here, well inside
@@ -261,9 +255,8 @@ pub struct InitLimits {
     pub deadline: Duration,
 }
 
-/// The most that a process may take that initialises and compiles one model; see
-/// `HostBuilder::compile_with`. Without such a process nothing bounds
-/// compiling.
+/// The most that a process may take to initialise and compile one model; see `HostBuilder::compile_with`. Without such a
+/// process nothing bounds compiling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompileLimits {
@@ -371,14 +364,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes of log that are kept of `init`.
+    /// Returns the bytes of log that are kept of `init`.
     pub fn init_log(&self) -> ByteSize {
         self.log.min(MAX_INIT_LOG)
     }
 
-    /// For hosts that serve strangers' models of a few megabytes: 1 MiB an image, 1,000 characters a text, 5 s
-    /// a request, 100 MiB a sandbox, for `init` too, and half a second to ask for the next chunk. The rest as
-    /// by default.
+    /// Returns limits for hosts that serve strangers' models of a few megabytes: 1 MiB an image, 1,000 characters a text,
+    /// 5 s a request, 100 MiB a sandbox and its `init`, half a second to ask for the next chunk. The others are the
+    /// defaults.
     #[must_use]
     pub fn strict() -> Self {
         let limits = Self::default();

@@ -60,7 +60,7 @@ pub fn check_limits(limits: &Limits) -> Result<()> {
         MAX_COMPILE_MEMORY,
     )?;
     time("compile.time", limits.compile.time)?;
-    // None is kept then, which is as good as any.
+    // A log of no bytes is a choice like any other.
     number("log", limits.log, ByteSize::from_bytes(0), MAX_LOG)?;
     number("image", limits.image, byte, MAX_BUNDLE)?;
     number("image_pixels", limits.image_pixels, 1, u64::MAX)?;

@@ -26,9 +26,9 @@ pub struct LoadedModel {
     pub tasks: Vec<Task>,
     /// The most that its sandboxes may cost.
     pub budgets: SandboxBudgets,
-    /// True when the host computes layers for it, if it has a snapshot.
+    /// True when the host computes layers for it. A model without a snapshot computes them itself all the same.
     pub is_granted_host_kernels: bool,
-    /// The way in which its code is metered. An engine of another profile does not take the code.
+    /// The profile that its code was compiled for. An engine of another profile refuses the code.
     pub profile: EngineProfile,
     /// Its native code.
     pub code: Arc<Code>,
@@ -42,7 +42,7 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Puts a loaded model together. The caller vouches for all of it.
+    /// Makes a loaded model. The caller vouches for the model's trust, admission and code.
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "each field, once")]
     pub fn new(
@@ -69,7 +69,7 @@ impl LoadedModel {
     }
 }
 
-/// Facts of a signed manifest that a model is known by.
+/// Facts of a signed manifest that identify a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ModelFacts {
@@ -86,7 +86,7 @@ pub struct ModelFacts {
 }
 
 impl ModelFacts {
-    /// Puts the facts together.
+    /// Makes the facts.
     #[must_use]
     pub fn new(
         publisher: impl Into<String>,
@@ -108,9 +108,9 @@ impl ModelFacts {
 /// The most that sandboxes of one model may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxBudgets {
-    /// One request: as the manifest asks for, or less where the load asked for less.
+    /// Budget of one request: the manifest's, or a lower one that the load asked for.
     pub request: Budget,
-    /// `init`, as the manifest asks for.
+    /// Budget of `init`, the manifest's.
     pub init: Budget,
     /// Bytes that the guest may hand to the host in one call.
     pub output: ByteSize,
@@ -124,10 +124,10 @@ impl SandboxBudgets {
     }
 }
 
-/// Native code with what is known of it. Models with the same code share it.
+/// Native code with facts about it. Models with the same code share it.
 #[derive(Debug)]
 pub struct Code {
-    /// The digest of everything that the code was made of. The same bytes everywhere have the same one.
+    /// The digest of everything that the code was made of, equal on every machine.
     pub identity: [u8; 32],
     /// Facts about it.
     pub facts: CompiledFacts,
@@ -144,6 +144,6 @@ pub enum CodeOrigin {
     Compiled,
     /// It was in the cache.
     Cached,
-    /// The same model was loaded in this host already.
+    /// It was shared with a model that this host had already loaded.
     Shared,
 }

@@ -1,5 +1,4 @@
-//! The memory that one sandbox may have: a limiter that counts the total over all its memories and
-//! tables.
+//! The memory budget of one sandbox: a limiter that counts all its memories and tables together.
 
 use std::any::Any;
 use std::sync::{Arc, Weak};
@@ -9,29 +8,28 @@ use wasmtime::ResourceLimiter;
 
 use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
-/// What one table element takes in the host's memory: a pointer.
+/// Bytes of one table element in the host's memory: a pointer.
 pub const TABLE_ELEMENT_BYTES: u64 = size_of::<usize>() as u64;
 
 /// A request for memory that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denial {
-    /// The total that the sandbox would have had.
+    /// The total that the request would have made.
     pub asked: ByteSize,
-    /// The total that it may have.
+    /// The total that the sandbox may have.
     pub allowed: ByteSize,
 }
 
-/// Counts what a sandbox holds and refuses what is over.
+/// Counts the memory that a sandbox holds, and refuses more than its budget.
 ///
-/// A guest that is refused usually aborts, so the refusal is remembered: the trap that follows is
-/// then told as what it is.
+/// A refusal is remembered: the guest usually aborts, and the trap is then reported as `limit.memory`.
 pub struct MemoryBudget {
     instances: usize,
     allowed: u64,
     used: u64,
     peak: u64,
     denial: Option<Denial>,
-    /// Answers of the host's that count until they are gone.
+    /// The host's answers, which count until they are dropped.
     alive: Vec<(Weak<dyn Any + Send + Sync>, u64)>,
 }
 
@@ -49,18 +47,21 @@ impl MemoryBudget {
         }
     }
 
-    /// Lets the sandbox have a core instance more than others.
+    /// Allows one core instance more than other sandboxes may have.
     pub fn allow_one_more_instance(&mut self) {
         self.instances += 1;
     }
 
-    /// Lets the sandbox have this much more memory.
+    /// Raises the budget.
     pub fn allow_more(&mut self, memory: ByteSize) {
         self.allowed = self.allowed.saturating_add(memory.bytes());
     }
 
-    /// Begins another phase with a budget of its own. What is held stays held: the error says that
-    /// it is already more than the new phase allows.
+    /// Begins another phase with a budget of its own. Memory that is held stays counted.
+    ///
+    /// # Errors
+    ///
+    /// A denial when the sandbox already holds more than the new phase allows.
     pub fn begin_phase(&mut self, allowed: ByteSize) -> Result<(), Denial> {
         self.allowed = allowed.bytes();
         self.denial = None;
@@ -74,18 +75,18 @@ impl MemoryBudget {
         Ok(())
     }
 
-    /// Counts memory that the host holds on the sandbox's behalf as the sandbox's own. False, and
-    /// remembered, when that is more than it may have.
+    /// Counts memory that the host holds on the sandbox's behalf as the sandbox's own. Returns false, and remembers the
+    /// refusal, when the sandbox may not have so much.
     pub fn hold(&mut self, memory: ByteSize) -> bool {
         self.request(0, memory.bytes())
     }
 
-    /// Counts no longer what was held.
+    /// Stops counting memory of [`MemoryBudget::hold`].
     pub fn release(&mut self, memory: ByteSize) {
         self.used = self.used.saturating_sub(memory.bytes());
     }
 
-    /// Counts memory as the sandbox's own until `owner` is dropped by all who have it. That is found out when the
+    /// Counts memory as the sandbox's own until the last reference to `owner` is dropped, which is noticed when the
     /// sandbox next asks for memory.
     pub fn hold_while_alive<T: Any + Send + Sync>(
         &mut self,
@@ -111,12 +112,12 @@ impl MemoryBudget {
         });
     }
 
-    /// The most that the sandbox held at any time.
+    /// Returns the peak.
     pub fn peak(&self) -> ByteSize {
         ByteSize::from_bytes(self.peak)
     }
 
-    /// The last refusal of this phase, if there was one.
+    /// Returns the last refusal of this phase.
     pub fn denial(&self) -> Option<Denial> {
         self.denial
     }
@@ -138,12 +139,12 @@ impl MemoryBudget {
     }
 }
 
-/// Whether growth stays within what the memory or table declares for itself. Wasmtime checks this
-/// only after it has asked us, and growth that it then refuses must not stay counted.
+/// Tells whether growth stays within the memory's or table's declared maximum. Wasmtime checks the maximum only after it
+/// has asked the limiter, and growth that it then refuses must not stay counted.
 ///
-/// `memory_grow_failed` cannot be used to take such growth back: Wasmtime also calls it without
-/// having asked, so a guest could make us forget memory that it holds. Growth that fails for any
-/// other reason (the system has no memory) therefore stays counted, which is safe.
+/// `memory_grow_failed` cannot take such growth back: Wasmtime also calls it without having asked, so a guest could make
+/// the budget forget memory that it holds. Growth that fails for any other reason (the system has no memory) therefore
+/// stays counted, which is safe.
 fn is_within(desired: usize, maximum: Option<usize>) -> bool {
     maximum.is_none_or(|maximum| desired <= maximum)
 }

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
-/// Runs something long on a thread of its own, and waits for it. The work goes on when nobody waits any more.
+/// Runs long work on a thread of its own, and waits for it. Dropping the future does not stop the work.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ pub async fn off_thread<T: Send + 'static>(
     thread::Builder::new()
         .name("ampoule-load".to_owned())
         .spawn(move || {
-            // The caller may have gone; then nobody wants the result.
+            // Fails when the caller has stopped waiting.
             let _ = sender.send(work());
         })
         .map_err(|error| Error::thread(&error))?;

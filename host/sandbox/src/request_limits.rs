@@ -29,7 +29,7 @@ pub struct RequestLimits {
 }
 
 impl RequestLimits {
-    /// Returns the lower of each, and the rest as it was asked for.
+    /// Lowers each limit of `asked` to its own, where it has one.
     #[must_use]
     pub fn applied_to(self, asked: Budget) -> Budget {
         fn lower<T: Ord>(asked: T, at_most: Option<T>) -> T {

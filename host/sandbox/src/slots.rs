@@ -1,4 +1,4 @@
-//! Values that are made once for everybody who asks for them at the same time, and shared while anybody has them.
+//! Values that concurrent callers make once and share, for as long as one of them holds the value.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,10 +9,10 @@ use tokio::sync::OwnedMutexGuard;
 /// One value, or the turn to make it. Callers wait for it without a thread.
 type Slot<V> = tokio::sync::Mutex<Weak<V>>;
 
-/// Values by key. A value is kept only by those who hold it.
+/// Values by key, held weakly.
 pub struct Slots<K, V>(Mutex<HashMap<K, Arc<Slot<V>>>>);
 
-/// The turn to look for one value, or to make it, until it is dropped. Nobody else has it meanwhile.
+/// The exclusive turn to look one value up or to make it. Dropping it passes the turn on.
 pub struct Turn<V>(OwnedMutexGuard<Weak<V>>);
 
 impl<K, V> Default for Slots<K, V> {
@@ -22,7 +22,7 @@ impl<K, V> Default for Slots<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V> Slots<K, V> {
-    /// Waits for the turn of this key.
+    /// Waits for the turn of a key.
     pub async fn turn(&self, key: &K) -> Turn<V> {
         let slot = self.slot(key);
         Turn(slot.lock_owned().await)
@@ -31,7 +31,7 @@ impl<K: Eq + Hash + Clone, V> Slots<K, V> {
     fn slot(&self, key: &K) -> Arc<Slot<V>> {
         // A map is whole between two calls.
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody has and nobody makes.
+        // Drops slots whose value nobody holds or makes.
         slots.retain(|_, slot| {
             Arc::strong_count(slot) > 1
                 || slot.try_lock().is_ok_and(|value| value.strong_count() > 0)
@@ -41,13 +41,13 @@ impl<K: Eq + Hash + Clone, V> Slots<K, V> {
 }
 
 impl<V> Turn<V> {
-    /// Returns the value, if somebody has it.
+    /// Returns the value, if somebody holds it.
     #[must_use]
     pub fn value(&self) -> Option<Arc<V>> {
         self.0.upgrade()
     }
 
-    /// Shares a value with whoever asks for it from now on.
+    /// Shares a value with later callers.
     pub fn share(&mut self, value: &Arc<V>) {
         *self.0 = Arc::downgrade(value);
     }

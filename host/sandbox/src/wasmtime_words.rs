@@ -1,17 +1,17 @@
-//! Decisions by somebody else's words: what Wasmtime and the standard library say where they have no public type
-//! for it. None of these is asked about text that a guest can write into.
+//! Decisions by the error texts of Wasmtime and of the standard library, where they have no public type. No other file
+//! decides by such a text, and none of these functions is given text that a guest can write into.
 //!
-//! The tests here and those that are named provoke each, and fail when the words change with a new version.
+//! The tests here and those that are named provoke each text, and fail when it changes with a new version.
 
 use crate::limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 
-/// Returns whether Wasmtime says that a guest handed over more than `Store::set_hostcall_fuel` allows
+/// Tells whether a guest handed over more than `Store::set_hostcall_fuel` allows
 /// (`a_giant_answer_is_refused`).
 pub fn is_hostcall_fuel(words: &str) -> bool {
     words.contains("fuel allocated for hostcalls has been exhausted")
 }
 
-/// Returns what there is more of in a component than a store may have, with both numbers, if Wasmtime says so.
+/// Returns a sentence about the count of a component that is over a store's limit, with both numbers.
 pub fn store_count(words: &str) -> Option<String> {
     [
         ("instance count", "core instances", MAX_INSTANCES),
@@ -27,18 +27,18 @@ pub fn store_count(words: &str) -> Option<String> {
     })
 }
 
-/// Returns whether Wasmtime refuses a component for more instances, memories or tables than a pool's place has.
+/// Tells whether Wasmtime refuses a component for more instances, memories or tables than a slot of the pool has.
 pub fn is_pool_count(words: &str) -> bool {
     words.contains("in the pooling allocator") || words.contains("in pooling allocator")
 }
 
-/// Returns whether a process has aborted for a failed allocation, by the standard library's words on standard error
+/// Tells whether a process has aborted for a failed allocation, by the standard library's words on standard error
 /// (`a_component_that_takes_all_memory_to_compile_is_given_up`).
 pub fn is_failed_allocation(words: &str) -> bool {
     words.contains("memory allocation of")
 }
 
-/// Returns whether a process has panicked because the system gave no thread, by its standard error (`EAGAIN`;
+/// Tells whether a process has panicked because the system gave no thread, by its standard error (`EAGAIN`;
 /// `with_too_few_threads_the_command_says_so_and_never_crashes`).
 pub fn is_refused_thread(words: &str) -> bool {
     words.contains("kind: WouldBlock")

@@ -1,4 +1,4 @@
-//! The Wasmtime engine: what guests may use, and what is switched off.
+//! The Wasmtime engine, with the WebAssembly features that guests may use and no others.
 
 use ampoule_units::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,7 @@ use crate::limits::{
 };
 use crate::memory::TABLE_ELEMENT_BYTES;
 
-/// How code is compiled and metered. A profile has an engine of its own: artifacts of one do not
-/// run in another.
+/// A way of compiling and metering code. Each profile has an engine of its own; code of one does not run in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -26,18 +25,18 @@ pub enum EngineProfile {
     /// Fuel and epochs on.
     #[default]
     Metered,
-    /// The same, and the same request gives the same bits for the same fuel, on every machine: NaNs are
-    /// canonical, relaxed SIMD does what plain SIMD does, the clocks stand still, and random numbers are
-    /// the same in every sandbox, so that nothing that should be secret may rest on them. Slower.
+    /// As [`Metered`](Self::Metered), and a request gives the same bits for the same fuel on every machine. NaNs are
+    /// canonical, relaxed SIMD computes as plain SIMD does, and clocks stand still. Random numbers are those of every
+    /// other sandbox, so no secret may rest on them. Slower.
     Deterministic,
-    /// Without fuel and without interruption: a guest that does not return keeps its thread for ever,
-    /// whatever its deadline. To measure what metering costs, with a model that was seen to behave, and
-    /// for nothing else. `init` is metered all the same when the snapshot is taken.
+    /// Without fuel and without interruption: a guest that does not return keeps its thread for ever, whatever its
+    /// deadline. Only for measuring the cost of metering, with a model that is known to behave. `init` is still
+    /// metered when the snapshot is taken.
     Unmetered,
 }
 
 impl EngineProfile {
-    /// The profile in which `init` runs before the snapshot of a model of this one.
+    /// Returns the profile in which `init` runs before the snapshot.
     #[must_use]
     pub fn of_init(self) -> Self {
         match self {
@@ -46,14 +45,18 @@ impl EngineProfile {
         }
     }
 
-    /// Whether guests use up fuel and are interrupted.
+    /// Tells whether guests use up fuel and are interrupted.
     pub fn is_metered(self) -> bool {
         self != Self::Unmetered
     }
 }
 
-/// The engine that requests run on. Its sandboxes come out of a pool: what an earlier one has left
-/// mapped and ready is used again, emptied, by the next sandbox of the same model.
+/// Makes the engine that requests run on. Its sandboxes come out of a pool: the next sandbox of a model uses the
+/// mappings of an earlier one again, emptied.
+///
+/// # Errors
+///
+/// Those of [`finish`].
 pub fn new_engine(profile: EngineProfile, limits: &Limits, threads: usize) -> Result<Engine> {
     let mut config = config(profile, limits.init.memory);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, threads)));
@@ -92,8 +95,7 @@ pub fn config(profile: EngineProfile, image: ByteSize) -> Config {
         .epoch_interruption(profile.is_metered())
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(FIBER_STACK)
-        // A fiber's stack goes from one sandbox to the next; zeroing keeps one request's data out of
-        // the other's.
+        // A fiber's stack goes from one sandbox to the next. Zeroing keeps one request's data from the next.
         .async_stack_zeroing(true)
         .wasm_component_model(true)
         .wasm_simd(true)
@@ -102,7 +104,7 @@ pub fn config(profile: EngineProfile, image: ByteSize) -> Config {
         .wasm_multi_value(true)
         .wasm_reference_types(true)
         .wasm_multi_memory(true)
-        // What no guest of ours needs is switched off: it could only be attacked.
+        // Features that no guest of ours needs would only be attack surface.
         .wasm_memory64(false)
         .wasm_threads(false)
         .wasm_tail_call(false)
@@ -126,7 +128,7 @@ pub fn config(profile: EngineProfile, image: ByteSize) -> Config {
     config
 }
 
-/// How many sandboxes the pool has room for, and how large each may be.
+/// Sizes the pool: its number of sandboxes, and the largest sandbox.
 fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     // A sandbox that was given up keeps its slots until a thread has unmapped it, so there are more
@@ -156,10 +158,10 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
         .max_tables_per_module(count(MAX_TABLES))
         .max_core_instance_size(MAX_MODULE_BYTES)
         .max_component_instance_size(MAX_COMPONENT_BYTES)
-        // So many that the memory budget, which counts tables too, is what ends their growth.
+        // High enough that the memory budget, which counts tables too, is reached first.
         .table_elements(table_elements)
         .max_unused_warm_slots(count(sandboxes));
-    // Without the kernel's help the first bytes would be put back, whether they were written or not.
+    // Without the kernel's help the first bytes would be copied back, even where nothing was written.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         let kept = (IDLE_MEMORY / memories).min(MAX_IDLE_MEMORY_OF_ONE);
         pool.pagemap_scan(Enabled::Auto)
@@ -168,16 +170,14 @@ fn pool(limits: &Limits, threads: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 that a process
-/// has.
+/// The most sandboxes that the pool reserves addresses for, 4 GiB each: 16 TiB of the 128 TiB that a process has.
 pub const MAX_POOLED_SANDBOXES: usize = 4_096;
 
-/// What emptied sandboxes keep of memory that was written, in all places together: those pages are put back in
-/// order by copying, and what was only read, as weights are, stays mapped. A request to MiniLM meets a thousand
-/// faults less so.
+/// Bytes of written memory that emptied sandboxes keep, all slots together. Such pages are reset by copying; pages that
+/// were only read, as weights are, stay mapped. A request to MiniLM meets a thousand page faults fewer.
 const IDLE_MEMORY: usize = 128 << 20;
 
-/// The same in one place, where there are few.
+/// The most of [`IDLE_MEMORY`] in one slot, where there are few.
 const MAX_IDLE_MEMORY_OF_ONE: usize = 16 << 20;
 
 /// The most elements of a table that the pool reserves addresses for: 1 GiB for each table.

@@ -13,14 +13,14 @@ use crate::imports::kernels::LayerSpec;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SandboxStart {
-    /// With their memory as `init` left it, once, when the model was loaded.
+    /// From a snapshot: with their memory as `init` left it when the model was loaded.
     Snapshot {
-        /// The bytes of that memory. Sandboxes share what they do not change.
+        /// Bytes of that memory. Sandboxes share the pages that they do not change.
         memory: ByteSize,
     },
-    /// With `init`, each of them.
+    /// Cold: each of them runs `init`.
     Cold {
-        /// Why there is no snapshot.
+        /// The reason for which there is no snapshot.
         reason: String,
     },
 }
@@ -29,13 +29,13 @@ pub enum SandboxStart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InitReport {
-    /// Fuel that was used.
+    /// Fuel used.
     pub fuel: Fuel,
-    /// The most linear memory and tables that were held.
+    /// Peak of linear memory and tables.
     pub peak_memory: ByteSize,
     /// Wall-clock time.
     pub wall: Duration,
-    /// What the guest said.
+    /// The guest's log.
     pub log: GuestLog,
 }
 
@@ -44,9 +44,9 @@ pub struct InitReport {
 pub struct CompiledFacts {
     /// The way in which sandboxes begin.
     pub start: SandboxStart,
-    /// Of the `init` before the snapshot, where there is one.
+    /// Cost of the `init` before the snapshot; `None` without a snapshot.
     pub init: Option<InitReport>,
-    /// Layers that this `init` has asked the host to pack; none without a snapshot.
+    /// Layers that this `init` asked the host to pack; none without a snapshot.
     pub layers: Vec<LayerSpec>,
 }
 

@@ -1,4 +1,4 @@
-//! Advancing an engine's epoch while something runs that no executor watches.
+//! A clock for engines that no executor watches: it advances their epoch.
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -8,13 +8,15 @@ use wasmtime::Engine;
 use crate::error::{Error, Result};
 use crate::guest::store::TICK;
 
-/// A thread that advances the epoch at every [`TICK`], until this is dropped.
+/// Advances the epoch at every [`TICK`], on a thread that ends when this is dropped.
 pub struct Ticker {
-    /// Nothing is ever sent: it is the end of the channel that ends the thread.
+    /// Nothing is ever sent. Dropping the channel ends the thread.
     _stop: SyncSender<()>,
 }
 
 impl Ticker {
+    /// Starts the thread.
+    ///
     /// # Errors
     ///
     /// `io.thread`.

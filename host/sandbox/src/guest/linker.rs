@@ -1,4 +1,4 @@
-//! The linker: all that a model can import, in one place.
+//! The linker of everything that a model can import.
 
 use wasmtime::component::{HasData, Linker};
 
@@ -12,7 +12,7 @@ impl HasData for State {
     type Data<'a> = &'a mut SandboxState;
 }
 
-/// A linker with everything that a model may import, and nothing else.
+/// Makes a linker of the inert WASI base and the contract's imports, and nothing else.
 pub fn new_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<SandboxState>> {
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker)?;

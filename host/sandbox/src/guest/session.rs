@@ -1,4 +1,4 @@
-//! A guest from its first moment: a store under the limits of a phase, and an instance in it.
+//! The first phase of a guest: a store under the phase's limits, and an instance in it.
 //!
 //! Taking the snapshot and serving a request begin a guest in the same way.
 
@@ -22,7 +22,7 @@ use crate::imports::guest_log::LogSink;
 use crate::imports::kernels::Kernels;
 use crate::limits::Budget;
 
-/// Everything that a guest is given at its beginning.
+/// Settings of a guest's store.
 pub struct Setup {
     /// The profile of the engine.
     pub profile: EngineProfile,
@@ -57,9 +57,9 @@ pub struct Session {
 /// The end of a guest that did not return, or that returned an error.
 #[derive(Debug)]
 pub enum Stopped {
-    /// The engine stopped it, or a host function did.
+    /// The engine or a host function stopped it.
     ByEngine(wasmtime::Error),
-    /// It says that it failed.
+    /// The guest reported a failure.
     ByItself(GuestError),
 }
 
@@ -84,7 +84,7 @@ impl Session {
         if setup.has_accessors {
             state.memory.allow_one_more_instance();
         }
-        // What the host has packed counts like memory of the sandbox's own, in which it would lie else.
+        // Layers that the host has packed count as the sandbox's memory: without host kernels they would lie in it.
         if let Kernels::Packed(kernels) = &setup.kernels {
             let packed = kernels.bytes();
             if !state.memory.hold(packed) {
@@ -105,7 +105,7 @@ impl Session {
         })
     }
 
-    /// Makes the instance, and runs `init` in it where `init` says how to find that.
+    /// Makes the instance, and runs its `init` if `init` gives the export.
     ///
     /// # Errors
     ///

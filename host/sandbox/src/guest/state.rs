@@ -41,7 +41,7 @@ pub struct SandboxState {
 }
 
 impl SandboxState {
-    /// Makes the state of a guest that has not begun.
+    /// Makes the state of a guest that has not run yet.
     #[must_use]
     pub fn new(
         profile: EngineProfile,
@@ -68,12 +68,12 @@ impl SandboxState {
         }
     }
 
-    /// Whether the guest has anything of the host's: a stream, a clock to wait for.
+    /// Tells whether the guest holds a resource of the host's, such as a stream or a clock to wait for.
     pub fn holds_resources(&self) -> bool {
         !self.resources.is_empty()
     }
 
-    /// Whether the guest may go on. Asked at every tick of the epoch.
+    /// Decides at every tick of the epoch whether the guest may go on.
     pub fn check(&self) -> Result<(), Stop> {
         check(self.deadline, &self.cancelled)
     }
@@ -118,7 +118,7 @@ impl assets::Host for SandboxState {
         offset: u64,
         len: u32,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        // A guest that only reads would otherwise be checked no more often than its code is.
+        // Long reads would otherwise pass without a check: the epoch interrupts guest code only.
         self.check()?;
         Ok(self.assets.read(&name, offset, len))
     }

@@ -1,14 +1,14 @@
-//! The reason that a guest stopped for: from the engine's report to an error with a code.
+//! Reasons for which guests stop, from the engine's report to an error with a code.
 
+use ampoule_units::{ByteSize, Fuel, text};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::error::{Error, Phase};
 use crate::limits::{Budget, MAX_WASM_STACK};
 use crate::memory::Denial;
 use crate::wasmtime_words::{is_hostcall_fuel, store_count};
-use ampoule_units::{ByteSize, Fuel, text};
 
-/// Reasons of our own to stop a guest.
+/// The host's own reasons to stop a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
     /// The deadline of the phase has passed.
@@ -19,7 +19,7 @@ pub enum Stop {
     Cancelled,
 }
 
-/// An export that has the contract's name and not its type.
+/// The error of an export with the contract's name and another type.
 #[derive(Debug, thiserror::Error)]
 #[error("the component's `{interface}` does not have the contract's type: {reason}")]
 pub struct TypeMismatch {
@@ -28,7 +28,7 @@ pub struct TypeMismatch {
 }
 
 impl TypeMismatch {
-    /// Makes the error of an interface of the contract, by the engine's words.
+    /// Makes the error for an interface of the contract, with the engine's words.
     #[must_use]
     pub fn new(interface: &'static str, error: &wasmtime::Error) -> Self {
         Self {
@@ -60,7 +60,7 @@ pub struct Circumstances {
     pub denial: Option<Denial>,
 }
 
-/// Names the reason. Our own reasons come first, then limits, then what is the guest's own doing.
+/// Names the reason: the host's own first, then limits, then the guest's own failures.
 pub fn explain(error: &wasmtime::Error, at: &Circumstances) -> Error {
     let phase = at.phase;
     match error.downcast_ref::<Stop>() {
@@ -134,8 +134,8 @@ fn describe_trap(error: &wasmtime::Error, words: &str) -> String {
     text::sentence(words)
 }
 
-/// An error that the guest reports of itself. Nothing in it is believed: the code is passed on
-/// only when it is an `input.*` code as codes are written, so a guest cannot pose as the host.
+/// Makes an error of a failure that the guest reports. Invariant: a guest cannot choose a code of the host's. Only a
+/// well-formed `input.*` code is passed on.
 pub fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Error {
     let message = text::sentence(message);
     let is_code = is_code(code);
@@ -152,7 +152,7 @@ pub fn explain_guest_error(phase: Phase, code: &str, message: &str) -> Error {
     }
 }
 
-/// Bytes of a guest's code.
+/// The longest code of a guest's, in bytes.
 const MAX_CODE_BYTES: usize = 64;
 
 /// Tells whether a text is a code: lower-case words of letters and digits, with one hyphen or one dot between

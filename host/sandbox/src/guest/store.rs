@@ -1,4 +1,4 @@
-//! The store that every guest runs in, and running a guest under its limits.
+//! The store that every guest runs in, and the call that runs a guest under its limits.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::guest::state::SandboxState;
 use crate::guest::stop::{Circumstances, Stop, explain};
 use crate::limits::{Budget, MAX_HANDLES};
 
-/// How often running guests are asked whether they may go on: a spinning guest overruns its
-/// deadline by about this much.
+/// Time between two checks of whether a running guest may go on. A spinning guest overruns its deadline by about as
+/// much.
 pub const TICK: Duration = Duration::from_millis(1);
 
-/// A store with all of a sandbox's limits, but for the fuel, which each phase sets. `output` is how many
-/// bytes the guest may hand to the host in one call.
+/// Makes a store with all limits of a sandbox but fuel, which each phase sets. `output` is the most bytes that the guest
+/// may hand to the host in one call.
 pub fn new_store(engine: &Engine, state: SandboxState, output: usize) -> Store<SandboxState> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.memory);
@@ -24,7 +24,7 @@ pub fn new_store(engine: &Engine, state: SandboxState, output: usize) -> Store<S
     store.set_max_component_handles(MAX_HANDLES);
     store.epoch_deadline_callback(|store| {
         store.data().check()?;
-        // A guest that computes would otherwise keep its thread from those that wait for a moment of it.
+        // A computing guest yields here, so that others waiting for the thread get turns.
         Ok(if (store.data().is_turn_over)() {
             UpdateDeadline::Yield(1)
         } else {
@@ -36,8 +36,8 @@ pub fn new_store(engine: &Engine, state: SandboxState, output: usize) -> Store<S
 
 /// Runs guest code until it returns, its deadline passes or it is cancelled.
 ///
-/// Two things watch the time, because one alone does not see everything: the epoch callback stops
-/// a guest that computes, the timer here one that waits inside a host function.
+/// Two clocks are needed: the epoch callback stops a guest that computes, the timer here one that waits in a host
+/// function.
 pub async fn run<T>(
     store: &mut Store<SandboxState>,
     call: impl AsyncFnOnce(&mut Store<SandboxState>) -> wasmtime::Result<T>,
@@ -55,7 +55,7 @@ pub async fn run<T>(
     }
 }
 
-/// The runtime that guests are waited for on: of this thread, with a timer and nothing else.
+/// Makes a runtime for this thread to wait for guests on, with a timer and nothing else.
 pub fn thread_runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -63,7 +63,7 @@ pub fn thread_runtime() -> Result<Runtime> {
         .map_err(|error| Error::thread(&error))
 }
 
-/// Gives the guest this much from now on.
+/// Sets the guest's fuel.
 pub fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
     if !store.data().profile.is_metered() {
         return Ok(());
@@ -73,14 +73,14 @@ pub fn set_fuel(store: &mut Store<SandboxState>, fuel: Fuel) -> Result<()> {
         .map_err(|error| Error::internal(format!("fuel is off: {error}")))
 }
 
-/// What is gone of what the guest was given.
+/// Returns the fuel that the guest has used of `allowed`.
 pub fn fuel_used(store: &Store<SandboxState>, given: Fuel) -> Fuel {
-    // Where the engine does not meter, none is used up.
+    // An engine that does not meter uses none.
     let left = store.get_fuel().unwrap_or(given.get());
     Fuel::new(given.get().saturating_sub(left))
 }
 
-/// Why the guest of this store stopped. `output` is what [`new_store`] was given.
+/// Names the reason for which the guest of this store stopped. `output` is as in [`new_store`].
 pub fn explain_stop(
     store: &Store<SandboxState>,
     phase: Phase,

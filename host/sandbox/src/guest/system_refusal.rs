@@ -1,5 +1,5 @@
-//! Which failures of the engine's are the system's doing: a setting of the service or the container that
-//! Ampoule cannot live with, and no bug.
+//! Failures of the engine's that the system has caused: a setting of the service or the container that Ampoule cannot
+//! work under, and no bug.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::limit_table::Limit;
 
 /// Returns the error for memory that the system refused while a model was made; `None` for any other cause.
-/// Looks only at what the engine hands on of the system, and at no words: a guest could write those.
+/// Looks only at the system's error within the engine's, and at no words: a guest could write those.
 pub fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
     let refusal = system_refusal(error)?;
     (refusal.raw_os_error() == Some(Errno::NOMEM.raw_os_error())).then(|| Error::CompileLimit {
@@ -18,7 +18,7 @@ pub fn out_of_memory(error: &wasmtime::Error) -> Option<Error> {
     })
 }
 
-/// What the system answered, if that is why the engine failed.
+/// Returns the system's error, if it made the engine fail.
 pub fn system_refusal(error: &wasmtime::Error) -> Option<io::Error> {
     error.chain().find_map(|cause| {
         let errno = cause.downcast_ref::<Errno>().copied();

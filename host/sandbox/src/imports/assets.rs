@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 use crate::limits::MAX_ASSET_READ;
 
-/// The files that a model may read, by the name that its manifest gives them.
+/// A model's files by the names in its manifest.
 #[derive(Debug, Clone, Default)]
 pub struct AssetFiles(Arc<BTreeMap<String, Bytes>>);
 
@@ -20,12 +20,12 @@ impl From<BTreeMap<String, Bytes>> for AssetFiles {
 }
 
 impl AssetFiles {
-    /// The files by name.
+    /// Iterates over names and bytes, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.iter().map(|(name, bytes)| (name.as_str(), bytes))
     }
 
-    /// The file of this name. Error: `asset.not-found`.
+    /// Returns the file of this name. Error: `asset.not-found`.
     pub fn find(&self, name: &str) -> Result<&Bytes, GuestError> {
         self.0.get(name).ok_or_else(|| {
             let name = text::name(name);
@@ -36,7 +36,7 @@ impl AssetFiles {
         })
     }
 
-    /// Returns those of the files that `wanted` names.
+    /// Returns the files whose names `wanted` accepts.
     #[must_use]
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let files = self.iter().filter(|(name, _)| wanted(name));
@@ -52,27 +52,27 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Open to `files`.
+    /// Opens access to `files`.
     pub fn open(files: AssetFiles) -> Self {
         Self { files: Some(files) }
     }
 
-    /// Closed from the beginning, for what has been initialised already.
+    /// Makes access that is closed already, for a guest that is initialised.
     pub fn closed() -> Self {
         Self { files: None }
     }
 
-    /// From now on every call is answered with `asset.closed`.
+    /// Closes access: every later call is answered with `asset.closed`.
     pub fn close(&mut self) {
         self.files = None;
     }
 
-    /// The size of a file in bytes. Errors: `asset.closed`, `asset.not-found`.
+    /// Returns the size of a file in bytes. Errors: `asset.closed`, `asset.not-found`.
     pub fn size(&self, name: &str) -> Result<u64, GuestError> {
         Ok(self.find(name)?.len() as u64)
     }
 
-    /// Up to `len` bytes from `offset`. Errors: those of [`Self::size`] and `asset.out-of-range`.
+    /// Reads up to `len` bytes from `offset`. Errors: those of [`Self::size`] and `asset.out-of-range`.
     pub fn read(&self, name: &str, offset: u64, len: u32) -> Result<Vec<u8>, GuestError> {
         let bytes = self.find(name)?;
         let rest = usize::try_from(offset)
@@ -91,7 +91,7 @@ impl Assets {
         Ok(rest[..len].to_vec())
     }
 
-    /// The files, while they are open. Error: `asset.closed`.
+    /// Returns the files while access is open. Error: `asset.closed`.
     pub fn files(&self) -> Result<&AssetFiles, GuestError> {
         self.files.as_ref().ok_or_else(|| {
             error(

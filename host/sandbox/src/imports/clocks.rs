@@ -1,4 +1,4 @@
-//! The clocks that guests see: coarse, because a fine clock is what timing attacks are made with.
+//! The clocks that guests see, coarse against timing attacks.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,7 +7,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 use crate::error::{Error, Result};
 use crate::limits::{DEFAULT_CLOCK_RESOLUTION, MAX_CLOCK_RESOLUTION, MIN_CLOCK_RESOLUTION};
 
-/// What guests' clocks are rounded down to: from [`MIN_CLOCK_RESOLUTION`] to [`MAX_CLOCK_RESOLUTION`].
+/// The resolution that guests' clocks are rounded down to: from [`MIN_CLOCK_RESOLUTION`] to [`MAX_CLOCK_RESOLUTION`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockResolution(Duration);
 
@@ -18,9 +18,11 @@ impl Default for ClockResolution {
 }
 
 impl ClockResolution {
+    /// Takes a resolution within the bounds.
+    ///
     /// # Errors
     ///
-    /// `usage.limits` out of bounds.
+    /// `usage.limits` for any other.
     pub fn new(resolution: Duration) -> Result<Self> {
         if (MIN_CLOCK_RESOLUTION..=MAX_CLOCK_RESOLUTION).contains(&resolution) {
             Ok(Self(resolution))
@@ -35,7 +37,7 @@ impl ClockResolution {
     }
 }
 
-/// Time since the sandbox was made.
+/// A clock of the time since the sandbox was made.
 pub struct CoarseMonotonicClock {
     start: Instant,
     resolution: ClockResolution,
@@ -62,7 +64,7 @@ impl HostMonotonicClock for CoarseMonotonicClock {
     }
 }
 
-/// The date.
+/// Wall clock, rounded down to the host's resolution.
 pub struct CoarseWallClock(pub ClockResolution);
 
 impl HostWallClock for CoarseWallClock {

@@ -1,14 +1,13 @@
 //! `wasi:filesystem` with no file in it.
 //!
-//! Crates such as tokenizers link against the interface without using it, so it must be there. A
-//! guest that asks which directories it has is told: none. Everything else would need a handle
-//! that nobody can have, so reaching it at all is a trap.
+//! Crates such as tokenizers link against the interface without using it, so it must exist. A guest that lists its
+//! directories finds none. Every other function needs a handle, of which there are none, so calling it is a trap.
 
 use wasmtime::component::{Linker, ResourceType, Val};
 
 use crate::contract::WASI_VERSION;
 
-/// Stands for `descriptor` and `directory-entry-stream`, of which there are none.
+/// A type without values, for `descriptor` and `directory-entry-stream`.
 struct Nothing;
 
 /// The functions of `wasi:filesystem/types` 0.2.

@@ -1,4 +1,4 @@
-//! A guest's words to its operator: the `log` import, standard output and standard error, all bounded.
+//! The guest's log: the `log` import, standard output and standard error, within one budget.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::imports::bindings::ampoule::model::log::Level;
 
-/// How much one message matters, and where it came from.
+/// The level of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -42,25 +42,25 @@ impl From<Level> for LogLevel {
 /// One message of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogMessage {
-    /// How much it matters.
+    /// The level.
     pub level: LogLevel,
     /// The text, with every control character but tab replaced, so that it cannot forge lines or
     /// steer a terminal.
     pub text: String,
 }
 
-/// What one sandbox said.
+/// The messages of one sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestLog {
-    /// What was kept, in order.
+    /// Messages within the budget, in order.
     pub messages: Vec<LogMessage>,
     /// Bytes that were over the budget and are lost.
     pub dropped_bytes: u64,
 }
 
 impl GuestLog {
-    /// Logs what was said in another process, as what is said in this one is logged at once. That process has
-    /// worked on the bytes of a stranger, so its text is made harmless here.
+    /// Logs messages that came from another process. Those of this process are logged as they are written. The other
+    /// process has worked on a stranger's bytes, so control characters are replaced again.
     pub fn tell(&self) {
         for LogMessage { level, text } in &self.messages {
             let text = text::line(text);
@@ -73,7 +73,7 @@ impl GuestLog {
 /// host hold millions of them.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
-/// Bytes of a line that is not finished which wait for its end. WASI hands over 4,096 at a time.
+/// The most bytes of an unfinished line that are held back for its end. WASI hands over 4,096 at a time.
 const MAX_UNFINISHED_BYTES: usize = 4 * STDIO_WRITE_BYTES;
 
 /// One sandbox's log and its budget. Clones are the same log.
@@ -104,14 +104,15 @@ impl LogSink {
         }
     }
 
-    /// Keeps the message if the budget allows it whole; cuts or drops and counts it otherwise.
+    /// Keeps the message if the budget allows it whole. Otherwise the message is cut or dropped, and the lost bytes are
+    /// counted.
     pub fn write(&self, level: LogLevel, text: &str) {
         let mut kept = self.lock();
         kept.finish_lines();
         kept.push(level, text);
     }
 
-    /// Returns the stream that standard output is to be.
+    /// Returns the stream for standard output.
     pub fn stdout(&self) -> Stdio {
         Stdio {
             log: self.clone(),
@@ -119,7 +120,7 @@ impl LogSink {
         }
     }
 
-    /// Returns the stream that standard error is to be.
+    /// Returns the stream for standard error.
     pub fn stderr(&self) -> Stdio {
         Stdio {
             log: self.clone(),
@@ -127,7 +128,7 @@ impl LogSink {
         }
     }
 
-    /// Copies everything so far. That costs as much as was said, so nothing that a guest can repeat does it.
+    /// Copies the log so far. The cost grows with the log, so nothing that a guest can repeat may call it.
     pub fn snapshot(&self) -> GuestLog {
         let kept = self.lock();
         let mut copy = Kept {
@@ -140,7 +141,7 @@ impl LogSink {
         copy.log
     }
 
-    /// Takes everything out.
+    /// Takes all messages out.
     pub fn take(&self) -> GuestLog {
         let mut kept = self.lock();
         kept.finish_lines();
@@ -180,14 +181,14 @@ impl Kept {
         self.log.dropped_bytes = self.log.dropped_bytes.saturating_add(bytes as u64);
     }
 
-    /// Keeps what was written so far of lines that are not finished.
+    /// Keeps the beginnings of unfinished lines as messages.
     fn finish_lines(&mut self) {
         for stream in 0..self.unfinished.len() {
             self.finish(stream, usize::MAX);
         }
     }
 
-    /// Keeps the first `bytes` of what waits on a stream as one message.
+    /// Keeps the first `bytes` that a stream holds back as one message.
     fn finish(&mut self, stream: usize, bytes: usize) {
         let Some(unfinished) = self.unfinished.get_mut(stream) else {
             return;
@@ -199,10 +200,10 @@ impl Kept {
         }
     }
 
-    /// Takes bytes as a stream delivers them. A message ends with a line; one that is too long to wait for
-    /// ends between two characters.
+    /// Takes bytes as a stream delivers them. A message ends at the end of a line; an overlong line is split between two
+    /// characters.
     fn write_to(&mut self, stream: usize, bytes: &[u8]) {
-        // The budget is in bytes, so what is beyond it need not be decoded.
+        // The budget is in bytes, so bytes beyond it need no decoding.
         let kept = &bytes[..bytes.len().min(self.left)];
         self.drop_bytes(bytes.len() - kept.len());
         let Some(unfinished) = self.unfinished.get_mut(stream) else {
@@ -219,9 +220,9 @@ impl Kept {
     }
 }
 
-/// Returns how many bytes come before a character that is not complete.
+/// Returns the number of bytes before an incomplete last character.
 fn whole_characters(bytes: &[u8]) -> usize {
-    // A character has four bytes at most: what is incomplete begins within the last three.
+    // A character has four bytes at most, so an incomplete one begins within the last three.
     let tail = bytes.len().saturating_sub(3);
     let begins = |at: &usize| bytes.get(*at).is_some_and(|byte| *byte >= 0xc0);
     let Some(last) = (tail..bytes.len()).rev().find(begins) else {
@@ -233,7 +234,7 @@ fn whole_characters(bytes: &[u8]) -> usize {
     }
 }
 
-/// Standard output or standard error, which end in the log.
+/// Standard output or standard error, written into the log.
 #[derive(Debug, Clone)]
 pub struct Stdio {
     log: LogSink,

@@ -1,4 +1,4 @@
-//! The functions that a guest can call: the contract's own, and a WASI base with nothing behind it.
+//! The functions that a guest can call: the contract's own, and an inert WASI base.
 
 pub mod assets;
 pub mod bindings;

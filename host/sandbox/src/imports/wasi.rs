@@ -1,4 +1,4 @@
-//! The inert WASI base: what every wasip2 guest links against, with nothing behind it.
+//! The inert WASI base, which every wasip2 guest links against.
 //!
 //! No arguments, no environment, an ended standard input, output into the bounded log, coarse
 //! clocks, capped randomness, a file system without files. Sockets and HTTP are not linked at all.
@@ -38,7 +38,7 @@ pub fn new_context(log: &LogSink, profile: EngineProfile, clock: ClockResolution
         context
             .monotonic_clock(StoppedClock)
             .wall_clock(StoppedClock)
-            // Random as far as a guest can tell, so that none waits for a number that never comes.
+            // A guest that waits for a certain random number must get it, so the numbers still vary.
             .secure_random(ChaCha12Rng::seed_from_u64(1))
             .insecure_random(ChaCha12Rng::seed_from_u64(2))
             .insecure_random_seed(3);

@@ -1,4 +1,4 @@
-//! Descriptions of layers to pack: a shape, and where the numbers lie in the model's files.
+//! Descriptions of layers to pack: the shape, and the position of the numbers in the model's files.
 
 use ampoule_units::ByteSize;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use crate::imports::assets::AssetFiles;
 use crate::imports::bindings::ampoule::model::host_kernels as wit;
 use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 
-/// The longest row. Sums of so many products of two bytes are still within 32 bits.
+/// The longest row. Sums of so many products of two bytes stay within 32 bits.
 const MAX_INPUTS: u32 = 1 << 16;
 
 /// Outputs of one layer: four times the largest vocabulary of a model that one core serves.
@@ -17,14 +17,13 @@ const MAX_OUTPUTS: u32 = 1 << 20;
 /// Parts of one layer. Queries, keys and values are three.
 const MAX_PARTS: usize = 16;
 
-/// Outputs are packed by so many, the last of them filled up: the widest panel of any kernel.
+/// Outputs of one panel, the widest of any kernel. The last panel is filled up with zeros.
 const PANEL: u64 = 64;
 
 /// Inputs of an output that share a scale in four bits.
 pub const INT4_BLOCK: usize = 32;
 
-/// A layer that was found right: it has a shape, its tensors are within their files, and its size can be
-/// counted.
+/// A checked layer: it has a shape, its tensors lie within their files, and its size can be counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSpec {
@@ -33,11 +32,11 @@ pub struct LayerSpec {
     format: Format,
 }
 
-/// Some of a layer's outputs, whose weights lie together.
+/// A part of a layer's outputs, with weights that lie together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartSpec {
-    /// How many outputs.
+    /// The number of outputs.
     pub outputs: u32,
     /// `[outputs, inputs]`, row-major.
     pub weights: TensorSpec,
@@ -82,7 +81,7 @@ pub enum Format {
 }
 
 impl LayerSpec {
-    /// Checks a guest's description against the files that there are. Errors: `kernels.layer`, `asset.*`.
+    /// Checks a guest's description against the model's files. Errors: `kernels.layer`, `asset.*`.
     pub fn new(layer: wit::Layer, files: &AssetFiles) -> Result<Self, GuestError> {
         let spec = Self {
             inputs: layer.inputs,
@@ -93,7 +92,7 @@ impl LayerSpec {
         Ok(spec)
     }
 
-    /// Makes the checks of [`LayerSpec::new`] on a description that came from another process or the cache.
+    /// Makes the checks of [`LayerSpec::new`] on a description from another process or the cache.
     pub fn check(&self, files: &AssetFiles) -> Result<(), GuestError> {
         if self.inputs == 0 || self.inputs > MAX_INPUTS {
             return Err(wrong(format!(
@@ -134,13 +133,13 @@ impl LayerSpec {
         })
     }
 
-    /// Returns the length of a row that comes in.
+    /// Returns the length of an input row.
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.inputs as usize
     }
 
-    /// Returns the length of a row that goes out.
+    /// Returns the length of an output row.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.parts.iter().map(|part| part.outputs as usize).sum()
@@ -158,7 +157,7 @@ impl LayerSpec {
         &self.parts
     }
 
-    /// The memory that it takes on the host, packed: at least as much as it really does.
+    /// Returns an upper bound of the packed layer's memory on the host.
     pub fn packed_bytes(&self) -> ByteSize {
         let inputs = u64::from(self.inputs);
         let outputs = (self.outputs() as u64).next_multiple_of(PANEL);
@@ -167,16 +166,16 @@ impl LayerSpec {
         let row = match self.format {
             Format::F32 => inputs * 4,
             Format::F16 => inputs * 2,
-            // And a scale, and what a kernel keeps of the sums of 1,024 inputs each.
+            // A scale, and a kernel's sums of 1,024 inputs each.
             Format::Int8 => inputs.next_multiple_of(4) + inputs.div_ceil(1024) * 16 + 16,
             Format::Int4 => blocks * (INT4_BLOCK as u64 / 2 + 2),
         };
         let bias = 4;
-        // And what a kernel writes in front of a matrix.
+        // 64 bytes are a kernel's preface of a matrix.
         ByteSize::from_bytes(outputs * (row + bias) + 64)
     }
 
-    /// The memory that its description takes.
+    /// Returns the memory of the description itself.
     pub fn described_bytes(&self) -> usize {
         let tensor = |tensor: &TensorSpec| size_of::<TensorSpec>() + tensor.file.len();
         self.parts
@@ -190,7 +189,7 @@ impl LayerSpec {
 }
 
 impl TensorSpec {
-    /// The bytes of so many numbers. Errors: `asset.not-found`, `asset.out-of-range`.
+    /// Returns the bytes of so many numbers. Errors: `asset.not-found`, `asset.out-of-range`.
     pub fn bytes(&self, numbers: u64, files: &AssetFiles) -> Result<Bytes, GuestError> {
         let file = files.find(&self.file)?;
         let length = numbers.saturating_mul(self.element.bytes());

@@ -1,7 +1,7 @@
 //! The `host-kernels` import: layers that the host computes for a model that was granted it.
 //!
-//! `init` only says what is to be packed ([`PackList`]). The list stays with the compiled code. Whoever serves the
-//! model packs the matrices once, for all of its sandboxes, and hands them over as [`PackedKernels`].
+//! `init` only lists the layers to pack ([`PackList`]). The list stays with the compiled code. The serving half packs the
+//! matrices once for all sandboxes of the model, as [`PackedKernels`].
 
 mod layer_spec;
 mod pack_list;
@@ -21,11 +21,11 @@ use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 use crate::memory::MemoryBudget;
 
 /// Fuel of one multiplication with its addition. In the sandbox one takes some two operators (MiniLM, 128 tokens: 2.8
-/// billion of fuel for 1.5 billion multiplications), so a model needs less fuel with the host's kernels than without,
-/// and the limits of one manifest do for both.
+/// billion of fuel for 1.5 billion multiplications). A model thus needs less fuel with the host's kernels than without,
+/// and one manifest's limits do for both.
 const FUEL_PER_MULTIPLICATION: u64 = 1;
 
-/// Layers of one model that were packed to be computed. All of its sandboxes share them.
+/// Packed layers of one model, shared by all of its sandboxes.
 pub trait PackedKernels: Send + Sync {
     /// Returns the memory that they take, as it is counted against the limits of each sandbox.
     fn bytes(&self) -> ByteSize;
@@ -34,7 +34,7 @@ pub trait PackedKernels: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `kernels.step`, which the guest is told.
+    /// `kernels.step`, for the guest.
     fn plan<'a>(
         &'a self,
         steps: &'a [wit::Step],
@@ -42,16 +42,15 @@ pub trait PackedKernels: Send + Sync {
     ) -> Result<Box<dyn KernelPlan + 'a>, GuestError>;
 }
 
-/// One call that was found right and not begun.
+/// A checked call that has not begun.
 pub trait KernelPlan {
-    /// Returns how many multiplications the call takes.
+    /// Returns the number of multiplications.
     fn multiplications(&self) -> u64;
 
-    /// Returns the memory that the call takes beside what it was given.
+    /// Returns the memory that the call takes beside its input.
     fn held(&self) -> Held;
 
-    /// Computes the rows that come out. `check` is asked every few milliseconds, on any thread; when it fails, so
-    /// does the call.
+    /// Computes the output rows. `check` is called every few milliseconds, on any thread; the call fails with it.
     ///
     /// # Errors
     ///
@@ -62,10 +61,10 @@ pub trait KernelPlan {
 /// Fails once the guest may not go on.
 pub type StopCheck<'a> = &'a (dyn Fn() -> wasmtime::Result<()> + Send + Sync);
 
-/// Memory of the host's that a call takes, in bytes, beside the rows that it is given.
+/// Host memory of one call, in bytes, beside the input rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
-    /// While it computes, at most.
+    /// The most at any time.
     pub most: u64,
     /// The answer.
     pub answer: u64,
@@ -77,13 +76,13 @@ pub enum Kernels {
     /// None.
     #[default]
     NotGranted,
-    /// `init` runs, and says what to pack.
+    /// `init` runs, and lists layers to pack.
     Packing(PackList),
-    /// The layers that were packed.
+    /// The packed layers.
     Packed(Arc<dyn PackedKernels>),
 }
 
-/// Everything in a sandbox's state that its kernels need.
+/// The view of a sandbox's state that kernels need.
 pub struct KernelsCtx<'a> {
     /// The kernels themselves.
     pub kernels: &'a mut Kernels,
@@ -116,7 +115,7 @@ pub fn add_to_linker<T: KernelsView>(linker: &mut Linker<T>) -> wasmtime::Result
     interface.func_wrap(
         "pack",
         |mut store: StoreContextMut<'_, T>, (layer,): (wit::Layer,)| {
-            // Checking a layer costs more than calling; a guest that does nothing else is stopped here.
+            // Checking a layer takes longer than the call, so a guest that only asks for layers is stopped here.
             (store.data().stop_check())()?;
             Ok((pack(store.data_mut().kernels(), layer)?,))
         },
@@ -143,7 +142,7 @@ fn pack(context: KernelsCtx<'_>, layer: wit::Layer) -> wasmtime::Result<Result<u
         Ok(spec) => spec,
         Err(error) => return Ok(Err(error)),
     };
-    // A refusal is remembered, and told as `limit.memory`.
+    // The refusal is remembered, and reported as `limit.memory`.
     if !context.memory.hold(spec.packed_bytes()) {
         return Err(wasmtime::Error::msg("packed layers over the memory limit"));
     }
@@ -165,8 +164,7 @@ fn apply<T: KernelsView>(
         Err(error) => return Ok(Err(error)),
     };
     charge(&mut store, plan.multiplications())?;
-    // Everything that the host holds for this call is the sandbox's own: what came in, and what comes of it. If there
-    // is no room for that, the host does not look for it either.
+    // Input and output of the call count as the sandbox's memory. They are counted before the host allocates them.
     let held = plan.held();
     let given = size_of_val(x) as u64 + steps.iter().map(step_bytes).sum::<u64>();
     let bytes = ByteSize::from_bytes(given.saturating_add(held.most));
@@ -176,7 +174,7 @@ fn apply<T: KernelsView>(
     let y = plan.run(&store.data().stop_check());
     let memory = store.data_mut().kernels().memory;
     memory.release(bytes);
-    // The guest's copy of the answer is made while the host's is there, so both are counted until then.
+    // The guest's copy of the answer is made while the host's exists, so both are counted until then.
     let y = Arc::new(y?);
     if !memory.hold_while_alive(ByteSize::from_bytes(held.answer), &y) {
         return Err(wasmtime::Error::msg("an answer over the memory limit"));
@@ -184,7 +182,7 @@ fn apply<T: KernelsView>(
     Ok(Ok(y))
 }
 
-/// The memory that a step takes here, beside what `apply` counts of its layer.
+/// Returns the memory of a step's own numbers.
 fn step_bytes(step: &wit::Step) -> u64 {
     let numbers = match step {
         wit::Step::Normalize(step) => size_of_val(&*step.weight) + size_of_val(&*step.bias),
@@ -193,7 +191,7 @@ fn step_bytes(step: &wit::Step) -> u64 {
     (size_of::<wit::Step>() + numbers) as u64
 }
 
-/// Takes the fuel for the whole call, so that what cannot be paid for is not begun.
+/// Takes the fuel for the whole call before it begins.
 fn charge<T: KernelsView>(
     store: &mut StoreContextMut<'_, T>,
     multiplications: u64,

@@ -1,4 +1,4 @@
-//! Layers that `init` has asked to have packed. The list is kept with the compiled code; the layers are packed from the
+//! Layers that `init` asks the host to pack. The list is kept with the compiled code; the layers are packed from the
 //! verified files each time that the code is loaded.
 
 use ampoule_units::ByteSize;
@@ -8,8 +8,8 @@ use crate::imports::assets::AssetFiles;
 use crate::imports::bindings::ampoule::model::host_kernels as wit;
 use crate::imports::bindings::ampoule::model::types::Error as GuestError;
 
-/// The memory that all descriptions together may take: some thousands of layers, and well within the bound
-/// of the message and of the cache's header that they are kept in.
+/// The most memory of all descriptions together: some thousands of layers. They stay well within the bounds of the
+/// message and of the cache's header that hold them.
 const MAX_DESCRIBED_BYTES: usize = 1 << 20;
 
 /// The layers of one `init`, in the order of their numbers.
@@ -20,7 +20,7 @@ pub struct PackList {
 }
 
 impl PackList {
-    /// Checks a layer. Errors: `kernels.layer`, `asset.*`.
+    /// Checks a layer, and that there is room for its description. Errors: `kernels.layer`, `asset.*`.
     pub fn check(&self, layer: wit::Layer, files: &AssetFiles) -> Result<LayerSpec, GuestError> {
         let spec = LayerSpec::new(layer, files)?;
         if self.described.saturating_add(spec.described_bytes()) > MAX_DESCRIBED_BYTES {
@@ -35,9 +35,9 @@ impl PackList {
         Ok(spec)
     }
 
-    /// Adds a layer that was checked, and returns its number.
+    /// Adds a checked layer, and returns its number.
     pub fn add(&mut self, spec: LayerSpec) -> u32 {
-        // The bound on descriptions comes long before that of the numbers.
+        // The bound on descriptions is reached long before that of numbers.
         let number = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
         self.described = self.described.saturating_add(spec.described_bytes());
         self.layers.push(spec);
@@ -51,7 +51,7 @@ impl PackList {
     }
 }
 
-/// The memory that they take on the host, packed.
+/// Returns an upper bound of the packed layers' memory on the host.
 pub fn packed_bytes(layers: &[LayerSpec]) -> ByteSize {
     let bytes = layers.iter().map(|layer| layer.packed_bytes().bytes());
     ByteSize::from_bytes(bytes.fold(0, u64::saturating_add))
