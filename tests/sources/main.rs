@@ -15,3 +15,4 @@ mod comment_openers;
 mod document_lengths;
 mod import_circles;
 mod rust_files;
+mod serve_dependencies;

@@ -1,0 +1,97 @@
+//! The crates below `ampoule-serve`: a process that only serves has no key, no compiler, no files and no command line.
+
+use std::process::Command;
+
+use crate::rust_files;
+
+/// Crates that may be nowhere below.
+const NOWHERE: [&str; 9] = [
+    "ampoule-load",
+    "ampoule-signing",
+    "clap",
+    "clap_builder",
+    "ed25519-dalek",
+    "regalloc2",
+    "toml",
+    "wasmtime-cranelift",
+    "wasmtime-wizer",
+];
+
+/// Crates of Cranelift that hold containers and no compiler. `wasmtime-environ` always depends on them.
+const CONTAINERS: [&str; 3] = ["cranelift-bforest", "cranelift-bitset", "cranelift-entity"];
+
+/// Crates that serving and its sandboxes may not use themselves. `wasmtime-wasi` depends on cap-std for a guest's
+/// directories, of which a model has none.
+const NOT_DIRECTLY: [&str; 1] = ["cap-std"];
+
+/// A package, and its distance from `ampoule-serve`.
+type Dependency = (usize, String);
+
+#[test]
+fn serving_depends_on_no_key_no_compiler_no_files_and_no_command_line() {
+    let found = below("ampoule-serve");
+    assert!(found.contains(&(1, "ampoule-sandbox".to_owned())));
+    for container in CONTAINERS {
+        assert!(
+            found.iter().any(|(_, name)| name == container),
+            "{container}"
+        );
+    }
+    assert_eq!(forbidden(&found), Vec::<&Dependency>::new());
+    let sandbox = below("ampoule-sandbox");
+    assert_eq!(forbidden(&sandbox), Vec::<&Dependency>::new());
+}
+
+#[test]
+fn loading_is_seen_to_depend_on_them() {
+    let found = below("ampoule-load");
+    let names: Vec<_> = forbidden(&found).iter().map(|(_, name)| &**name).collect();
+    for expected in [
+        "cranelift-codegen",
+        "ed25519-dalek",
+        "toml",
+        "wasmtime-wizer",
+    ] {
+        assert!(names.contains(&expected), "{expected}: {names:?}");
+    }
+}
+
+fn forbidden(found: &[Dependency]) -> Vec<&Dependency> {
+    let is_compiler = |name: &str| name.starts_with("cranelift") && !CONTAINERS.contains(&name);
+    found
+        .iter()
+        .filter(|(depth, name)| {
+            NOWHERE.contains(&&**name)
+                || is_compiler(name)
+                || (*depth == 1 && NOT_DIRECTLY.contains(&&**name))
+        })
+        .collect()
+}
+
+/// Lists all that a package is built with by itself, but for build scripts and tests.
+fn below(package: &str) -> Vec<Dependency> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(rust_files::root())
+        .args(["tree", "--locked", "--edges", "normal", "--prefix", "depth"])
+        .args(["--package", package])
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let mut found: Vec<_> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(dependency)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Reads a line such as `2cranelift-entity v0.135.8`.
+fn dependency(line: &str) -> Option<Dependency> {
+    let digits = line.find(|c: char| !c.is_ascii_digit())?;
+    let (depth, rest) = line.split_at(digits);
+    let name = rest.split_whitespace().next()?;
+    Some((depth.parse().ok()?, name.to_owned()))
+}
