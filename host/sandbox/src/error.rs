@@ -424,11 +424,14 @@ impl Error {
     /// Returns the setting that would have prevented the error, if there is one.
     ///
     /// ```
-    /// use ampoule_sandbox::{Limit, Limits, Remedy};
+    /// use ampoule_sandbox::{Error, Limit, Remedy};
     ///
-    /// let mut limits = Limits::default();
-    /// limits.texts = 2;
-    /// let refused = limits.check_text_count(3).unwrap_err();
+    /// let refused = Error::TooLarge {
+    ///     limit: Some(Limit::Texts),
+    ///     what: "texts in one request".into(),
+    ///     found: "3".to_owned(),
+    ///     allowed: "2".to_owned(),
+    /// };
     /// let Some(Remedy::Limit { limit, enough, .. }) = refused.remedy() else {
     ///     panic!("there is one");
     /// };
@@ -571,11 +574,14 @@ impl Error {
     /// Returns the family that the code belongs to.
     ///
     /// ```
-    /// use ampoule_sandbox::{ErrorKind, Limits};
+    /// use ampoule_sandbox::{Error, ErrorKind, Limit};
     ///
-    /// let refused = Limits::default().check_text(&"x".repeat(1_000_000)).unwrap_err();
-    /// assert_eq!(refused.kind(), ErrorKind::Input);
-    /// assert!(!refused.is_retryable());
+    /// let busy = Error::Busy {
+    ///     limit: Some(Limit::Queue),
+    ///     reason: "256 requests are waiting".to_owned(),
+    /// };
+    /// assert_eq!(busy.kind(), ErrorKind::Busy);
+    /// assert!(busy.is_retryable());
     /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
