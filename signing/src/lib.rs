@@ -127,6 +127,7 @@
 //! values → files → keys → bundle → trust → sign
 //! ```
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, reason = "a unit test fails by panicking")

@@ -207,7 +207,10 @@ fn the_library_takes_what_others_can_change_only_for_the_load_that_says_so() {
     });
     let refused = block_on(host.load(&bundle)).map(drop);
     assert_eq!(refused.unwrap_err().code(), "trust.permissions");
-    let options = LoadOptions::new().permissions(permissions);
+    let options = LoadOptions {
+        permissions,
+        ..LoadOptions::default()
+    };
     block_on(host.load_with(&bundle, options)).unwrap();
     assert_eq!(warnings.iter().collect::<Vec<_>>(), ["trust.permissions"]);
     let refused = block_on(host.load(&bundle)).map(drop);

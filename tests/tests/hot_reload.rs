@@ -46,7 +46,7 @@ fn generating(acme: &Publisher) -> (Limits, Place) {
 }
 
 fn follow(host: &Host, place: &Place) -> LiveModel {
-    block_on(host.follow(place.path(), LoadOptions::new())).unwrap()
+    block_on(host.follow(place.path(), LoadOptions::default())).unwrap()
 }
 
 fn ask(model: &Model) -> ampoule::Result<f32> {
@@ -334,7 +334,10 @@ fn the_same_release_with_the_signature_that_is_needed_now_is_taken_without_compi
 fn an_older_release_is_taken_where_the_operator_allows_it() {
     let acme = Publisher::new("acme");
     let mut place = Place::new(Delivery::Rename, &release(&acme, 2).write());
-    let options = LoadOptions::new().rollback(RollbackProtection::AllowDowngrade);
+    let options = LoadOptions {
+        rollback: RollbackProtection::AllowDowngrade,
+        ..LoadOptions::default()
+    };
     let live = block_on(host_trusting(&acme).follow(place.path(), options)).unwrap();
     place.put(&release(&acme, 1).write());
     assert_eq!(look(&live), Ok(1));

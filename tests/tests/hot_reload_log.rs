@@ -52,7 +52,7 @@ fn a_refusal_is_told_once_and_a_move_with_both_releases() {
         bundle.write()
     };
     let mut place = Place::new(Delivery::Link, &release(&acme, 1));
-    let live = block_on(host_trusting(&acme).follow(place.path(), LoadOptions::new())).unwrap();
+    let live = block_on(host_trusting(&acme).follow(place.path(), LoadOptions::default())).unwrap();
     let refused = || log.count(&["WARN", "ampoule::load", "trust.unknown-key"]);
     for told in 1..=2 {
         place.put(&release(&stranger, 1 + told));
@@ -131,9 +131,14 @@ fn callers_cannot_fill_the_log_with_warnings() {
         // Enough to load it with, and too little for a long text.
         let long = ["x".repeat(1_000)];
         let cost = good.embed_text(&long).await.unwrap().sandbox.fuel;
-        let mut at_most = RequestLimits::default();
-        at_most.fuel = Some(Fuel::new(cost.get() / 2));
-        let options = LoadOptions::new().at_most(at_most);
+        let at_most = RequestLimits {
+            fuel: Some(Fuel::new(cost.get() / 2)),
+            ..RequestLimits::default()
+        };
+        let options = LoadOptions {
+            at_most,
+            ..LoadOptions::default()
+        };
         let bundle = acme.every_task().write();
         let limited = host.load_with(bundle.path(), options).await.unwrap();
         let error = limited.embed_text(&long).await.unwrap_err();

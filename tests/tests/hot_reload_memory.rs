@@ -96,7 +96,7 @@ fn twenty_followed_models_and_the_trust_directory_cost_one_thread() {
         .build()
         .unwrap();
     let place = Place::new(Delivery::Overwrite, &release(&acme, 1).write());
-    let follow = |_| block_on(host.follow(place.path(), LoadOptions::new())).unwrap();
+    let follow = |_| block_on(host.follow(place.path(), LoadOptions::default())).unwrap();
     let followed: Vec<_> = (0..20).map(follow).collect();
     let mut with = without;
     with.push("ampoule-watch\n".to_owned());
@@ -126,7 +126,7 @@ fn twenty_reloads_leave_nothing_and_dropping_ends_the_following() {
     limits.sandboxes = 1;
     let host = host_with_limits(&acme, limits);
     let mut place = Place::new(Delivery::Overwrite, &release(&acme, 1).write());
-    let live = block_on(host.follow(place.path(), LoadOptions::new())).unwrap();
+    let live = block_on(host.follow(place.path(), LoadOptions::default())).unwrap();
     let mut reload = |number: u64| {
         let crashing = release(&acme, number).component(test_guest("panics_in_init"));
         place.put(&crashing.write());

@@ -61,9 +61,15 @@ fn a_load_may_ask_for_less_than_the_manifest_does_and_changes_no_other() {
     let bundle = acme.every_task().set("/limits/memory_bytes", large).write();
     let host = host_trusting(&acme);
     let load = |memory, fuel| {
-        let mut at_most = RequestLimits::default();
-        (at_most.memory, at_most.fuel) = (Some(ByteSize::from_mib(memory)), fuel);
-        let options = LoadOptions::new().at_most(at_most);
+        let at_most = RequestLimits {
+            memory: Some(ByteSize::from_mib(memory)),
+            fuel,
+            ..RequestLimits::default()
+        };
+        let options = LoadOptions {
+            at_most,
+            ..LoadOptions::default()
+        };
         block_on(host.load_with(bundle.path(), options))
     };
     let ask = |model: &Model| block_on(model.embed_text(&["abc"]));

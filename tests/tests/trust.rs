@@ -380,7 +380,10 @@ fn the_library_loads_the_model_that_was_asked_for_and_no_other() {
     let host = host_trusting(&acme);
     let bundle = acme.every_task().write();
     let load = |expected: &str| {
-        let options = LoadOptions::new().expecting(expected.parse().unwrap());
+        let options = LoadOptions {
+            expected: Some(expected.parse().unwrap()),
+            ..LoadOptions::default()
+        };
         block_on(host.load_with(bundle.path(), options))
     };
     let digest = load("acme/test@1").unwrap().manifest_digest();

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             // What the directory says later holds for the model that is loaded now, too, and a newer
             // release that is put in the model's place gets the lines from then on.
             let host = Host::builder().trust_directory(trust).build()?;
-            let live = host.follow(bundle, LoadOptions::new()).await?;
+            let live = host.follow(bundle, LoadOptions::default()).await?;
             let mut lines = BufReader::new(tokio::io::stdin()).lines();
             while let Some(line) = lines.next_line().await? {
                 latest.set(Duration::ZERO);

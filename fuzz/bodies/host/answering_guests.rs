@@ -22,14 +22,16 @@ pub(super) const LONGEST: usize = 1 << 14;
 pub(super) fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| {
-        let mut limits = Limits::default();
-        limits.text_chars = LONGEST;
-        limits.chunks = CHUNKS;
-        limits.log = ByteSize::from_bytes(LOG_BYTES as u64);
-        limits.deadline = DEADLINE;
-        limits.idle = DEADLINE;
-        // Compiled code and sandboxes of no more than these guests.
-        limits.memory = ByteSize::from_mib(1);
+        let mut limits = Limits {
+            text_chars: LONGEST,
+            chunks: CHUNKS,
+            log: ByteSize::from_bytes(LOG_BYTES as u64),
+            deadline: DEADLINE,
+            idle: DEADLINE,
+            // Compiled code and sandboxes of no more than these guests.
+            memory: ByteSize::from_mib(1),
+            ..Limits::default()
+        };
         limits.init.memory = limits.memory;
         Host::builder()
             .trust(acme().trust())

@@ -193,10 +193,12 @@ fn caps() -> Caps {
 fn patient_host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| {
-        let mut limits = Limits::default();
-        limits.fuel = Fuel::new(u64::MAX);
-        limits.deadline = Duration::from_hours(30 * 24);
-        limits.output = ByteSize::from_mib(4 * 1024);
+        let mut limits = Limits {
+            fuel: Fuel::new(u64::MAX),
+            deadline: Duration::from_hours(30 * 24),
+            output: ByteSize::from_mib(4 * 1024),
+            ..Limits::default()
+        };
         limits.init.fuel = limits.fuel;
         limits.init.deadline = limits.deadline;
         Host::builder()

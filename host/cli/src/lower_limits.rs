@@ -11,17 +11,12 @@ pub(crate) const LOWERING: [&str; 3] = ["memory", "timeout", "fuel"];
 
 /// Returns the limits of one call: those of `options` whose names are among `given`.
 pub(crate) fn of_call(options: &LimitOptions, given: &[&'static str]) -> RequestLimits {
-    let mut lower = RequestLimits::default();
-    if given.contains(&"memory") {
-        lower.memory = options.memory;
+    let is_given = |name| given.contains(&name);
+    RequestLimits {
+        memory: options.memory.filter(|_| is_given("memory")),
+        fuel: options.fuel.filter(|_| is_given("fuel")),
+        deadline: (options.timeout.filter(|_| is_given("timeout"))).map(|time| time.0),
     }
-    if given.contains(&"timeout") {
-        lower.deadline = options.timeout.map(|time| time.0);
-    }
-    if given.contains(&"fuel") {
-        lower.fuel = options.fuel;
-    }
-    lower
 }
 
 /// Restores the caps that hold without the options of a call, where those are higher: the call is bounded by its own

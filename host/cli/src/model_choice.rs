@@ -85,12 +85,13 @@ impl ModelChoice {
     /// Verifies, admits, compiles and initialises it.
     pub(crate) async fn load(self, settings: &Settings) -> Result<Model, Error> {
         let trust = self.trust(settings)?;
-        let mut options = LoadOptions::new()
-            .rollback(self.rollback)
-            .permissions(settings.permissions.clone())
-            .at_most(settings.at_most);
-        options.check_files = self.check_files;
-        options.expected = self.expected;
+        let options = LoadOptions {
+            expected: self.expected,
+            rollback: self.rollback,
+            permissions: settings.permissions.clone(),
+            at_most: settings.at_most,
+            check_files: self.check_files,
+        };
         Ok(match self.path {
             Some(path) => {
                 let host = settings.host(trust, Some(settings.releases()?))?;

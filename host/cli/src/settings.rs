@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ampoule::{
-    ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, Limits, Location,
-    PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
+    ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, HostBuilder, Limits,
+    Location, PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
 };
 use ampoule_command_line::about;
 use ampoule_signing::{read_trusted_text, text};
@@ -178,27 +178,17 @@ impl Settings {
         trust: TrustStore,
         releases: Option<ReleaseState>,
     ) -> Result<Host, Error> {
-        let mut host = Host::builder()
+        let host = Host::builder()
             .trust(trust)
+            .releases(releases)
             .limits(self.limits.clone())
             .profile(self.profile)
+            .clock_resolution(self.clock.map(|Resolution(clock)| clock))
+            .kernel_threads(self.kernel_threads)
+            .code_cache(self.code_cache())
             .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
-        if let Some(Resolution(clock)) = self.clock {
-            host = host.clock_resolution(clock);
-        }
-        for capability in &self.allowed {
-            host = host.allow(*capability);
-        }
-        if let Some(threads) = self.kernel_threads {
-            host = host.kernel_threads(threads);
-        }
-        if let Some(releases) = releases {
-            host = host.releases(releases);
-        }
-        if let Some(cache) = self.code_cache() {
-            host = host.code_cache(cache);
-        }
-        Ok(host.build()?)
+        let allowed = self.allowed.iter().copied();
+        Ok(allowed.fold(host, HostBuilder::allow).build()?)
     }
 }
 

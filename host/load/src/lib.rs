@@ -11,6 +11,7 @@
 //! * `code`: the snapshot, the compiler, and the cache.
 
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 mod admission;
 mod code;

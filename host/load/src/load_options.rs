@@ -7,9 +7,21 @@ use ampoule_signing::{Bundle, ModelReference, PermissionPolicy};
 
 use crate::refusal::OrRefused as _;
 
-/// Options for loading one bundle; see `Host::load_with`.
+/// Options of one load; see `Host::load_with`.
+///
+/// ```
+/// use ampoule_load::{LoadOptions, RollbackProtection};
+///
+/// let options = LoadOptions {
+///     expected: Some("acme/minilm".parse()?),
+///     rollback: RollbackProtection::CheckOnly,
+///     ..LoadOptions::default()
+/// };
+/// # Ok::<(), ampoule_signing::ParseError>(())
+/// ```
+///
+/// Later versions may have more fields: write the rest as `..LoadOptions::default()`.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
 pub struct LoadOptions {
     /// The only model that is accepted. `None` accepts any trusted model.
     pub expected: Option<ModelReference>,
@@ -47,47 +59,6 @@ pub enum RollbackProtection {
 }
 
 impl LoadOptions {
-    /// Accepts any trusted model.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Accepts this model only.
-    #[must_use]
-    pub fn expecting(mut self, model: ModelReference) -> Self {
-        self.expected = Some(model);
-        self
-    }
-
-    /// Sets the use of the host's record of releases.
-    #[must_use]
-    pub fn rollback(mut self, rollback: RollbackProtection) -> Self {
-        self.rollback = rollback;
-        self
-    }
-
-    /// Sets the treatment of a bundle that others could have changed.
-    #[must_use]
-    pub fn permissions(mut self, permissions: PermissionPolicy) -> Self {
-        self.permissions = permissions;
-        self
-    }
-
-    /// Limits each request to the model.
-    #[must_use]
-    pub fn at_most(mut self, at_most: RequestLimits) -> Self {
-        self.at_most = at_most;
-        self
-    }
-
-    /// Reads and verifies every file, needed or not.
-    #[must_use]
-    pub fn checking_files(mut self) -> Self {
-        self.check_files = true;
-        self
-    }
-
     /// Returns the options that a load needs beside the bundle.
     #[must_use]
     pub fn terms(&self) -> Terms {

@@ -31,9 +31,8 @@ use crate::loads::{LoadCounters, LoadTurn, Loads};
 use crate::refusal::OrRefused as _;
 use crate::trust::{HostTrust, ModelLessor, lease};
 
-/// Settings of a [`Loader`].
+/// Settings of a [`Loader`]. Later versions may have more: write the rest as `..LoaderSettings::default()`.
 #[derive(Debug, Default)]
-#[non_exhaustive]
 pub struct LoaderSettings {
     /// Upper bounds for models and for loading them.
     pub limits: Limits,

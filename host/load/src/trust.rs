@@ -3,6 +3,7 @@
 //! Trust may change while a host runs: a key is removed, a root is followed by the next, a release is
 //! revoked. Each new request is decided by the trust directory as it is now, not as it was when the model was loaded.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
@@ -157,6 +158,15 @@ impl HostTrust {
             // The error is kept, and refuses each request.
             let _ = self.reload();
         }
+    }
+}
+
+impl fmt::Debug for HostTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostTrust")
+            .field("directory", &self.directory)
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
     }
 }
 

@@ -42,17 +42,17 @@ impl fmt::Debug for Hook {
 }
 
 impl HostBuilder {
-    /// Whom to trust. Without it nobody is trusted and every model is refused.
+    /// Trusts the keys of this store. Without it, and without a directory, nobody is trusted and every model is refused.
     #[must_use]
     pub fn trust(mut self, trust: TrustStore) -> Self {
         self.trust = TrustSource::Store(Box::new(trust));
         self
     }
 
-    /// The trust directory that says whom to trust: now, and whenever it is changed. It is looked at
-    /// every second; [`Host::reload_trust`] does not wait for that. From then on a model that is not
-    /// trusted any more, or that asks for more than it may now, gets no new request: it fails with the
-    /// code that loading it would fail with. While the directory cannot be read or is refused, nobody is
+    /// Trusts what this trust directory says, now and after each change of it. The directory is looked at
+    /// every second; [`Host::reload_trust`] does not wait for that. After a change, a model that is not
+    /// trusted any more, or that asks for more than it may now, gets no new request: the request fails with the
+    /// code that loading the model would fail with. While the directory cannot be read or is refused, nobody is
     /// trusted.
     #[must_use]
     pub fn trust_directory(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -60,67 +60,66 @@ impl HostBuilder {
         self
     }
 
-    /// Where to remember which release of each model was run, so that no older one follows it. Without it
+    /// Remembers in this state which release of each model was run, so that no older one follows it. By default
     /// nothing is remembered, and an old bundle with a valid signature is as good as a new one.
     #[must_use]
-    pub fn releases(mut self, releases: ReleaseState) -> Self {
-        self.releases = Some(releases);
+    pub fn releases(mut self, releases: impl Into<Option<ReleaseState>>) -> Self {
+        self.releases = releases.into();
         self
     }
 
-    /// What models and requests may cost.
+    /// Sets the caps on models and requests.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How guests are compiled and metered.
+    /// Chooses the way in which guests are compiled and metered.
     #[must_use]
     pub fn profile(mut self, profile: EngineProfile) -> Self {
         self.profile = profile;
         self
     }
 
-    /// What the clocks of requests are rounded down to, from 1 µs to 1 s. Without it, 1 ms: the finer a
-    /// clock is, the better a guest can tell from the time that something takes what else this machine
-    /// does. In the deterministic profile the clocks stand still.
+    /// Rounds the clocks of requests down to a multiple of `resolution`, from 1 µs to 1 s; by default 1 ms. The finer a
+    /// clock is, the better a guest can tell other work of this machine from the time that its own takes. In the
+    /// deterministic profile the clocks stand still.
     #[must_use]
-    pub fn clock_resolution(mut self, resolution: Duration) -> Self {
-        self.clock = Some(resolution);
+    pub fn clock_resolution(mut self, resolution: impl Into<Option<Duration>>) -> Self {
+        self.clock = resolution.into();
         self
     }
 
-    /// Where compiled models are kept from one run of the program to the next. Without it, every model is
+    /// Keeps compiled models in `cache` from one run of the program to the next. By default, every model is
     /// initialised and compiled when it is loaded.
     #[must_use]
-    pub fn code_cache(mut self, cache: CodeCache) -> Self {
-        self.cache = Some(cache);
+    pub fn code_cache(mut self, cache: impl Into<Option<CodeCache>>) -> Self {
+        self.cache = cache.into();
         self
     }
 
-    /// The program that initialises and compiles models, in a process of its own for each, under
-    /// [`Limits::compile`](crate::Limits). Without it both happen in this process: `init` is bounded there
-    /// as well, and a panic is survived, but what compiling a component takes in time and memory nobody
-    /// bounds.
+    /// Initialises and compiles each model in a process of its own, under
+    /// [`Limits::compile`](crate::Limits). By default both happen in this process: `init` is bounded there
+    /// as well, and a panic is survived, but nothing bounds the time and the memory of compiling.
     #[must_use]
-    pub fn compile_with(mut self, process: CompileProcess) -> Self {
-        self.compiler = Some(process);
+    pub fn compile_with(mut self, process: impl Into<Option<CompileProcess>>) -> Self {
+        self.compiler = process.into();
         self
     }
 
-    /// How many guests run at a time. Without it, one for each core.
+    /// Runs at most this many guests at a time; by default one for each core.
     #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads);
+    pub fn threads(mut self, threads: impl Into<Option<usize>>) -> Self {
+        self.threads = threads.into();
         self
     }
 
-    /// Lets models have a capability that name it in their signed manifest. Without it, none is granted:
-    /// such a model runs all the same, and does what it can without. In the deterministic profile none is
+    /// Grants a capability to the models that name it in their signed manifest. By default none is granted:
+    /// such a model runs all the same, and does without. In the deterministic profile none is
     /// granted either.
     ///
-    /// `host-kernels` makes what a model can reach of this process larger than the sandbox: see
+    /// `host-kernels` makes the part of this process that a model can reach larger than the sandbox: see
     /// `SECURITY.md`.
     #[must_use]
     pub fn allow(mut self, capability: Capability) -> Self {
@@ -128,11 +127,11 @@ impl HostBuilder {
         self
     }
 
-    /// How many threads multiply for the models that were granted `host-kernels`, all of them together.
-    /// Without it, or with 1, each guest's own thread does.
+    /// Multiplies on this many threads for the models that were granted `host-kernels`, all of them together.
+    /// By default, and with 1, each guest's own thread multiplies.
     #[must_use]
-    pub fn kernel_threads(mut self, threads: usize) -> Self {
-        self.kernel_threads = Some(threads);
+    pub fn kernel_threads(mut self, threads: impl Into<Option<usize>>) -> Self {
+        self.kernel_threads = threads.into();
         self
     }
 
@@ -163,13 +162,14 @@ impl HostBuilder {
         check_limits(&self.limits)?;
         let trust = HostTrust::open(self.trust)?;
         let server = Server::start(server)?;
-        let mut loader = LoaderSettings::default();
-        loader.limits = self.limits;
-        loader.profile = self.profile;
-        loader.releases = self.releases;
-        loader.allowed = self.allowed;
-        loader.cache = self.cache;
-        loader.compiler = self.compiler;
+        let loader = LoaderSettings {
+            limits: self.limits,
+            profile: self.profile,
+            releases: self.releases,
+            allowed: self.allowed,
+            cache: self.cache,
+            compiler: self.compiler,
+        };
         Host::of(Loader::new(loader, Arc::clone(&trust))?, server, trust)
     }
 }

@@ -134,7 +134,7 @@ impl Host {
     ///
     /// Any code but `input.*`; nothing of a bundle that is not trusted is compiled or run.
     pub async fn load(&self, path: impl Into<PathBuf>) -> Result<Model> {
-        self.load_with(path, LoadOptions::new()).await
+        self.load_with(path, LoadOptions::default()).await
     }
 
     /// Loads the bundle at `path`, as [`Host::load`] does, if it is what the options ask for.
@@ -158,7 +158,7 @@ impl Host {
     ///
     /// As [`Host::load`].
     pub async fn load_bundle(&self, bundle: Bundle) -> Result<Model> {
-        self.load_bundle_with(bundle, &LoadOptions::new()).await
+        self.load_bundle_with(bundle, &LoadOptions::default()).await
     }
 
     /// Loads a bundle that was opened already, as [`Host::load_bundle`] does, with these options. Which

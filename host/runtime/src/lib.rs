@@ -29,9 +29,6 @@
 //!
 //! Every error has a stable code: see [`Error::code`].
 //!
-//! With the feature `serde`, requests, answers and reports can be serialized, in a form that stays: sizes in bytes,
-//! times in milliseconds, errors as an [`ErrorReport`].
-//!
 //! A host is two halves: `ampoule-load` verifies, admits and compiles; `ampoule-serve` answers requests and sees neither
 //! trust nor files. Between them goes a [`LoadedModel`], which is plain data. This crate is the façade over both.
 //!
@@ -40,8 +37,11 @@
 //! * `compile` (default): the loading half, with [`Host`], keys, trust and the compiler. A process that only serves what
 //!   others have loaded does without: it gives a [`Server`] each [`LoadedModel`].
 //! * `host-kernels` (default): layers that the host computes for the models that were granted that.
+//! * `serde`: requests, answers and reports can be serialized, in a form that stays. Sizes are in bytes, times in
+//!   milliseconds, errors an [`ErrorReport`].
 
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 #[cfg(feature = "compile")]
 mod builder;
@@ -63,6 +63,11 @@ mod serving;
 #[cfg(feature = "compile")]
 mod watch;
 
+// The crates beneath, for programs that hold the halves apart, and for the types that theirs are made of.
+#[cfg(feature = "compile")]
+pub use {ampoule_load as load, ampoule_signing as signing};
+pub use {ampoule_sandbox as sandbox, ampoule_serve as serve};
+
 #[cfg(feature = "compile")]
 pub use ampoule_signing::{
     Bundle, KeyId, Location, Manifest, ModelReference, PermissionPolicy, PublicKey, ReleaseState,
@@ -76,17 +81,17 @@ pub use ampoule_units::{ByteSize, Fuel, ParseError};
 
 #[cfg(feature = "compile")]
 pub use ampoule_load::{
-    CacheEntry, CodeCache, CompileProcess, ComponentSurface, Inspection, LoadCounters, LoadOptions,
-    Loader, LoaderSettings, RollbackProtection, compile_for_host, inspect, inspect_bundle,
-    is_granted, refusal,
+    CacheEntry, CodeCache, CompileProcess, ComponentSurface, HostTrust, Inspection, LoadCounters,
+    LoadOptions, Loader, LoaderSettings, Receipt, ReleaseRule, RollbackProtection, Terms,
+    TrustSource, compile_for_host, inspect, inspect_bundle, is_granted, refusal,
 };
 pub use ampoule_sandbox::code::engine::EngineProfile;
 pub use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
 pub use ampoule_sandbox::imports::guest_log::{GuestLog, LogLevel, LogMessage};
 pub use ampoule_sandbox::{
-    BundleRefusal, CONTRACT, CapOwner, Capability, CodeOrigin, CompileLimits, Error, ErrorKind,
-    InitLimits, Limit, Limits, LoadedModel, ModelFacts, Phase, Remedy, RequestLimits, Result, Task,
-    limits,
+    Budget, BundleRefusal, CONTRACT, CapOwner, Capability, CodeOrigin, CompileLimits, Error,
+    ErrorKind, InitLimits, Lease, Lessor, Limit, Limits, LoadedModel, ModelFacts, Phase, Remedy,
+    RequestLimits, Result, SandboxBudgets, Task, TrustLease,
 };
 /// A model that a [`Server`] serves, without the bundle that it came from.
 #[cfg(feature = "compile")]
@@ -112,3 +117,45 @@ pub use live_model::LiveModel;
 pub use model::Model;
 #[cfg(feature = "compile")]
 pub use serving::Refusal;
+
+/// Each type in a signature of this crate has a name here:
+///
+/// ```
+/// use ampoule as a;
+///
+/// fn follow(live: &a::LiveModel) -> (a::Changes, Option<a::Refusal>, a::Model) {
+///     (live.changes(), live.refusal(), live.model())
+/// }
+/// fn generation(generation: a::Generation) -> a::Chunks {
+///     generation.into_stream()
+/// }
+/// fn parts(model: &a::Model) -> (&a::ServedModel, &a::Manifest, &[a::KeyId], &a::ModelFacts) {
+///     (model, model.manifest(), model.signers(), model.facts())
+/// }
+/// fn more(model: &a::Model) -> (a::Sha256Digest, &[a::Task], &a::ModelInfo, &a::SandboxStart) {
+///     (model.manifest_digest(), model.tasks(), model.info(), model.sandbox_start())
+/// }
+/// fn code(model: &a::Model) -> (a::CodeOrigin, Option<&a::InitReport>, a::ByteSize) {
+///     (model.code_origin(), model.init_report(), model.packed_bytes())
+/// }
+/// fn manifest(manifest: &a::Manifest) -> (&a::signing::Version, &a::signing::FileEntry) {
+///     (manifest.version(), manifest.component())
+/// }
+/// fn loaded(loaded: &a::LoadedModel) -> (&a::SandboxBudgets, &a::sandbox::Code, &a::TrustLease) {
+///     (&loaded.budgets, &loaded.code, &loaded.lease)
+/// }
+/// fn counters(host: &a::Host) -> (a::Counters, a::LoadCounters, a::Limits) {
+///     (host.counters().serving, host.counters().loading, host.limits().clone())
+/// }
+/// fn error(error: &a::Error) -> (a::ErrorKind, Option<a::Remedy>, a::ErrorReport) {
+///     (error.kind(), error.remedy(), error.into())
+/// }
+/// async fn load(
+///     loader: &a::Loader,
+///     (bundle, rule, terms): (a::Bundle, a::ReleaseRule, a::Terms),
+/// ) -> a::Result<(a::LoadedModel, a::Receipt)> {
+///     loader.load(move || Ok(bundle), rule, terms).await
+/// }
+/// ```
+#[cfg(all(doctest, feature = "compile"))]
+pub struct Names;

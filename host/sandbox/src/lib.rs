@@ -10,6 +10,7 @@
 //! * [`wire`]: a loaded model on its way to another process.
 
 #![deny(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(

@@ -8,110 +8,110 @@ use serde::{Deserialize, Serialize};
 /// Bytes of one encoded image. A phone's photo has 2 to 8 MiB, a camera's JPEG of 24 million pixels up to 15. Pixels,
 /// which cost the sandbox, have a limit of their own. This one bounds the bytes that the host holds of a request: with
 /// [`DEFAULT_IMAGES`], 256 MiB.
-pub const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(16);
+const DEFAULT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(16);
 
 /// Pixels of one image, by its header: 4,096 × 4,096. A small file can claim billions. Decoded, so many take 48 MiB of
 /// the sandbox.
-pub const DEFAULT_IMAGE_PIXELS: u64 = 4_096 * 4_096;
+const DEFAULT_IMAGE_PIXELS: u64 = 4_096 * 4_096;
 
 /// Images in one request. A conversation about a picture needs a few; a hundred is a mistake or an
 /// attack.
-pub const DEFAULT_IMAGES: usize = 16;
+const DEFAULT_IMAGES: usize = 16;
 
 /// Characters (Unicode scalar values) of one text: a long paragraph, and more than small models read of one text.
-pub const DEFAULT_TEXT_CHARS: usize = 1_000;
+const DEFAULT_TEXT_CHARS: usize = 1_000;
 
 /// Texts in one request, enough for a page of search results. The deadline bounds the work.
-pub const DEFAULT_TEXTS: usize = 256;
+const DEFAULT_TEXTS: usize = 256;
 
 /// Turns of one conversation. A long chat of an afternoon has some hundreds; its characters are bounded as those of
 /// [`DEFAULT_TEXTS`] texts are.
-pub const DEFAULT_TURNS: usize = 1_000;
+const DEFAULT_TURNS: usize = 1_000;
 
 /// Deadline of one request, the wait in the queue included: as long as a person waits for an answer.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Linear memory and tables of one sandbox. Room for a model of 100 MB with its working memory
 /// several times over, and eight of them in the memory of a small server.
-pub const DEFAULT_MEMORY: ByteSize = ByteSize::from_mib(512);
+const DEFAULT_MEMORY: ByteSize = ByteSize::from_mib(512);
 
 /// Fuel of one request: a unit for each WebAssembly operator, and one more for each byte or table element
 /// that `memory.fill`, `memory.copy`, `memory.init` and their like for tables move. One core executes up to
 /// ten thousand million operators a second in the tightest loop, so the deadline of 5 s comes first even
 /// for a guest that spins; fuel is for those who want less.
-pub const DEFAULT_FUEL: Fuel = Fuel::new(100_000_000_000);
+const DEFAULT_FUEL: Fuel = Fuel::new(100_000_000_000);
 
 /// Bytes that a guest may hand to the host in one call (an answer, or the arguments of an import), and in all chunks of
 /// a generation together. A batch of 256 embeddings of 1,024 dimensions is 1 MiB.
-pub const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(8);
+const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(8);
 
 /// Chunks of one generation: more than any small model's context.
-pub const DEFAULT_CHUNKS: u32 = 16_384;
+const DEFAULT_CHUNKS: u32 = 16_384;
 
 /// The longest that a generation's sandbox waits for its caller to ask for the next chunk. A caller who reads at all
 /// reads on within milliseconds; two seconds ride out a network that stalls. The limit is below the default deadline:
 /// a caller who does not read keeps a sandbox for less time than one who does.
-pub const DEFAULT_IDLE: Duration = Duration::from_secs(2);
+const DEFAULT_IDLE: Duration = Duration::from_secs(2);
 
 /// Bytes of log, standard output and standard error that are kept of one sandbox: as many messages as a person reads.
 /// Lost bytes are counted.
-pub const DEFAULT_LOG: ByteSize = ByteSize::from_bytes(64 * 1024);
+const DEFAULT_LOG: ByteSize = ByteSize::from_bytes(64 * 1024);
 
 /// Linear memory and tables of `init`: parsing needs more than serving.
-pub const DEFAULT_INIT_MEMORY: ByteSize = ByteSize::from_mib(1024);
+const DEFAULT_INIT_MEMORY: ByteSize = ByteSize::from_mib(1024);
 
 /// Deadline of `init`, which reads and packs all weights of a large model.
-pub const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(60);
+const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Fuel of `init`: twelve times a request's, as the deadline is.
-pub const DEFAULT_INIT_FUEL: Fuel = Fuel::new(1_200_000_000_000);
+const DEFAULT_INIT_FUEL: Fuel = Fuel::new(1_200_000_000_000);
 
 /// Memory of the process that initialises and compiles a model: files, the guest's memory, the snapshot, and the code
 /// with the snapshot in it. Together they take some six times the weights.
-pub const DEFAULT_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(4096);
+const DEFAULT_COMPILE_MEMORY: ByteSize = ByteSize::from_mib(4096);
 
 /// Time of compiling. A large component takes a small machine ten seconds; one that takes minutes was made for that.
-pub const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(120);
+const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(120);
 
 /// Bytes of the component. Compilation time and memory grow with them. A tokenizer, an image decoder and the maths are
 /// under 8 MiB.
-pub const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
+const DEFAULT_COMPONENT: ByteSize = ByteSize::from_mib(64);
 
 /// Bytes of all files of one bundle. The host holds them in memory while it loads the model.
-pub const DEFAULT_BUNDLE: ByteSize = ByteSize::from_mib(4096);
+const DEFAULT_BUNDLE: ByteSize = ByteSize::from_mib(4096);
 
 /// Requests that wait for a thread: enough to ride out a burst. Further callers are told at once that the host is busy.
-pub const DEFAULT_QUEUE: usize = 256;
+const DEFAULT_QUEUE: usize = 256;
 
 /// Sandboxes alive at once, running or held by a generation between two chunks.
-pub const DEFAULT_SANDBOXES: usize = 64;
+const DEFAULT_SANDBOXES: usize = 64;
 
 /// Models that are loaded at once. Each may take [`DEFAULT_COMPILE_MEMORY`] beside its files, so two fit a server with
 /// 16 GiB, and a small model need not wait for a large one.
-pub const DEFAULT_LOADS: usize = 2;
+const DEFAULT_LOADS: usize = 2;
 
 /// Loads that wait for their turn. A service that starts asks for all of its models at once; each waiting load costs a
 /// kilobyte.
-pub const DEFAULT_WAITING_LOADS: usize = 256;
+const DEFAULT_WAITING_LOADS: usize = 256;
 
 /// One encoded image by [`Limits::strict`]. The figure of the security policies that this project grew from.
-pub const STRICT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
+const STRICT_IMAGE_BYTES: ByteSize = ByteSize::from_mib(1);
 
 /// Characters of one text by [`Limits::strict`]. The figure of the same policies.
-pub const STRICT_TEXT_CHARS: usize = 1_000;
+const STRICT_TEXT_CHARS: usize = 1_000;
 
 /// One request by [`Limits::strict`]. The figure of the same policies.
-pub const STRICT_DEADLINE: Duration = Duration::from_secs(5);
+const STRICT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Memory of one sandbox by [`Limits::strict`]. The figure of the same policies.
-pub const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
+const STRICT_MEMORY: ByteSize = ByteSize::from_mib(100);
 
 /// The longest wait of a generation's sandbox by [`Limits::strict`]: strangers cannot keep slots by stalling.
-pub const STRICT_IDLE: Duration = Duration::from_millis(500);
+const STRICT_IDLE: Duration = Duration::from_millis(500);
 
 /// Default resolution of guests' clocks. Cache and memory differ by less than a microsecond, so a millisecond hides the
 /// difference and still serves for logging and timeouts.
-pub const DEFAULT_CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
+pub(crate) const DEFAULT_CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
 
 /// The finest resolution of guests' clocks that does not tell one access to memory from another.
 pub const MIN_CLOCK_RESOLUTION: Duration = Duration::from_micros(1);
@@ -245,24 +245,22 @@ pub const FIBER_STACK: usize = 2 * 1024 * 1024;
 
 /// The most that loading a model may cost; see [`Limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct InitLimits {
-    /// Linear memory and tables, in bytes.
+    /// Linear memory and tables; 1 GiB by default.
     pub memory: ByteSize,
-    /// Fuel, as [`Limits::fuel`].
+    /// Fuel, as [`Limits::fuel`]; 1,200,000,000,000 by default.
     pub fuel: Fuel,
-    /// Wall-clock time.
+    /// Wall-clock time; 60 s by default.
     pub deadline: Duration,
 }
 
 /// The most that a process may take to initialise and compile one model; see `HostBuilder::compile_with`. Without such a
 /// process nothing bounds compiling.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CompileLimits {
-    /// Memory of the process's own, in bytes.
+    /// Memory of the process's own; 4 GiB by default.
     pub memory: ByteSize,
-    /// Wall-clock time, beside that of `init`; and, times the number of cores, processor time.
+    /// Wall-clock time, beside that of `init`; and, times the number of cores, processor time. 120 s by default.
     pub time: Duration,
 }
 
@@ -274,58 +272,82 @@ pub struct CompileLimits {
 /// use ampoule_sandbox::Limits;
 /// use ampoule_units::ByteSize;
 ///
-/// let mut limits = Limits::default();
-/// limits.memory = ByteSize::from_mib(256);
-/// limits.deadline = std::time::Duration::from_secs(2);
+/// let limits = Limits {
+///     memory: ByteSize::from_mib(256),
+///     deadline: std::time::Duration::from_secs(2),
+///     ..Limits::default()
+/// };
 /// ```
+///
+/// Later versions may have more fields: write the rest as `..Limits::default()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
-    /// Linear memory and tables of one sandbox, in bytes.
+    /// Linear memory and tables of one sandbox; 512 MiB by default.
     pub memory: ByteSize,
     /// Fuel of one request: one for each WebAssembly operator, and one for each byte or table element that
-    /// an operator in bulk moves, such as `memory.fill`.
+    /// an operator in bulk moves, such as `memory.fill`. 100,000,000,000 by default.
     pub fuel: Fuel,
-    /// Wall-clock time of one request, the wait in the queue included.
+    /// Wall-clock time of one request, the wait in the queue included; 5 s by default.
     pub deadline: Duration,
-    /// Bytes that a guest may hand to the host in one call, and in all chunks of a generation together.
+    /// Bytes that a guest may hand to the host in one call, and in all chunks of a generation together; 8 MiB by
+    /// default.
     pub output: ByteSize,
-    /// Chunks of one generation.
+    /// Chunks of one generation; 16,384 by default.
     pub chunks: u32,
-    /// The longest that a generation's sandbox waits for its caller to ask for the next chunk.
+    /// The longest wait of a generation's sandbox for its caller to ask for the next chunk; 2 s by default.
     pub idle: Duration,
     /// The budget of `init`.
     pub init: InitLimits,
     /// The most that compiling may take.
     pub compile: CompileLimits,
     /// Bytes of log, standard output and standard error that are kept of one sandbox. Of `init`, which is run once
-    /// for all of them, 1 MiB is kept at most.
+    /// for all of them, 1 MiB is kept at most. 64 KiB by default.
     pub log: ByteSize,
-    /// Bytes of one encoded or raw image.
+    /// Bytes of one encoded or raw image; 16 MiB by default.
     pub image: ByteSize,
-    /// Pixels of one image.
+    /// Pixels of one image; 4,096 × 4,096 by default.
     pub image_pixels: u64,
-    /// Images in one request.
+    /// Images in one request; 16 by default.
     pub images: usize,
-    /// Characters (Unicode scalar values) of one text.
+    /// Characters (Unicode scalar values) of one text; 1,000 by default.
     pub text_chars: usize,
     /// Texts in one request. All texts of a conversation together have at most as many characters as so many
-    /// texts may have.
+    /// texts may have. 256 by default.
     pub texts: usize,
-    /// Turns of one conversation.
+    /// Turns of one conversation; 1,000 by default.
     pub turns: usize,
-    /// Bytes of the component itself.
+    /// Bytes of the component itself; 64 MiB by default.
     pub component: ByteSize,
-    /// Bytes of all the files of one bundle.
+    /// Bytes of all the files of one bundle; 4 GiB by default.
     pub bundle: ByteSize,
-    /// Sandboxes alive at once.
+    /// Sandboxes alive at once; 64 by default.
     pub sandboxes: usize,
-    /// Requests that wait for a thread.
+    /// Requests that wait for a thread; 256 by default.
     pub queue: usize,
-    /// Models that are loaded at once. Each may start a process of [`CompileLimits::memory`].
+    /// Models that are loaded at once. Each may start a process of [`CompileLimits::memory`]. 2 by
+    /// default.
     pub loads: usize,
-    /// Loads that wait for their turn; more are told `limit.busy`.
+    /// Loads that wait for their turn; more are told `limit.busy`. 256 by default.
     pub waiting_loads: usize,
+}
+
+impl Default for InitLimits {
+    fn default() -> Self {
+        Self {
+            memory: DEFAULT_INIT_MEMORY,
+            fuel: DEFAULT_INIT_FUEL,
+            deadline: DEFAULT_INIT_DEADLINE,
+        }
+    }
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            memory: DEFAULT_COMPILE_MEMORY,
+            time: DEFAULT_COMPILE_TIME,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -337,15 +359,8 @@ impl Default for Limits {
             output: DEFAULT_OUTPUT,
             chunks: DEFAULT_CHUNKS,
             idle: DEFAULT_IDLE,
-            init: InitLimits {
-                memory: DEFAULT_INIT_MEMORY,
-                fuel: DEFAULT_INIT_FUEL,
-                deadline: DEFAULT_INIT_DEADLINE,
-            },
-            compile: CompileLimits {
-                memory: DEFAULT_COMPILE_MEMORY,
-                time: DEFAULT_COMPILE_TIME,
-            },
+            init: InitLimits::default(),
+            compile: CompileLimits::default(),
             log: DEFAULT_LOG,
             image: DEFAULT_IMAGE_BYTES,
             image_pixels: DEFAULT_IMAGE_PIXELS,

@@ -23,6 +23,7 @@ pub struct Denial {
 /// Counts the memory that a sandbox holds, and refuses more than its budget.
 ///
 /// A refusal is remembered: the guest usually aborts, and the trap is then reported as `limit.memory`.
+#[derive(Debug)]
 pub struct MemoryBudget {
     instances: usize,
     allowed: u64,

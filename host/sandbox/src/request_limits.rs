@@ -14,11 +14,14 @@ use crate::limits::Budget;
 /// ```
 /// use ampoule_sandbox::RequestLimits;
 ///
-/// let mut at_most = RequestLimits::default();
-/// at_most.deadline = Some(std::time::Duration::from_millis(500));
+/// let at_most = RequestLimits {
+///     deadline: Some(std::time::Duration::from_millis(500)),
+///     ..RequestLimits::default()
+/// };
 /// ```
+///
+/// Later versions may have more fields: write the rest as `..RequestLimits::default()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RequestLimits {
     /// Linear memory and tables.
     pub memory: Option<ByteSize>,

@@ -1,6 +1,7 @@
 //! Values that concurrent callers make once and share, for as long as one of them holds the value.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -18,6 +19,18 @@ pub struct Turn<V>(OwnedMutexGuard<Weak<V>>);
 impl<K, V> Default for Slots<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
+    }
+}
+
+impl<K, V> fmt::Debug for Slots<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots").finish_non_exhaustive()
+    }
+}
+
+impl<V> fmt::Debug for Turn<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@
 //! * `sandbox`: a model's linked code, and the sandboxes that are made of it.
 
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 mod call_options;
 mod counters;

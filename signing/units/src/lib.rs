@@ -4,6 +4,7 @@
 //! here knows of keys, files or sandboxes.
 
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 mod parse_error;
 pub mod text;

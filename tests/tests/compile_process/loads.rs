@@ -247,7 +247,7 @@ fn a_followed_models_next_release_takes_its_turn_like_any_load() {
     let (first, second, other) = (release(1), release(2), small(&publisher, 3).write());
     std::os::unix::fs::symlink(first.path(), &link).unwrap();
     block_on(async {
-        let live = host.follow(&link, LoadOptions::new()).await.unwrap();
+        let live = host.follow(&link, LoadOptions::default()).await.unwrap();
         assert_eq!(compiler.started(), 1);
         compiler.hold();
         let running = start(&host, &other);

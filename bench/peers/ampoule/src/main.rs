@@ -111,8 +111,10 @@ impl Engine for Ampoule {
                 (Prepared::Answers(answers), Vec::new())
             }
             Work::GemvQ4(rotation) => {
-                let mut limits = Limits::default();
-                limits.memory = ByteSize::from_bytes(rotation.memory);
+                let mut limits = Limits {
+                    memory: ByteSize::from_bytes(rotation.memory),
+                    ..Limits::default()
+                };
                 limits.init.memory = limits.memory;
                 let host = self.host(job.threads).limits(limits);
                 let host = host.trust_directory(&rotation.bundle.trust).build()?;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::guest::store::TICK;
 
 /// Advances the epoch at every [`TICK`], on a thread that ends when this is dropped.
+#[derive(Debug)]
 pub struct Ticker {
     /// Nothing is ever sent. Dropping the channel ends the thread.
     _stop: SyncSender<()>,

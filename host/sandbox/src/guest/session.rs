@@ -2,6 +2,7 @@
 //!
 //! Taking the snapshot and serving a request begin a guest in the same way.
 
+use std::fmt;
 use std::time::Instant;
 
 use ampoule_units::{ByteSize, Fuel};
@@ -52,6 +53,29 @@ pub struct Session {
     pub store: Store<SandboxState>,
     budget: Budget,
     output: usize,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("profile", &self.profile)
+            .field("clock", &self.clock)
+            .field("log", &self.log)
+            .field("budget", &self.budget)
+            .field("output", &self.output)
+            .field("kernels", &self.kernels)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", self.store.data())
+            .field("budget", &self.budget)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The end of a guest that did not return, or that returned an error.

@@ -1,5 +1,6 @@
 //! The state of one sandbox on the host's side, and the imports of the contract that reach it.
 
+use std::fmt;
 use std::time::Instant;
 
 use ampoule_units::ByteSize;
@@ -38,6 +39,17 @@ pub struct SandboxState {
     pub cancelled: CancellationToken,
     /// Asked at every tick: tells whether the guest's turn on its thread is over.
     pub is_turn_over: fn() -> bool,
+}
+
+impl fmt::Debug for SandboxState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SandboxState")
+            .field("profile", &self.profile)
+            .field("memory", &self.memory)
+            .field("kernels", &self.kernels)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SandboxState {

@@ -47,6 +47,7 @@ impl From<TypeMismatch> for Error {
 }
 
 /// Circumstances in which a guest stopped.
+#[derive(Debug)]
 pub struct Circumstances {
     /// The phase of its life.
     pub phase: Phase,

@@ -38,6 +38,7 @@ impl ClockResolution {
 }
 
 /// A clock of the time since the sandbox was made.
+#[derive(Debug)]
 pub struct CoarseMonotonicClock {
     start: Instant,
     resolution: ClockResolution,
@@ -65,6 +66,7 @@ impl HostMonotonicClock for CoarseMonotonicClock {
 }
 
 /// Wall clock, rounded down to the host's resolution.
+#[derive(Debug)]
 pub struct CoarseWallClock(pub ClockResolution);
 
 impl HostWallClock for CoarseWallClock {
@@ -81,6 +83,7 @@ impl HostWallClock for CoarseWallClock {
 }
 
 /// A clock that stands still, for sandboxes that must not differ. The date is the beginning of 2026.
+#[derive(Debug)]
 pub struct StoppedClock;
 
 /// Seconds from 1970 to 2026, in UTC.

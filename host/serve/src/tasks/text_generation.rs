@@ -1,5 +1,6 @@
 //! Text generation: a sandbox held for one answer, which comes a chunk at a time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -358,6 +359,17 @@ impl Drop for Generation {
         if let Some(sandbox) = self.sandbox.finish(End::Abandoned) {
             self.discard(sandbox);
         }
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generation")
+            .field("model", &self.model)
+            .field("chunks", &self.chunks)
+            .field("is_finished", &self.is_finished)
+            .field("costs", &self.costs)
+            .finish_non_exhaustive()
     }
 }
 

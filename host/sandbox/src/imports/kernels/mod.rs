@@ -6,6 +6,7 @@
 mod layer_spec;
 mod pack_list;
 
+use std::fmt;
 use std::sync::Arc;
 
 use ampoule_units::ByteSize;
@@ -90,6 +91,25 @@ pub struct KernelsCtx<'a> {
     pub assets: &'a Assets,
     /// The sandbox's memory.
     pub memory: &'a mut MemoryBudget,
+}
+
+impl fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotGranted => "NotGranted",
+            Self::Packing(_) => "Packing",
+            Self::Packed(_) => "Packed",
+        })
+    }
+}
+
+impl fmt::Debug for KernelsCtx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelsCtx")
+            .field("kernels", &self.kernels)
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The state of a store whose guest may import `host-kernels`.
