@@ -16,3 +16,4 @@ mod document_lengths;
 mod import_circles;
 mod rust_files;
 mod serve_dependencies;
+mod signing_layers;
