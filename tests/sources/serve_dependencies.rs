@@ -5,11 +5,10 @@ use std::process::Command;
 use crate::rust_files;
 
 /// Crates that may be nowhere below.
-const NOWHERE: [&str; 9] = [
+const NOWHERE: [&str; 8] = [
     "ampoule-load",
     "ampoule-signing",
     "clap",
-    "clap_builder",
     "ed25519-dalek",
     "regalloc2",
     "toml",
@@ -40,6 +39,21 @@ fn serving_depends_on_no_key_no_compiler_no_files_and_no_command_line() {
     assert_eq!(forbidden(&found), Vec::<&Dependency>::new());
     let sandbox = below("ampoule-sandbox");
     assert_eq!(forbidden(&sandbox), Vec::<&Dependency>::new());
+}
+
+#[test]
+fn no_library_depends_on_the_parser_of_command_lines_at_any_depth() {
+    for package in ["ampoule", "ampoule-signing", "ampoule-units"] {
+        let found = below(package);
+        let parsers = found.iter().filter(|(_, name)| name.starts_with("clap"));
+        assert_eq!(
+            parsers.collect::<Vec<_>>(),
+            Vec::<&Dependency>::new(),
+            "{package}"
+        );
+    }
+    let command = below("ampoule-cli");
+    assert!(command.iter().any(|(_, name)| name == "clap"));
 }
 
 #[test]

@@ -56,7 +56,8 @@ pub enum CodeMapping {
     #[default]
     File,
     /// Copies the code, for a process that may open no file. Each process then has code and initial memory for itself,
-    /// and for a moment both three times: as read, as mapped, and as the engine keeps initial memory.
+    /// and for a moment both three times: as read, as mapped, and as the engine keeps initial memory. Of two processes
+    /// that serve the built-in model, whose code has 22 MiB, each takes 29 MB instead of 4, and 0.1 s longer to begin.
     Copy,
 }
 
@@ -126,6 +127,10 @@ impl NativeCode {
             // shrinking and growing, and a seal cannot be taken off. Code of another version or configuration of
             // Wasmtime the engine itself refuses.
             CodeMapping::File => unsafe { Component::deserialize_file(engine, self.0.path()) },
+            // Not `deserialize_raw` over a mapping of ours. It would leave making the code executable to us
+            // (`CustomCodeMemory`), and ask that the mapping outlive every use of the component. Initial memory, the
+            // larger part of a model, would be copied all the same: the engine shares only images of a file that it
+            // has mapped itself.
             CodeMapping::Copy => {
                 let bytes = self
                     .0
