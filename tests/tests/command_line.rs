@@ -338,8 +338,9 @@ fn texts_come_from_standard_input_too() {
 #[test]
 fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
     let operator = Operator::new();
+    let text = "x".repeat(1_000);
     let stderr = |bundle: &WrittenBundle, verbose: &[&str]| {
-        let mut command = operator.ampoule(&["embed", "x", "--no-cache", "--model"]);
+        let mut command = operator.ampoule(&["embed", &text, "--no-cache", "--model"]);
         let output = command.arg(bundle.path()).args(verbose).output().unwrap();
         String::from_utf8(output.stderr).unwrap()
     };
@@ -354,10 +355,12 @@ fn events_of_load_refusal_and_limit_are_shown_when_asked_for() {
     let stranger = Publisher::new("acme").every_task().write();
     let refused = stderr(&stranger, &["-v"]);
     assert!(refused.contains("code=\"trust.unknown-key\""), "{refused}");
+    // Enough to load it with, and too little for a long text.
+    let fuel = json_of(&operator.embed(good.path(), &text))["sandbox"]["fuel"].as_u64();
     let limited = operator
         .good()
         .named("limited")
-        .set("/limits/fuel", json!(1_000))
+        .set("/limits/fuel", json!(fuel.unwrap() / 2))
         .write();
     // A caller can make that happen again and again.
     assert!(!stderr(&limited, &["-v"]).contains("ampoule::request"));
