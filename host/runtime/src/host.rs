@@ -1,4 +1,4 @@
-//! The host: a loader, a server, and the trust that both go by.
+//! The host: a loader and a server, and the trust in force for both.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -26,11 +26,11 @@ struct Inner {
     loader: Loader,
     server: Server,
     trust: Arc<HostTrust>,
-    /// The turn to read the trust directory again: one reader is enough.
+    /// One permit to read the trust directory again: one reader at a time is enough.
     reloading: Semaphore,
     /// Looks at the trust directory and at the models that are followed.
     watcher: Watcher,
-    /// The trust directory is watched for as long as there is a host.
+    /// Watches the trust directory for as long as there is a host.
     _trust_watch: Option<Watch>,
 }
 
@@ -69,14 +69,14 @@ impl Host {
         })
     }
 
-    /// The limits in force.
+    /// Returns the limits in force.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         self.inner.server.limits()
     }
 
-    /// Reads the trust directory again, at once. New requests are decided by what it says now; those that
-    /// have begun go on. A host that was given a store has nothing to read.
+    /// Reads the trust directory again, at once. The directory as it is now decides about new requests; requests that
+    /// have begun go on. For a host that was given a store, this is a no-op.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Host {
     }
 
     /// Trusts this store from now on, for a program that keeps its trust elsewhere than in a directory.
-    /// New requests to models that are loaded are decided by it too.
+    /// The store decides about new requests to models that are loaded, too.
     pub fn replace_trust(&self, trust: TrustStore) {
         self.inner.trust.replace(trust);
     }
@@ -98,7 +98,7 @@ impl Host {
         &self.inner.watcher
     }
 
-    /// Which change of the trust the host is at.
+    /// Returns the number of the last change of the trust.
     pub(crate) fn trust_generation(&self) -> u64 {
         self.inner.trust.generation()
     }
@@ -124,11 +124,11 @@ impl Host {
 
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
     /// initialises it once. None of that happens on the caller's thread. [`Limits::loads`] run at once and
-    /// [`Limits::waiting_loads`] wait for them; dropping the future leaves the line, or stops the load. On a host
-    /// that is busy it waits for a place for the model's first sandbox.
+    /// [`Limits::waiting_loads`] wait for them; dropping the future leaves the line, or stops the load. On a busy
+    /// host, a load waits for a slot for the model's first sandbox.
     ///
-    /// Of loads of one model that are asked for at the same time, one compiles it. When that fails, all that
-    /// wait for it fail alike; a load that is asked for afterwards tries again.
+    /// Of loads of one model that are asked for at the same time, one compiles the model. When that one fails, all that
+    /// wait for it fail with the same error; a load that is asked for afterwards tries again.
     ///
     /// # Errors
     ///
@@ -150,9 +150,8 @@ impl Host {
     }
 
     /// Loads a bundle that was opened already, such as one that is in memory
-    /// ([`Bundle::from_memory`]). It goes through the same checks as one on disk: this host's trust,
-    /// its policy, and every file's digest. Which model it has to be, the bundle itself can be told
-    /// ([`Bundle::with_expected`]).
+    /// ([`Bundle::from_memory`]). The bundle goes through the same checks as one on disk: this host's trust,
+    /// its policy, and every file's digest. [`Bundle::with_expected`] makes it refuse to be any other model.
     ///
     /// # Errors
     ///
@@ -161,8 +160,8 @@ impl Host {
         self.load_bundle_with(bundle, &LoadOptions::default()).await
     }
 
-    /// Loads a bundle that was opened already, as [`Host::load_bundle`] does, with these options. Which
-    /// permissions its files have to have was decided when it was opened.
+    /// Loads a bundle that was opened already, as [`Host::load_bundle`] does, with these options.
+    /// [`LoadOptions::permissions`] has no effect here: opening the bundle has checked its files.
     ///
     /// # Errors
     ///
@@ -215,8 +214,8 @@ impl Host {
         terms: Terms,
     ) -> Result<Model> {
         let (loaded, receipt) = self.inner.loader.load(open, rule, terms).await?;
-        // Before the code is gone that those who wait would share.
         let served = self.inner.server.serve(loaded).await;
+        // Those who wait for the same code are told of a failure before this load's turn ends and one repeats it.
         let served = served.inspect_err(|error| receipt.failed(error))?;
         Ok(Model::new(served, receipt.served().await?))
     }
