@@ -21,7 +21,9 @@ pub enum Error {
     Bundle(BundleRefusal),
     /// `trust.*` and `io.*`: the trust directory changed while the host ran, and cannot be read or is refused. Nobody is
     /// trusted until it is put right.
-    #[error("the trust directory was changed, and nobody is trusted by it: {0}")]
+    #[error(
+        "the trust directory has changed and cannot be used, so nobody is trusted until it is put right: {0}"
+    )]
     TrustUnread(BundleRefusal),
 
     /// `admission.import`: the component imports something that no model may have.
@@ -35,7 +37,10 @@ pub enum Error {
     },
 
     /// `admission.capability`: the manifest asks for a capability that this host does not know.
-    #[error("the manifest asks for the capability `{name}`, which this host does not know")]
+    #[error(
+        "the manifest asks for the capability `{name}`, which this host does not know; use a newer host, or ask the \
+         publisher for a release that does not need it"
+    )]
     Capability {
         /// The capability, as the manifest spells it.
         name: String,
@@ -44,7 +49,7 @@ pub enum Error {
     /// `admission.capability`: the manifest asks for a capability that the trust in its publisher does not grant.
     #[error(
         "the manifest asks for the capability `{name}`, and the trust in its publisher grants \
-         {granted}; grant it if you trust the model with it"
+         {granted}; grant `{name}` if you trust the model with it"
     )]
     PublisherCapability {
         /// The capability, as the manifest spells it.
@@ -55,7 +60,7 @@ pub enum Error {
 
     /// `admission.contract`: the manifest names a contract that this host does not speak.
     #[error(
-        "the model is built for the contract `{found}`, this host speaks `{expected}`; \
+        "the model is built for the contract `{found}`, and this host speaks `{expected}`; \
          use a matching version of the host or the model"
     )]
     Contract {
@@ -74,7 +79,7 @@ pub enum Error {
 
     /// `admission.limit`: the manifest asks for more than a cap that the operator has set, for the host or for the
     /// model's publisher.
-    #[error("the model asks for {asked} of {what}, {whose} cap is {cap}; {}", way_out(*limit))]
+    #[error("the model asks for {asked} of {what}, and {whose} cap is {cap}; {}", way_out(*limit))]
     Cap {
         /// The limit that the cap is of. `None` for a bound that no setting moves.
         limit: Option<Limit>,
@@ -89,7 +94,7 @@ pub enum Error {
     },
 
     /// `compile.failed`: the component is not valid WebAssembly, or uses a feature that is switched off.
-    #[error("the component cannot be compiled: {reason}")]
+    #[error("the component cannot be compiled: {reason}; ask the publisher for another build")]
     Compile {
         /// The compiler's own words.
         reason: String,
@@ -105,7 +110,7 @@ pub enum Error {
     },
 
     /// `limit.fuel`: the guest used up its fuel.
-    #[error("{phase} used {used} of fuel, {allowed} are allowed")]
+    #[error("{phase} used {used} of fuel, and {allowed} are allowed")]
     Fuel {
         /// The phase of the sandbox's life.
         phase: Phase,
@@ -125,7 +130,7 @@ pub enum Error {
     },
 
     /// `limit.memory`: the guest asked for more memory than its budget.
-    #[error("{phase} asked for {asked} of memory in total, {allowed} are allowed")]
+    #[error("{phase} asked for {asked} of memory in total, and {allowed} are allowed")]
     Memory {
         /// The phase of the sandbox's life.
         phase: Phase,
@@ -167,7 +172,7 @@ pub enum Error {
     },
 
     /// `limit.output`: a generation had too many chunks.
-    #[error("the generation went on for more than the {allowed} chunks of the limit `chunks`")]
+    #[error("the generation had more chunks than the {allowed} that the limit `chunks` allows")]
     Chunks {
         /// Chunks allowed.
         allowed: u32,
@@ -175,8 +180,8 @@ pub enum Error {
 
     /// `limit.idle`: nobody asked a generation for its next chunk in time, and its sandbox was dropped.
     #[error(
-        "nobody asked for the next chunk for {} ms, which is as long as a generation waits; ask sooner, or \
-         raise the limit `idle`", .allowed.as_millis()
+        "the next chunk was not asked for within {} ms, so the generation has ended; ask sooner, or raise the \
+         limit `idle`", .allowed.as_millis()
     )]
     Idle {
         /// The longest that a generation waits between two chunks.
@@ -223,7 +228,7 @@ pub enum Error {
     },
 
     /// `guest.error`: the model reports a failure.
-    #[error("{phase} failed, the model says {guest_code}: {message}")]
+    #[error("{phase} failed with the model's own error {guest_code}: {message}")]
     Guest {
         /// The phase of the sandbox's life.
         phase: Phase,
@@ -243,7 +248,7 @@ pub enum Error {
     },
 
     /// `guest.answer`: the answer does not have the shape that the contract prescribes.
-    #[error("the model's answer breaks its contract: {reason}")]
+    #[error("the model's answer breaks its contract: {reason}; tell its publisher")]
     Answer {
         /// The expected shape and the shape found.
         reason: String,
@@ -266,7 +271,9 @@ pub enum Error {
     NoKernels,
 
     /// `usage.generation`: a generation was asked for a chunk after a call of it had failed or was dropped.
-    #[error("the generation is over: an earlier call of it failed or was dropped")]
+    #[error(
+        "the generation is over, since an earlier call of it failed or was dropped; start another"
+    )]
     GenerationOver,
 
     /// `usage.limits`: a setting of the host is out of bounds.
@@ -283,7 +290,7 @@ pub enum Error {
     },
 
     /// `usage.limits`: the resolution of guests' clocks is out of bounds.
-    #[error("guests' clocks cannot be rounded to {found:?}; from 1 µs to 1 s is expected")]
+    #[error("the resolution of guests' clocks is {found:?}; from 1 µs to 1 s is expected")]
     ClockResolution {
         /// The resolution asked for.
         found: Duration,
