@@ -22,7 +22,7 @@ const MAX_BYTES: u32 = 64 << 10;
 
 /// The longest wait for an answer. Deciding about a model takes less than a millisecond; a loading process that does
 /// not answer for so long has stopped, and a request would wait for it on its caller's thread.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -129,19 +129,23 @@ struct Conversation {
     socket: UnixStream,
     /// The beginning of a message that has not come to its end.
     pending: Vec<u8>,
+    /// The longest wait for an answer.
+    patience: Duration,
     /// The newest change of trust that was heard of.
     generation: u64,
     is_over: bool,
 }
 
 impl RemoteLessor {
-    /// Takes the lessor at the other end of a socket, which granted a lease under this change of trust.
-    pub(super) fn new(socket: UnixStream, generation: u64) -> io::Result<Self> {
+    /// Takes the lessor at the other end of a socket, which granted a lease under this change of trust. Answers may take
+    /// as long as `patience`.
+    pub(super) fn new(socket: UnixStream, generation: u64, patience: Duration) -> io::Result<Self> {
         // Fails for a descriptor that is no socket.
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(patience))?;
         Ok(Self(Mutex::new(Conversation {
             socket,
             pending: Vec::new(),
+            patience,
             generation,
             is_over: false,
         })))
@@ -185,7 +189,7 @@ impl Conversation {
 
     fn renew(&mut self) -> io::Result<Result<Lease>> {
         send_now(&self.socket, &ToLessor::Renew)?;
-        let late = Instant::now() + PATIENCE;
+        let late = Instant::now() + self.patience;
         while Instant::now() < late {
             match self.next(RecvFlags::empty())? {
                 Some(FromLessor::Changed { generation }) => self.hear_of(generation),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descriptors::{DescriptorReader, send_with};
 use super::head::{malformed, read_head, write_head};
-use super::lease_messages::{LeaseKeeper, RemoteLessor};
+use super::lease_messages::{LeaseKeeper, PATIENCE, RemoteLessor};
 use crate::code::engine::EngineProfile;
 use crate::code::facts::CompiledFacts;
 use crate::code::native_code::NativeCode;
@@ -189,7 +189,7 @@ fn receive(from: &UnixStream, limits: &Limits) -> io::Result<Option<LoadedModel>
         Some(files) => read_files(files, head.files, limits.bundle)?,
         None => AssetFiles::default(),
     };
-    let lessor = RemoteLessor::new(UnixStream::from(lease), head.lease.generation)?;
+    let lessor = RemoteLessor::new(UnixStream::from(lease), head.lease.generation, PATIENCE)?;
     let code = Code {
         identity: head.identity,
         facts: head.compiled,

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ampoule_units::{ByteSize, Fuel};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Value, json};
 
 use super::descriptors::{DescriptorReader, send_with};
-use super::{LeaseKeeper, LoadingProcess, write_head};
+use super::{LeaseKeeper, LoadingProcess, RemoteLessor, write_head};
 use crate::code::engine::EngineProfile;
 use crate::code::facts::{CompiledFacts, SandboxStart};
 use crate::code::native_code::{NativeCode, Voucher};
@@ -400,6 +400,23 @@ fn nothing_is_granted_by_a_loading_side_that_talks_nonsense() {
             assert_eq!(lease.check().unwrap_err().code(), "io.system");
         }
     }
+}
+
+/// A loading side that has stopped must not stop every request for as long as the first.
+#[test]
+fn nothing_is_granted_by_a_loading_side_that_keeps_silent_and_it_is_waited_for_once() {
+    let (_silent, other_end) = UnixStream::pair().unwrap();
+    let patience = Duration::from_millis(300);
+    let lessor = RemoteLessor::new(other_end, 0, patience).unwrap();
+    let began = Instant::now();
+    assert_eq!(lessor.renew().unwrap_err().code(), "io.system");
+    assert!(began.elapsed() >= patience);
+    let lease = TrustLease::new(Lease::new(0, None), Arc::new(lessor));
+    let began = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(lease.check().unwrap_err().code(), "io.system");
+    }
+    assert!(began.elapsed() < patience);
 }
 
 /// The trust changes for all models at once, so one process must not hold the change up for the others.
