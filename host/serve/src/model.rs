@@ -256,41 +256,19 @@ impl Model {
         T: Send + 'static,
         F: Future<Output = Result<T>> + 'static,
     {
-        let began = Instant::now();
-        let options = &self.options;
-        let (tenant, request_id) = (options.tenant.as_deref(), options.request_id.as_deref());
-        let span = tracing::info_span!(
-            target: "ampoule::request",
-            "request",
-            publisher = self.facts().publisher,
-            model = self.facts().name,
-            id = request_id.map(text::name),
-            tenant = tenant.map(text::name),
-        );
-        let (inner, waited) = (span.clone(), Arc::new(OnceLock::new()));
+        let (began, waited) = (Instant::now(), Arc::new(OnceLock::new()));
         let begun = Arc::clone(&waited);
         let work = move |cancelled| {
             // It is set once, here.
             let _ = begun.set(began.elapsed());
-            work(cancelled).instrument(inner)
+            work(cancelled)
         };
-        let result = self.run_uncounted(urgency, expires, work);
-        let result = result.instrument(span.clone()).await;
-        if let Err(error) = &result {
-            span.in_scope(|| {
-                // Callers can repeat what is their own doing as often as they like.
-                if error.is_of_the_caller() {
-                    tracing::debug!(target: "ampoule::request", code = error.code(), %error, "refused");
-                } else {
-                    tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
-                }
-            });
-        }
+        let result = self.run_uncounted(urgency, expires, work).await;
         let took = began.elapsed();
         self.serving.totals.count(&RequestEvent {
             model: self.facts(),
-            tenant,
-            request_id,
+            tenant: self.options.tenant.as_deref(),
+            request_id: self.options.request_id.as_deref(),
             is_continued: urgency == Urgency::Continued,
             waited: waited.get().copied().unwrap_or(took),
             took,
@@ -299,6 +277,7 @@ impl Model {
         result
     }
 
+    /// Runs something as [`Model::run`] does, without counting it.
     async fn run_uncounted<T, F>(
         &self,
         urgency: Urgency,
@@ -309,14 +288,41 @@ impl Model {
         T: Send + 'static,
         F: Future<Output = Result<T>> + 'static,
     {
+        let (tenant, request_id) = (&self.options.tenant, &self.options.request_id);
+        let span = tracing::info_span!(
+            target: "ampoule::request",
+            "request",
+            publisher = self.facts().publisher,
+            model = self.facts().name,
+            id = request_id.as_deref().map(text::name),
+            tenant = tenant.as_deref().map(text::name),
+        );
+        let inner = span.clone();
+        let work = move |cancelled| work(cancelled).instrument(inner);
         // A request that has begun goes on, a new one needs the trust of now.
-        if urgency == Urgency::New {
-            self.served.lease.check()?;
+        let trusted = match urgency {
+            Urgency::New => self.served.lease.check(),
+            Urgency::Continued => Ok(()),
+        };
+        let executor = &self.serving.executor;
+        let result = match trusted {
+            Ok(()) => {
+                let result = executor.run(urgency, tenant, expires, self.deadline(), work);
+                result.instrument(span.clone()).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            span.in_scope(|| {
+                // Callers can repeat what is their own doing as often as they like.
+                if error.is_of_the_caller() {
+                    tracing::debug!(target: "ampoule::request", code = error.code(), %error, "refused");
+                } else {
+                    tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
+                }
+            });
         }
-        let (executor, tenant) = (&self.serving.executor, &self.options.tenant);
-        executor
-            .run(urgency, tenant, expires, self.deadline(), work)
-            .await
+        result
     }
 
     /// Returns what one request may cost.

@@ -27,9 +27,11 @@ use serde_json::{Value, json};
 fn main() {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     let socket = UnixStream::from(socket);
-    let mut settings = ServerSettings::default();
-    settings.mapping = CodeMapping::Copy;
-    settings.threads = Some(2);
+    let settings = ServerSettings {
+        mapping: CodeMapping::Copy,
+        threads: Some(2),
+        ..ServerSettings::default()
+    };
     let server = Server::start(settings).unwrap();
 
     refuse_to_open();
