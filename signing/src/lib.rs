@@ -140,14 +140,12 @@ mod sign;
 mod trust;
 mod values;
 
-pub use ampoule_units::{ByteSize, Fuel, ParseError, parse_time, text};
+pub use ampoule_units::{Budget, ByteSize, Fuel, ParseError, SandboxBudgets, parse_time, text};
 pub use bundle::contract_version::ContractVersion;
 pub use bundle::envelope::{
     ENVELOPE_FILE, Envelope, EnvelopeSignature, MAX_ENVELOPE_BYTES, MAX_SIGNATURES, pae,
 };
-pub use bundle::manifest::{
-    CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits,
-};
+pub use bundle::manifest::{CONTRACT, FileEntry, MAX_MANIFEST_BYTES, Manifest};
 pub use bundle::model_pattern::ModelPattern;
 pub use bundle::reference::ModelReference;
 pub use bundle::source::FilesStamp;

@@ -44,7 +44,7 @@ pub fn built_in_with_deadline(deadline: Duration) -> Model {
     let mut builder = publisher
         .bundle(tiny_vlm())
         .tasks(&tasks)
-        .set("/limits", json!(manifest.limits()))
+        .set("/limits", json!(manifest)["limits"].clone())
         .set("/limits/deadline_ms", json!(deadline.as_millis()));
     for file in manifest.files() {
         let path = built_in_folder().join(file.path());

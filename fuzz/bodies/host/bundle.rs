@@ -108,7 +108,8 @@ fn assert_within_caps(found: &Inspection, limits: &Limits) {
     } else {
         Caps::default()
     };
-    let asked = manifest.limits();
+    let whole = manifest.limits();
+    let asked = whole.request;
     assert!(asked.memory <= limits.memory.min(caps.memory.unwrap_or(limits.memory)));
     assert!(asked.fuel <= limits.fuel.min(caps.fuel.unwrap_or(limits.fuel)));
     assert!(
@@ -117,8 +118,8 @@ fn assert_within_caps(found: &Inspection, limits: &Limits) {
                 .deadline
                 .min(caps.deadline.unwrap_or(limits.deadline))
     );
-    assert!(asked.output <= limits.output.min(caps.output.unwrap_or(limits.output)));
-    let (asked, limits, caps) = (asked.init, &limits.init, caps.init);
+    assert!(whole.output <= limits.output.min(caps.output.unwrap_or(limits.output)));
+    let (asked, limits, caps) = (whole.init, &limits.init, caps.init);
     assert!(asked.memory <= limits.memory.min(caps.memory.unwrap_or(limits.memory)));
     assert!(asked.fuel <= limits.fuel.min(caps.fuel.unwrap_or(limits.fuel)));
     assert!(

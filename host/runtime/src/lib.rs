@@ -90,8 +90,8 @@ pub use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
 pub use ampoule_sandbox::imports::guest_log::{GuestLog, LogLevel, LogMessage};
 pub use ampoule_sandbox::{
     Budget, BundleRefusal, CONTRACT, CapOwner, Capability, CodeOrigin, CompileLimits, Error,
-    ErrorKind, InitLimits, Lease, Lessor, Limit, Limits, LoadedModel, ModelFacts, Phase, Remedy,
-    RequestLimits, Result, SandboxBudgets, Task, TrustLease,
+    ErrorKind, Lease, Lessor, Limit, Limits, LoadedModel, ModelFacts, Phase, Remedy, RequestLimits,
+    Result, SandboxBudgets, Task, TrustLease,
 };
 /// A model that a [`Server`] serves, without the bundle that it came from.
 #[cfg(feature = "compile")]

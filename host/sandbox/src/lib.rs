@@ -35,12 +35,13 @@ pub mod slots;
 pub mod wasmtime_words;
 pub mod wire;
 
+pub use ampoule_units::{Budget, SandboxBudgets};
 pub use capability::Capability;
 pub use contract::{CONTRACT, Task};
 pub use error::{BundleRefusal, CapOwner, Error, ErrorKind, Phase, Result};
 pub use lease::{Lease, Lessor, TrustLease};
 pub use limit_table::{Limit, Remedy};
-pub use limits::{Budget, CompileLimits, InitLimits, Limits};
-pub use loaded_model::{Code, CodeOrigin, LoadedModel, ModelFacts, SandboxBudgets};
+pub use limits::{CompileLimits, Limits};
+pub use loaded_model::{Code, CodeOrigin, LoadedModel, ModelFacts};
 pub use off_thread::off_thread;
 pub use request_limits::RequestLimits;

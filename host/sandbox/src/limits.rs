@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ampoule_units::{ByteSize, Fuel};
-use serde::{Deserialize, Serialize};
+use ampoule_units::{Budget, ByteSize, Fuel, SandboxBudgets};
 
 /// Bytes of one encoded image. A phone's photo has 2 to 8 MiB, a camera's JPEG of 24 million pixels up to 15. Pixels,
 /// which cost the sandbox, have a limit of their own. This one bounds the bytes that the host holds of a request: with
@@ -243,17 +242,6 @@ pub const MAX_WASM_STACK: usize = 512 * 1024;
 /// Bytes of a fiber's stack: the WebAssembly stack and what host functions need above it.
 pub const FIBER_STACK: usize = 2 * 1024 * 1024;
 
-/// The most that loading a model may cost; see [`Limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InitLimits {
-    /// Linear memory and tables; 1 GiB by default.
-    pub memory: ByteSize,
-    /// Fuel, as [`Limits::fuel`]; 1,200,000,000,000 by default.
-    pub fuel: Fuel,
-    /// Wall-clock time; 60 s by default.
-    pub deadline: Duration,
-}
-
 /// The most that a process may take to initialise and compile one model; see `HostBuilder::compile_with`. Without such a
 /// process nothing bounds compiling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,8 +284,8 @@ pub struct Limits {
     pub chunks: u32,
     /// The longest wait of a generation's sandbox for its caller to ask for the next chunk; 2 s by default.
     pub idle: Duration,
-    /// The budget of `init`.
-    pub init: InitLimits,
+    /// The budget of `init`; 1 GiB, 1,200,000,000,000 of fuel and 60 s by default.
+    pub init: Budget,
     /// The most that compiling may take.
     pub compile: CompileLimits,
     /// Bytes of log, standard output and standard error that are kept of one sandbox. Of `init`, which is run once
@@ -331,16 +319,6 @@ pub struct Limits {
     pub waiting_loads: usize,
 }
 
-impl Default for InitLimits {
-    fn default() -> Self {
-        Self {
-            memory: DEFAULT_INIT_MEMORY,
-            fuel: DEFAULT_INIT_FUEL,
-            deadline: DEFAULT_INIT_DEADLINE,
-        }
-    }
-}
-
 impl Default for CompileLimits {
     fn default() -> Self {
         Self {
@@ -359,7 +337,11 @@ impl Default for Limits {
             output: DEFAULT_OUTPUT,
             chunks: DEFAULT_CHUNKS,
             idle: DEFAULT_IDLE,
-            init: InitLimits::default(),
+            init: Budget {
+                memory: DEFAULT_INIT_MEMORY,
+                fuel: DEFAULT_INIT_FUEL,
+                deadline: DEFAULT_INIT_DEADLINE,
+            },
             compile: CompileLimits::default(),
             log: DEFAULT_LOG,
             image: DEFAULT_IMAGE_BYTES,
@@ -379,6 +361,20 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Returns the most that sandboxes of one model may cost.
+    #[must_use]
+    pub fn budgets(&self) -> SandboxBudgets {
+        SandboxBudgets {
+            request: Budget {
+                memory: self.memory,
+                fuel: self.fuel,
+                deadline: self.deadline,
+            },
+            init: self.init,
+            output: self.output,
+        }
+    }
+
     /// Returns the bytes of log that are kept of `init`.
     pub fn init_log(&self) -> ByteSize {
         self.log.min(MAX_INIT_LOG)
@@ -396,22 +392,11 @@ impl Limits {
             image: STRICT_IMAGE_BYTES,
             text_chars: STRICT_TEXT_CHARS,
             idle: STRICT_IDLE,
-            init: InitLimits {
+            init: Budget {
                 memory: STRICT_MEMORY,
                 ..limits.init
             },
             ..limits
         }
     }
-}
-
-/// The most that one phase of a sandbox's life may cost: `init`, or a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Linear memory and tables.
-    pub memory: ByteSize,
-    /// Fuel, as [`Limits::fuel`].
-    pub fuel: Fuel,
-    /// Wall-clock time.
-    pub deadline: Duration,
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ampoule_units::ByteSize;
+use ampoule_units::SandboxBudgets;
 use serde::{Deserialize, Serialize};
 
 use crate::code::engine::EngineProfile;
@@ -14,7 +14,6 @@ use crate::code::native_code::NativeCode;
 use crate::contract::Task;
 use crate::imports::assets::AssetFiles;
 use crate::lease::TrustLease;
-use crate::limits::Budget;
 
 /// A model that may be served.
 #[derive(Debug)]
@@ -102,25 +101,6 @@ impl ModelFacts {
             release,
             manifest: manifest.into(),
         }
-    }
-}
-
-/// The most that sandboxes of one model may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxBudgets {
-    /// Budget of one request: the manifest's, or a lower one that the load asked for.
-    pub request: Budget,
-    /// Budget of `init`, the manifest's.
-    pub init: Budget,
-    /// Bytes that the guest may hand to the host in one call.
-    pub output: ByteSize,
-}
-
-impl SandboxBudgets {
-    /// Returns the bytes that the guest may hand to the host in one call.
-    #[must_use]
-    pub fn output_bytes(&self) -> usize {
-        usize::try_from(self.output.bytes()).unwrap_or(usize::MAX)
     }
 }
 

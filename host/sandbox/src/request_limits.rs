@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ampoule_units::{ByteSize, Fuel};
-
-use crate::limits::Budget;
+use ampoule_units::{Budget, ByteSize, Fuel};
 
 /// Limits of each request to a loaded model, where lower than its manifest asks for.
 /// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`. Values that a field of

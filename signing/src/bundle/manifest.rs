@@ -1,7 +1,6 @@
 //! The manifest: a bundle's identity, its files, and the resources that it needs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use semver::Version;
@@ -9,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::bundle::contract_version::ContractVersion;
 use crate::values::digest::FileDigest;
-use ampoule_units::{ByteSize, Fuel};
+use ampoule_units::{Budget, ByteSize, Fuel, SandboxBudgets};
 
 /// The newest contract between host and guest: [`ManifestTemplate`](crate::ManifestTemplate) writes it into
 /// manifests.
@@ -41,7 +40,8 @@ pub struct Manifest {
     pub(crate) component: FileEntry,
     pub(crate) files: Vec<FileEntry>,
     pub(crate) capabilities: Vec<String>,
-    pub(crate) limits: ManifestLimits,
+    #[serde(serialize_with = "write_limits")]
+    pub(crate) limits: SandboxBudgets,
     pub(crate) annotations: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) license: Option<String>,
@@ -59,40 +59,34 @@ pub struct FileEntry {
     pub(crate) digest: FileDigest,
 }
 
-/// Resources that one sandbox needs, as the publisher measured them. The host grants all of them or refuses the
-/// bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ManifestLimits {
-    /// Linear memories and tables together, the snapshot included. JSON: `memory_bytes`.
-    #[serde(rename = "memory_bytes")]
-    pub memory: ByteSize,
-    /// Fuel for one request. JSON: `fuel`.
-    pub fuel: Fuel,
-    /// Time for one request. JSON: `deadline_ms`.
-    #[serde(rename = "deadline_ms", serialize_with = "as_milliseconds")]
-    pub deadline: Duration,
-    /// The answer to one request. JSON: `output_bytes`.
-    #[serde(rename = "output_bytes")]
-    pub output: ByteSize,
-    /// The larger budget for `lifecycle.init`, which runs once. JSON: `init`.
-    pub init: InitLimits,
-}
+/// Writes the limits as the manifest has them: those of a request beside `output_bytes` and `init`.
+fn write_limits<S: Serializer>(limits: &SandboxBudgets, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct WrittenBudget {
+        memory_bytes: ByteSize,
+        fuel: Fuel,
+        deadline_ms: u64,
+    }
 
-/// Resources that `lifecycle.init` needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct InitLimits {
-    /// Linear memories and tables together. JSON: `memory_bytes`.
-    #[serde(rename = "memory_bytes")]
-    pub memory: ByteSize,
-    /// Fuel. JSON: `fuel`.
-    pub fuel: Fuel,
-    /// Time. JSON: `deadline_ms`.
-    #[serde(rename = "deadline_ms", serialize_with = "as_milliseconds")]
-    pub deadline: Duration,
-}
+    #[derive(Serialize)]
+    struct WrittenLimits {
+        #[serde(flatten)]
+        request: WrittenBudget,
+        output_bytes: ByteSize,
+        init: WrittenBudget,
+    }
 
-fn as_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    let written = |budget: Budget| WrittenBudget {
+        memory_bytes: budget.memory,
+        fuel: budget.fuel,
+        deadline_ms: u64::try_from(budget.deadline.as_millis()).unwrap_or(u64::MAX),
+    };
+    WrittenLimits {
+        request: written(limits.request),
+        output_bytes: limits.output,
+        init: written(limits.init),
+    }
+    .serialize(serializer)
 }
 
 impl Manifest {
@@ -168,9 +162,10 @@ impl Manifest {
         &self.capabilities
     }
 
-    /// Resources that one sandbox needs.
+    /// Returns the resources that sandboxes need, as the publisher measured them. The host grants all of them or refuses
+    /// the bundle. The snapshot counts as memory of a request.
     #[must_use]
-    pub fn limits(&self) -> &ManifestLimits {
+    pub fn limits(&self) -> &SandboxBudgets {
         &self.limits
     }
 

@@ -6,15 +6,13 @@ use std::time::Duration;
 use semver::Version;
 
 use crate::bundle::contract_version::ContractVersion;
-use crate::bundle::manifest::{
-    FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
-};
+use crate::bundle::manifest::{FileEntry, MAX_MANIFEST_BYTES, Manifest, SCHEMA};
 use crate::bundle::names::{check_identity, check_interface, check_path};
 use crate::values::digest::FileDigest;
 use crate::values::error::Error;
 use crate::values::json::{Fields, ReadError, Result, Value, list, parsed, timestamp};
 use ampoule_units::text;
-use ampoule_units::{ByteSize, Fuel};
+use ampoule_units::{Budget, ByteSize, Fuel, SandboxBudgets};
 
 /// The most tasks, and the most capabilities, that one manifest names. The contract has five tasks.
 const MAX_INTERFACES: usize = 32;
@@ -237,26 +235,28 @@ fn file_digest(value: Value, field: &str, size: u64) -> Result<FileDigest> {
     }
 }
 
-fn limits(value: Value, field: &str) -> Result<ManifestLimits> {
+fn limits(value: Value, field: &str) -> Result<SandboxBudgets> {
     let mut fields = Fields::of(value, field)?;
-    let limits = ManifestLimits {
-        memory: fields.required("memory_bytes", bytes)?,
-        fuel: fields.required("fuel", fuel)?,
-        deadline: fields.required("deadline_ms", milliseconds)?,
+    let limits = SandboxBudgets {
+        request: budget(&mut fields)?,
         output: fields.required("output_bytes", bytes)?,
         init: fields.required("init", |value, field| {
             let mut fields = Fields::of(value, field)?;
-            let init = InitLimits {
-                memory: fields.required("memory_bytes", bytes)?,
-                fuel: fields.required("fuel", fuel)?,
-                deadline: fields.required("deadline_ms", milliseconds)?,
-            };
+            let init = budget(&mut fields)?;
             fields.finish()?;
             Ok(init)
         })?,
     };
     fields.finish()?;
     Ok(limits)
+}
+
+fn budget(fields: &mut Fields) -> Result<Budget> {
+    Ok(Budget {
+        memory: fields.required("memory_bytes", bytes)?,
+        fuel: fields.required("fuel", fuel)?,
+        deadline: fields.required("deadline_ms", milliseconds)?,
+    })
 }
 
 fn bytes(value: Value, field: &str) -> Result<ByteSize> {

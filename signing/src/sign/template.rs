@@ -13,9 +13,7 @@ use crate::bundle::unverified::DEFAULT_MAX_BUNDLE_SIZE;
 
 use crate::bundle::envelope::ENVELOPE_FILE;
 use crate::bundle::file_reader::digest_file;
-use crate::bundle::manifest::{
-    CONTRACT, FileEntry, InitLimits, MAX_MANIFEST_BYTES, Manifest, ManifestLimits, SCHEMA,
-};
+use crate::bundle::manifest::{CONTRACT, FileEntry, MAX_MANIFEST_BYTES, Manifest, SCHEMA};
 use crate::bundle::source::{check_total, open_directory};
 use crate::files::directory::Directory;
 use crate::files::permission_policy::Location;
@@ -24,7 +22,7 @@ use crate::sign::file_rules::{FileRules, LeftOut};
 use crate::sign::secrets::{self, Secrets};
 use crate::values::digest::{FileDigest, Sha256Digest};
 use crate::values::error::{Error, Result};
-use ampoule_units::{ByteSize, Fuel};
+use ampoule_units::{Budget, ByteSize, Fuel, SandboxBudgets};
 
 /// The unsigned manifest in a publisher's directory: written by `init`, edited by hand, signed as it
 /// is. No host ever reads it.
@@ -58,7 +56,7 @@ pub struct ManifestTemplate {
     /// Capabilities that the component asks for beyond the inert base.
     pub capabilities: Vec<String>,
     /// Resources that one sandbox needs. `None` guesses them from the size of the files.
-    pub limits: Option<ManifestLimits>,
+    pub limits: Option<SandboxBudgets>,
     /// Signed remarks.
     pub annotations: BTreeMap<String, String>,
     /// The licence, for people.
@@ -181,7 +179,7 @@ impl Manifest {
     /// # Errors
     ///
     /// `manifest.field` for a limit of zero or above 2^53 − 1.
-    pub fn with_limits(mut self, limits: ManifestLimits) -> Result<Self> {
+    pub fn with_limits(mut self, limits: SandboxBudgets) -> Result<Self> {
         self.limits = limits;
         Self::parse(self.to_json()?.as_bytes())
     }
@@ -262,7 +260,7 @@ impl FileSize {
 
 /// Guesses limits for a person to measure and edit: memory for the weights once they are parsed and packed, with room
 /// to work. `init` holds the raw file besides.
-fn guess_limits(files: &[FileSize]) -> ManifestLimits {
+fn guess_limits(files: &[FileSize]) -> SandboxBudgets {
     const BASE: u64 = 64 << 20;
     const STEP: u64 = 16 << 20;
     let weights = files
@@ -272,13 +270,15 @@ fn guess_limits(files: &[FileSize]) -> ManifestLimits {
         let bytes = weights.saturating_mul(copies).saturating_add(BASE);
         ByteSize::from_bytes(bytes.div_ceil(STEP).saturating_mul(STEP))
     };
-    ManifestLimits {
-        memory: room(2),
-        // Five seconds of one core at some ten thousand million units a second.
-        fuel: Fuel::new(50_000_000_000),
-        deadline: Duration::from_secs(5),
+    SandboxBudgets {
+        request: Budget {
+            memory: room(2),
+            // Five seconds of one core at some ten thousand million units a second.
+            fuel: Fuel::new(50_000_000_000),
+            deadline: Duration::from_secs(5),
+        },
         output: ByteSize::from_mib(1),
-        init: InitLimits {
+        init: Budget {
             memory: room(3),
             fuel: Fuel::new(500_000_000_000),
             deadline: Duration::from_secs(60),

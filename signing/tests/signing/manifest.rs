@@ -84,9 +84,9 @@ fn a_manifest_says_what_stands_in_it() {
     assert_eq!(manifest.files().len(), 2);
     assert!(manifest.capabilities().is_empty());
     let limits = manifest.limits();
-    assert_eq!(limits.memory, ByteSize::from_mib(1));
-    assert_eq!(limits.fuel, Fuel::new((1 << 53) - 1));
-    assert_eq!(limits.deadline.as_millis(), 5000);
+    assert_eq!(limits.request.memory, ByteSize::from_mib(1));
+    assert_eq!(limits.request.fuel, Fuel::new((1 << 53) - 1));
+    assert_eq!(limits.request.deadline.as_millis(), 5000);
     assert_eq!(limits.output, ByteSize::from_bytes(100));
     assert_eq!(limits.init.memory, ByteSize::from_mib(2));
     assert_eq!(limits.init.fuel, Fuel::new(2));

@@ -46,7 +46,7 @@ fn the_guessed_limits_grow_with_the_files() {
         .unwrap()
         .limits();
     assert_eq!(
-        small.memory,
+        small.request.memory,
         ByteSize::from_mib(80),
         "64 MiB and a step of 16 MiB"
     );
@@ -59,12 +59,12 @@ fn the_guessed_limits_grow_with_the_files() {
         .unwrap()
         .limits();
     assert_eq!(
-        large.memory,
+        large.request.memory,
         ByteSize::from_mib(256),
         "64 MiB, twice the weights, rounded up"
     );
     assert_eq!(large.init.memory, ByteSize::from_mib(336));
-    assert_eq!(large.deadline, small.deadline);
+    assert_eq!(large.request.deadline, small.request.deadline);
 }
 
 #[test]

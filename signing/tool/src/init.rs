@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use ampoule_command_line::Answer;
 use ampoule_signing::{
-    Error, MANIFEST_FILE, ManifestLimits, ManifestTemplate, PermissionPolicy, Result,
+    Error, MANIFEST_FILE, ManifestTemplate, PermissionPolicy, Result, SandboxBudgets,
 };
 use serde_json::json;
 
@@ -90,10 +90,10 @@ fn annotations(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>>
     Ok(annotations)
 }
 
-fn adjust(mut limits: ManifestLimits, options: &LimitOptions) -> ManifestLimits {
-    limits.memory = options.memory.unwrap_or(limits.memory);
-    limits.fuel = options.fuel.unwrap_or(limits.fuel);
-    limits.deadline = options.timeout.unwrap_or(limits.deadline);
+fn adjust(mut limits: SandboxBudgets, options: &LimitOptions) -> SandboxBudgets {
+    limits.request.memory = options.memory.unwrap_or(limits.request.memory);
+    limits.request.fuel = options.fuel.unwrap_or(limits.request.fuel);
+    limits.request.deadline = options.timeout.unwrap_or(limits.request.deadline);
     limits.output = options.output.unwrap_or(limits.output);
     limits.init.memory = options.init_memory.unwrap_or(limits.init.memory);
     limits.init.fuel = options.init_fuel.unwrap_or(limits.init.fuel);

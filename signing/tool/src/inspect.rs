@@ -62,12 +62,13 @@ pub(crate) fn describe(text: &mut String, manifest: &Manifest) {
         row(text, "file", file(entry));
     }
     let limits = manifest.limits();
+    let request = limits.request;
     row(
         text,
         "a request",
         format_args!(
             "memory {}, fuel {}, time {:?}, output {}",
-            limits.memory, limits.fuel, limits.deadline, limits.output
+            request.memory, request.fuel, request.deadline, limits.output
         ),
     );
     let init = limits.init;

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
+mod budget;
 mod parse_error;
 pub mod text;
 mod units;
 
+pub use budget::{Budget, SandboxBudgets};
 pub use parse_error::ParseError;
 pub use units::{ByteSize, Fuel, parse_time, time_text};

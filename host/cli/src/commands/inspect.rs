@@ -139,9 +139,9 @@ fn to_text(document: &Document<'_>) -> String {
         "request",
         &format!(
             "{} of memory, {} of fuel, {} ms, {} of output",
-            limits.memory,
-            limits.fuel,
-            limits.deadline.as_millis(),
+            limits.request.memory,
+            limits.request.fuel,
+            limits.request.deadline.as_millis(),
             limits.output
         ),
     );

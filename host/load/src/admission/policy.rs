@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ampoule_sandbox::contract::InterfaceName;
 use ampoule_sandbox::{
-    Budget, CONTRACT, CapOwner, Capability, Error, Limit, Limits, Phase, RequestLimits, Result,
+    CONTRACT, CapOwner, Capability, Error, Limit, Limits, Phase, RequestLimits, Result,
     SandboxBudgets, Task,
 };
 use ampoule_signing::{Caps, InitCaps, Manifest, TrustStore, VerifiedBundle, VerifiedManifest};
@@ -43,7 +43,7 @@ pub(crate) fn admit_manifest(
 ) -> Result<AdmittedManifest> {
     let manifest = verified.manifest();
     check_contract(manifest)?;
-    let asked = asked_by(manifest);
+    let asked = *manifest.limits();
     let budgets = SandboxBudgets {
         request: at_most.applied_to(asked.request),
         ..asked
@@ -96,24 +96,6 @@ pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<Adm
         is_granted_host_kernels: grants.grant(Capability::HostKernels, manifest),
         bundle,
     })
-}
-
-/// Returns the budgets that a manifest asks for.
-fn asked_by(manifest: &Manifest) -> SandboxBudgets {
-    let limits = manifest.limits();
-    SandboxBudgets {
-        request: Budget {
-            memory: limits.memory,
-            fuel: limits.fuel,
-            deadline: limits.deadline,
-        },
-        init: Budget {
-            memory: limits.init.memory,
-            fuel: limits.init.fuel,
-            deadline: limits.init.deadline,
-        },
-        output: limits.output,
-    }
 }
 
 fn check_contract(manifest: &Manifest) -> Result<()> {
@@ -200,7 +182,7 @@ fn check_caps(manifest: &Manifest, asked: &SandboxBudgets, limits: &Limits) -> R
 /// Compares the manifest with the caps that the trust store sets for its signers.
 pub(crate) fn check_publisher(manifest: &Manifest, caps: &Caps) -> Result<()> {
     check_capabilities(manifest, caps)?;
-    check_sandbox_caps(CapOwner::Publisher, &asked_by(manifest), caps)
+    check_sandbox_caps(CapOwner::Publisher, manifest.limits(), caps)
 }
 
 fn check_sandbox_caps(whose: CapOwner, asked: &SandboxBudgets, caps: &Caps) -> Result<()> {

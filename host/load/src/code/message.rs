@@ -6,17 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::code::facts::CompiledFacts;
 use ampoule_sandbox::code::sealed_file::SealedFile;
 use ampoule_sandbox::imports::assets::AssetFiles;
 use ampoule_sandbox::imports::guest_log::GuestLog;
-use ampoule_sandbox::limits::Budget;
 use ampoule_sandbox::wire::{read_bytes, read_head, write_head};
-use ampoule_sandbox::{Error, Result};
-use ampoule_units::{ByteSize, Fuel};
+use ampoule_sandbox::{Budget, Error, Result};
+use ampoule_units::ByteSize;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -31,9 +29,7 @@ const MAX_HEAD_BYTES: u32 = 8 << 20;
 struct RequestHead {
     profile: EngineProfile,
     image: ByteSize,
-    memory: ByteSize,
-    fuel: Fuel,
-    deadline: Duration,
+    budget: Budget,
     output: usize,
     log: ByteSize,
     host_kernels: bool,
@@ -63,9 +59,7 @@ impl CompileRequest {
         let head = RequestHead {
             profile: self.profile,
             image: self.image,
-            memory: budget.memory,
-            fuel: budget.fuel,
-            deadline: budget.deadline,
+            budget: *budget,
             output: *output,
             log: *log,
             host_kernels: *host_kernels,
@@ -94,11 +88,7 @@ impl CompileRequest {
             component,
             init: Init {
                 assets: AssetFiles::from(files),
-                budget: Budget {
-                    memory: head.memory,
-                    fuel: head.fuel,
-                    deadline: head.deadline,
-                },
+                budget: head.budget,
                 output: head.output,
                 log: head.log,
                 host_kernels: head.host_kernels,
@@ -220,9 +210,12 @@ fn believed(error: Error) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 mod tests {
+    use std::time::Duration;
+
     use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
     use ampoule_sandbox::imports::guest_log::{LogLevel, LogSink};
     use ampoule_sandbox::limits::{Limits, MAX_LOG};
+    use ampoule_units::Fuel;
 
     use super::*;
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use ampoule_units::{ByteSize, Fuel};
+use ampoule_units::{Budget, ByteSize, Fuel};
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store};
@@ -21,7 +21,6 @@ use crate::imports::bindings::exports::ampoule::model::lifecycle;
 use crate::imports::clocks::ClockResolution;
 use crate::imports::guest_log::LogSink;
 use crate::imports::kernels::Kernels;
-use crate::limits::Budget;
 
 /// Settings of a guest's store.
 pub struct Setup {

@@ -1,10 +1,10 @@
 //! Reasons for which guests stop, from the engine's report to an error with a code.
 
-use ampoule_units::{ByteSize, Fuel, text};
+use ampoule_units::{Budget, ByteSize, Fuel, text};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::error::{Error, Phase};
-use crate::limits::{Budget, MAX_WASM_STACK};
+use crate::limits::MAX_WASM_STACK;
 use crate::memory::Denial;
 use crate::wasmtime_words::{is_hostcall_fuel, store_count};
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use ampoule_units::Fuel;
+use ampoule_units::{Budget, Fuel};
 use tokio::runtime::Runtime;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::error::{Error, Phase, Result};
 use crate::guest::state::SandboxState;
 use crate::guest::stop::{Circumstances, Stop, explain};
-use crate::limits::{Budget, MAX_HANDLES};
+use crate::limits::MAX_HANDLES;
 
 /// Time between two checks of whether a running guest may go on. A spinning guest overruns its deadline by about as
 /// much.

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use ampoule_units::ByteSize;
+use ampoule_units::{Budget, ByteSize, SandboxBudgets};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Uid, geteuid};
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ use crate::contract::Task;
 use crate::error::{Error, Result};
 use crate::imports::assets::AssetFiles;
 use crate::lease::{Lease, TrustLease};
-use crate::limits::{Budget, Limits};
-use crate::loaded_model::{Code, CodeOrigin, LoadedModel, ModelFacts, SandboxBudgets};
+use crate::limits::Limits;
+use crate::loaded_model::{Code, CodeOrigin, LoadedModel, ModelFacts};
 
 const MARK: [u8; 8] = *b"ampoule\0";
 
@@ -208,22 +208,13 @@ fn receive(from: &UnixStream, limits: &Limits) -> io::Result<Option<LoadedModel>
 }
 
 fn check_budgets(budgets: &SandboxBudgets, limits: &Limits) -> io::Result<()> {
-    let init = Budget {
-        memory: limits.init.memory,
-        fuel: limits.init.fuel,
-        deadline: limits.init.deadline,
-    };
-    let request = Budget {
-        memory: limits.memory,
-        fuel: limits.fuel,
-        deadline: limits.deadline,
-    };
+    let most = limits.budgets();
     let is_within = |asked: Budget, most: Budget| {
         asked.memory <= most.memory && asked.fuel <= most.fuel && asked.deadline <= most.deadline
     };
-    if is_within(budgets.request, request)
-        && is_within(budgets.init, init)
-        && budgets.output <= limits.output
+    if is_within(budgets.request, most.request)
+        && is_within(budgets.init, most.init)
+        && budgets.output <= most.output
     {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ampoule_units::{ByteSize, Fuel};
+use ampoule_units::{Budget, ByteSize, Fuel, SandboxBudgets};
 use bytes::Bytes;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ use crate::contract::Task;
 use crate::error::{BundleRefusal, Error, Result};
 use crate::imports::assets::AssetFiles;
 use crate::lease::{Lease, Lessor, TrustLease};
-use crate::limits::{Budget, Limits};
-use crate::loaded_model::{Code, CodeOrigin, LoadedModel, ModelFacts, SandboxBudgets};
+use crate::limits::Limits;
+use crate::loaded_model::{Code, CodeOrigin, LoadedModel, ModelFacts};
 
 const CODE: &[u8] = b"native code";
 
