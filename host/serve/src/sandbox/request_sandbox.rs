@@ -26,7 +26,7 @@ use crate::schedule::worker::is_turn_over;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SandboxReport {
-    /// Fuel that the request used: see [`Limits::fuel`](crate::Limits).
+    /// Fuel that the request used: see [`Limits::fuel`](ampoule_sandbox::Limits).
     pub fuel: Fuel,
     /// The most linear memory and tables that the sandbox held, from its beginning on, with what the host
     /// has packed for the model.

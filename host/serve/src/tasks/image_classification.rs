@@ -14,7 +14,7 @@ use crate::tasks::input::InputChecks as _;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Label {
     /// The label's text, as the model spells it: at most 1,024 characters, of any kind. What shows it in a
-    /// terminal passes it through [`harmless_text`](crate::harmless_text).
+    /// terminal passes it through [`harmless_text`](ampoule_units::text::lines).
     pub name: String,
     /// The likelihood, from 0 to 1.
     pub score: f32,

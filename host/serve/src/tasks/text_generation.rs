@@ -149,7 +149,7 @@ impl GenerationRequest {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Chunk {
     /// Whole characters of any kind, possibly none. What shows them in a terminal passes them through
-    /// [`harmless_text`](crate::harmless_text).
+    /// [`harmless_text`](ampoule_units::text::lines).
     pub text: String,
     /// Present in the last chunk, and only there.
     pub finish: Option<Finish>,
@@ -169,7 +169,7 @@ pub struct Finish {
 ///
 /// One deadline and one budget of fuel cover the whole generation, the time between two calls
 /// included: at the deadline its sandbox goes, whether or not anybody asks for the next chunk. If nobody does
-/// for as long as [`Limits::idle`](crate::Limits) says, it goes before.
+/// for as long as [`Limits::idle`](ampoule_sandbox::Limits) says, it goes before.
 pub struct Generation {
     model: Model,
     indices: wit::GuestIndices,
