@@ -17,8 +17,8 @@ pub struct PackedLayers {
 }
 
 impl PackedLayers {
-    /// Packs the layers that `init` has listed out of the verified files, on `threads` threads, which end with the work.
-    /// Rayon's global pool would count the machine's cores, which opens files, and keep its threads.
+    /// Packs the layers that `init` has listed out of the verified files, on `threads` threads, which end with the
+    /// work. Rayon's global pool would count the machine's cores, which opens files, and keep its threads.
     ///
     /// # Errors
     ///
