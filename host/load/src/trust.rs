@@ -5,10 +5,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use ampoule_sandbox::wire::LeaseKeeper;
 use ampoule_sandbox::{Error, Lease, Lessor, Result};
 use ampoule_signing::{DirectoryStamp, TrustDecision, TrustStore, VerifiedBundle};
 
@@ -38,7 +37,7 @@ pub struct HostTrust {
     /// otherwise replace the newer trust.
     changing: Mutex<()>,
     /// Leases of models that other processes serve.
-    sent: Mutex<Vec<Weak<LeaseKeeper>>>,
+    told: Mutex<Vec<Tell>>,
 }
 
 /// Trust between two changes.
@@ -83,20 +82,21 @@ impl HostTrust {
             directory,
             current: RwLock::new(Arc::new(current)),
             changing: Mutex::default(),
-            sent: Mutex::default(),
+            told: Mutex::default(),
         }))
     }
 
-    /// Tells a process that serves a model of each change of trust, for as long as there is the lease. The first time
-    /// is now: the trust may have changed since the model was loaded.
-    pub fn announce_to(&self, lease: &Arc<LeaseKeeper>) {
-        self.sent().push(Arc::downgrade(lease));
-        // One that cannot be told is over by that.
-        let _ = lease.announce();
-    }
-
-    fn sent(&self) -> MutexGuard<'_, Vec<Weak<LeaseKeeper>>> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Calls `tell` now, since the trust may have changed since a model was loaded, and after each change, until it
+    /// returns false.
+    fn on_change(&self, tell: Tell) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // With a trust that never changes, those whose lease has ended are found here.
+        if told.len() >= MIN_PRUNED && told.len().is_power_of_two() {
+            told.retain(|tell| tell());
+        }
+        if tell() {
+            told.push(tell);
+        }
     }
 
     /// Tells whether the trust is from a directory, which may change.
@@ -132,8 +132,21 @@ impl HostTrust {
     }
 
     fn set(&self, new: impl FnOnce(u64) -> CurrentTrust) {
+        self.set_if(|_| true, new);
+    }
+
+    /// Changes the trust, unless another change came first.
+    fn set_if(
+        &self,
+        is_as_seen: impl FnOnce(&CurrentTrust) -> bool,
+        new: impl FnOnce(u64) -> CurrentTrust,
+    ) {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = new(self.current().generation + 1);
+        let current = self.current();
+        if !is_as_seen(&current) {
+            return;
+        }
+        let new = new(current.generation + 1);
         match &new.store {
             Ok(_) => tracing::info!(target: "ampoule::trust", "the trust was changed"),
             Err(error) => tracing::error!(
@@ -143,8 +156,8 @@ impl HostTrust {
             ),
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-        let is_told = |lease: &Weak<LeaseKeeper>| lease.upgrade()?.announce().ok();
-        self.sent().retain(|lease| is_told(lease).is_some());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|tell| tell());
     }
 
     /// Reads the directory again if it was changed.
@@ -154,10 +167,12 @@ impl HostTrust {
         };
         let seen = self.current().stamp.clone();
         // A store that the program has put in place stays until `reload`.
-        if seen.is_some_and(|seen| seen != DirectoryStamp::of(directory)) {
-            // The error is kept, and refuses each request.
-            let _ = self.reload();
-        }
+        let Some(seen) = seen.filter(|seen| *seen != DirectoryStamp::of(directory)) else {
+            return;
+        };
+        let read = |generation| CurrentTrust::read(directory, generation);
+        // The error is kept, and refuses each request.
+        self.set_if(|current| current.stamp.as_ref() == Some(&seen), read);
     }
 }
 
@@ -192,6 +207,12 @@ impl CurrentTrust {
     }
 }
 
+/// Leases from which on those that have ended are looked for when a model is sent.
+const MIN_PRUNED: usize = 64;
+
+/// Tells a process that serves of a change of trust; false when there is nobody left to tell.
+type Tell = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// Decides about one loaded model for as long as it is served.
 pub(crate) struct ModelLessor {
     pub(crate) trust: Arc<HostTrust>,
@@ -210,6 +231,10 @@ impl Lessor for ModelLessor {
         let decision = self.bundle.verify_again(trust.store()?, now).or_refused()?;
         check_publisher(self.bundle.manifest(), decision.caps())?;
         Ok(lease(&decision, &trust))
+    }
+
+    fn on_change(&self, tell: Tell) {
+        self.trust.on_change(tell);
     }
 }
 

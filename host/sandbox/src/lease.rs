@@ -47,6 +47,10 @@ pub trait Lessor: Send + Sync {
     ///
     /// The reason for which loading the model would be refused now.
     fn renew(&self) -> Result<Lease>;
+
+    /// Has `tell` called now and after each change of trust, until it returns false: whoever sent the model to another
+    /// process has nothing left to tell then. A lessor whose trust never changes need not call it.
+    fn on_change(&self, tell: Box<dyn Fn() -> bool + Send + Sync>);
 }
 
 /// The lease of one loaded model, with its lessor.
@@ -76,6 +80,13 @@ impl TrustLease {
         &self.lessor
     }
 
+    /// Tells whether the lease holds, so that nobody need be asked.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let last = self.last();
+        last.generation == self.lessor.generation() && last.holds_at(SystemTime::now())
+    }
+
     /// Refuses a new request to a model that is not trusted any more. The lessor decides again only when the trust
     /// has changed or the lease has run out.
     ///
@@ -83,8 +94,7 @@ impl TrustLease {
     ///
     /// Those of [`Lessor::renew`].
     pub fn check(&self) -> Result<()> {
-        let last = self.last();
-        if last.generation == self.lessor.generation() && last.holds_at(SystemTime::now()) {
+        if self.holds() {
             return Ok(());
         }
         let renewed = self.lessor.renew()?;
@@ -129,6 +139,8 @@ mod tests {
             }
             Ok(Lease::new(self.generation(), None))
         }
+
+        fn on_change(&self, _: Box<dyn Fn() -> bool + Send + Sync>) {}
     }
 
     #[test]

@@ -38,14 +38,16 @@ enum ToLessor {
     Renew,
 }
 
-/// Sends a whole message without waiting. The other side reads as it asks, so a full socket means that it does not.
+/// Sends a whole message without waiting. `WouldBlock` when nothing of it could be sent: the other side has not read what
+/// was sent before.
 fn send_now(socket: &UnixStream, message: &impl Serialize) -> io::Result<()> {
     let mut bytes = Vec::new();
     write_head(&mut bytes, message)?;
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     let sent = retry_on_intr(|| send(socket, &bytes, flags))?;
     if sent < bytes.len() {
-        return Err(io::ErrorKind::WouldBlock.into());
+        // The rest cannot follow, so whatever follows would be no message.
+        return Err(io::ErrorKind::BrokenPipe.into());
     }
     Ok(())
 }
@@ -92,16 +94,22 @@ impl LeaseKeeper {
     ///
     /// # Errors
     ///
-    /// `io.system` when the other process is gone or does not read. The lease is over then.
+    /// `io.system` when the other process is gone. The lease is over then.
     pub fn announce(&self) -> Result<()> {
         let changed = FromLessor::Changed {
             generation: self.lessor.generation(),
         };
         let socket = lock(&self.socket);
-        send_now(&socket, &changed).map_err(|error| {
-            let _ = socket.shutdown(Shutdown::Both);
-            Error::system("tell the process that serves of a change of trust", &error)
-        })
+        match send_now(&socket, &changed) {
+            Ok(()) => Ok(()),
+            // Nobody has asked for the model during many changes. The first of them, unread, ends the lease as well.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => {
+                let _ = socket.shutdown(Shutdown::Both);
+                let doing = "tell the process that serves of a change of trust";
+                Err(Error::system(doing, &error))
+            }
+        }
     }
 }
 
@@ -174,6 +182,8 @@ impl Lessor for RemoteLessor {
             Err(gone(&error))
         })
     }
+
+    fn on_change(&self, _: Box<dyn Fn() -> bool + Send + Sync>) {}
 }
 
 impl Conversation {
@@ -190,7 +200,12 @@ impl Conversation {
     fn renew(&mut self) -> io::Result<Result<Lease>> {
         send_now(&self.socket, &ToLessor::Renew)?;
         let late = Instant::now() + self.patience;
-        while Instant::now() < late {
+        loop {
+            let left = late.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.socket.set_read_timeout(Some(left))?;
             match self.next(RecvFlags::empty())? {
                 Some(FromLessor::Changed { generation }) => self.hear_of(generation),
                 Some(FromLessor::Granted(lease)) => {

@@ -57,18 +57,28 @@ struct ModelHead {
 
 impl LoadedModel {
     /// Sends the model to the process at the other end of a socket, which receives it by
-    /// [`LoadingProcess::receive`]. Returns this end of its lease.
+    /// [`LoadingProcess::receive`]. Returns this end of its lease, which is told of each change of trust. Dropping it ends
+    /// the lease.
     ///
     /// The call blocks while the other process does not read, unless the socket has a timeout for writing.
     ///
     /// # Errors
     ///
     /// `io.system`, `io.thread`.
-    pub fn send(&self, to: &UnixStream) -> Result<LeaseKeeper> {
+    pub fn send(&self, to: &UnixStream) -> Result<Arc<LeaseKeeper>> {
         let (here, there) = UnixStream::pair().map_err(|error| unsent(&error))?;
         self.send_with_lease(to, there)
             .map_err(|error| unsent(&error))?;
-        LeaseKeeper::start(here, Arc::clone(self.lease.lessor()))
+        let lessor = self.lease.lessor();
+        let keeper = Arc::new(LeaseKeeper::start(here, Arc::clone(lessor))?);
+        let kept = Arc::downgrade(&keeper);
+        // A process that cannot be told has lost its lease by that.
+        let tell = move || {
+            kept.upgrade()
+                .is_some_and(|keeper| keeper.announce().is_ok())
+        };
+        lessor.on_change(Box::new(tell));
+        Ok(keeper)
     }
 
     fn send_with_lease(&self, to: &UnixStream, lease: UnixStream) -> io::Result<()> {

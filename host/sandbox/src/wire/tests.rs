@@ -48,6 +48,8 @@ impl Lessor for Trust {
         }
         Ok(Lease::new(self.generation(), None))
     }
+
+    fn on_change(&self, _: Box<dyn Fn() -> bool + Send + Sync>) {}
 }
 
 fn model(trust: &Arc<Trust>) -> LoadedModel {
@@ -102,7 +104,7 @@ fn receiver() -> (UnixStream, LoadingProcess) {
 struct Message {
     head: Value,
     descriptors: Vec<OwnedFd>,
-    lease: LeaseKeeper,
+    lease: Arc<LeaseKeeper>,
 }
 
 impl Message {
@@ -337,7 +339,7 @@ fn a_model_over_the_limits_of_the_receiver_is_refused() {
 }
 
 /// A model that was sent and received, with both ends of its lease.
-fn leased() -> (Arc<Trust>, LeaseKeeper, TrustLease) {
+fn leased() -> (Arc<Trust>, Arc<LeaseKeeper>, TrustLease) {
     let (sender, receiver) = receiver();
     let trust = Arc::new(Trust::default());
     let keeper = model(&trust).send(&sender).unwrap();
@@ -420,6 +422,22 @@ fn nothing_is_granted_by_a_loading_side_that_keeps_silent_and_it_is_waited_for_o
 }
 
 /// The trust changes for all models at once, so one process must not hold the change up for the others.
+#[test]
+fn a_lease_that_nobody_asks_for_outlives_any_number_of_changes() {
+    let (trust, keeper, lease) = leased();
+    // Many more than the socket holds.
+    for _ in 0..2_000 {
+        trust.generation.fetch_add(1, Ordering::SeqCst);
+        keeper.announce().unwrap();
+    }
+    lease.check().unwrap();
+    assert_eq!(lease.last().generation, trust.generation());
+    trust.is_revoked.store(true, Ordering::SeqCst);
+    trust.generation.fetch_add(1, Ordering::SeqCst);
+    keeper.announce().unwrap();
+    assert_eq!(lease.check().unwrap_err().code(), "trust.revoked");
+}
+
 #[test]
 fn a_serving_side_that_asks_and_does_not_read_ends_its_lease_and_stalls_nobody() {
     let message = Message::new();
