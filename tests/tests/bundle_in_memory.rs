@@ -86,6 +86,12 @@ fn a_contract_that_this_host_does_not_speak_is_for_admission_to_refuse() {
         .unwrap();
     assert_eq!(error.code(), "admission.contract", "{error}");
     assert!(error.to_string().contains("ampoule:model@0.2.0"), "{error}");
+    // A newer one on the same track only adds, and what this model uses is here.
+    let newer = acme
+        .every_task()
+        .set("/contract", json!("ampoule:model@0.1.7"))
+        .write();
+    load(&host_trusting(&acme), in_memory(&newer)).unwrap();
 }
 
 #[test]

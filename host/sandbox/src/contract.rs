@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 pub const CONTRACT: &str = "ampoule:model@0.1.0";
 
 /// The package of the contract, without its version.
-const PACKAGE: &str = "ampoule:model";
+pub(crate) const PACKAGE: &str = "ampoule:model";
 
 /// The newest version of the contract that this host has bindings for.
-const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
+pub(crate) const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
 /// The version of WASI 0.2 that the linker offers; older 0.2 releases are served by it too.
 pub const WASI_VERSION: Version = Version::new(0, 2, 12);
@@ -153,6 +153,13 @@ impl<'a> InterfaceName<'a> {
     }
 }
 
+/// Tells whether this host speaks a version of the contract: one on the semver track of its own. Linking then finds out
+/// whether all functions that the model uses are there.
+#[must_use]
+pub fn is_spoken(version: &Version) -> bool {
+    is_same_track(version, &CONTRACT_VERSION)
+}
+
 /// Compares semver tracks, as the component model's linking rules define them: the same major version, or the same
 /// minor version below 1.0, or the same patch version below 0.1. Pre-releases have none.
 fn is_same_track(a: &Version, b: &Version) -> bool {
@@ -188,6 +195,20 @@ mod tests {
                 base,
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn the_contract_has_one_spelling_and_its_semver_track_is_spoken() {
+        assert_eq!(CONTRACT, format!("{PACKAGE}@{CONTRACT_VERSION}"));
+        for (version, spoken) in [
+            ("0.1.0", true),
+            ("0.1.7", true),
+            ("0.2.0", false),
+            ("1.0.0", false),
+            ("0.1.0-rc.1", false),
+        ] {
+            assert_eq!(is_spoken(&version.parse().unwrap()), spoken, "{version}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ampoule_sandbox::contract::InterfaceName;
+use ampoule_sandbox::contract::{InterfaceName, is_spoken};
 use ampoule_sandbox::{
     CONTRACT, CapOwner, Capability, Error, Limit, Limits, Phase, RequestLimits, Result,
     SandboxBudgets, Task,
@@ -99,7 +99,7 @@ pub(crate) fn admit(admissible: AdmissibleBundle, grants: &Grants) -> Result<Adm
 }
 
 fn check_contract(manifest: &Manifest) -> Result<()> {
-    if manifest.contract() == CONTRACT {
+    if is_spoken(manifest.contract_version().version()) {
         return Ok(());
     }
     Err(Error::Contract {
@@ -305,4 +305,12 @@ fn check_tasks(manifest: &Manifest, surface: &ComponentSurface) -> Result<Vec<Ta
         }
     }
     Ok(tasks)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn manifests_are_made_for_the_contract_that_hosts_speak() {
+        assert_eq!(ampoule_signing::CONTRACT, ampoule_sandbox::CONTRACT);
+    }
 }

@@ -16,6 +16,7 @@ use wasmtime::{StoreContextMut, Trap};
 pub use layer_spec::{Element, Format, INT4_BLOCK, LayerSpec, PartSpec, TensorSpec};
 pub use pack_list::{PackList, packed_bytes};
 
+use crate::contract::{CONTRACT_VERSION, PACKAGE};
 use crate::imports::assets::Assets;
 use crate::imports::bindings::ampoule::model::host_kernels as wit;
 use crate::imports::bindings::ampoule::model::types::Error as GuestError;
@@ -127,7 +128,7 @@ pub trait KernelsView: 'static {
 /// Adds the interface to a linker. By hand: to take fuel, a function needs the store, which the bindings give
 /// only where asynchronous components are compiled in.
 pub fn add_to_linker<T: KernelsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    let mut interface = linker.instance("ampoule:model/host-kernels@0.1.0")?;
+    let mut interface = linker.instance(&format!("{PACKAGE}/host-kernels@{CONTRACT_VERSION}"))?;
     interface.func_wrap("granted", |mut store: StoreContextMut<'_, T>, (): ()| {
         let is_granted = !matches!(store.data_mut().kernels().kernels, Kernels::NotGranted);
         Ok((is_granted,))
