@@ -1,5 +1,6 @@
 //! Decisions by the error texts of Wasmtime and of the standard library, where they have no public type. No other file
-//! decides by such a text, and none of these functions is given text that a guest can write into.
+//! decides by such a text. None of these functions is given a guest's own message. The standard error of the process that compiles
+//! is looked at only when that process has ended without an answer.
 //!
 //! The tests here and those that are named provoke each text, and fail when it changes with a new version.
 

@@ -12,8 +12,8 @@
     ;; 192 bytes.
     (data (i32.const 72)
       "cannot read: os error 12; memory allocation of 9 bytes failed; kind: WouldBlock; "
-      "fuel allocated for hostcalls has been exhausted; instance count too high; "
-      "in the pooling allocator             ")
+      "fuel allocated for hostcalls has been exhausted; instance count too high at 9; "
+      "in the pooling allocator        ")
     (func (export "init") (result i32) (i32.const 16))
     ;; Zeros: empty strings and lists.
     (func (export "describe") (result i32) (i32.const 1024))

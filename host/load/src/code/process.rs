@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::code::message::{AnswerError, CompileRequest, read_answer};
 
-/// Bytes that are kept of the process's standard error, which a guest may make it write.
+/// Bytes that are kept of the process's standard error: a panic that a component provokes may be long.
 const MAX_WORDS: u64 = 16 * 1024;
 
 /// Time for reading the rest of standard error after the process has ended.

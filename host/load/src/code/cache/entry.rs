@@ -34,6 +34,36 @@ const CHUNK: usize = 4 << 20;
 /// Reason why an entry is not used. Such an entry is removed and made again.
 pub(super) type BadEntry = String;
 
+/// The reason that an entry is not used this time.
+pub(super) enum ReadError {
+    /// The entry is wrong, and will be.
+    Bad(BadEntry),
+    /// The system did not read or copy it; the entry may be right.
+    System(String),
+}
+
+impl From<BadEntry> for ReadError {
+    fn from(reason: BadEntry) -> Self {
+        Self::Bad(reason)
+    }
+}
+
+impl ReadError {
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Bad(format!("it is cut short: {error}")),
+            _ => Self::System(error.to_string()),
+        }
+    }
+
+    /// Returns the reason for people.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Bad(reason) | Self::System(reason) => reason,
+        }
+    }
+}
+
 /// Header of an entry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,17 +142,17 @@ pub(super) fn read(
     identity: &str,
     file: &mut File,
     length: u64,
-) -> Result<(Header, SealedFile), BadEntry> {
+) -> Result<(Header, SealedFile), ReadError> {
     let Preface { bytes, header, mac } = Preface::read(file, length)?;
     let code =
         SealedFile::new(|sealed| io::copy(&mut file.take(header.code_bytes), sealed).map(drop))
-            .map_err(|error| error.to_string())?;
-    let digests = digests(&code, header.code_bytes).map_err(|error| error.to_string())?;
+            .map_err(|error| ReadError::of(&error))?;
+    let digests = digests(&code, header.code_bytes).map_err(|error| ReadError::of(&error))?;
     authenticate(key, &bytes, &digests)
         .verify_slice(&mac)
         .map_err(|_| "its authentication code is wrong".to_owned())?;
     if header.identity != identity {
-        return Err("it is the entry of other code".to_owned());
+        return Err(ReadError::Bad("it is the entry of other code".to_owned()));
     }
     Ok((header, code))
 }

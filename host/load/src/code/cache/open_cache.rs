@@ -9,7 +9,7 @@ use ampoule_sandbox::code::native_code::{NativeCode, Voucher};
 use ampoule_signing::{PrivateDirectory, PrivateFile, PrivateLock};
 
 use crate::code::cache::bounds::{Bounds, is_left_draft};
-use crate::code::cache::entry::{self, BadEntry, Header, NewEntry};
+use crate::code::cache::entry::{self, BadEntry, Header, NewEntry, ReadError};
 use crate::code::cache::key::CacheKey;
 use crate::code::identity::CodeIdentity;
 use crate::refusal::OrRefused as _;
@@ -72,7 +72,8 @@ impl OpenCache {
                     header.facts,
                 )
             }
-            Err(reason) => {
+            Err(ReadError::System(reason)) => Lookup::Unreadable(reason),
+            Err(ReadError::Bad(reason)) => {
                 // If it cannot be removed, it is replaced, or refused again.
                 let _ = self.directory.remove(&name);
                 Lookup::Bad(reason)
@@ -120,7 +121,9 @@ impl OpenCache {
     pub(super) fn verify(&self, name: &str) -> Result<Header, BadEntry> {
         let (mut file, length) = open_entry(&self.directory, name)?;
         let identity = name.strip_suffix(ENTRY_SUFFIX).unwrap_or(name);
-        entry::read(&self.key, identity, &mut file, length).map(|(header, _)| header)
+        entry::read(&self.key, identity, &mut file, length)
+            .map(|(header, _)| header)
+            .map_err(ReadError::into_reason)
     }
 }
 
