@@ -20,6 +20,7 @@ const STEPS: &[(&str, Step)] = &[
     ("set-up", setup::setup),
     ("audit", audit::audit),
     ("clippy of the host", clippy_host),
+    ("clippy of what only serves", clippy_serving),
     ("clippy of the guests", clippy_guests),
     ("clippy of the fuzz targets", clippy_fuzz_targets),
     ("clippy of the benchmark", clippy_bench),
@@ -87,6 +88,16 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Checks the library without its loading half and without the host's kernels. It has an engine without a compiler, for
+/// which Wasmtime is compiled again.
+fn clippy_serving(workspace: &Workspace) -> Result<()> {
+    process::run(
+        cargo(workspace)
+            .args(["clippy", "--package", "ampoule", "--no-default-features"])
+            .args(["--lib", "--", "-Dwarnings"]),
+    )
 }
 
 fn clippy_guests(workspace: &Workspace) -> Result<()> {
