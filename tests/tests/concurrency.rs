@@ -189,8 +189,10 @@ fn requests_and_their_steps_are_counted_and_told_of() {
         model.embed_text(&["x"]).await.unwrap_err();
     });
     let found = counted();
-    assert_eq!((found.requests, found.steps), (2, 2));
-    assert_eq!(found.refused.get("guest.answer"), Some(&1), "{found:?}");
+    assert_eq!((found.requests, found.steps), (3, 2));
+    for code in ["guest.answer", "usage.task"] {
+        assert_eq!(found.refused.get(code), Some(&1), "{found:?}");
+    }
     assert_eq!((found.sandboxes, found.waiting, found.running), (0, 0, 0));
     let id = || Some("7f3a".to_owned());
     let told = events.0.lock().unwrap();
@@ -199,8 +201,35 @@ fn requests_and_their_steps_are_counted_and_told_of() {
         (id(), true, None),
         (None, false, None),
         (None, true, Some("guest.answer".to_owned())),
+        (None, false, Some("usage.task".to_owned())),
     ];
     assert_eq!(*told, expected);
+}
+
+#[test]
+fn an_answer_that_breaks_the_contract_and_an_abandoned_request_are_counted() {
+    let acme = Publisher::new("acme");
+    let host = Host::builder().trust(acme.trust()).build().unwrap();
+    let broken = acme
+        .bundle(test_guest("nan_values"))
+        .named("broken")
+        .write();
+    let spins = acme
+        .bundle(test_guest("never_returns"))
+        .named("spins")
+        .write();
+    block_on(async {
+        let broken = host.load(broken.path()).await.unwrap();
+        let error = broken.embed_text(&["x"]).await.unwrap_err();
+        assert_eq!(error.code(), "guest.answer");
+        let spins = host.load(spins.path()).await.unwrap();
+        let waited = Duration::from_millis(20);
+        let abandoned = tokio::time::timeout(waited, spins.embed_text(&["x"])).await;
+        abandoned.unwrap_err();
+    });
+    let found = host.counters().serving;
+    assert_eq!(found.requests, 2);
+    assert_eq!(found.refused.get("guest.answer"), Some(&1), "{found:?}");
 }
 
 #[test]
@@ -258,4 +287,34 @@ fn draining_stops_what_is_not_over_in_time_and_its_callers_may_try_elsewhere() {
         assert_eq!(error.code(), "limit.busy");
         assert!(error.is_retryable());
     });
+}
+
+#[test]
+fn draining_waits_for_loads_and_stops_those_that_are_not_over_in_time() {
+    let acme = Publisher::new("acme");
+    let init = json!(Duration::from_secs(60).as_millis());
+    let slow = acme
+        .bundle(test_guest("spins_in_init"))
+        .set("/limits/init/deadline_ms", init)
+        .write();
+    let mut limits = Limits::default();
+    limits.init.deadline = Duration::from_secs(60);
+    let host = Host::builder().trust(acme.trust()).limits(limits);
+    let host = host.build().unwrap();
+    block_on(async {
+        let loading = tokio::spawn({
+            let (host, path) = (host.clone(), slow.path().to_owned());
+            async move { host.load(path).await.unwrap_err() }
+        });
+        while host.counters().loading.running == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let began = Instant::now();
+        assert!(!host.drain(Duration::from_millis(300)).await);
+        assert!(began.elapsed() >= Duration::from_millis(300), "it waited");
+        let error = loading.await.unwrap();
+        assert_eq!(error.code(), "limit.busy", "{error}");
+        assert!(began.elapsed() < Duration::from_secs(30), "it was stopped");
+    });
+    assert!(block_on(host.drain(Duration::MAX)), "nothing is left");
 }

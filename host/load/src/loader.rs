@@ -65,6 +65,8 @@ struct Inner {
     code: Slots<CodeIdentity, Code>,
     cache: Option<CodeCache>,
     compiler: Option<CompileProcess>,
+    /// Cancelled when everything is to stop.
+    stopped: CancellationToken,
 }
 
 /// Unfinished part of a load, until its model is known to run.
@@ -108,6 +110,7 @@ impl Loader {
                 code: Slots::default(),
                 cache,
                 compiler,
+                stopped: CancellationToken::new(),
             }),
         })
     }
@@ -121,6 +124,17 @@ impl Loader {
     /// Accepts no load from now on: `limit.busy`. Those that were accepted go on.
     pub fn close(&self) {
         self.inner.loads.close();
+    }
+
+    /// Waits until no load runs or waits any more.
+    pub async fn all_over(&self) {
+        self.inner.loads.all_over().await;
+    }
+
+    /// Stops all loads that run: their `init`, and the processes that compile for them.
+    pub fn stop(&self) {
+        self.close();
+        self.inner.stopped.cancel();
     }
 
     /// Loads a bundle: verifies it, checks it against the policy, then finds its code or initialises and compiles it.
@@ -139,10 +153,26 @@ impl Loader {
         rule: ReleaseRule,
         terms: Terms,
     ) -> Result<(LoadedModel, Receipt)> {
+        let loaded = self.load_unless_stopped(open, rule, terms).await;
+        if loaded.is_err() && self.inner.stopped.is_cancelled() {
+            return Err(Error::Busy {
+                limit: None,
+                reason: "it is being shut down".to_owned(),
+            });
+        }
+        loaded
+    }
+
+    async fn load_unless_stopped(
+        &self,
+        open: impl FnOnce() -> Result<Bundle> + Send + 'static,
+        rule: ReleaseRule,
+        terms: Terms,
+    ) -> Result<(LoadedModel, Receipt)> {
         check_request_limits(terms.at_most)?;
         let turn = self.inner.loads.enter().await?;
         // Dropping this future stops `init`.
-        let cancelled = CancellationToken::new();
+        let cancelled = self.inner.stopped.child_token();
         let _guard = cancelled.clone().drop_guard();
         let rollback = rule.rollback;
         let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
@@ -181,6 +211,12 @@ impl fmt::Debug for Loader {
 }
 
 impl Receipt {
+    /// Returns the turn of the load, to be kept by threads that work for it: it counts for as long as one does.
+    #[must_use]
+    pub fn turn(&self) -> impl Send + 'static + use<> {
+        Arc::clone(&self.turn)
+    }
+
     /// Shares the failure with the loads that wait for the same code. A failure under lower limits than the manifest
     /// asks for is not shared, since the others may have higher ones.
     pub fn failed(&self, error: &Error) {
@@ -379,8 +415,7 @@ impl Inner {
 }
 
 /// Returns the verified bytes that serving needs: the files of layers to pack, all files for a model whose sandboxes
-/// run
-/// `init`, and none for any other.
+/// run `init`, and none for any other.
 fn files_to_serve(model: &mut AdmittedModel, facts: &CompiledFacts) -> Result<AssetFiles> {
     let is_cold = facts.start.is_cold();
     if !is_cold && facts.layers.is_empty() {

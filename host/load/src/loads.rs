@@ -6,6 +6,7 @@
 //! Dropping the future of a waiting load leaves the line.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ampoule_sandbox::Limit;
@@ -27,6 +28,7 @@ pub(crate) struct Loads {
     lanes: Arc<Semaphore>,
     running: usize,
     waiting: usize,
+    is_closed: AtomicBool,
     failures: Arc<Mutex<Failures>>,
 }
 
@@ -39,6 +41,7 @@ impl Loads {
             lanes: permits(limits.loads),
             running: limits.loads,
             waiting: limits.waiting_loads,
+            is_closed: AtomicBool::new(false),
             failures: Arc::default(),
         }
     }
@@ -59,18 +62,29 @@ impl Loads {
 
     /// Accepts no load from now on. Those that were accepted go on.
     pub(crate) fn close(&self) {
-        self.line.close();
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until no load runs or waits.
+    pub(crate) async fn all_over(&self) {
+        let all = self
+            .running
+            .saturating_add(self.waiting)
+            .min(Semaphore::MAX_PERMITS);
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        // The permits are kept by nobody, and are never closed.
+        let _ = self.line.acquire_many(all).await;
     }
 
     /// Waits for a permit to load; `limit.busy` when too many wait already.
     pub(crate) async fn enter(&self) -> Result<Arc<LoadTurn>> {
-        let line = Arc::clone(&self.line).try_acquire_owned();
-        if self.line.is_closed() {
+        if self.is_closed.load(Ordering::SeqCst) {
             return Err(Error::Busy {
                 limit: None,
                 reason: "it is being shut down".to_owned(),
             });
         }
+        let line = Arc::clone(&self.line).try_acquire_owned();
         let line = line.map_err(|_| Error::Busy {
             limit: Some(Limit::WaitingLoads),
             reason: format!(
@@ -120,10 +134,7 @@ impl LoadTurn {
     /// Records a failure, for all loads of this code that wait already.
     pub(crate) fn failed(&self, identity: &CodeIdentity, error: &Error) {
         // These depend on the moment, so another load may succeed.
-        if matches!(
-            error,
-            Error::Busy { .. } | Error::Bundle(_) | Error::TrustUnread(_)
-        ) {
+        if error.is_retryable() || matches!(error, Error::Bundle(_)) {
             return;
         }
         let mut failures = self.ticket.failures();

@@ -118,8 +118,13 @@ impl Host {
     ///
     /// Returns true when nothing had to be stopped.
     pub async fn drain(&self, patience: Duration) -> bool {
-        self.inner.loader.close();
-        self.inner.server.drain(patience).await
+        let (loader, server) = (&self.inner.loader, &self.inner.server);
+        loader.close();
+        let is_over = server.drain_after(patience, loader.all_over()).await;
+        if !is_over {
+            loader.stop();
+        }
+        is_over
     }
 
     /// Loads the bundle at `path`: verifies it, checks it against the policy, compiles it and
@@ -214,7 +219,11 @@ impl Host {
         terms: Terms,
     ) -> Result<Model> {
         let (loaded, receipt) = self.inner.loader.load(open, rule, terms).await?;
-        let served = self.inner.server.serve(loaded).await;
+        let served = self
+            .inner
+            .server
+            .serve_holding(loaded, receipt.turn())
+            .await;
         // Those who wait for the same code are told of a failure before this load's turn ends and one repeats it.
         let served = served.inspect_err(|error| receipt.failed(error))?;
         Ok(Model::new(served, receipt.served().await?))

@@ -23,9 +23,9 @@ pub struct CallOptions {
     /// Limits below those of the model. Calls that need more end with `limit.memory`, `limit.fuel` or
     /// `limit.deadline`.
     pub at_most: RequestLimits,
-    /// The name of the request in logs and for an [`Observer`](crate::Observer): at most 200 characters.
+    /// The name of the request in logs and for an [`Observer`](crate::Observer): at most 64 characters.
     pub request_id: Option<Arc<str>>,
-    /// The caller that a request counts for: at most 200 characters. Where requests wait, each tenant has its turn,
+    /// The caller that a request counts for: at most 64 characters. Where requests wait, each tenant has its turn,
     /// however much another has asked for. Callers without a name are one tenant together.
     pub tenant: Option<Arc<str>>,
 }

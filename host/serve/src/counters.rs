@@ -22,7 +22,7 @@ pub struct Counters {
     pub sandboxes: usize,
     /// Models that are served, each as often as it was loaded.
     pub models: usize,
-    /// Requests that were accepted or refused, in all.
+    /// Requests in all: answered, failed, refused, or abandoned by their callers.
     pub requests: u64,
     /// Steps of requests after the first, such as chunks of a generation.
     pub steps: u64,
@@ -42,6 +42,8 @@ pub struct RequestEvent<'e> {
     pub request_id: Option<&'e str>,
     /// True for the next step of a request, such as the next chunk of a generation.
     pub is_continued: bool,
+    /// True when its caller stopped waiting for its end, by dropping the future.
+    pub is_abandoned: bool,
     /// Time until a thread had begun it; all of the time for one that never began.
     pub waited: Duration,
     /// Time in all, the wait included.

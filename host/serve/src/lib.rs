@@ -16,6 +16,7 @@ mod measure;
 #[cfg(feature = "serde")]
 mod millis;
 mod model;
+mod places;
 mod sandbox;
 mod schedule;
 mod server;

@@ -8,7 +8,7 @@ use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::imports::bindings::exports::ampoule::model::lifecycle as wit;
 use ampoule_sandbox::imports::kernels::Kernels;
-use ampoule_sandbox::{Budget, CodeOrigin, Error, Limits, ModelFacts, Result, Task};
+use ampoule_sandbox::{Budget, CodeOrigin, Error, Limits, ModelFacts, Result, Task, off_thread};
 use ampoule_units::{ByteSize, text};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -87,9 +87,8 @@ impl Model {
             info: Arc::default(),
             options: Arc::default(),
         };
-        let place = Arc::clone(&model.serving.places).acquire_owned().await;
-        let place = place.map_err(|_| Error::internal("there are no places for sandboxes"))?;
-        model.served.lease.check()?;
+        let place = model.serving.places.take().await?;
+        model.check_trust().await?;
         let served = Arc::clone(&model.served);
         let describe = async move |store: &mut Store<SandboxState>, instance: &Instance| {
             let exports = &served.code.exports;
@@ -190,13 +189,33 @@ impl Model {
         }
     }
 
-    /// Makes a sandbox, runs one call in it and drops it.
-    pub(crate) async fn ask<T: Send + 'static>(&self, call: impl Call<T>) -> Result<Answer<T>> {
+    /// Makes the checks of a request that come before the queue. A request that is refused by them is counted.
+    pub(crate) fn accept<T>(&self, check: impl FnOnce() -> Result<T>) -> Result<T> {
+        let counting = Counting::begin(self, Urgency::New);
+        match check() {
+            Ok(checked) => {
+                counting.forget();
+                Ok(checked)
+            }
+            Err(error) => {
+                counting.end(Some(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a sandbox, runs one call in it and drops it. `check` holds the answer to the contract and makes of it what
+    /// the caller gets.
+    pub(crate) async fn ask<T: Send + 'static, U: Send + 'static>(
+        &self,
+        call: impl Call<T>,
+        check: impl FnOnce(T) -> Result<U> + Send + 'static,
+    ) -> Result<Answer<U>> {
         let request = self.new_request();
         self.run(Urgency::New, request.expires(), async move |cancelled| {
             let (sandbox, output, _) = request.begin(cancelled, call).await?;
             Ok(Answer {
-                output,
+                output: check(output)?,
                 sandbox: sandbox.into_report(),
             })
         })
@@ -256,24 +275,15 @@ impl Model {
         T: Send + 'static,
         F: Future<Output = Result<T>> + 'static,
     {
-        let (began, waited) = (Instant::now(), Arc::new(OnceLock::new()));
-        let begun = Arc::clone(&waited);
+        let counting = Counting::begin(self, urgency);
+        let (began, begun) = (counting.began, Arc::clone(&counting.waited));
         let work = move |cancelled| {
             // It is set once, here.
             let _ = begun.set(began.elapsed());
             work(cancelled)
         };
         let result = self.run_uncounted(urgency, expires, work).await;
-        let took = began.elapsed();
-        self.serving.totals.count(&RequestEvent {
-            model: self.facts(),
-            tenant: self.options.tenant.as_deref(),
-            request_id: self.options.request_id.as_deref(),
-            is_continued: urgency == Urgency::Continued,
-            waited: waited.get().copied().unwrap_or(took),
-            took,
-            error: result.as_ref().err(),
-        });
+        counting.end(result.as_ref().err());
         result
     }
 
@@ -301,7 +311,7 @@ impl Model {
         let work = move |cancelled| work(cancelled).instrument(inner);
         // A request that has begun goes on, a new one needs the trust of now.
         let trusted = match urgency {
-            Urgency::New => self.served.lease.check(),
+            Urgency::New => self.check_trust().await,
             Urgency::Continued => Ok(()),
         };
         let executor = &self.serving.executor;
@@ -325,6 +335,17 @@ impl Model {
         result
     }
 
+    /// Refuses a new request to a model that is not trusted any more. Asking the lessor may take time, so a thread does;
+    /// of requests that come meanwhile, one asks.
+    async fn check_trust(&self) -> Result<()> {
+        if self.served.lease.holds() {
+            return Ok(());
+        }
+        let _turn = self.served.renewing.lock().await;
+        let served = Arc::clone(&self.served);
+        off_thread(move || served.lease.check()).await
+    }
+
     /// Returns what one request may cost.
     fn budget(&self) -> Budget {
         self.options.at_most.applied_to(self.served.budgets.request)
@@ -343,5 +364,56 @@ impl Model {
     /// Has something done on the host's housekeeping thread.
     pub(crate) fn add_chore(&self, chore: Chore) {
         self.serving.executor.add_chore(chore);
+    }
+}
+
+/// Drop guard: counts a request, or a step of one, when it is over, and as abandoned when nobody waits for its end.
+struct Counting<'m> {
+    model: Option<&'m Model>,
+    urgency: Urgency,
+    began: Instant,
+    /// Time until a thread had begun it.
+    waited: Arc<OnceLock<Duration>>,
+}
+
+impl<'m> Counting<'m> {
+    fn begin(model: &'m Model, urgency: Urgency) -> Self {
+        Self {
+            model: Some(model),
+            urgency,
+            began: Instant::now(),
+            waited: Arc::default(),
+        }
+    }
+
+    fn end(mut self, error: Option<&Error>) {
+        self.count(error, false);
+    }
+
+    fn forget(mut self) {
+        self.model = None;
+    }
+
+    fn count(&mut self, error: Option<&Error>, is_abandoned: bool) {
+        let Some(model) = self.model.take() else {
+            return;
+        };
+        let took = self.began.elapsed();
+        model.serving.totals.count(&RequestEvent {
+            model: model.facts(),
+            tenant: model.options.tenant.as_deref(),
+            request_id: model.options.request_id.as_deref(),
+            is_continued: self.urgency == Urgency::Continued,
+            is_abandoned,
+            waited: self.waited.get().copied().unwrap_or(took),
+            took,
+            error,
+        });
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.count(None, true);
     }
 }

@@ -10,11 +10,12 @@ use ampoule_sandbox::imports::clocks::ClockResolution;
 use ampoule_sandbox::limits_check::{check_limits, check_threads};
 use ampoule_sandbox::slots::Slots;
 use ampoule_sandbox::{Error, Limits, LoadedModel, Result, off_thread};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use wasmtime::Engine;
 
 use crate::counters::{Counters, Observer, Totals};
 use crate::model::Model;
+use crate::places::Places;
 use crate::sandbox::KernelsMaker;
 use crate::sandbox::linked_code::LinkedCode;
 use crate::sandbox::served_model::ServedModel;
@@ -94,13 +95,13 @@ impl Server {
         let kernel_threads = settings.kernel_threads.unwrap_or(1);
         let kernels = Arc::new(KernelsMaker::new(kernel_threads, threads)?);
         let executor = Executor::new(&engine, threads, limits.queue)?;
-        let places = places(&limits);
+        let places = Arc::new(Places::new(limits.sandboxes));
         Ok(Self {
             inner: Arc::new(Inner {
                 serving: Arc::new(Serving {
                     limits,
                     executor,
-                    places: Arc::new(Semaphore::new(places)),
+                    places,
                     clock,
                     totals: Totals::new(settings.observer),
                     models: Arc::new(()),
@@ -128,27 +129,42 @@ impl Server {
     /// `admission.import`, `admission.task` and `limit.instances` for code that does not fit the contract;
     /// `usage.host-kernels`, `compile.failed`, `io.*`; and what a request can fail with.
     pub async fn serve(&self, loaded: LoadedModel) -> Result<Model> {
+        self.serve_holding(loaded, ()).await
+    }
+
+    /// Serves a loaded model as [`Server::serve`] does, and keeps `held` for as long as a thread works on it, whether or
+    /// not anybody waits. A loader bounds its loads by that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::serve`].
+    pub async fn serve_holding(
+        &self,
+        loaded: LoadedModel,
+        held: impl Send + 'static,
+    ) -> Result<Model> {
         if loaded.profile != self.inner.profile {
             return Err(Error::internal(
                 "a model of another profile was to be served",
             ));
         }
-        let mut turn = self.inner.code.turn(&loaded.code.identity).await;
+        let turn = self.inner.code.turn(&loaded.code.identity).await;
         let (code, loaded) = match turn.value() {
             Some(code) => (code, loaded),
             None => {
                 let inner = Arc::clone(&self.inner);
                 let linked = off_thread(move || {
+                    // Both stay with the thread: the next load of this code waits for it, whoever has gone.
+                    let (mut turn, _held) = (turn, held);
                     let linked =
                         LinkedCode::link(&inner.engine, &loaded, inner.mapping, &inner.kernels)?;
-                    Ok((Arc::new(linked), loaded))
+                    let linked = Arc::new(linked);
+                    turn.share(&linked);
+                    Ok((linked, loaded))
                 });
-                let (code, loaded) = linked.await?;
-                turn.share(&code);
-                (code, loaded)
+                linked.await?
             }
         };
-        drop(turn);
         let serving = Arc::clone(&self.inner.serving);
         let counted = Arc::clone(&serving.models);
         let served = Arc::new(ServedModel::new(loaded, code, counted));
@@ -160,12 +176,11 @@ impl Server {
     pub fn counters(&self) -> Counters {
         let serving = &self.inner.serving;
         let lengths = serving.executor.lengths();
-        let free = serving.places.available_permits();
         Counters {
             waiting: lengths.waiting,
             waiting_steps: lengths.continued,
             running: lengths.running,
-            sandboxes: places(&serving.limits).saturating_sub(free),
+            sandboxes: serving.places.taken(),
             models: Arc::strong_count(&serving.models) - 1,
             ..serving.totals.counters()
         }
@@ -176,35 +191,43 @@ impl Server {
     ///
     /// Returns true when nothing had to be stopped.
     pub async fn drain(&self, patience: Duration) -> bool {
+        self.drain_after(patience, async {}).await
+    }
+
+    /// Ends serving as [`Server::drain`] does, once `others` is over: loads whose models come here, for example. Waiting
+    /// for it counts against `patience`.
+    pub async fn drain_after(&self, patience: Duration, others: impl Future<Output = ()>) -> bool {
         let serving = &self.inner.serving;
         serving.executor.begin_draining();
         let (sender, time_is_up) = oneshot::channel();
-        let due = Instant::now() + patience;
-        serving.executor.add_chore(Chore::once(due, move || {
-            let _ = sender.send(());
-        }));
-        let all = places(&serving.limits);
-        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        // Without an end where none can be said.
+        let kept = match Instant::now().checked_add(patience) {
+            Some(due) => {
+                serving.executor.add_chore(Chore::once(due, move || {
+                    let _ = sender.send(());
+                }));
+                None
+            }
+            None => Some(sender),
+        };
         let ended = async {
+            others.await;
             // Requests that wait need places, so these are asked for only when nobody waits.
             serving.executor.has_no_new().await;
             // Each sandbox has one until it is gone, one that is held for a next chunk too.
-            serving.places.acquire_many(all).await.is_ok()
+            serving.places.all_free().await
         };
         let is_over = tokio::select! {
             biased;
             is_over = ended => is_over,
             _ = time_is_up => false,
         };
+        drop(kept);
         if !is_over {
             serving.executor.stop();
         }
         is_over
     }
-}
-
-fn places(limits: &Limits) -> usize {
-    limits.sandboxes.min(Semaphore::MAX_PERMITS)
 }
 
 impl fmt::Debug for Server {

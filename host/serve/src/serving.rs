@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use ampoule_sandbox::Limits;
 use ampoule_sandbox::imports::clocks::ClockResolution;
-use tokio::sync::Semaphore;
 
 use crate::counters::Totals;
+use crate::places::Places;
 use crate::schedule::executor::Executor;
 
 /// The limits, the threads and the places for sandboxes.
 pub(crate) struct Serving {
     pub(crate) limits: Limits,
     pub(crate) executor: Executor,
-    /// One permit for each sandbox that may be alive.
-    pub(crate) places: Arc<Semaphore>,
+    /// One place for each sandbox that may be alive.
+    pub(crate) places: Arc<Places>,
     pub(crate) clock: ClockResolution,
     pub(crate) totals: Totals,
     /// Each model that is served has a clone.

@@ -13,11 +13,11 @@ use ampoule_sandbox::imports::clocks::ClockResolution;
 use ampoule_sandbox::imports::guest_log::{GuestLog, LogSink};
 use ampoule_sandbox::{Budget, Error, Phase, Result};
 use ampoule_units::{ByteSize, Fuel};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
+use crate::places::Place;
 use crate::sandbox::served_model::ServedModel;
 use crate::schedule::worker::is_turn_over;
 
@@ -63,7 +63,7 @@ pub(crate) struct Sandbox {
     /// The most that the request may cost.
     request: Budget,
     /// One of the places for sandboxes alive at once; given back on drop at the latest.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 impl Sandbox {
@@ -73,7 +73,7 @@ impl Sandbox {
         request: Budget,
         log: ByteSize,
         clock: ClockResolution,
-        place: OwnedSemaphorePermit,
+        place: Place,
         cancelled: CancellationToken,
     ) -> Result<Self> {
         let began = Instant::now();

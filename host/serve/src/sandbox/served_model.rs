@@ -6,6 +6,8 @@ use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::imports::assets::AssetFiles;
 use ampoule_sandbox::{CodeOrigin, LoadedModel, ModelFacts, SandboxBudgets, Task, TrustLease};
 
+use tokio::sync::Mutex;
+
 use crate::sandbox::linked_code::LinkedCode;
 
 /// A model that is served.
@@ -19,6 +21,8 @@ pub(crate) struct ServedModel {
     /// Files that `init` reads, where it runs in each sandbox; none otherwise.
     pub(crate) files: AssetFiles,
     pub(crate) lease: TrustLease,
+    /// The turn to have the lease renewed.
+    pub(crate) renewing: Mutex<()>,
     /// Counts the model while it is served.
     _counted: Arc<()>,
 }
@@ -39,6 +43,7 @@ impl ServedModel {
             code,
             origin: loaded.origin,
             lease: loaded.lease,
+            renewing: Mutex::default(),
             _counted: counted,
         }
     }

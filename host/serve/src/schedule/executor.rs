@@ -84,11 +84,7 @@ impl Executor {
     {
         let (sender, receiver) = oneshot::channel();
         let cancelled = self.stopped.child_token();
-        let guard = Waiting {
-            cancelled: cancelled.clone(),
-            shared: Some(&self.shared),
-        };
-        let token = cancelled.clone();
+        let (token, guarded) = (cancelled.clone(), cancelled.clone());
         let job = Job {
             since: Instant::now(),
             expires,
@@ -120,6 +116,10 @@ impl Executor {
             }),
         };
         self.submit(urgency, job)?;
+        let guard = Waiting {
+            cancelled: guarded,
+            shared: Some(&self.shared),
+        };
         let result = receiver
             .await
             .unwrap_or_else(|_| Err(Error::internal("a guest's thread panicked")));
@@ -295,6 +295,10 @@ fn tick(shared: &Shared, engine: &Engine) {
 fn reap(shared: &Shared) {
     let mut queue = shared.lock();
     loop {
+        #[cfg(test)]
+        {
+            queue.looks += 1;
+        }
         let is_closed = queue.is_closed;
         let (jobs, chores) = (take_overdue(&mut queue), queue.chores.take_due(is_closed));
         if !jobs.is_empty() || !chores.is_empty() {
@@ -302,6 +306,8 @@ fn reap(shared: &Shared) {
             for job in jobs {
                 job.begin(Turn::Expired);
             }
+            // The last new request may have been among them.
+            shared.tell_if_no_new();
             let again: Vec<_> = chores.into_iter().filter_map(Chore::run).collect();
             queue = shared.lock();
             if !queue.is_closed {
@@ -340,4 +346,56 @@ fn take_overdue(queue: &mut Queue) -> Vec<Job> {
         overdue.extend(late);
     }
     overdue
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn run(
+        executor: &Executor,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<()> {
+        let expires = Instant::now() + LONG;
+        let work = move |_| work;
+        executor.run(Urgency::New, &None, expires, LONG, work).await
+    }
+
+    #[tokio::test]
+    async fn the_reaper_sleeps_while_requests_wait_and_wakes_for_one_that_nobody_waits_for() {
+        let executor = Arc::new(Executor::new(&Engine::default(), 1, 10).unwrap());
+        let (release, released) = oneshot::channel::<()>();
+        let first = tokio::spawn({
+            let executor = Arc::clone(&executor);
+            async move {
+                let work = async move {
+                    let _ = released.await;
+                    Ok(())
+                };
+                run(&executor, work).await
+            }
+        });
+        let second = tokio::spawn({
+            let executor = Arc::clone(&executor);
+            async move { run(&executor, async { Ok(()) }).await }
+        });
+        while executor.lengths().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        let looks = || executor.shared.lock().looks;
+        let before = looks();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // It may have looked once for the job that had just come.
+        assert!(looks() - before <= 2, "{} looks", looks() - before);
+
+        second.abort();
+        while executor.lengths().waiting > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        release.send(()).unwrap();
+        first.await.unwrap().unwrap();
+    }
 }

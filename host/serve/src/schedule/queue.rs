@@ -78,6 +78,9 @@ pub(super) struct Queue {
     pub(super) running_new: usize,
     /// The time until which the reaper sleeps by itself; `None` while it does not.
     pub(super) reaper_wakes: Option<Instant>,
+    /// How often the reaper has looked at the queue.
+    #[cfg(test)]
+    pub(super) looks: u64,
     /// No new request is accepted any more.
     pub(super) is_draining: bool,
     pub(super) is_closed: bool,
@@ -170,9 +173,15 @@ impl Shared {
 
     /// Counts a job that is over, and tells whoever waits for that.
     pub(super) fn job_ended(&self, urgency: Urgency) {
-        let mut queue = self.lock();
-        queue.ended(urgency);
-        if queue.has_no_new() {
+        self.lock().ended(urgency);
+        self.tell_if_no_new();
+    }
+
+    /// Tells whoever waits for it that there is no new request any more, if that is so.
+    pub(super) fn tell_if_no_new(&self) {
+        // A waker is an embedder's code, which runs without the lock.
+        let has_no_new = self.lock().has_no_new();
+        if has_no_new {
             self.no_new.notify_waiters();
         }
     }

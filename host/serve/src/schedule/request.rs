@@ -6,13 +6,13 @@ use std::time::Instant;
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::imports::bindings::ampoule::model::types::Error as GuestError;
 use ampoule_sandbox::imports::clocks::ClockResolution;
-use ampoule_sandbox::{Budget, Error, Limit, Limits, Result};
+use ampoule_sandbox::{Budget, Limits, Result};
 use ampoule_units::ByteSize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
+use crate::places::{Place, Places};
 use crate::sandbox::request_sandbox::Sandbox;
 use crate::sandbox::served_model::ServedModel;
 
@@ -40,10 +40,9 @@ impl<T, F> Call<T> for F where
 /// A request that has been accepted and not begun.
 pub(crate) struct NewRequest {
     model: Arc<ServedModel>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     /// The place for its sandbox, if it has one already.
-    place: Option<OwnedSemaphorePermit>,
-    sandboxes: usize,
+    place: Option<Place>,
     log: ByteSize,
     clock: ClockResolution,
     budget: Budget,
@@ -54,7 +53,7 @@ impl NewRequest {
     /// Accepts a request to `model` that may cost `budget`, to be over at `expires`.
     pub(crate) fn new(
         model: Arc<ServedModel>,
-        places: Arc<Semaphore>,
+        places: Arc<Places>,
         limits: &Limits,
         clock: ClockResolution,
         budget: Budget,
@@ -64,7 +63,6 @@ impl NewRequest {
             model,
             places,
             place: None,
-            sandboxes: limits.sandboxes,
             log: limits.log,
             clock,
             budget,
@@ -73,7 +71,7 @@ impl NewRequest {
     }
 
     /// Gives the request a place for its sandbox.
-    pub(crate) fn with_place(mut self, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn with_place(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
     }
@@ -89,24 +87,17 @@ impl NewRequest {
 
     /// Makes a sandbox, if there is a place for one.
     pub(crate) async fn start_sandbox(&self, cancelled: CancellationToken) -> Result<Sandbox> {
-        self.start_sandbox_in(self.find_place()?, cancelled).await
+        self.start_sandbox_in(self.places.try_take()?, cancelled)
+            .await
     }
 
     async fn start_sandbox_in(
         &self,
-        place: OwnedSemaphorePermit,
+        place: Place,
         cancelled: CancellationToken,
     ) -> Result<Sandbox> {
         let model = Arc::clone(&self.model);
         Sandbox::start(model, self.budget, self.log, self.clock, place, cancelled).await
-    }
-
-    fn find_place(&self) -> Result<OwnedSemaphorePermit> {
-        let places = Arc::clone(&self.places);
-        places.try_acquire_owned().map_err(|_| Error::Busy {
-            limit: Some(Limit::Sandboxes),
-            reason: format!("{} sandboxes are in use", self.sandboxes),
-        })
     }
 
     /// Makes the sandbox and runs the first call. Returns the sandbox, what the call returned, and
@@ -118,7 +109,7 @@ impl NewRequest {
     ) -> Result<(Sandbox, T, Instant)> {
         let place = match self.place.take() {
             Some(place) => place,
-            None => self.find_place()?,
+            None => self.places.try_take()?,
         };
         let mut sandbox = self.start_sandbox_in(place, cancelled.clone()).await?;
         // Running `init` has a budget of its own: the time that it took is given back.

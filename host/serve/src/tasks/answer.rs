@@ -1,6 +1,5 @@
 //! An answer and what it cost.
 
-use ampoule_sandbox::Result;
 use ampoule_sandbox::imports::bindings::ampoule::model::types;
 
 use crate::sandbox::request_sandbox::SandboxReport;
@@ -13,15 +12,6 @@ pub struct Answer<T> {
     pub output: T,
     /// The cost.
     pub sandbox: SandboxReport,
-}
-
-impl<T> Answer<T> {
-    pub(crate) fn try_map<U>(self, map: impl FnOnce(T) -> Result<U>) -> Result<Answer<U>> {
-        Ok(Answer {
-            output: map(self.output)?,
-            sandbox: self.sandbox,
-        })
-    }
 }
 
 /// The cost of a request in tokens.

@@ -28,25 +28,29 @@ impl Model {
     ///
     /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
     pub async fn classify_image(&self, image: Image, top_k: u32) -> Result<Answer<Vec<Label>>> {
-        let exports = self.exports().image_classification.clone();
-        let indices = exports.ok_or_else(|| self.lacks(Task::ImageClassification))?;
-        self.limits().check_image(&image)?;
+        let indices = self.accept(|| {
+            let exports = self.exports().image_classification.clone();
+            let indices = exports.ok_or_else(|| self.lacks(Task::ImageClassification))?;
+            self.limits().check_image(&image)?;
+            Ok(indices)
+        })?;
         let image: types::Image = image.into();
-        let answer = self
-            .ask(async move |store, instance| {
+        self.ask(
+            async move |store, instance| {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.call_classify(store, &image, top_k).await
-            })
-            .await?;
-        answer.try_map(|labels| {
-            check_labels(&labels, top_k)?;
-            Ok(labels
-                .into_iter()
-                .map(|label| Label {
-                    name: label.name,
-                    score: label.score,
-                })
-                .collect())
-        })
+            },
+            move |labels| {
+                check_labels(&labels, top_k)?;
+                Ok(labels
+                    .into_iter()
+                    .map(|label| Label {
+                        name: label.name,
+                        score: label.score,
+                    })
+                    .collect())
+            },
+        )
+        .await
     }
 }

@@ -38,27 +38,31 @@ impl Model {
     ///
     /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
     pub async fn embed_images(&self, images: Vec<Image>) -> Result<Answer<ImageEmbeddings>> {
-        let exports = self.exports().image_embedding.clone();
-        let indices = exports.ok_or_else(|| self.lacks(Task::ImageEmbedding))?;
-        self.limits().check_image_count(images.len())?;
-        for image in &images {
-            self.limits().check_image(image)?;
-        }
+        let indices = self.accept(|| {
+            let exports = self.exports().image_embedding.clone();
+            let indices = exports.ok_or_else(|| self.lacks(Task::ImageEmbedding))?;
+            self.limits().check_image_count(images.len())?;
+            for image in &images {
+                self.limits().check_image(image)?;
+            }
+            Ok(indices)
+        })?;
         let count = images.len();
         let images: Vec<types::Image> = images.into_iter().map(Into::into).collect();
-        let answer = self
-            .ask(async move |store, instance| {
+        self.ask(
+            async move |store, instance| {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.call_embed(store, &images).await
-            })
-            .await?;
-        answer.try_map(|embeddings| {
-            Ok(ImageEmbeddings {
-                dimensions: check_vectors(embeddings.dimensions, &embeddings.values, count)?,
-                images: count,
-                values: embeddings.values,
-                usage: check_usage(embeddings.usage.into())?,
-            })
-        })
+            },
+            move |embeddings| {
+                Ok(ImageEmbeddings {
+                    dimensions: check_vectors(embeddings.dimensions, &embeddings.values, count)?,
+                    images: count,
+                    values: embeddings.values,
+                    usage: check_usage(embeddings.usage.into())?,
+                })
+            },
+        )
+        .await
     }
 }

@@ -36,25 +36,28 @@ impl Model {
     ///
     /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
     pub async fn embed_text<S: AsRef<str>>(&self, texts: &[S]) -> Result<Answer<TextEmbeddings>> {
-        let exports = self.exports().text_embedding.clone();
-        let indices = exports.ok_or_else(|| self.lacks(Task::TextEmbedding))?;
-        let texts = check_texts(self.limits(), texts)?;
+        let (indices, texts) = self.accept(|| {
+            let exports = self.exports().text_embedding.clone();
+            let indices = exports.ok_or_else(|| self.lacks(Task::TextEmbedding))?;
+            Ok((indices, check_texts(self.limits(), texts)?))
+        })?;
         let count = texts.len();
-        let answer = self
-            .ask(async move |store, instance| {
+        self.ask(
+            async move |store, instance| {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.call_embed(store, &texts).await
-            })
-            .await?;
-        answer.try_map(|embeddings| {
-            let dimensions = check_vectors(embeddings.dimensions, &embeddings.values, count)?;
-            check_count("truncation flags", embeddings.truncated.len(), count)?;
-            Ok(TextEmbeddings {
-                dimensions,
-                values: embeddings.values,
-                truncated: embeddings.truncated,
-                usage: check_usage(embeddings.usage.into())?,
-            })
-        })
+            },
+            move |embeddings| {
+                let dimensions = check_vectors(embeddings.dimensions, &embeddings.values, count)?;
+                check_count("truncation flags", embeddings.truncated.len(), count)?;
+                Ok(TextEmbeddings {
+                    dimensions,
+                    values: embeddings.values,
+                    truncated: embeddings.truncated,
+                    usage: check_usage(embeddings.usage.into())?,
+                })
+            },
+        )
+        .await
     }
 }

@@ -192,9 +192,12 @@ impl Model {
     ///
     /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
     pub async fn generate(&self, request: GenerationRequest) -> Result<Generation> {
-        let exports = self.exports().text_generation.clone();
-        let indices = exports.ok_or_else(|| self.lacks(Task::TextGeneration))?;
-        check_generation(self.limits(), &request)?;
+        let indices = self.accept(|| {
+            let exports = self.exports().text_generation.clone();
+            let indices = exports.ok_or_else(|| self.lacks(Task::TextGeneration))?;
+            check_generation(self.limits(), &request)?;
+            Ok(indices)
+        })?;
         let max_output_tokens = request.max_output_tokens;
         let request: wit::GenerationRequest = request.into();
         let load = indices.clone();

@@ -24,25 +24,28 @@ impl Model {
     ///
     /// `usage.task`, `input.*`, `limit.*`, `guest.*`.
     pub async fn tokenize<S: AsRef<str>>(&self, texts: &[S]) -> Result<Answer<Vec<Tokens>>> {
-        let exports = self.exports().text_tokenization.clone();
-        let indices = exports.ok_or_else(|| self.lacks(Task::TextTokenization))?;
-        let texts = check_texts(self.limits(), texts)?;
+        let (indices, texts) = self.accept(|| {
+            let exports = self.exports().text_tokenization.clone();
+            let indices = exports.ok_or_else(|| self.lacks(Task::TextTokenization))?;
+            Ok((indices, check_texts(self.limits(), texts)?))
+        })?;
         let count = texts.len();
-        let answer = self
-            .ask(async move |store, instance| {
+        self.ask(
+            async move |store, instance| {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.call_tokenize(store, &texts).await
-            })
-            .await?;
-        answer.try_map(|tokens| {
-            check_count("token lists", tokens.len(), count)?;
-            Ok(tokens
-                .into_iter()
-                .map(|tokens| Tokens {
-                    ids: tokens.ids,
-                    is_truncated: tokens.truncated,
-                })
-                .collect())
-        })
+            },
+            move |tokens| {
+                check_count("token lists", tokens.len(), count)?;
+                Ok(tokens
+                    .into_iter()
+                    .map(|tokens| Tokens {
+                        ids: tokens.ids,
+                        is_truncated: tokens.truncated,
+                    })
+                    .collect())
+            },
+        )
+        .await
     }
 }
