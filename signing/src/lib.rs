@@ -70,9 +70,11 @@
 //! **Verification** goes one way, and each stage's type is the only way into the next:
 //!
 //! ```text
-//! Bundle::open     opens the directory or the packed file once, reads the envelope
-//! Bundle::verify   signatures → manifest → rules, threshold, reference → every file, once
-//! VerifiedBundle   the manifest and the very bytes that were hashed
+//! Bundle::open             opens the directory or the packed file once, reads the envelope
+//! Bundle::verify_manifest  signatures → manifest → rules, threshold, reference
+//! VerifiedManifest         the manifest; nothing of the component or of another file was read
+//! Bundle::verify           the same, then every file, once
+//! VerifiedBundle           the manifest and the very bytes that were hashed
 //! ```
 //!
 //! [`VerifiedBundle`] has no public constructor, so a function that takes one cannot be given an unsigned model.

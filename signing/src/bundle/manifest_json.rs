@@ -302,7 +302,7 @@ fn paragraph(value: Value, field: &str) -> Result<String> {
     text(value, field, |c| c == '\n' || c == '\t')
 }
 
-/// No control characters: `inspect` shows these texts in a terminal.
+/// No control characters: People read these texts, perhaps on a terminal.
 fn text(value: Value, field: &str, allowed: impl Fn(char) -> bool) -> Result<String> {
     let text = value.string(field)?;
     if text.chars().any(|c| c.is_control() && !allowed(c)) {

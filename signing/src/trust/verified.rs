@@ -40,8 +40,8 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Verifies everything that is signed, and reads no file. A host with limits of its own compares them with the
-    /// sizes in the manifest before any byte is read.
+    /// Verifies everything that is signed, and reads the component, but no other file. A host with limits of its own
+    /// uses [`Bundle::verify_manifest`], and compares them with the sizes in the manifest before the component is read.
     ///
     /// # Errors
     ///
