@@ -62,7 +62,11 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
 
 /// Builds one model, and checks that it has the vector instructions that it should have and no others.
 pub(crate) fn build_model(workspace: &Workspace, guest: &ModelGuest<'_>) -> Result<()> {
-    process::run(cargo_build(workspace)?.args(["--package", &guest.package.name, "--lib"]))?;
+    let mut build = cargo(workspace, "rustc")?;
+    build.args(["--package", &guest.package.name, "--lib"]);
+    // Said here and not in the package alone: a guest of the tests may use the model as a library, with other features. A
+    // library that is a component as well would be written to the component's path each time that it is compiled.
+    process::run(build.args(["--crate-type", "cdylib"]))?;
     GuestToolchain::active()?.record(workspace)?;
 
     let component = workspace.relative(&guest.component);
@@ -113,7 +117,7 @@ fn check_vector_instructions(
 /// Builds the hostile guests: each `[[example]]` of their package is one component.
 fn build_test_guests(workspace: &Workspace) -> Result<()> {
     let components = test_guests(workspace)?;
-    process::run(cargo_build(workspace)?.args(["--package", TEST_GUESTS, "--examples"]))?;
+    process::run(cargo(workspace, "build")?.args(["--package", TEST_GUESTS, "--examples"]))?;
     for component in &components {
         ensure!(
             component.is_file(),
@@ -127,7 +131,7 @@ fn build_test_guests(workspace: &Workspace) -> Result<()> {
 
 /// Builds one of the test guests.
 pub(crate) fn build_test_guest(workspace: &Workspace, name: &str) -> Result<()> {
-    process::run(cargo_build(workspace)?.args(["--package", TEST_GUESTS, "--example", name]))
+    process::run(cargo(workspace, "build")?.args(["--package", TEST_GUESTS, "--example", name]))
 }
 
 /// Lists the paths of the hostile guests.
@@ -154,13 +158,13 @@ pub(crate) fn built_components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 }
 
 fn model_of<'a>(workspace: &Workspace, package: &'a Package) -> Result<ModelGuest<'a>> {
-    let library = package
-        .targets
-        .iter()
-        .find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
+    let library = package.targets.iter().find(|target| {
+        let mut kinds = target.crate_types.iter();
+        kinds.any(|kind| ["lib", "rlib", "cdylib"].contains(&kind.as_str()))
+    });
     let library = library.with_context(|| {
         format!(
-            "{} builds no component: give its [lib] crate-type = [\"cdylib\"]",
+            "{} has no library to build a component of",
             workspace.relative(&package.manifest_path)
         )
     })?;
@@ -172,12 +176,13 @@ fn artifacts(workspace: &Workspace) -> PathBuf {
     workspace.guest_target().join(GUEST_TARGET).join(PROFILE)
 }
 
-fn cargo_build(workspace: &Workspace) -> Result<std::process::Command> {
+/// Begins a command of cargo that compiles for guests.
+fn cargo(workspace: &Workspace, subcommand: &str) -> Result<std::process::Command> {
     let mut command = process::cargo();
     command
         .current_dir(workspace.root())
         .args([
-            "build",
+            subcommand,
             "--target",
             GUEST_TARGET,
             "--profile",
