@@ -78,7 +78,7 @@ pub(super) struct Queue {
     pub(super) running_new: usize,
     /// The time until which the reaper sleeps by itself; `None` while it does not.
     pub(super) reaper_wakes: Option<Instant>,
-    /// How often the reaper has looked at the queue.
+    /// Counts the looks of the reaper at the queue.
     #[cfg(test)]
     pub(super) looks: u64,
     /// No new request is accepted any more.
