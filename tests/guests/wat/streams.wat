@@ -1,7 +1,8 @@
 ;; A generation of chunks without end, or with one that should not be; `max-output-tokens` says which. 1, four
 ;; bytes a chunk; 2, 65,536 bytes a chunk; 3, each `next` never returns; 4, each computes for some tens of
-;; milliseconds and then gives four bytes; 10, the same for some milliseconds. The first chunk is the last: 5, and says that six tokens were written;
-;; 6, that its reason is `STOP!`; 7, an empty one; 8, one of a thousand letters; 9, `stop`, as it should be.
+;; milliseconds and then gives four bytes; 10, the same for some milliseconds. The first chunk is the last: 5, and
+;; says that six tokens were written; 6, that its reason is `STOP!`; 7, an empty one; 8, one of a thousand letters;
+;; 9, `stop`, as it should be.
 ;;
 ;; Promise: a generation that has begun gets on, and is held to its contract. Expected: chunks; for 2
 ;; `limit.output`; for 3 `limit.deadline`; for 5 to 8 `guest.answer`.
