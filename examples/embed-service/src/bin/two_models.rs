@@ -42,6 +42,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for number in 0..BUSY {
         indexing.spawn(index(embedding.clone(), number));
     }
+    // The indexer is at work once its first text is embedded.
+    while host.counters().serving.requests == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let mut generation = chat
         .generate(GenerationRequest::question(question, 64))
         .await?;
