@@ -12,7 +12,7 @@ use std::{io, mem};
 
 use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::code::facts::InitReport;
-use ampoule_sandbox::guest::new_linker;
+use ampoule_sandbox::guest::link;
 use ampoule_sandbox::guest::session::{Session, Setup, Stopped};
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::guest::stop::TypeMismatch;
@@ -189,13 +189,7 @@ async fn initialise(
             has_accessors: true,
         },
     )?;
-    let linked = new_linker(engine)
-        .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
-        .instantiate_pre(component)
-        // The interfaces' names were admitted, so a function or a type in one of them differs.
-        .map_err(|error| Error::Import {
-            name: text::sentence(&format!("{error:#}")),
-        })?;
+    let linked = link(engine, component)?;
     let exports = lifecycle::GuestIndices::new(&linked)
         .map_err(|error| TypeMismatch::new("lifecycle", &error))?;
     let instance = session.begin(&linked, Some(&exports)).await;

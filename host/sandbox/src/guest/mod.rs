@@ -7,4 +7,4 @@ pub mod stop;
 pub mod store;
 pub mod system_refusal;
 
-pub use linker::new_linker;
+pub use linker::link;

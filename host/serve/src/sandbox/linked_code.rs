@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use ampoule_sandbox::code::facts::CompiledFacts;
 use ampoule_sandbox::code::native_code::CodeMapping;
-use ampoule_sandbox::guest::new_linker;
+use ampoule_sandbox::guest::link;
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::guest::stop::TypeMismatch;
 use ampoule_sandbox::imports::bindings::exports::ampoule::model as exports;
 use ampoule_sandbox::imports::kernels::{Kernels, PackedKernels};
-use ampoule_sandbox::{Code, Error, LoadedModel, Result, Task, for_each_task};
-use ampoule_units::{ByteSize, text};
+use ampoule_sandbox::{Code, LoadedModel, Result, Task, for_each_task};
+use ampoule_units::ByteSize;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
@@ -103,13 +103,7 @@ impl LinkedCode {
             None
         };
         let component = loaded.code.native.load(engine, mapping)?;
-        let instance = new_linker(engine)
-            .map_err(|error| Error::internal(format!("the linker: {error:#}")))?
-            .instantiate_pre(&component)
-            // The names were admitted, so it is a function or a type within an interface that differs.
-            .map_err(|error| Error::Import {
-                name: text::sentence(&format!("{error:#}")),
-            })?;
+        let instance = link(engine, &component)?;
         Ok(Self {
             exports: Exports::find(&instance, &loaded.tasks)?,
             instance,
