@@ -26,6 +26,7 @@ mod place;
 mod process;
 mod restricted;
 mod score_table;
+mod served;
 mod snapshot_size;
 mod soak;
 
@@ -52,5 +53,6 @@ pub use restricted::{
     Small, assert_classifies, assert_embeds, classify, filtered, sample_picture, under, with_mounts,
 };
 pub use score_table::ScoreTable;
+pub use served::{Reply, Served};
 pub use snapshot_size::largest_snapshot;
 pub use soak::{SoakReport, soak};

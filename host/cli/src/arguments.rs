@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ampoule::RequestLimits;
@@ -9,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
+use crate::limit_options::TimeLimit;
 use crate::lower_limits::{self, LOWERING};
 use crate::model_option::{ExpectOption, ModelOption};
 use crate::prompt::{AnswerOptions, PromptOptions};
@@ -89,6 +91,7 @@ impl Arguments {
             Command::Tokenize(on) => Some(&on.host),
             Command::Inspect(on) | Command::Verify(on) => Some(&on.host),
             Command::Bench(on) => Some(&on.host),
+            Command::Serve(on) => Some(&on.host),
             Command::Cache(_) | Command::Trust(_) | Command::Man(_) | Command::Completions(_) => {
                 None
             }
@@ -143,6 +146,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  ampoule tokenize --model models/minilm --trust trust \"Where is the library?\""
     )]
     Tokenize(Box<OnHost<TextCommand>>),
+    /// Answer over HTTP, by the routes of OpenAI's, Ollama's, KServe's and text-embeddings-inference's clients.
+    #[command(
+        after_help = "Example:\n  ampoule serve\n  ampoule serve --model models/minilm --trust trust --listen 127.0.0.1:8000"
+    )]
+    Serve(Box<OnHost<ServeCommand>>),
     /// Show a bundle: its model, its signers, the resources that it asks for, and its real imports.
     #[command(after_help = "Example:\n  ampoule inspect models/minilm --trust trust")]
     Inspect(Box<OnHost<BundleCommand>>),
@@ -250,6 +258,32 @@ pub(crate) struct ClassifyCommand {
     /// Number of labels to show, the likeliest first.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top_k: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeCommand {
+    /// Bundle of a model, a directory or a packed file; may be repeated. It is served under the name of its directory
+    /// or file, and newer releases that are put in its place take over. By default the built-in model is served.
+    #[arg(long = "model", value_name = "BUNDLE", env = "AMPOULE_MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+
+    /// Address and port to listen on. Port 0 takes any that is free, which is printed.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "AMPOULE_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub(crate) listen: SocketAddr,
+
+    /// Longest time after a signal to end for requests that have begun.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "AMPOULE_DRAIN_TIMEOUT",
+        default_value = "30s"
+    )]
+    pub(crate) drain_timeout: TimeLimit,
 }
 
 #[derive(Debug, Args)]

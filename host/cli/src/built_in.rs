@@ -11,7 +11,8 @@ use crate::error::Error;
 /// The publisher's name for this project's own models.
 const PUBLISHER: &str = "ampoule";
 
-const NAME: &str = "tiny-vlm";
+/// The model's name, in its manifest and for callers of a server.
+pub(crate) const NAME: &str = "tiny-vlm";
 
 const ENVELOPE: &[u8] = include_bytes!("../builtin/tiny-vlm/ampoule.dsse.json");
 

@@ -9,6 +9,7 @@ pub(crate) mod classify;
 pub(crate) mod embed;
 pub(crate) mod inspect;
 pub(crate) mod manual;
+pub(crate) mod serve;
 pub(crate) mod tokenize;
 pub(crate) mod trust;
 pub(crate) mod trust_releases;

@@ -99,6 +99,19 @@ pub(crate) enum Error {
     #[error("the system gave no thread: {0}")]
     Thread(String),
 
+    /// `io.listen`.
+    #[error(
+        "cannot listen on {address}: {reason}; end the program that uses the address, or choose another with --listen"
+    )]
+    Listen {
+        address: std::net::SocketAddr,
+        reason: String,
+    },
+
+    /// `io.interrupted`: a second signal.
+    #[error("ended at once, with requests unanswered, as the second signal asked")]
+    Interrupted,
+
     /// `internal.bug`.
     #[error("internal error, please report it: {0}")]
     Internal(&'static str),
@@ -129,6 +142,8 @@ impl Error {
             Self::Write(_) => "io.write",
             Self::ClosedPipe => "io.closed-pipe",
             Self::Thread(_) => "io.thread",
+            Self::Listen { .. } => "io.listen",
+            Self::Interrupted => "io.interrupted",
             Self::Internal(_) => "internal.bug",
             Self::Panicked(panicked) => panicked.code(),
         }

@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod prompt;
 mod settings;
+mod termination;
 mod texts;
 mod trust_arguments;
 
@@ -64,7 +65,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     // Guests run on the host's threads; this one only waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|error| Error::Thread(error.to_string()))?;
+        .map_err(thread)?;
     let json = arguments.json;
     let result = match arguments.command {
         Command::Ask(on) => runtime.block_on(commands::ask::run(on.command, &settings?, json)),
@@ -76,6 +77,16 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Tokenize(on) => {
             runtime.block_on(commands::tokenize::run(on.command, &settings?, json))
         }
+        Command::Serve(on) => {
+            let server = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build();
+            let server = server.map_err(thread)?;
+            let result = server.block_on(commands::serve::run(on.command, &settings?, json));
+            // Connections that are left are those that a drain gave up.
+            server.shutdown_background();
+            result
+        }
         Command::Inspect(on) => commands::inspect::run(on.command, &settings?, json),
         Command::Verify(on) => {
             runtime.block_on(commands::verify::run(on.command, &settings?, json))
@@ -86,4 +97,8 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Completions(options) => commands::manual::completions(&options, json),
     };
     result.map_err(|error| lower_limits::explain(error, at_most))
+}
+
+fn thread(error: std::io::Error) -> Error {
+    Error::Thread(error.to_string())
 }

@@ -178,9 +178,21 @@ impl Settings {
         trust: TrustStore,
         releases: Option<ReleaseState>,
     ) -> Result<Host, Error> {
-        let host = Host::builder()
-            .trust(trust)
-            .releases(releases)
+        self.build(Host::builder().trust(trust).releases(releases))
+    }
+
+    /// Makes a host with these settings that trusts what the trust directory says, now and after each change of it.
+    pub(crate) fn host_of_directory(&self) -> Result<Host, Error> {
+        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        self.build(
+            Host::builder()
+                .trust_directory(directory)
+                .releases(self.releases()?),
+        )
+    }
+
+    fn build(&self, host: HostBuilder) -> Result<Host, Error> {
+        let host = host
             .limits(self.limits.clone())
             .profile(self.profile)
             .clock_resolution(self.clock.map(|Resolution(clock)| clock))

@@ -1,0 +1,5 @@
+//! The typed core: from a request of any family to calls of a model, and back.
+
+pub(crate) mod embedding;
+pub(crate) mod generation;
+pub(crate) mod picture;

@@ -1,0 +1,226 @@
+//! The one error of the server, before a family of routes gives it a shape.
+
+use std::borrow::Cow;
+
+use ampoule::{Error, ErrorKind, Limit};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// Seconds that a refused caller should wait where nobody knows better. Requests take milliseconds to seconds.
+const SHORT_WAIT: u32 = 1;
+
+/// Seconds between two looks at a model that is loading.
+const LOADING_WAIT: u32 = 2;
+
+/// A refusal or a failure of a request. [`Family::render`](crate::families::Family::render) makes the answer of it that
+/// the family's clients read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// A stable, dotted code, as everywhere in Ampoule.
+    pub(crate) code: Cow<'static, str>,
+    /// The fault, the expectation, and the way out.
+    pub(crate) message: String,
+    /// The field of the request that is at fault.
+    pub(crate) param: Option<Cow<'static, str>>,
+    /// Seconds after which to ask again. OpenAI's clients sleep that long; over 60 they behave differently.
+    pub(crate) retry_after: Option<u32>,
+    /// The request holds more text than the model or the host reads: clients that know this shorten their prompt.
+    pub(crate) is_too_long: bool,
+}
+
+impl ApiError {
+    fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            is_too_long: false,
+        }
+    }
+
+    /// Makes `input.invalid` (400): `param` has a value that cannot be taken.
+    pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::BAD_REQUEST, "input.invalid", message);
+        error.at(param)
+    }
+
+    /// Makes `input.unsupported` (400): `param` asks for what no model or no route here does. To ignore it would give a
+    /// wrong answer silently.
+    pub(crate) fn unsupported(
+        param: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let error = Self::new(StatusCode::BAD_REQUEST, "input.unsupported", message);
+        error.at(param)
+    }
+
+    /// Makes `input.json` (400): the body is not the JSON that the route takes.
+    pub(crate) fn json(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "input.json", message)
+    }
+
+    /// Makes `model.unknown` (404).
+    pub(crate) fn unknown_model(name: &str) -> Self {
+        let name: String = name.chars().take(100).collect();
+        let name = ampoule::harmless_text(&name).replace('\n', " ");
+        let message = format!("no model `{name}` is served here; the list of models names them");
+        Self::new(StatusCode::NOT_FOUND, "model.unknown", message).at("model")
+    }
+
+    /// Makes `model.loading` (503): the model is not up yet.
+    pub(crate) fn loading(name: &str) -> Self {
+        let message = format!("the model `{name}` is still being loaded; try again soon");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "model.loading", message).after(LOADING_WAIT)
+    }
+
+    /// Makes `model.unavailable` (503): the model is not up, and trying again soon does not help. The reason is the
+    /// operator's: their log has it.
+    pub(crate) fn unavailable(name: &str) -> Self {
+        let message = format!(
+            "the model `{name}` could not be loaded; whoever runs this server finds the reason in its log"
+        );
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "model.unavailable",
+            message,
+        )
+    }
+
+    /// Makes `route.unknown` (404).
+    pub(crate) fn no_route(path: &str) -> Self {
+        let path: String = path.chars().take(100).collect();
+        let message = format!("there is no route `{path}`; /openapi.json lists those there are");
+        Self::new(StatusCode::NOT_FOUND, "route.unknown", message)
+    }
+
+    /// Makes `route.method` (405).
+    pub(crate) fn wrong_method(method: &str) -> Self {
+        let message =
+            format!("this route does not take {method}; /openapi.json says what it takes");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "route.method", message)
+    }
+
+    /// Makes `input.body-too-large` (413).
+    pub(crate) fn body_too_large(allowed: ampoule::ByteSize) -> Self {
+        let message =
+            format!("the body of the request is larger than {allowed}, which is the most here");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "input.body-too-large",
+            message,
+        )
+    }
+
+    /// Makes `input.timeout` (408): the body did not arrive in time.
+    pub(crate) fn body_timeout() -> Self {
+        let message =
+            "the body of the request did not arrive in time; send it faster, or less of it";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "input.timeout", message)
+    }
+
+    /// Makes `input.media-type` (415).
+    pub(crate) fn media_type(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "input.media-type",
+            message,
+        )
+    }
+
+    /// Makes `guest.answer` (500): the model gave numbers that no client could use.
+    pub(crate) fn broken_answer(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "guest.answer", message)
+    }
+
+    /// Makes `server.draining` (503).
+    pub(crate) fn draining() -> Self {
+        let message =
+            "the server is being shut down; ask another one, or this one again once it is back";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.draining", message).after(SHORT_WAIT)
+    }
+
+    /// Makes `internal.bug` (500). The reason goes to the operator's log and not to the caller.
+    pub(crate) fn internal(reason: &str) -> Self {
+        tracing::error!(target: "ampoule::server", reason, "internal error");
+        let message = "internal error, please report it; the server's log has the reason";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal.bug", message)
+    }
+
+    /// Names the field at fault.
+    pub(crate) fn at(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    fn after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Tells whether an identical request may succeed later. Clients repeat requests that failed with 408, 429 and 5xx, so
+    /// each answer says whether they should.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.retry_after.is_some() || self.status == StatusCode::REQUEST_TIMEOUT
+    }
+}
+
+/// Returns the status of an error of the library.
+///
+/// A limit that the request used up is 422: an identical request uses it up again. A failure of the model is 500, and is
+/// marked as not worth repeating.
+fn status_of(error: &Error) -> StatusCode {
+    match error.kind() {
+        ErrorKind::Input | ErrorKind::Usage => StatusCode::BAD_REQUEST,
+        ErrorKind::Limit => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Trust | ErrorKind::Admission => StatusCode::SERVICE_UNAVAILABLE,
+        _ if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let status = status_of(&error);
+        let is_too_long = matches!(
+            &error,
+            Error::TooLarge {
+                limit: Some(Limit::TextChars | Limit::Texts | Limit::Turns),
+                ..
+            }
+        ) || matches!(&error, Error::RefusedInput { code, .. } if code == "input.too-large");
+        let message = match error.kind() {
+            // Their messages are about this machine: paths within the bundle, directories, the system.
+            ErrorKind::Trust | ErrorKind::Admission => {
+                "the model is not served at the moment; whoever runs this server finds the reason in its log"
+                    .to_owned()
+            }
+            ErrorKind::Io | ErrorKind::Internal => {
+                tracing::error!(target: "ampoule::server", code = error.code(), %error, "failed");
+                "the server failed; whoever runs it finds the reason in its log".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Self {
+            is_too_long,
+            retry_after: error.is_retryable().then_some(SHORT_WAIT),
+            ..Self::new(status, error.code().to_owned(), message)
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the error for the outermost layer, which knows the family.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,136 @@
+//! The families of routes, each with its own form of answers and errors over one typed core.
+
+pub(crate) mod openai;
+pub(crate) mod plain;
+
+use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::http::json::json_response;
+
+/// Tells OpenAI's clients whether to repeat a request. They repeat 408, 409, 429 and each 5xx otherwise.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// A family of routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Family {
+    /// `/v1`: OpenAI's API.
+    OpenAi,
+    /// `/api`, and `/` for those who do not ask for a page: Ollama's API.
+    Ollama,
+    /// `/v2`: the Open Inference Protocol, version 2, as KServe and Triton speak it.
+    Inference,
+    /// `/embed` and its like: the API of text-embeddings-inference.
+    Tei,
+    /// `/ampoule`, and everything else.
+    Native,
+}
+
+impl Family {
+    /// Returns the family of a path, whether or not there is such a route.
+    pub(crate) fn of(path: &str) -> Self {
+        let first = path.split('/').find(|part| !part.is_empty());
+        match first {
+            Some("v1") => Self::OpenAi,
+            Some("api") => Self::Ollama,
+            Some("v2") => Self::Inference,
+            Some("embed" | "tokenize" | "info" | "health") => Self::Tei,
+            _ => Self::Native,
+        }
+    }
+
+    /// Returns the name in metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Ollama => "ollama",
+            Self::Inference => "inference",
+            Self::Tei => "tei",
+            Self::Native => "native",
+        }
+    }
+
+    /// Makes the answer that says an error to this family's clients.
+    pub(crate) fn render(self, error: &ApiError) -> Response {
+        let mut response = match self {
+            Self::OpenAi => openai::error::render(error),
+            Self::Ollama | Self::Inference => {
+                // Both want a text, and their clients fail on an object.
+                json_response(
+                    error.status,
+                    &FlatError {
+                        error: &error.message,
+                    },
+                )
+            }
+            Self::Tei => json_response(
+                error.status,
+                &TypedError {
+                    error: &error.message,
+                    error_type: tei_type(error.status),
+                },
+            ),
+            Self::Native => json_response(
+                error.status,
+                &NativeError {
+                    error: NativeErrorBody {
+                        code: &error.code,
+                        message: &error.message,
+                        param: error.param.as_deref(),
+                        is_retryable: error.is_retryable(),
+                    },
+                },
+            ),
+        };
+        let headers = response.headers_mut();
+        if let Some(seconds) = error.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let retry = if error.is_retryable() {
+            "true"
+        } else {
+            "false"
+        };
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static(retry));
+        response
+    }
+}
+
+/// The error of Ollama and of the Open Inference Protocol.
+#[derive(Serialize)]
+struct FlatError<'e> {
+    error: &'e str,
+}
+
+/// The error of text-embeddings-inference.
+#[derive(Serialize)]
+struct TypedError<'e> {
+    error: &'e str,
+    error_type: &'static str,
+}
+
+#[derive(Serialize)]
+struct NativeError<'e> {
+    error: NativeErrorBody<'e>,
+}
+
+#[derive(Serialize)]
+struct NativeErrorBody<'e> {
+    code: &'e str,
+    message: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'e str>,
+    is_retryable: bool,
+}
+
+fn tei_type(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => "Overloaded",
+        StatusCode::SERVICE_UNAVAILABLE => "Unhealthy",
+        status if status.is_client_error() => "Validation",
+        _ => "Backend",
+    }
+}

@@ -1,0 +1,85 @@
+//! The models that are served: `/v1/models`.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+use crate::families::openai::error::ErrorBody;
+use crate::http::json::json_response;
+use crate::models::Entry;
+use crate::service::Service;
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiModelList)]
+pub(crate) struct ModelList {
+    object: &'static str,
+    data: Vec<ModelObject>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiModel)]
+pub(crate) struct ModelObject {
+    id: String,
+    object: &'static str,
+    /// Seconds since 1970.
+    created: i64,
+    owned_by: String,
+}
+
+/// Lists the models, each under its own name and under each alias.
+#[utoipa::path(get, path = "/v1/models", tag = "OpenAI", responses((status = 200, body = ModelList)))]
+pub(crate) async fn list(State(service): State<Service>) -> Response {
+    let entries = service.models().entries();
+    let names = entries.iter().flat_map(|entry| {
+        let names = std::iter::once(&entry.name).chain(&entry.aliases);
+        names
+            .map(|name| object(&service, entry, name))
+            .collect::<Vec<_>>()
+    });
+    let data = names.collect();
+    json_response(
+        StatusCode::OK,
+        &ModelList {
+            object: "list",
+            data,
+        },
+    )
+}
+
+/// Returns one model by any of its names, slashes included.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{*id}",
+    tag = "OpenAI",
+    params(("id" = String, Path, description = "A model's name or alias")),
+    responses((status = 200, body = ModelObject), (status = 404, body = ErrorBody)),
+)]
+pub(crate) async fn get(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let entry = service
+        .models()
+        .entry(&id)
+        .ok_or_else(|| ApiError::unknown_model(&id))?;
+    Ok(json_response(
+        StatusCode::OK,
+        &object(&service, &entry, &id),
+    ))
+}
+
+fn object(service: &Service, entry: &Entry, name: &str) -> ModelObject {
+    let model = entry.model();
+    let manifest = model.as_ref().map(|model| model.manifest());
+    ModelObject {
+        id: name.to_owned(),
+        object: "model",
+        created: manifest
+            .map_or_else(|| service.started(), |m| m.created())
+            .as_second(),
+        owned_by: manifest.map_or_else(|| "ampoule".to_owned(), |m| m.publisher().to_owned()),
+    }
+}

@@ -1,0 +1,127 @@
+//! A request's own facts, from its first layer to its last line of log.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ampoule::{ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Usage};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+
+use crate::families::Family;
+
+/// The header with a request's id: read where it is harmless, made otherwise, and part of each answer. OpenAI's clients
+/// show it to their users.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Characters of a request's id: as many as the library keeps of one.
+const MAX_ID_CHARS: usize = 64;
+
+/// The facts of one request. Clones are of the same request.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: Arc<str>,
+    family: Family,
+    begun: Instant,
+    notes: Mutex<Notes>,
+}
+
+/// The costs of a request, noted while it is answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    /// The model that answered, by its own name and not by the caller's.
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    pub(crate) fuel: Fuel,
+    /// The most memory of a sandbox.
+    pub(crate) peak_memory: ByteSize,
+    /// Time until the first piece of a generation.
+    pub(crate) first_token: Option<Duration>,
+    /// The code of the error with which the request ended.
+    pub(crate) error: Option<String>,
+}
+
+impl Context {
+    /// Makes the context of a request, with the caller's id if it is short and plain.
+    pub(crate) fn new(family: Family, id: Option<&HeaderValue>) -> Self {
+        let id = id.and_then(|id| id.to_str().ok()).filter(|id| is_plain(id));
+        let id = id.map_or_else(|| random_hex(16).into(), Into::into);
+        Self {
+            inner: Arc::new(Inner {
+                id,
+                family,
+                begun: Instant::now(),
+                notes: Mutex::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.inner.id
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.inner.family
+    }
+
+    pub(crate) fn begun(&self) -> Instant {
+        self.inner.begun
+    }
+
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        let notes = self.inner.notes.lock();
+        notes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what a sandbox has cost.
+    pub(crate) fn note(&self, report: &SandboxReport, usage: Usage) {
+        let mut notes = self.notes();
+        notes.input_tokens += u64::from(usage.input_tokens);
+        notes.output_tokens += u64::from(usage.output_tokens);
+        notes.fuel = Fuel::new(notes.fuel.get().saturating_add(report.fuel.get()));
+        notes.peak_memory = notes.peak_memory.max(report.peak_memory);
+    }
+
+    /// Returns the options of a call of this request.
+    pub(crate) fn call_options(&self, at_most: RequestLimits) -> CallOptions {
+        CallOptions {
+            at_most,
+            request_id: Some(Arc::clone(self.id())),
+            ..CallOptions::default()
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Context {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // The outermost layer has made it; a router that is mounted without that layer makes it here.
+        let context = parts.extensions.get::<Self>().cloned();
+        Ok(context.unwrap_or_else(|| {
+            Self::new(Family::of(parts.uri.path()), parts.headers.get(REQUEST_ID))
+        }))
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(is_plain)
+}
+
+/// Returns `bytes` random bytes in hexadecimal, for ids. Without a source of random numbers they repeat, and nothing
+/// depends on them.
+pub(crate) fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    if getrandom::fill(&mut random).is_err() {
+        tracing::warn!(target: "ampoule::server", "the system gives no random numbers; ids repeat");
+    }
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}

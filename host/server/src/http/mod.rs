@@ -1,0 +1,6 @@
+//! The parts of HTTP that all families share: bodies, request ids, errors that leave in the family's form.
+
+pub(crate) mod body;
+pub(crate) mod context;
+pub(crate) mod json;
+pub(crate) mod outermost;

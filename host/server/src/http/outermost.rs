@@ -1,0 +1,84 @@
+//! The outermost layer of all routes: the request's id, doubled slashes, and errors in the form of the request's family.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderValue, Uri};
+use axum::response::{IntoResponse as _, Response};
+use tower::ServiceExt as _;
+
+use crate::error::ApiError;
+use crate::families::Family;
+use crate::http::context::{Context, REQUEST_ID};
+
+/// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
+/// whatever layer it comes from.
+pub(crate) async fn answer(router: Router, mut request: Request) -> Response {
+    if let Some(uri) = without_double_slashes(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    let family = Family::of(request.uri().path());
+    let context = Context::new(family, request.headers().get(REQUEST_ID));
+    request.extensions_mut().insert(context.clone());
+    let answered = router.oneshot(request).await;
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        context.notes().error = Some(error.code.to_string());
+        response = family.render(&error);
+    }
+    if let Ok(id) = HeaderValue::from_str(context.id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Answers a panic of a handler, which is a bug.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    ApiError::internal("a handler panicked").into_response()
+}
+
+/// Returns the address with each run of slashes in its path made one. Clients make such paths of a base address that
+/// ends in a slash, and do not follow redirections of a POST.
+fn without_double_slashes(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    if !path.contains("//") {
+        return None;
+    }
+    let mut single = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !single.ends_with('/') {
+            single.push(character);
+        }
+    }
+    if let Some(query) = uri.query() {
+        single.push('?');
+        single.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(single).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubled_slashes_are_one_and_the_query_stays() {
+        for (given, expected) in [
+            ("//v1/models", "/v1/models"),
+            ("/v1//models?a=//b", "/v1/models?a=//b"),
+            ("///", "/"),
+        ] {
+            let uri: Uri = given.parse().unwrap_or_default();
+            let single = without_double_slashes(&uri).map(|uri| uri.to_string());
+            assert_eq!(single.as_deref(), Some(expected), "{given}");
+        }
+        let plain = Uri::from_static("/v1/models?a=//b");
+        assert_eq!(without_double_slashes(&plain), None);
+    }
+}

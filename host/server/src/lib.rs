@@ -1,0 +1,24 @@
+//! Serves signed models over HTTP, by the routes of clients that people already have.
+//!
+//! A [`Service`] is a [`Host`](ampoule::Host) with named [`Models`]. [`router`] makes its routes, which a program serves
+//! itself, or mounts in its own: those of OpenAI, Ollama, the Open Inference Protocol and text-embeddings-inference, and
+//! Ampoule's own, over one typed core.
+
+#![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
+
+mod connections;
+mod core;
+mod error;
+mod families;
+mod http;
+mod models;
+mod router;
+mod service;
+mod settings;
+
+pub use connections::serve;
+pub use models::{ModelSlot, Models, NameError, Readiness};
+pub use router::router;
+pub use service::Service;
+pub use settings::ServiceSettings;

@@ -1,0 +1,34 @@
+//! All routes, as a router that a program can serve or mount in its own.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, Uri};
+use tower::util::service_fn;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::ApiError;
+use crate::families::{openai, plain};
+use crate::http::outermost;
+use crate::service::Service;
+
+/// Makes the router of a service.
+///
+/// It renders its own errors, those for unknown routes too, so a program that has more routes mounts it as its fallback:
+/// `Router::new().route(…).fallback_service(ampoule_server::router(service))`.
+pub fn router(service: Service) -> Router {
+    let (routes, _openapi) = OpenApiRouter::new()
+        .merge(openai::routes())
+        .merge(plain::routes())
+        .split_for_parts();
+    let routes = routes
+        .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
+        .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))
+        .layer(CatchPanicLayer::custom(outermost::panicked))
+        .with_state(service);
+    let outermost = service_fn(move |request: Request| {
+        let routes = routes.clone();
+        async move { Ok(outermost::answer(routes, request).await) }
+    });
+    Router::new().fallback_service(outermost)
+}

@@ -1,0 +1,11 @@
+//! `ampoule serve`, asked as its clients ask it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+#[path = "serve/openai_embeddings.rs"]
+mod openai_embeddings;
