@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use ampoule::{Capability, CodeCache, CodeOrigin, CompileProcess, Host, Model};
+use ampoule::{Capability, CodeCache, CodeOrigin, CompileProcess, Host, LoadOptions, Model};
 use ampoule_tests::{
     BundleBuilder, CacheDirectory, Operator, Publisher, WrittenBundle, ampoule, assert_fails,
     block_on, json_of, test_guest,
@@ -93,6 +93,26 @@ fn code_is_not_shared_between_hosts_of_which_one_grants_the_kernels() {
         assert_eq!(model.uses_host_kernels(), allows);
     }
     assert_eq!(cache.entries().len(), 2);
+}
+
+/// An operator of many models decides for each.
+#[test]
+fn one_load_may_have_fewer_capabilities_than_its_host_allows() {
+    let (acme, cache) = (Publisher::new("acme"), CacheDirectory::new());
+    let bundle = multiplying(&acme).write();
+    let host = host(&acme, cache.path(), true);
+    for (capabilities, uses) in [
+        (None, true),
+        (Some(vec![Capability::HostKernels]), true),
+        (Some(Vec::new()), false),
+    ] {
+        let options = LoadOptions {
+            capabilities,
+            ..LoadOptions::default()
+        };
+        let model = block_on(host.load_with(bundle.path(), options)).unwrap();
+        assert_eq!(model.uses_host_kernels(), uses);
+    }
 }
 
 /// Commands explain a model that asks for the kernels; options, a variable and a file grant them.

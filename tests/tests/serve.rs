@@ -7,5 +7,7 @@
     reason = "a test may panic"
 )]
 
+#[path = "serve/configuration.rs"]
+mod configuration;
 #[path = "serve/openai_embeddings.rs"]
 mod openai_embeddings;

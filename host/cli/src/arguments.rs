@@ -1,7 +1,6 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ampoule::RequestLimits;
@@ -10,10 +9,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
-use crate::limit_options::TimeLimit;
 use crate::lower_limits::{self, LOWERING};
 use crate::model_option::{ExpectOption, ModelOption};
 use crate::prompt::{AnswerOptions, PromptOptions};
+use crate::server_options::ServerOptions;
 use crate::trust_arguments::TrustCommand;
 
 /// Runs signed machine-learning models in sandboxes.
@@ -263,27 +262,13 @@ pub(crate) struct ClassifyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ServeCommand {
     /// Bundle of a model, a directory or a packed file; may be repeated. It is served under the name of its directory
-    /// or file, and newer releases that are put in its place take over. By default the built-in model is served.
+    /// or file, and newer releases that are put in its place take over. By default the models of the configuration
+    /// file are served, and without any the built-in model.
     #[arg(long = "model", value_name = "BUNDLE", env = "AMPOULE_MODEL")]
     pub(crate) models: Vec<PathBuf>,
 
-    /// Address and port to listen on. Port 0 takes any that is free, which is printed.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "AMPOULE_LISTEN",
-        default_value = "127.0.0.1:8080"
-    )]
-    pub(crate) listen: SocketAddr,
-
-    /// Longest time after a signal to end for requests that have begun.
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "AMPOULE_DRAIN_TIMEOUT",
-        default_value = "30s"
-    )]
-    pub(crate) drain_timeout: TimeLimit,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 #[derive(Debug, Args)]

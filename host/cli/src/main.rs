@@ -18,6 +18,7 @@ mod model_option;
 mod output;
 mod progress;
 mod prompt;
+mod server_options;
 mod settings;
 mod termination;
 mod texts;

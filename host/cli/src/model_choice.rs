@@ -91,6 +91,7 @@ impl ModelChoice {
             permissions: settings.permissions.clone(),
             at_most: settings.at_most,
             check_files: self.check_files,
+            ..LoadOptions::default()
         };
         Ok(match self.path {
             Some(path) => {

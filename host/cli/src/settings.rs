@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::host_options::{CacheOptions, HostOptions};
 use crate::limit_options::{LimitOptions, Preset, Resolution, from_text};
 use crate::lower_limits;
+use crate::server_options::{ModelOptions, ServerOptions};
 
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
@@ -42,6 +43,10 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Limits of each request that are lower than its model's.
     pub(crate) at_most: RequestLimits,
+    /// The configuration file's settings of the server.
+    pub(crate) server: ServerOptions,
+    /// The configuration file's models to serve.
+    pub(crate) models: Vec<ModelOptions>,
 }
 
 /// The configuration file. Every key is an option's name.
@@ -63,6 +68,17 @@ struct ConfigFile {
     kernel_threads: Option<usize>,
     #[serde(default)]
     limits: LimitOptions,
+    #[serde(default)]
+    server: ServerOptions,
+    #[serde(default, rename = "model")]
+    models: Vec<ModelOptions>,
+}
+
+/// Reads capabilities by their names, where there are any.
+pub(crate) fn some_capabilities<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Capability>>, D::Error> {
+    capabilities(deserializer).map(Some)
 }
 
 /// Reads capabilities by their names.
@@ -122,6 +138,8 @@ impl Settings {
             permissions,
             limits,
             at_most,
+            server: file.server,
+            models: file.models,
         })
     }
 
@@ -240,13 +258,18 @@ fn read_config(path: &Path, permissions: &PermissionPolicy) -> Result<ConfigFile
         }
         refused => about(path)(refused).into(),
     })?;
-    toml::from_str(&config).map_err(|error| {
+    let fault = |key: &str, error: &toml::de::Error| {
         // The message alone: with it comes the whole line that it is about, however long that is.
         let message = text::sentence(error.message());
         let before = error.span().and_then(|span| config.get(..span.start));
-        Error::Config(match before {
-            Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-            None => message,
+        let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1));
+        let line = line.unwrap_or_default();
+        Error::Config(match key {
+            "." => format!("{line}{message}"),
+            key => format!("{line}`{}`: {message}", text::line(key)),
         })
-    })
+    };
+    let parsed = toml::Deserializer::parse(&config).map_err(|error| fault(".", &error))?;
+    serde_path_to_error::deserialize(parsed)
+        .map_err(|error| fault(&error.path().to_string(), error.inner()))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ampoule_sandbox::{RequestLimits, Result};
+use ampoule_sandbox::{Capability, RequestLimits, Result};
 use ampoule_signing::{Bundle, ModelReference, PermissionPolicy};
 
 use crate::refusal::OrRefused as _;
@@ -35,15 +35,20 @@ pub struct LoadOptions {
     /// Reads and verifies every file of the bundle, even when cached code makes that needless. This finds out whether
     /// the bundle is complete.
     pub check_files: bool,
+    /// Capabilities that the model may have, of those that the host allows (`HostBuilder::allow`). `None` allows the model
+    /// all of them.
+    pub capabilities: Option<Vec<Capability>>,
 }
 
 /// Options that a load needs beside the bundle.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// As [`LoadOptions::at_most`].
     pub at_most: RequestLimits,
     /// As [`LoadOptions::check_files`].
     pub check_files: bool,
+    /// As [`LoadOptions::capabilities`].
+    pub capabilities: Option<Vec<Capability>>,
 }
 
 /// Check of a bundle against the releases that were run before.
@@ -65,6 +70,7 @@ impl LoadOptions {
         Terms {
             at_most: self.at_most,
             check_files: self.check_files,
+            capabilities: self.capabilities.clone(),
         }
     }
 

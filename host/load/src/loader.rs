@@ -174,7 +174,7 @@ impl Loader {
         // Dropping this future stops `init`.
         let cancelled = self.inner.stopped.child_token();
         let _guard = cancelled.clone().drop_guard();
-        let rollback = rule.rollback;
+        let (rollback, at_most) = (rule.rollback, terms.at_most);
         let (inner, kept) = (Arc::clone(&self.inner), Arc::clone(&turn));
         let admitted = off_thread(move || {
             // A load counts as running until its thread has ended, even after its caller stopped waiting.
@@ -195,7 +195,7 @@ impl Loader {
             identity,
             is_recorded,
             rollback,
-            at_most: terms.at_most,
+            at_most,
         };
         Ok((loaded, receipt))
     }
@@ -277,7 +277,8 @@ impl Inner {
         let lease = lease(verified.decision(), &trust);
         let admissible =
             admit_manifest(verified, &self.limits, terms.at_most)?.read_component(store)?;
-        let model = admit(admissible, &self.grants)?;
+        let grants = self.grants.within(terms.capabilities.as_deref());
+        let model = admit(admissible, &grants)?;
         if terms.check_files {
             model.bundle.check_files().or_refused()?;
         }

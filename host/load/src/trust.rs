@@ -74,7 +74,11 @@ impl HostTrust {
             }
             TrustSource::Directory(directory) => {
                 let current = CurrentTrust::read(&directory, 0);
-                current.store()?;
+                // Nothing has changed yet: a directory that cannot be used now is refused as such.
+                current.store().map_err(|error| match error {
+                    Error::TrustUnread(refusal) => Error::Bundle(refusal),
+                    other => other,
+                })?;
                 (Some(directory), current)
             }
         };

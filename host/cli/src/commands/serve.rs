@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule::{Host, LoadOptions};
-use ampoule_server::{ModelSlot, Models, Service, ServiceSettings, serve};
+use ampoule_server::{ModelSlot, Models, Service, serve};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -13,6 +13,7 @@ use crate::arguments::ServeCommand;
 use crate::built_in;
 use crate::error::Error;
 use crate::output;
+use crate::server_options::ModelOptions;
 use crate::settings::Settings;
 use crate::termination::Termination;
 
@@ -33,41 +34,54 @@ pub(crate) async fn run(
     settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
+    let server = command.server.or(settings.server.clone());
     let termination = Termination::listen().map_err(|error| Error::Thread(error.to_string()))?;
-    let listener = listen(command.listen).await?;
+    let listener = listen(server.listen()).await?;
+    let sources = sources(command.models, settings);
     let models = Models::default();
-    let host = if command.models.is_empty() {
+    let mut places = Vec::with_capacity(sources.len());
+    for source in sources {
+        let slot = models.add(&source.name()?, source.aliases());
+        places.push((
+            source,
+            slot.map_err(|error| Error::Setting(error.to_string()))?,
+        ));
+    }
+    let is_built_in = matches!(places.as_slice(), [(Source::BuiltIn, _)]);
+    let host = if is_built_in {
         settings.host(built_in::trust()?, None)?
     } else {
         settings.host_of_directory()?
     };
-    let sources = if command.models.is_empty() {
-        vec![Source::BuiltIn]
-    } else {
-        command.models.into_iter().map(Source::Bundle).collect()
-    };
-    for source in sources {
-        let slot = models.add(&source.name()?, &[]);
-        let slot = slot.map_err(|error| Error::Setting(error.to_string()))?;
-        let options = LoadOptions {
-            permissions: settings.permissions.clone(),
-            at_most: settings.at_most,
-            ..LoadOptions::default()
-        };
-        tokio::spawn(load(source, host.clone(), options, slot));
+    for (source, slot) in places {
+        tokio::spawn(load(source, host.clone(), settings.clone(), slot));
     }
-    let service = Service::new(host, models, ServiceSettings::default());
+    let service = Service::new(host, models, server.service());
     say_where(&listener, json)?;
     let served = serve(
         listener,
         service,
         termination.first(),
-        command.drain_timeout.0,
+        server.drain_timeout(),
     );
     tokio::select! {
         _ = served => Ok(()),
         () = termination.second() => Err(Error::Interrupted),
     }
+}
+
+/// Returns the models to serve: those of the command line, or else those of the configuration file, or else the
+/// built-in one.
+fn sources(paths: Vec<PathBuf>, settings: &Settings) -> Vec<Source> {
+    let models = if paths.is_empty() {
+        settings.models.clone()
+    } else {
+        paths.into_iter().map(ModelOptions::of).collect()
+    };
+    if models.is_empty() {
+        return vec![Source::BuiltIn];
+    }
+    models.into_iter().map(Source::Bundle).collect()
 }
 
 /// Binds the address that the server listens on.
@@ -98,16 +112,20 @@ fn say_where(listener: &TcpListener, json: bool) -> Result<(), Error> {
 enum Source {
     BuiltIn,
     /// A bundle, which is followed: newer releases that are put in its place take over.
-    Bundle(PathBuf),
+    Bundle(ModelOptions),
 }
 
 impl Source {
-    /// Returns the name that the model is served under: that of its directory or file.
+    /// Returns the name that the model is served under: the one that is given, or else that of its directory or file.
     fn name(&self) -> Result<String, Error> {
-        let Self::Bundle(path) = self else {
+        let Self::Bundle(model) = self else {
             return Ok(built_in::NAME.to_owned());
         };
-        let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if let Some(name) = &model.name {
+            return Ok(name.clone());
+        }
+        let whole = model.path.canonicalize();
+        let whole = whole.as_ref().unwrap_or(&model.path);
         let name = whole.file_stem().and_then(|name| name.to_str());
         name.map(str::to_owned).ok_or_else(|| {
             Error::Setting(
@@ -118,27 +136,42 @@ impl Source {
         })
     }
 
-    async fn load(
-        &self,
-        host: &Host,
-        options: &LoadOptions,
-        slot: &ModelSlot,
-    ) -> Result<(), Error> {
+    fn aliases(&self) -> &[String] {
+        match self {
+            Self::BuiltIn => &[],
+            Self::Bundle(model) => &model.aliases,
+        }
+    }
+
+    async fn load(&self, host: &Host, settings: &Settings, slot: &ModelSlot) -> Result<(), Error> {
+        let options = LoadOptions {
+            permissions: settings.permissions.clone(),
+            at_most: settings.at_most,
+            ..LoadOptions::default()
+        };
         match self {
             Self::BuiltIn => {
-                let model = host.load_bundle_with(built_in::bundle()?, options).await?;
+                let model = host.load_bundle_with(built_in::bundle()?, &options).await?;
                 slot.serve_fixed(model);
             }
-            Self::Bundle(path) => slot.serve(host.follow(path, options.clone()).await?),
+            Self::Bundle(model) => {
+                let options = LoadOptions {
+                    at_most: model.at_most(),
+                    expected: model.expect.clone(),
+                    capabilities: model.allow.clone(),
+                    ..options
+                };
+                slot.serve(host.follow(&model.path, options).await?);
+            }
         }
         Ok(())
     }
 }
 
 /// Tries to load a model until it works: the operator may put right what is wrong while other models serve.
-async fn load(source: Source, host: Host, options: LoadOptions, slot: ModelSlot) {
+async fn load(source: Source, host: Host, settings: Settings, slot: ModelSlot) {
     let mut pause = FIRST_PAUSE;
-    while let Err(error) = source.load(&host, &options, &slot).await {
+    while let Err(error) = source.load(&host, &settings, &slot).await {
         slot.fail();
         tracing::error!(
             target: "ampoule::server",

@@ -29,6 +29,12 @@ impl Grants {
         })
     }
 
+    /// Returns these grants for a model that may have no others than `capabilities`; `None` takes nothing away.
+    pub(crate) fn within(&self, capabilities: Option<&[Capability]>) -> Self {
+        let is_kept = |granted: &&Capability| capabilities.is_none_or(|c| c.contains(granted));
+        Self(self.0.iter().filter(is_kept).copied().collect())
+    }
+
     /// Tells whether a model with this manifest is granted a capability.
     pub(crate) fn grant(&self, capability: Capability, manifest: &Manifest) -> bool {
         let names = manifest.capabilities();

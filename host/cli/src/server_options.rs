@@ -1,0 +1,199 @@
+//! Options of the server: one list for options, variables and the configuration file.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ampoule::{ByteSize, Capability, Fuel, ModelReference, RequestLimits};
+use ampoule_server::ServiceSettings;
+use clap::Args;
+use serde::Deserialize;
+
+use crate::limit_options::{TimeLimit, from_text};
+
+/// The port that this kind of server has on developers' machines.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Longest time for running requests after a signal to end. Service managers kill after 30 to 90 s.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
+
+/// Each setting of the server that is given. In the file, under `[server]`, the names are those of the options.
+#[derive(Debug, Default, Clone, Args, Deserialize)]
+#[command(next_help_heading = "Server")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ServerOptions {
+    /// Address and port to listen on [default: 127.0.0.1:8080]. Port 0 takes one that is free, which is printed.
+    #[arg(long, value_name = "ADDRESS", env = "AMPOULE_LISTEN")]
+    listen: Option<SocketAddr>,
+
+    /// Longest time after a signal to end for requests that have begun [default: 25s].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_DRAIN_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    drain_timeout: Option<TimeLimit>,
+
+    /// The largest body of a request [default: 32MiB].
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_BODY_BYTES")]
+    #[serde(default, deserialize_with = "from_text")]
+    body_bytes: Option<ByteSize>,
+
+    /// Longest time for a request's body to arrive [default: 1m].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_BODY_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    body_timeout: Option<TimeLimit>,
+
+    /// The most texts of one request for vectors, over all sandboxes that share it [default: 2048].
+    #[arg(long, value_name = "N", env = "AMPOULE_REQUEST_TEXTS")]
+    #[serde(default, deserialize_with = "from_text")]
+    request_texts: Option<usize>,
+
+    /// The most answers that one request asks for: prompts times `n` [default: 16].
+    #[arg(long, value_name = "N", env = "AMPOULE_REQUEST_CHOICES")]
+    #[serde(default, deserialize_with = "from_text")]
+    request_choices: Option<usize>,
+
+    /// Silence of a stream after which an empty piece is sent [default: 10s].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_STREAM_SILENCE")]
+    #[serde(default, deserialize_with = "from_text")]
+    stream_silence: Option<TimeLimit>,
+}
+
+impl ServerOptions {
+    /// Returns these settings, and those of `file` where these have none.
+    pub(crate) fn or(self, file: Self) -> Self {
+        Self {
+            listen: self.listen.or(file.listen),
+            drain_timeout: self.drain_timeout.or(file.drain_timeout),
+            body_bytes: self.body_bytes.or(file.body_bytes),
+            body_timeout: self.body_timeout.or(file.body_timeout),
+            request_texts: self.request_texts.or(file.request_texts),
+            request_choices: self.request_choices.or(file.request_choices),
+            stream_silence: self.stream_silence.or(file.stream_silence),
+        }
+    }
+
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or(DEFAULT_LISTEN)
+    }
+
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        self.drain_timeout.map_or(DEFAULT_DRAIN, |time| time.0)
+    }
+
+    pub(crate) fn service(&self) -> ServiceSettings {
+        let default = ServiceSettings::default();
+        ServiceSettings {
+            body: self.body_bytes.unwrap_or(default.body),
+            body_time: self.body_timeout.map_or(default.body_time, |time| time.0),
+            texts: self.request_texts.unwrap_or(default.texts),
+            choices: self.request_choices.unwrap_or(default.choices),
+            silence: self.stream_silence.map_or(default.silence, |time| time.0),
+            ..default
+        }
+    }
+}
+
+/// A model to serve: a table `[[model]]` of the configuration file, or a path on the command line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ModelOptions {
+    /// Bundle, a directory or a packed file.
+    pub(crate) path: PathBuf,
+    /// Name for callers; by default the name of the directory or file.
+    pub(crate) name: Option<String>,
+    /// Further names for callers.
+    #[serde(default)]
+    pub(crate) aliases: Vec<String>,
+    /// Model that is expected; every other one is refused.
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) expect: Option<ModelReference>,
+    /// Capabilities that the model may have, of those that the host allows. By default all of them.
+    #[serde(default, deserialize_with = "crate::settings::some_capabilities")]
+    pub(crate) allow: Option<Vec<Capability>>,
+    /// Limits of each request, where lower than the manifest asks for.
+    #[serde(default)]
+    limits: ModelLimits,
+}
+
+/// The table `[model.limits]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ModelLimits {
+    #[serde(default, deserialize_with = "from_text")]
+    memory: Option<ByteSize>,
+    #[serde(default, deserialize_with = "from_text")]
+    timeout: Option<TimeLimit>,
+    #[serde(default, deserialize_with = "from_text")]
+    fuel: Option<Fuel>,
+}
+
+impl ModelOptions {
+    /// Returns the options of a bundle that is only named.
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Self {
+            path,
+            name: None,
+            aliases: Vec::new(),
+            expect: None,
+            allow: None,
+            limits: ModelLimits::default(),
+        }
+    }
+
+    pub(crate) fn at_most(&self) -> RequestLimits {
+        RequestLimits {
+            memory: self.limits.memory,
+            fuel: self.limits.fuel,
+            deadline: self.limits.timeout.map(|time| time.0),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use clap::FromArgMatches as _;
+
+    use super::*;
+
+    /// The settings that a server has, in words.
+    fn shown(options: &ServerOptions) -> String {
+        format!(
+            "{} {:?} {:?}",
+            options.listen(),
+            options.drain_timeout(),
+            options.service()
+        )
+    }
+
+    #[test]
+    fn every_setting_has_an_option_a_variable_and_a_key_that_do_the_same() {
+        let command = ServerOptions::augment_args(clap::Command::new("server"));
+        let mut seen = vec![shown(&ServerOptions::default())];
+        for argument in command.get_arguments() {
+            let option = argument.get_long().unwrap();
+            let variable = format!("AMPOULE_{}", option.to_uppercase().replace('-', "_"));
+            assert_eq!(argument.get_env().unwrap(), variable.as_str());
+            let value = match option {
+                "listen" => "[::1]:7",
+                _ if option.ends_with("bytes") => "7MiB",
+                _ if option.ends_with("timeout") || option.ends_with("silence") => "7s",
+                _ => "7",
+            };
+            let words = ["server".to_owned(), format!("--{option}"), value.to_owned()];
+            let matches = command.clone().try_get_matches_from(words).unwrap();
+            let by_option = ServerOptions::from_arg_matches(&matches).unwrap();
+            let by_key: ServerOptions = toml::from_str(&format!("{option} = \"{value}\"")).unwrap();
+            assert_eq!(shown(&by_option), shown(&by_key), "{option}");
+            assert_eq!(
+                shown(&ServerOptions::default().or(by_key)),
+                shown(&by_option),
+                "{option}"
+            );
+            assert!(
+                !seen.contains(&shown(&by_option)),
+                "{option} sets nothing of its own"
+            );
+            seen.push(shown(&by_option));
+        }
+    }
+}
