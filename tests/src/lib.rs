@@ -27,6 +27,7 @@ mod process;
 mod restricted;
 mod score_table;
 mod served;
+mod shared_server;
 mod snapshot_size;
 mod soak;
 
@@ -54,5 +55,6 @@ pub use restricted::{
 };
 pub use score_table::ScoreTable;
 pub use served::{Reply, Served};
+pub use shared_server::SharedServer;
 pub use snapshot_size::largest_snapshot;
 pub use soak::{SoakReport, soak};

@@ -9,5 +9,7 @@
 
 #[path = "serve/configuration.rs"]
 mod configuration;
+#[path = "serve/native.rs"]
+mod native;
 #[path = "serve/openai_embeddings.rs"]
 mod openai_embeddings;

@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::code::facts::{InitReport, SandboxStart};
 use ampoule_sandbox::guest::state::SandboxState;
 use ampoule_sandbox::imports::bindings::exports::ampoule::model::lifecycle as wit;
 use ampoule_sandbox::imports::kernels::Kernels;
-use ampoule_sandbox::{Budget, CodeOrigin, Error, Limits, ModelFacts, Result, Task, off_thread};
+use ampoule_sandbox::{
+    Budget, CodeOrigin, Error, Limits, ModelFacts, Result, SandboxBudgets, Task, off_thread,
+};
 use ampoule_units::{ByteSize, text};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -171,6 +174,19 @@ impl Model {
     #[must_use]
     pub fn packed_bytes(&self) -> ByteSize {
         self.served.code.packed_bytes()
+    }
+
+    /// Returns the most that a request and `init` may cost: the manifest's own limits, lowered where the load was
+    /// limited.
+    #[must_use]
+    pub fn budgets(&self) -> &SandboxBudgets {
+        &self.served.budgets
+    }
+
+    /// Returns the profile in which its guests run.
+    #[must_use]
+    pub fn profile(&self) -> EngineProfile {
+        self.served.profile
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
-use crate::families::{openai, plain};
+use crate::families::{native, openai, openapi, plain};
 use crate::http::outermost;
 use crate::service::Service;
 
@@ -17,10 +17,12 @@ use crate::service::Service;
 /// It renders its own errors, those for unknown routes too, so a program that has more routes mounts it as its fallback:
 /// `Router::new().route(…).fallback_service(ampoule_server::router(service))`.
 pub fn router(service: Service) -> Router {
-    let (routes, _openapi) = OpenApiRouter::new()
-        .merge(openai::routes())
-        .merge(plain::routes())
-        .split_for_parts();
+    let routes = openapi::with_document(
+        OpenApiRouter::new()
+            .merge(openai::routes())
+            .merge(native::routes())
+            .merge(plain::routes()),
+    );
     let routes = routes
         .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))

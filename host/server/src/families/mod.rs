@@ -1,6 +1,9 @@
 //! The families of routes, each with its own form of answers and errors over one typed core.
 
+pub(crate) mod native;
+pub(crate) mod ollama;
 pub(crate) mod openai;
+pub(crate) mod openapi;
 pub(crate) mod plain;
 
 use axum::http::header::{HeaderName, RETRY_AFTER};
@@ -57,15 +60,14 @@ impl Family {
     pub(crate) fn render(self, error: &ApiError) -> Response {
         let mut response = match self {
             Self::OpenAi => openai::error::render(error),
-            Self::Ollama | Self::Inference => {
-                // Both want a text, and their clients fail on an object.
-                json_response(
-                    error.status,
-                    &FlatError {
-                        error: &error.message,
-                    },
-                )
-            }
+            Self::Ollama => ollama::error::render(error),
+            // Its clients want a text, and fail on an object.
+            Self::Inference => json_response(
+                error.status,
+                &FlatError {
+                    error: &error.message,
+                },
+            ),
             Self::Tei => json_response(
                 error.status,
                 &TypedError {
@@ -73,17 +75,7 @@ impl Family {
                     error_type: tei_type(error.status),
                 },
             ),
-            Self::Native => json_response(
-                error.status,
-                &NativeError {
-                    error: NativeErrorBody {
-                        code: &error.code,
-                        message: &error.message,
-                        param: error.param.as_deref(),
-                        is_retryable: error.is_retryable(),
-                    },
-                },
-            ),
+            Self::Native => native::error::render(error),
         };
         let headers = response.headers_mut();
         if let Some(seconds) = error.retry_after {
@@ -99,7 +91,7 @@ impl Family {
     }
 }
 
-/// The error of Ollama and of the Open Inference Protocol.
+/// The error of the Open Inference Protocol.
 #[derive(Serialize)]
 struct FlatError<'e> {
     error: &'e str,
@@ -110,20 +102,6 @@ struct FlatError<'e> {
 struct TypedError<'e> {
     error: &'e str,
     error_type: &'static str,
-}
-
-#[derive(Serialize)]
-struct NativeError<'e> {
-    error: NativeErrorBody<'e>,
-}
-
-#[derive(Serialize)]
-struct NativeErrorBody<'e> {
-    code: &'e str,
-    message: &'e str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<&'e str>,
-    is_retryable: bool,
 }
 
 fn tei_type(status: StatusCode) -> &'static str {

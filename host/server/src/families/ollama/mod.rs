@@ -1,0 +1,3 @@
+//! Ollama's API under `/api`.
+
+pub(crate) mod error;
