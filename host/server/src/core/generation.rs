@@ -1,17 +1,21 @@
 //! Generations as events: the one order that every family's stream is made of.
 
+use std::collections::VecDeque;
+use std::mem::size_of;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ampoule::{GenerationRequest, Model, SandboxReport, Usage};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::error::ApiError;
 use crate::http::context::Context;
 
-/// Events that wait for a slow reader. A guest is not held by a reader who is slow: most answers fit here whole, and a
-/// longer one ends by the limit `idle` if nobody reads.
-const WAITING_EVENTS: usize = 256;
+/// Bytes of events that wait for a slow reader, over all choices of a request. An answer of some thousand tokens fits
+/// here whole, so its guest ends at its own speed and is not held. A guest with a longer answer waits for the reader, at
+/// most for the host's limit `idle`.
+const WAITING_BYTES: u32 = 1 << 20;
 
 /// An event of a generation. Invariant: for each choice, any number of texts come before one end, and nothing comes
 /// after it; nothing at all comes after an error.
@@ -25,6 +29,15 @@ pub(crate) enum Event {
     },
     /// The end of a choice.
     End(End),
+}
+
+impl Event {
+    fn choice(&self) -> usize {
+        match self {
+            Self::Text { choice, .. } => *choice,
+            Self::End(end) => end.choice,
+        }
+    }
 }
 
 /// The end of one choice.
@@ -41,25 +54,33 @@ pub(crate) struct End {
 /// A generation's events, as they come. Dropping this ends its guests.
 #[derive(Debug)]
 pub(crate) struct Events {
-    receiver: mpsc::Receiver<Result<Event, ApiError>>,
-    /// The event that [`Events::start`] waited for.
-    first: Option<Result<Event, ApiError>>,
+    receiver: mpsc::UnboundedReceiver<Sent>,
+    /// The events that [`Events::start`] waited for.
+    first: VecDeque<Event>,
     /// Choices that have not ended.
     open: usize,
     /// The tasks that ask the guests.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+/// A pump's message, with the room that it takes.
+#[derive(Debug)]
+struct Sent {
+    event: Result<Event, ApiError>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Events {
-    /// Starts a generation for each request, and waits for the first event or for `patience`. An error before the first
-    /// event is this function's own, so that the answer's status can say it.
+    /// Starts a generation for each request, and waits for the first event of each or for `patience`. An error before that
+    /// is this function's own, so that the answer's status can say it.
     pub(crate) async fn start(
         model: &Model,
         context: &Context,
         requests: Vec<GenerationRequest>,
         patience: Option<Duration>,
     ) -> Result<Self, ApiError> {
-        let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
         let mut tasks = JoinSet::new();
         let open = requests.len();
         for (choice, request) in requests.into_iter().enumerate() {
@@ -68,48 +89,66 @@ impl Events {
                 context: context.clone(),
                 choice,
                 sender: sender.clone(),
+                room: Arc::clone(&room),
             };
             tasks.spawn(pump.run(request));
         }
         let mut events = Self {
             receiver,
-            first: None,
+            first: VecDeque::new(),
             open,
-            _tasks: tasks,
+            tasks,
         };
-        let first = events.receiver.recv();
-        let first = match patience {
-            Some(patience) => tokio::time::timeout(patience, first).await.unwrap_or(None),
-            None => first.await,
-        };
-        match first {
-            Some(Err(error)) => Err(error),
-            first => {
-                events.first = first;
-                Ok(events)
+        match patience {
+            // A wait that is cut short loses no event: each that came is in `first`.
+            Some(patience) => tokio::time::timeout(patience, events.wait_for_each(open))
+                .await
+                .unwrap_or(Ok(()))?,
+            None => events.wait_for_each(open).await?,
+        }
+        Ok(events)
+    }
+
+    /// Waits for the first event of each of so many choices.
+    async fn wait_for_each(&mut self, choices: usize) -> Result<(), ApiError> {
+        let mut has_begun = vec![false; choices];
+        while has_begun.contains(&false) {
+            let event = self.receive().await?;
+            if let Some(begun) = has_begun.get_mut(event.choice()) {
+                *begun = true;
             }
+            self.first.push_back(event);
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Event, ApiError> {
+        match self.receiver.recv().await {
+            Some(sent) => sent.event,
+            None => Err(ApiError::internal("a generation went without its end")),
         }
     }
 
-    /// Returns the next event; `None` after the end of the last choice and after an error.
+    /// Returns the next event; `None` after the end of the last choice and after an error. A wait for it can be given up
+    /// and begun again.
     pub(crate) async fn next(&mut self) -> Option<Result<Event, ApiError>> {
         if self.open == 0 {
             return None;
         }
-        let next = match self.first.take() {
-            Some(first) => Some(first),
-            None => self.receiver.recv().await,
+        let next = match self.first.pop_front() {
+            Some(first) => Ok(first),
+            None => self.receive().await,
         };
         match &next {
-            Some(Ok(Event::Text { .. })) => {}
-            Some(Ok(Event::End(_))) => self.open -= 1,
-            Some(Err(_)) => self.open = 0,
-            None => {
+            Ok(Event::Text { .. }) => {}
+            Ok(Event::End(_)) => self.open -= 1,
+            Err(_) => {
+                // The other choices are of no use to anybody.
+                self.tasks.abort_all();
                 self.open = 0;
-                return Some(Err(ApiError::internal("a generation went without its end")));
             }
         }
-        next
+        Some(next)
     }
 
     /// Collects the whole answers, by choice.
@@ -146,14 +185,15 @@ struct Pump {
     model: Model,
     context: Context,
     choice: usize,
-    sender: mpsc::Sender<Result<Event, ApiError>>,
+    sender: mpsc::UnboundedSender<Sent>,
+    /// Room for events that wait.
+    room: Arc<Semaphore>,
 }
 
 impl Pump {
     async fn run(self, request: GenerationRequest) {
         if let Err(error) = self.pump(request).await {
-            // Whoever has gone needs no error.
-            let _ = self.sender.send(Err(error)).await;
+            self.send(Err(error), None);
         }
     }
 
@@ -161,36 +201,44 @@ impl Pump {
         let begun = Instant::now();
         let mut generation = self.model.generate(request).await?;
         while let Some(chunk) = generation.next().await? {
-            let choice = self.choice;
             if !chunk.text.is_empty() {
                 self.context
                     .notes()
                     .first_token
                     .get_or_insert(begun.elapsed());
-                let text = Event::Text {
-                    choice,
-                    text: chunk.text,
-                };
-                if self.sender.send(Ok(text)).await.is_err() {
-                    return Ok(());
-                }
+                self.text(chunk.text).await;
             }
             if let Some(finish) = chunk.finish {
                 let report = generation.report();
                 self.context.note(&report, finish.usage);
-                let (reason, usage) = (finish.reason, finish.usage);
-                let end = Event::End(End {
-                    choice,
-                    reason,
-                    usage,
+                let end = End {
+                    choice: self.choice,
+                    reason: finish.reason,
+                    usage: finish.usage,
                     report,
-                });
-                let _ = self.sender.send(Ok(end)).await;
+                };
+                self.send(Ok(Event::End(end)), None);
                 return Ok(());
             }
         }
         Err(ApiError::internal(
             "a generation ended without its last chunk",
         ))
+    }
+
+    /// Sends a text on once there is room for it. A text that is larger than all room waits until it is the only one.
+    async fn text(&self, text: String) {
+        let bytes = text.len().saturating_add(size_of::<Sent>());
+        let bytes = u32::try_from(bytes).unwrap_or(WAITING_BYTES);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(WAITING_BYTES));
+        // Nobody closes the semaphore.
+        let room = room.await.ok();
+        let choice = self.choice;
+        self.send(Ok(Event::Text { choice, text }), room);
+    }
+
+    fn send(&self, event: Result<Event, ApiError>, room: Option<OwnedSemaphorePermit>) {
+        // Whoever has gone needs none, and has ended this task.
+        let _ = self.sender.send(Sent { event, _room: room });
     }
 }

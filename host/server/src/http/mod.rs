@@ -3,4 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod context;
 pub(crate) mod json;
+pub(crate) mod ndjson;
 pub(crate) mod outermost;
+pub(crate) mod sse;
+pub(crate) mod stream;
