@@ -11,7 +11,7 @@ use ampoule_signing::{read_trusted_text, text};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::age::Age;
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::error::Error;
 use crate::host_options::{CacheOptions, HostOptions};
 use crate::limit_options::{LimitOptions, Preset, Resolution, from_text};
@@ -20,6 +20,10 @@ use crate::server_options::{ModelOptions, ServerOptions};
 
 /// The largest configuration file that is read: a person writes a few lines.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+
+/// Characters of one text in a request to a server. Clients send whole documents and leave it to the model to cut them; a
+/// prompt with instructions has some thousand characters. A text of so many takes a model's tokenizer milliseconds.
+const SERVED_TEXT_CHARS: usize = 32_768;
 
 /// The argument that makes this program compile a model for another process of itself. It is no command.
 pub(crate) const COMPILE_WORKER: &str = "compile-worker";
@@ -111,9 +115,14 @@ impl Settings {
         let at_most = arguments.for_this_call();
         lower_limits::keep_caps(&mut limits, &without_options, at_most);
         let idle = host.limits.idle_timeout.or(file.limits.idle_timeout);
-        if idle.is_none() && preset == Preset::Default {
+        let is_server = matches!(arguments.command, Command::Serve(_));
+        if idle.is_none() && preset == Preset::Default && !is_server {
             // Nobody else wants the place of who stops reading their own terminal.
             limits.idle = at_most.deadline.unwrap_or(limits.deadline);
+        }
+        let text_chars = host.limits.text_chars.or(file.limits.text_chars);
+        if text_chars.is_none() && preset == Preset::Default && is_server {
+            limits.text_chars = SERVED_TEXT_CHARS;
         }
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),

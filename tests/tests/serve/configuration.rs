@@ -167,6 +167,27 @@ fn models_are_served_by_the_names_and_within_the_limits_of_the_configuration() {
     assert_eq!(ask("first", 1).status, 404, "names are the operator's");
 }
 
+/// Clients send whole documents; strangers are held to the figure of the original policies.
+#[test]
+fn a_server_takes_long_texts_unless_it_is_told_otherwise() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    for (options, status) in [
+        (&[][..], 200),
+        (&["--limits", "strict"], 400),
+        (&["--text-chars", "4999"], 400),
+    ] {
+        let mut command = ampoule();
+        let command = command.arg("--trust").arg(operator.trust());
+        let path = bundle.path().to_str().unwrap();
+        let served = Served::start(command, &[&["--model", path], options].concat());
+        let name = served.get("/v1/models").json()["data"][0]["id"].clone();
+        let body = json!({"model": name, "input": "a ".repeat(2_500)});
+        let answer = served.post("/v1/embeddings", &body);
+        assert_eq!(answer.status, status, "{options:?}: {}", answer.text());
+    }
+}
+
 /// A release that answers every text with its number, the length of its file.
 fn release(operator: &Operator, number: u64) -> WrittenBundle {
     let bytes = vec![7; usize::try_from(number).unwrap()];
