@@ -16,6 +16,8 @@ pub(crate) enum Packages {
     Graph,
     Onnxruntime,
     Torch,
+    /// A server for the encoder.
+    FastApi,
 }
 
 impl Packages {
@@ -24,6 +26,7 @@ impl Packages {
             Self::Graph => "requirements.txt",
             Self::Onnxruntime => "onnxruntime.txt",
             Self::Torch => "torch.txt",
+            Self::FastApi => "fastapi.txt",
         }
     }
 }

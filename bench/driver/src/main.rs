@@ -17,6 +17,8 @@ mod bundles;
 mod engine;
 mod fetch;
 mod figures;
+mod http_load;
+mod http_server;
 mod inputs;
 mod jobs;
 mod machine;
@@ -30,6 +32,7 @@ mod reference;
 mod report;
 mod repository;
 mod sandbox;
+mod serve;
 mod signing;
 mod statistics;
 mod table;
@@ -69,6 +72,16 @@ enum Subject {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         repeat: u32,
     },
+    /// Measure `ampoule serve` beside FastAPI with ONNX Runtime: sentence vectors over HTTP on loopback, by 1, 8 and 64
+    /// clients that each send the next request when the answer to the last one is there
+    Serve {
+        /// Turns of each server at each load; medians are printed
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Seconds of each turn
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+    },
 }
 
 /// The selection of workloads and engines.
@@ -104,6 +117,7 @@ fn main() -> ExitCode {
     let result = Repository::find().and_then(|repository| match subject {
         None => bench(&repository, &peers),
         Some(Subject::Sandbox { repeat }) => sandbox::bench(&repository, repeat),
+        Some(Subject::Serve { rounds, seconds }) => serve::bench(&repository, rounds, seconds),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
