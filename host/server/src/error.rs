@@ -61,6 +61,15 @@ impl ApiError {
         error.at(param)
     }
 
+    /// Makes `input.too-large` (400): `param` holds more than the host takes, as the library's error of this code says.
+    pub(crate) fn too_large(
+        param: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let error = Self::new(StatusCode::BAD_REQUEST, "input.too-large", message);
+        error.at(param)
+    }
+
     /// Makes `input.json` (400): the body is not the JSON that the route takes.
     pub(crate) fn json(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "input.json", message)

@@ -118,7 +118,7 @@ pub(crate) async fn create(
     {
         let images = inputs
             .iter()
-            .map(|input| picture::from_data_url(input, "input"));
+            .map(|input| picture::from_data_url(input, "input", service.host().limits()));
         let images = images.collect::<Result<_, _>>()?;
         embedding::images(&model, &context, images).await?
     } else {
