@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::thread::available_parallelism;
+use std::time::Duration;
 
-use ampoule::{GenerationRequest, Model, SandboxReport, Usage};
+use ampoule::{Generation, GenerationRequest, Model, SandboxReport, Usage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -79,19 +80,38 @@ impl Events {
         requests: Vec<GenerationRequest>,
         patience: Option<Duration>,
     ) -> Result<Self, ApiError> {
+        Self::start_each(model, context, requests, 1, patience).await
+    }
+
+    /// As [`Events::start`], with `n` generations for each request. The choices of one request come together: choice k of
+    /// request r has the index r × n + k, and its seed is the request's and k.
+    pub(crate) async fn start_each(
+        model: &Model,
+        context: &Context,
+        requests: Vec<GenerationRequest>,
+        n: usize,
+        patience: Option<Duration>,
+    ) -> Result<Self, ApiError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
+        let cores = available_parallelism().map_or(1, usize::from);
+        let starts = Arc::new(Semaphore::new(cores));
         let mut tasks = JoinSet::new();
-        let open = requests.len();
-        for (choice, request) in requests.into_iter().enumerate() {
+        let open = requests.len().saturating_mul(n);
+        let each = requests.into_iter().flat_map(|request| {
+            let request = Arc::new(request);
+            (0..n as u64).map(move |k| (Arc::clone(&request), k))
+        });
+        for (choice, (request, k)) in each.enumerate() {
             let pump = Pump {
                 model: model.clone(),
                 context: context.clone(),
                 choice,
                 sender: sender.clone(),
                 room: Arc::clone(&room),
+                starts: Arc::clone(&starts),
             };
-            tasks.spawn(pump.run(request));
+            tasks.spawn(pump.run(request, k));
         }
         let mut events = Self {
             receiver,
@@ -188,24 +208,32 @@ struct Pump {
     sender: mpsc::UnboundedSender<Sent>,
     /// Room for events that wait.
     room: Arc<Semaphore>,
+    /// Permits to begin. Each beginning has a copy of the request with its pictures, so few begin at once.
+    starts: Arc<Semaphore>,
 }
 
 impl Pump {
-    async fn run(self, request: GenerationRequest) {
-        if let Err(error) = self.pump(request).await {
+    async fn run(self, request: Arc<GenerationRequest>, k: u64) {
+        if let Err(error) = self.pump(request, k).await {
             self.send(Err(error), None);
         }
     }
 
-    async fn pump(&self, request: GenerationRequest) -> Result<(), ApiError> {
-        let begun = Instant::now();
-        let mut generation = self.model.generate(request).await?;
+    async fn begin(&self, request: Arc<GenerationRequest>, k: u64) -> Result<Generation, ApiError> {
+        // Nobody closes the semaphore.
+        let _permit = self.starts.acquire().await.ok();
+        let mut request = Arc::unwrap_or_clone(request);
+        let seed = request.sampling.seed;
+        request.sampling.seed = seed.map(|seed| seed.wrapping_add(k));
+        Ok(self.model.generate(request).await?)
+    }
+
+    async fn pump(&self, request: Arc<GenerationRequest>, k: u64) -> Result<(), ApiError> {
+        let mut generation = self.begin(request, k).await?;
         while let Some(chunk) = generation.next().await? {
             if !chunk.text.is_empty() {
-                self.context
-                    .notes()
-                    .first_token
-                    .get_or_insert(begun.elapsed());
+                let since = self.context.begun().elapsed();
+                self.context.notes().first_token.get_or_insert(since);
                 self.text(chunk.text).await;
             }
             if let Some(finish) = chunk.finish {

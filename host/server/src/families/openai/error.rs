@@ -1,5 +1,6 @@
 //! OpenAI's form of an error: an object with four members, within `error`.
 
+use ampoule::Model;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -7,6 +8,9 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::http::json::json_response;
+
+/// The property by which a model states how many tokens it reads.
+const CONTEXT_LENGTH: &str = "text.max-tokens";
 
 /// An error, as OpenAI's clients read it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,6 +45,25 @@ pub(crate) fn body(error: &ApiError) -> ErrorBody {
             code: code.to_owned(),
         },
     }
+}
+
+/// Adds the length of the model's context to an error for too much text, in the words by which agents recognise that they
+/// should shorten their prompt. A model that does not state its length has it in the host's limits, which the error names.
+pub(crate) fn name_context_length(mut error: ApiError, model: &Model) -> ApiError {
+    if error.is_too_long {
+        let properties = &model.info().properties;
+        let stated = properties.iter().find(|(key, _)| key == CONTEXT_LENGTH);
+        let stated = stated.and_then(|(_, value)| value.parse::<u64>().ok());
+        let length = match stated {
+            Some(tokens) => format!("{tokens} tokens"),
+            None => "exceeded".to_owned(),
+        };
+        error.message = format!(
+            "This model's maximum context length is {length}. {}",
+            error.message
+        );
+    }
+    error
 }
 
 /// Makes the answer that says an error.

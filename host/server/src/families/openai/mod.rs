@@ -1,8 +1,15 @@
 //! OpenAI's API under `/v1`.
 
+mod chat;
+mod choices;
+mod chunks;
+mod completions;
 mod embeddings;
 pub(crate) mod error;
 mod models;
+mod sampling;
+mod text_or;
+mod unsupported;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,4 +22,6 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(models::list))
         .routes(routes!(models::get))
         .routes(routes!(embeddings::create))
+        .routes(routes!(chat::create))
+        .routes(routes!(completions::create))
 }

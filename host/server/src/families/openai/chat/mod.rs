@@ -1,0 +1,143 @@
+//! Conversations: `/v1/chat/completions`.
+
+mod message;
+mod request;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+use crate::families::openai::choices::{self, Answer, Form};
+use crate::families::openai::chunks::Chunk;
+use crate::families::openai::error::ErrorBody;
+use crate::http::body::Json;
+use crate::http::context::Context;
+use crate::service::Service;
+
+use request::Request;
+
+/// Continues a conversation of texts and pictures.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/completions",
+    tag = "OpenAI",
+    request_body = Request,
+    responses(
+        (status = 200, content(
+            (Answer<Choice> = "application/json"),
+            (Chunk<Piece> = "text/event-stream"),
+        )),
+        (status = "default", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    context: Context,
+    Json(request): Json<Request>,
+) -> Result<Response, ApiError> {
+    let asked = request.read(&service)?;
+    choices::answer::<Chat>(&service, context, asked).await
+}
+
+/// The form of choices of this route.
+#[derive(Debug)]
+struct Chat;
+
+/// A whole answer to a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiChatChoice)]
+pub(crate) struct Choice {
+    index: usize,
+    message: AnswerMessage,
+    /// Always null.
+    #[schema(value_type = Option<Object>)]
+    logprobs: (),
+    /// `stop`, `length` or `content_filter`.
+    finish_reason: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiChatAnswerMessage)]
+pub(crate) struct AnswerMessage {
+    role: &'static str,
+    content: String,
+    /// Always null.
+    #[schema(value_type = Option<String>)]
+    refusal: (),
+}
+
+/// A part of an answer to a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiChatPiece)]
+pub(crate) struct Piece {
+    index: usize,
+    delta: Delta,
+    /// Null before the last part.
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = OpenAiChatDelta)]
+pub(crate) struct Delta {
+    /// In the first part, and only there: clients put the roles of all parts together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+}
+
+impl Form for Chat {
+    const ID: &'static str = "chatcmpl-";
+    const OBJECT: &'static str = "chat.completion";
+    const CHUNK_OBJECT: &'static str = "chat.completion.chunk";
+
+    type Choice = Choice;
+    type Piece = Piece;
+
+    fn whole(index: usize, text: String, finish_reason: &'static str) -> Choice {
+        Choice {
+            index,
+            message: AnswerMessage {
+                role: "assistant",
+                content: text,
+                refusal: (),
+            },
+            logprobs: (),
+            finish_reason,
+        }
+    }
+
+    fn opening(index: usize) -> Option<Piece> {
+        let delta = Delta {
+            role: Some("assistant"),
+            content: Some(String::new()),
+        };
+        Some(Piece {
+            index,
+            delta,
+            finish_reason: None,
+        })
+    }
+
+    fn text(index: usize, text: String) -> Piece {
+        let delta = Delta {
+            role: None,
+            content: Some(text),
+        };
+        Piece {
+            index,
+            delta,
+            finish_reason: None,
+        }
+    }
+
+    fn end(index: usize, finish_reason: &'static str) -> Piece {
+        Piece {
+            index,
+            delta: Delta::default(),
+            finish_reason: Some(finish_reason),
+        }
+    }
+}
