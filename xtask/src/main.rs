@@ -19,6 +19,7 @@ mod bench;
 mod built_in;
 mod cargo_test;
 mod ci;
+mod clients;
 mod demo;
 mod digest;
 mod eval;

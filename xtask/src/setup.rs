@@ -1,12 +1,12 @@
-//! Prepares a machine: the guests' target, and the tools that tests run.
+//! Prepares a machine: the guests' target, and the tools and clients that tests run.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process;
 use crate::workspace::{GUEST_TARGET, Workspace};
+use crate::{clients, process};
 
 /// Script that builds the target's standard library from source.
 const FROM_SOURCE: &str = "xtask/standard-library.py";
@@ -18,7 +18,8 @@ const SOURCE_VARIABLE: &str = "AMPOULE_RUST_SOURCE";
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     python_with_pip()?;
     TOOLS.into_iter().try_for_each(tool)?;
-    guest_target(workspace)
+    guest_target(workspace)?;
+    clients::install(workspace)
 }
 
 /// Makes `cargo build --target wasm32-wasip2` work: with rustup, or else from source.
@@ -142,11 +143,14 @@ fn python_with_pip() -> Result<()> {
 }
 
 /// Tools that tests run, each with an argument that makes it do nothing, and its Debian package. OpenSSL and minisign
-/// read our keys and verify our signatures, `strace` kills a process at each of its steps, and the others restrict the
-/// command as a service manager does.
-const TOOLS: [(&str, &str, &str); 5] = [
+/// read our keys and verify our signatures, `strace` kills a process at each of its steps, curl, Node.js and npm are or run
+/// clients of the server, and the others restrict the command as a service manager does.
+const TOOLS: [(&str, &str, &str); 8] = [
+    ("curl", "--version", "curl"),
     ("minisign", "-v", "minisign"),
     ("mount", "--version", "mount"),
+    ("node", "--version", "nodejs"),
+    ("npm", "--version", "npm"),
     ("openssl", "version", "openssl"),
     ("strace", "--version", "strace"),
     ("unshare", "--version", "util-linux"),
