@@ -7,6 +7,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "serve/clients.rs"]
+mod clients;
 #[path = "serve/configuration.rs"]
 mod configuration;
 #[path = "serve/native.rs"]

@@ -1,0 +1,222 @@
+//! Real clients, unchanged, of the versions that `tests/clients` pins. `cargo xtask setup` installs them.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use ampoule_signing::{PublicKey, TrustStore};
+use ampoule_tests::{
+    Operator, Served, WrittenBundle, ampoule, built_in_folder, test_guest, workspace_file,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Longest time of one script, in seconds: many times what it takes on a busy machine.
+const SCRIPT_TIME: &str = "120";
+
+/// Silence of a stream, after which it has an empty piece. So short that streams of these tests have such pieces.
+const SILENCE: &str = "100ms";
+
+static RUNNING: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+
+/// A server of good and bad models, for all tests of this file.
+struct Server {
+    served: Served,
+    _operator: Operator,
+    _bundles: Vec<WrittenBundle>,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Returns the server, and starts it where none runs. The last test that holds it ends it.
+    fn get() -> Arc<Self> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = running.upgrade() {
+            return server;
+        }
+        let server = Arc::new(Self::start());
+        *running = Arc::downgrade(&server);
+        server
+    }
+
+    fn start() -> Self {
+        let operator = Operator::new();
+        let publisher = operator.publisher();
+        let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
+        let key = PublicKey::from_pem(&key).unwrap();
+        TrustStore::update(operator.trust(), |store| {
+            store.insert_model(key, "ampoule", "tiny-vlm")
+        })
+        .unwrap();
+        let guest = |name: &str, task: &str| {
+            let bundle = publisher.bundle(test_guest(name)).named(name);
+            bundle.tasks(&[task])
+        };
+        let bundles = vec![
+            ("every-task", operator.good().write()),
+            (
+                "fails-midway",
+                guest("generation_fails_midway", "text-generation").write(),
+            ),
+            (
+                "blocks",
+                guest("generation_blocks", "text-generation")
+                    .set("/limits/deadline_ms", json!(800))
+                    .write(),
+            ),
+            ("traps", guest("traps", "text-embedding").write()),
+            (
+                "never-returns",
+                guest("never_returns", "text-embedding")
+                    .set("/limits/deadline_ms", json!(200))
+                    .write(),
+            ),
+            ("not-numbers", guest("nan_values", "text-embedding").write()),
+        ];
+        let mut text = format!("trust = {:?}\n", operator.trust());
+        for (name, path) in bundles
+            .iter()
+            .map(|(name, bundle)| (*name, bundle.path().to_owned()))
+            .chain([("tiny-vlm", built_in_folder())])
+        {
+            let aliases = if name == "every-task" {
+                "aliases = [\"acme/every-task\"]\n"
+            } else {
+                ""
+            };
+            write!(
+                text,
+                "[[model]]\npath = {path:?}\nname = \"{name}\"\n{aliases}"
+            )
+            .unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ampoule.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut command = ampoule();
+        command.arg("--config").arg(file);
+        Self {
+            served: Served::start(&mut command, &["--stream-silence", SILENCE]),
+            _operator: operator,
+            _bundles: bundles.into_iter().map(|(_, bundle)| bundle).collect(),
+            _folder: folder,
+        }
+    }
+}
+
+/// Returns the folder of the installed clients.
+fn installed() -> PathBuf {
+    workspace_file("target/clients")
+}
+
+/// Runs a script of `tests/clients` with the server's address and these further arguments. Each of its checks has to
+/// pass, and they have to be these.
+#[track_caller]
+fn passes(interpreter: PathBuf, script: &str, arguments: &[&str], checks: &[&str]) {
+    let server = Server::get();
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", SCRIPT_TIME])
+        .arg(&interpreter)
+        .arg(workspace_file("tests/clients").join(script))
+        .arg(server.served.url(""))
+        .args(arguments)
+        .env("AMPOULE_CLIENTS", installed())
+        .env("NO_PROXY", "127.0.0.1")
+        .env("PYTHONPYCACHEPREFIX", installed().join("python-cache"))
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let told = format!(
+        "{script}: {}; where {} is missing, run `cargo xtask setup`\n{printed}\n{}",
+        output.status,
+        interpreter.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let passed: Vec<_> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("ok "))
+        .collect();
+    assert!(output.status.success(), "{told}");
+    assert_eq!(passed, checks, "{told}");
+}
+
+fn python() -> PathBuf {
+    installed().join("python/bin/python")
+}
+
+#[test]
+fn the_python_client_of_openai_embeds_and_understands_errors() {
+    passes(
+        python(),
+        "openai_python.py",
+        &[],
+        &[
+            "vectors_that_are_asked_for_in_base64_are_the_right_ones",
+            "a_single_text_and_the_form_of_numbers_work",
+            "a_thousand_texts_keep_their_order",
+            "no_texts_are_an_error_of_the_caller",
+            "token_ids_are_refused_with_the_way_out",
+            "the_own_number_of_dimensions_is_served_and_others_are_refused",
+            "vectors_that_are_not_numbers_are_an_error_and_not_repeated",
+            "failures_that_would_fail_again_are_not_repeated",
+            "an_unknown_model_is_a_404_with_all_members_of_an_error",
+            "an_unknown_route_is_a_404_with_all_members_of_an_error",
+            "models_are_listed_and_found_by_name",
+            "a_name_with_a_slash_is_one_name",
+            "an_address_that_ends_in_a_slash_and_no_key_work",
+        ],
+    );
+}
+
+#[test]
+fn the_javascript_client_of_openai_embeds_and_understands_errors() {
+    passes(
+        "node".into(),
+        "openai_node.mjs",
+        &[],
+        &[
+            "vectors_that_are_asked_for_in_base64_are_the_right_ones",
+            "a_thousand_texts_keep_their_order",
+            "no_texts_are_an_error_of_the_caller",
+            "errors_have_a_message_a_code_a_type_and_an_id",
+            "failures_that_would_fail_again_are_not_repeated",
+            "models_are_listed_and_found_by_name",
+            "a_name_with_a_slash_is_one_name",
+            "an_address_that_ends_in_a_slash_works",
+        ],
+    );
+}
+
+#[test]
+fn langchain_embeds_and_is_told_of_its_setting() {
+    passes(
+        python(),
+        "langchain_python.py",
+        &[],
+        &[
+            "token_ids_are_refused_with_the_setting_that_helps",
+            "texts_are_embedded_in_order",
+        ],
+    );
+}
+
+#[test]
+fn curl_is_served_as_documents_of_others_use_it() {
+    passes(
+        python(),
+        "curl.py",
+        &[],
+        &[
+            "vectors_are_numbers_unless_base64_is_asked_for",
+            "another_form_of_vectors_is_refused",
+            "a_body_that_is_sent_as_a_form_is_read_as_json",
+            "faults_of_a_request_are_errors_in_json",
+            "an_unknown_route_and_method_are_errors_in_json",
+            "doubled_slashes_and_an_empty_key_are_no_error",
+            "dots_in_a_name_lead_nowhere",
+            "a_large_body_does_not_wait_to_be_asked_for",
+            "a_body_that_is_too_large_is_refused_and_not_sent",
+        ],
+    );
+}
