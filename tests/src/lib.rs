@@ -44,7 +44,7 @@ pub use guests::{
 };
 pub use hosts::{block_on, host_trusting, host_with_limits};
 pub use operator::{Operator, assert_fails, json_of};
-pub use pictures::png_header;
+pub use pictures::{picture_base64, png_header};
 pub use place::{Delivery, Place};
 pub use process::{
     ampoule, ampoule_sign, minor_faults, peak_resident_bytes, private_dirty_bytes,

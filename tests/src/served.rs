@@ -169,6 +169,32 @@ impl Served {
         reply(self.client.get(self.url(path)).call())
     }
 
+    /// Gets a path with these headers.
+    ///
+    /// # Panics
+    ///
+    /// If there is no answer.
+    #[must_use]
+    #[track_caller]
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let get = self.client.get(self.url(path));
+        let get = headers
+            .iter()
+            .fold(get, |get, (name, value)| get.header(*name, *value));
+        reply(get.call())
+    }
+
+    /// Asks for the head of a path alone.
+    ///
+    /// # Panics
+    ///
+    /// If there is no answer.
+    #[must_use]
+    #[track_caller]
+    pub fn head(&self, path: &str) -> Reply {
+        reply(self.client.head(self.url(path)).call())
+    }
+
     /// Posts JSON.
     ///
     /// # Panics

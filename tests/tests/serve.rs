@@ -13,5 +13,7 @@ mod clients;
 mod configuration;
 #[path = "serve/native.rs"]
 mod native;
+#[path = "serve/ollama.rs"]
+mod ollama;
 #[path = "serve/openai_embeddings.rs"]
 mod openai_embeddings;

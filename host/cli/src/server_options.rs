@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Capability, Fuel, ModelReference, RequestLimits};
-use ampoule_server::ServiceSettings;
+use ampoule_server::{HostNames, ServiceSettings};
 use clap::Args;
 use serde::Deserialize;
 
@@ -55,6 +55,16 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "TIME", env = "AMPOULE_STREAM_SILENCE")]
     #[serde(default, deserialize_with = "from_text")]
     stream_silence: Option<TimeLimit>,
+
+    /// Further names by which the server lets itself be called, beside localhost and loopback addresses. A request that
+    /// calls it by another is refused: a page of another site could have made it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "AMPOULE_HOST_NAMES",
+        value_delimiter = ','
+    )]
+    host_names: Option<Vec<String>>,
 }
 
 impl ServerOptions {
@@ -68,6 +78,7 @@ impl ServerOptions {
             request_texts: self.request_texts.or(file.request_texts),
             request_choices: self.request_choices.or(file.request_choices),
             stream_silence: self.stream_silence.or(file.stream_silence),
+            host_names: self.host_names.or(file.host_names),
         }
     }
 
@@ -87,6 +98,7 @@ impl ServerOptions {
             texts: self.request_texts.unwrap_or(default.texts),
             choices: self.request_choices.unwrap_or(default.choices),
             silence: self.stream_silence.map_or(default.silence, |time| time.0),
+            host_names: HostNames::Local(self.host_names.clone().unwrap_or_default()),
             ..default
         }
     }

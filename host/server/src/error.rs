@@ -79,7 +79,9 @@ impl ApiError {
     pub(crate) fn unknown_model(name: &str) -> Self {
         let name: String = name.chars().take(100).collect();
         let name = ampoule::harmless_text(&name).replace('\n', " ");
-        let message = format!("no model `{name}` is served here; the list of models names them");
+        // Clients look for "not found".
+        let message =
+            format!("model `{name}` not found; the list of models names those that are served");
         Self::new(StatusCode::NOT_FOUND, "model.unknown", message).at("model")
     }
 
@@ -114,6 +116,20 @@ impl ApiError {
         let message =
             format!("this route does not take {method}; /openapi.json says what it takes");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "route.method", message)
+    }
+
+    /// Makes `route.operator` (403): models come and go by the operator's hand alone.
+    pub(crate) fn operators_only() -> Self {
+        let message =
+            "models are the operator's here: whoever runs this server adds and removes them";
+        Self::new(StatusCode::FORBIDDEN, "route.operator", message)
+    }
+
+    /// Makes `route.host` (403): the request's `Host` is no name of this server.
+    pub(crate) fn foreign_host() -> Self {
+        let message = "the request's Host is no name of this server; call it by localhost or a loopback address, or have \
+                       whoever runs it add the name to its setting host-names";
+        Self::new(StatusCode::FORBIDDEN, "route.host", message)
     }
 
     /// Makes `input.body-too-large` (413).

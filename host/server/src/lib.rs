@@ -18,6 +18,7 @@ mod service;
 mod settings;
 
 pub use connections::serve;
+pub use http::host_names::HostNames;
 pub use models::{ModelSlot, Models, NameError, Readiness};
 pub use router::router;
 pub use service::Service;

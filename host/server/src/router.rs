@@ -3,13 +3,14 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
 use tower::util::service_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
-use crate::families::{native, openai, openapi, plain};
-use crate::http::outermost;
+use crate::families::{native, ollama, openai, openapi, plain};
+use crate::http::{host_names, outermost};
 use crate::service::Service;
 
 /// Makes the router of a service.
@@ -21,11 +22,13 @@ pub fn router(service: Service) -> Router {
         OpenApiRouter::new()
             .merge(openai::routes())
             .merge(native::routes())
+            .merge(ollama::routes())
             .merge(plain::routes()),
     );
     let routes = routes
         .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))
+        .layer(from_fn_with_state(service.clone(), host_names::guard))
         .layer(CatchPanicLayer::custom(outermost::panicked))
         .with_state(service);
     let outermost = service_fn(move |request: Request| {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ampoule::ByteSize;
 
+use crate::http::host_names::HostNames;
+
 /// Bytes of one request's body. Sixteen photos of 8 MiB in base64 are 171 MiB; one of 16 MiB is 22 MiB. The host holds
 /// each body whole, so the default allows a few photos and not the most that [`Limits`](ampoule::Limits) do.
 const DEFAULT_BODY: ByteSize = ByteSize::from_mib(32);
@@ -36,6 +38,8 @@ pub struct ServiceSettings {
     pub choices: usize,
     /// Silence of a stream after which an empty piece is sent, so that nobody in between gives up; 10 s by default.
     pub silence: Duration,
+    /// The names by which the server lets itself be called: those of this machine alone by default.
+    pub host_names: HostNames,
 }
 
 impl Default for ServiceSettings {
@@ -46,6 +50,7 @@ impl Default for ServiceSettings {
             texts: DEFAULT_TEXTS,
             choices: DEFAULT_CHOICES,
             silence: DEFAULT_SILENCE,
+            host_names: HostNames::default(),
         }
     }
 }

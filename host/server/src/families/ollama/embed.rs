@@ -1,0 +1,181 @@
+//! Vectors: `/api/embed`, and the older `/api/embeddings`.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::core::embedding::{self, Embeddings};
+use crate::error::ApiError;
+use crate::families::ollama::error::ErrorBody;
+use crate::families::ollama::generation::nanoseconds;
+use crate::http::body::Json;
+use crate::http::context::Context;
+use crate::http::json::json_response;
+use crate::service::Service;
+
+/// Texts to embed. Fields that are not named here are ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OllamaEmbedRequest)]
+#[allow(dead_code, reason = "ignored fields stand in the schema")]
+pub(crate) struct EmbedRequest {
+    model: String,
+    input: Option<Input>,
+    /// True by default: of a text that is too long, the model reads the beginning. False refuses such a text.
+    truncate: Option<bool>,
+    /// The number of values of each vector, which is the model's own.
+    dimensions: Option<u64>,
+    /// Refused: the texts belong into `input`.
+    prompt: Option<Value>,
+    /// Ignored: a vector has no options.
+    options: Option<Value>,
+    /// Ignored: models stay loaded.
+    keep_alive: Option<Value>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "a text or a list of texts is expected")]
+#[schema(as = OllamaEmbedInput)]
+enum Input {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Vectors of length 1, in the order of the texts. Durations are in nanoseconds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OllamaEmbeddings)]
+pub(crate) struct EmbedAnswer {
+    model: String,
+    embeddings: Vec<Vec<f32>>,
+    /// Since the request came.
+    total_duration: u64,
+    /// To make the sandboxes. The model itself is loaded already.
+    load_duration: u64,
+    /// Tokens of all texts.
+    prompt_eval_count: u32,
+}
+
+/// One text to embed. Fields that are not named here are ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OllamaEmbeddingsRequest)]
+#[allow(dead_code, reason = "ignored fields stand in the schema")]
+pub(crate) struct EmbeddingsRequest {
+    model: String,
+    prompt: Option<String>,
+    /// Refused: the text belongs into `prompt`.
+    input: Option<Value>,
+    /// Ignored: a vector has no options.
+    options: Option<Value>,
+    /// Ignored: models stay loaded.
+    keep_alive: Option<Value>,
+}
+
+/// A vector as the model gives it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OllamaEmbedding)]
+pub(crate) struct EmbeddingsAnswer {
+    embedding: Vec<f32>,
+}
+
+/// Embeds texts, and scales each vector to length 1.
+#[utoipa::path(
+    post,
+    path = "/api/embed",
+    tag = "Ollama",
+    operation_id = "ollama_embed",
+    request_body = EmbedRequest,
+    responses((status = 200, body = EmbedAnswer), (status = "default", body = ErrorBody)),
+)]
+pub(crate) async fn embed(
+    State(service): State<Service>,
+    context: Context,
+    Json(request): Json<EmbedRequest>,
+) -> Result<Response, ApiError> {
+    let model = service.call(&request.model, &context)?;
+    if request.prompt.is_some() {
+        let message =
+            "`prompt`: this route reads `input`; `prompt` is the field of /api/embeddings";
+        return Err(ApiError::invalid("prompt", message));
+    }
+    let texts = match request.input {
+        Some(Input::One(text)) => vec![text],
+        Some(Input::Many(texts)) if !texts.is_empty() => texts,
+        _ => {
+            let message = "`input`: a text or a list of at least one text is expected";
+            return Err(ApiError::invalid("input", message));
+        }
+    };
+    let most = service.settings().texts;
+    if texts.len() > most {
+        let found = texts.len();
+        let message =
+            format!("`input`: {found} texts found, {most} allowed; send them in several requests");
+        return Err(ApiError::invalid("input", message));
+    }
+    let mut embeddings = embedding::texts(&model, &context, &texts).await?;
+    if request.truncate == Some(false)
+        && let Some(index) = embeddings.truncated.iter().position(|is_cut| *is_cut)
+    {
+        let message = format!(
+            "`input`: text {index} exceeds the context length of the model; shorten it, or let `truncate` be true"
+        );
+        return Err(ApiError::invalid("input", message));
+    }
+    let own = embeddings.dimensions;
+    if request.dimensions.is_some_and(|asked| asked != own as u64) {
+        let message =
+            format!("`dimensions`: this model's vectors have {own} values, and cannot be cut");
+        return Err(ApiError::invalid("dimensions", message));
+    }
+    embeddings.cut(own);
+    let answer = EmbedAnswer {
+        model: request.model,
+        total_duration: nanoseconds(context.begun().elapsed()),
+        load_duration: nanoseconds(load(&embeddings)),
+        prompt_eval_count: embeddings.usage.input_tokens,
+        embeddings: embeddings.vectors().map(<[f32]>::to_vec).collect(),
+    };
+    Ok(json_response(StatusCode::OK, &answer))
+}
+
+/// Embeds one text, and leaves the vector as the model gives it.
+#[utoipa::path(
+    post,
+    path = "/api/embeddings",
+    tag = "Ollama",
+    operation_id = "ollama_embeddings",
+    request_body = EmbeddingsRequest,
+    responses((status = 200, body = EmbeddingsAnswer), (status = "default", body = ErrorBody)),
+)]
+pub(crate) async fn embeddings(
+    State(service): State<Service>,
+    context: Context,
+    Json(request): Json<EmbeddingsRequest>,
+) -> Result<Response, ApiError> {
+    let model = service.call(&request.model, &context)?;
+    if request.input.is_some() {
+        let message = "`input`: this route reads `prompt`; `input` is the field of /api/embed";
+        return Err(ApiError::invalid("input", message));
+    }
+    let Some(prompt) = request.prompt else {
+        let message = "`prompt`: a text is expected";
+        return Err(ApiError::invalid("prompt", message));
+    };
+    let embeddings = embedding::texts(&model, &context, &[prompt]).await?;
+    let answer = EmbeddingsAnswer {
+        embedding: embeddings.values,
+    };
+    Ok(json_response(StatusCode::OK, &answer))
+}
+
+fn load(embeddings: &Embeddings) -> Duration {
+    embeddings
+        .reports
+        .iter()
+        .map(|report| report.start_wall)
+        .sum()
+}
