@@ -84,7 +84,9 @@ def faults_of_a_request_are_errors_in_json():  # Q14, T01
 @check
 def an_unknown_route_and_method_are_errors_in_json():  # T01
     openai_error(curl("/v1/nothing"), 404, "route.unknown")
-    openai_error(curl("/v1/embeddings"), 405, "route.method")
+    refused = curl("/v1/embeddings")
+    openai_error(refused, 405, "route.method")
+    equal(refused.header("allow"), ["POST"])
     for path in ("/api/nothing", "/v2/nothing"):
         answer = curl(path)
         equal(answer.status, 404)

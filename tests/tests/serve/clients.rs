@@ -220,3 +220,36 @@ fn curl_is_served_as_documents_of_others_use_it() {
         ],
     );
 }
+
+#[test]
+fn the_python_client_of_openai_converses() {
+    passes(
+        python(),
+        "openai_python_text.py",
+        &[],
+        &[
+            "an_answer_is_whole",
+            "both_names_of_the_token_limit_count",
+            "null_means_that_a_field_is_not_there",
+            "stop_strings_in_all_their_forms_end_an_answer",
+            "unknown_fields_are_ignored_also_in_messages",
+            "parts_are_read_in_every_role",
+            "pictures_come_as_data_addresses_and_nothing_is_fetched",
+            "the_real_model_looks_at_a_picture",
+            "each_prompt_has_its_choices_together",
+            "probabilities_are_refused_and_not_forgotten",
+            "a_seed_repeats_an_answer_streamed_or_not",
+            "a_prompt_that_is_too_long_is_recognised",
+            "a_stream_has_a_role_texts_and_an_end_in_this_order",
+            "the_usage_comes_once_and_last_where_it_is_asked_for",
+            "a_stream_is_the_whole_answer",
+            "choices_of_a_stream_are_apart",
+            "the_packages_own_accumulator_takes_a_stream",
+            "a_failure_in_the_middle_of_a_stream_is_raised",
+            "what_is_known_before_the_first_token_is_a_status",
+            "silence_is_filled_with_parts_that_change_nothing",
+            "completions_are_streamed",
+            "tools_are_refused_and_not_forgotten",
+        ],
+    );
+}
