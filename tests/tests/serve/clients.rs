@@ -189,19 +189,6 @@ fn the_javascript_client_of_openai_embeds_and_understands_errors() {
 }
 
 #[test]
-fn langchain_embeds_and_is_told_of_its_setting() {
-    passes(
-        python(),
-        "langchain_python.py",
-        &[],
-        &[
-            "token_ids_are_refused_with_the_setting_that_helps",
-            "texts_are_embedded_in_order",
-        ],
-    );
-}
-
-#[test]
 fn curl_is_served_as_documents_of_others_use_it() {
     passes(
         python(),
@@ -250,6 +237,43 @@ fn the_python_client_of_openai_converses() {
             "silence_is_filled_with_parts_that_change_nothing",
             "completions_are_streamed",
             "tools_are_refused_and_not_forgotten",
+        ],
+    );
+}
+
+#[test]
+fn the_javascript_client_of_openai_converses() {
+    passes(
+        "node".into(),
+        "openai_node_text.mjs",
+        &[],
+        &[
+            "an_answer_is_whole",
+            "a_stream_is_the_whole_answer",
+            "the_usage_comes_once_and_last_where_it_is_asked_for",
+            "the_packages_own_accumulator_takes_a_stream",
+            "a_failure_in_the_middle_of_a_stream_is_thrown",
+            "what_is_known_before_the_first_token_is_a_status",
+            "silence_is_filled_with_parts_that_change_nothing",
+            "completions_are_whole_and_streamed",
+        ],
+    );
+}
+
+#[test]
+fn langchain_embeds_and_converses() {
+    passes(
+        python(),
+        "langchain_python.py",
+        &[],
+        &[
+            "token_ids_are_refused_with_the_setting_that_helps",
+            "texts_are_embedded_in_order",
+            "a_history_is_continued",
+            "the_token_limit_counts",
+            "a_streams_parts_add_up",
+            "a_picture_is_seen",
+            "a_failure_in_the_middle_of_a_stream_is_raised",
         ],
     );
 }
