@@ -189,26 +189,6 @@ fn the_javascript_client_of_openai_embeds_and_understands_errors() {
 }
 
 #[test]
-fn curl_is_served_as_documents_of_others_use_it() {
-    passes(
-        python(),
-        "curl.py",
-        &[],
-        &[
-            "vectors_are_numbers_unless_base64_is_asked_for",
-            "another_form_of_vectors_is_refused",
-            "a_body_that_is_sent_as_a_form_is_read_as_json",
-            "faults_of_a_request_are_errors_in_json",
-            "an_unknown_route_and_method_are_errors_in_json",
-            "doubled_slashes_and_an_empty_key_are_no_error",
-            "dots_in_a_name_lead_nowhere",
-            "a_large_body_does_not_wait_to_be_asked_for",
-            "a_body_that_is_too_large_is_refused_and_not_sent",
-        ],
-    );
-}
-
-#[test]
 fn the_python_client_of_openai_converses() {
     passes(
         python(),
@@ -274,6 +254,54 @@ fn langchain_embeds_and_converses() {
             "a_streams_parts_add_up",
             "a_picture_is_seen",
             "a_failure_in_the_middle_of_a_stream_is_raised",
+        ],
+    );
+}
+
+#[test]
+fn the_python_client_of_ollama_is_served() {
+    passes(
+        python(),
+        "ollama_python.py",
+        &[],
+        &[
+            "a_chat_is_whole_or_streamed",
+            "a_prompt_is_continued_whole_or_streamed",
+            "options_count",
+            "errors_are_texts_with_a_status",
+            "a_failure_in_the_middle_of_a_stream_is_raised",
+            "silence_has_no_empty_lines",
+            "vectors_have_length_one",
+            "the_field_of_the_other_route_is_named",
+            "no_texts_are_an_error_of_the_caller",
+            "a_name_has_a_tag_or_none",
+            "models_are_listed_as_clients_parse_them",
+            "pictures_come_as_bytes_base64_or_data_addresses",
+            "the_real_model_looks_at_a_picture",
+        ],
+    );
+}
+
+#[test]
+fn curl_is_served_as_documents_of_others_use_it() {
+    passes(
+        python(),
+        "curl.py",
+        &[],
+        &[
+            "vectors_are_numbers_unless_base64_is_asked_for",
+            "another_form_of_vectors_is_refused",
+            "a_body_that_is_sent_as_a_form_is_read_as_json",
+            "faults_of_a_request_are_errors_in_json",
+            "an_unknown_route_and_method_are_errors_in_json",
+            "doubled_slashes_and_an_empty_key_are_no_error",
+            "dots_in_a_name_lead_nowhere",
+            "a_large_body_does_not_wait_to_be_asked_for",
+            "a_body_that_is_too_large_is_refused_and_not_sent",
+            "the_documents_of_ollama_work_as_they_stand",
+            "watchers_of_ollama_get_and_head",
+            "a_foreign_name_for_this_machine_is_refused",
+            "a_stream_says_that_it_is_not_to_be_kept",
         ],
     );
 }
