@@ -18,6 +18,7 @@ mod cache;
 mod desk;
 mod evaluation;
 mod evaluation_results;
+mod event_stream;
 mod guests;
 mod hosts;
 mod operator;
@@ -27,6 +28,7 @@ mod process;
 mod restricted;
 mod score_table;
 mod served;
+mod served_here;
 mod shared_server;
 mod snapshot_size;
 mod soak;
@@ -38,6 +40,7 @@ pub use cache::{CacheDirectory, EntryParts, set_last_use, set_mode};
 pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};
+pub use event_stream::{StreamEvent, stream_events};
 pub use guests::{
     minilm, minilm_weights, package_guest, test_guest, tiny_vlm, wat_guest, wat_guest_with,
     workspace_file,
@@ -55,6 +58,7 @@ pub use restricted::{
 };
 pub use score_table::ScoreTable;
 pub use served::{Reply, Served};
+pub use served_here::{ServedHere, read_answer};
 pub use shared_server::SharedServer;
 pub use snapshot_size::largest_snapshot;
 pub use soak::{SoakReport, soak};

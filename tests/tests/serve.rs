@@ -11,9 +11,17 @@
 mod clients;
 #[path = "serve/configuration.rs"]
 mod configuration;
+#[path = "serve/gone_clients.rs"]
+mod gone_clients;
 #[path = "serve/native.rs"]
 mod native;
 #[path = "serve/ollama.rs"]
 mod ollama;
+#[path = "serve/openai_chat.rs"]
+mod openai_chat;
+#[path = "serve/openai_completions.rs"]
+mod openai_completions;
 #[path = "serve/openai_embeddings.rs"]
 mod openai_embeddings;
+#[path = "serve/openai_streams.rs"]
+mod openai_streams;

@@ -1,0 +1,109 @@
+//! A server in the test's own process, for tests that look at its host.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use ampoule::{Counters, Host, Model};
+use ampoule_server::{Models, Service, ServiceSettings, serve};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+/// Longest time for the next bytes of an answer, on a busy machine.
+const READ_TIME: Duration = Duration::from_secs(60);
+
+/// A server of one model under the name `model`. It ends when this is dropped.
+pub struct ServedHere {
+    host: Host,
+    address: SocketAddr,
+    _alive: oneshot::Sender<()>,
+    _runtime: Runtime,
+}
+
+impl ServedHere {
+    /// Serves the model that `load` gives for this host.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no threads or no port.
+    #[must_use]
+    pub fn start(host: Host, settings: ServiceSettings, model: Model) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let models = Models::default();
+        models.add("model", &[]).unwrap().serve_fixed(model);
+        let service = Service::new(host.clone(), models, settings);
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (alive, gone) = oneshot::channel::<()>();
+        let ended = async {
+            let _ = gone.await;
+        };
+        runtime.spawn(serve(listener, service, ended, Duration::ZERO));
+        Self {
+            host,
+            address,
+            _alive: alive,
+            _runtime: runtime,
+        }
+    }
+
+    /// Returns the address that the server listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the gauges and totals of the half of the host that answers.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.host.counters().serving
+    }
+
+    /// Sends a request and reads nothing. It is one of HTTP/1.0, whose answer is not cut into chunks of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the server takes no connection.
+    #[must_use]
+    pub fn ask(&self, path: &str, body: &Value) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        stream
+    }
+
+    /// Sends a request and reads the whole answer: its head and its body.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn post(&self, path: &str, body: &Value) -> (String, String) {
+        read_answer(self.ask(path, body))
+    }
+}
+
+/// Reads an answer to the end of its connection: its head and its body.
+///
+/// # Panics
+///
+/// If it is none, or does not come in time.
+#[must_use]
+pub fn read_answer(mut stream: TcpStream) -> (String, String) {
+    stream.set_read_timeout(Some(READ_TIME)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}

@@ -1,0 +1,180 @@
+//! Clients that go away or do not read: their guests end, and their sandboxes are free.
+
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use ampoule::Limits;
+use ampoule_server::ServiceSettings;
+use ampoule_tests::{
+    BundleBuilder, Publisher, ServedHere, block_on, host_with_limits, read_answer, stream_events,
+    test_guest,
+};
+use serde_json::{Value, json};
+
+/// Time until a sandbox is free after its client has gone.
+const PROMISED: Duration = Duration::from_millis(25);
+
+/// A busy machine delays a process now and then, by more than the promise. A server that is late by itself is late each
+/// time, so the best of several rounds counts.
+const ROUNDS: usize = 20;
+
+/// Longest time for anything that has no promise.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn served(mut limits: Limits, bundle: impl FnOnce(&Publisher) -> BundleBuilder<'_>) -> ServedHere {
+    let acme = Publisher::new("acme");
+    limits.deadline = PATIENCE;
+    let host = host_with_limits(&acme, limits);
+    let bundle = bundle(&acme)
+        .set("/limits/deadline_ms", json!(PATIENCE.as_millis()))
+        .write();
+    let model = block_on(host.load(bundle.path())).unwrap();
+    ServedHere::start(host, ServiceSettings::default(), model)
+}
+
+fn generator(guest: &str, limits: Limits) -> ServedHere {
+    served(limits, |acme| {
+        acme.bundle(test_guest(guest)).tasks(&["text-generation"])
+    })
+}
+
+fn chat(is_streamed: bool) -> Value {
+    json!({"model": "model", "messages": [{"role": "user", "content": "x"}], "stream": is_streamed})
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    begun.elapsed()
+}
+
+/// Asks, waits until a guest is at work, leaves by `leave`, and takes the time until its sandbox is free.
+#[track_caller]
+fn frees_its_sandbox(
+    server: &ServedHere,
+    path: &str,
+    request: &Value,
+    leave: impl Fn(TcpStream) -> Option<TcpStream>,
+) {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let client = server.ask(path, request);
+        wait_until("a guest is at work", || server.counters().running == 1);
+        // Into the middle of its work.
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(
+            server.counters().running,
+            1,
+            "the guest never ends by itself"
+        );
+        let left = leave(client);
+        let took = wait_until("the sandbox is free", || server.counters().sandboxes == 0);
+        drop(left);
+        assert_eq!(server.counters().running, 0);
+        times.push(took);
+        if took <= PROMISED {
+            return;
+        }
+    }
+    panic!("{times:?}");
+}
+
+#[test]
+fn a_client_that_goes_away_frees_its_sandbox_within_25_ms_in_the_middle_of_a_call() {
+    let server = served(Limits::default(), |acme| {
+        acme.bundle(test_guest("never_returns"))
+    });
+    let request = json!({"model": "model", "input": "x"});
+    frees_its_sandbox(&server, "/v1/embeddings", &request, |client| {
+        drop(client);
+        None
+    });
+}
+
+#[test]
+fn a_client_that_goes_away_frees_its_sandbox_within_25_ms_in_the_middle_of_a_whole_answer() {
+    let server = generator("generation_blocks", Limits::default());
+    frees_its_sandbox(&server, "/v1/chat/completions", &chat(false), |client| {
+        drop(client);
+        None
+    });
+}
+
+#[test]
+fn a_client_that_goes_away_frees_its_sandbox_within_25_ms_in_the_middle_of_a_stream() {
+    let server = generator("generation_blocks", Limits::default());
+    frees_its_sandbox(&server, "/v1/chat/completions", &chat(true), |client| {
+        drop(client);
+        None
+    });
+}
+
+#[test]
+fn a_client_that_only_ends_its_own_half_has_gone_away() {
+    let server = generator("generation_blocks", Limits::default());
+    frees_its_sandbox(&server, "/v1/chat/completions", &chat(true), |client| {
+        client.shutdown(Shutdown::Write).unwrap();
+        Some(client)
+    });
+}
+
+#[test]
+fn a_hundred_clients_that_vanish_leave_nothing_behind() {
+    let server = generator("endless_generation", Limits::default());
+    for round in 0..100 {
+        let client = server.ask("/v1/chat/completions", &chat(round % 2 == 0));
+        if round % 3 == 0 {
+            wait_until("a guest is at work", || server.counters().sandboxes > 0);
+        }
+        drop(client);
+    }
+    wait_until("every sandbox is free", || {
+        let counters = server.counters();
+        (
+            counters.sandboxes,
+            counters.running,
+            counters.waiting,
+            counters.waiting_steps,
+        ) == (0, 0, 0, 0)
+    });
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_no_guest_whose_answer_is_not_large() {
+    let mut limits = Limits::default();
+    limits.chunks = 2_000;
+    limits.idle = PATIENCE;
+    let server = generator("endless_generation", limits);
+    let client = server.ask("/v1/chat/completions", &chat(true));
+    wait_until("a guest has begun", || server.counters().steps > 0);
+    let took = wait_until("its guest has ended", || server.counters().sandboxes == 0);
+    assert!(took < PATIENCE / 2, "{took:?}");
+    // The answer is there in full for whoever reads late.
+    let (_, body) = read_answer(client);
+    let events = stream_events(&body);
+    let (error, texts) = events.split_last().unwrap();
+    assert_eq!(error.json()["error"]["code"], "limit.output");
+    assert_eq!(texts.len(), 1 + 2_000);
+}
+
+#[test]
+fn a_client_that_reads_nothing_of_an_endless_answer_holds_its_guest_for_a_moment_only() {
+    let mut limits = Limits::default();
+    limits.chunks = 1_000_000;
+    limits.idle = Duration::from_millis(200);
+    let server = generator("endless_generation", limits);
+    let client = server.ask("/v1/chat/completions", &chat(true));
+    wait_until("a guest has begun", || server.counters().steps > 0);
+    wait_until("its guest has ended", || server.counters().sandboxes == 0);
+    let made = server.counters().steps;
+    let (_, body) = read_answer(client);
+    let events = stream_events(&body);
+    let (error, texts) = events.split_last().unwrap();
+    assert_eq!(error.json()["error"]["code"], "limit.idle");
+    assert!(texts.len() as u64 >= made - 2, "{} of {made}", texts.len());
+    assert!(made < 500_000, "the guest went on unread: {made}");
+}
