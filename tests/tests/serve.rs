@@ -23,5 +23,7 @@ mod openai_chat;
 mod openai_completions;
 #[path = "serve/openai_embeddings.rs"]
 mod openai_embeddings;
+#[path = "serve/openai_models.rs"]
+mod openai_models;
 #[path = "serve/openai_streams.rs"]
 mod openai_streams;

@@ -189,7 +189,9 @@ impl Model {
         self.served.profile
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    /// Returns the limits of the host that serves it.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
         &self.serving.limits
     }
 

@@ -36,9 +36,11 @@ pub(crate) fn check_vectors(dimensions: u32, values: &[f32], count: usize) -> Re
             values.len()
         ));
     }
-    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         return broken(format!(
-            "a finite number was expected in a vector, {value} came"
+            "a finite number was expected in vector {}, counted from 0, {} came",
+            at / dimensions,
+            values[at]
         ));
     }
     Ok(dimensions)

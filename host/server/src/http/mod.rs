@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod context;
 pub(crate) mod host_names;
 pub(crate) mod json;
+pub(crate) mod name;
 pub(crate) mod ndjson;
 pub(crate) mod outermost;
 pub(crate) mod sse;

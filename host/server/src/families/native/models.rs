@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ampoule::{CodeOrigin, EngineProfile, Model, SandboxBudgets, SandboxStart};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::families::native::error::ErrorBody;
 use crate::http::json::json_response;
+use crate::http::name::Name;
 use crate::models::{self, Entry};
 use crate::service::Service;
 
@@ -198,7 +199,7 @@ pub(crate) async fn list(State(service): State<Service>) -> Response {
 )]
 pub(crate) async fn get(
     State(service): State<Service>,
-    Path(name): Path<String>,
+    Name(name): Name,
 ) -> Result<Response, ApiError> {
     let entry = service.models().entry(&name);
     let entry = entry.ok_or_else(|| ApiError::unknown_model(&name))?;

@@ -125,13 +125,10 @@ pub(crate) async fn embed(
         );
         return Err(ApiError::invalid("input", message));
     }
-    let own = embeddings.dimensions;
-    if request.dimensions.is_some_and(|asked| asked != own as u64) {
-        let message =
-            format!("`dimensions`: this model's vectors have {own} values, and cannot be cut");
-        return Err(ApiError::invalid("dimensions", message));
+    if let Some(dimensions) = request.dimensions {
+        embeddings.shorten(model.info(), dimensions)?;
     }
-    embeddings.cut(own);
+    embeddings.normalize();
     let answer = EmbedAnswer {
         model: request.model,
         total_duration: nanoseconds(context.begun().elapsed()),

@@ -1,52 +1,62 @@
 //! Vectors: `/v1/embeddings`.
 
-use ampoule::{Task, Usage};
+use ampoule::{Model, Task, Usage};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::core::embedding::{self, Embeddings};
 use crate::core::picture;
 use crate::error::ApiError;
-use crate::families::openai::error::ErrorBody;
+use crate::families::openai::error::{self, ErrorBody};
 use crate::http::body::Json;
 use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::service::Service;
 
+/// The beginning of a picture's address.
+const PICTURE: &str = "data:image/";
+
 /// A request for vectors. Fields that are not named here are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = OpenAiEmbeddingsRequest)]
 pub(crate) struct Request {
+    /// Name or alias of a model that embeds texts or pictures.
     model: String,
-    input: Input,
-    /// `float` or `base64`: little-endian 32-bit floats.
+    #[schema(value_type = Input)]
+    input: Value,
+    /// `float` for a list of numbers, which is the default, or `base64` for little-endian 32-bit floats.
+    #[schema(value_type = Option<Format>)]
     encoding_format: Option<String>,
-    /// Number of values of each vector.
+    /// Number of values of each vector: the model's own, or one that the model names in its property
+    /// `embedding.matryoshka-dimensions`.
+    #[schema(minimum = 1)]
     dimensions: Option<u64>,
 }
 
-/// A text, a list of texts, or, for models that embed pictures, `data:` addresses of pictures. Lists of token ids are
-/// refused: they would be those of another model's tokenizer.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+/// A text, or a list of at least one; for models that embed pictures, `data:` addresses of pictures. Lists of token ids
+/// are refused: they would be those of another model's tokenizer.
+#[derive(Debug, ToSchema)]
 #[schema(as = OpenAiEmbeddingsInput)]
-pub(crate) enum Input {
+#[allow(dead_code, reason = "it is read by hand, and this describes it")]
+#[serde(untagged)]
+enum Input {
     One(String),
-    Many(Vec<Item>),
+    Many(Vec<String>),
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = OpenAiEmbeddingsItem)]
-pub(crate) enum Item {
-    Text(String),
-    #[schema(value_type = Object)]
-    Other(serde_json::Value),
+#[derive(Debug, ToSchema)]
+#[schema(as = OpenAiEmbeddingsFormat)]
+#[allow(dead_code, reason = "it is read by hand, and this describes it")]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Float,
+    Base64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,6 +105,7 @@ impl From<Usage> for TokenCount {
     post,
     path = "/v1/embeddings",
     tag = "OpenAI",
+    operation_id = "openai_embeddings",
     request_body = Request,
     responses((status = 200, body = List), (status = "default", body = ErrorBody)),
 )]
@@ -111,36 +122,26 @@ pub(crate) async fn create(
             return Err(ApiError::invalid("encoding_format", message));
         }
     };
-    let inputs = texts_of(request.input, service.settings().texts)?;
+    let inputs = inputs_of(request.input, service.settings().texts)?;
     let model = service.call(&request.model, &context)?;
-    let mut embeddings = if model.tasks().contains(&Task::ImageEmbedding)
-        && !model.tasks().contains(&Task::TextEmbedding)
-    {
-        let images = inputs
-            .iter()
-            .map(|input| picture::from_data_url(input, "input", service.host().limits()));
-        let images = images.collect::<Result<_, _>>()?;
-        embedding::images(&model, &context, images).await?
-    } else {
-        embedding::texts(&model, &context, &inputs).await?
-    };
-    shorten(&mut embeddings, request.dimensions)?;
-    let data = embeddings
-        .vectors()
-        .enumerate()
-        .map(|(index, vector)| Vector {
-            object: "embedding",
-            index,
-            embedding: if is_base64 {
-                let bytes: Vec<u8> = vector
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect();
-                Values::Base64(STANDARD.encode(bytes))
-            } else {
-                Values::Floats(vector.to_vec())
-            },
-        });
+    let mut embeddings = embed(&model, &context, &inputs).await?;
+    if let Some(dimensions) = request.dimensions {
+        embeddings.shorten(model.info(), dimensions)?;
+    }
+    let vectors = embeddings.vectors().enumerate();
+    let data = vectors.map(|(index, vector)| Vector {
+        object: "embedding",
+        index,
+        embedding: if is_base64 {
+            let bytes: Vec<u8> = vector
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            Values::Base64(STANDARD.encode(bytes))
+        } else {
+            Values::Floats(vector.to_vec())
+        },
+    });
     let list = List {
         object: "list",
         data: data.collect(),
@@ -151,48 +152,99 @@ pub(crate) async fn create(
 }
 
 /// Returns the texts of an input.
-fn texts_of(input: Input, most: usize) -> Result<Vec<String>, ApiError> {
+fn inputs_of(input: Value, most: usize) -> Result<Vec<String>, ApiError> {
+    let refused = |message: String| ApiError::invalid("input", format!("`input`: {message}"));
     let items = match input {
-        Input::One(text) => return Ok(vec![text]),
-        Input::Many(items) => items,
+        Value::String(text) => return Ok(vec![text]),
+        Value::Array(items) => items,
+        other => {
+            let found = kind(&other);
+            let message = format!("a text or a list of texts is expected, and {found} was found");
+            return Err(refused(message));
+        }
     };
     if items.is_empty() {
-        return Err(ApiError::invalid(
-            "input",
-            "`input`: at least one text is expected, and the list is empty",
-        ));
+        let message = "at least one text is expected, and the list is empty";
+        return Err(refused(message.to_owned()));
     }
     if items.len() > most {
-        let message = format!(
-            "`input`: {} texts found, {most} allowed; send them in several requests",
+        return Err(refused(format!(
+            "{} texts found, {most} allowed; send them in several requests",
             items.len()
-        );
-        return Err(ApiError::invalid("input", message));
+        )));
     }
-    let text = |item| match item {
-        Item::Text(text) => Ok(text),
-        Item::Other(serde_json::Value::Number(_) | serde_json::Value::Array(_)) => {
-            Err(ApiError::invalid(
-                "input",
-                "`input`: texts are expected, and token ids were found, which are those of another model's tokenizer; \
-             LangChain sends texts with check_embedding_ctx_length=False",
-            ))
-        }
-        Item::Other(_) => Err(ApiError::invalid("input", "`input`: texts are expected")),
+    let text = |item| {
+        match item {
+        Value::String(text) => Ok(text),
+        Value::Number(_) | Value::Array(_) => Err(refused(
+            "texts are expected, and token ids were found, which are those of another model's tokenizer; LangChain sends \
+             texts with check_embedding_ctx_length=False"
+                .to_owned(),
+        )),
+        other => Err(refused(format!("texts are expected, and {} was found", kind(&other)))),
+    }
     };
     items.into_iter().map(text).collect()
 }
 
-/// Checks the asked-for number of values. No model here says yet that its vectors may be cut.
-fn shorten(embeddings: &mut Embeddings, dimensions: Option<u64>) -> Result<(), ApiError> {
-    let own = embeddings.dimensions as u64;
-    match dimensions {
-        Some(asked) if asked != own => {
-            let message = format!(
-                "`dimensions`: this model's vectors have {own} values, and cannot be cut to {asked}"
-            );
-            Err(ApiError::invalid("dimensions", message))
-        }
-        _ => Ok(()),
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
+}
+
+/// Embeds inputs as the model can. One that embeds texts and pictures takes either, told apart by the addresses of
+/// pictures, and not both in one request: their vectors need not be of one length or comparable.
+async fn embed(
+    model: &Model,
+    context: &Context,
+    inputs: &[String],
+) -> Result<Embeddings, ApiError> {
+    let embeds = |task| model.tasks().contains(&task);
+    let pictures = inputs.iter().filter(|input| is_picture(input)).count();
+    let are_pictures = match (embeds(Task::TextEmbedding), embeds(Task::ImageEmbedding)) {
+        (true, true) if pictures > 0 && pictures < inputs.len() => {
+            return Err(ApiError::invalid(
+                "input",
+                "`input`: texts and pictures in one request; send them in two",
+            ));
+        }
+        (true, true) => pictures > 0,
+        (true, false) if pictures > 0 => {
+            return Err(ApiError::unsupported(
+                "input",
+                "`input`: a picture was found, and this model embeds texts alone",
+            ));
+        }
+        (_, embeds_images) => embeds_images,
+    };
+    let embedded = if are_pictures {
+        let images = inputs
+            .iter()
+            .map(|input| picture::from_data_url(input, "input", model.limits()));
+        let images = images.collect::<Result<_, _>>()?;
+        embedding::images(model, context, images).await
+    } else {
+        embedding::texts(model, context, inputs).await
+    };
+    embedded.map_err(|error| {
+        let error = error::name_context_length(error, model);
+        if error.status == StatusCode::BAD_REQUEST && error.param.is_none() {
+            error.at("input")
+        } else {
+            error
+        }
+    })
+}
+
+/// Tells whether a text is the address of a picture. Texts that begin with `data:` are texts.
+fn is_picture(text: &str) -> bool {
+    let text = text.trim_start();
+    let start = text.get(..PICTURE.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PICTURE))
 }

@@ -1,6 +1,6 @@
 //! The models that are served: `/v1/models`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::families::openai::error::ErrorBody;
 use crate::http::json::json_response;
+use crate::http::name::Name;
 use crate::models::Entry;
 use crate::service::Service;
 
@@ -30,7 +31,13 @@ pub(crate) struct ModelObject {
 }
 
 /// Lists the models, each under its own name and under each alias.
-#[utoipa::path(get, path = "/v1/models", tag = "OpenAI", responses((status = 200, body = ModelList)))]
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    tag = "OpenAI",
+    operation_id = "openai_models",
+    responses((status = 200, body = ModelList), (status = "default", body = ErrorBody)),
+)]
 pub(crate) async fn list(State(service): State<Service>) -> Response {
     let entries = service.models().entries();
     let names = entries.iter().flat_map(|entry| {
@@ -55,11 +62,12 @@ pub(crate) async fn list(State(service): State<Service>) -> Response {
     path = "/v1/models/{*id}",
     tag = "OpenAI",
     params(("id" = String, Path, description = "A model's name or alias")),
-    responses((status = 200, body = ModelObject), (status = 404, body = ErrorBody)),
+    operation_id = "openai_model",
+    responses((status = 200, body = ModelObject), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn get(
     State(service): State<Service>,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Result<Response, ApiError> {
     let entry = service
         .models()
