@@ -84,7 +84,9 @@ def faults_of_a_request_are_errors_in_json():  # Q14, T01
 @check
 def an_unknown_route_and_method_are_errors_in_json():  # T01
     openai_error(curl("/v1/nothing"), 404, "route.unknown")
-    openai_error(curl("/v1/embeddings"), 405, "route.method")
+    refused = curl("/v1/embeddings")
+    openai_error(refused, 405, "route.method")
+    equal(refused.header("allow"), ["POST"])
     for path in ("/api/nothing", "/v2/nothing"):
         answer = curl(path)
         equal(answer.status, 404)
@@ -124,6 +126,47 @@ def a_body_that_is_too_large_is_refused_and_not_sent():  # T04, T06
                       "--expect100-timeout", "50")
     openai_error(answer, 413, "input.body-too-large")
     assert "100 Continue" not in answer.head, answer.head
+
+
+@check
+def the_documents_of_ollama_work_as_they_stand():  # Q14, O01
+    answer = curl("/api/generate", "-d", f'{{\n  "model": "{EVERY_TASK}",\n  "prompt": "Why is the sky blue?"\n}}')
+    equal(answer.header("content-type"), ["application/x-ndjson"])
+    lines = [json.loads(line) for line in answer.body.decode().splitlines()]
+    equal("".join(line["response"] for line in lines), "Why is the sky blue?")
+    equal(lines[-1]["done"], True)
+
+
+@check
+def watchers_of_ollama_get_and_head():  # O05
+    for path in ("/", "/api/tags", "/api/version", "/api/ps"):
+        equal(curl(path).status, 200)
+    for path in ("/", "/api/tags", "/api/version"):
+        equal(curl(path, "--head").status, 200)
+    equal(curl("/").body, b"Ollama is running")
+
+
+@check
+def a_foreign_name_for_this_machine_is_refused():  # O08
+    port = URL.rsplit(":", 1)[1]
+    for host in ("localhost", f"localhost:{port}", "127.0.0.1", "[::1]:80"):
+        equal(curl("/api/tags", "--header", f"Host: {host}").status, 200)
+    for path in ("/api/tags", "/v1/models", "/healthz"):
+        for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example"):
+            answer = curl(path, "--header", f"Host: {host}", "--header", "Origin: http://localhost")
+            equal((answer.status, answer.header("content-type")), (403, ["application/json"]))
+
+
+@check
+def a_stream_says_that_it_is_not_to_be_kept():  # S13, S09
+    messages = [{"role": "user", "content": "one two"}]
+    answer = post("/v1/chat/completions", {"model": EVERY_TASK, "messages": messages, "stream": True})
+    equal(answer.header("content-type"), ["text/event-stream"])
+    equal((answer.header("cache-control"), answer.header("x-accel-buffering")), (["no-cache"], ["no"]))
+    events = answer.body.decode().split("\n\n")
+    equal(events[-2:], ["data: [DONE]", ""])
+    for event in events[:-2]:
+        assert event.startswith("data: {") and "\n" not in event, event
 
 
 run()

@@ -75,6 +75,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "input.json", message)
     }
 
+    /// Makes `input.form` (400): the body is not the form that the route takes.
+    pub(crate) fn form(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "input.form", message)
+    }
+
     /// Makes `model.unknown` (404).
     pub(crate) fn unknown_model(name: &str) -> Self {
         let name: String = name.chars().take(100).collect();

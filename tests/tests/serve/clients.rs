@@ -189,7 +189,59 @@ fn the_javascript_client_of_openai_embeds_and_understands_errors() {
 }
 
 #[test]
-fn langchain_embeds_and_is_told_of_its_setting() {
+fn the_python_client_of_openai_converses() {
+    passes(
+        python(),
+        "openai_python_text.py",
+        &[],
+        &[
+            "an_answer_is_whole",
+            "both_names_of_the_token_limit_count",
+            "null_means_that_a_field_is_not_there",
+            "stop_strings_in_all_their_forms_end_an_answer",
+            "unknown_fields_are_ignored_also_in_messages",
+            "parts_are_read_in_every_role",
+            "pictures_come_as_data_addresses_and_nothing_is_fetched",
+            "the_real_model_looks_at_a_picture",
+            "each_prompt_has_its_choices_together",
+            "probabilities_are_refused_and_not_forgotten",
+            "a_seed_repeats_an_answer_streamed_or_not",
+            "a_prompt_that_is_too_long_is_recognised",
+            "a_stream_has_a_role_texts_and_an_end_in_this_order",
+            "the_usage_comes_once_and_last_where_it_is_asked_for",
+            "a_stream_is_the_whole_answer",
+            "choices_of_a_stream_are_apart",
+            "the_packages_own_accumulator_takes_a_stream",
+            "a_failure_in_the_middle_of_a_stream_is_raised",
+            "what_is_known_before_the_first_token_is_a_status",
+            "silence_is_filled_with_parts_that_change_nothing",
+            "completions_are_streamed",
+            "tools_are_refused_and_not_forgotten",
+        ],
+    );
+}
+
+#[test]
+fn the_javascript_client_of_openai_converses() {
+    passes(
+        "node".into(),
+        "openai_node_text.mjs",
+        &[],
+        &[
+            "an_answer_is_whole",
+            "a_stream_is_the_whole_answer",
+            "the_usage_comes_once_and_last_where_it_is_asked_for",
+            "the_packages_own_accumulator_takes_a_stream",
+            "a_failure_in_the_middle_of_a_stream_is_thrown",
+            "what_is_known_before_the_first_token_is_a_status",
+            "silence_is_filled_with_parts_that_change_nothing",
+            "completions_are_whole_and_streamed",
+        ],
+    );
+}
+
+#[test]
+fn langchain_embeds_and_converses() {
     passes(
         python(),
         "langchain_python.py",
@@ -197,6 +249,35 @@ fn langchain_embeds_and_is_told_of_its_setting() {
         &[
             "token_ids_are_refused_with_the_setting_that_helps",
             "texts_are_embedded_in_order",
+            "a_history_is_continued",
+            "the_token_limit_counts",
+            "a_streams_parts_add_up",
+            "a_picture_is_seen",
+            "a_failure_in_the_middle_of_a_stream_is_raised",
+        ],
+    );
+}
+
+#[test]
+fn the_python_client_of_ollama_is_served() {
+    passes(
+        python(),
+        "ollama_python.py",
+        &[],
+        &[
+            "a_chat_is_whole_or_streamed",
+            "a_prompt_is_continued_whole_or_streamed",
+            "options_count",
+            "errors_are_texts_with_a_status",
+            "a_failure_in_the_middle_of_a_stream_is_raised",
+            "silence_has_no_empty_lines",
+            "vectors_have_length_one",
+            "the_field_of_the_other_route_is_named",
+            "no_texts_are_an_error_of_the_caller",
+            "a_name_has_a_tag_or_none",
+            "models_are_listed_as_clients_parse_them",
+            "pictures_come_as_bytes_base64_or_data_addresses",
+            "the_real_model_looks_at_a_picture",
         ],
     );
 }
@@ -217,6 +298,10 @@ fn curl_is_served_as_documents_of_others_use_it() {
             "dots_in_a_name_lead_nowhere",
             "a_large_body_does_not_wait_to_be_asked_for",
             "a_body_that_is_too_large_is_refused_and_not_sent",
+            "the_documents_of_ollama_work_as_they_stand",
+            "watchers_of_ollama_get_and_head",
+            "a_foreign_name_for_this_machine_is_refused",
+            "a_stream_says_that_it_is_not_to_be_kept",
         ],
     );
 }

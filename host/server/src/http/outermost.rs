@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::header::ALLOW;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -28,7 +29,12 @@ pub(crate) async fn answer(router: Router, mut request: Request) -> Response {
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         context.notes().error = Some(error.code.to_string());
+        // The router says with its refusal of a method which ones the route takes.
+        let allowed = response.headers_mut().remove(ALLOW);
         response = family.render(&error);
+        if let Some(methods) = allowed {
+            response.headers_mut().insert(ALLOW, methods);
+        }
     }
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -1,0 +1,165 @@
+//! Requests with pictures: JSON, or a form with picture files.
+
+use ampoule::Image;
+use axum::RequestExt as _;
+use axum::body::Body;
+use axum::extract::multipart::MultipartError;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::http::header::CONTENT_TYPE;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use crate::core::picture;
+use crate::error::ApiError;
+use crate::http::body::Raw;
+use crate::http::json::read_json;
+use crate::service::Service;
+
+/// The part of a form that holds the request's other fields, as JSON.
+const REQUEST: &str = "request";
+
+/// The parts of a form that hold pictures.
+const IMAGE: &str = "image";
+
+/// A request, with the picture files of a form.
+pub(crate) struct Form<T> {
+    pub(crate) request: T,
+    /// The parts `image`, in their order; none of a body of JSON.
+    pub(crate) images: Vec<Image>,
+}
+
+/// A form: the request's fields as JSON, and picture files.
+#[derive(Debug, ToSchema)]
+#[schema(as = NativeForm)]
+#[allow(dead_code, reason = "it describes a form")]
+pub(crate) struct FormSchema {
+    /// The fields of the request but for its pictures, as JSON.
+    #[schema(required = false)]
+    request: String,
+    /// PNG, JPEG or WebP files.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    image: Vec<Vec<u8>>,
+}
+
+impl<T: DeserializeOwned> FromRequest<Service> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, service: &Service) -> Result<Self, ApiError> {
+        let media_type = request.headers().get(CONTENT_TYPE).cloned();
+        let form = media_type.filter(|value| {
+            let name = value.as_bytes().split(|byte| *byte == b';').next();
+            name.is_some_and(|name| {
+                name.trim_ascii()
+                    .eq_ignore_ascii_case(b"multipart/form-data")
+            })
+        });
+        let Raw(bytes) = Raw::from_request(request, service).await?;
+        let Some(media_type) = form else {
+            return Ok(Self {
+                request: read_json(&bytes)?,
+                images: Vec::new(),
+            });
+        };
+        let mut whole = Request::new(Body::from(bytes));
+        whole.headers_mut().insert(CONTENT_TYPE, media_type);
+        // The bytes are here already, within the bound of the settings.
+        DefaultBodyLimit::disable().apply(&mut whole);
+        let parts = whole.extract::<Multipart, _>().await;
+        let parts = parts.map_err(|error| ApiError::form(error.body_text()))?;
+        read_form(parts, service).await
+    }
+}
+
+async fn read_form<T: DeserializeOwned>(
+    mut parts: Multipart,
+    service: &Service,
+) -> Result<Form<T>, ApiError> {
+    let broken = |error: MultipartError| ApiError::form(error.body_text());
+    let most = service.host().limits().images;
+    let mut request = None;
+    let mut images = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
+        match part.name() {
+            Some(REQUEST) if request.is_none() => {
+                request = Some(part.bytes().await.map_err(broken)?);
+            }
+            Some(IMAGE) if images.len() < most => {
+                let bytes = part.bytes().await.map_err(broken)?;
+                images.push(Image::Encoded(bytes.to_vec()));
+            }
+            Some(IMAGE) => {
+                let message = format!(
+                    "`image`: {most} pictures are allowed in one request, and there are more"
+                );
+                return Err(ApiError::invalid(IMAGE, message));
+            }
+            Some(REQUEST) => {
+                return Err(ApiError::invalid(
+                    REQUEST,
+                    "`request`: this part may come once",
+                ));
+            }
+            _ => {
+                let message = "a form has a part `request`, of JSON, and parts `image`, of picture files; another was found";
+                return Err(ApiError::form(message));
+            }
+        }
+    }
+    let request = request.unwrap_or_else(|| "{}".into());
+    Ok(Form {
+        request: read_json(&request)?,
+        images,
+    })
+}
+
+/// A picture in a request of JSON.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "a picture is expected: a file in base64 or as a data: URI, or an object of width, height and pixels"
+)]
+#[schema(as = NativePicture)]
+pub(crate) enum Picture {
+    /// A PNG, JPEG or WebP file, in base64 or as a `data:` address.
+    File(String),
+    Pixels(Pixels),
+}
+
+/// Pixels: red, green and blue, one byte each, row by row from the top left.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NativePixels)]
+pub(crate) struct Pixels {
+    width: u32,
+    height: u32,
+    /// `width × height × 3` bytes, in base64.
+    pixels: String,
+}
+
+impl Picture {
+    /// Returns the picture. `param` names its field in errors.
+    pub(crate) fn read(self, param: &str, service: &Service) -> Result<Image, ApiError> {
+        let limits = service.host().limits();
+        match self {
+            Self::File(text) => picture::from_base64(&text, param, limits),
+            Self::Pixels(Pixels {
+                width,
+                height,
+                pixels,
+            }) => {
+                let pixels = STANDARD.decode(&pixels).map_err(|_| {
+                    let message = format!("`{param}.pixels`: bytes are expected in base64");
+                    ApiError::invalid(format!("{param}.pixels"), message)
+                })?;
+                Ok(Image::Rgb8 {
+                    width,
+                    height,
+                    pixels,
+                })
+            }
+        }
+    }
+}
