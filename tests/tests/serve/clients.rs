@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ampoule_signing::{PublicKey, TrustStore};
 use ampoule_tests::{
-    Operator, Served, WrittenBundle, ampoule, built_in_folder, test_guest, workspace_file,
+    Operator, Served, SharedServer, WrittenBundle, ampoule, built_in_folder, test_guest,
+    workspace_file,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,6 +18,12 @@ const SCRIPT_TIME: &str = "120";
 
 /// Silence of a stream, after which it has an empty piece. So short that streams of these tests have such pieces.
 const SILENCE: &str = "100ms";
+
+/// Time of random requests, in seconds. By hand they take longer: CONTRIBUTING.md says how.
+const FUZZ_SECONDS: &str = "12";
+
+/// Seed of the random requests, so that a change of the server and not of the requests makes the test fail.
+const FUZZ_SEED: &str = "1";
 
 static RUNNING: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
@@ -110,25 +117,34 @@ fn installed() -> PathBuf {
     workspace_file("target/clients")
 }
 
-/// Runs a script of `tests/clients` with the server's address and these further arguments. Each of its checks has to
-/// pass, and they have to be these.
-#[track_caller]
-fn passes(interpreter: PathBuf, script: &str, arguments: &[&str], checks: &[&str]) {
-    let server = Server::get();
-    let output = Command::new("timeout")
+/// Runs a script of `tests/clients` with the server's address and these further arguments.
+fn script(interpreter: PathBuf, name: &str, server: &Served, arguments: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command
         .args(["--kill-after=5", SCRIPT_TIME])
-        .arg(&interpreter)
-        .arg(workspace_file("tests/clients").join(script))
-        .arg(server.served.url(""))
+        .arg(interpreter)
+        .arg(workspace_file("tests/clients").join(name))
+        .arg(server.url(""))
         .args(arguments)
         .env("AMPOULE_CLIENTS", installed())
         .env("NO_PROXY", "127.0.0.1")
-        .env("PYTHONPYCACHEPREFIX", installed().join("python-cache"))
-        .output()
-        .unwrap();
+        .env("PYTHONPYCACHEPREFIX", installed().join("python-cache"));
+    command.output().unwrap()
+}
+
+/// Runs a script. Each of its checks has to
+/// pass, and they have to be these.
+#[track_caller]
+fn passes(interpreter: PathBuf, script_name: &str, arguments: &[&str], checks: &[&str]) {
+    let output = script(
+        interpreter.clone(),
+        script_name,
+        &Server::get().served,
+        arguments,
+    );
     let printed = String::from_utf8_lossy(&output.stdout);
     let told = format!(
-        "{script}: {}; where {} is missing, run `cargo xtask setup`\n{printed}\n{}",
+        "{script_name}: {}; where {} is missing, run `cargo xtask setup`\n{printed}\n{}",
         output.status,
         interpreter.display(),
         String::from_utf8_lossy(&output.stderr)
@@ -304,4 +320,14 @@ fn curl_is_served_as_documents_of_others_use_it() {
             "a_stream_says_that_it_is_not_to_be_kept",
         ],
     );
+}
+
+#[test]
+fn the_description_of_the_routes_holds_for_requests_at_random() {
+    let server = SharedServer::get();
+    let output = script(python(), "fuzz.py", &server, &[FUZZ_SECONDS, FUZZ_SEED]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let told = format!("{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    assert!(printed.contains("Fuzzing (in"), "{told}");
 }
