@@ -25,5 +25,7 @@ mod openai_completions;
 mod openai_embeddings;
 #[path = "serve/openai_models.rs"]
 mod openai_models;
+#[path = "serve/openai_responses.rs"]
+mod openai_responses;
 #[path = "serve/openai_streams.rs"]
 mod openai_streams;

@@ -22,11 +22,11 @@ pub(crate) struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiErrorObject)]
 pub(crate) struct ErrorObject {
-    message: String,
+    pub(crate) message: String,
     r#type: &'static str,
     /// The field at fault.
-    param: Option<String>,
-    code: String,
+    pub(crate) param: Option<String>,
+    pub(crate) code: String,
 }
 
 /// Puts an error into OpenAI's form.

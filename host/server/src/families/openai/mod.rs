@@ -7,6 +7,7 @@ mod completions;
 mod embeddings;
 pub(crate) mod error;
 mod models;
+mod responses;
 mod sampling;
 mod text_or;
 mod unsupported;
@@ -24,4 +25,5 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(embeddings::create))
         .routes(routes!(chat::create))
         .routes(routes!(completions::create))
+        .routes(routes!(responses::create))
 }

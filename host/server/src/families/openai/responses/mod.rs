@@ -1,0 +1,64 @@
+//! Responses: `/v1/responses`. Nothing of a response is stored.
+
+mod input;
+mod ladder;
+mod request;
+mod response;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::core::generation::Events;
+use crate::error::ApiError;
+use crate::families::openai::error::{self, ErrorBody};
+use crate::families::openai::responses::ladder::{Ladder, Rung};
+use crate::families::openai::responses::request::Request;
+use crate::families::openai::responses::response::ResponseObject;
+use crate::http::body::Json;
+use crate::http::context::Context;
+use crate::http::json::json_response;
+use crate::http::{sse, stream};
+use crate::service::Service;
+
+/// Answers texts and pictures with a text.
+#[utoipa::path(
+    post,
+    path = "/v1/responses",
+    tag = "OpenAI",
+    operation_id = "openai_responses",
+    request_body = Request,
+    responses(
+        (status = 200, content(
+            (ResponseObject = "application/json"),
+            (Rung<'_> = "text/event-stream"),
+        )),
+        (status = "default", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    context: Context,
+    Json(request): Json<Request>,
+) -> Result<Response, ApiError> {
+    let asked = request.read(&service)?;
+    let model = service.call(&asked.response.model, &context)?;
+    let patience = asked.is_streamed.then_some(service.settings().silence);
+    let in_words_of_clients = |error| error::name_context_length(error, &model);
+    let events = Events::start(&model, &context, vec![asked.generation], patience).await;
+    let events = events.map_err(in_words_of_clients)?;
+    let mut response = asked.response;
+    if asked.is_streamed {
+        let ladder = Ladder::new(response);
+        let media_type = sse::MEDIA_TYPE;
+        return Ok(stream::response(
+            media_type, &service, context, events, ladder,
+        ));
+    }
+    let wholes = events.collect().await.map_err(in_words_of_clients)?;
+    let whole = wholes.into_iter().next();
+    let whole = whole.ok_or_else(|| ApiError::internal("a response has no answer"))?;
+    response.begin_message();
+    response.end(whole.text, &whole.end);
+    Ok(json_response(StatusCode::OK, &response))
+}
