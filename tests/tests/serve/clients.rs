@@ -331,3 +331,40 @@ fn the_description_of_the_routes_holds_for_requests_at_random() {
     assert!(output.status.success(), "{told}");
     assert!(printed.contains("Fuzzing (in"), "{told}");
 }
+
+#[test]
+fn the_python_client_of_openai_reads_responses_and_their_streams() {
+    passes(
+        python(),
+        "openai_responses.py",
+        &[],
+        &[
+            "the_text_of_a_response_is_found",
+            "an_answer_goes_into_the_next_question",
+            "a_picture_is_described",
+            "the_events_of_a_stream_are_of_their_own_classes",
+            "the_helper_for_streams_finds_the_whole_response",
+            "a_response_that_was_cut_short_says_so",
+            "an_error_within_a_stream_is_raised",
+            "a_refusal_is_a_status_also_for_a_stream",
+        ],
+    );
+}
+
+#[test]
+fn the_javascript_client_of_openai_reads_responses_and_their_streams() {
+    passes(
+        "node".into(),
+        "openai_responses.mjs",
+        &[],
+        &[
+            "the_text_of_a_response_is_found",
+            "an_answer_goes_into_the_next_question",
+            "a_stream_has_every_event_in_order",
+            "the_helper_for_streams_finds_the_whole_response",
+            "a_response_that_was_cut_short_says_so",
+            "an_error_within_a_stream_is_raised",
+            "a_refusal_is_a_status_also_for_a_stream",
+        ],
+    );
+}
