@@ -13,6 +13,7 @@ mod error;
 mod families;
 mod http;
 mod models;
+mod page;
 mod router;
 mod service;
 mod settings;

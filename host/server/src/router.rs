@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::ApiError;
 use crate::families::{native, ollama, openai, openapi, plain};
 use crate::http::{host_names, outermost};
+use crate::page;
 use crate::service::Service;
 
 /// Makes the router of a service.
@@ -26,6 +27,7 @@ pub fn router(service: Service) -> Router {
             .merge(plain::routes()),
     );
     let routes = routes
+        .merge(page::routes())
         .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))
         .layer(from_fn_with_state(service.clone(), host_names::guard))

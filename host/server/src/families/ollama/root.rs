@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::json::json_response;
+use crate::page;
 
 /// The text by which health checks know an Ollama server.
 const GREETING: &str = "Ollama is running";
@@ -36,7 +37,7 @@ pub(crate) struct Version {
 )]
 pub(crate) async fn root(headers: HeaderMap) -> Response {
     let mut response = if accepts_html(&headers) {
-        page()
+        page::index(&headers)
     } else {
         greeting()
     };
@@ -55,11 +56,6 @@ pub(crate) async fn root(headers: HeaderMap) -> Response {
 )]
 pub(crate) async fn version() -> Response {
     json_response(StatusCode::OK, &Version { version: VERSION })
-}
-
-/// Makes the answer for those who accept HTML.
-fn page() -> Response {
-    greeting()
 }
 
 fn greeting() -> Response {

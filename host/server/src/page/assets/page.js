@@ -1,0 +1,96 @@
+// The page: chooses a model, and shows what it offers.
+
+import { models } from "./api.js";
+import { startAsk } from "./ask.js";
+import { startClassify } from "./classify.js";
+import { startCompare } from "./compare.js";
+import { byId, say } from "./dom.js";
+import { showLabel, summaryOf } from "./label.js";
+import { receiveAnywhere } from "./pictures.js";
+import { currentTab, offer, startTabs } from "./tabs.js";
+
+// Time between two looks at models that are being loaded.
+const LOADING_PAUSE = 1500;
+
+// The tasks that open each tab.
+const TABS = {
+  ask: ["text-generation"],
+  compare: ["text-embedding", "image-embedding"],
+  classify: ["image-classification"],
+};
+
+let known = [];
+let chosen;
+
+const panels = {
+  ask: startAsk(() => chosen),
+  compare: startCompare(() => chosen),
+  classify: startClassify(() => chosen),
+};
+
+startTabs();
+receiveAnywhere(() => byId("sheet").hidden ? undefined : panels[currentTab()]?.pictures());
+byId("model").addEventListener("change", () => show(byId("model").value));
+await refresh();
+
+// Asks the server for its models, and asks again while one is being loaded.
+async function refresh() {
+  try {
+    known = await models();
+  } catch (error) {
+    notice(`${error.message} (${error.code})`);
+    setTimeout(refresh, LOADING_PAUSE);
+    return;
+  }
+  list();
+  const isWaiting = known.some((model) => model.readiness !== "ready");
+  if (isWaiting) setTimeout(refresh, LOADING_PAUSE);
+  show(chosen?.name ?? (known.find((model) => model.readiness === "ready") ?? known[0])?.name);
+}
+
+function list() {
+  const select = byId("model");
+  const words = { loading: " (loading)", failed: " (not loaded)" };
+  const options = known.map((model) => new Option(`${model.name}${words[model.readiness] ?? ""}`, model.name));
+  const isSame = options.length === select.options.length
+    && options.every((option, index) => option.text === select.options[index].text);
+  if (!isSame) select.replaceChildren(...options);
+  select.disabled = known.length === 0;
+}
+
+function show(name) {
+  const model = known.find((model) => model.name === name);
+  if (!model) {
+    notice("This server has no model.");
+    return;
+  }
+  byId("model").value = name;
+  const isOther = chosen?.name !== name;
+  const isNewer = chosen?.loaded?.manifest_sha256 !== model.loaded?.manifest_sha256;
+  chosen = model;
+  if (!isOther && !isNewer) return;
+  document.title = `${name} · Ampoule`;
+  byId("sheet").hidden = !model.loaded;
+  if (!model.loaded) {
+    notice(model.readiness === "loading"
+      ? `${name} is being loaded.`
+      : `${name} could not be loaded. Whoever runs this server finds the reason in its log; the server tries again.`);
+    return;
+  }
+  notice("");
+  byId("name").textContent = name;
+  byId("summary").replaceChildren(...summaryOf(model.loaded));
+  byId("description").textContent = model.loaded.description ?? "";
+  showLabel(model);
+  const tabs = Object.keys(TABS).filter((tab) => TABS[tab].some((task) => model.loaded.tasks.includes(task)));
+  for (const tab of tabs) panels[tab].show(isOther);
+  offer(tabs);
+  byId("no-task").hidden = tabs.length > 0;
+  byId("no-task").textContent = tabs.length > 0 ? "" : "This page has no form for the tasks of this model. Its API answers.";
+  if (isOther) say(`Model ${name}`);
+}
+
+function notice(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = text === "";
+}
