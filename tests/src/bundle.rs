@@ -157,6 +157,13 @@ impl BundleBuilder<'_> {
         self
     }
 
+    /// Sets a member of the manifest that may be missing, such as `description`.
+    #[must_use]
+    pub fn member(mut self, name: &str, value: Value) -> Self {
+        self.manifest[name] = value;
+        self
+    }
+
     /// Adds a file that the guest may read.
     #[must_use]
     pub fn file(mut self, name: &str, bytes: Vec<u8>) -> Self {

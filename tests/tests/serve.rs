@@ -29,3 +29,5 @@ mod openai_models;
 mod openai_responses;
 #[path = "serve/openai_streams.rs"]
 mod openai_streams;
+#[path = "serve/page.rs"]
+mod page;

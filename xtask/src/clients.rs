@@ -1,5 +1,5 @@
 //! Real clients of the server, which its tests run: those of Python and JavaScript by lock files, and Prometheus' checker
-//! of metrics.
+//! of metrics. Beside them, the packages that drive a browser through the server's page.
 //!
 //! All of them go to `target/clients`. Nothing is installed for the whole machine.
 
@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 /// Folder of the lock files and of the scripts that use the clients.
 const SOURCES: &str = "tests/clients";
 
+/// Folder of the lock file and of the script that use the server's page.
+const PAGE: &str = "tests/page";
+
 /// Written last, so an installation that was broken off has none. It holds the digest of the lock file that was
 /// installed, and the version of the program that runs it.
 const STAMP: &str = "installed";
@@ -23,13 +26,14 @@ const STAMP: &str = "installed";
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
     let folder = workspace.output().join("clients");
     let sources = workspace.root().join(SOURCES);
-    let (python, node, promtool) = std::thread::scope(|scope| {
+    let (python, node, page, promtool) = std::thread::scope(|scope| {
         let python = scope.spawn(|| python(&sources, &folder.join("python")));
-        let node = scope.spawn(|| node(&sources, &folder.join("node")));
+        let node = scope.spawn(|| npm_packages(workspace, SOURCES, &folder.join("node")));
+        let page = scope.spawn(|| npm_packages(workspace, PAGE, &folder.join("page")));
         let promtool = promtool(&folder.join("promtool"));
-        (python.join(), node.join(), promtool)
+        (python.join(), node.join(), page.join(), promtool)
     });
-    for result in [python, node] {
+    for result in [python, node, page] {
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     }
     promtool
@@ -68,17 +72,18 @@ fn python(sources: &Path, folder: &Path) -> Result<()> {
     finish(folder, &wanted)
 }
 
-/// Installs the JavaScript clients.
-fn node(sources: &Path, folder: &Path) -> Result<()> {
-    let lock = sources.join("package-lock.json");
+/// Installs the packages of a lock file of npm.
+fn npm_packages(workspace: &Workspace, sources: &str, folder: &Path) -> Result<()> {
+    let from = workspace.root().join(sources);
+    let lock = from.join("package-lock.json");
     let wanted = stamp(&lock, "node")?;
     if is_installed(folder, &wanted) {
         return Ok(());
     }
-    eprintln!("Installing the JavaScript clients with npm.");
+    eprintln!("Installing the packages of {sources} with npm.");
     empty(folder)?;
     for name in ["package.json", "package-lock.json"] {
-        std::fs::copy(sources.join(name), folder.join(name))?;
+        std::fs::copy(from.join(name), folder.join(name))?;
     }
     process::output(Command::new("npm").current_dir(folder).args([
         "ci",
@@ -87,7 +92,7 @@ fn node(sources: &Path, folder: &Path) -> Result<()> {
         "--no-fund",
     ]))
     .with_context(|| {
-        format!("npm could not install {SOURCES}/package-lock.json: is its registry in reach?")
+        format!("npm could not install {sources}/package-lock.json: is its registry in reach?")
     })?;
     finish(folder, &wanted)
 }

@@ -144,8 +144,9 @@ fn python_with_pip() -> Result<()> {
 
 /// Tools that tests run, each with an argument that makes it do nothing, and its Debian package. OpenSSL and minisign
 /// read our keys and verify our signatures, `strace` kills a process at each of its steps, curl, Node.js and npm are or run
-/// clients of the server, and the others restrict the command as a service manager does.
-const TOOLS: [(&str, &str, &str); 8] = [
+/// clients of the server, Chromium shows its page, and the others restrict the command as a service manager does.
+const TOOLS: [(&str, &str, &str); 9] = [
+    ("chromium", "--version", "chromium"),
     ("curl", "--version", "curl"),
     ("minisign", "-v", "minisign"),
     ("mount", "--version", "mount"),
