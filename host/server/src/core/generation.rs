@@ -171,6 +171,21 @@ impl Events {
         Some(next)
     }
 
+    /// Makes the events of so many choices that came already.
+    #[cfg(test)]
+    pub(crate) fn of(choices: usize, all: Vec<Result<Event, ApiError>>) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for event in all {
+            let _ = sender.send(Sent { event, _room: None });
+        }
+        Self {
+            receiver,
+            first: VecDeque::new(),
+            open: choices,
+            tasks: JoinSet::new(),
+        }
+    }
+
     /// Collects the whole answers, by choice.
     pub(crate) async fn collect(mut self) -> Result<Vec<Whole>, ApiError> {
         let mut wholes: Vec<(String, Option<End>)> = Vec::new();

@@ -50,23 +50,34 @@ pub(crate) fn response(
     events: Events,
     dialect: impl Dialect,
 ) -> Response {
+    let silence = service.settings().silence;
+    let mut response = Response::new(body(silence, context, events, dialect));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// Makes the body that sends these events, with a frame after each silence of this length.
+pub(crate) fn body(
+    silence: Duration,
+    context: Context,
+    events: Events,
+    dialect: impl Dialect,
+) -> Body {
     let body = Streamed {
         events,
         dialect,
         context,
-        silence: service.settings().silence,
+        silence,
         state: State::Begin,
     };
     let pieces = stream::unfold(body, async |mut body| {
         let piece = body.next().await?;
         Some((Ok::<_, Infallible>(piece), body))
     });
-    let mut response = Response::new(Body::from_stream(Box::pin(pieces)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    response
+    Body::from_stream(Box::pin(pieces))
 }
 
 /// A body in progress.

@@ -92,6 +92,18 @@ pub(crate) struct Head {
     model: String,
 }
 
+impl Head {
+    /// Makes the facts of an answer that is made now.
+    pub(crate) fn new(id: &'static str, object: &'static str, model: String) -> Self {
+        Self {
+            id: format!("{id}{}", random_hex(16)),
+            object,
+            created: Timestamp::now().as_second(),
+            model,
+        }
+    }
+}
+
 /// Tokens of a request.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiTokenCounts)]
@@ -149,32 +161,37 @@ pub(crate) async fn answer<F: Form>(
     let events = Events::start_each(&model, &context, asked.prompts, asked.n, patience).await;
     let in_words_of_clients = |error| error::name_context_length(error, &model);
     let events = events.map_err(in_words_of_clients)?;
-    let mut head = Head {
-        id: format!("{}{}", F::ID, random_hex(16)),
-        object: F::OBJECT,
-        created: Timestamp::now().as_second(),
-        model: asked.model,
-    };
-    let mut tally = Tally::new(asked.n);
+    let tally = Tally::new(asked.n);
     if asked.is_streamed {
-        head.object = F::CHUNK_OBJECT;
+        let head = Head::new(F::ID, F::CHUNK_OBJECT, asked.model);
         let chunks = Chunks::<F>::new(head, choices, tally, asked.has_usage);
         let media_type = sse::MEDIA_TYPE;
         return Ok(stream::response(
             media_type, service, context, events, chunks,
         ));
     }
-    let wholes = events.collect().await.map_err(in_words_of_clients)?;
+    let head = Head::new(F::ID, F::OBJECT, asked.model);
+    let answer = whole::<F>(head, tally, events).await;
+    let answer = answer.map_err(in_words_of_clients)?;
+    Ok(json_response(StatusCode::OK, &answer))
+}
+
+/// Makes a whole answer of the events.
+pub(crate) async fn whole<F: Form>(
+    head: Head,
+    mut tally: Tally,
+    events: Events,
+) -> Result<Answer<F::Choice>, ApiError> {
+    let wholes = events.collect().await?;
     let choices = wholes.into_iter().enumerate().map(|(index, whole)| {
         tally.add(&whole.end);
         F::whole(index, whole.text, finish_reason(&whole.end.reason))
     });
-    let answer = Answer {
+    Ok(Answer {
         choices: choices.collect(),
         head,
         usage: tally.counts(),
-    };
-    Ok(json_response(StatusCode::OK, &answer))
+    })
 }
 
 /// Returns OpenAI's word for a model's reason to end. Clients know a few words and fail on others.

@@ -101,3 +101,7 @@ impl<F: Form> Dialect for Chunks<F> {
         sse::event(out, "error", &error::body(error));
     }
 }
+
+#[cfg(test)]
+#[path = "chunks_tests.rs"]
+mod tests;

@@ -200,7 +200,7 @@ fn check_best_of(best_of: Option<u32>, n: usize) -> Result<(), ApiError> {
 
 /// The form of choices of this route.
 #[derive(Debug)]
-struct Completion;
+pub(crate) struct Completion;
 
 /// A whole continuation.
 #[derive(Debug, Serialize, ToSchema)]

@@ -31,7 +31,8 @@ pub(crate) struct Message {
 #[schema(as = OpenAiChatPart)]
 pub(crate) struct Part {
     /// `text`, `image_url` or `refusal`.
-    r#type: String,
+    #[schema(required)]
+    r#type: Option<String>,
     text: Option<String>,
     image_url: Option<TextOr<ImageUrl>>,
     /// An assistant's words for not answering.
@@ -115,16 +116,16 @@ impl Part {
             let message = format!("`{param}` is expected in a part of this type, and is missing");
             ApiError::invalid(param, message)
         };
-        match self.r#type.as_str() {
-            "text" => {
+        match self.r#type.as_deref() {
+            Some("text") => {
                 let text = self.text.ok_or_else(|| missing("text"))?;
                 Ok(Content::Text(text))
             }
-            "refusal" => {
+            Some("refusal") => {
                 let text = self.refusal.ok_or_else(|| missing("refusal"))?;
                 Ok(Content::Text(text))
             }
-            "image_url" => {
+            Some("image_url") => {
                 let image = self.image_url.ok_or_else(|| missing("image_url"))?;
                 let (url, param) = match image {
                     TextOr::Text(url) => (url, format!("{at}.image_url")),
@@ -132,7 +133,7 @@ impl Part {
                 };
                 picture::from_data_url(&url, &param, limits).map(Content::Image)
             }
-            "input_audio" | "file" => {
+            Some("input_audio" | "file") => {
                 let message = format!("`{at}`: the models here read texts and pictures");
                 Err(ApiError::unsupported(at.to_owned(), message))
             }

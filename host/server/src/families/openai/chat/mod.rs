@@ -43,7 +43,7 @@ pub(crate) async fn create(
 
 /// The form of choices of this route.
 #[derive(Debug)]
-struct Chat;
+pub(crate) struct Chat;
 
 /// A whole answer to a conversation.
 #[derive(Debug, Serialize, ToSchema)]
