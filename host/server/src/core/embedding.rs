@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn inputs_are_spread_over_all_cores_in_order_and_in_small_batches() {
         assert!(batches(0, 2).is_empty());
-        assert_eq!(batches(1, 2), [0..1]);
+        assert_eq!(batches(2, 2), [0..1, 1..2]);
         assert_eq!(batches(3, 2), [0..2, 2..3]);
         for (count, cores) in [(1_000, 2), (17, 1), (64, 8), (5, 64)] {
             let ranges = batches(count, cores);
