@@ -23,7 +23,7 @@ pub(crate) struct Embeddings {
     pub(crate) dimensions: usize,
     /// One vector after the other.
     pub(crate) values: Vec<f32>,
-    /// Whether the model read only the beginning of a text, by text. Empty for pictures.
+    /// Tells of each text if the model read only its beginning. Empty for pictures.
     pub(crate) truncated: Vec<bool>,
     pub(crate) usage: Usage,
     /// The cost of each sandbox, in the order of the texts.

@@ -32,7 +32,7 @@ pub(crate) struct Request {
     input: Option<TextOr<Vec<Item>>>,
     /// A text of the system, before the conversation.
     instructions: Option<String>,
-    /// Whether the response is sent while it is made, as server-sent events.
+    /// Asks for the response while it is made, as server-sent events.
     stream: Option<bool>,
     /// The most tokens of the response; 256 by default.
     max_output_tokens: Option<u32>,
