@@ -6,6 +6,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use tower::util::service_fn;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::decompression::RequestDecompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
@@ -30,6 +31,8 @@ pub fn router(service: Service) -> Router {
         .merge(page::routes())
         .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))
+        // Unpacked as they are read, so the bound of a body counts what came out.
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(from_fn_with_state(service.clone(), host_names::guard))
         .layer(CatchPanicLayer::custom(outermost::panicked))
         .with_state(service);
