@@ -31,3 +31,5 @@ mod openai_responses;
 mod openai_streams;
 #[path = "serve/page.rs"]
 mod page;
+#[path = "serve/tei.rs"]
+mod tei;

@@ -3,3 +3,4 @@
 pub(crate) mod embedding;
 pub(crate) mod generation;
 pub(crate) mod picture;
+pub(crate) mod tokenization;

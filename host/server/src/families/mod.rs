@@ -5,9 +5,10 @@ pub(crate) mod ollama;
 pub(crate) mod openai;
 pub(crate) mod openapi;
 pub(crate) mod plain;
+pub(crate) mod tei;
 
+use axum::http::HeaderValue;
 use axum::http::header::{HeaderName, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
@@ -41,6 +42,10 @@ impl Family {
             Some("api") => Self::Ollama,
             Some("v2") => Self::Inference,
             Some("embed" | "tokenize" | "info" | "health") => Self::Tei,
+            // TEI's routes that are not here: its clients read the refusal.
+            Some("decode" | "embed_all" | "embed_sparse" | "predict" | "rerank" | "similarity") => {
+                Self::Tei
+            }
             _ => Self::Native,
         }
     }
@@ -68,13 +73,7 @@ impl Family {
                     error: &error.message,
                 },
             ),
-            Self::Tei => json_response(
-                error.status,
-                &TypedError {
-                    error: &error.message,
-                    error_type: tei_type(error.status),
-                },
-            ),
+            Self::Tei => tei::error::render(error),
             Self::Native => native::error::render(error),
         };
         let headers = response.headers_mut();
@@ -95,20 +94,4 @@ impl Family {
 #[derive(Serialize)]
 struct FlatError<'e> {
     error: &'e str,
-}
-
-/// The error of text-embeddings-inference.
-#[derive(Serialize)]
-struct TypedError<'e> {
-    error: &'e str,
-    error_type: &'static str,
-}
-
-fn tei_type(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => "Overloaded",
-        StatusCode::SERVICE_UNAVAILABLE => "Unhealthy",
-        status if status.is_client_error() => "Validation",
-        _ => "Backend",
-    }
 }

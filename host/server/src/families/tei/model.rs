@@ -1,0 +1,56 @@
+//! The model that answers: `?model=`, or the first that does the task.
+
+use std::convert::Infallible;
+
+use ampoule::Task;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use utoipa::IntoParams;
+
+use crate::error::ApiError;
+use crate::models::{Found, Readiness};
+use crate::service::Service;
+
+/// The query of a request.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// A model's name or alias. Without it, the first model that does the task answers, in the order of the names.
+    model: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let model = pairs.find(|(name, _)| name == "model");
+        Ok(Self {
+            model: model.map(|(_, model)| model.into_owned()),
+        })
+    }
+}
+
+impl Query {
+    /// Returns the model of a request for `task`. While a model before it in the order is not up, nobody knows whether
+    /// that one is the first, and a guess could mix vectors of two models.
+    pub(crate) fn find(&self, service: &Service, task: Task) -> Result<Found, ApiError> {
+        if let Some(name) = &self.model {
+            return service.models().find(name);
+        }
+        for entry in service.models().entries() {
+            match (entry.readiness(), entry.model()) {
+                (_, Some(model)) if model.tasks().contains(&task) => {
+                    return Ok(Found { entry, model });
+                }
+                (_, Some(_)) => {}
+                (Readiness::Failed, None) => return Err(ApiError::unavailable(&entry.name)),
+                (_, None) => return Err(ApiError::loading(&entry.name)),
+            }
+        }
+        let message =
+            format!("no model that is served here does {task}; start the server with one");
+        Err(ApiError::unsupported("model", message))
+    }
+}
