@@ -13,6 +13,10 @@ mod clients;
 mod configuration;
 #[path = "serve/gone_clients.rs"]
 mod gone_clients;
+#[path = "serve/inference.rs"]
+mod inference;
+#[path = "serve/inference_binary.rs"]
+mod inference_binary;
 #[path = "serve/native.rs"]
 mod native;
 #[path = "serve/ollama.rs"]

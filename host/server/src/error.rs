@@ -90,6 +90,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "model.unknown", message).at("model")
     }
 
+    /// Makes `model.version` (404): the model is served in another version.
+    pub(crate) fn unknown_version(served: &str) -> Self {
+        let message =
+            format!("the model is served in version {served} only; ask for that one, or for none");
+        Self::new(StatusCode::NOT_FOUND, "model.version", message).at("version")
+    }
+
     /// Makes `model.loading` (503): the model is not up yet.
     pub(crate) fn loading(name: &str) -> Self {
         let message = format!("the model `{name}` is still being loaded; try again soon");

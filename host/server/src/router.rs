@@ -10,7 +10,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
-use crate::families::{native, ollama, openai, openapi, plain, tei};
+use crate::families::{inference, native, ollama, openai, openapi, plain, tei};
 use crate::http::{host_names, outermost};
 use crate::page;
 use crate::service::Service;
@@ -23,6 +23,7 @@ pub fn router(service: Service) -> Router {
     let routes = openapi::with_document(
         OpenApiRouter::new()
             .merge(openai::routes())
+            .merge(inference::routes())
             .merge(tei::routes())
             .merge(native::routes())
             .merge(ollama::routes())

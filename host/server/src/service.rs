@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ampoule::{Host, Model, RequestLimits, Timestamp};
 
 use crate::error::ApiError;
+use crate::families::inference::statistics::Statistics;
 use crate::http::context::Context;
 use crate::models::Models;
 use crate::settings::ServiceSettings;
@@ -21,6 +22,7 @@ struct Inner {
     models: Models,
     settings: ServiceSettings,
     started: Timestamp,
+    statistics: Statistics,
 }
 
 impl Service {
@@ -33,6 +35,7 @@ impl Service {
                 models,
                 settings,
                 started: Timestamp::now(),
+                statistics: Statistics::default(),
             }),
         }
     }
@@ -68,6 +71,11 @@ impl Service {
 
     pub(crate) fn settings(&self) -> &ServiceSettings {
         &self.inner.settings
+    }
+
+    /// Returns the counts of inferences by the Open Inference Protocol.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        &self.inner.statistics
     }
 
     /// Returns the time at which the service was made.

@@ -1,5 +1,6 @@
 //! The families of routes, each with its own form of answers and errors over one typed core.
 
+pub(crate) mod inference;
 pub(crate) mod native;
 pub(crate) mod ollama;
 pub(crate) mod openai;
@@ -10,10 +11,8 @@ pub(crate) mod tei;
 use axum::http::HeaderValue;
 use axum::http::header::{HeaderName, RETRY_AFTER};
 use axum::response::Response;
-use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::http::json::json_response;
 
 /// Tells OpenAI's clients whether to repeat a request. They repeat 408, 409, 429 and each 5xx otherwise.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -66,13 +65,7 @@ impl Family {
         let mut response = match self {
             Self::OpenAi => openai::error::render(error),
             Self::Ollama => ollama::error::render(error),
-            // Its clients want a text, and fail on an object.
-            Self::Inference => json_response(
-                error.status,
-                &FlatError {
-                    error: &error.message,
-                },
-            ),
+            Self::Inference => inference::error::render(error),
             Self::Tei => tei::error::render(error),
             Self::Native => native::error::render(error),
         };
@@ -88,10 +81,4 @@ impl Family {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static(retry));
         response
     }
-}
-
-/// The error of the Open Inference Protocol.
-#[derive(Serialize)]
-struct FlatError<'e> {
-    error: &'e str,
 }

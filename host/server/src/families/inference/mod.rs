@@ -1,0 +1,79 @@
+//! The Open Inference Protocol, version 2, under `/v2`, as KServe and Triton speak it: JSON, and with the binary extension
+//! tensors as bytes.
+
+mod answer;
+mod body;
+mod data;
+mod datatype;
+pub(crate) mod error;
+mod health;
+mod infer;
+mod metadata;
+mod parameters;
+mod paths;
+mod request;
+mod run;
+pub(crate) mod statistics;
+mod tasks;
+mod tensor;
+mod versions;
+
+use axum::extract::{Request, State};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::families::inference::paths::{Action, ModelPath};
+use crate::http::context::Context;
+use crate::http::name::Name;
+use crate::service::Service;
+
+/// The routes of models, which one route of the router serves: names may have slashes, so paths are read from their end.
+#[derive(OpenApi)]
+#[openapi(paths(infer::infer, health::model_ready, metadata::model, statistics::one))]
+struct ModelRoutes;
+
+/// Returns the routes of this family.
+pub(crate) fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(ModelRoutes::openapi())
+        .routes(routes!(metadata::server))
+        .routes(routes!(metadata::index))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(statistics::all))
+        .route("/v2/models/{*path}", routing::any(model))
+}
+
+/// Serves a path of a model by its last part, whatever the method: the router knows the beginning of the path alone.
+async fn model(
+    State(service): State<Service>,
+    context: Context,
+    method: Method,
+    Name(path): Name,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let path = ModelPath::parse(&path);
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match path.action {
+        Action::Infer if method == Method::POST => {
+            infer::infer(&service, &context, path, request).await
+        }
+        Action::Infer => Ok(not_allowed(&method, "POST")),
+        _ if !is_read => Ok(not_allowed(&method, "GET,HEAD")),
+        Action::Metadata => metadata::model(&service, path),
+        Action::Ready => Ok(health::model_ready(&service, path)?.into_response()),
+        Action::Statistics => statistics::one(&service, path),
+    }
+}
+
+fn not_allowed(method: &Method, allowed: &'static str) -> Response {
+    let mut response = ApiError::wrong_method(method.as_str()).into_response();
+    let allowed = HeaderValue::from_static(allowed);
+    response.headers_mut().insert(ALLOW, allowed);
+    response
+}

@@ -1,0 +1,313 @@
+//! Tensors: inputs whose shapes fit their data, and outputs.
+
+use ampoule::{Image, Limits};
+use bytes::{Buf as _, Bytes};
+use serde::{Serialize, Serializer};
+
+use crate::core::picture;
+use crate::error::ApiError;
+use crate::families::inference::data::JsonData;
+use crate::families::inference::datatype::Datatype;
+
+/// Bytes of the length before each element of a `BYTES` tensor.
+const LENGTH_BYTES: usize = 4;
+
+/// An input tensor.
+#[derive(Debug)]
+pub(crate) struct InputTensor {
+    /// The place in the request, for errors.
+    pub(crate) param: String,
+    pub(crate) name: String,
+    pub(crate) datatype: Datatype,
+    pub(crate) shape: Vec<u64>,
+    pub(crate) data: Data,
+}
+
+/// The elements of an input tensor.
+#[derive(Debug)]
+pub(crate) enum Data {
+    Json(JsonData),
+    /// As the binary extension frames them.
+    Binary(Bytes),
+}
+
+impl InputTensor {
+    /// Makes the tensor of one `BYTES` element.
+    pub(crate) fn of_element(name: &str, element: &Bytes) -> Result<Self, ApiError> {
+        let length = u32::try_from(element.len())
+            .map_err(|_| ApiError::invalid("body", "a raw body of 4 GiB or more is too large"))?;
+        let framed = [&length.to_le_bytes()[..], element].concat();
+        Ok(Self {
+            param: "body".to_owned(),
+            name: name.to_owned(),
+            datatype: Datatype::Bytes,
+            shape: vec![1],
+            data: Data::Binary(framed.into()),
+        })
+    }
+
+    /// Checks that the shape has as many elements as the data.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let expected = self.elements()?;
+        let found = match &self.data {
+            Data::Json(data) => data.count,
+            Data::Binary(bytes) => match self.datatype.bytes() {
+                Some(size) if bytes.len() % size == 0 => bytes.len() / size,
+                Some(size) => {
+                    return Err(self.invalid(&format!(
+                        "{} bytes are no whole number of elements of {size} bytes",
+                        bytes.len()
+                    )));
+                }
+                None => self.framed(bytes)?.count(),
+            },
+        };
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.invalid(&format!(
+            "the shape {:?} has {expected} elements, and the data has {found}",
+            self.shape
+        )))
+    }
+
+    /// Returns the elements by the shape.
+    fn elements(&self) -> Result<usize, ApiError> {
+        let product = self
+            .shape
+            .iter()
+            .try_fold(1_u64, |product, size| product.checked_mul(*size));
+        let product = product.and_then(|product| usize::try_from(product).ok());
+        product.ok_or_else(|| self.invalid("the shape has more elements than can be counted"))
+    }
+
+    /// Checks that every length lies within the bytes, and returns the elements.
+    fn framed<'b>(
+        &self,
+        bytes: &'b [u8],
+    ) -> Result<impl Iterator<Item = &'b [u8]> + use<'b>, ApiError> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let after = rest.split_first_chunk::<LENGTH_BYTES>();
+            let after = after.and_then(|(length, after)| {
+                after.get(usize::try_from(u32::from_le_bytes(*length)).ok()?..)
+            });
+            rest = after.ok_or_else(|| {
+                self.invalid(
+                    "the lengths of the elements do not fit the bytes: each element is its length in 4 bytes, the lowest \
+                     first, and that many bytes",
+                )
+            })?;
+        }
+        let mut rest = bytes;
+        Ok(std::iter::from_fn(move || {
+            let length = rest.try_get_u32_le().ok()?;
+            let (element, after) = rest.split_at_checked(length as usize)?;
+            rest = after;
+            Some(element)
+        }))
+    }
+
+    /// Returns texts: at least one, and at most `most`.
+    pub(crate) fn texts(&self, most: usize) -> Result<Vec<String>, ApiError> {
+        self.is_a_list()?;
+        let count = self.elements()?;
+        if count > most {
+            return Err(self.invalid(&format!(
+                "{count} texts found, {most} allowed; send them in several requests"
+            )));
+        }
+        match &self.data {
+            Data::Json(data) => Ok(self.only_texts(data)?.to_vec()),
+            Data::Binary(bytes) => {
+                let text = |element: &[u8]| match str::from_utf8(element) {
+                    Ok(text) => Ok(text.to_owned()),
+                    Err(_) => Err(self.invalid("a text is not UTF-8")),
+                };
+                self.framed(bytes)?.map(text).collect()
+            }
+        }
+    }
+
+    /// Returns encoded pictures: files in binary, and base64 or `data:` addresses in JSON.
+    pub(crate) fn picture_files(&self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
+        self.is_a_list()?;
+        self.check_picture_count(self.elements()?, limits)?;
+        match &self.data {
+            Data::Json(data) => {
+                let image = |text: &String| picture::from_base64(text, &self.param, limits);
+                self.only_texts(data)?.iter().map(image).collect()
+            }
+            Data::Binary(bytes) => {
+                let image = |element: &[u8]| Image::Encoded(element.to_vec());
+                Ok(self.framed(bytes)?.map(image).collect())
+            }
+        }
+    }
+
+    /// Returns pictures of pixels, of the shape `[pictures, height, width, 3]`, or `[height, width, 3]` for one.
+    pub(crate) fn pixels(&self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
+        let wrong = || {
+            self.invalid(&format!(
+                "the shape [pictures, height, width, 3] is expected, of at least one pixel, and {:?} was found",
+                self.shape
+            ))
+        };
+        self.is_of(Datatype::Uint8)?;
+        let (pictures, height, width) = match *self.shape {
+            [height, width, 3] => (1, height, width),
+            [pictures, height, width, 3] => (pictures, height, width),
+            _ => return Err(wrong()),
+        };
+        let pixels: &[u8] = match &self.data {
+            Data::Binary(bytes) => bytes,
+            Data::Json(data) if data.bytes.len() == data.count => &data.bytes,
+            Data::Json(_) => {
+                return Err(self.invalid("whole numbers from 0 to 255 are expected"));
+            }
+        };
+        let pictures = usize::try_from(pictures).map_err(|_| wrong())?;
+        self.check_picture_count(pictures, limits)?;
+        let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else {
+            return Err(wrong());
+        };
+        if pixels.is_empty() {
+            return Err(wrong());
+        }
+        let image = |pixels: &[u8]| Image::Rgb8 {
+            width,
+            height,
+            pixels: pixels.to_vec(),
+        };
+        // The check has made it a whole number of pictures.
+        Ok(pixels
+            .chunks_exact(pixels.len() / pictures)
+            .map(image)
+            .collect())
+    }
+
+    /// Checks that this is a `BYTES` tensor of the shape `[n]` or `[n, 1]`, and not empty.
+    fn is_a_list(&self) -> Result<(), ApiError> {
+        self.is_of(Datatype::Bytes)?;
+        match *self.shape {
+            [count] | [count, 1] if count > 0 => Ok(()),
+            _ => Err(self.invalid(&format!(
+                "the shape [n] is expected, of at least one element, and {:?} was found",
+                self.shape
+            ))),
+        }
+    }
+
+    fn is_of(&self, datatype: Datatype) -> Result<(), ApiError> {
+        if self.datatype == datatype {
+            return Ok(());
+        }
+        Err(self.invalid(&format!(
+            "the datatype {datatype} is expected, and {} was found",
+            self.datatype
+        )))
+    }
+
+    fn only_texts<'d>(&self, data: &'d JsonData) -> Result<&'d [String], ApiError> {
+        if data.text_count != data.count {
+            return Err(self.invalid("texts are expected as elements"));
+        }
+        if data.texts.len() != data.count {
+            return Err(self.invalid(&format!("{} elements are too many", data.count)));
+        }
+        Ok(&data.texts)
+    }
+
+    /// Checks the number of pictures before each is copied: one of a single pixel takes more memory than its bytes.
+    fn check_picture_count(&self, count: usize, limits: &Limits) -> Result<(), ApiError> {
+        if (1..=limits.images).contains(&count) {
+            return Ok(());
+        }
+        Err(self.invalid(&format!(
+            "{count} pictures found, and 1 to {} are allowed",
+            limits.images
+        )))
+    }
+
+    pub(crate) fn invalid(&self, message: &str) -> ApiError {
+        let param = self.param.clone();
+        let message = format!("`{param}`: {message}");
+        ApiError::invalid(param, message)
+    }
+}
+
+/// An output tensor. Its shape fits its values.
+#[derive(Debug)]
+pub(crate) struct OutputTensor {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Values,
+}
+
+/// The elements of an output tensor, in row-major order.
+#[derive(Debug)]
+pub(crate) enum Values {
+    Fp32(Vec<f32>),
+    Bool(Vec<bool>),
+    Uint32(Vec<u32>),
+    Bytes(Vec<String>),
+}
+
+impl OutputTensor {
+    /// Makes a tensor of one dimension.
+    pub(crate) fn list(name: &'static str, values: Values) -> Self {
+        let length = match &values {
+            Values::Fp32(values) => values.len(),
+            Values::Bool(values) => values.len(),
+            Values::Uint32(values) => values.len(),
+            Values::Bytes(values) => values.len(),
+        };
+        Self {
+            name,
+            shape: vec![length],
+            values,
+        }
+    }
+}
+
+impl Values {
+    pub(crate) fn datatype(&self) -> Datatype {
+        match self {
+            Self::Fp32(_) => Datatype::Fp32,
+            Self::Bool(_) => Datatype::Bool,
+            Self::Uint32(_) => Datatype::Uint32,
+            Self::Bytes(_) => Datatype::Bytes,
+        }
+    }
+
+    /// Writes the elements as the binary extension frames them.
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) -> Result<(), ApiError> {
+        match self {
+            Self::Fp32(values) => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            Self::Bool(values) => bytes.extend(values.iter().map(|value| u8::from(*value))),
+            Self::Uint32(values) => {
+                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+            Self::Bytes(texts) => {
+                for text in texts {
+                    let length = u32::try_from(text.len())
+                        .map_err(|_| ApiError::internal("an output text of 4 GiB or more"))?;
+                    bytes.extend(length.to_le_bytes());
+                    bytes.extend(text.as_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Values {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fp32(values) => values.serialize(serializer),
+            Self::Bool(values) => values.serialize(serializer),
+            Self::Uint32(values) => values.serialize(serializer),
+            Self::Bytes(values) => values.serialize(serializer),
+        }
+    }
+}
