@@ -1,19 +1,12 @@
-//! Answers to a request for text, each a choice: whole, or as a stream.
+//! Choices: the answers to a request for text, as a whole.
 
-use ampoule::{GenerationRequest, Timestamp};
-use axum::http::StatusCode;
-use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use ampoule::Timestamp;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::core::generation::{End, Events};
 use crate::error::ApiError;
-use crate::families::openai::chunks::Chunks;
-use crate::families::openai::error;
-use crate::http::context::{Context, random_hex};
-use crate::http::json::json_response;
-use crate::http::{sse, stream};
-use crate::service::Service;
+use crate::http::context::random_hex;
 
 /// A route's form of choices.
 pub(crate) trait Form: Send + 'static {
@@ -38,36 +31,6 @@ pub(crate) trait Form: Send + 'static {
 
     /// Makes the last part of a choice.
     fn end(index: usize, finish_reason: &'static str) -> Self::Piece;
-}
-
-/// A request for text that has been read.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// The model, as the caller names it.
-    pub(crate) model: String,
-    pub(crate) prompts: Vec<GenerationRequest>,
-    /// Answers to each prompt.
-    pub(crate) n: usize,
-    pub(crate) is_streamed: bool,
-    /// Whether the stream ends with its usage.
-    pub(crate) has_usage: bool,
-}
-
-/// Options of a stream. Others are ignored.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = OpenAiStreamOptions)]
-pub(crate) struct StreamOptions {
-    /// Whether a last part tells the number of tokens.
-    include_usage: Option<bool>,
-}
-
-impl StreamOptions {
-    /// Tells whether the caller wants the usage.
-    pub(crate) fn has_usage(options: Option<&Self>) -> bool {
-        options
-            .and_then(|options| options.include_usage)
-            .unwrap_or_default()
-    }
 }
 
 /// A whole answer.
@@ -147,33 +110,6 @@ impl Tally {
             total_tokens: self.prompt + self.completion,
         }
     }
-}
-
-/// Answers a request for text.
-pub(crate) async fn answer<F: Form>(
-    service: &Service,
-    context: Context,
-    asked: Asked,
-) -> Result<Response, ApiError> {
-    let model = service.call(&asked.model, &context)?;
-    let patience = asked.is_streamed.then_some(service.settings().silence);
-    let choices = asked.prompts.len() * asked.n;
-    let events = Events::start_each(&model, &context, asked.prompts, asked.n, patience).await;
-    let in_words_of_clients = |error| error::name_context_length(error, &model);
-    let events = events.map_err(in_words_of_clients)?;
-    let tally = Tally::new(asked.n);
-    if asked.is_streamed {
-        let head = Head::new(F::ID, F::CHUNK_OBJECT, asked.model);
-        let chunks = Chunks::<F>::new(head, choices, tally, asked.has_usage);
-        let media_type = sse::MEDIA_TYPE;
-        return Ok(stream::response(
-            media_type, service, context, events, chunks,
-        ));
-    }
-    let head = Head::new(F::ID, F::OBJECT, asked.model);
-    let answer = whole::<F>(head, tally, events).await;
-    let answer = answer.map_err(in_words_of_clients)?;
-    Ok(json_response(StatusCode::OK, &answer))
 }
 
 /// Makes a whole answer of the events.

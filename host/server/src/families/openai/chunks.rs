@@ -30,7 +30,7 @@ pub(crate) struct Chunk<P> {
 #[derive(Debug)]
 pub(crate) struct Chunks<F> {
     head: Head,
-    /// Whether each choice has ended.
+    /// True for each choice that has ended.
     has_ended: Vec<bool>,
     tally: Tally,
     has_usage: bool,

@@ -10,7 +10,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::families::openai::choices::{self, Answer, Asked, Form, StreamOptions};
+use crate::families::openai::answer::{self, Asked, StreamOptions};
+use crate::families::openai::choices::{Answer, Form};
 use crate::families::openai::chunks::Chunk;
 use crate::families::openai::error::ErrorBody;
 use crate::families::openai::sampling;
@@ -29,7 +30,7 @@ pub(crate) struct Request {
     /// A text or several. Token ids are refused: they would be those of another model's tokenizer.
     #[schema(value_type = TextOr<Vec<String>>)]
     prompt: TextOr<Vec<Value>>,
-    /// Whether the answer is sent while it is made, as server-sent events.
+    /// Sends the answer while it is made, as server-sent events.
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     /// The most tokens of an answer; 256 by default.
@@ -87,7 +88,7 @@ pub(crate) async fn create(
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
     let asked = request.read(service.settings().choices)?;
-    choices::answer::<Completion>(&service, context, asked).await
+    answer::answer::<Completion>(&service, context, asked).await
 }
 
 impl Request {

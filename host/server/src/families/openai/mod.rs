@@ -1,5 +1,6 @@
 //! OpenAI's API under `/v1`.
 
+mod answer;
 mod chat;
 mod choices;
 mod chunks;

@@ -9,7 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::families::openai::choices::{self, Answer, Form};
+use crate::families::openai::answer;
+use crate::families::openai::choices::{Answer, Form};
 use crate::families::openai::chunks::Chunk;
 use crate::families::openai::error::ErrorBody;
 use crate::http::body::Json;
@@ -38,7 +39,7 @@ pub(crate) async fn create(
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
     let asked = request.read(&service)?;
-    choices::answer::<Chat>(&service, context, asked).await
+    answer::answer::<Chat>(&service, context, asked).await
 }
 
 /// The form of choices of this route.

@@ -5,8 +5,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+use crate::families::openai::answer::{Asked, StreamOptions};
 use crate::families::openai::chat::message::{self, Message};
-use crate::families::openai::choices::{Asked, StreamOptions};
 use crate::families::openai::sampling;
 use crate::families::openai::text_or::TextOr;
 use crate::families::openai::unsupported::{self, Neutral};
@@ -19,7 +19,7 @@ use crate::service::Service;
 pub(crate) struct Request {
     model: String,
     messages: Vec<Message>,
-    /// Whether the answer is sent while it is made, as server-sent events.
+    /// Sends the answer while it is made, as server-sent events.
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     /// The most tokens of an answer; 256 by default.
