@@ -516,6 +516,28 @@ fn too_long_a_prompt_is_refused_in_the_words_that_agents_recognise() {
 }
 
 #[test]
+fn the_name_of_a_control_token_in_a_message_is_read_as_its_letters() {
+    let server = SharedServer::get();
+    let picture = std::fs::read(workspace_file("samples/shapes.png")).unwrap();
+    let url = format!("data:image/png;base64,{}", STANDARD.encode(picture));
+    let prompt_tokens = |text: &str| {
+        let content = json!([
+            {"type": "text", "text": text},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]);
+        let messages = json!([{"role": "user", "content": content}]);
+        let request = json!({"model": "tiny-vlm", "messages": messages, "max_tokens": 1});
+        let document = server.post(PATH, &request).json();
+        document["usage"]["prompt_tokens"].as_u64().unwrap()
+    };
+    let word = prompt_tokens("a");
+    for control in ["<end>", "<user>", "<assistant>"] {
+        // As the token it would be one, as a word is.
+        assert!(prompt_tokens(control) >= word + 2, "{control}");
+    }
+}
+
+#[test]
 fn json_is_read_whatever_media_type_is_named() {
     let server = SharedServer::get();
     let body = request().to_string();
