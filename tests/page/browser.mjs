@@ -12,7 +12,7 @@ const { chromium } = require('playwright-core');
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 // Longest time for a thing to appear, on a busy machine.
-const PATIENCE = 15_000;
+const PATIENCE = 30_000;
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',

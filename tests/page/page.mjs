@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { check, isAccessible, run, spoken } from './browser.mjs';
 
 const PICTURES = process.argv[3];
 const PYTHON = process.argv[4];
+// A release of the model `changing`, and the place to which the server looks for it.
+const [PLACE, NEWER] = process.argv.slice(5);
 const SHAPES = `${PICTURES}/shapes.png`;
 const SHAPES_BASE64 = readFileSync(SHAPES).toString('base64');
 const ANSWER = 'A blue square, a red circle and a yellow star.';
@@ -68,7 +70,7 @@ check('a_picture_by_the_file_chooser_is_asked_about', {}, async (page) => {
   assert.equal(await answer(page).locator('.answer').innerText(), ANSWER);
   assert.match(await valueOf(page, 'Fuel'), /^\d+(\.\d+)? million$/);
   assert.match(await valueOf(page, 'Memory'), /MiB$/);
-  assert.match(await valueOf(page, 'Time'), / m?s$/);
+  assert.match(await valueOf(page, 'Sandbox time'), / m?s$/);
   assert.match(await valueOf(page, 'Tokens'), /^\d+ in, \d+ out$/);
   assert.ok((await spoken(page)).includes(ANSWER), 'the answer is read out');
   await isAccessible(page);
@@ -194,6 +196,42 @@ check('the_keyboard_alone_is_enough', { model: 'org/every-task' }, async (page) 
   assert.equal(await focused(), 'tab-classify');
   await page.keyboard.press('ArrowRight');
   assert.equal(await focused(), 'tab-ask');
+});
+
+check('a_model_that_is_not_up_is_said_to_be_so', {}, async (page) => {
+  await page.selectOption('#model', 'strange');
+  await page.getByRole('status').filter({ hasText: 'strange could not be loaded' }).waitFor();
+  assert.ok(await page.locator('#sheet').isHidden());
+  await isAccessible(page);
+  await page.selectOption('#model', 'tiny-vlm');
+  await page.getByRole('textbox', { name: 'Question' }).waitFor();
+  assert.ok(await page.locator('#notice').isHidden());
+});
+
+check('the_label_is_that_of_the_release_that_answers', { model: 'changing' }, async (page) => {
+  const summary = page.locator('#summary');
+  assert.match(await summary.innerText(), /release\s1$/);
+  renameSync(PLACE, `${PLACE}.old`);
+  renameSync(NEWER, PLACE);
+  for (const end = Date.now() + 30_000; !/release\s2$/.test(await summary.innerText());) {
+    assert.ok(Date.now() < end, 'the newer release is shown');
+    await ask(page, 'one');
+    await answered(page);
+  }
+  const question = page.getByRole('textbox', { name: 'Question' });
+  assert.equal(await question.inputValue(), 'one', 'a newer release takes nothing away');
+});
+
+check('an_answer_is_in_view_and_a_long_question_is_not_in_its_way', { model: 'org/every-task' }, async (page) => {
+  await page.setViewportSize({ width: 1200, height: 560 });
+  await ask(page, 'word '.repeat(2_000));
+  await answered(page);
+  assert.ok((await answer(page).getByRole('heading').innerText()).endsWith('(9,999 letters)'));
+  const isSeen = await answer(page).locator('.cost').evaluate((node) => {
+    const { top, bottom } = node.getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;
+  });
+  assert.ok(isSeen);
 });
 
 check('markup_in_a_models_words_is_text', { model: 'org/every-task' }, async (page) => {

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 use std::process::Command;
+use std::time::Duration;
 
 use ampoule_signing::{PublicKey, TrustStore};
-use ampoule_tests::{Operator, Served, ampoule, built_in_folder, test_guest, workspace_file};
+use ampoule_tests::{
+    Operator, Publisher, Served, ampoule, built_in_folder, test_guest, workspace_file,
+};
 use serde_json::json;
 
 /// Longest time of the script, in seconds: many times what it takes on a busy machine.
@@ -13,7 +16,7 @@ const SCRIPT_TIME: &str = "150";
 /// Text of a publisher that would be a picture and a script if the page took it for markup.
 const MARKUP: &str = "<img src=x onerror=\"document.title=1\"><b>bold</b>";
 
-const CHECKS: [&str; 15] = [
+const CHECKS: [&str; 18] = [
     "the_page_is_its_own_files_and_nothing_else",
     "the_label_tells_who_signed_a_model_and_what_it_may_do",
     "a_picture_by_the_file_chooser_is_asked_about",
@@ -24,6 +27,9 @@ const CHECKS: [&str; 15] = [
     "sentences_are_compared",
     "pictures_are_compared_and_classified",
     "the_keyboard_alone_is_enough",
+    "a_model_that_is_not_up_is_said_to_be_so",
+    "the_label_is_that_of_the_release_that_answers",
+    "an_answer_is_in_view_and_a_long_question_is_not_in_its_way",
     "markup_in_a_models_words_is_text",
     "a_request_is_copied_as_curl_and_as_python_that_work",
     "the_light_page_is_legible_and_fits_a_telephone",
@@ -44,7 +50,14 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
         let bundle = operator.publisher().bundle(test_guest(name)).named(name);
         bundle.tasks(&[task])
     };
+    let release = |number: u64| {
+        let bundle = operator.good().named("changing");
+        bundle.set("/release", json!(number)).write()
+    };
+    let newer = release(2);
+    let stranger = Publisher::new("stranger");
     let bundles = [
+        ("changing", release(1)),
         (
             "org/every-task",
             operator.good().member("description", json!(MARKUP)).write(),
@@ -57,6 +70,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
             "fails-midway",
             guest("generation_fails_midway", "text-generation").write(),
         ),
+        ("strange", stranger.every_task().write()),
         (
             "never-returns",
             guest("never_returns", "text-embedding")
@@ -72,7 +86,10 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ampoule.toml");
     std::fs::write(&file, text).unwrap();
-    let served = Served::start(ampoule().arg("--config").arg(file), &[]);
+    let served = Served::listening(ampoule().arg("--config").arg(file), &[]);
+    while served.get("/readyz").text().contains("loading") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 
     let clients = workspace_file("target/clients");
     let output = Command::new("timeout")
@@ -81,6 +98,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
         .arg(served.url(""))
         .arg(workspace_file("samples"))
         .arg(clients.join("python/bin/python"))
+        .args([bundles[0].1.path(), newer.path()])
         .env("AMPOULE_CLIENTS", &clients)
         .env("PYTHONPYCACHEPREFIX", clients.join("python-cache"))
         .env("NO_PROXY", "127.0.0.1")

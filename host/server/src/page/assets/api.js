@@ -4,6 +4,13 @@ import { eventsOf } from "./events.js";
 
 const ROOT = "ampoule/v1/models";
 
+let heard = () => {};
+
+// Calls `listener` with the model's name and the digest of the manifest that answered, for each answer.
+export function onAnswer(listener) {
+  heard = listener;
+}
+
 // An error that the server said, or that the way to it made.
 export class ApiError extends Error {
   constructor(code, message, isRetryable, request) {
@@ -25,7 +32,9 @@ export const addressOf = (model, task) => `${ROOT}/${encodeURIComponent(model)}/
 // Asks a task and returns the whole answer. `images` are files.
 export async function ask(model, task, request, images, signal) {
   const answer = await post(model, task, request, images, signal);
-  return answer.json();
+  const whole = await answer.json();
+  heard(model, whole.model.manifest_sha256);
+  return whole;
 }
 
 // Asks a task and returns the pieces of its answer, as they come. The last one says why the answer ended.
@@ -37,7 +46,10 @@ export async function* stream(model, task, request, images, signal) {
       const piece = read(data);
       if (piece.error) throw said(piece, id);
       yield piece;
-      if (piece.finish_reason) return;
+      if (piece.finish_reason) {
+        heard(model, piece.model.manifest_sha256);
+        return;
+      }
     }
   } catch (error) {
     if (error instanceof ApiError || error.name === "AbortError") throw error;

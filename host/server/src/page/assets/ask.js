@@ -53,11 +53,12 @@ export function startAsk(model) {
     const files = pictures.files;
     const words = question.value.trim();
     const request = requestOf(words);
-    const exchange = new Exchange(words, files);
+    const exchange = new Exchange(words || "Pictures only", files);
     running = new AbortController();
     submit.setAttribute("aria-disabled", "true");
     byId("stop").disabled = false;
     byId("answers").prepend(exchange.root);
+    exchange.root.scrollIntoView({ block: "nearest" });
     while (byId("answers").childElementCount > MOST_ANSWERS) byId("answers").lastElementChild.remove();
     try {
       exchange.showCode(generationPrograms(asked.name, request, files));
@@ -90,9 +91,9 @@ class Exchange {
   root;
 
   constructor(words, files) {
-    this.root = element("article", { class: "exchange", "aria-label": `Question: ${words || "pictures"}` },
+    this.root = element("article", { class: "exchange", "aria-label": `Question: ${shortened(words, 100)}` },
       element("div", { class: "asked" },
-        element("h2", {}, words),
+        element("h2", {}, shortened(words, 300)),
         files.length > 0
           ? element("ul", { "aria-label": "Pictures of the question" }, ...files.map((file) => element("li", {}, thumbnail(file))))
           : undefined),
@@ -129,7 +130,10 @@ class Exchange {
         return;
       }
       this.#state.hidden = true;
-      this.#rest.append(errorBox(error));
+      const box = errorBox(error);
+      this.#show();
+      this.#rest.append(box);
+      box.scrollIntoView({ block: "nearest" });
     } finally {
       this.#show();
       this.#answer.classList.remove("going");
@@ -151,12 +155,17 @@ class Exchange {
   #finish(end, first, limits) {
     this.#state.textContent = REASONS[end.finish_reason] ?? `Ended: ${end.finish_reason}.`;
     say("Answer complete");
-    this.#rest.append(costOf(end.sandboxes, limits, [
-      ["Wait for the first word", milliseconds(Math.round(first ?? 0))],
+    const cost = costOf(end.sandboxes, limits, [
+      ["First word after", milliseconds(Math.round(first ?? 0))],
       ["Tokens", `${count(end.usage.input_tokens)} in, ${count(end.usage.output_tokens)} out`],
-    ]));
+    ]);
+    this.#show();
+    this.#rest.append(cost);
+    cost.scrollIntoView({ block: "nearest" });
   }
 }
+
+const shortened = (text, most) => text.length <= most ? text : `${text.slice(0, most)}… (${count(text.length)} letters)`;
 
 function requestOf(prompt) {
   const seed = byId("seed").value;

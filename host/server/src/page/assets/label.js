@@ -55,7 +55,7 @@ export function showLabel(model) {
 export function summaryOf(facts) {
   return [
     "Signed by ", element("strong", {}, facts.publisher),
-    ` · version ${facts.version} · release ${count(facts.release)}`,
+    ` · version\u00a0${facts.version} · release\u00a0${count(facts.release)}`,
   ];
 }
 

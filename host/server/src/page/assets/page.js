@@ -1,6 +1,6 @@
 // The page: chooses a model, and shows what it offers.
 
-import { models } from "./api.js";
+import { models, onAnswer } from "./api.js";
 import { startAsk } from "./ask.js";
 import { startClassify } from "./classify.js";
 import { startCompare } from "./compare.js";
@@ -9,8 +9,8 @@ import { showLabel, summaryOf } from "./label.js";
 import { receiveAnywhere } from "./pictures.js";
 import { currentTab, offer, startTabs } from "./tabs.js";
 
-// Time between two looks at models that are being loaded.
-const LOADING_PAUSE = 1500;
+// Milliseconds between two looks at models that are not up.
+const PAUSE = 1500;
 
 // The tasks that open each tab.
 const TABS = {
@@ -21,6 +21,7 @@ const TABS = {
 
 let known = [];
 let chosen;
+let timer;
 
 const panels = {
   ask: startAsk(() => chosen),
@@ -31,20 +32,25 @@ const panels = {
 startTabs();
 receiveAnywhere(() => byId("sheet").hidden ? undefined : panels[currentTab()]?.pictures());
 byId("model").addEventListener("change", () => show(byId("model").value));
+onAnswer((name, manifest) => {
+  // A newer release has taken over since the label was made.
+  if (chosen?.name === name && chosen.loaded?.manifest_sha256 !== manifest) refresh();
+});
 await refresh();
 
-// Asks the server for its models, and asks again while one is being loaded.
+// Asks the server for its models, and asks again while one is not up.
 async function refresh() {
+  clearTimeout(timer);
+  const again = () => { timer = setTimeout(refresh, PAUSE); };
   try {
     known = await models();
   } catch (error) {
     notice(`${error.message} (${error.code})`);
-    setTimeout(refresh, LOADING_PAUSE);
+    again();
     return;
   }
   list();
-  const isWaiting = known.some((model) => model.readiness !== "ready");
-  if (isWaiting) setTimeout(refresh, LOADING_PAUSE);
+  if (known.some((model) => model.readiness !== "ready")) again();
   show(chosen?.name ?? (known.find((model) => model.readiness === "ready") ?? known[0])?.name);
 }
 
@@ -54,33 +60,28 @@ function list() {
   const options = known.map((model) => new Option(`${model.name}${words[model.readiness] ?? ""}`, model.name));
   const isSame = options.length === select.options.length
     && options.every((option, index) => option.text === select.options[index].text);
-  if (!isSame) select.replaceChildren(...options);
+  if (!isSame) {
+    const before = select.value;
+    select.replaceChildren(...options);
+    select.value = before;
+  }
   select.disabled = known.length === 0;
 }
 
 function show(name) {
   const model = known.find((model) => model.name === name);
-  if (!model) {
-    notice("This server has no model.");
-    return;
-  }
-  byId("model").value = name;
+  notice(noticeOf(model));
+  byId("sheet").hidden = !model?.loaded;
   const isOther = chosen?.name !== name;
-  const isNewer = chosen?.loaded?.manifest_sha256 !== model.loaded?.manifest_sha256;
+  const isNewer = chosen?.loaded?.manifest_sha256 !== model?.loaded?.manifest_sha256;
   chosen = model;
-  if (!isOther && !isNewer) return;
+  if (!model || (!isOther && !isNewer)) return;
+  byId("model").value = name;
   document.title = `${name} · Ampoule`;
-  byId("sheet").hidden = !model.loaded;
-  if (!model.loaded) {
-    notice(model.readiness === "loading"
-      ? `${name} is being loaded.`
-      : `${name} could not be loaded. Whoever runs this server finds the reason in its log; the server tries again.`);
-    return;
-  }
-  notice("");
   byId("name").textContent = name;
-  byId("summary").replaceChildren(...summaryOf(model.loaded));
-  byId("description").textContent = model.loaded.description ?? "";
+  byId("summary").replaceChildren(...(model.loaded ? summaryOf(model.loaded) : []));
+  byId("description").textContent = model.loaded?.description ?? "";
+  if (!model.loaded) return;
   showLabel(model);
   const tabs = Object.keys(TABS).filter((tab) => TABS[tab].some((task) => model.loaded.tasks.includes(task)));
   for (const tab of tabs) panels[tab].show(isOther);
@@ -88,6 +89,14 @@ function show(name) {
   byId("no-task").hidden = tabs.length > 0;
   byId("no-task").textContent = tabs.length > 0 ? "" : "This page has no form for the tasks of this model. Its API answers.";
   if (isOther) say(`Model ${name}`);
+}
+
+function noticeOf(model) {
+  if (!model) return "This server has no model.";
+  if (model.loaded) return "";
+  return model.readiness === "loading"
+    ? `${model.name} is being loaded.`
+    : `${model.name} could not be loaded. Whoever runs this server finds the reason in its log; the server tries again.`;
 }
 
 function notice(text) {

@@ -19,7 +19,7 @@ export function costOf(sandboxes, limits, more = []) {
   return element("dl", { class: "cost" },
     cost("Fuel", fuelOf, limits.fuel, fuel),
     cost(isOne ? "Memory" : "Memory, each at most", most("peak_memory_bytes"), limits.memory_bytes, bytes),
-    cost(isOne ? "Time in the sandbox" : "Time, the slowest", most("wall_ms"), limits.deadline_ms, milliseconds),
+    cost(isOne ? "Sandbox time" : "Time, the slowest", most("wall_ms"), limits.deadline_ms, milliseconds),
     ...(isOne ? [] : [plain(["Sandboxes", count(sandboxes.length)])]),
     ...more.map(plain));
 }
