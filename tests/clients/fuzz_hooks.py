@@ -16,10 +16,11 @@ def one_of(known, value):
 def map_body(context, body):
     if isinstance(body, dict) and isinstance(body.get("model"), str):
         body["model"] = one_of(NAMES, body["model"])
-    messages = body.get("messages") if isinstance(body, dict) else None
-    for message in messages if isinstance(messages, list) else []:
-        if isinstance(message, dict) and isinstance(message.get("role"), str):
-            message["role"] = one_of(ROLES, message["role"])
+    lists = [body.get(key) for key in ("messages", "input")] if isinstance(body, dict) else []
+    for messages in lists:
+        for message in messages if isinstance(messages, list) else []:
+            if isinstance(message, dict) and isinstance(message.get("role"), str):
+                message["role"] = one_of(ROLES, message["role"])
     return body
 
 

@@ -472,6 +472,20 @@ fn silence_is_broken_by_empty_pieces() {
     assert_eq!(silent + 1, deltas.len(), "one piece had a text");
 }
 
+/// Programs that read the description look for the fields of an event, and for the JSON within its data.
+#[test]
+fn a_stream_is_described_by_its_events() {
+    let document = SharedServer::get().get("/openapi.json").json();
+    for path in [PATH, "/v1/chat/completions", "/v1/completions"] {
+        let content = &document["paths"][path]["post"]["responses"]["200"]["content"];
+        let event = &content["text/event-stream"]["schema"]["properties"];
+        assert_eq!(event["data"]["type"], "string", "{content}");
+        let form = event["data"]["contentSchema"]["$ref"].as_str().unwrap();
+        let form = form.strip_prefix('#').unwrap();
+        assert!(document.pointer(form).is_some(), "{form}");
+    }
+}
+
 fn data_url(bytes: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(bytes))
 }

@@ -6,10 +6,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use axum::{Extension, Router};
 use bytes::Bytes;
+use serde_json::{Value, json};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, ServerBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::sse;
 use crate::service::Service;
 
 /// The document, written once.
@@ -24,11 +26,41 @@ pub(crate) fn with_document(routes: OpenApiRouter<Service>) -> Router<Service> {
     let (routes, mut openapi) = routes.split_for_parts();
     openapi.merge(described);
     finish(&mut openapi);
-    let text = serde_json::to_vec(&openapi).unwrap_or_else(|error| {
+    let mut document = serde_json::to_value(&openapi).unwrap_or_else(|error| {
         tracing::error!(target: "ampoule::server", %error, "the OpenAPI document could not be written");
-        b"{}".to_vec()
+        json!({})
     });
+    describe_events(&mut document);
+    let text = document.to_string();
     routes.merge(own.layer(Extension(Document(text.into()))))
+}
+
+/// Describes streams by their events, as the readers of such documents expect, and no longer by the JSON within. The JSON
+/// of most events stays as an annotation: an error and the mark of the end have other forms.
+fn describe_events(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().into_iter();
+    let items = paths.flat_map(|paths| paths.values_mut());
+    let operations = items.filter_map(Value::as_object_mut);
+    for operation in operations.flat_map(|item| item.values_mut()) {
+        let answers = operation.pointer_mut("/responses/200/content");
+        let Some(stream) = answers.and_then(|content| content.get_mut(sse::MEDIA_TYPE)) else {
+            continue;
+        };
+        let data = stream["schema"].take();
+        stream["schema"] = json!({
+            "type": "object",
+            "description": "An event",
+            "required": ["data"],
+            "properties": {
+                "event": {"type": "string"},
+                "data": {
+                    "type": "string",
+                    "description": "JSON of this form, or an error, or the mark of the end",
+                    "contentSchema": data,
+                },
+            },
+        });
+    }
 }
 
 /// Describes every route with the schemas of its requests, answers and errors.
