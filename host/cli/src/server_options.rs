@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Capability, Fuel, ModelReference, RequestLimits};
-use ampoule_server::{HostNames, ServiceSettings};
+use ampoule_server::{ConnectionSettings, HostNames, ServiceSettings};
 use clap::Args;
 use serde::Deserialize;
 
@@ -41,6 +41,36 @@ pub(crate) struct ServerOptions {
     #[serde(default, deserialize_with = "from_text")]
     body_timeout: Option<TimeLimit>,
 
+    /// The most memory for the bodies of all requests that are being read or answered [default: 256MiB].
+    #[arg(long, value_name = "SIZE", env = "AMPOULE_BODIES_BYTES")]
+    #[serde(default, deserialize_with = "from_text")]
+    bodies_bytes: Option<ByteSize>,
+
+    /// The most connections at one time [default: 1024]. The limit of descriptors may allow fewer.
+    #[arg(long, value_name = "N", env = "AMPOULE_CONNECTIONS")]
+    #[serde(default, deserialize_with = "from_text")]
+    connections: Option<usize>,
+
+    /// Longest time for a request's head to arrive [default: 10s].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_HEAD_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    head_timeout: Option<TimeLimit>,
+
+    /// Longest time between two requests of a connection [default: 2m].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    idle_timeout: Option<TimeLimit>,
+
+    /// Time in which a slow reader of an answer has to take 64 KiB or the rest [default: 30s].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_STALL_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    stall_timeout: Option<TimeLimit>,
+
+    /// Longest time for the rest of a refused upload, which is thrown away [default: 15s].
+    #[arg(long, value_name = "TIME", env = "AMPOULE_LINGER_TIMEOUT")]
+    #[serde(default, deserialize_with = "from_text")]
+    linger_timeout: Option<TimeLimit>,
+
     /// The most texts of one request for vectors, over all sandboxes that share it [default: 2048].
     #[arg(long, value_name = "N", env = "AMPOULE_REQUEST_TEXTS")]
     #[serde(default, deserialize_with = "from_text")]
@@ -75,6 +105,12 @@ impl ServerOptions {
             drain_timeout: self.drain_timeout.or(file.drain_timeout),
             body_bytes: self.body_bytes.or(file.body_bytes),
             body_timeout: self.body_timeout.or(file.body_timeout),
+            bodies_bytes: self.bodies_bytes.or(file.bodies_bytes),
+            connections: self.connections.or(file.connections),
+            head_timeout: self.head_timeout.or(file.head_timeout),
+            idle_timeout: self.idle_timeout.or(file.idle_timeout),
+            stall_timeout: self.stall_timeout.or(file.stall_timeout),
+            linger_timeout: self.linger_timeout.or(file.linger_timeout),
             request_texts: self.request_texts.or(file.request_texts),
             request_choices: self.request_choices.or(file.request_choices),
             stream_silence: self.stream_silence.or(file.stream_silence),
@@ -95,10 +131,26 @@ impl ServerOptions {
         ServiceSettings {
             body: self.body_bytes.unwrap_or(default.body),
             body_time: self.body_timeout.map_or(default.body_time, |time| time.0),
+            bodies: self.bodies_bytes.unwrap_or(default.bodies),
+            connections: self.connection_settings(),
             texts: self.request_texts.unwrap_or(default.texts),
             choices: self.request_choices.unwrap_or(default.choices),
             silence: self.stream_silence.map_or(default.silence, |time| time.0),
             host_names: HostNames::Local(self.host_names.clone().unwrap_or_default()),
+            ..default
+        }
+    }
+
+    fn connection_settings(&self) -> ConnectionSettings {
+        let default = ConnectionSettings::default();
+        let time =
+            |given: &Option<TimeLimit>, default| given.as_ref().map_or(default, |time| time.0);
+        ConnectionSettings {
+            connections: self.connections.unwrap_or(default.connections),
+            head_time: time(&self.head_timeout, default.head_time),
+            idle_time: time(&self.idle_timeout, default.idle_time),
+            stall_time: time(&self.stall_timeout, default.stall_time),
+            linger_time: time(&self.linger_timeout, default.linger_time),
             ..default
         }
     }

@@ -6,6 +6,8 @@ use ampoule::{Error, ErrorKind, Limit};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::connections;
+
 /// Seconds that a refused caller should wait where nobody knows better. Requests take milliseconds to seconds.
 const SHORT_WAIT: u32 = 1;
 
@@ -160,6 +162,59 @@ impl ApiError {
         let message =
             "the body of the request did not arrive in time; send it faster, or less of it";
         Self::new(StatusCode::REQUEST_TIMEOUT, "input.timeout", message)
+    }
+
+    /// Makes `input.head-timeout` (408): the head did not arrive in time.
+    pub(crate) fn head_timeout() -> Self {
+        let message = "the head of the request did not arrive in time; send it at once";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "input.head-timeout", message)
+    }
+
+    /// Makes `input.head-too-large` (431).
+    pub(crate) fn head_too_large() -> Self {
+        let message = format!(
+            "the head of the request is larger than {} bytes, or has over 100 headers; send fewer cookies and headers",
+            connections::settings::HEAD_BYTES
+        );
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "input.head-too-large",
+            message,
+        )
+    }
+
+    /// Makes `input.address-too-long` (414).
+    pub(crate) fn address_too_long() -> Self {
+        let message = format!(
+            "the address of the request is longer than {} bytes, which is the most here",
+            connections::settings::ADDRESS_BYTES
+        );
+        Self::new(StatusCode::URI_TOO_LONG, "input.address-too-long", message)
+    }
+
+    /// Makes `input.http` (400): these bytes are no request.
+    pub(crate) fn not_http() -> Self {
+        let message = "the request is not HTTP/1.1 as this server reads it; check its first line and its headers, and \
+                       that it is not sent by TLS";
+        Self::new(StatusCode::BAD_REQUEST, "input.http", message)
+    }
+
+    /// Makes `server.connections` (503): all connections are busy.
+    pub(crate) fn no_connection() -> Self {
+        let message =
+            "the server has as many connections as it can, and all are busy; try again soon";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "server.connections",
+            message,
+        )
+        .after(SHORT_WAIT)
+    }
+
+    /// Makes `server.bodies` (503): the bodies of all requests together are too large.
+    pub(crate) fn no_room_for_body() -> Self {
+        let message = "the requests that are being read are too large together; try again soon";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.bodies", message).after(SHORT_WAIT)
     }
 
     /// Makes `input.media-type` (415).

@@ -19,6 +19,7 @@ mod service;
 mod settings;
 
 pub use connections::serve;
+pub use connections::settings::ConnectionSettings;
 pub use http::host_names::HostNames;
 pub use models::{ModelSlot, Models, NameError, Readiness};
 pub use router::router;

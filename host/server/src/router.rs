@@ -37,10 +37,10 @@ pub fn router(service: Service) -> Router {
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(from_fn_with_state(service.clone(), host_names::guard))
         .layer(CatchPanicLayer::custom(outermost::panicked))
-        .with_state(service);
+        .with_state(service.clone());
     let outermost = service_fn(move |request: Request| {
-        let routes = routes.clone();
-        async move { Ok(outermost::answer(routes, request).await) }
+        let (service, routes) = (service.clone(), routes.clone());
+        async move { Ok(outermost::answer(&service, routes, request).await) }
     });
     Router::new().fallback_service(outermost)
 }

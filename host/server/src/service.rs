@@ -1,14 +1,19 @@
 //! The shared state of all routes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ampoule::{Host, Model, RequestLimits, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
 use crate::families::inference::statistics::Statistics;
 use crate::http::context::Context;
 use crate::models::Models;
 use crate::settings::ServiceSettings;
+
+/// Bytes of a unit of the room for bodies.
+pub(crate) const ROOM_UNIT: u64 = 1 << 10;
 
 /// The models of a host with the settings by which they are served. Clones are the same service.
 #[derive(Clone, Debug)]
@@ -23,14 +28,22 @@ struct Inner {
     settings: ServiceSettings,
     started: Timestamp,
     statistics: Statistics,
+    is_draining: AtomicBool,
+    /// Room for bodies, in units of [`ROOM_UNIT`].
+    bodies: Arc<Semaphore>,
 }
 
 impl Service {
     /// Makes a service of models that this host loads.
     #[must_use]
     pub fn new(host: Host, models: Models, settings: ServiceSettings) -> Self {
+        let bodies = settings.bodies.bytes() / ROOM_UNIT;
+        let bodies = usize::try_from(bodies).unwrap_or(usize::MAX);
+        let bodies = Semaphore::new(bodies.min(Semaphore::MAX_PERMITS));
         Self {
             inner: Arc::new(Inner {
+                is_draining: AtomicBool::new(false),
+                bodies: Arc::new(bodies),
                 host,
                 models,
                 settings,
@@ -50,6 +63,22 @@ impl Service {
     #[must_use]
     pub fn models(&self) -> &Models {
         &self.inner.models
+    }
+
+    /// Refuses new requests from now on with 503, and is not ready any more. Those that have begun go on.
+    pub fn begin_draining(&self) {
+        self.inner.is_draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells whether new requests are refused because the server is being shut down.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.is_draining.load(Ordering::SeqCst)
+    }
+
+    /// Returns the room for bodies, in units of [`ROOM_UNIT`].
+    pub(crate) fn bodies(&self) -> &Arc<Semaphore> {
+        &self.inner.bodies
     }
 
     /// Returns the model of this name for calls of this request, which are limited to what its manifest asks for.

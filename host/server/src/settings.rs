@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use ampoule::ByteSize;
 
+use crate::connections::settings::ConnectionSettings;
 use crate::http::host_names::HostNames;
 
 /// Bytes of one request's body. Sixteen photos of 8 MiB in base64 are 171 MiB; one of 16 MiB is 22 MiB. The host holds
 /// each body whole, so the default allows a few photos and not the most that [`Limits`](ampoule::Limits) do.
 const DEFAULT_BODY: ByteSize = ByteSize::from_mib(32);
+
+/// Bytes of all bodies that are being read or answered. As many connections as there can be would hold a thousand times
+/// the largest body otherwise.
+const DEFAULT_BODIES: ByteSize = ByteSize::from_mib(256);
 
 /// Longest time for a body to arrive. A photo on a slow line takes half a minute.
 const DEFAULT_BODY_TIME: Duration = Duration::from_secs(60);
@@ -30,6 +35,9 @@ const DEFAULT_SILENCE: Duration = Duration::from_secs(10);
 pub struct ServiceSettings {
     /// Bytes of one request's body; 32 MiB by default.
     pub body: ByteSize,
+    /// Bytes of all requests' bodies together, until each request is answered or its stream begins; 256 MiB by default.
+    /// Requests beyond them are refused with 503.
+    pub bodies: ByteSize,
     /// Longest time for a body to arrive; 60 s by default.
     pub body_time: Duration,
     /// Texts of one request; 2,048 by default. Each sandbox gets some of them.
@@ -40,17 +48,21 @@ pub struct ServiceSettings {
     pub silence: Duration,
     /// The names by which the server lets itself be called: those of this machine alone by default.
     pub host_names: HostNames,
+    /// Bounds of connections.
+    pub connections: ConnectionSettings,
 }
 
 impl Default for ServiceSettings {
     fn default() -> Self {
         Self {
             body: DEFAULT_BODY,
+            bodies: DEFAULT_BODIES,
             body_time: DEFAULT_BODY_TIME,
             texts: DEFAULT_TEXTS,
             choices: DEFAULT_CHOICES,
             silence: DEFAULT_SILENCE,
             host_names: HostNames::default(),
+            connections: ConnectionSettings::default(),
         }
     }
 }

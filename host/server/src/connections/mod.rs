@@ -1,57 +1,234 @@
 //! Connections: accepted, served, and ended in good order.
 
-use std::time::Duration;
+mod bare;
+mod descriptors;
+mod registry;
+mod request;
+pub(crate) mod settings;
+mod wire;
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
 
+use crate::connections::registry::{Ending, Progress, Registry, Slot};
+use crate::connections::request::Requests;
+use crate::connections::settings::{BUFFER_BYTES, HEAD_BYTES};
+use crate::connections::wire::Wire;
+use crate::error::ApiError;
 use crate::router::router;
 use crate::service::Service;
 
-/// Longest time for a request's head to arrive.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-
 /// Time to wait after the system gave no connection, such as for want of descriptors.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves connections until `shutdown` is over, and then waits for the requests that were accepted: the host ends
-/// whatever is not over after `patience`.
+/// Longest time for a connection to make room for a new one. Its task is woken and drops it.
+const ROOM_TIME: Duration = Duration::from_millis(100);
+
+/// Longest time for an answer that refuses a connection.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+/// Connections that are refused with an answer at one time. Further ones are closed.
+const REFUSALS: usize = 64;
+
+/// Time that a connection without a request stays open after a drain has begun. A request that is on its way is refused
+/// with an answer, and not with a broken connection.
+const DRAIN_GRACE: Duration = Duration::from_millis(250);
+
+/// Time between two looks at the connections of a drain.
+const DRAIN_TICK: Duration = Duration::from_millis(25);
+
+/// Time for the errors of streams that a drain has stopped to reach their readers.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves connections until `shutdown` is over, and then waits for the requests that were accepted. New ones on open
+/// connections are refused meanwhile. Whatever is not over after `patience` is stopped: streams end with an error.
 ///
-/// Returns true when nothing had to be stopped.
+/// Returns true when nothing had to be stopped. It takes a second more than `patience` at most.
 pub async fn serve(
     listener: TcpListener,
     service: Service,
     shutdown: impl Future<Output = ()>,
     patience: Duration,
 ) -> bool {
-    let graceful = GracefulShutdown::new();
-    let routes = TowerToHyperService::new(router(service.clone()));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    let server = Server::new(service);
+    let mut sweep = tokio::time::interval(server.registry.sweep_time());
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _peer)) => {
-                // Streams send small pieces, and each is awaited.
-                let _ = stream.set_nodelay(true);
-                let connection = http.serve_connection(TokioIo::new(stream), routes.clone());
-                tokio::spawn(graceful.watch(connection));
-            }
-            Err(error) => {
-                tracing::warn!(target: "ampoule::server", %error, "a connection could not be accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
+            _ = sweep.tick() => server.registry.sweep(),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _peer)) => server.open(stream).await,
+                Err(error) => {
+                    tracing::warn!(target: "ampoule::server", %error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
         }
     }
-    drop(listener);
-    let (is_over, ()) = tokio::join!(service.host().drain(patience), graceful.shutdown());
-    is_over
+    server.drain(listener, patience).await
+}
+
+/// The connections of one listener.
+struct Server {
+    service: Service,
+    router: Router,
+    http: http1::Builder,
+    registry: Registry,
+    /// Tasks, one for each connection.
+    tasks: TaskTracker,
+    /// Requests that are not answered yet.
+    accepted: TaskTracker,
+    refusals: Arc<Semaphore>,
+}
+
+impl Server {
+    fn new(service: Service) -> Self {
+        let settings = service.settings().connections.clone();
+        let connections = descriptors::connections_within(settings.connections);
+        let mut http = http1::Builder::new();
+        // The sweep bounds times: hyper's own bound of a head's time begins with the wait for it.
+        http.header_read_timeout(None)
+            .max_header_size(HEAD_BYTES)
+            .max_buf_size(BUFFER_BYTES);
+        Self {
+            router: router(service.clone()),
+            service,
+            http,
+            registry: Registry::new(settings, connections),
+            tasks: TaskTracker::new(),
+            accepted: TaskTracker::new(),
+            refusals: Arc::new(Semaphore::new(REFUSALS)),
+        }
+    }
+
+    async fn open(&self, stream: TcpStream) {
+        // Streams send small pieces, and each is awaited.
+        let _ = stream.set_nodelay(true);
+        let Some(slot) = self.registry.enter(ROOM_TIME).await else {
+            if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                self.tasks.spawn(async move {
+                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+                    drop(permit);
+                });
+            }
+            return;
+        };
+        let requests = Requests {
+            router: self.router.clone(),
+            service: self.service.clone(),
+            progress: Arc::clone(slot.progress()),
+            accepted: self.accepted.clone(),
+        };
+        self.tasks
+            .spawn(drive(stream, slot, requests, self.http.clone()));
+    }
+
+    async fn drain(self, listener: TcpListener, patience: Duration) -> bool {
+        let begun = Instant::now();
+        self.service.begin_draining();
+        // Those that the system has accepted already are told.
+        while let Some(Ok((stream, _peer))) = listener.accept().now_or_never() {
+            self.open(stream).await;
+        }
+        drop(listener);
+        self.accepted.close();
+        self.tasks.close();
+        let is_answered = self.wait(begun, patience).await;
+        let left = patience.saturating_sub(begun.elapsed());
+        let is_over = self.service.host().drain(left).await;
+        if !is_answered {
+            self.wait(begun, patience.saturating_add(LAST_WORDS)).await;
+        }
+        self.registry.end_all();
+        is_answered && is_over
+    }
+
+    /// Waits until all connections are over, at most for `patience` since the drain has begun. Returns true when all
+    /// requests are answered.
+    async fn wait(&self, begun: Instant, patience: Duration) -> bool {
+        let mut tick = tokio::time::interval(DRAIN_TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while begun.elapsed() < patience {
+            tokio::select! {
+                () = self.tasks.wait() => return true,
+                _ = tick.tick() => {
+                    self.registry.sweep();
+                    if let Some(since) = Instant::now().checked_sub(DRAIN_GRACE)
+                        && begun <= since
+                    {
+                        self.registry.end_waiting(since);
+                    }
+                }
+            }
+        }
+        self.accepted.is_empty()
+    }
+}
+
+/// Serves one connection to its end.
+async fn drive(stream: TcpStream, slot: Slot, requests: Requests, http: http1::Builder) {
+    let progress = Arc::clone(slot.progress());
+    // A connection that says nothing costs no buffer.
+    tokio::select! {
+        _ = progress.ended(None) => return,
+        has_spoken = learn_family(&stream, &progress) => if !has_spoken {
+            return;
+        },
+    }
+    let wire = Wire::new(stream, Arc::clone(&progress));
+    let mut connection = http.serve_connection(wire, requests);
+    let mut known = None;
+    loop {
+        let ending = tokio::select! {
+            _ = &mut connection => return,
+            ending = progress.ended(known) => ending,
+        };
+        known = Some(ending);
+        match ending {
+            Ending::Quiet => Pin::new(&mut connection).graceful_shutdown(),
+            Ending::HeadTime => {
+                let mut wire = connection.into_parts().io;
+                wire.refuse(&ApiError::head_timeout());
+                let _ = tokio::time::timeout(REFUSAL_TIME, wire.close()).await;
+                return;
+            }
+            Ending::Abrupt => return,
+        }
+    }
+}
+
+/// Tells a client that there is no room for its connection.
+async fn refuse(stream: TcpStream) {
+    let progress = Arc::new(Progress::new());
+    if learn_family(&stream, &progress).await {
+        progress.leave_unread();
+        let mut wire = Wire::new(stream, progress);
+        wire.refuse(&ApiError::no_connection());
+        // Whoever has gone needs no answer.
+        let _ = wire.close().await;
+    }
+}
+
+/// Waits for the first bytes, and notes the family that they ask. Returns false when there are none.
+async fn learn_family(stream: &TcpStream, progress: &Progress) -> bool {
+    let mut head = [0; 128];
+    match stream.peek(&mut head).await {
+        Ok(0) | Err(_) => false,
+        Ok(bytes) => {
+            progress.set_family(bare::family_of(head.get(..bytes).unwrap_or_default()));
+            true
+        }
+    }
 }

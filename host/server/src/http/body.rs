@@ -1,16 +1,25 @@
-//! Bodies of requests, within a bound.
+//! Bodies of requests, within a bound for each and one for all.
 
-use axum::body::Bytes;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
+use crate::http::context::Context;
 use crate::http::json::read_json;
-use crate::service::Service;
+use crate::service::{ROOM_UNIT, Service};
 
-/// A whole body, at most as large as the settings allow.
+/// Bytes of memory that an announced length is given before any of it has come.
+const FIRST_BYTES: u64 = 1 << 20;
+
+/// A whole body, at most as large as the settings allow. Its room among all bodies is taken until the request is answered
+/// or its stream begins.
 pub(crate) struct Raw(pub(crate) Bytes);
 
 /// A body of JSON, whatever media type the caller names.
@@ -21,9 +30,8 @@ impl FromRequest<Service> for Raw {
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, ApiError> {
         let allowed = service.settings().body;
-        let most = usize::try_from(allowed.bytes()).unwrap_or(usize::MAX);
         // A length that is announced is believed when it is too large: nothing of the body is read.
-        let announced = hyper::body::Body::size_hint(request.body()).lower();
+        let announced = request.body().size_hint().lower();
         if announced > allowed.bytes() {
             return Err(ApiError::body_too_large(allowed));
         }
@@ -35,17 +43,71 @@ impl FromRequest<Service> for Raw {
                 "the body is packed in a way that is not unpacked here; send it as it is, or by gzip or deflate",
             ));
         }
-        // Without axum's own bound of 2 MB, which is less than a photo.
-        let body = Limited::new(request.into_body(), most);
-        let read = tokio::time::timeout(service.settings().body_time, body.collect());
-        let collected = read.await.map_err(|_| ApiError::body_timeout())?;
-        match collected {
-            Ok(whole) => Ok(Self(whole.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(allowed)),
-            Err(error) => Err(ApiError::json(format!(
-                "the body could not be read: {error}"
-            ))),
+        let context = request.extensions().get::<Context>().cloned();
+        let mut room = Room {
+            all: Arc::clone(service.bodies()),
+            taken: None,
+        };
+        let first = usize::try_from(announced.min(FIRST_BYTES)).unwrap_or_default();
+        let mut whole = BytesMut::with_capacity(first);
+        let read = read(request.into_body(), allowed, &mut whole, &mut room);
+        let read = tokio::time::timeout(service.settings().body_time, read);
+        read.await.map_err(|_| ApiError::body_timeout())??;
+        if let Some(context) = context {
+            context.keep_room(room.taken);
         }
+        Ok(Self(whole.freeze()))
+    }
+}
+
+async fn read(
+    mut body: Body,
+    allowed: ampoule::ByteSize,
+    whole: &mut BytesMut,
+    room: &mut Room,
+) -> Result<(), ApiError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|error| ApiError::json(format!("the body could not be read: {error}")))?;
+        // Frames of trailers say nothing here.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let bytes = whole.len().saturating_add(data.len()) as u64;
+        if bytes > allowed.bytes() {
+            return Err(ApiError::body_too_large(allowed));
+        }
+        room.grow_to(bytes)?;
+        whole.extend_from_slice(&data);
+    }
+    Ok(())
+}
+
+/// The room of one body. It grows with the bytes that have come, so that announcing them takes none.
+struct Room {
+    all: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    fn grow_to(&mut self, bytes: u64) -> Result<(), ApiError> {
+        let units = usize::try_from(bytes.div_ceil(ROOM_UNIT)).unwrap_or(usize::MAX);
+        let taken = self
+            .taken
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = units.saturating_sub(taken);
+        if more == 0 {
+            return Ok(());
+        }
+        let more = u32::try_from(more).map_err(|_| ApiError::no_room_for_body())?;
+        let more = Arc::clone(&self.all).try_acquire_many_owned(more);
+        let more = more.map_err(|_| ApiError::no_room_for_body())?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        Ok(())
     }
 }
 

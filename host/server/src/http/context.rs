@@ -8,6 +8,7 @@ use ampoule::{ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Usage};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::families::Family;
 
@@ -30,6 +31,8 @@ struct Inner {
     family: Family,
     begun: Instant,
     notes: Mutex<Notes>,
+    /// Room that the request's body takes.
+    room: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// The costs of a request, noted while it is answered.
@@ -59,6 +62,7 @@ impl Context {
                 family,
                 begun: Instant::now(),
                 notes: Mutex::default(),
+                room: Mutex::default(),
             }),
         }
     }
@@ -78,6 +82,16 @@ impl Context {
     pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
         let notes = self.inner.notes.lock();
         notes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the room of the request's body, or gives it back.
+    pub(crate) fn keep_room(&self, room: Option<OwnedSemaphorePermit>) {
+        let mut kept = self
+            .inner
+            .room
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *kept = room;
     }
 
     /// Adds what a sandbox has cost.

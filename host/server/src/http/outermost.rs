@@ -9,24 +9,30 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use tower::ServiceExt as _;
 
+use crate::connections::settings::ADDRESS_BYTES;
 use crate::error::ApiError;
 use crate::families::Family;
 use crate::http::context::{Context, REQUEST_ID};
+use crate::service::Service;
 
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
 /// whatever layer it comes from.
-pub(crate) async fn answer(router: Router, mut request: Request) -> Response {
+pub(crate) async fn answer(service: &Service, router: Router, mut request: Request) -> Response {
     if let Some(uri) = without_double_slashes(request.uri()) {
         *request.uri_mut() = uri;
     }
     let family = Family::of(request.uri().path());
     let context = Context::new(family, request.headers().get(REQUEST_ID));
     request.extensions_mut().insert(context.clone());
-    let answered = router.oneshot(request).await;
-    let mut response = match answered {
-        Ok(response) => response,
-        Err(never) => match never {},
+    let mut response = match refusal(service, &request) {
+        Some(error) => error.into_response(),
+        None => {
+            let Ok(response) = router.oneshot(request).await;
+            response
+        }
     };
+    // The body is read, and a stream that begins now may last for minutes.
+    context.keep_room(None);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         context.notes().error = Some(error.code.to_string());
         // The router says with its refusal of a method which ones the route takes.
@@ -40,6 +46,16 @@ pub(crate) async fn answer(router: Router, mut request: Request) -> Response {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Refuses a request for what every route refuses. Those who watch the server ask until its end.
+fn refusal(service: &Service, request: &Request) -> Option<ApiError> {
+    let address = request.uri().path_and_query();
+    if address.is_some_and(|address| address.as_str().len() > ADDRESS_BYTES) {
+        return Some(ApiError::address_too_long());
+    }
+    let is_watcher = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
+    (service.is_draining() && !is_watcher).then(ApiError::draining)
 }
 
 /// Answers a panic of a handler, which is a bug.

@@ -1,0 +1,188 @@
+//! Requests of a connection: counted until they are answered, with the rest of their bodies in view.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::{CONNECTION, EXPECT};
+use axum::http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tower::ServiceExt as _;
+
+use crate::connections::registry::{Phase, Progress};
+use crate::families::Family;
+use crate::service::Service;
+
+/// Bytes of an unread body that are read before the answer, so that the connection is of use for a next request.
+const SMALL_REST: u64 = 64 << 10;
+
+/// Time for a small rest. A client's head and body are two packets, one right after the other.
+const REST_TIME: Duration = Duration::from_millis(100);
+
+/// Answers the requests of one connection.
+#[derive(Debug)]
+pub(super) struct Requests {
+    pub(super) router: Router,
+    pub(super) service: Service,
+    pub(super) progress: Arc<Progress>,
+    /// The requests of all connections that are not answered yet.
+    pub(super) accepted: TaskTracker,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Requests {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        // Counted first: who sees no request after the drain has begun has seen all that are not refused.
+        let accepted = self.accepted.token();
+        let progress = Arc::clone(&self.progress);
+        let has_body = !request.body().is_end_stream();
+        progress.begin(Family::of(request.uri().path()), has_body);
+        let expects = request.headers().contains_key(EXPECT);
+        let (sender, rest) = oneshot::channel();
+        let request = request.map(|incoming| {
+            Body::new(Upload {
+                incoming: Some(incoming),
+                progress: Arc::clone(&self.progress),
+                rest: Some(sender),
+            })
+        });
+        let router = self.router.clone();
+        let service = self.service.clone();
+        Box::pin(async move {
+            let Ok(mut response) = router.oneshot(request).await;
+            // Who expects a 100 sends no body before it, and is refused without it.
+            let is_read = expects || read_rest(rest, &progress).await;
+            if service.is_draining() || (progress.is_unread() && (expects || !is_read)) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            Ok(response.map(|body| Answer {
+                body,
+                progress,
+                _accepted: accepted,
+            }))
+        })
+    }
+}
+
+/// Reads the rest of a body that nobody has read, if it is small. Returns false where there is more.
+async fn read_rest(mut rest: oneshot::Receiver<Incoming>, progress: &Progress) -> bool {
+    let Ok(mut rest) = rest.try_recv() else {
+        return !progress.is_unread();
+    };
+    let is_small = HttpBody::size_hint(&rest)
+        .upper()
+        .is_some_and(|bytes| bytes <= SMALL_REST);
+    let read = async {
+        while let Some(frame) = rest.frame().await {
+            if frame.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    let is_read = is_small
+        && tokio::time::timeout(REST_TIME, read)
+            .await
+            .unwrap_or_default();
+    if is_read {
+        progress.leave_nothing();
+    }
+    is_read
+}
+
+/// A request's body. Dropped early, it notes that its rest is unread.
+struct Upload {
+    incoming: Option<Incoming>,
+    progress: Arc<Progress>,
+    rest: Option<oneshot::Sender<Incoming>>,
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        if !matches!(frame, Some(Ok(_))) || incoming.is_end_stream() {
+            self.incoming = None;
+            self.progress.uploaded();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let incoming = self.incoming.as_ref();
+        incoming.map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Some(incoming) = self.incoming.take() else {
+            return;
+        };
+        if !incoming.is_end_stream() {
+            self.progress.leave_unread();
+            if let Some(rest) = self.rest.take() {
+                // An answer that is sent already waits for no rest.
+                let _ = rest.send(incoming);
+            }
+        }
+    }
+}
+
+/// An answer's body. The request is over when this is dropped.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    progress: Arc<Progress>,
+    _accepted: TaskTrackerToken,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        HttpBody::size_hint(&self.body)
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.progress.enter(Phase::Idle);
+    }
+}
