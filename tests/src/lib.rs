@@ -25,6 +25,7 @@ mod operator;
 mod pictures;
 mod place;
 mod process;
+mod raw_client;
 mod restricted;
 mod score_table;
 mod served;
@@ -53,6 +54,7 @@ pub use process::{
     ampoule, ampoule_sign, minor_faults, peak_resident_bytes, private_dirty_bytes,
     proportional_bytes, reset_peak_resident_bytes, resident_bytes, serve_received,
 };
+pub use raw_client::{RawAnswer, RawClient};
 pub use restricted::{
     Small, assert_classifies, assert_embeds, classify, filtered, sample_picture, under, with_mounts,
 };

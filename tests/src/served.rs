@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::process::ampoule;
+use crate::raw_client::RawClient;
 
 /// Longest time for a server to load its models: a cold load of two of them on a busy machine.
 const LOAD_TIME: Duration = Duration::from_secs(120);
@@ -146,6 +147,26 @@ impl Served {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.server.id()
+    }
+
+    /// Opens a connection for bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the server takes none.
+    #[must_use]
+    pub fn connect(&self) -> RawClient {
+        RawClient::connect(self.address).unwrap()
+    }
+
+    /// Asks the server to end, as service managers do.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no such process.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
 
     /// Waits for the server's end, and returns its exit status.

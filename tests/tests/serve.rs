@@ -11,6 +11,12 @@
 mod clients;
 #[path = "serve/configuration.rs"]
 mod configuration;
+#[path = "serve/connections.rs"]
+mod connections;
+#[path = "serve/draining.rs"]
+mod draining;
+#[path = "serve/floods.rs"]
+mod floods;
 #[path = "serve/gone_clients.rs"]
 mod gone_clients;
 #[path = "serve/inference.rs"]
@@ -37,3 +43,5 @@ mod openai_streams;
 mod page;
 #[path = "serve/tei.rs"]
 mod tei;
+#[path = "serve/uploads.rs"]
+mod uploads;

@@ -57,9 +57,9 @@ pub(crate) struct ServerOptions {
     head_timeout: Option<TimeLimit>,
 
     /// Longest time between two requests of a connection [default: 2m].
-    #[arg(long, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
+    #[arg(long, value_name = "TIME", env = "AMPOULE_KEEP_ALIVE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
-    idle_timeout: Option<TimeLimit>,
+    keep_alive_timeout: Option<TimeLimit>,
 
     /// Time in which a slow reader of an answer has to take 64 KiB or the rest [default: 30s].
     #[arg(long, value_name = "TIME", env = "AMPOULE_STALL_TIMEOUT")]
@@ -108,7 +108,7 @@ impl ServerOptions {
             bodies_bytes: self.bodies_bytes.or(file.bodies_bytes),
             connections: self.connections.or(file.connections),
             head_timeout: self.head_timeout.or(file.head_timeout),
-            idle_timeout: self.idle_timeout.or(file.idle_timeout),
+            keep_alive_timeout: self.keep_alive_timeout.or(file.keep_alive_timeout),
             stall_timeout: self.stall_timeout.or(file.stall_timeout),
             linger_timeout: self.linger_timeout.or(file.linger_timeout),
             request_texts: self.request_texts.or(file.request_texts),
@@ -148,7 +148,7 @@ impl ServerOptions {
         ConnectionSettings {
             connections: self.connections.unwrap_or(default.connections),
             head_time: time(&self.head_timeout, default.head_time),
-            idle_time: time(&self.idle_timeout, default.idle_time),
+            idle_time: time(&self.keep_alive_timeout, default.idle_time),
             stall_time: time(&self.stall_timeout, default.stall_time),
             linger_time: time(&self.linger_timeout, default.linger_time),
             ..default

@@ -12,9 +12,9 @@ pub(super) fn connections_within(asked: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let is_too_low = limit.current.is_some_and(|current| current < needed);
     if is_too_low {
-        let mut raised = limit.clone();
+        let mut raised = limit;
         raised.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
-        if setrlimit(Resource::Nofile, raised.clone()).is_ok() {
+        if setrlimit(Resource::Nofile, raised).is_ok() {
             limit = raised;
         }
     }
