@@ -7,7 +7,7 @@ use ampoule::{Host, Model, RequestLimits, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
-use crate::families::inference::statistics::Statistics;
+use crate::families::inference::counts::Statistics;
 use crate::http::context::Context;
 use crate::models::Models;
 use crate::settings::ServiceSettings;

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+pub(crate) mod counts;
 mod data;
 mod datatype;
 pub(crate) mod error;
@@ -13,7 +14,7 @@ mod parameters;
 mod paths;
 mod request;
 mod run;
-pub(crate) mod statistics;
+mod statistics;
 mod tasks;
 mod tensor;
 mod versions;
