@@ -11,6 +11,7 @@ mod connections;
 mod core;
 mod error;
 mod families;
+mod host_names;
 mod http;
 mod models;
 mod page;
@@ -20,7 +21,7 @@ mod settings;
 
 pub use connections::serve;
 pub use connections::settings::ConnectionSettings;
-pub use http::host_names::HostNames;
+pub use host_names::HostNames;
 pub use models::{ModelSlot, Models, NameError, Readiness};
 pub use router::router;
 pub use service::Service;

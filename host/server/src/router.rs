@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
 use crate::families::{inference, native, ollama, openai, openapi, plain, tei};
-use crate::http::{host_names, outermost};
+use crate::http::{host_guard, outermost};
 use crate::page;
 use crate::service::Service;
 
@@ -35,7 +35,7 @@ pub fn router(service: Service) -> Router {
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))
         // Unpacked as they are read, so the bound of a body counts what came out.
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(from_fn_with_state(service.clone(), host_names::guard))
+        .layer(from_fn_with_state(service.clone(), host_guard::guard))
         .layer(CatchPanicLayer::custom(outermost::panicked))
         .with_state(service.clone());
     let outermost = service_fn(move |request: Request| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ampoule::ByteSize;
 
 use crate::connections::settings::ConnectionSettings;
-use crate::http::host_names::HostNames;
+use crate::host_names::HostNames;
 
 /// Bytes of one request's body. Sixteen photos of 8 MiB in base64 are 171 MiB; one of 16 MiB is 22 MiB. The host holds
 /// each body whole, so the default allows a few photos and not the most that [`Limits`](ampoule::Limits) do.

@@ -2,7 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod context;
-pub(crate) mod host_names;
+pub(crate) mod host_guard;
 pub(crate) mod json;
 pub(crate) mod name;
 pub(crate) mod ndjson;

@@ -5,14 +5,11 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use axum::middleware::Next;
-use axum::response::Response;
 
 use crate::error::ApiError;
-use crate::service::Service;
 
 /// The names of a server, for the check of each request's `Host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,16 +47,6 @@ impl HostNames {
         }
         Err(ApiError::foreign_host())
     }
-}
-
-/// Answers a request unless it calls this server by a foreign name.
-pub(crate) async fn guard(
-    State(service): State<Service>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    service.settings().host_names.check(&request)?;
-    Ok(next.run(request).await)
 }
 
 fn is_local(host: &str, names: &[String]) -> bool {
