@@ -15,6 +15,8 @@ mod configuration;
 mod connections;
 #[path = "serve/draining.rs"]
 mod draining;
+#[path = "serve/fields.rs"]
+mod fields;
 #[path = "serve/floods.rs"]
 mod floods;
 #[path = "serve/gone_clients.rs"]
@@ -39,6 +41,8 @@ mod openai_models;
 mod openai_responses;
 #[path = "serve/openai_streams.rs"]
 mod openai_streams;
+#[path = "serve/openapi.rs"]
+mod openapi;
 #[path = "serve/page.rs"]
 mod page;
 #[path = "serve/tei.rs"]

@@ -245,6 +245,17 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal.bug", message)
     }
 
+    /// Returns the message with the name of the field at fault, for families whose errors are a text.
+    pub(crate) fn text(&self) -> String {
+        let message = &self.message;
+        match self.param.as_deref() {
+            Some(param) if param != "model" && !message.contains(param) => {
+                format!("`{param}`: {message}")
+            }
+            _ => message.clone(),
+        }
+    }
+
     /// Names the field at fault.
     pub(crate) fn at(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());

@@ -9,3 +9,4 @@ pub(crate) mod ndjson;
 pub(crate) mod outermost;
 pub(crate) mod sse;
 pub(crate) mod stream;
+pub(crate) mod text_or;

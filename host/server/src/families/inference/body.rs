@@ -103,7 +103,7 @@ fn tensor(index: usize, input: Input, binary: &mut Bytes) -> Result<InputTensor,
     if parameters.contains_key("shared_memory_region") {
         return Err(ApiError::unsupported(
             param,
-            "shared memory is not read; send the data in the body",
+            "`inputs`: shared memory is not read; send the data in the body",
         ));
     }
     let data = match (parameters.get(BINARY_SIZE), input.data) {

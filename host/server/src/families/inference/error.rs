@@ -17,7 +17,7 @@ pub(crate) struct ErrorBody {
 /// Makes the answer that says an error.
 pub(crate) fn render(error: &ApiError) -> Response {
     let body = ErrorBody {
-        error: error.message.clone(),
+        error: error.text(),
     };
     json_response(error.status, &body)
 }

@@ -16,6 +16,7 @@ use crate::core::picture;
 use crate::error::ApiError;
 use crate::http::body::Raw;
 use crate::http::json::read_json;
+use crate::http::text_or::TextOr;
 use crate::service::Service;
 
 /// The part of a form that holds the request's other fields, as JSON.
@@ -115,19 +116,6 @@ async fn read_form<T: DeserializeOwned>(
     })
 }
 
-/// A picture in a request of JSON.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(
-    untagged,
-    expecting = "a picture is expected: a file in base64 or as a data: URI, or an object of width, height and pixels"
-)]
-#[schema(as = NativePicture)]
-pub(crate) enum Picture {
-    /// A PNG, JPEG or WebP file, in base64 or as a `data:` address.
-    File(String),
-    Pixels(Pixels),
-}
-
 /// Pixels: red, green and blue, one byte each, row by row from the top left.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,27 +127,29 @@ pub(crate) struct Pixels {
     pixels: String,
 }
 
-impl Picture {
-    /// Returns the picture. `param` names its field in errors.
-    pub(crate) fn read(self, param: &str, service: &Service) -> Result<Image, ApiError> {
-        let limits = service.host().limits();
-        match self {
-            Self::File(text) => picture::from_base64(&text, param, limits),
-            Self::Pixels(Pixels {
+/// Reads a picture: a PNG, JPEG or WebP file, in base64 or as a `data:` address, or pixels. `param` names its field in errors.
+pub(crate) fn read_picture(
+    picture: TextOr<Pixels>,
+    param: &str,
+    service: &Service,
+) -> Result<Image, ApiError> {
+    let limits = service.host().limits();
+    match picture {
+        TextOr::Text(text) => picture::from_base64(&text, param, limits),
+        TextOr::Other(Pixels {
+            width,
+            height,
+            pixels,
+        }) => {
+            let pixels = STANDARD.decode(&pixels).map_err(|_| {
+                let message = format!("`{param}.pixels`: bytes are expected in base64");
+                ApiError::invalid(format!("{param}.pixels"), message)
+            })?;
+            Ok(Image::Rgb8 {
                 width,
                 height,
                 pixels,
-            }) => {
-                let pixels = STANDARD.decode(&pixels).map_err(|_| {
-                    let message = format!("`{param}.pixels`: bytes are expected in base64");
-                    ApiError::invalid(format!("{param}.pixels"), message)
-                })?;
-                Ok(Image::Rgb8 {
-                    width,
-                    height,
-                    pixels,
-                })
-            }
+            })
         }
     }
 }

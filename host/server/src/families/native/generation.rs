@@ -13,11 +13,12 @@ use crate::core::generation::{End, Events};
 use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::{self, ErrorBody};
-use crate::families::native::form::{Form, FormSchema, Picture};
+use crate::families::native::form::{Form, FormSchema, Pixels, read_picture};
 use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::sse;
 use crate::http::stream::{self, Dialect};
+use crate::http::text_or::TextOr;
 use crate::service::Service;
 
 /// A conversation to continue. Fields that are not named here are refused.
@@ -49,18 +50,8 @@ pub(crate) struct Request {
 struct Turn {
     /// `system`, `user` or `assistant`.
     role: String,
-    content: Parts,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(
-    untagged,
-    expecting = "a text is expected, or a list of {\"text\": …} and {\"image\": …}"
-)]
-#[schema(as = NativeParts)]
-enum Parts {
-    Text(String),
-    Many(Vec<Part>),
+    /// A text, or parts of text and pictures.
+    content: TextOr<Vec<Part>>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -68,7 +59,7 @@ enum Parts {
 #[schema(as = NativePart)]
 enum Part {
     Text(String),
-    Image(Picture),
+    Image(TextOr<Pixels>),
 }
 
 /// Rules for the choice of the next token.
@@ -190,8 +181,8 @@ impl Request {
 impl Turn {
     fn read(self, index: usize, service: &Service) -> Result<Message, ApiError> {
         let parts = match self.content {
-            Parts::Text(text) => vec![Part::Text(text)],
-            Parts::Many(parts) => parts,
+            TextOr::Text(text) => vec![Part::Text(text)],
+            TextOr::Other(parts) => parts,
         };
         let parts = parts
             .into_iter()
@@ -200,7 +191,7 @@ impl Turn {
                 Part::Text(text) => Ok(Content::Text(text)),
                 Part::Image(picture) => {
                     let param = format!("messages[{index}].content[{place}].image");
-                    picture.read(&param, service).map(Content::Image)
+                    read_picture(picture, &param, service).map(Content::Image)
                 }
             });
         Ok(Message {

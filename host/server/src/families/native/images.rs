@@ -11,9 +11,10 @@ use crate::core::embedding;
 use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::ErrorBody;
-use crate::families::native::form::{Form, FormSchema, Picture};
+use crate::families::native::form::{Form, FormSchema, Pixels, read_picture};
 use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::http::text_or::TextOr;
 use crate::service::Service;
 
 /// Labels of one picture by default.
@@ -25,7 +26,7 @@ const DEFAULT_LABELS: u32 = 5;
 #[schema(as = NativeImages)]
 pub(crate) struct EmbedRequest {
     /// The pictures. A form has them as its parts `image`.
-    images: Option<Vec<Picture>>,
+    images: Option<Vec<TextOr<Pixels>>>,
     limits: Option<CallLimits>,
     /// True refuses the request on a host that does not give the same bits on every machine.
     deterministic: Option<bool>,
@@ -37,7 +38,7 @@ pub(crate) struct EmbedRequest {
 #[schema(as = NativeImage)]
 pub(crate) struct ClassifyRequest {
     /// The picture. A form has it as its part `image`.
-    image: Option<Picture>,
+    image: Option<TextOr<Pixels>>,
     /// The most labels; 5 by default.
     top_k: Option<u32>,
     limits: Option<CallLimits>,
@@ -90,8 +91,8 @@ pub(crate) async fn embed(
 ) -> Result<Response, ApiError> {
     let request = form.request;
     let pictures = request.images.unwrap_or_default().into_iter().enumerate();
-    let pictures =
-        pictures.map(|(index, picture)| picture.read(&format!("images[{index}]"), &service));
+    let pictures = pictures
+        .map(|(index, picture)| read_picture(picture, &format!("images[{index}]"), &service));
     let mut images = form.images;
     for picture in pictures {
         images.push(picture?);
@@ -168,12 +169,12 @@ pub(crate) async fn classify(
 
 /// Returns the picture of a request, which has one in its JSON or in its form.
 fn only_one(
-    picture: Option<Picture>,
+    picture: Option<TextOr<Pixels>>,
     mut files: Vec<Image>,
     service: &Service,
 ) -> Result<Image, ApiError> {
     match (picture, files.pop(), files.is_empty()) {
-        (Some(picture), None, _) => picture.read("image", service),
+        (Some(picture), None, _) => read_picture(picture, "image", service),
         (None, Some(file), true) => Ok(file),
         _ => Err(ApiError::invalid(
             "image",

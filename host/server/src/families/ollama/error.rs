@@ -14,10 +14,10 @@ pub(crate) struct ErrorBody {
     pub(crate) error: String,
 }
 
-/// Puts an error into Ollama's form. Its clients look for the words of a model that is not there, to offer to fetch it.
+/// Puts an error into Ollama's form, which has no member for the field at fault: the text names it.
 pub(crate) fn body(error: &ApiError) -> ErrorBody {
     ErrorBody {
-        error: error.message.clone(),
+        error: error.text(),
     }
 }
 

@@ -10,12 +10,12 @@ pub(crate) mod error;
 mod models;
 mod responses;
 mod sampling;
-mod text_or;
 mod unsupported;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::text_or;
 use crate::service::Service;
 
 /// Returns the routes of this family.

@@ -20,7 +20,7 @@ pub(crate) struct ErrorBody {
 /// Makes the answer that says an error.
 pub(crate) fn render(error: &ApiError) -> Response {
     let body = ErrorBody {
-        error: error.message.clone(),
+        error: error.text(),
         error_type: type_of(error),
     };
     json_response(error.status, &body)
