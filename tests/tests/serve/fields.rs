@@ -50,7 +50,7 @@ fn tables() -> Vec<Table> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
     files.sort();
-    files.iter().flat_map(|file| tables_of(file)).collect()
+    files.iter().flat_map(tables_of).collect()
 }
 
 fn tables_of(file: &PathBuf) -> Vec<Table> {

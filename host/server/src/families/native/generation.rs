@@ -173,7 +173,6 @@ impl Request {
             max_output_tokens: self.max_output_tokens.unwrap_or(default.max_output_tokens),
             stop: self.stop.unwrap_or_default(),
             options: self.options.unwrap_or_default().into_iter().collect(),
-            ..default
         })
     }
 }
