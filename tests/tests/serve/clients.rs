@@ -368,3 +368,25 @@ fn the_javascript_client_of_openai_reads_responses_and_their_streams() {
         ],
     );
 }
+
+#[test]
+fn tritons_client_infers_by_every_task() {
+    passes(
+        python(),
+        "triton_python.py",
+        &[],
+        &[
+            "states_are_a_status",
+            "the_server_and_models_describe_themselves",
+            "texts_come_as_bytes_and_vectors_go_as_bytes",
+            "each_output_comes_in_the_form_that_it_is_asked_for",
+            "pictures_come_as_pixels",
+            "a_prompt_is_continued",
+            "the_id_of_a_request_comes_back",
+            "a_name_with_slashes_and_versions_are_found",
+            "errors_are_texts",
+            "half_floats_are_refused_by_name",
+            "compressed_bodies_are_read",
+        ],
+    );
+}
