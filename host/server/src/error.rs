@@ -279,6 +279,9 @@ impl ApiError {
 /// A limit that the request used up is 422: an identical request uses it up again. A failure of the model is 500, and is
 /// marked as not worth repeating.
 fn status_of(error: &Error) -> StatusCode {
+    if is_unsupported(error) {
+        return StatusCode::BAD_REQUEST;
+    }
     match error.kind() {
         ErrorKind::Input | ErrorKind::Usage => StatusCode::BAD_REQUEST,
         ErrorKind::Limit => StatusCode::UNPROCESSABLE_ENTITY,
@@ -289,9 +292,19 @@ fn status_of(error: &Error) -> StatusCode {
     }
 }
 
+/// Tells whether the model says that it cannot do what the request asks for. The contract's word for that is no failure.
+fn is_unsupported(error: &Error) -> bool {
+    matches!(error, Error::Guest { guest_code, .. } if guest_code == "unsupported")
+}
+
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let status = status_of(&error);
+        let code = if is_unsupported(&error) {
+            "input.unsupported"
+        } else {
+            error.code()
+        };
         let is_too_long = matches!(
             &error,
             Error::TooLarge {
@@ -314,7 +327,7 @@ impl From<Error> for ApiError {
         Self {
             is_too_long,
             retry_after: error.is_retryable().then_some(SHORT_WAIT),
-            ..Self::new(status, error.code().to_owned(), message)
+            ..Self::new(status, code.to_owned(), message)
         }
     }
 }
