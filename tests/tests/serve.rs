@@ -25,6 +25,8 @@ mod gone_clients;
 mod inference;
 #[path = "serve/inference_binary.rs"]
 mod inference_binary;
+#[path = "serve/metrics.rs"]
+mod metrics;
 #[path = "serve/native.rs"]
 mod native;
 #[path = "serve/ollama.rs"]

@@ -1,10 +1,11 @@
 //! Options, variables and the configuration file, made into one set of settings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ampoule::{
     ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, HostBuilder, Limits,
-    Location, PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
+    Location, Observer, PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
 };
 use ampoule_command_line::about;
 use ampoule_signing::{read_trusted_text, text};
@@ -208,14 +209,22 @@ impl Settings {
         self.build(Host::builder().trust(trust).releases(releases))
     }
 
-    /// Makes a host with these settings that trusts what the trust directory says, now and after each change of it.
-    pub(crate) fn host_of_directory(&self) -> Result<Host, Error> {
-        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
-        self.build(
-            Host::builder()
-                .trust_directory(directory)
-                .releases(self.releases()?),
-        )
+    /// Makes a host with these settings that tells `observer` of each request. It trusts `built_in` and remembers no
+    /// releases, or else trusts what the trust directory says, now and after each change of it.
+    pub(crate) fn server_host(
+        &self,
+        built_in: Option<TrustStore>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Host, Error> {
+        let host = Host::builder().observer(observer);
+        let host = match built_in {
+            Some(trust) => host.trust(trust),
+            None => {
+                let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+                host.trust_directory(directory).releases(self.releases()?)
+            }
+        };
+        self.build(host)
     }
 
     fn build(&self, host: HostBuilder) -> Result<Host, Error> {

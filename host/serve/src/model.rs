@@ -353,9 +353,13 @@ impl Model {
         result
     }
 
-    /// Refuses a new request to a model that is not trusted any more. Asking the lessor may take time, so a thread does;
-    /// of requests that come meanwhile, one asks.
-    async fn check_trust(&self) -> Result<()> {
+    /// Refuses a new request to a model that is not trusted any more, as each request does before it waits for a thread.
+    /// Asking the lessor may take time, so a thread does; of requests that come meanwhile, one asks.
+    ///
+    /// # Errors
+    ///
+    /// `trust.*`, and `io.*` where nobody could be asked.
+    pub async fn check_trust(&self) -> Result<()> {
         if self.served.lease.holds() {
             return Ok(());
         }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ampoule::{LiveModel, Model};
+use ampoule::{LiveModel, Model, ModelFacts, Refusal};
 
 use crate::error::ApiError;
 
@@ -37,12 +38,17 @@ pub(crate) struct Entry {
     pub(crate) name: Arc<str>,
     pub(crate) aliases: Vec<Arc<str>>,
     state: RwLock<State>,
+    /// Releases that have served, one after the other.
+    loaded: AtomicU64,
+    /// Loads that failed before the first release served.
+    failed: AtomicU64,
 }
 
 #[derive(Debug)]
 enum State {
     Loading,
-    Failed,
+    /// With the code of the error.
+    Failed(String),
     Ready(Served),
 }
 
@@ -96,6 +102,8 @@ impl Models {
             name: Arc::clone(&own),
             aliases: aliases.clone(),
             state: RwLock::new(State::Loading),
+            loaded: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
         });
         table.entries.insert(Arc::clone(&own), Arc::clone(&entry));
         for alias in aliases {
@@ -112,7 +120,7 @@ impl Models {
         let state = entry.state.read().unwrap_or_else(PoisonError::into_inner);
         let model = match &*state {
             State::Loading => return Err(ApiError::loading(&entry.name)),
-            State::Failed => return Err(ApiError::unavailable(&entry.name)),
+            State::Failed(_) => return Err(ApiError::unavailable(&entry.name)),
             State::Ready(served) => served.model(),
         };
         drop(state);
@@ -135,6 +143,23 @@ impl Models {
         table.entries.values().cloned().collect()
     }
 
+    /// Returns the own name of the model with these facts: that of the release that serves, or else of any release of
+    /// the model, since a request may be of the release before.
+    pub(crate) fn name_of(&self, facts: &ModelFacts) -> Option<Arc<str>> {
+        let table = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut of_another_release = None;
+        for entry in table.entries.values() {
+            let Some(model) = entry.model() else { continue };
+            if model.facts().manifest == facts.manifest {
+                return Some(Arc::clone(&entry.name));
+            }
+            if (&model.facts().publisher, &model.facts().name) == (&facts.publisher, &facts.name) {
+                of_another_release.get_or_insert(Arc::clone(&entry.name));
+            }
+        }
+        of_another_release
+    }
+
     /// Returns the state of each model, by its own name.
     #[must_use]
     pub fn readiness(&self) -> Vec<(Arc<str>, Readiness)> {
@@ -153,8 +178,18 @@ pub(crate) struct Found {
 }
 
 impl ModelSlot {
-    /// Serves a followed model from now on.
+    /// Serves a followed model from now on. Within a Tokio runtime the releases that take over are counted.
     pub fn serve(&self, model: LiveModel) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (entry, mut changes) = (Arc::downgrade(&self.entry), model.changes());
+            runtime.spawn(async move {
+                while changes.next().await.is_some()
+                    && let Some(entry) = entry.upgrade()
+                {
+                    entry.loaded.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
         self.set(State::Ready(Served::Live(model)));
     }
 
@@ -169,12 +204,20 @@ impl ModelSlot {
         &self.entry.name
     }
 
-    /// Tells callers that the model could not be loaded.
-    pub fn fail(&self) {
-        self.set(State::Failed);
+    /// Tells callers that the model could not be loaded, and operators the code of the error.
+    pub fn fail(&self, code: &str) {
+        self.set(State::Failed(code.to_owned()));
     }
 
     fn set(&self, state: State) {
+        let count = match &state {
+            State::Ready(_) => Some(&self.entry.loaded),
+            State::Failed(_) => Some(&self.entry.failed),
+            State::Loading => None,
+        };
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         let mut current = self
             .entry
             .state
@@ -188,8 +231,34 @@ impl Entry {
     pub(crate) fn readiness(&self) -> Readiness {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Loading => Readiness::Loading,
-            State::Failed => Readiness::Failed,
+            State::Failed(_) => Readiness::Failed,
             State::Ready(_) => Readiness::Ready,
+        }
+    }
+
+    /// Returns the number of releases that have served.
+    pub(crate) fn loaded(&self) -> u64 {
+        self.loaded.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of loads that failed before the first release served.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Returns the code of the error that the last load failed with, if no release serves.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Failed(code) => Some(code.clone()),
+            State::Loading | State::Ready(_) => None,
+        }
+    }
+
+    /// Returns the reason for which the release in the model's place does not serve, while the one before it does.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Ready(served) => served.refusal(),
+            State::Loading | State::Failed(_) => None,
         }
     }
 
@@ -197,12 +266,19 @@ impl Entry {
     pub(crate) fn model(&self) -> Option<Model> {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Ready(served) => Some(served.model()),
-            State::Loading | State::Failed => None,
+            State::Loading | State::Failed(_) => None,
         }
     }
 }
 
 impl Served {
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Live(live) => live.refusal(),
+            Self::Fixed(_) => None,
+        }
+    }
+
     fn model(&self) -> Model {
         match self {
             Self::Live(live) => live.model(),
@@ -211,13 +287,20 @@ impl Served {
     }
 }
 
-impl fmt::Display for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Readiness {
+    /// Returns the name in metrics and reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Loading => "loading",
             Self::Failed => "failed",
             Self::Ready => "ready",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_request};
 use tower::util::service_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::decompression::RequestDecompressionLayer;
@@ -31,6 +31,7 @@ pub fn router(service: Service) -> Router {
     );
     let routes = routes
         .merge(page::routes())
+        .route_layer(map_request(outermost::note_route))
         .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))
         // Unpacked as they are read, so the bound of a body counts what came out.

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::error::ApiError;
 use crate::families::inference::counts::Statistics;
 use crate::http::context::Context;
+use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::settings::ServiceSettings;
 
@@ -25,6 +26,7 @@ pub struct Service {
 struct Inner {
     host: Host,
     models: Models,
+    metrics: Metrics,
     settings: ServiceSettings,
     started: Timestamp,
     statistics: Statistics,
@@ -34,9 +36,10 @@ struct Inner {
 }
 
 impl Service {
-    /// Makes a service of models that this host loads.
+    /// Makes a service of models that this host loads. `metrics` are of the same models, and best are the host's observer
+    /// too: see [`Metrics`].
     #[must_use]
-    pub fn new(host: Host, models: Models, settings: ServiceSettings) -> Self {
+    pub fn new(host: Host, models: Models, metrics: Metrics, settings: ServiceSettings) -> Self {
         let bodies = settings.bodies.bytes() / ROOM_UNIT;
         let bodies = usize::try_from(bodies).unwrap_or(usize::MAX);
         let bodies = Semaphore::new(bodies.min(Semaphore::MAX_PERMITS));
@@ -46,6 +49,7 @@ impl Service {
                 bodies: Arc::new(bodies),
                 host,
                 models,
+                metrics,
                 settings,
                 started: Timestamp::now(),
                 statistics: Statistics::default(),
@@ -74,6 +78,10 @@ impl Service {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.inner.is_draining.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// Returns the room for bodies, in units of [`ROOM_UNIT`].

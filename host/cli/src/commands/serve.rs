@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule::{Host, LoadOptions};
-use ampoule_server::{ModelSlot, Models, Service, serve};
+use ampoule_server::{Metrics, ModelSlot, Models, Service, serve};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -48,15 +48,13 @@ pub(crate) async fn run(
         ));
     }
     let is_built_in = matches!(places.as_slice(), [(Source::BuiltIn, _)]);
-    let host = if is_built_in {
-        settings.host(built_in::trust()?, None)?
-    } else {
-        settings.host_of_directory()?
-    };
+    let built_in = is_built_in.then(built_in::trust).transpose()?;
+    let metrics = Metrics::new(&models);
+    let host = settings.server_host(built_in, metrics.observer())?;
     for (source, slot) in places {
         tokio::spawn(load(source, host.clone(), settings.clone(), slot));
     }
-    let service = Service::new(host, models, server.service());
+    let service = Service::new(host, models, metrics, server.service());
     say_where(&listener, json)?;
     let served = serve(
         listener,
@@ -172,7 +170,7 @@ impl Source {
 async fn load(source: Source, host: Host, settings: Settings, slot: ModelSlot) {
     let mut pause = FIRST_PAUSE;
     while let Err(error) = source.load(&host, &settings, &slot).await {
-        slot.fail();
+        slot.fail(error.code());
         tracing::error!(
             target: "ampoule::server",
             model = slot.name(), code = error.code(), %error,

@@ -7,6 +7,7 @@ mod request;
 pub(crate) mod settings;
 mod wire;
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,7 +70,7 @@ pub async fn serve(
             () = &mut shutdown => break,
             _ = sweep.tick() => server.registry.sweep(),
             accepted = listener.accept() => match accepted {
-                Ok((stream, _peer)) => server.open(stream).await,
+                Ok((stream, peer)) => server.open(stream, peer).await,
                 Err(error) => {
                     tracing::warn!(target: "ampoule::server", %error, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -113,7 +114,7 @@ impl Server {
         }
     }
 
-    async fn open(&self, stream: TcpStream) {
+    async fn open(&self, stream: TcpStream, peer: SocketAddr) {
         // Streams send small pieces, and each is awaited.
         let _ = stream.set_nodelay(true);
         let Some(slot) = self.registry.enter(ROOM_TIME).await else {
@@ -126,21 +127,26 @@ impl Server {
             return;
         };
         let requests = Requests {
+            peer,
             router: self.router.clone(),
             service: self.service.clone(),
             progress: Arc::clone(slot.progress()),
             accepted: self.accepted.clone(),
         };
-        self.tasks
-            .spawn(drive(stream, slot, requests, self.http.clone()));
+        let open = self.service.metrics().connection();
+        let driven = drive(stream, slot, requests, self.http.clone());
+        self.tasks.spawn(async move {
+            driven.await;
+            drop(open);
+        });
     }
 
     async fn drain(self, listener: TcpListener, patience: Duration) -> bool {
         let begun = Instant::now();
         self.service.begin_draining();
         // Those that the system has accepted already are told.
-        while let Some(Ok((stream, _peer))) = listener.accept().now_or_never() {
-            self.open(stream).await;
+        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+            self.open(stream, peer).await;
         }
         drop(listener);
         self.accepted.close();

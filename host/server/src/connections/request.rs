@@ -1,6 +1,7 @@
 //! Requests of a connection: counted until they are answered, with the rest of their bodies in view.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::connections::registry::{Phase, Progress};
 use crate::families::Family;
+use crate::http::observation::Peer;
 use crate::service::Service;
 
 /// Bytes of an unread body that are read before the answer, so that the connection is of use for a next request.
@@ -31,6 +33,8 @@ const REST_TIME: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Requests {
     pub(super) router: Router,
+    /// The address at the other end.
+    pub(super) peer: SocketAddr,
     pub(super) service: Service,
     pub(super) progress: Arc<Progress>,
     /// The requests of all connections that are not answered yet.
@@ -50,13 +54,14 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         progress.begin(Family::of(request.uri().path()), has_body);
         let expects = request.headers().contains_key(EXPECT);
         let (sender, rest) = oneshot::channel();
-        let request = request.map(|incoming| {
+        let mut request = request.map(|incoming| {
             Body::new(Upload {
                 incoming: Some(incoming),
                 progress: Arc::clone(&self.progress),
                 rest: Some(sender),
             })
         });
+        request.extensions_mut().insert(Peer(self.peer));
         let router = self.router.clone();
         let service = self.service.clone();
         Box::pin(async move {

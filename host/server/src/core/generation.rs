@@ -230,6 +230,8 @@ struct Pump {
 impl Pump {
     async fn run(self, request: Arc<GenerationRequest>, k: u64) {
         if let Err(error) = self.pump(request, k).await {
+            // Of an answer that has begun, the status says nothing of it.
+            self.context.notes().error = Some(error.code.to_string());
             self.send(Err(error), None);
         }
     }

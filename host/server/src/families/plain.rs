@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use prometheus_client::encoding::prometheus_text;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::error::ApiError;
 use crate::http::json::json_response;
-use crate::models::Readiness;
+use crate::models::Entry;
 use crate::service::Service;
 
 /// Returns the routes.
@@ -19,13 +23,37 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(health))
         .routes(routes!(ready))
+        .routes(routes!(metrics))
 }
 
+/// State of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReadyReport {
+    /// True when every model answers new requests.
     is_ready: bool,
-    /// `loading`, `failed` or `ready`, by the model's name.
-    models: BTreeMap<String, String>,
+    /// True once the server is ending: requests that have begun are answered, new ones are refused.
+    is_draining: bool,
+    /// By the models' own names.
+    models: BTreeMap<String, ModelReport>,
+}
+
+/// State of one model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelReport {
+    /// `loading`, `failed`, `ready`, or `untrusted`: a model that was up, and may not be asked any more.
+    state: &'static str,
+    /// The number of the release that serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<u64>,
+    /// The version of the release that serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// The code of the error for which the model is not ready. The server's log has the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// The code of the error for which the release in the model's place is refused, while the one before it serves on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate_error: Option<String>,
 }
 
 /// Says that the process answers.
@@ -34,7 +62,8 @@ pub(crate) async fn health() -> StatusCode {
     StatusCode::OK
 }
 
-/// Says whether every model answers requests.
+/// Tells whether every model answers new requests. A release that is refused while the one before it serves on, and a
+/// full queue, leave the server ready: it answers.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -42,14 +71,19 @@ pub(crate) async fn health() -> StatusCode {
     responses((status = 200, body = ReadyReport), (status = 503, body = ReadyReport)),
 )]
 pub(crate) async fn ready(State(service): State<Service>) -> Response {
-    let states = service.models().readiness();
-    let is_ready = states.iter().all(|(_, state)| *state == Readiness::Ready);
-    let models = states
-        .into_iter()
-        .map(|(name, state)| (name.to_string(), state.to_string()));
+    let mut models = BTreeMap::new();
+    for entry in service.models().entries() {
+        models.insert(entry.name.to_string(), report(&entry).await);
+    }
+    let is_draining = service.is_draining();
+    let is_ready = !is_draining
+        && models
+            .values()
+            .all(|model| model.error.is_none() && model.release.is_some());
     let report = ReadyReport {
         is_ready,
-        models: models.collect(),
+        is_draining,
+        models,
     };
     let status = if is_ready {
         StatusCode::OK
@@ -57,4 +91,39 @@ pub(crate) async fn ready(State(service): State<Service>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     json_response(status, &report)
+}
+
+async fn report(entry: &Entry) -> ModelReport {
+    let mut report = ModelReport {
+        state: entry.readiness().name(),
+        release: None,
+        version: None,
+        error: entry.failure(),
+        candidate_error: entry.refusal().map(|refusal| refusal.code().to_owned()),
+    };
+    if let Some(model) = entry.model() {
+        report.release = Some(model.facts().release);
+        report.version = Some(model.facts().version.clone());
+        if let Err(error) = model.check_trust().await {
+            report.state = "untrusted";
+            report.error = Some(error.code().to_owned());
+        }
+    }
+    report
+}
+
+/// Lists the server's metrics in Prometheus' text format. The format does not hang on what the scraper accepts.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Operation",
+    responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
+)]
+pub(crate) async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
+    let text = service.metrics().encode(&service);
+    let text = text.map_err(|_| ApiError::internal("the metrics could not be written"))?;
+    let mut response = Response::new(Body::from(text));
+    let text = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    Ok(response)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ampoule::{ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Usage};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
@@ -38,14 +38,20 @@ struct Inner {
 /// The costs of a request, noted while it is answered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
+    /// The pattern of the route; `None` where there is no such route.
+    pub(crate) route: Option<MatchedPath>,
     /// The model that answered, by its own name and not by the caller's.
     pub(crate) model: Option<Arc<str>>,
+    /// Sandboxes that have worked to their end for the request.
+    pub(crate) sandboxes: u64,
+    /// Bytes of the request's body that were read.
+    pub(crate) body_bytes: u64,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
     pub(crate) fuel: Fuel,
     /// The most memory of a sandbox.
     pub(crate) peak_memory: ByteSize,
-    /// Time until the first piece of a generation.
+    /// Time from the request's beginning to the first piece of a generation.
     pub(crate) first_token: Option<Duration>,
     /// The code of the error with which the request ended.
     pub(crate) error: Option<String>,
@@ -97,6 +103,7 @@ impl Context {
     /// Adds what a sandbox has cost.
     pub(crate) fn note(&self, report: &SandboxReport, usage: Usage) {
         let mut notes = self.notes();
+        notes.sandboxes += 1;
         notes.input_tokens += u64::from(usage.input_tokens);
         notes.output_tokens += u64::from(usage.output_tokens);
         notes.fuel = Fuel::new(notes.fuel.get().saturating_add(report.fuel.get()));

@@ -1,11 +1,13 @@
 //! The parts of HTTP that all families share: bodies, request ids, errors that leave in the family's form.
 
+pub(crate) mod access_log;
 pub(crate) mod body;
 pub(crate) mod context;
 pub(crate) mod host_guard;
 pub(crate) mod json;
 pub(crate) mod name;
 pub(crate) mod ndjson;
+pub(crate) mod observation;
 pub(crate) mod outermost;
 pub(crate) mod sse;
 pub(crate) mod stream;

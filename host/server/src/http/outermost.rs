@@ -1,18 +1,20 @@
 //! The outermost layer of all routes: the request's id, doubled slashes, and errors in the form of the request's family.
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::ALLOW;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 use crate::connections::settings::ADDRESS_BYTES;
 use crate::error::ApiError;
 use crate::families::Family;
 use crate::http::context::{Context, REQUEST_ID};
+use crate::http::observation::Observation;
 use crate::service::Service;
 
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
@@ -23,7 +25,16 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     }
     let family = Family::of(request.uri().path());
     let context = Context::new(family, request.headers().get(REQUEST_ID));
+    // It tells of the request's end, also when this future is dropped because the client is gone.
+    let observation = Observation::begin(service, &context, &request);
     request.extensions_mut().insert(context.clone());
+    let counted = context.clone();
+    let request = request.map(|body| {
+        Body::new(body.inspect_frame(move |frame| {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            counted.notes().body_bytes += bytes as u64;
+        }))
+    });
     let mut response = match refusal(service, &request) {
         Some(error) => error.into_response(),
         None => {
@@ -45,7 +56,13 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
+    observation.of(response)
+}
+
+/// Notes the pattern of a request's route.
+pub(crate) async fn note_route(context: Context, route: MatchedPath, request: Request) -> Request {
+    context.notes().route = Some(route);
+    request
 }
 
 /// Refuses a request for what every route refuses. Those who watch the server ask until its end.

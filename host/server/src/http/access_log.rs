@@ -1,0 +1,64 @@
+//! The access log: a line a request, when its answer is over.
+//!
+//! A line holds facts and no words of the caller but the path of the address: no query, no header, no body, no name of a
+//! model that is not served here.
+
+use ampoule::signing::text;
+
+use crate::http::observation::Ended;
+
+/// Writes the line of a request. Requests of those who watch the server are told at `debug` while they succeed: there is
+/// one every few seconds.
+pub(crate) fn write(ended: &Ended<'_>) {
+    let is_of_watcher = matches!(ended.route, "/healthz" | "/readyz" | "/metrics");
+    let is_good = ended.status.is_some_and(|status| status.is_success());
+    // The level of an event is fixed where the event stands.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "ampoule::access",
+                id = ended.id,
+                peer = ended.peer.map(tracing::field::display),
+                method = text::name(ended.method.as_str()),
+                path = text::name(ended.path),
+                route = ended.route,
+                family = ended.family.name(),
+                status = ended.status.map(|status| status.as_u16()),
+                outcome = ended.outcome.name(),
+                bytes = ended.bytes,
+                body_bytes = ended.notes.body_bytes,
+                duration_ms = millis(ended.took),
+                model = ended.notes.model.as_deref(),
+                input_tokens = ended.sandboxed(ended.notes.input_tokens),
+                output_tokens = ended.sandboxed(ended.notes.output_tokens),
+                first_token_ms = ended.notes.first_token.map(millis),
+                fuel = ended.sandboxed(ended.notes.fuel.get()),
+                peak_memory_bytes = ended.sandboxed(ended.notes.peak_memory.bytes()),
+                error = ended.notes.error.as_deref().map(text::name),
+                "answered"
+            )
+        };
+    }
+    if is_of_watcher && is_good {
+        line!(debug);
+    } else {
+        line!(info);
+    }
+}
+
+impl Ended<'_> {
+    /// Returns a number of the sandboxes' if there was one.
+    fn sandboxed(&self, number: u64) -> Option<u64> {
+        (self.notes.sandboxes > 0).then_some(number)
+    }
+}
+
+/// Returns milliseconds to the microsecond.
+fn millis(time: std::time::Duration) -> f64 {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a request takes less than centuries"
+    )]
+    let micros = time.as_micros() as f64;
+    micros / 1_000.0
+}

@@ -1,0 +1,176 @@
+//! The end of each request, told once to the metrics and to the access log, however the request ends.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::families::Family;
+use crate::http::access_log;
+use crate::http::context::{Context, Notes};
+use crate::service::Service;
+
+/// Stands for the pattern of a route that there is not. Patterns begin with a slash.
+const NO_ROUTE: &str = "unknown";
+
+/// The address at the other end of a connection, as an extension of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The end that a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The whole answer was handed to the connection.
+    Finished,
+    /// The connection ended before the answer did.
+    ClientGone,
+    /// The answer was an error, or its stream ended with one.
+    Error,
+}
+
+/// A request that is over.
+#[derive(Debug)]
+pub(crate) struct Ended<'e> {
+    pub(crate) family: Family,
+    pub(crate) method: &'e Method,
+    /// Path of the address that was asked for, without its query: that may hold secrets.
+    pub(crate) path: &'e str,
+    /// Pattern of the route.
+    pub(crate) route: &'e str,
+    pub(crate) peer: Option<SocketAddr>,
+    /// The status; `None` where the client went away before there was one.
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) outcome: Outcome,
+    /// Bytes of the answer's body that were handed to the connection.
+    pub(crate) bytes: u64,
+    pub(crate) took: Duration,
+    pub(crate) notes: &'e Notes,
+    pub(crate) id: &'e str,
+}
+
+/// Drop guard of a request. Dropping it tells of the request's end.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    service: Service,
+    context: Context,
+    method: Method,
+    path: String,
+    peer: Option<SocketAddr>,
+    status: Option<StatusCode>,
+    bytes: u64,
+    is_whole: bool,
+}
+
+impl Observation {
+    /// Begins to observe a request.
+    pub(crate) fn begin(service: &Service, context: &Context, request: &Request) -> Self {
+        service.metrics().request_began();
+        Self {
+            service: service.clone(),
+            context: context.clone(),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            peer: request.extensions().get().map(|Peer(address)| *address),
+            status: None,
+            bytes: 0,
+            is_whole: false,
+        }
+    }
+
+    /// Observes the answer to its end.
+    pub(crate) fn of(mut self, response: Response) -> Response {
+        self.status = Some(response.status());
+        // Nobody reads a body that has none, nor the body of an answer to HEAD.
+        self.is_whole = response.body().is_end_stream() || self.method == Method::HEAD;
+        response.map(|body| {
+            Body::new(ObservedBody {
+                body,
+                observation: self,
+            })
+        })
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let notes = self.context.notes().clone();
+        let outcome = match (&notes.error, self.is_whole) {
+            (_, false) => Outcome::ClientGone,
+            (Some(_), true) => Outcome::Error,
+            (None, true) => Outcome::Finished,
+        };
+        let ended = Ended {
+            family: self.context.family(),
+            method: &self.method,
+            path: &self.path,
+            route: notes
+                .route
+                .as_ref()
+                .map_or(NO_ROUTE, |route| route.as_str()),
+            peer: self.peer,
+            status: self.status,
+            outcome,
+            bytes: self.bytes,
+            took: self.context.begun().elapsed(),
+            notes: &notes,
+            id: self.context.id(),
+        };
+        self.service.metrics().request_ended(&ended);
+        access_log::write(&ended);
+    }
+}
+
+impl Outcome {
+    /// Returns the name in metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::ClientGone => "client-gone",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The body of an answer, counted. Its connection drops it when the last byte was taken, or when the client is gone.
+#[derive(Debug)]
+struct ObservedBody {
+    body: Body,
+    observation: Observation,
+}
+
+impl HttpBody for ObservedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.observation.bytes += bytes as u64;
+                // A connection that knows the length does not ask for the end.
+                self.observation.is_whole |= self.body.is_end_stream();
+            }
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+            Poll::Ready(None) => self.observation.is_whole = true,
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
