@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use ampoule::{Counters, Host, Model};
-use ampoule_server::{Models, Service, ServiceSettings, serve};
+use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -37,7 +37,8 @@ impl ServedHere {
             .unwrap();
         let models = Models::default();
         models.add("model", &[]).unwrap().serve_fixed(model);
-        let service = Service::new(host.clone(), models, settings);
+        let metrics = Metrics::new(&models);
+        let service = Service::new(host.clone(), models, metrics, settings);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (alive, gone) = oneshot::channel::<()>();

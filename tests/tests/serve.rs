@@ -7,6 +7,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "serve/access_log.rs"]
+mod access_log;
 #[path = "serve/clients.rs"]
 mod clients;
 #[path = "serve/configuration.rs"]
@@ -47,6 +49,8 @@ mod openai_streams;
 mod openapi;
 #[path = "serve/page.rs"]
 mod page;
+#[path = "serve/readiness.rs"]
+mod readiness;
 #[path = "serve/tei.rs"]
 mod tei;
 #[path = "serve/uploads.rs"]

@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
+use crate::logging::LogOptions;
 use crate::lower_limits::{self, LOWERING};
 use crate::model_option::{ExpectOption, ModelOption};
 use crate::prompt::{AnswerOptions, PromptOptions};
@@ -94,6 +95,14 @@ impl Arguments {
             Command::Cache(_) | Command::Trust(_) | Command::Man(_) | Command::Completions(_) => {
                 None
             }
+        }
+    }
+
+    /// Returns the options of the log, if the command is a server.
+    pub(crate) fn server_log(&self) -> Option<LogOptions> {
+        match &self.command {
+            Command::Serve(on) => Some(on.command.log),
+            _ => None,
         }
     }
 
@@ -269,6 +278,9 @@ pub(crate) struct ServeCommand {
 
     #[command(flatten)]
     pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
 }
 
 #[derive(Debug, Args)]

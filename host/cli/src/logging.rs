@@ -2,15 +2,39 @@
 
 use std::io::IsTerminal as _;
 
+use ampoule_command_line::parse_switch;
+use clap::{Args, ValueEnum};
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// Options of a server's log.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogOptions {
+    /// Log each request when its answer is over, as -v does among other things.
+    #[arg(long, env = "AMPOULE_ACCESS_LOG", value_parser = parse_switch, num_args = 0)]
+    access_log: bool,
+
+    /// Form of the log's lines [default: text].
+    #[arg(long, value_enum, value_name = "FORMAT", env = "AMPOULE_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON a line, for programs.
+    Json,
+}
+
 /// Starts showing events: the host's with `-v`, guests' messages with `-vv`. Without either, only warnings about the
-/// cache of compiled models, about an older release after a newer one, and about files that others could have
-/// changed.
-pub(crate) fn start(verbose: u8) {
-    let events = match verbose {
+/// cache of compiled models, about an older release after a newer one, and about files that others could have changed,
+/// and of a server its loads, refusals and changes of trust too.
+pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
+    let mut events = match verbose {
         0 => Targets::new()
             .with_target("ampoule::cache", LevelFilter::WARN)
             .with_target("ampoule::rollback", LevelFilter::WARN)
@@ -18,9 +42,20 @@ pub(crate) fn start(verbose: u8) {
         1 => Targets::new().with_default(LevelFilter::INFO),
         _ => Targets::new().with_default(LevelFilter::DEBUG),
     };
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+    if let Some(server) = server.filter(|_| verbose == 0) {
+        events = events
+            .with_target("ampoule::load", LevelFilter::INFO)
+            .with_target("ampoule::server", LevelFilter::INFO)
+            .with_target("ampoule::trust", LevelFilter::INFO);
+        if server.access_log {
+            events = events.with_target("ampoule::access", LevelFilter::INFO);
+        }
+    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match server.and_then(|server| server.log_format) {
+        Some(LogFormat::Json) => lines.json().flatten_event(true).with_ansi(false).boxed(),
+        Some(LogFormat::Text) | None => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
     tracing_subscriber::registry()
         .with(lines)
         .with(events)

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Error> {
-    logging::start(arguments.verbose);
+    logging::start(arguments.verbose, arguments.server_log());
     // Looked at by those commands that need them: what a program can do does not hang on its settings.
     let settings = settings::Settings::resolve(&arguments);
     let at_most = arguments.for_this_call();

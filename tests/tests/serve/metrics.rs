@@ -4,17 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::Arc;
 
-use ampoule_tests::{Operator, Served, WrittenBundle};
+use ampoule_tests::{Operator, Served, SharedServer, workspace_file};
 use serde_json::json;
-
-/// A server of a model of every task.
-pub(crate) static SERVED: LazyLock<(Served, WrittenBundle)> = LazyLock::new(|| {
-    let operator = Operator::new();
-    let bundle = operator.good().write();
-    (Served::models(operator.trust(), &[bundle.path()]), bundle)
-});
 
 /// Returns the values of a scrape by name and labels.
 pub(crate) fn scrape(served: &Served) -> BTreeMap<String, f64> {
@@ -68,6 +61,18 @@ fn ask_many(served: &Served, requests: usize, request: impl Fn(usize) -> String)
     statuses
 }
 
+/// Returns a server that each metric has a series of: it has embedded, generated, and refused.
+fn used() -> Arc<SharedServer> {
+    let served = SharedServer::get();
+    let embedded = json!({"model": "every-task", "input": "a"});
+    assert_eq!(served.post("/v1/embeddings", &embedded).status, 200);
+    let asked = json!({"model": "every-task", "messages": [{"role": "user", "content": "a"}]});
+    let answer = served.post("/v1/chat/completions", &asked);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(served.get("/v1/unknown").status, 404);
+    served
+}
+
 #[test]
 fn ten_thousand_requests_for_invented_models_and_paths_add_no_series() {
     let served = Served::built_in();
@@ -105,7 +110,9 @@ fn ten_thousand_requests_for_invented_models_and_paths_add_no_series() {
 
 #[test]
 fn a_request_is_counted_under_its_models_own_name_with_its_tokens_and_costs() {
-    let (served, _bundle) = &*SERVED;
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let served = &Served::models(operator.trust(), &[bundle.path()]);
     let name = served.get("/v1/models").json()["data"][0]["id"].clone();
     let own = format!("model={name}");
     let before = scrape(served);
@@ -144,7 +151,7 @@ fn a_request_is_counted_under_its_models_own_name_with_its_tokens_and_costs() {
 
 #[test]
 fn the_metrics_have_the_content_type_of_their_format_whatever_a_scraper_accepts() {
-    let (served, _bundle) = &*SERVED;
+    let served = used();
     for accept in [
         "*/*",
         "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
@@ -163,23 +170,62 @@ fn the_metrics_have_the_content_type_of_their_format_whatever_a_scraper_accepts(
 
 #[test]
 fn promtool_finds_no_fault_in_the_metrics() {
-    let (served, _bundle) = &*SERVED;
-    let name = served.get("/v1/models").json()["data"][0]["id"].clone();
-    let answer = served.post("/v1/embeddings", &json!({"model": name, "input": "a"}));
-    assert_eq!(answer.status, 200);
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]);
-    let promtool = promtool
+    let served = used();
+    let installed = workspace_file("target/clients/promtool");
+    let promtool = if installed.exists() {
+        installed
+    } else {
+        "promtool".into()
+    };
+    let mut promtool = Command::new(promtool)
+        .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut promtool = promtool
+        .stderr(Stdio::piped())
         .spawn()
-        .expect("promtool is expected: `cargo xtask setup` installs it with Debian's prometheus");
+        .expect("promtool is expected: `cargo xtask setup` provides it");
     let text = served.get("/metrics").body;
     promtool.stdin.take().unwrap().write_all(&text).unwrap();
     let output = promtool.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn the_manual_lists_each_metric_with_its_type_and_labels_and_no_other() {
+    let exposed = used().get("/metrics").text();
+    let mut found = BTreeMap::<String, (String, BTreeSet<String>)>::new();
+    for line in exposed.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            found.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        } else if let Some((name, labels)) = line.split_once('{') {
+            let of_histogram = ["_bucket", "_sum", "_count"];
+            let of_histogram = of_histogram.iter().find_map(|end| name.strip_suffix(end));
+            let name = of_histogram
+                .filter(|name| found.contains_key(*name))
+                .unwrap_or(name);
+            let labels = labels.rsplit_once('}').unwrap().0;
+            // No value of a label has an equals sign with a quote behind it.
+            let names = labels.split("=\"").filter_map(|part| {
+                let name = part
+                    .rsplit([',', '"'])
+                    .next()
+                    .filter(|name| !name.is_empty());
+                name.filter(|name| *name != "le").map(str::to_owned)
+            });
+            found.get_mut(name).unwrap().1.extend(names);
+        }
+    }
+    let page = std::fs::read_to_string(workspace_file("docs/operate/metrics.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed = rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[3].split(", ").filter(|label| !label.is_empty());
+        let labels = labels.map(|label| label.trim_matches('`').to_owned());
+        let name = cells[0].trim_end_matches('`').to_owned();
+        (name, (cells[1].to_owned(), labels.collect()))
+    });
+    assert_eq!(listed.collect::<BTreeMap<_, _>>(), found);
 }

@@ -240,9 +240,8 @@ impl Observer for Metrics {
             let steps = inner.steps.get_or_create(&step);
             steps.observe(worked.as_secs_f64());
         }
-        if event.is_abandoned {
-            inner.abandoned.get_or_create(&labels).inc();
-        }
+        let abandoned = inner.abandoned.get_or_create(&labels);
+        abandoned.inc_by(u64::from(event.is_abandoned));
     }
 }
 
