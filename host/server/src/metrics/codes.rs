@@ -2,7 +2,12 @@
 
 /// Codes under `input.` that the server and the library give. A model may choose others.
 const INPUT_CODES: &[&str] = &[
+    "input.address-too-long",
     "input.body-too-large",
+    "input.form",
+    "input.head-timeout",
+    "input.head-too-large",
+    "input.http",
     "input.invalid",
     "input.json",
     "input.media-type",
