@@ -183,7 +183,7 @@ fn promtool_finds_no_fault_in_the_metrics() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("promtool is expected: `cargo xtask setup` provides it");
+        .unwrap_or_else(|error| panic!("promtool is expected, see `cargo xtask setup`: {error}"));
     let text = served.get("/metrics").body;
     promtool.stdin.take().unwrap().write_all(&text).unwrap();
     let output = promtool.wait_with_output().unwrap();

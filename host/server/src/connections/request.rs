@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::connections::registry::{Phase, Progress};
 use crate::families::Family;
-use crate::http::observation::Peer;
+use crate::http::ended::Peer;
 use crate::service::Service;
 
 /// Bytes of an unread body that are read before the answer, so that the connection is of use for a next request.

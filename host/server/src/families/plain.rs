@@ -120,7 +120,7 @@ async fn report(entry: &Entry) -> ModelReport {
     responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
 )]
 pub(crate) async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
-    let text = service.metrics().encode(&service);
+    let text = service.metrics().encode(service.host());
     let text = text.map_err(|_| ApiError::internal("the metrics could not be written"))?;
     let mut response = Response::new(Body::from(text));
     let text = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);

@@ -3,6 +3,7 @@
 pub(crate) mod access_log;
 pub(crate) mod body;
 pub(crate) mod context;
+pub(crate) mod ended;
 pub(crate) mod host_guard;
 pub(crate) mod json;
 pub(crate) mod name;

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -11,48 +10,13 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::families::Family;
 use crate::http::access_log;
-use crate::http::context::{Context, Notes};
+use crate::http::context::Context;
+use crate::http::ended::{Ended, Outcome, Peer};
 use crate::service::Service;
 
 /// Stands for the pattern of a route that there is not. Patterns begin with a slash.
 const NO_ROUTE: &str = "unknown";
-
-/// The address at the other end of a connection, as an extension of its requests.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
-/// The end that a request came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The whole answer was handed to the connection.
-    Finished,
-    /// The connection ended before the answer did.
-    ClientGone,
-    /// The answer was an error, or its stream ended with one.
-    Error,
-}
-
-/// A request that is over.
-#[derive(Debug)]
-pub(crate) struct Ended<'e> {
-    pub(crate) family: Family,
-    pub(crate) method: &'e Method,
-    /// Path of the address that was asked for, without its query: that may hold secrets.
-    pub(crate) path: &'e str,
-    /// Pattern of the route.
-    pub(crate) route: &'e str,
-    pub(crate) peer: Option<SocketAddr>,
-    /// The status; `None` where the client went away before there was one.
-    pub(crate) status: Option<StatusCode>,
-    pub(crate) outcome: Outcome,
-    /// Bytes of the answer's body that were handed to the connection.
-    pub(crate) bytes: u64,
-    pub(crate) took: Duration,
-    pub(crate) notes: &'e Notes,
-    pub(crate) id: &'e str,
-}
 
 /// Drop guard of a request. Dropping it tells of the request's end.
 #[derive(Debug)]
@@ -123,17 +87,6 @@ impl Drop for Observation {
         };
         self.service.metrics().request_ended(&ended);
         access_log::write(&ended);
-    }
-}
-
-impl Outcome {
-    /// Returns the name in metrics and logs.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Finished => "finished",
-            Self::ClientGone => "client-gone",
-            Self::Error => "error",
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ampoule::{Observer, RequestEvent};
+use ampoule::{Host, Observer, RequestEvent};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,7 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::http::context::Notes;
-use crate::http::observation::Ended;
+use crate::http::ended::Ended;
 use crate::metrics::labels::{
     BuildLabels, DurationLabels, ErrorLabels, FamilyLabels, ModelLabel, ModelLabels, RequestLabels,
     StepLabels,
@@ -30,11 +30,10 @@ use crate::metrics::labels::{
 use crate::metrics::moment::Moment;
 use crate::metrics::process::Process;
 use crate::models::Models;
-use crate::service::Service;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// The metrics of a [`Service`]. Clones are the same metrics.
+/// The metrics of a [`Service`](crate::Service). Clones are the same metrics.
 ///
 /// They are made before the host, which tells them of each sandbox request:
 ///
@@ -124,11 +123,15 @@ impl Metrics {
     /// The format is the same for every scraper, whatever it accepts: in OpenMetrics a bucket's bound is written in
     /// another way (`1.0` for `1`), so a scraper that changed its mind would make new series. Of the two, this one is
     /// read by every scraper, and its encoder escapes help texts.
-    pub(crate) fn encode(&self, service: &Service) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(&self, host: &Host) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.inner.registry)?;
         let mut now = Registry::default();
-        now.register_collector(Box::new(Moment::new(service.clone(), self.inner.process)));
+        now.register_collector(Box::new(Moment::new(
+            host,
+            &self.inner.models,
+            self.inner.process,
+        )));
         prometheus_text::encode(&mut text, &now)?;
         Ok(text)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ampoule::Host;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, EncodeMetric,
@@ -11,24 +12,28 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::metrics::labels::{LoadLabels, ModelLabel, ModelLabels, StateLabels};
 use crate::metrics::process::{Process, ProcessNow};
-use crate::models::Readiness;
-use crate::service::Service;
+use crate::models::{Entry, Models, Readiness};
 
-/// Reads the service and the process each time that it is encoded.
+/// Reads the host, the models and the process each time that it is encoded.
 #[derive(Debug)]
 pub(crate) struct Moment {
-    service: Service,
+    host: Host,
+    models: Models,
     process: Process,
 }
 
 impl Moment {
-    pub(crate) fn new(service: Service, process: Process) -> Self {
-        Self { service, process }
+    pub(crate) fn new(host: &Host, models: &Models, process: Process) -> Self {
+        Self {
+            host: host.clone(),
+            models: models.clone(),
+            process,
+        }
     }
 
     fn encode_host(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let host = self.service.host();
-        let (serving, loading) = (host.counters().serving, host.counters().loading);
+        let counters = self.host.counters();
+        let (serving, loading) = (counters.serving, counters.loading);
         let gauges: [(&str, &str, usize); 6] = [
             (
                 "ampoule_sandbox_requests_waiting",
@@ -64,7 +69,7 @@ impl Moment {
     }
 
     fn encode_models(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let entries = self.service.models().entries();
+        let entries = self.models.entries();
         let states = [Readiness::Loading, Readiness::Failed, Readiness::Ready];
         let by_state = states.map(|state| {
             let count = entries.iter().filter(|entry| entry.readiness() == state);
@@ -79,7 +84,7 @@ impl Moment {
             "Models by state.",
             by_state.into_iter(),
         )?;
-        let labels = |entry: &crate::models::Entry| ModelLabels {
+        let labels = |entry: &Entry| ModelLabels {
             model: ModelLabel(Some(entry.name.clone())),
         };
         let releases = entries.iter().filter_map(|entry| {

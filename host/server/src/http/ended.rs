@@ -1,0 +1,55 @@
+//! Facts of a request that is over, for the metrics and the access log.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+
+use crate::families::Family;
+use crate::http::context::Notes;
+
+/// The address at the other end of a connection, as an extension of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The end that a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The whole answer was handed to the connection.
+    Finished,
+    /// The connection ended before the answer did.
+    ClientGone,
+    /// The answer was an error, or its stream ended with one.
+    Error,
+}
+
+/// A request that is over.
+#[derive(Debug)]
+pub(crate) struct Ended<'e> {
+    pub(crate) family: Family,
+    pub(crate) method: &'e Method,
+    /// Path of the address that was asked for, without its query: that may hold secrets.
+    pub(crate) path: &'e str,
+    /// Pattern of the route.
+    pub(crate) route: &'e str,
+    pub(crate) peer: Option<SocketAddr>,
+    /// The status; `None` where the client went away before there was one.
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) outcome: Outcome,
+    /// Bytes of the answer's body that were handed to the connection.
+    pub(crate) bytes: u64,
+    pub(crate) took: Duration,
+    pub(crate) notes: &'e Notes,
+    pub(crate) id: &'e str,
+}
+
+impl Outcome {
+    /// Returns the name in metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::ClientGone => "client-gone",
+            Self::Error => "error",
+        }
+    }
+}
