@@ -137,7 +137,6 @@ impl ServerOptions {
             choices: self.request_choices.unwrap_or(default.choices),
             silence: self.stream_silence.map_or(default.silence, |time| time.0),
             host_names: HostNames::Local(self.host_names.clone().unwrap_or_default()),
-            ..default
         }
     }
 
@@ -151,7 +150,6 @@ impl ServerOptions {
             idle_time: time(&self.keep_alive_timeout, default.idle_time),
             stall_time: time(&self.stall_timeout, default.stall_time),
             linger_time: time(&self.linger_timeout, default.linger_time),
-            ..default
         }
     }
 }

@@ -79,7 +79,7 @@ fn sources(paths: Vec<PathBuf>, settings: &Settings) -> Vec<Source> {
     if models.is_empty() {
         return vec![Source::BuiltIn];
     }
-    models.into_iter().map(Source::Bundle).collect()
+    models.into_iter().map(|model| Source::Bundle(Box::new(model))).collect()
 }
 
 /// Binds the address that the server listens on.
@@ -110,7 +110,7 @@ fn say_where(listener: &TcpListener, json: bool) -> Result<(), Error> {
 enum Source {
     BuiltIn,
     /// A bundle, which is followed: newer releases that are put in its place take over.
-    Bundle(ModelOptions),
+    Bundle(Box<ModelOptions>),
 }
 
 impl Source {
