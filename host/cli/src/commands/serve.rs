@@ -79,7 +79,10 @@ fn sources(paths: Vec<PathBuf>, settings: &Settings) -> Vec<Source> {
     if models.is_empty() {
         return vec![Source::BuiltIn];
     }
-    models.into_iter().map(|model| Source::Bundle(Box::new(model))).collect()
+    models
+        .into_iter()
+        .map(|model| Source::Bundle(Box::new(model)))
+        .collect()
 }
 
 /// Binds the address that the server listens on.
