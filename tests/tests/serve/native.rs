@@ -286,7 +286,7 @@ fn an_unknown_field_is_refused_by_name_and_an_unknown_task_is_no_route() {
     let request = json!({"texts": ["a"], "textz": []});
     let reply = server.post(&path("text-embedding"), &request);
     assert_refused(&reply, 400, "input.invalid", Some("textz"));
-    let reply = server.get(&path("text-summary"));
+    let reply = server.post(&path("text-summary"), &request);
     assert_refused(&reply, 404, "route.unknown", None);
     let reply = server.post(
         "/ampoule/v1/models/nobody/text-embedding",
