@@ -19,6 +19,7 @@ mod desk;
 mod evaluation;
 mod evaluation_results;
 mod event_stream;
+mod flood;
 mod guests;
 mod hosts;
 mod operator;
@@ -42,6 +43,7 @@ pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};
 pub use event_stream::{StreamEvent, stream_events};
+pub use flood::{Flood, FloodReport, flood};
 pub use guests::{
     minilm, minilm_weights, package_guest, test_guest, tiny_vlm, wat_guest, wat_guest_with,
     workspace_file,

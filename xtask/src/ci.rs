@@ -13,6 +13,7 @@ type Step = fn(&Workspace) -> Result<()>;
 
 const STEPS: &[(&str, Step)] = &[
     ("format", format),
+    ("lock files", lock_files),
     ("rules of the sources", sources),
     ("links and promises", |workspace| {
         test::check_documents(workspace, None)
@@ -60,6 +61,20 @@ fn format(workspace: &Workspace) -> Result<()> {
                 .current_dir(folder)
                 .args(["fmt", "--check"]),
         )?;
+    }
+    Ok(())
+}
+
+/// Checks that the lock files outside the workspace fit its crates, before anything that takes minutes.
+fn lock_files(workspace: &Workspace) -> Result<()> {
+    for folder in workspace.outside_packages()? {
+        process::output(process::cargo().current_dir(&folder).args([
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+        ]))
+        .with_context(|| format!("run `cargo metadata` in {}", folder.display()))?;
     }
     Ok(())
 }

@@ -110,6 +110,10 @@ enum Command {
         /// Ask in the order of an earlier soak, which printed its seed
         #[arg(long)]
         seed: Option<u64>,
+        /// Flood a server instead, with 10,000 connections, 100,000 requests for invented models, bodies of 2 GiB and
+        /// vanishing clients
+        #[arg(long, conflicts_with_all = ["minutes", "seed"])]
+        serve: bool,
     },
     /// Look for known vulnerabilities in the dependencies
     Audit,
@@ -170,7 +174,8 @@ fn run(command: Command) -> Result<()> {
         },
         Command::Eval { every } => eval::eval(&workspace, every),
         Command::Bench { arguments } => bench::bench(&workspace, &arguments),
-        Command::Soak { minutes, seed } => soak::soak(&workspace, minutes, seed),
+        Command::Soak { serve: true, .. } => soak::flood(&workspace),
+        Command::Soak { minutes, seed, .. } => soak::soak(&workspace, minutes, seed),
         Command::Audit => audit::audit(&workspace),
         Command::Promises { write: true } => promises::write(workspace.root()),
         Command::Promises { write: false } => {

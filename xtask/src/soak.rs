@@ -1,4 +1,4 @@
-//! Soaks a host in good, bad and hostile requests.
+//! Soaks a host in good, bad and hostile requests, or floods a server.
 
 use anyhow::Result;
 
@@ -18,4 +18,18 @@ pub(crate) fn soak(workspace: &Workspace, minutes: u32, seed: Option<u64>) -> Re
         soak.arg(seed.to_string());
     }
     process::run(&mut soak)
+}
+
+/// Floods the built server, and fails when its memory is not flat or a good request is not answered.
+pub(crate) fn flood(workspace: &Workspace) -> Result<()> {
+    guests::build_all(workspace)?;
+    let cargo = |action: &str| {
+        let mut cargo = process::cargo();
+        cargo
+            .current_dir(workspace.root())
+            .args([action, "--release"]);
+        cargo
+    };
+    process::run(cargo("build").args(["--bin", "ampoule"]))?;
+    process::run(cargo("run").args(["--package", "ampoule-tests", "--example", "flood"]))
 }

@@ -146,6 +146,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "route.host", message)
     }
 
+    /// Makes `route.origin` (403).
+    pub(crate) fn foreign_origin() -> Self {
+        let message = "a page of another site has sent this request; the pages that may are those of this server, of \
+                       localhost, and of the names in the setting host-names";
+        Self::new(StatusCode::FORBIDDEN, "route.origin", message)
+    }
+
     /// Makes `input.body-too-large` (413).
     pub(crate) fn body_too_large(allowed: ampoule::ByteSize) -> Self {
         let message =

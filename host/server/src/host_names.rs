@@ -1,4 +1,4 @@
-//! The names by which a server lets itself be called: a guard against DNS rebinding.
+//! The names by which a server lets itself be called: a guard against pages of other sites, and against DNS rebinding.
 //!
 //! A page on a foreign site can have its own name lead to a loopback address. A browser then sends the page's requests
 //! here, and lets the page read the answers. Such requests carry the foreign name as their `Host`.
@@ -6,10 +6,14 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::header::HOST;
+use axum::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use axum::http::uri::Authority;
+use axum::http::{Method, Uri};
 
 use crate::error::ApiError;
+
+/// Tells where a browser's request comes from: Fetch Metadata Request Headers, W3C.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The names of a server, for the check of each request's `Host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,33 @@ impl HostNames {
     }
 }
 
+impl HostNames {
+    /// Refuses a request that a page of another site makes. A browser sends such a page's POST of plain text without
+    /// asking first, and only keeps the answer from the page: the model would have run.
+    ///
+    /// Programs that are no browsers send neither header. A link that leads here is only followed.
+    pub(crate) fn check_origin(&self, request: &Request) -> Result<(), ApiError> {
+        let Self::Local(names) = self else {
+            return Ok(());
+        };
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Ok(());
+        }
+        let is_own = |origin: &HeaderValue| {
+            let origin: Option<Uri> = origin.to_str().ok().and_then(|origin| origin.parse().ok());
+            origin.is_some_and(|origin| origin.host().is_some_and(|host| is_local(host, names)))
+        };
+        let headers = request.headers();
+        let is_cross_site = headers
+            .get(FETCH_SITE)
+            .is_some_and(|site| site == "cross-site");
+        if is_cross_site || !headers.get_all(ORIGIN).iter().all(is_own) {
+            return Err(ApiError::foreign_origin());
+        }
+        Ok(())
+    }
+}
+
 fn is_local(host: &str, names: &[String]) -> bool {
     let bare = host
         .strip_prefix('[')
@@ -73,6 +104,46 @@ mod tests {
     fn is_let_in(names: &HostNames, host: &str) -> bool {
         let request = Request::builder().header(HOST, host).body(Body::empty());
         names.check(&request.unwrap()).is_ok()
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_refused_and_own_pages_and_programs_pass() {
+        let names = HostNames::Local(vec!["ampoule.example".to_owned()]);
+        let is_let_in = |method: &str, headers: &[(&str, &str)]| {
+            let request = Request::builder().method(method);
+            let add = |request: axum::http::request::Builder, (name, value): &(&str, &str)| {
+                request.header(*name, *value)
+            };
+            let request = headers.iter().fold(request, add).body(Body::empty());
+            names.check_origin(&request.unwrap()).is_ok()
+        };
+        for headers in [
+            &[][..],
+            &[
+                ("origin", "http://127.0.0.1:8080"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            &[
+                ("origin", "http://localhost:3000"),
+                ("sec-fetch-site", "same-site"),
+            ],
+            &[("origin", "https://ampoule.example")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(is_let_in("POST", headers), "{headers:?}");
+        }
+        for headers in [
+            &[("origin", "https://evil.example")][..],
+            &[("origin", "null")],
+            &[
+                ("origin", "http://localhost:80"),
+                ("origin", "https://evil.example"),
+            ],
+            &[("sec-fetch-site", "cross-site")],
+        ] {
+            assert!(!is_let_in("POST", headers), "{headers:?}");
+            assert!(is_let_in("GET", headers), "a link is followed");
+        }
     }
 
     #[test]

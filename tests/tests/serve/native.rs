@@ -293,6 +293,8 @@ fn an_unknown_field_is_refused_by_name_and_an_unknown_task_is_no_route() {
         &json!({"texts": ["a"]}),
     );
     assert_refused(&reply, 404, "model.unknown", Some("model"));
+    let broken = server.post("/ampoule/v1/models/%ff/text-embedding", &request);
+    assert_refused(&broken, 404, "model.unknown", Some("model"));
     let slashed = "/ampoule/v1/models/acme%2Fevery-task/text-embedding";
     assert_eq!(server.post(slashed, &json!({"texts": ["a"]})).status, 200);
     let missing = "/ampoule/v1/models/tiny-vlm/text-embedding";

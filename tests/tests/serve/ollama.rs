@@ -377,6 +377,31 @@ fn a_foreign_host_is_refused_on_every_route() {
     }
 }
 
+/// A browser sends such a request for a page without asking first.
+#[test]
+fn a_page_of_another_site_runs_no_model() {
+    let server = SharedServer::get();
+    for (path, body) in [
+        (
+            "/v1/chat/completions",
+            r#"{"model": "every-task", "messages": [{"role": "user", "content": "a"}]}"#,
+        ),
+        (
+            "/api/generate",
+            r#"{"model": "every-task", "prompt": "a", "stream": false}"#,
+        ),
+        ("/embed", r#"{"inputs": "a"}"#),
+    ] {
+        let ask = |origin: &str| {
+            let headers = [("content-type", "text/plain"), ("origin", origin)];
+            server.post_bytes(path, &headers, body.as_bytes()).status
+        };
+        assert_eq!(ask("https://evil.example"), 403, "{path}");
+        assert_eq!(ask("null"), 403, "{path}");
+        assert_eq!(ask(&format!("http://{}", server.address())), 200, "{path}");
+    }
+}
+
 #[test]
 fn the_operator_adds_names_of_the_server() {
     let names = ["--host-names", "ampoule.example,192.0.2.7"];

@@ -26,6 +26,27 @@ fn small_bodies() -> Served {
     )
 }
 
+/// A body whose values take much more room than its bytes, and an address that takes long to be read, are refused at once.
+#[test]
+fn a_body_that_costs_more_than_its_bytes_is_refused_at_once() {
+    let served = Served::built_in();
+    let tools = format!(
+        r#"{{"model": "x", "messages": [], "tools": [{}]}}"#,
+        vec![r#"{"":0}"#; 100_000].join(",")
+    );
+    let parameters: String = (0..100_000).map(|number| format!(";{number}=1")).collect();
+    let picture = json!({"model": "x", "messages": [{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": format!("data:image/png{parameters},x")}},
+    ]}]});
+    for body in [tools, picture.to_string()] {
+        let begun = Instant::now();
+        let reply = served.post_bytes("/v1/chat/completions", &[], body.as_bytes());
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        // A quadratic reader takes a quarter of a minute.
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}
+
 #[test]
 fn a_client_that_is_still_sending_sees_why_it_is_refused() {
     let served = small_bodies();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::connections::settings::{ConnectionSettings, OLD_UPLOAD, TAKEN_BYTES};
+use crate::connections::settings::{ConnectionSettings, SILENT_UPLOAD, TAKEN_BYTES};
 use crate::families::Family;
 
 /// The open connections. Clones are the same ones.
@@ -73,7 +73,7 @@ pub(super) struct Progress {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// The beginning of the phase.
+    /// The beginning of the phase; of an upload, the time at which its last bytes came.
     since: Instant,
     family: Family,
     /// The time since which the system takes no bytes, with those that it took since then.
@@ -121,7 +121,8 @@ impl Registry {
     }
 
     /// Ends a connection for a new one: one that lingers, else the oldest whose request has not come, else the one that
-    /// is idle the longest, else the oldest upload. Returns false where all are busy.
+    /// is idle the longest, else the upload of which nothing has come for
+    /// the longest time. Returns false where all are busy.
     fn make_room(&self) -> bool {
         let table = self.table();
         let found = table.open.values().filter_map(|progress| {
@@ -129,9 +130,11 @@ impl Registry {
             let rank = match state.phase {
                 _ if progress.ending.borrow().is_some() => return None,
                 Phase::Linger => 0,
+                // Its last answer is not all sent yet.
+                Phase::Head | Phase::Idle if state.is_owed => return None,
                 Phase::Head => 1,
                 Phase::Idle => 2,
-                Phase::Upload if state.since.elapsed() >= OLD_UPLOAD => 3,
+                Phase::Upload if state.since.elapsed() >= SILENT_UPLOAD => 3,
                 Phase::Upload | Phase::Answer => return None,
             };
             Some((rank, state.since, progress))
@@ -155,7 +158,8 @@ impl Registry {
             let age = state.since.elapsed();
             let ending = match state.phase {
                 _ if is_stalled => Ending::Abrupt,
-                Phase::Head if age >= settings.head_time => Ending::HeadTime,
+                // Words of a refusal would stand within an answer that is not all sent yet.
+                Phase::Head if age >= settings.head_time && !state.is_owed => Ending::HeadTime,
                 Phase::Idle if age >= settings.idle_time => Ending::Quiet,
                 Phase::Linger if age >= settings.linger_time => Ending::Abrupt,
                 _ => continue,
@@ -266,6 +270,14 @@ impl Progress {
         let mut state = self.state();
         if state.phase == Phase::Idle {
             state.phase = Phase::Head;
+            state.since = Instant::now();
+        }
+    }
+
+    /// Notes that bytes of a request's body have come.
+    pub(super) fn received(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Upload {
             state.since = Instant::now();
         }
     }

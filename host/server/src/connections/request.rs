@@ -126,7 +126,9 @@ impl HttpBody for Upload {
             return Poll::Ready(None);
         };
         let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) || incoming.is_end_stream() {
+        let is_over = !matches!(frame, Some(Ok(_))) || incoming.is_end_stream();
+        self.progress.received();
+        if is_over {
             self.incoming = None;
             self.progress.uploaded();
         }

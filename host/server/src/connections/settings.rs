@@ -37,8 +37,9 @@ pub(crate) const ADDRESS_BYTES: usize = 8 << 10;
 /// Bytes of a connection's buffer in each direction, at most. A head fits twice.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
-/// Age of an upload that may be closed to make room for a new connection. Most uploads are over by then.
-pub(super) const OLD_UPLOAD: Duration = Duration::from_secs(10);
+/// Silence of an upload that may be closed to make room for a new connection. Bytes of an upload that goes on come many
+/// times a second.
+pub(super) const SILENT_UPLOAD: Duration = Duration::from_secs(1);
 
 /// Bounds of the connections of [`serve`](crate::serve).
 ///

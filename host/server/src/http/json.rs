@@ -28,24 +28,105 @@ pub(crate) fn json_response(status: StatusCode, value: &impl Serialize) -> Respo
     }
 }
 
+/// Values of one body of JSON. A value takes up to a hundred times its own bytes once it is read, so a body of tiny values
+/// would take gigabytes. Two thousand texts, or a thousand turns of several parts, have some ten thousand.
+const MAX_VALUES: usize = 65_536;
+
+/// Characters of a message about a body: a fault repeats what was found, however long that is.
+const MAX_FAULT_CHARS: usize = 300;
+
 /// Reads JSON, whatever media type the caller names: curl names that of forms, and tritonclient none. A fault names the
-/// field.
+/// field. JSON of more than [`MAX_VALUES`] values is refused before any of them is read.
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if has_more_values_than(bytes, MAX_VALUES) {
+        return Err(ApiError::json(format!(
+            "the body has more than {MAX_VALUES} values, which is the most here; send it in several requests"
+        )));
+    }
+    read_json_of_numbers(bytes)
+}
+
+/// Reads JSON as [`read_json`] does, with any number of values: for types that bound their lists by themselves, as those
+/// of numbers do.
+pub(crate) fn read_json_of_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer);
     let value = value.map_err(|error| {
-        let path = error.path().to_string();
+        let path = shortened(&error.path().to_string());
         let inner = error.inner();
+        let fault = shortened(&inner.to_string());
         if inner.is_data() && path != "." {
-            let message = format!("`{path}`: {inner}");
+            let message = format!("`{path}`: {fault}");
             ApiError::invalid(path, message)
         } else {
             ApiError::json(format!(
-                "the body is not the JSON that is expected here: {inner}"
+                "the body is not the JSON that is expected here: {fault}"
             ))
         }
     })?;
     let end = deserializer.end();
     end.map_err(|error| ApiError::json(format!("the body goes on after its JSON value: {error}")))?;
     Ok(value)
+}
+
+/// Tells whether JSON has more values than `most`, by its commas and brackets outside texts.
+fn has_more_values_than(json: &[u8], most: usize) -> bool {
+    let mut values = 0;
+    let mut rest = json.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => {
+                while let Some(byte) = rest.next() {
+                    match byte {
+                        b'\\' => {
+                            rest.next();
+                        }
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b',' | b'[' | b'{' => values += 1,
+            _ => {}
+        }
+    }
+    values > most
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_FAULT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn json_of_too_many_values_is_refused_and_texts_count_as_one() {
+        let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+        for (json, is_read) in [
+            (list("0", MAX_VALUES), true),
+            (list("0", MAX_VALUES + 1), false),
+            (list("{}", MAX_VALUES / 2), true),
+            (list("{\"\":0}", MAX_VALUES), false),
+            (list(&format!("\"{}\"", ",\\\"[{".repeat(50_000)), 3), true),
+        ] {
+            assert_eq!(read_json::<Value>(json.as_bytes()).is_ok(), is_read);
+        }
+        let many = list("0", MAX_VALUES + 1);
+        assert!(read_json_of_numbers::<Vec<u8>>(many.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_fault_repeats_little_of_what_was_found() {
+        let json = format!("{{\"{}\": \"{}\"}}", "k".repeat(9_999), "é".repeat(9_999));
+        let fault = read_json::<std::collections::BTreeMap<String, u8>>(json.as_bytes());
+        let length = fault.err().map(|error| error.message.chars().count());
+        assert!(length.is_some_and(|length| length < 3 * MAX_FAULT_CHARS));
+    }
 }

@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -15,6 +14,7 @@ use axum::routing::get;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::ApiError;
+use crate::http::name::Name;
 use crate::service::Service;
 
 /// Allows the page's own files, and requests to this server, and nothing else: neither inline code nor a form's own
@@ -106,7 +106,7 @@ pub(crate) fn index(headers: &HeaderMap) -> Response {
     answer(&INDEX, TAGS.last(), headers)
 }
 
-async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+async fn file(Name(name): Name, headers: HeaderMap) -> Result<Response, ApiError> {
     let mut files = FILES.iter().zip(TAGS.iter());
     let found = files.find(|(file, _)| file.name == name);
     let (file, tag) = found.ok_or_else(|| ApiError::no_route(&format!("/page/{name}")))?;

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::families::inference::datatype::Datatype;
 use crate::families::inference::request::{Input, Output, Parameter, Parameters, Request};
 use crate::families::inference::tensor::{Data, InputTensor};
-use crate::http::json::read_json;
+use crate::http::json::read_json_of_numbers;
 
 /// Bytes of the JSON at the beginning of a body; tensors follow. Bodies without this header are JSON alone.
 pub(crate) const JSON_LENGTH: HeaderName =
@@ -46,7 +46,7 @@ pub(crate) fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Body, ApiError>
             )));
         }
     };
-    let request: Request = read_json(&json)?;
+    let request: Request = read_json_of_numbers(&json)?;
     let mut inputs = Vec::with_capacity(request.inputs.len());
     for (index, input) in request.inputs.into_iter().enumerate() {
         inputs.push(tensor(index, input, &mut binary)?);

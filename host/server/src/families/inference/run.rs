@@ -1,6 +1,9 @@
 //! The work of a request: from tensors to a call of the model, and back.
 
-use ampoule::{Content, GenerationRequest, Image, Message, Model, Sampling, SandboxReport, Usage};
+use ampoule::{
+    Content, GenerationRequest, Image, InputChecks as _, Message, Model, Sampling, SandboxReport,
+    Usage,
+};
 
 use crate::core::embedding::{self, Embeddings};
 use crate::core::generation::Events;
@@ -237,6 +240,9 @@ fn generations(request: &Inference, service: &Service) -> Result<Vec<GenerationR
     let max_output_tokens = parameters::unsigned(given, "max_tokens")?
         .unwrap_or(GenerationRequest::DEFAULT_OUTPUT_TOKENS);
     let stop = parameters::texts(given, "stop")?;
+    // Each prompt gets a copy of these, so they are checked before.
+    let limits = service.host().limits();
+    limits.check_text(system.as_deref().unwrap_or_default())?;
     let pictures: Vec<Content> = images.into_iter().map(Content::Image).collect();
     let turn = |role: &str, content| Message {
         role: role.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ampoule::{Content, GenerationRequest, Image, Message, Model, Sampling};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::families::native::error::{self, ErrorBody};
 use crate::families::native::form::{Form, FormSchema, Pixels, read_picture};
 use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::http::name::Name;
 use crate::http::sse;
 use crate::http::stream::{self, Dialect};
 use crate::http::text_or::TextOr;
@@ -117,7 +118,7 @@ struct Piece {
 )]
 pub(crate) async fn generate(
     State(service): State<Service>,
-    Path(name): Path<String>,
+    Name(name): Name,
     context: Context,
     form: Form<Request>,
 ) -> Result<Response, ApiError> {

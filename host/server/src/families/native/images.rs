@@ -1,7 +1,7 @@
 //! Pictures in, vectors or labels out.
 
 use ampoule::{Image, Usage};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::families::native::error::ErrorBody;
 use crate::families::native::form::{Form, FormSchema, Pixels, read_picture};
 use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::http::name::Name;
 use crate::http::text_or::TextOr;
 use crate::service::Service;
 
@@ -85,7 +86,7 @@ pub(crate) struct Label {
 )]
 pub(crate) async fn embed(
     State(service): State<Service>,
-    Path(name): Path<String>,
+    Name(name): Name,
     context: Context,
     form: Form<EmbedRequest>,
 ) -> Result<Response, ApiError> {
@@ -131,7 +132,7 @@ pub(crate) async fn embed(
 )]
 pub(crate) async fn classify(
     State(service): State<Service>,
-    Path(name): Path<String>,
+    Name(name): Name,
     context: Context,
     form: Form<ClassifyRequest>,
 ) -> Result<Response, ApiError> {

@@ -1,6 +1,6 @@
 //! Texts in, vectors or tokens out.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use crate::families::native::error::ErrorBody;
 use crate::http::body::Json;
 use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::http::name::Name;
 use crate::service::Service;
 
 /// Texts for a model. Fields that are not named here are refused.
@@ -68,7 +69,7 @@ pub(crate) struct Tokens {
 )]
 pub(crate) async fn embed(
     State(service): State<Service>,
-    Path(name): Path<String>,
+    Name(name): Name,
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
@@ -102,7 +103,7 @@ pub(crate) async fn embed(
 )]
 pub(crate) async fn tokenize(
     State(service): State<Service>,
-    Path(name): Path<String>,
+    Name(name): Name,
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {

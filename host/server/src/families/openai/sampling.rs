@@ -1,5 +1,6 @@
 //! The fields that choose the next token and end an answer.
 
+use ampoule::sandbox::limits::MAX_STOP_STRINGS;
 use ampoule::{GenerationRequest, Message, Sampling};
 
 use crate::error::ApiError;
@@ -35,6 +36,11 @@ impl Fields {
         if !(0.0..=1.0).contains(&sampling.top_p) {
             let message = "`top_p`: a number from 0 to 1 is expected";
             return Err(ApiError::invalid("top_p", message));
+        }
+        let too_many = |texts: &Vec<String>| texts.len() > MAX_STOP_STRINGS;
+        if matches!(&self.stop, Some(TextOr::Other(texts)) if too_many(texts)) {
+            let message = format!("`stop`: {MAX_STOP_STRINGS} texts at most are expected");
+            return Err(ApiError::invalid("stop", message));
         }
         let mut stop = match self.stop {
             None => Vec::new(),
