@@ -228,6 +228,19 @@ impl ModelSlot {
 }
 
 impl Entry {
+    /// Checks that the model is up and trusted, so that a request to it would be answered.
+    pub(crate) async fn check(&self) -> Result<(), ApiError> {
+        match self.readiness() {
+            Readiness::Loading => return Err(ApiError::loading(&self.name)),
+            Readiness::Failed => return Err(ApiError::unavailable(&self.name)),
+            Readiness::Ready => {}
+        }
+        match self.model() {
+            Some(model) => Ok(model.check_trust().await?),
+            None => Err(ApiError::loading(&self.name)),
+        }
+    }
+
     pub(crate) fn readiness(&self) -> Readiness {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Loading => Readiness::Loading,

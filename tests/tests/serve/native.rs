@@ -115,6 +115,9 @@ fn texts_are_tokenized() {
         json!({"ids": [97, 98], "is_truncated": false})
     );
     assert_eq!(answer["tokens"][1]["ids"], json!([]));
+    let many = json!({ "texts": vec!["ab"; 1_000] });
+    let many = server.post(&path("text-tokenization"), &many).json();
+    assert_eq!(many["tokens"].as_array().unwrap().len(), 1_000, "{many}");
 }
 
 #[test]

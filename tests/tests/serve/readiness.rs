@@ -78,6 +78,18 @@ fn a_server_whose_model_is_not_trusted_any_more_is_not_ready() {
     assert_eq!(model(&report)["state"], "untrusted");
     let code = model(&report)["error"].as_str().unwrap();
     assert!(code.starts_with("trust."), "{report}");
+    let name = report["models"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    let model = format!("/v2/models/{name}/ready");
+    for (path, status) in [("/v2/health/ready", 400), (&*model, 400), ("/health", 503)] {
+        assert_eq!(served.get(path).status, status, "{path}");
+    }
+    assert_eq!(served.get("/v2/health/live").status, 200);
 }
 
 #[test]

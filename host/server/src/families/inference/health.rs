@@ -7,7 +7,6 @@ use crate::error::ApiError;
 use crate::families::inference::error::ErrorBody;
 use crate::families::inference::paths::ModelPath;
 use crate::families::inference::versions;
-use crate::models::Readiness;
 use crate::service::Service;
 
 /// Says that the process answers.
@@ -34,12 +33,8 @@ pub(crate) async fn live() -> StatusCode {
     ),
 )]
 pub(crate) async fn ready(State(service): State<Service>) -> Result<StatusCode, ApiError> {
-    for (name, readiness) in service.models().readiness() {
-        match readiness {
-            Readiness::Ready => {}
-            Readiness::Loading => return Err(not_ready(ApiError::loading(&name))),
-            Readiness::Failed => return Err(not_ready(ApiError::unavailable(&name))),
-        }
+    for entry in service.models().entries() {
+        entry.check().await.map_err(not_ready)?;
     }
     Ok(StatusCode::OK)
 }
@@ -57,8 +52,12 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<StatusCode, 
         (status = "default", body = ErrorBody),
     ),
 )]
-pub(crate) fn model_ready(service: &Service, path: ModelPath<'_>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn model_ready(
+    service: &Service,
+    path: ModelPath<'_>,
+) -> Result<StatusCode, ApiError> {
     let found = service.models().find(path.name).map_err(not_ready)?;
+    found.entry.check().await.map_err(not_ready)?;
     versions::check(path.version, &found.model.manifest().version().to_string())?;
     Ok(StatusCode::OK)
 }

@@ -67,7 +67,7 @@ async fn model(
         Action::Infer => Ok(not_allowed(&method, "POST")),
         _ if !is_read => Ok(not_allowed(&method, "GET,HEAD")),
         Action::Metadata => metadata::model(&service, path),
-        Action::Ready => Ok(health::model_ready(&service, path)?.into_response()),
+        Action::Ready => Ok(health::model_ready(&service, path).await?.into_response()),
         Action::Statistics => statistics::one(&service, path),
     }
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::core::embedding;
+use crate::core::{embedding, tokenization};
 use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::ErrorBody;
@@ -115,15 +115,14 @@ pub(crate) async fn tokenize(
         request.limits,
         request.deterministic,
     )?;
-    let answer = model.tokenize(&texts).await?;
-    context.note(&answer.sandbox, ampoule::Usage::default());
-    let tokens = answer.output.into_iter().map(|tokens| Tokens {
+    let tokenized = tokenization::texts(&model, &context, &texts).await?;
+    let tokens = tokenized.tokens.into_iter().map(|tokens| Tokens {
         ids: tokens.ids,
         is_truncated: tokens.is_truncated,
     });
     let answer = TokenLists {
         tokens: tokens.collect(),
-        call: CallReport::new(&model, None, std::slice::from_ref(&answer.sandbox)),
+        call: CallReport::new(&model, None, &tokenized.reports),
     };
     Ok(json_response(StatusCode::OK, &answer))
 }

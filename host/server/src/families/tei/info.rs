@@ -11,7 +11,6 @@ use crate::error::ApiError;
 use crate::families::tei::error::ErrorBody;
 use crate::families::tei::model::Query;
 use crate::http::json::json_response;
-use crate::models::Readiness;
 use crate::service::Service;
 
 /// The fact of a model that says how many tokens of a text it reads.
@@ -95,12 +94,8 @@ pub(crate) async fn info(
     ),
 )]
 pub(crate) async fn health(State(service): State<Service>) -> Result<StatusCode, ApiError> {
-    for (name, readiness) in service.models().readiness() {
-        match readiness {
-            Readiness::Ready => {}
-            Readiness::Loading => return Err(ApiError::loading(&name)),
-            Readiness::Failed => return Err(ApiError::unavailable(&name)),
-        }
+    for entry in service.models().entries() {
+        entry.check().await?;
     }
     Ok(StatusCode::OK)
 }
