@@ -11,6 +11,7 @@ pub(crate) enum Neutral {
     Absent,
     False,
     Zero,
+    One,
     /// An empty text, list or object.
     Empty,
     /// `none` and `auto`.
@@ -27,6 +28,7 @@ impl Neutral {
             Self::Absent => false,
             Self::False => *value == Value::Bool(false),
             Self::Zero => value.as_f64() == Some(0.0),
+            Self::One => value.as_f64() == Some(1.0),
             Self::Empty => match value {
                 Value::String(text) => text.is_empty(),
                 Value::Array(list) => list.is_empty(),

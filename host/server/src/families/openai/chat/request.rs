@@ -62,6 +62,24 @@ pub(crate) struct Request {
     #[schema(ignore)]
     frequency_penalty: Option<Value>,
     #[schema(ignore)]
+    min_p: Option<Value>,
+    #[schema(ignore)]
+    repetition_penalty: Option<Value>,
+    #[schema(ignore)]
+    min_tokens: Option<Value>,
+    #[schema(ignore)]
+    ignore_eos: Option<Value>,
+    #[schema(ignore)]
+    guided_json: Option<Value>,
+    #[schema(ignore)]
+    guided_regex: Option<Value>,
+    #[schema(ignore)]
+    guided_choice: Option<Value>,
+    #[schema(ignore)]
+    guided_grammar: Option<Value>,
+    #[schema(ignore)]
+    structured_outputs: Option<Value>,
+    #[schema(ignore)]
     modalities: Option<Value>,
     #[schema(ignore)]
     audio: Option<Value>,
@@ -96,6 +114,9 @@ impl Request {
         let no_tools = "the models here call no tools";
         let no_probabilities = "the models here tell no probabilities";
         let no_bias = "the models here choose among tokens by temperature, top_p and top_k alone";
+        let no_schema = "the models here write plain text and keep to no schema";
+        let no_end =
+            "an answer here ends where its model ends it, or at the limit or a stop string";
         unsupported::check(&[
             ("tools", &self.tools, Neutral::Empty, no_tools),
             (
@@ -115,7 +136,7 @@ impl Request {
                 "response_format",
                 &self.response_format,
                 Neutral::TypeText,
-                "the models here write plain text and keep to no schema",
+                no_schema,
             ),
             ("logprobs", &self.logprobs, Neutral::False, no_probabilities),
             (
@@ -136,6 +157,40 @@ impl Request {
                 &self.frequency_penalty,
                 Neutral::Zero,
                 no_bias,
+            ),
+            ("min_p", &self.min_p, Neutral::Zero, no_bias),
+            (
+                "repetition_penalty",
+                &self.repetition_penalty,
+                Neutral::One,
+                no_bias,
+            ),
+            ("min_tokens", &self.min_tokens, Neutral::Zero, no_end),
+            ("ignore_eos", &self.ignore_eos, Neutral::False, no_end),
+            ("guided_json", &self.guided_json, Neutral::Absent, no_schema),
+            (
+                "guided_regex",
+                &self.guided_regex,
+                Neutral::Absent,
+                no_schema,
+            ),
+            (
+                "guided_choice",
+                &self.guided_choice,
+                Neutral::Absent,
+                no_schema,
+            ),
+            (
+                "guided_grammar",
+                &self.guided_grammar,
+                Neutral::Absent,
+                no_schema,
+            ),
+            (
+                "structured_outputs",
+                &self.structured_outputs,
+                Neutral::Absent,
+                no_schema,
             ),
             (
                 "modalities",
