@@ -121,7 +121,14 @@ impl ApiError {
     /// Makes `route.unknown` (404).
     pub(crate) fn no_route(path: &str) -> Self {
         let path: String = path.chars().take(100).collect();
-        let message = format!("there is no route `{path}`; /openapi.json lists those there are");
+        let first = path.split('/').find(|part| !part.is_empty());
+        let of_openai = ["chat", "completions", "embeddings", "models", "responses"];
+        let hint = if first.is_some_and(|first| of_openai.contains(&first)) {
+            "OpenAI's routes begin with /v1, so a client's base address ends with it"
+        } else {
+            "/openapi.json lists those there are"
+        };
+        let message = format!("there is no route `{path}`; {hint}");
         Self::new(StatusCode::NOT_FOUND, "route.unknown", message)
     }
 

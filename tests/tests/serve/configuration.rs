@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use ampoule_signing::TrustStore;
 use ampoule_tests::{
-    Delivery, Operator, Place, Publisher, Served, WrittenBundle, ampoule, assert_fails, test_guest,
+    Delivery, Operator, Place, Publisher, Served, WrittenBundle, ampoule, assert_fails, json_of,
+    test_guest,
 };
 use serde_json::json;
 
@@ -68,6 +69,54 @@ fn an_error_in_the_configuration_names_its_key_and_its_line() {
     ] {
         refused(text, code);
     }
+}
+
+#[test]
+fn a_mistyped_path_is_refused_at_the_start() {
+    let operator = Operator::new();
+    let mut serve = operator.ampoule(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+    let output = serve.args(["--model", "models/nowhere"]).output().unwrap();
+    assert_fails(&output, "usage.setting", 2);
+    let message = json_of(&output)["error"]["message"].to_string();
+    assert!(message.contains("`nowhere`"), "{message}");
+}
+
+/// A person who presses Ctrl-C twice does not want to wait.
+#[test]
+fn a_second_signal_ends_the_server_at_once() {
+    let operator = Operator::new();
+    let endless = test_guest("generation_blocks");
+    let bundle = operator
+        .publisher()
+        .bundle(endless)
+        .tasks(&["text-generation"]);
+    let bundle = bundle.set("/limits/deadline_ms", json!(60_000)).write();
+    let path = bundle.path().to_str().unwrap();
+    let mut command = operator.ampoule(&[]);
+    let served = Served::start(
+        &mut command,
+        &["--model", path, "--timeout", "60s", "--idle-timeout", "60s"],
+    );
+    let name = served.get("/v1/models").json()["data"][0]["id"].clone();
+    let body =
+        json!({"model": name, "stream": true, "messages": [{"role": "user", "content": "x"}]});
+    let body = body.to_string();
+    let mut client = served.connect();
+    client
+        .begin_post("/v1/chat/completions", body.len(), "")
+        .unwrap();
+    client.send(&body).unwrap();
+    assert!(client.has_bytes_within(Duration::from_secs(30)).unwrap());
+    served.terminate();
+    std::thread::sleep(Duration::from_millis(200));
+    let begun = Instant::now();
+    served.terminate();
+    assert_eq!(served.wait(), Some(8));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

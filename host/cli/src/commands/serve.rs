@@ -51,17 +51,24 @@ pub(crate) async fn run(
     let built_in = is_built_in.then(built_in::trust).transpose()?;
     let metrics = Metrics::new(&models);
     let host = settings.server_host(built_in, metrics.observer())?;
+    places
+        .iter()
+        .try_for_each(|(source, _)| source.check_is_there())?;
     for (source, slot) in places {
         tokio::spawn(load(source, host.clone(), settings.clone(), slot));
     }
     let service = Service::new(host, models, metrics, server.service());
     say_where(&listener, json)?;
-    let served = serve(
-        listener,
-        service,
-        termination.first(),
-        server.drain_timeout(),
-    );
+    let patience = server.drain_timeout();
+    let first = termination.first();
+    let ends = async move {
+        first.await;
+        output::note(&format!(
+            "ending; requests that have begun have {} s, and a second signal ends them at once",
+            patience.as_secs()
+        ));
+    };
+    let served = serve(listener, service, ends, patience);
     tokio::select! {
         _ = served => Ok(()),
         () = termination.second() => Err(Error::Interrupted),
@@ -135,6 +142,20 @@ impl Source {
                     .to_owned(),
             )
         })
+    }
+
+    /// Refuses a path with nothing there, which is a mistyped one: a server that tries again for ever would hide that.
+    fn check_is_there(&self) -> Result<(), Error> {
+        let Self::Bundle(model) = self else {
+            return Ok(());
+        };
+        match model.path.try_exists() {
+            Ok(true) => Ok(()),
+            _ => Err(Error::Setting(format!(
+                "there is no bundle at the path of the model `{}`; correct the path, or put the bundle there first",
+                self.name()?
+            ))),
+        }
     }
 
     fn aliases(&self) -> &[String] {
