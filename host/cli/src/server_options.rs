@@ -244,7 +244,11 @@ mod tests {
             let words = ["server".to_owned(), format!("--{option}"), value.to_owned()];
             let matches = command.clone().try_get_matches_from(words).unwrap();
             let by_option = ServerOptions::from_arg_matches(&matches).unwrap();
-            let by_key: ServerOptions = toml::from_str(&format!("{option} = \"{value}\"")).unwrap();
+            let by_key = match option {
+                "host-names" => format!("{option} = [\"{value}\"]"),
+                _ => format!("{option} = \"{value}\""),
+            };
+            let by_key: ServerOptions = toml::from_str(&by_key).unwrap();
             assert_eq!(shown(&by_option), shown(&by_key), "{option}");
             assert_eq!(
                 shown(&ServerOptions::default().or(by_key)),

@@ -103,7 +103,10 @@ fn a_wrong_variable_or_configuration_file_is_answered_with_one_document() {
         .unwrap();
     let line = String::from_utf8(output.stderr).unwrap();
     assert_eq!(line.lines().count(), 1, "{line}");
-    assert!(line.contains("line 3: unknown field `memroy`"), "{line}");
+    assert!(
+        line.contains("line 3: `limits.memroy`: unknown field `memroy`"),
+        "{line}"
+    );
 }
 
 #[test]

@@ -63,7 +63,9 @@ fn a_server_whose_model_is_not_up_is_live_and_not_ready() {
     let operator = Operator::new();
     let mut command = ampoule();
     command.arg("--trust").arg(operator.trust());
-    let absent = operator.trust().join("absent");
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent");
+    std::fs::create_dir(&absent).unwrap();
     let server = Served::listening(&mut command, &["--model", absent.to_str().unwrap()]);
     assert_eq!(server.get("/v2/health/live").status, 200);
     for path in ["/v2/health/ready", "/v2/models/absent/ready"] {

@@ -51,22 +51,43 @@ pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError
 pub(crate) fn read_json_of_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer);
-    let value = value.map_err(|error| {
-        let path = shortened(&error.path().to_string());
-        let inner = error.inner();
-        let fault = shortened(&inner.to_string());
-        if inner.is_data() && path != "." {
-            let message = format!("`{path}`: {fault}");
-            ApiError::invalid(path, message)
-        } else {
-            ApiError::json(format!(
-                "the body is not the JSON that is expected here: {fault}"
-            ))
-        }
-    })?;
+    let value = value.map_err(|error| fault_of(&error.path().to_string(), error.inner()))?;
     let end = deserializer.end();
     end.map_err(|error| ApiError::json(format!("the body goes on after its JSON value: {error}")))?;
     Ok(value)
+}
+
+/// Says what is wrong with a body, with the field at fault where there is one.
+fn fault_of(path: &str, error: &serde_json::Error) -> ApiError {
+    let fault = shortened(&error.to_string());
+    let path = shortened(path);
+    if let Some(missing) = missing_field(&fault) {
+        let field = match &*path {
+            "." => missing.to_owned(),
+            path => format!("{path}.{missing}"),
+        };
+        let message = format!("`{field}` is missing");
+        return ApiError::invalid(field, message);
+    }
+    if error.is_data() && path != "." {
+        let message = format!("`{path}`: {fault}");
+        return ApiError::invalid(path, message);
+    }
+    // serde's words about the whole are those of the type that is read.
+    let fault = if fault.starts_with("invalid type") {
+        "an object is expected"
+    } else {
+        &fault
+    };
+    ApiError::json(format!(
+        "the body is not the JSON that is expected here: {fault}"
+    ))
+}
+
+/// Returns the field that a message of serde's says to be missing.
+fn missing_field(message: &str) -> Option<&str> {
+    let (field, _) = message.strip_prefix("missing field `")?.split_once('`')?;
+    Some(field)
 }
 
 /// Tells whether JSON has more values than `most`, by its commas and brackets outside texts.
@@ -120,6 +141,33 @@ mod tests {
         }
         let many = list("0", MAX_VALUES + 1);
         assert!(read_json_of_numbers::<Vec<u8>>(many.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_missing_field_is_named_with_its_place() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Whole {
+            #[allow(dead_code, reason = "only read")]
+            parts: Vec<Part>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Part {
+            #[allow(dead_code, reason = "only read")]
+            text: String,
+        }
+        let param = |json: &str| match read_json::<Whole>(json.as_bytes()) {
+            Err(error) => error
+                .param
+                .map(|param| param.into_owned())
+                .unwrap_or_default(),
+            Ok(_) => "none is at fault".to_owned(),
+        };
+        assert_eq!(param("{}"), "parts");
+        assert_eq!(param(r#"{"parts": [{"text": ""}, {}]}"#), "parts[1].text");
+        assert_eq!(param(r#"{"parts": [{"text": 1}]}"#), "parts[0].text");
+        assert_eq!(param("7"), "");
+        let message = read_json::<Whole>(b"7").map_err(|error| error.message);
+        assert!(message.is_err_and(|message| message.ends_with("an object is expected")));
     }
 
     #[test]
