@@ -1,13 +1,16 @@
 //! The models that are served, by name.
 
+mod entry;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ampoule::{LiveModel, Model, ModelFacts, Refusal};
+use ampoule::{Model, ModelFacts};
 
 use crate::error::ApiError;
+
+pub(crate) use crate::models::entry::Entry;
+pub use crate::models::entry::{ModelSlot, Readiness};
 
 /// Characters of a name: a publisher, a model and a version.
 const MAX_NAME_CHARS: usize = 128;
@@ -24,51 +27,6 @@ struct Table {
     entries: BTreeMap<Arc<str>, Arc<Entry>>,
     /// From each further name to the model's own.
     aliases: BTreeMap<Arc<str>, Arc<str>>,
-}
-
-/// A place for a model, which is filled when the model is loaded. Clones are the same place.
-#[derive(Clone, Debug)]
-pub struct ModelSlot {
-    entry: Arc<Entry>,
-}
-
-/// A model's place in the table.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) name: Arc<str>,
-    pub(crate) aliases: Vec<Arc<str>>,
-    state: RwLock<State>,
-    /// Releases that have served, one after the other.
-    loaded: AtomicU64,
-    /// Loads that failed before the first release served.
-    failed: AtomicU64,
-}
-
-#[derive(Debug)]
-enum State {
-    Loading,
-    /// With the code of the error.
-    Failed(String),
-    Ready(Served),
-}
-
-#[derive(Debug)]
-enum Served {
-    /// Followed: newer releases take over.
-    Live(LiveModel),
-    Fixed(Box<Model>),
-}
-
-/// The state of a model's place, for operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Readiness {
-    /// The model is being loaded for the first time.
-    Loading,
-    /// The last attempt to load the model failed.
-    Failed,
-    /// The model answers requests.
-    Ready,
 }
 
 /// A name that no model can have here, with the reason.
@@ -98,18 +56,12 @@ impl Models {
                 )));
             }
         }
-        let entry = Arc::new(Entry {
-            name: Arc::clone(&own),
-            aliases: aliases.clone(),
-            state: RwLock::new(State::Loading),
-            loaded: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-        });
+        let entry = Arc::new(Entry::new(Arc::clone(&own), aliases.clone()));
         table.entries.insert(Arc::clone(&own), Arc::clone(&entry));
         for alias in aliases {
             table.aliases.insert(alias, Arc::clone(&own));
         }
-        Ok(ModelSlot { entry })
+        Ok(ModelSlot::new(entry))
     }
 
     /// Returns the model of this name or alias, with or without the tag `:latest`.
@@ -117,13 +69,7 @@ impl Models {
         let entry = self
             .entry(name)
             .ok_or_else(|| ApiError::unknown_model(name))?;
-        let state = entry.state.read().unwrap_or_else(PoisonError::into_inner);
-        let model = match &*state {
-            State::Loading => return Err(ApiError::loading(&entry.name)),
-            State::Failed(_) => return Err(ApiError::unavailable(&entry.name)),
-            State::Ready(served) => served.model(),
-        };
-        drop(state);
+        let model = entry.served()?;
         Ok(Found { entry, model })
     }
 
@@ -175,146 +121,6 @@ impl Models {
 pub(crate) struct Found {
     pub(crate) entry: Arc<Entry>,
     pub(crate) model: Model,
-}
-
-impl ModelSlot {
-    /// Serves a followed model from now on. Within a Tokio runtime the releases that take over are counted.
-    pub fn serve(&self, model: LiveModel) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (entry, mut changes) = (Arc::downgrade(&self.entry), model.changes());
-            runtime.spawn(async move {
-                while changes.next().await.is_some()
-                    && let Some(entry) = entry.upgrade()
-                {
-                    entry.loaded.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        self.set(State::Ready(Served::Live(model)));
-    }
-
-    /// Serves this one model from now on.
-    pub fn serve_fixed(&self, model: Model) {
-        self.set(State::Ready(Served::Fixed(Box::new(model))));
-    }
-
-    /// Returns the model's own name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.entry.name
-    }
-
-    /// Tells callers that the model could not be loaded, and operators the code of the error.
-    pub fn fail(&self, code: &str) {
-        self.set(State::Failed(code.to_owned()));
-    }
-
-    fn set(&self, state: State) {
-        let count = match &state {
-            State::Ready(_) => Some(&self.entry.loaded),
-            State::Failed(_) => Some(&self.entry.failed),
-            State::Loading => None,
-        };
-        if let Some(count) = count {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        let mut current = self
-            .entry
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *current = state;
-    }
-}
-
-impl Entry {
-    /// Checks that the model is up and trusted, so that a request to it would be answered.
-    pub(crate) async fn check(&self) -> Result<(), ApiError> {
-        match self.readiness() {
-            Readiness::Loading => return Err(ApiError::loading(&self.name)),
-            Readiness::Failed => return Err(ApiError::unavailable(&self.name)),
-            Readiness::Ready => {}
-        }
-        match self.model() {
-            Some(model) => Ok(model.check_trust().await?),
-            None => Err(ApiError::loading(&self.name)),
-        }
-    }
-
-    pub(crate) fn readiness(&self) -> Readiness {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Loading => Readiness::Loading,
-            State::Failed(_) => Readiness::Failed,
-            State::Ready(_) => Readiness::Ready,
-        }
-    }
-
-    /// Returns the number of releases that have served.
-    pub(crate) fn loaded(&self) -> u64 {
-        self.loaded.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of loads that failed before the first release served.
-    pub(crate) fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// Returns the code of the error that the last load failed with, if no release serves.
-    pub(crate) fn failure(&self) -> Option<String> {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Failed(code) => Some(code.clone()),
-            State::Loading | State::Ready(_) => None,
-        }
-    }
-
-    /// Returns the reason for which the release in the model's place does not serve, while the one before it does.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Ready(served) => served.refusal(),
-            State::Loading | State::Failed(_) => None,
-        }
-    }
-
-    /// Returns the model, if it is up.
-    pub(crate) fn model(&self) -> Option<Model> {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Ready(served) => Some(served.model()),
-            State::Loading | State::Failed(_) => None,
-        }
-    }
-}
-
-impl Served {
-    fn refusal(&self) -> Option<Refusal> {
-        match self {
-            Self::Live(live) => live.refusal(),
-            Self::Fixed(_) => None,
-        }
-    }
-
-    fn model(&self) -> Model {
-        match self {
-            Self::Live(live) => live.model(),
-            Self::Fixed(model) => (**model).clone(),
-        }
-    }
-}
-
-impl Readiness {
-    /// Returns the name in metrics and reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Loading => "loading",
-            Self::Failed => "failed",
-            Self::Ready => "ready",
-        }
-    }
-}
-
-impl fmt::Display for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 fn check_name(name: &str) -> Result<(), NameError> {
