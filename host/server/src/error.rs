@@ -14,7 +14,7 @@ const SHORT_WAIT: u32 = 1;
 /// Seconds between two looks at a model that is loading.
 const LOADING_WAIT: u32 = 2;
 
-/// A refusal or a failure of a request. [`Family::render`](crate::families::Family::render) makes the answer of it that
+/// A refusal or a failure of a request. [`families::render`](crate::families::render) makes the answer of it that
 /// the family's clients read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {

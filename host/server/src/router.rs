@@ -11,7 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
 use crate::families::{inference, native, ollama, openai, openapi, plain, tei};
-use crate::http::{host_guard, outermost};
+use crate::http::host_guard;
+use crate::outermost;
 use crate::page;
 use crate::service::Service;
 

@@ -7,10 +7,10 @@ use ampoule::{Host, Model, RequestLimits, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
-use crate::families::inference::counts::Statistics;
-use crate::http::context::Context;
+use crate::inferences::Inferences;
 use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::request::context::Context;
 use crate::settings::ServiceSettings;
 
 /// Bytes of a unit of the room for bodies.
@@ -29,7 +29,7 @@ struct Inner {
     metrics: Metrics,
     settings: ServiceSettings,
     started: Timestamp,
-    statistics: Statistics,
+    inferences: Inferences,
     is_draining: AtomicBool,
     /// Room for bodies, in units of [`ROOM_UNIT`].
     bodies: Arc<Semaphore>,
@@ -52,7 +52,7 @@ impl Service {
                 metrics,
                 settings,
                 started: Timestamp::now(),
-                statistics: Statistics::default(),
+                inferences: Inferences::default(),
             }),
         }
     }
@@ -111,8 +111,8 @@ impl Service {
     }
 
     /// Returns the counts of inferences by the Open Inference Protocol.
-    pub(crate) fn statistics(&self) -> &Statistics {
-        &self.inner.statistics
+    pub(crate) fn inferences(&self) -> &Inferences {
+        &self.inner.inferences
     }
 
     /// Returns the time at which the service was made.

@@ -7,8 +7,9 @@ use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
 use crate::error::ApiError;
-use crate::families::Family;
-use crate::http::context::{Context, REQUEST_ID};
+use crate::families;
+use crate::request::context::{Context, REQUEST_ID};
+use crate::request::family::Family;
 
 /// Returns the family that the first bytes of a request ask: those of `POST /v1/…`, whole or cut.
 pub(super) fn family_of(head: &[u8]) -> Family {
@@ -21,7 +22,7 @@ pub(super) fn family_of(head: &[u8]) -> Family {
 
 /// Returns a whole answer that says this error, and that the connection ends.
 pub(super) fn answer(family: Family, error: &ApiError) -> Vec<u8> {
-    let (mut head, body) = family.render(error).into_parts();
+    let (mut head, body) = families::render(family, error).into_parts();
     // Rendered errors are in memory.
     let body = body.collect().now_or_never().and_then(Result::ok);
     let body = body.map_or(Bytes::new(), |body| body.to_bytes());

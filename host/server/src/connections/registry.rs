@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::connections::settings::{ConnectionSettings, SILENT_UPLOAD, TAKEN_BYTES};
-use crate::families::Family;
+use crate::request::family::Family;
 
 /// The open connections. Clones are the same ones.
 #[derive(Clone, Debug)]

@@ -19,8 +19,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::ServiceExt as _;
 
 use crate::connections::registry::{Phase, Progress};
-use crate::families::Family;
-use crate::http::ended::Peer;
+use crate::request::ended::Peer;
+use crate::request::family::Family;
 use crate::service::Service;
 
 /// Bytes of an unread body that are read before the answer, so that the connection is of use for a next request.

@@ -6,16 +6,13 @@ use std::thread::available_parallelism;
 use ampoule::{Image, InputChecks as _, Model, ModelInfo, SandboxReport, Usage};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::core::properties::Properties;
 use crate::error::ApiError;
-use crate::http::context::Context;
+use crate::request::context::Context;
 
 /// Inputs for one sandbox. A sandbox costs microseconds and a text milliseconds, so small batches cost nothing, and a
 /// caller with a thousand texts lets others in between two.
 const INPUTS_PER_SANDBOX: usize = 16;
-
-/// The property by which a model says that it was trained for shorter vectors too (Kusupati et al. 2022, "Matryoshka
-/// Representation Learning"). Its value is the lengths in decimal, between commas.
-const MATRYOSHKA: &str = "embedding.matryoshka-dimensions";
 
 /// Vectors of one request, in its order.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ impl Embeddings {
     /// `input.invalid`. A vector of any other length would be worse than none and look as good.
     pub(crate) fn shorten(&mut self, info: &ModelInfo, asked: u64) -> Result<(), ApiError> {
         let own = self.dimensions;
-        let trained = trained_lengths(info, own);
+        let trained = Properties::of(info).shorter_dimensions(own);
         match usize::try_from(asked) {
             Ok(asked) if asked == own => Ok(()),
             Ok(asked) if trained.contains(&asked) => {
@@ -91,16 +88,6 @@ impl Embeddings {
         self.dimensions = dimensions;
         self.normalize();
     }
-}
-
-/// Returns the lengths below `own` for which the model says that it was trained.
-fn trained_lengths(info: &ModelInfo, own: usize) -> Vec<usize> {
-    let said = info.properties.iter().find(|(key, _)| key == MATRYOSHKA);
-    let lengths = said.map_or("", |(_, value)| value).split(',');
-    lengths
-        .filter_map(|length| length.trim().parse().ok())
-        .filter(|length| (1..own).contains(length))
-        .collect()
 }
 
 /// Embeds texts in as many sandboxes as keep all cores at work, at most one for each core at a time.
@@ -271,7 +258,10 @@ mod tests {
             reports: Vec::new(),
         };
         let info = ModelInfo {
-            properties: vec![(MATRYOSHKA.to_owned(), "0, 2,3,4,-1,".to_owned())],
+            properties: vec![(
+                "embedding.matryoshka-dimensions".to_owned(),
+                "0, 2,3,4,-1,".to_owned(),
+            )],
             ..ModelInfo::default()
         };
         for asked in [0, 1, 4, u64::MAX] {

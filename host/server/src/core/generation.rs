@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::error::ApiError;
-use crate::http::context::Context;
+use crate::request::context::Context;
 
 /// Bytes of events that wait for a slow reader, over all choices of a request. An answer of some thousand tokens fits
 /// here whole, so its guest ends at its own speed and is not held. A guest with a longer answer waits for the reader, at

@@ -3,4 +3,5 @@
 pub(crate) mod embedding;
 pub(crate) mod generation;
 pub(crate) mod picture;
+pub(crate) mod properties;
 pub(crate) mod tokenization;

@@ -3,7 +3,7 @@
 use ampoule::{Model, SandboxReport, Tokens, Usage};
 
 use crate::error::ApiError;
-use crate::http::context::Context;
+use crate::request::context::Context;
 
 /// Texts for one sandbox. Tokenizing takes microseconds a text, and a host allows 256 texts in one call by default.
 const TEXTS_PER_SANDBOX: usize = 64;

@@ -5,7 +5,7 @@
 
 use ampoule::signing::text;
 
-use crate::http::ended::Ended;
+use crate::request::ended::Ended;
 
 /// Writes the line of a request. Requests of those who watch the server are told at `debug` while they succeed: there is
 /// one every few seconds.

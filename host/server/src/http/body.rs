@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
-use crate::http::context::Context;
 use crate::http::json::read_json;
+use crate::request::context::Context;
 use crate::service::{ROOM_UNIT, Service};
 
 /// Bytes of memory that an announced length is given before any of it has come.

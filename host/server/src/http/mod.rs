@@ -2,14 +2,11 @@
 
 pub(crate) mod access_log;
 pub(crate) mod body;
-pub(crate) mod context;
-pub(crate) mod ended;
 pub(crate) mod host_guard;
 pub(crate) mod json;
 pub(crate) mod name;
 pub(crate) mod ndjson;
 pub(crate) mod observation;
-pub(crate) mod outermost;
 pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod text_or;

@@ -11,8 +11,8 @@ use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::http::access_log;
-use crate::http::context::Context;
-use crate::http::ended::{Ended, Outcome, Peer};
+use crate::request::context::Context;
+use crate::request::ended::{Ended, Outcome, Peer};
 use crate::service::Service;
 
 /// Stands for the pattern of a route that there is not. Patterns begin with a slash.

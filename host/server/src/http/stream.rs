@@ -11,7 +11,7 @@ use futures_util::stream;
 
 use crate::core::generation::{End, Event, Events};
 use crate::error::ApiError;
-use crate::http::context::Context;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Asks nginx to pass each piece on at once.

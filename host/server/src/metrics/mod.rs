@@ -21,8 +21,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::http::context::Notes;
-use crate::http::ended::Ended;
 use crate::metrics::labels::{
     BuildLabels, DurationLabels, ErrorLabels, FamilyLabels, ModelLabel, ModelLabels, RequestLabels,
     StepLabels,
@@ -30,6 +28,8 @@ use crate::metrics::labels::{
 use crate::metrics::moment::Moment;
 use crate::metrics::process::Process;
 use crate::models::Models;
+use crate::request::context::Notes;
+use crate::request::ended::Ended;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 

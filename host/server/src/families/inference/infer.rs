@@ -10,14 +10,15 @@ use bytes::Bytes;
 use crate::error::ApiError;
 use crate::families::inference::answer::{self, Choice, Head};
 use crate::families::inference::body::{self, Body, Inference};
-use crate::families::inference::counts::Measured;
+
 use crate::families::inference::paths::ModelPath;
 use crate::families::inference::request::Parameters;
 use crate::families::inference::tensor::InputTensor;
 use crate::families::inference::versions;
 use crate::families::inference::{error, parameters, run, tasks};
 use crate::http::body::Raw;
-use crate::http::context::Context;
+use crate::inferences::Measured;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Does one task of a model. The body is JSON, or with the binary extension JSON and the bytes of tensors; an answer in
@@ -63,8 +64,9 @@ pub(crate) async fn infer(
     );
     let answered = answered.await;
     measured.whole = begun.elapsed();
-    let statistics = service.statistics();
-    statistics.count(&found.entry.name, &version, answered.is_ok(), &measured);
+    service
+        .inferences()
+        .count(&found.entry.name, &version, answered.is_ok(), &measured);
     answered
 }
 

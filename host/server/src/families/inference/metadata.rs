@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::families::inference::datatype::Datatype;
 use crate::families::inference::error::ErrorBody;
@@ -20,9 +21,6 @@ use crate::service::Service;
 
 /// The extensions that are spoken here.
 const EXTENSIONS: [&str; 3] = ["binary_tensor_data", "parameters", "statistics"];
-
-/// The fact of a model that says how many values a vector has.
-const DIMENSIONS: &str = "embedding.dimensions";
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = InferenceServerMetadata)]
@@ -192,15 +190,11 @@ fn tensors(model: &Model, of: fn(&TaskSpec) -> &'static [TensorSpec]) -> Vec<Ten
         if let ("embeddings", true, [_, dimensions]) =
             (tensor.name, is_of_one_task, &mut *tensor.shape)
         {
-            *dimensions = dimensions_of(model).unwrap_or(-1);
+            *dimensions = Properties::of(model.info())
+                .dimensions()
+                .and_then(|length| i64::try_from(length).ok())
+                .unwrap_or(-1);
         }
     }
     tensors
-}
-
-/// Returns the length of the model's vectors, if the model tells it.
-fn dimensions_of(model: &Model) -> Option<i64> {
-    let properties = &model.info().properties;
-    let found = properties.iter().find(|(key, _)| key == DIMENSIONS);
-    found.and_then(|(_, value)| value.parse().ok())
 }

@@ -3,7 +3,6 @@
 
 mod answer;
 mod body;
-pub(crate) mod counts;
 mod data;
 mod datatype;
 pub(crate) mod error;
@@ -30,8 +29,8 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::families::inference::paths::{Action, ModelPath};
-use crate::http::context::Context;
 use crate::http::name::Name;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The routes of models, which one route of the router serves: names may have slashes, so paths are read from their end.

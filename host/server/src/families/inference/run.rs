@@ -13,7 +13,7 @@ use crate::families::inference::body::Inference;
 use crate::families::inference::parameters;
 use crate::families::inference::tasks::Work;
 use crate::families::inference::tensor::{InputTensor, OutputTensor, Values};
-use crate::http::context::Context;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Labels of a picture where the request does not say how many.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::http::context::Context;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Bytes of guests' logs in one answer. A request with many texts has many sandboxes, each with a log of its own.

@@ -14,12 +14,12 @@ use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::{self, ErrorBody};
 use crate::families::native::form::{Form, FormSchema, Pixels, read_picture};
-use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::name::Name;
 use crate::http::sse;
 use crate::http::stream::{self, Dialect};
 use crate::http::text_or::TextOr;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// A conversation to continue. Fields that are not named here are refused.

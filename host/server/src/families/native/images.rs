@@ -12,10 +12,10 @@ use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::ErrorBody;
 use crate::families::native::form::{Form, FormSchema, Pixels, read_picture};
-use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::name::Name;
 use crate::http::text_or::TextOr;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Labels of one picture by default.

@@ -11,9 +11,9 @@ use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::ErrorBody;
 use crate::http::body::Json;
-use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::name::Name;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Texts for a model. Fields that are not named here are refused.

@@ -14,8 +14,8 @@ use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
 use crate::families::ollama::generation::nanoseconds;
 use crate::http::body::Json;
-use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Texts to embed. Fields that are not named here are ignored.

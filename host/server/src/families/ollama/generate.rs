@@ -14,7 +14,7 @@ use crate::families::ollama::generation::{Asked, Piece, Progress, answer, loaded
 use crate::families::ollama::options::Options;
 use crate::families::ollama::unsupported::refuse;
 use crate::http::body::Json;
-use crate::http::context::Context;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// A prompt to answer. Fields that are not named here are ignored.

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use crate::core::generation::{End, Event, Events};
 use crate::error::ApiError;
 use crate::families::ollama::error;
-use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::ndjson;
 use crate::http::stream::{self, Dialect};
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The state of an answer: in its last piece, its end and costs. Durations are in nanoseconds.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
 use crate::http::body::Json;
@@ -157,7 +158,7 @@ pub(crate) async fn running(State(service): State<Service>) -> Response {
             .manifest()
             .not_after()
             .map_or_else(|| NEVER.to_owned(), |time| time.to_string()),
-        context_length: property(&model, "text.max-tokens"),
+        context_length: Properties::of(model.info()).max_tokens(),
     });
     let models = models.collect();
     json_response(StatusCode::OK, &RunningModels { models })
@@ -251,7 +252,7 @@ fn shared_bytes(model: &Model) -> u64 {
 
 fn capabilities(model: &Model) -> Vec<&'static str> {
     let does = |task| model.tasks().contains(&task);
-    let sees = property(model, "image.width").is_some();
+    let sees = Properties::of(model.info()).sees_pictures();
     let words = [
         ("completion", does(Task::TextGeneration)),
         ("vision", does(Task::TextGeneration) && sees),
@@ -259,12 +260,6 @@ fn capabilities(model: &Model) -> Vec<&'static str> {
     ];
     let offered = words.into_iter().filter(|(_, is_offered)| *is_offered);
     offered.map(|(word, _)| word).collect()
-}
-
-fn property(model: &Model, key: &str) -> Option<u64> {
-    let properties = &model.info().properties;
-    let (_, value) = properties.iter().find(|(name, _)| name == key)?;
-    value.parse().ok()
 }
 
 /// Returns the model's facts, by the keys that clients look for and by our own.
@@ -294,11 +289,13 @@ fn facts(model: &Model) -> BTreeMap<String, Value> {
             Value::from(model.manifest_digest().to_string()),
         ),
     ]);
-    for (theirs, ours) in [
-        ("context_length", "text.max-tokens"),
-        ("embedding_length", "embedding.dimensions"),
+    let properties = Properties::of(model.info());
+    let dimensions = properties.dimensions().map(|length| length as u64);
+    for (theirs, value) in [
+        ("context_length", properties.max_tokens()),
+        ("embedding_length", dimensions),
     ] {
-        if let Some(value) = property(model, ours) {
+        if let Some(value) = value {
             facts.insert(format!("{architecture}.{theirs}"), Value::from(value));
         }
     }

@@ -11,9 +11,9 @@ use crate::error::ApiError;
 use crate::families::openai::choices::{Form, Head, Tally, whole};
 use crate::families::openai::chunks::Chunks;
 use crate::families::openai::error;
-use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::{sse, stream};
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// A request for text that has been read.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::core::generation::{End, Events};
 use crate::error::ApiError;
-use crate::http::context::random_hex;
+use crate::request::context::random_hex;
 
 /// A route's form of choices.
 pub(crate) trait Form: Send + 'static {

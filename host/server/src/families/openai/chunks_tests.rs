@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use super::Chunks;
 use crate::core::generation::{End, Event, Events};
 use crate::error::ApiError;
-use crate::families::Family;
 use crate::families::openai::chat::Chat;
 use crate::families::openai::choices::{Form, Head, Tally, whole};
 use crate::families::openai::completions::Completion;
-use crate::http::context::Context;
 use crate::http::stream;
+use crate::request::context::Context;
+use crate::request::family::Family;
 
 const ROUNDS: u64 = 500;
 

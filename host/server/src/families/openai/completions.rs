@@ -18,7 +18,7 @@ use crate::families::openai::sampling;
 use crate::families::openai::text_or::TextOr;
 use crate::families::openai::unsupported::{self, Neutral};
 use crate::http::body::Json;
-use crate::http::context::Context;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Prompts to continue. Fields that are not named here are ignored, or refused where the answer would be another than was

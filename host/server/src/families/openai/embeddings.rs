@@ -15,8 +15,8 @@ use crate::core::picture;
 use crate::error::ApiError;
 use crate::families::openai::error::{self, ErrorBody};
 use crate::http::body::Json;
-use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The beginning of a picture's address.

@@ -6,11 +6,9 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::http::json::json_response;
-
-/// The property by which a model states how many tokens it reads.
-const CONTEXT_LENGTH: &str = "text.max-tokens";
 
 /// An error, as OpenAI's clients read it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,10 +49,7 @@ pub(crate) fn body(error: &ApiError) -> ErrorBody {
 /// should shorten their prompt. A model that does not state its length has it in the host's limits, which the error names.
 pub(crate) fn name_context_length(mut error: ApiError, model: &Model) -> ApiError {
     if error.is_too_long {
-        let properties = &model.info().properties;
-        let stated = properties.iter().find(|(key, _)| key == CONTEXT_LENGTH);
-        let stated = stated.and_then(|(_, value)| value.parse::<u64>().ok());
-        let length = match stated {
+        let length = match Properties::of(model.info()).max_tokens() {
             Some(tokens) => format!("{tokens} tokens"),
             None => "exceeded".to_owned(),
         };

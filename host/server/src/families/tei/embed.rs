@@ -13,8 +13,8 @@ use crate::families::tei::error::ErrorBody;
 use crate::families::tei::inputs::{Inputs, too_much};
 use crate::families::tei::model::Query;
 use crate::http::body::Json;
-use crate::http::context::Context;
 use crate::http::json::json_response;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// A request for vectors. Fields that are not named here are ignored.

@@ -7,14 +7,12 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::families::tei::error::ErrorBody;
 use crate::families::tei::model::Query;
 use crate::http::json::json_response;
 use crate::service::Service;
-
-/// The fact of a model that says how many tokens of a text it reads.
-const MAX_TOKENS: &str = "text.max-tokens";
 
 /// The model that answers, and the bounds of requests.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,8 +63,6 @@ pub(crate) async fn info(
         let message = format!("the model `{}` embeds no texts", found.entry.name);
         return Err(ApiError::unsupported("model", message));
     }
-    let properties = &found.model.info().properties;
-    let max_tokens = properties.iter().find(|(key, _)| key == MAX_TOKENS);
     let info = Info {
         model_id: found.entry.name.to_string(),
         model_sha: found.model.manifest_digest().to_string(),
@@ -74,7 +70,7 @@ pub(crate) async fn info(
             embedding: EmbeddingModel {},
         },
         max_concurrent_requests: service.host().limits().sandboxes,
-        max_input_length: max_tokens.and_then(|(_, value)| value.parse().ok()),
+        max_input_length: Properties::of(found.model.info()).max_tokens(),
         max_client_batch_size: service.settings().texts,
         auto_truncate: true,
         version: env!("CARGO_PKG_VERSION"),

@@ -14,7 +14,7 @@ use crate::families::openai::choices::{Answer, Form};
 use crate::families::openai::chunks::Chunk;
 use crate::families::openai::error::ErrorBody;
 use crate::http::body::Json;
-use crate::http::context::Context;
+use crate::request::context::Context;
 use crate::service::Service;
 
 use request::Request;

@@ -16,9 +16,9 @@ use crate::families::openai::responses::ladder::{Ladder, Rung};
 use crate::families::openai::responses::request::Request;
 use crate::families::openai::responses::response::ResponseObject;
 use crate::http::body::Json;
-use crate::http::context::Context;
 use crate::http::json::json_response;
 use crate::http::{sse, stream};
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Answers texts and pictures with a text.

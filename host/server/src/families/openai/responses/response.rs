@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::core::generation::End;
-use crate::http::context::random_hex;
+use crate::request::context::random_hex;
 
 /// A response. Clients find its text by `object` and by the types of its output.
 #[derive(Clone, Debug, Serialize, ToSchema)]

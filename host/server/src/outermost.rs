@@ -12,9 +12,10 @@ use tower::ServiceExt as _;
 
 use crate::connections::settings::ADDRESS_BYTES;
 use crate::error::ApiError;
-use crate::families::Family;
-use crate::http::context::{Context, REQUEST_ID};
+use crate::families;
 use crate::http::observation::Observation;
+use crate::request::context::{Context, REQUEST_ID};
+use crate::request::family::Family;
 use crate::service::Service;
 
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
@@ -48,7 +49,7 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
         context.notes().error = Some(error.code.to_string());
         // The router says with its refusal of a method which ones the route takes.
         let allowed = response.headers_mut().remove(ALLOW);
-        response = family.render(&error);
+        response = families::render(family, &error);
         if let Some(methods) = allowed {
             response.headers_mut().insert(ALLOW, methods);
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 
-use crate::families::Family;
-use crate::http::context::Notes;
+use crate::request::context::Notes;
+use crate::request::family::Family;
 
 /// The address at the other end of a connection, as an extension of its requests.
 #[derive(Clone, Copy, Debug)]

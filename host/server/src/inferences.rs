@@ -1,12 +1,10 @@
-//! Counts and times of inferences, by model.
+//! Counts and times of inferences by the Open Inference Protocol, by model.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ampoule::{SandboxReport, Timestamp};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 /// Sizes of batches that are counted apart; the others are counted in the totals only.
 const MAX_BATCH_SIZES: usize = 64;
@@ -14,7 +12,7 @@ const MAX_BATCH_SIZES: usize = 64;
 /// The counts of all models, by a model's own name. Invariant: only names of served models are in it, so callers cannot
 /// make it grow.
 #[derive(Debug, Default)]
-pub(crate) struct Statistics {
+pub(crate) struct Inferences {
     models: Mutex<BTreeMap<Arc<str>, Counts>>,
 }
 
@@ -34,81 +32,40 @@ pub(crate) struct Measured {
 
 /// The counts of the served release of one model.
 #[derive(Clone, Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     version: String,
     /// Milliseconds since 1970.
-    last_inference: u64,
-    inferences: u64,
-    executions: u64,
-    success: DurationStatistics,
-    fail: DurationStatistics,
-    queue: DurationStatistics,
-    compute_input: DurationStatistics,
-    compute_infer: DurationStatistics,
-    compute_output: DurationStatistics,
-    batches: BTreeMap<u64, BatchCounts>,
+    pub(crate) last_inference: u64,
+    pub(crate) inferences: u64,
+    pub(crate) executions: u64,
+    pub(crate) success: Times,
+    pub(crate) fail: Times,
+    pub(crate) queue: Times,
+    pub(crate) compute_input: Times,
+    pub(crate) compute_infer: Times,
+    pub(crate) compute_output: Times,
+    pub(crate) batches: BTreeMap<u64, BatchCounts>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct BatchCounts {
-    compute_input: DurationStatistics,
-    compute_infer: DurationStatistics,
-    compute_output: DurationStatistics,
+pub(crate) struct BatchCounts {
+    pub(crate) compute_input: Times,
+    pub(crate) compute_infer: Times,
+    pub(crate) compute_output: Times,
 }
 
 /// A number of times, and their sum.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
-#[schema(as = InferenceDuration)]
-pub(crate) struct DurationStatistics {
-    count: u64,
-    /// Nanoseconds.
-    ns: u64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) count: u64,
+    pub(crate) nanoseconds: u64,
 }
 
-/// The inferences of a model by this family's routes, since its served release began to serve.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = InferenceModelStatistics)]
-pub(crate) struct ModelStatistics {
-    name: String,
-    version: String,
-    /// Milliseconds since 1970; 0 for none.
-    last_inference: u64,
-    /// Texts, pictures and prompts that were answered.
-    inference_count: u64,
-    /// Sandboxes that answered.
-    execution_count: u64,
-    inference_stats: InferenceStatistics,
-    batch_stats: Vec<BatchStatistics>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = InferenceDurations)]
-pub(crate) struct InferenceStatistics {
-    success: DurationStatistics,
-    fail: DurationStatistics,
-    queue: DurationStatistics,
-    compute_input: DurationStatistics,
-    compute_infer: DurationStatistics,
-    compute_output: DurationStatistics,
-    /// Nothing is cached.
-    cache_hit: DurationStatistics,
-    cache_miss: DurationStatistics,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = InferenceBatchStatistics)]
-pub(crate) struct BatchStatistics {
-    batch_size: u64,
-    compute_input: DurationStatistics,
-    compute_infer: DurationStatistics,
-    compute_output: DurationStatistics,
-}
-
-impl DurationStatistics {
+impl Times {
     fn add(&mut self, duration: Duration) {
         self.count += 1;
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.ns = self.ns.saturating_add(ns);
+        self.nanoseconds = self.nanoseconds.saturating_add(ns);
     }
 }
 
@@ -124,7 +81,7 @@ impl Measured {
     }
 }
 
-impl Statistics {
+impl Inferences {
     /// Counts an inference of a served model. A new release begins with new counts.
     pub(crate) fn count(
         &self,
@@ -162,35 +119,10 @@ impl Statistics {
         }
     }
 
-    /// Returns the counts of the served release of a model.
-    pub(crate) fn of(&self, name: &str, version: &str) -> ModelStatistics {
+    /// Returns the counts of the served release of a model; zeros before its first inference.
+    pub(crate) fn of(&self, name: &str, version: &str) -> Counts {
         let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = models.get(name).filter(|counts| counts.version == version);
-        let counts = counts.cloned().unwrap_or_default();
-        drop(models);
-        let batch = |(batch_size, counts): (u64, BatchCounts)| BatchStatistics {
-            batch_size,
-            compute_input: counts.compute_input,
-            compute_infer: counts.compute_infer,
-            compute_output: counts.compute_output,
-        };
-        ModelStatistics {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            last_inference: counts.last_inference,
-            inference_count: counts.inferences,
-            execution_count: counts.executions,
-            inference_stats: InferenceStatistics {
-                success: counts.success,
-                fail: counts.fail,
-                queue: counts.queue,
-                compute_input: counts.compute_input,
-                compute_infer: counts.compute_infer,
-                compute_output: counts.compute_output,
-                cache_hit: DurationStatistics::default(),
-                cache_miss: DurationStatistics::default(),
-            },
-            batch_stats: counts.batches.into_iter().map(batch).collect(),
-        }
+        counts.cloned().unwrap_or_default()
     }
 }

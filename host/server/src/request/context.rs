@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::families::Family;
+use crate::request::family::Family;
 
 /// The header with a request's id: read where it is harmless, made otherwise, and part of each answer. OpenAI's clients
 /// show it to their users.

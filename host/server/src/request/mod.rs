@@ -1,0 +1,5 @@
+//! Facts of a request that all layers share, from its first to its last.
+
+pub(crate) mod context;
+pub(crate) mod ended;
+pub(crate) mod family;
