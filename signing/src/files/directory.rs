@@ -49,6 +49,21 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Opens a directory as [`Directory::open`] does; `None` where there is none.
+    pub(crate) fn open_if_there(
+        location: &Location<'_>,
+        rule: Rule,
+        what: &str,
+    ) -> Result<Option<Self>> {
+        match Self::open(location, rule, what) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) => match error.io_kind() {
+                Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// Opens a directory as [`Directory::open`] does, and makes it if it is missing, readable by its owner only.
     pub(crate) fn make(location: &Location<'_>, rule: Rule, what: &str) -> Result<Self> {
         let directory = Self::walk(location, rule, Missing::Make, Goal { what, level: 0 })?;

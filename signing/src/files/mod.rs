@@ -6,9 +6,10 @@
 //! checked_path         the walk from the root of the file system to a directory
 //! directory            one directory, opened once; everything in it is reached through that handle
 //! locked_directory     a directory that one process at a time changes, with turn
+//! guarded_directory    a directory of decisions, which others may read and not change
 //! private_directory    a directory that nobody else may look into
 //! file_buffer          memory for a file's content
-//! file_stamp           tells whether a file was changed, without reading it
+//! file_stamp           tells whether a file was changed, without reading it; directory_stamp, some of a directory
 //! progress             counts the bytes that were read
 //! clock                the time now
 //! ```
@@ -16,9 +17,11 @@
 pub(crate) mod checked_path;
 pub(crate) mod clock;
 pub(crate) mod directory;
+pub(crate) mod directory_stamp;
 pub(crate) mod effective_user;
 pub(crate) mod file_buffer;
 pub(crate) mod file_stamp;
+pub(crate) mod guarded_directory;
 pub(crate) mod locked_directory;
 pub(crate) mod permission_policy;
 pub(crate) mod permissions;

@@ -67,6 +67,21 @@ impl PrivateDirectory {
         file.replace(name)
     }
 
+    /// Puts a file into place as [`PrivateDirectory::put`] does, and so that it survives a power cut: the file is synced
+    /// before it gets its name, and the directory afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The system's. The file is then as it was.
+    pub fn put_durably(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.directory
+            .replace_with(name, 0o600, |file| write(&mut file.try_clone()?.into_std()))
+    }
+
     /// Removes a file. A missing file is no error.
     ///
     /// # Errors

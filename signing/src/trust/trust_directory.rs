@@ -3,9 +3,6 @@
 //! A directory has one of the two, never both: otherwise somebody who may write the one could trust again a key that
 //! the other took back.
 
-use std::io;
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use crate::bundle::envelope::MAX_ENVELOPE_BYTES;
@@ -244,28 +241,7 @@ impl VerifiedRoot {
 }
 
 fn open(location: &Location<'_>) -> Result<Option<Directory>> {
-    match Directory::open(location, Rule::OwnerWrites, "the trust directory") {
-        Ok(directory) => Ok(Some(directory)),
-        Err(error) => match error.io_kind() {
-            Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            _ => Err(error),
-        },
-    }
-}
-
-/// Refuses a directory, a directory above it, or one of these files that somebody else may change. Nothing is read.
-/// Missing files are no error.
-pub(crate) fn check_place(dir: &Path, files: [&str; 3]) -> Result<()> {
-    let Some(directory) = open(&dir.into())? else {
-        return Ok(());
-    };
-    for name in files {
-        match directory.open_file(name) {
-            Ok(_) | Err(Error::FileMissing { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    Directory::open_if_there(location, Rule::OwnerWrites, "the trust directory")
 }
 
 /// Writes the store as text that [`TrustStore::open`] reads as the same store. Text that no longer parses would stop

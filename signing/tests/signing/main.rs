@@ -17,6 +17,7 @@ mod file_hygiene;
 #[allow(dead_code, reason = "the tests of the command use the rest")]
 mod fixture;
 mod fuzz_corpus;
+mod guarded_directory;
 mod guarded_files;
 mod identity;
 mod key_files;

@@ -80,6 +80,18 @@ fn a_file_is_put_whole_or_not_at_all() {
     assert_eq!((text.as_str(), length), ("first", 5));
     assert_eq!(directory.names().unwrap(), ["entry"]);
 
+    directory
+        .put_durably("entry", |file| file.write_all(b"second"))
+        .unwrap();
+    let failed = directory.put_durably("entry", |file| {
+        file.write_all(b"thi")?;
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(fs::read(dir.path().join("entry")).unwrap(), b"second");
+    assert_eq!(mode(&dir.path().join("entry")), 0o600);
+    assert_eq!(directory.names().unwrap(), ["entry"]);
+
     directory.remove("entry").unwrap();
     directory.remove("entry").unwrap();
     assert!(directory.open_file("entry").unwrap().is_none());
