@@ -84,6 +84,19 @@ impl ServedHere {
         stream
     }
 
+    /// Gets a path, and reads the whole answer: its head and its body.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        read_answer(stream)
+    }
+
     /// Sends a request and reads the whole answer: its head and its body.
     ///
     /// # Panics

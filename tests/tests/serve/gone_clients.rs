@@ -1,5 +1,6 @@
 //! Clients that go away or do not read: their guests end, and their sandboxes are free.
 
+use std::io::Read as _;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ use ampoule_tests::{
     test_guest,
 };
 use serde_json::{Value, json};
+
+use crate::metrics::{series, sum};
 
 /// Time until a sandbox is free after its client has gone.
 const PROMISED: Duration = Duration::from_millis(25);
@@ -185,4 +188,53 @@ fn a_client_that_reads_nothing_of_an_endless_answer_holds_its_guest_for_a_moment
     assert_eq!(error.json()["error"]["code"], "limit.idle");
     assert!(texts.len() as u64 >= made - 2, "{} of {made}", texts.len());
     assert!(made < 500_000, "the guest went on unread: {made}");
+}
+
+/// Waits for the end of the first request to a generation, and returns its fuel and its tokens as the metrics have them.
+#[track_caller]
+fn counted(server: &ServedHere, outcome: &str) -> (f64, f64) {
+    let labels = [&*format!("outcome=\"{outcome}\""), "chat"];
+    let mut metrics = series(&server.get("/metrics").1);
+    wait_until("the request is over", || {
+        metrics = series(&server.get("/metrics").1);
+        sum(&metrics, "ampoule_http_requests_total", &labels) > 0.0
+    });
+    let total = |name| sum(&metrics, name, &["model=\"model\""]);
+    (
+        total("ampoule_fuel_total"),
+        total("ampoule_output_tokens_total"),
+    )
+}
+
+#[test]
+fn the_costs_of_an_answer_whose_client_went_away_are_counted() {
+    for is_streamed in [true, false] {
+        let mut limits = Limits::default();
+        limits.chunks = 1_000_000;
+        let server = generator("endless_generation", limits);
+        let mut client = server.ask("/v1/chat/completions", &chat(is_streamed));
+        if is_streamed {
+            client.read_exact(&mut [0; 4_096]).unwrap();
+        } else {
+            wait_until("a guest is at work", || server.counters().steps > 20);
+        }
+        drop(client);
+        let (fuel, tokens) = counted(&server, "client-gone");
+        assert!(fuel > 0.0 && tokens > 10.0, "{fuel} {tokens}");
+    }
+}
+
+#[test]
+fn the_costs_of_an_answer_that_ended_with_an_error_are_counted() {
+    for is_streamed in [true, false] {
+        let server = generator("generation_fails_midway", Limits::default());
+        let (_, body) = server.post("/v1/chat/completions", &chat(is_streamed));
+        assert!(body.contains("guest.error"), "{body}");
+        let (fuel, tokens) = counted(&server, "error");
+        assert!(fuel > 0.0, "{fuel}");
+        assert_eq!(
+            tokens, 2.0,
+            "a chunk is a token of an answer without an end"
+        );
+    }
 }

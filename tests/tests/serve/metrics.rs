@@ -13,7 +13,11 @@ use serde_json::json;
 pub(crate) fn scrape(served: &Served) -> BTreeMap<String, f64> {
     let answer = served.get("/metrics");
     assert_eq!(answer.status, 200);
-    let text = answer.text();
+    series(&answer.text())
+}
+
+/// Returns the values of a text of metrics by name and labels.
+pub(crate) fn series(text: &str) -> BTreeMap<String, f64> {
     let series = text.lines().filter(|line| !line.starts_with('#'));
     let series = series.map(|line| {
         let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));

@@ -515,6 +515,28 @@ fn too_long_a_prompt_is_refused_in_the_words_that_agents_recognise() {
     }
 }
 
+/// The model says `input.too-large` of texts and of pictures.
+#[test]
+fn too_large_a_picture_is_not_taken_for_too_long_a_prompt() {
+    let server = SharedServer::get();
+    let picture = std::fs::read(workspace_file("tests/pictures/line.png")).unwrap();
+    let url = format!("data:image/png;base64,{}", STANDARD.encode(picture));
+    for stream in [false, true] {
+        let content = json!([
+            {"type": "text", "text": "what is this?"},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]);
+        let messages = json!([{"role": "user", "content": content}]);
+        let request = json!({"model": "tiny-vlm", "messages": messages, "stream": stream});
+        let document = server.post(PATH, &request).json();
+        let error = &document["error"];
+        assert_eq!(error["code"], "input.too-large", "{document}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("picture"), "{message}");
+        assert!(!message.contains("context length"), "{message}");
+    }
+}
+
 #[test]
 fn the_name_of_a_control_token_in_a_message_is_read_as_its_letters() {
     let server = SharedServer::get();

@@ -1,12 +1,13 @@
 //! Streams by OpenAI's routes: a state machine of role, texts, finish, usage and end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ampoule::Limits;
 use ampoule_server::ServiceSettings;
 use ampoule_tests::{
-    Publisher, Reply, ServedHere, SharedServer, StreamEvent, block_on, host_with_limits,
-    read_answer, stream_events, test_guest,
+    Publisher, Reply, Served, ServedHere, SharedServer, StreamEvent, ampoule, block_on,
+    host_with_limits, read_answer, stream_events, test_guest, workspace_file,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -164,7 +165,7 @@ fn one_seed_gives_the_same_bytes_streamed_or_not() {
 #[test]
 fn a_streamed_answer_is_the_whole_answer_and_holds_no_part_of_a_stop_string() {
     let server = SharedServer::get();
-    let picture = std::fs::read(ampoule_tests::workspace_file("samples/shapes.png")).unwrap();
+    let picture = std::fs::read(workspace_file("samples/shapes.png")).unwrap();
     let url = format!("data:image/png;base64,{}", STANDARD.encode(picture));
     let content = json!([
         {"type": "text", "text": "what is in the picture?"},
@@ -280,6 +281,44 @@ fn the_same_failure_is_a_status_that_is_not_worth_repeating_for_a_whole_answer()
     assert!(head.starts_with("HTTP/1.0 500"), "{head}");
     assert!(head.contains("x-should-retry: false"), "{head}");
     assert!(body.contains("\"guest.error\""), "{body}");
+}
+
+/// Its first piece is late, since all threads are at work, so its answer has begun when the model refuses.
+#[test]
+fn too_long_a_prompt_is_recognised_also_after_the_answer_has_begun() {
+    let server = Served::start(&mut ampoule(), &["--stream-silence", "1ms"]);
+    let picture = STANDARD.encode(std::fs::read(workspace_file("samples/shapes.png")).unwrap());
+    let ask = |text: &str, n: u32| {
+        let url = format!("data:image/png;base64,{picture}");
+        let content = json!([
+            {"type": "text", "text": text},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]);
+        let messages = json!([{"role": "user", "content": content}]);
+        streamed(json!({"model": "tiny-vlm", "messages": messages, "n": n}))
+    };
+    let others = ask("what is in the picture?", 16);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    events_of(&server.post(PATH, &others));
+                }
+            });
+        }
+        let begun = (0..200).find_map(|_| {
+            let reply = server.post(PATH, &ask(&"where ".repeat(500), 1));
+            (reply.status == 200).then(|| stream_events(&reply.text()))
+        });
+        is_over.store(true, Ordering::Relaxed);
+        let error = begun.unwrap().pop().unwrap();
+        assert_eq!(error.name.as_deref(), Some("error"));
+        let error = error.json()["error"].clone();
+        assert_eq!(error["code"], "context_length_exceeded");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("maximum context length is"), "{message}");
+    });
 }
 
 #[test]

@@ -304,6 +304,13 @@ impl Generation {
         self.model.add_chore(unmap);
     }
 
+    /// Returns the cost of the generation up to the last chunk that came, with an empty log. A step that failed, or that
+    /// nobody waited for, is not part of it.
+    #[must_use]
+    pub fn costs(&self) -> &SandboxReport {
+        &self.costs
+    }
+
     /// Returns what the generation has cost so far, with all that its guest has said. The log is copied each
     /// time: ask once, at the end.
     #[must_use]

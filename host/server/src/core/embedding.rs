@@ -148,7 +148,12 @@ pub(crate) async fn images(
             })
         }
     });
-    join(context, parts.await?)
+    // The model's word for too large is one for texts and pictures.
+    let parts = parts.await.map_err(|error| ApiError {
+        is_too_long: false,
+        ..error
+    })?;
+    join(context, parts)
 }
 
 /// Vectors from one sandbox.

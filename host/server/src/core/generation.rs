@@ -6,17 +6,23 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use ampoule::{Generation, GenerationRequest, Model, SandboxReport, Usage};
+use ampoule::{Content, Error, Generation, GenerationRequest, Model, SandboxReport, Usage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::core::context_length;
+use crate::core::properties::Properties;
 use crate::error::ApiError;
-use crate::request::context::Context;
+use crate::request::context::{Context, Cost};
 
 /// Bytes of events that wait for a slow reader, over all choices of a request. An answer of some thousand tokens fits
 /// here whole, so its guest ends at its own speed and is not held. A guest with a longer answer waits for the reader, at
-/// most for the host's limit `idle`.
+/// most for the host's limit `idle`. Beside this room, each choice may have its first text and the one that waits, which
+/// the host's limit `output` bounds.
 const WAITING_BYTES: u32 = 1 << 20;
+
+/// Tokens that a model puts around a turn: those of its template.
+const TEMPLATE_TOKENS: usize = 8;
 
 /// An event of a generation. Invariant: for each choice, any number of texts come before one end, and nothing comes
 /// after it; nothing at all comes after an error.
@@ -56,8 +62,8 @@ pub(crate) struct End {
 #[derive(Debug)]
 pub(crate) struct Events {
     receiver: mpsc::UnboundedReceiver<Sent>,
-    /// The events that [`Events::start`] waited for.
-    first: VecDeque<Event>,
+    /// The events that [`Events::start`] waited for. They keep their room.
+    first: VecDeque<Sent>,
     /// Choices that have not ended.
     open: usize,
     /// The tasks that ask the guests.
@@ -68,12 +74,13 @@ pub(crate) struct Events {
 #[derive(Debug)]
 struct Sent {
     event: Result<Event, ApiError>,
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Events {
-    /// Starts a generation for each request, and waits for the first event of each or for `patience`. An error before that
-    /// is this function's own, so that the answer's status can say it.
+    /// Starts a generation for each request. A stream waits for the first event of each, for `patience` at most, before
+    /// its status is sent: an error before that is this function's own. `None` is for an answer that is collected whole,
+    /// and waits for nothing here.
     pub(crate) async fn start(
         model: &Model,
         context: &Context,
@@ -119,12 +126,10 @@ impl Events {
             open,
             tasks,
         };
-        match patience {
+        if let Some(patience) = patience {
             // A wait that is cut short loses no event: each that came is in `first`.
-            Some(patience) => tokio::time::timeout(patience, events.wait_for_each(open))
-                .await
-                .unwrap_or(Ok(()))?,
-            None => events.wait_for_each(open).await?,
+            let begun = tokio::time::timeout(patience, events.wait_for_each(open));
+            begun.await.unwrap_or(Ok(()))?;
         }
         Ok(events)
     }
@@ -133,20 +138,22 @@ impl Events {
     async fn wait_for_each(&mut self, choices: usize) -> Result<(), ApiError> {
         let mut has_begun = vec![false; choices];
         while has_begun.contains(&false) {
-            let event = self.receive().await?;
+            let Sent { event, room } = self.receive().await;
+            let event = event?;
             if let Some(begun) = has_begun.get_mut(event.choice()) {
                 *begun = true;
             }
-            self.first.push_back(event);
+            let event = Ok(event);
+            self.first.push_back(Sent { event, room });
         }
         Ok(())
     }
 
-    async fn receive(&mut self) -> Result<Event, ApiError> {
-        match self.receiver.recv().await {
-            Some(sent) => sent.event,
-            None => Err(ApiError::internal("a generation went without its end")),
-        }
+    async fn receive(&mut self) -> Sent {
+        self.receiver.recv().await.unwrap_or_else(|| Sent {
+            event: Err(ApiError::internal("a generation went without its end")),
+            room: None,
+        })
     }
 
     /// Returns the next event; `None` after the end of the last choice and after an error. A wait for it can be given up
@@ -156,8 +163,8 @@ impl Events {
             return None;
         }
         let next = match self.first.pop_front() {
-            Some(first) => Ok(first),
-            None => self.receive().await,
+            Some(first) => first.event,
+            None => self.receive().await.event,
         };
         match &next {
             Ok(Event::Text { .. }) => {}
@@ -176,8 +183,13 @@ impl Events {
     pub(crate) fn of(choices: usize, all: Vec<Result<Event, ApiError>>) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         for event in all {
-            let _ = sender.send(Sent { event, _room: None });
+            let _ = sender.send(Sent { event, room: None });
         }
+        Self::received(choices, receiver)
+    }
+
+    #[cfg(test)]
+    fn received(choices: usize, receiver: mpsc::UnboundedReceiver<Sent>) -> Self {
         Self {
             receiver,
             first: VecDeque::new(),
@@ -236,31 +248,41 @@ impl Pump {
         }
     }
 
-    async fn begin(&self, request: Arc<GenerationRequest>, k: u64) -> Result<Generation, ApiError> {
+    async fn begin(&self, request: Arc<GenerationRequest>, k: u64) -> Result<Generation, Error> {
         // Nobody closes the semaphore.
         let _permit = self.starts.acquire().await.ok();
         let mut request = Arc::unwrap_or_clone(request);
         let seed = request.sampling.seed;
         request.sampling.seed = seed.map(|seed| seed.wrapping_add(k));
-        Ok(self.model.generate(request).await?)
+        self.model.generate(request).await
     }
 
     async fn pump(&self, request: Arc<GenerationRequest>, k: u64) -> Result<(), ApiError> {
-        let mut generation = self.begin(request, k).await?;
-        while let Some(chunk) = generation.next().await? {
+        let is_long = may_be_too_long(&self.model, &request);
+        let explained = |error| self.explained(error, is_long);
+        let mut generation = self.begin(request, k).await.map_err(explained)?;
+        let mut cost = None;
+        let mut usage = Usage::default();
+        self.note(&mut cost, &generation, usage);
+        let mut is_first = true;
+        while let Some(chunk) = generation.next().await.map_err(explained)? {
+            // A model tells its tokens at its end, and one that is ended before counts as its chunks.
+            usage.output_tokens = usage.output_tokens.saturating_add(1);
+            let usage = chunk.finish.as_ref().map_or(usage, |finish| finish.usage);
+            // Before the wait for room, within which the client may go away.
+            self.note(&mut cost, &generation, usage);
             if !chunk.text.is_empty() {
                 let since = self.context.begun().elapsed();
                 self.context.notes().first_token.get_or_insert(since);
-                self.text(chunk.text).await;
+                self.text(chunk.text, is_first).await;
+                is_first = false;
             }
             if let Some(finish) = chunk.finish {
-                let report = generation.report();
-                self.context.note(&report, finish.usage);
                 let end = End {
                     choice: self.choice,
                     reason: finish.reason,
                     usage: finish.usage,
-                    report,
+                    report: generation.report(),
                 };
                 self.send(Ok(Event::End(end)), None);
                 return Ok(());
@@ -271,19 +293,87 @@ impl Pump {
         ))
     }
 
-    /// Sends a text on once there is room for it. A text that is larger than all room waits until it is the only one.
-    async fn text(&self, text: String) {
-        let bytes = text.len().saturating_add(size_of::<Sent>());
-        let bytes = u32::try_from(bytes).unwrap_or(WAITING_BYTES);
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(WAITING_BYTES));
-        // Nobody closes the semaphore.
-        let room = room.await.ok();
+    /// Notes the cost by now, so that a generation that never comes to its end is counted too.
+    fn note(&self, last: &mut Option<Cost>, generation: &Generation, usage: Usage) {
+        self.context.note_progress(last, generation.costs(), usage);
+    }
+
+    /// Makes the error of a request whose text may be longer than the model reads, or whose text is surely not.
+    fn explained(&self, error: Error, is_long: bool) -> ApiError {
+        let is_of_model = matches!(error, Error::RefusedInput { .. });
+        let mut error = ApiError::from(error);
+        // The model's word for too large is one for texts and pictures.
+        error.is_too_long &= is_long || !is_of_model;
+        context_length::named(error, &self.model)
+    }
+
+    /// Sends a text on once there is room for it. A text that is larger than all room waits until it is the only one. The
+    /// first text takes no room: a stream begins with the first of each choice, and a choice with much to say would keep
+    /// the others out.
+    async fn text(&self, text: String, is_first: bool) {
+        let mut room = None;
+        if !is_first {
+            let bytes = text.len().saturating_add(size_of::<Sent>());
+            let bytes = u32::try_from(bytes).unwrap_or(WAITING_BYTES);
+            let acquired = Arc::clone(&self.room).acquire_many_owned(bytes.min(WAITING_BYTES));
+            // Nobody closes the semaphore.
+            room = acquired.await.ok();
+        }
         let choice = self.choice;
         self.send(Ok(Event::Text { choice, text }), room);
     }
 
     fn send(&self, event: Result<Event, ApiError>, room: Option<OwnedSemaphorePermit>) {
         // Whoever has gone needs none, and has ended this task.
-        let _ = self.sender.send(Sent { event, _room: room });
+        let _ = self.sender.send(Sent { event, room });
+    }
+}
+
+/// Tells whether a request's text may be longer than the model reads. A token has a byte at least, so a text of fewer
+/// bytes is short enough: what the model refuses as too large is then a picture.
+fn may_be_too_long(model: &Model, request: &GenerationRequest) -> bool {
+    let contents = || request.messages.iter().flat_map(|message| &message.content);
+    let has_pictures = contents().any(|content| matches!(content, Content::Image(_)));
+    let bytes = contents().map(|content| match content {
+        Content::Text(text) => text.len(),
+        Content::Image(_) => 0,
+    });
+    let around = request.messages.len().saturating_mul(TEMPLATE_TOKENS);
+    let most = bytes.fold(around, usize::saturating_add) as u64;
+    let length = Properties::of(model.info()).max_tokens();
+    !has_pictures || length.is_none_or(|length| most > length)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn sent(choice: usize, room: Option<OwnedSemaphorePermit>) -> Sent {
+        let text = "word ".to_owned();
+        Sent {
+            event: Ok(Event::Text { choice, text }),
+            room,
+        }
+    }
+
+    #[tokio::test]
+    async fn events_that_a_stream_waits_with_keep_their_room_until_they_are_read() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut events = Events::received(2, receiver);
+        let room = Arc::new(Semaphore::new(3));
+        for _ in 0..3 {
+            let permit = Arc::clone(&room).try_acquire_owned().ok();
+            assert!(permit.is_some());
+            sender.send(sent(0, permit)).unwrap();
+        }
+        let wait = events.wait_for_each(2);
+        let waited = tokio::time::timeout(Duration::from_millis(10), wait).await;
+        assert!(waited.is_err(), "the second choice has not begun");
+        assert_eq!(room.available_permits(), 0);
+        for read in 1..=3 {
+            assert!(events.next().await.is_some());
+            assert_eq!(room.available_permits(), read);
+        }
     }
 }

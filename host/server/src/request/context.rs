@@ -42,7 +42,7 @@ pub(crate) struct Notes {
     pub(crate) route: Option<MatchedPath>,
     /// The model that answered, by its own name and not by the caller's.
     pub(crate) model: Option<Arc<str>>,
-    /// Sandboxes that have worked to their end for the request.
+    /// Sandboxes that have worked for the request.
     pub(crate) sandboxes: u64,
     /// Bytes of the request's body that were read.
     pub(crate) body_bytes: u64,
@@ -55,6 +55,13 @@ pub(crate) struct Notes {
     pub(crate) first_token: Option<Duration>,
     /// The code of the error with which the request ended.
     pub(crate) error: Option<String>,
+}
+
+/// The cost of a sandbox that is part of a request's notes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    fuel: u64,
+    usage: Usage,
 }
 
 impl Context {
@@ -102,11 +109,31 @@ impl Context {
 
     /// Adds what a sandbox has cost.
     pub(crate) fn note(&self, report: &SandboxReport, usage: Usage) {
+        self.note_progress(&mut None, report, usage);
+    }
+
+    /// Adds what a sandbox has cost since `last`, which is `None` before the first call, and the cost by now afterwards.
+    pub(crate) fn note_progress(
+        &self,
+        last: &mut Option<Cost>,
+        report: &SandboxReport,
+        usage: Usage,
+    ) {
         let mut notes = self.notes();
-        notes.sandboxes += 1;
-        notes.input_tokens += u64::from(usage.input_tokens);
-        notes.output_tokens += u64::from(usage.output_tokens);
-        notes.fuel = Fuel::new(notes.fuel.get().saturating_add(report.fuel.get()));
+        notes.sandboxes += u64::from(last.is_none());
+        let now = Cost {
+            fuel: report.fuel.get(),
+            usage,
+        };
+        let before = last.replace(now).unwrap_or_default();
+        let add =
+            |total: u64, before: u64, now: u64| total.saturating_sub(before).saturating_add(now);
+        let fuel = add(notes.fuel.get(), before.fuel, now.fuel);
+        notes.fuel = Fuel::new(fuel);
+        let read = |cost: Cost| u64::from(cost.usage.input_tokens);
+        notes.input_tokens = add(notes.input_tokens, read(before), read(now));
+        let written = |cost: Cost| u64::from(cost.usage.output_tokens);
+        notes.output_tokens = add(notes.output_tokens, written(before), written(now));
         notes.peak_memory = notes.peak_memory.max(report.peak_memory);
     }
 

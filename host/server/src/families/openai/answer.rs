@@ -10,7 +10,6 @@ use crate::core::generation::Events;
 use crate::error::ApiError;
 use crate::families::openai::choices::{Form, Head, Tally, whole};
 use crate::families::openai::chunks::Chunks;
-use crate::families::openai::error;
 use crate::http::json::json_response;
 use crate::http::{sse, stream};
 use crate::request::context::Context;
@@ -55,9 +54,7 @@ pub(crate) async fn answer<F: Form>(
     let model = service.call(&asked.model, &context)?;
     let patience = asked.is_streamed.then_some(service.settings().silence);
     let choices = asked.prompts.len() * asked.n;
-    let events = Events::start_each(&model, &context, asked.prompts, asked.n, patience).await;
-    let in_words_of_clients = |error| error::name_context_length(error, &model);
-    let events = events.map_err(in_words_of_clients)?;
+    let events = Events::start_each(&model, &context, asked.prompts, asked.n, patience).await?;
     let tally = Tally::new(asked.n);
     if asked.is_streamed {
         let head = Head::new(F::ID, F::CHUNK_OBJECT, asked.model);
@@ -68,7 +65,6 @@ pub(crate) async fn answer<F: Form>(
         ));
     }
     let head = Head::new(F::ID, F::OBJECT, asked.model);
-    let answer = whole::<F>(head, tally, events).await;
-    let answer = answer.map_err(in_words_of_clients)?;
+    let answer = whole::<F>(head, tally, events).await?;
     Ok(json_response(StatusCode::OK, &answer))
 }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::core::context_length;
 use crate::core::embedding::{self, Embeddings};
 use crate::core::picture;
 use crate::error::ApiError;
-use crate::families::openai::error::{self, ErrorBody};
+use crate::families::openai::error::ErrorBody;
 use crate::http::body::Json;
 use crate::http::json::json_response;
 use crate::request::context::Context;
@@ -233,7 +234,7 @@ async fn embed(
         embedding::texts(model, context, inputs).await
     };
     embedded.map_err(|error| {
-        let error = error::name_context_length(error, model);
+        let error = context_length::named(error, model);
         if error.status == StatusCode::BAD_REQUEST && error.param.is_none() {
             error.at("input")
         } else {

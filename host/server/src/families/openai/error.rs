@@ -1,12 +1,10 @@
 //! OpenAI's form of an error: an object with four members, within `error`.
 
-use ampoule::Model;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::http::json::json_response;
 
@@ -43,22 +41,6 @@ pub(crate) fn body(error: &ApiError) -> ErrorBody {
             code: code.to_owned(),
         },
     }
-}
-
-/// Adds the length of the model's context to an error for too much text, in the words by which agents recognise that they
-/// should shorten their prompt. A model that does not state its length has it in the host's limits, which the error names.
-pub(crate) fn name_context_length(mut error: ApiError, model: &Model) -> ApiError {
-    if error.is_too_long {
-        let length = match Properties::of(model.info()).max_tokens() {
-            Some(tokens) => format!("{tokens} tokens"),
-            None => "exceeded".to_owned(),
-        };
-        error.message = format!(
-            "This model's maximum context length is {length}. {}",
-            error.message
-        );
-    }
-    error
 }
 
 /// Makes the answer that says an error.

@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use crate::core::generation::Events;
 use crate::error::ApiError;
-use crate::families::openai::error::{self, ErrorBody};
+use crate::families::openai::error::ErrorBody;
 use crate::families::openai::responses::ladder::{Ladder, Rung};
 use crate::families::openai::responses::request::Request;
 use crate::families::openai::responses::response::ResponseObject;
@@ -44,9 +44,7 @@ pub(crate) async fn create(
     let asked = request.read(&service)?;
     let model = service.call(&asked.response.model, &context)?;
     let patience = asked.is_streamed.then_some(service.settings().silence);
-    let in_words_of_clients = |error| error::name_context_length(error, &model);
-    let events = Events::start(&model, &context, vec![asked.generation], patience).await;
-    let events = events.map_err(in_words_of_clients)?;
+    let events = Events::start(&model, &context, vec![asked.generation], patience).await?;
     let mut response = asked.response;
     if asked.is_streamed {
         let ladder = Ladder::new(response);
@@ -55,7 +53,7 @@ pub(crate) async fn create(
             media_type, &service, context, events, ladder,
         ));
     }
-    let wholes = events.collect().await.map_err(in_words_of_clients)?;
+    let wholes = events.collect().await?;
     let whole = wholes.into_iter().next();
     let whole = whole.ok_or_else(|| ApiError::internal("a response has no answer"))?;
     response.begin_message();
