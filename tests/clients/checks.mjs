@@ -13,6 +13,13 @@ export const SLASHED = 'acme/every-task';
 export const FAILS_MIDWAY = 'fails-midway';
 export const BLOCKS = 'blocks';
 export const TRAPS = 'traps';
+// Sleeps for as many milliseconds as tokens are asked for at most, and then says "late word".
+export const THINKS_FIRST = 'thinks-first';
+// Such a silence, and a shorter time for which a client waits for the answer's head, in milliseconds.
+export const SILENCE = 2_000;
+export const PATIENCE = 1_500;
+// A body above the server's bound of 32 MiB.
+export const TOO_LARGE = 33 << 20;
 
 const checks = [];
 

@@ -17,6 +17,13 @@ SLASHED = "acme/every-task"
 TINY_VLM = "tiny-vlm"
 FAILS_MIDWAY = "fails-midway"
 BLOCKS = "blocks"
+# Sleeps for as many milliseconds as tokens are asked for at most, and then says "late word".
+THINKS_FIRST = "thinks-first"
+# Such a silence, and a shorter time for which a client waits for the next byte, in seconds.
+SILENCE_MS = 2_000
+PATIENCE = 1.5
+# A body above the server's bound of 32 MiB.
+TOO_LARGE = 33 << 20
 TRAPS = "traps"
 NEVER_RETURNS = "never-returns"
 NOT_NUMBERS = "not-numbers"

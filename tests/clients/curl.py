@@ -158,6 +158,21 @@ def a_foreign_name_for_this_machine_is_refused():  # O08
 
 
 @check
+def a_page_of_another_site_gets_no_leave_to_ask():  # T03
+    site = ["--header", "Origin: https://other.example", "--header", "Sec-Fetch-Site: cross-site"]
+    asked = ["--header", "Access-Control-Request-Method: POST"]
+    asked += ["--header", "Access-Control-Request-Headers: authorization, content-type, x-stainless-os"]
+    chat = {"model": EVERY_TASK, "messages": [{"role": "user", "content": "one"}]}
+    for answer, status in (
+        (curl("/v1/chat/completions", "--request", "OPTIONS", *site, *asked), 403),
+        (post("/v1/chat/completions", chat, *site), 403),
+        (curl("/v1/models", *site), 200),
+    ):
+        equal(answer.status, status)
+        assert "access-control" not in answer.head.lower(), answer.head
+
+
+@check
 def a_stream_says_that_it_is_not_to_be_kept():  # S13, S09
     messages = [{"role": "user", "content": "one two"}]
     answer = post("/v1/chat/completions", {"model": EVERY_TASK, "messages": messages, "stream": True})

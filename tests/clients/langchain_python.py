@@ -3,7 +3,10 @@
 import openai
 import tiktoken
 import tiktoken.registry
-from checks import EVERY_TASK, FAILS_MIDWAY, URL, check, close, data_uri, equal, histogram, png, raises, run
+from checks import (
+    EVERY_TASK, FAILS_MIDWAY, PATIENCE, SILENCE_MS, THINKS_FIRST, URL, check, close, data_uri, equal, histogram, png,
+    raises, run,
+)
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
@@ -74,6 +77,12 @@ def a_failure_in_the_middle_of_a_stream_is_raised():  # S07
     failing = ChatOpenAI(model=FAILS_MIDWAY, **common)
     error = raises(openai.APIError, lambda: list(failing.stream("x")))
     equal(error.code, "guest.error")
+
+
+@check
+def silence_before_the_first_token_is_no_end():  # S10
+    patient = ChatOpenAI(model=THINKS_FIRST, max_tokens=SILENCE_MS, timeout=PATIENCE, **common)
+    equal("".join(part.content for part in patient.stream("x")), "late word")
 
 
 run()

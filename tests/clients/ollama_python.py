@@ -5,7 +5,8 @@ from datetime import datetime
 
 import ollama
 from checks import (
-    BLOCKS, EVERY_TASK, FAILS_MIDWAY, TINY_VLM, URL, check, close, data_uri, equal, histogram, png, raises, run,
+    BLOCKS, EVERY_TASK, FAILS_MIDWAY, PATIENCE, SILENCE_MS, THINKS_FIRST, TINY_VLM, TOO_LARGE, URL, check, close,
+    data_uri, equal, histogram, png, raises, run,
 )
 
 client = ollama.Client(host=URL, timeout=60)
@@ -70,6 +71,20 @@ def silence_has_no_empty_lines():  # O01
     error = raises(ollama.ResponseError, lambda: [parts.append(part) for part in client.generate(BLOCKS, "x", stream=True)])
     equal("".join(part.response for part in parts), "once ")
     assert "time" in error.error or "deadline" in error.error, error.error
+
+
+@check
+def silence_before_the_first_token_is_no_end():  # O01, S10
+    patient = ollama.Client(host=URL, timeout=PATIENCE)
+    parts = list(patient.chat(THINKS_FIRST, MESSAGES, stream=True, options={"num_predict": SILENCE_MS}))
+    equal(("".join(part.message.content for part in parts), parts[-1].done_reason), ("late word", "stop"))
+    assert parts[-1].prompt_eval_duration > SILENCE_MS * 1_000_000, parts[-1]
+
+
+@check
+def a_refusal_in_the_middle_of_an_upload_is_seen():  # T05
+    error = raises(ollama.ResponseError, client.embed, EVERY_TASK, "x" * TOO_LARGE)
+    equal(error.status_code, 413)
 
 
 @check

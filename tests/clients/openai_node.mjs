@@ -1,7 +1,9 @@
 // The `openai` package for JavaScript.
 
 import assert from 'node:assert/strict';
-import { EVERY_TASK, SLASHED, TRAPS, URL, check, close, histogram, raises, require, run } from './checks.mjs';
+import {
+  EVERY_TASK, SLASHED, TOO_LARGE, TRAPS, URL, check, close, histogram, raises, require, run,
+} from './checks.mjs';
 
 const OpenAI = require('openai');
 
@@ -32,6 +34,13 @@ check('a_thousand_texts_keep_their_order', async () => { // E05
     assert.equal(item.index, i);
     close(item.embedding, histogram(input[i]));
   });
+});
+
+check('a_refusal_in_the_middle_of_an_upload_is_seen', async () => { // T05
+  const before = sent.length;
+  const call = client.embeddings.create({ model: EVERY_TASK, input: 'x'.repeat(TOO_LARGE) });
+  const error = await raises(OpenAI.APIError, call);
+  assert.deepEqual([error.status, error.code, sent.length - before], [413, 'input.body-too-large', 1]);
 });
 
 check('no_texts_are_an_error_of_the_caller', async () => { // E06

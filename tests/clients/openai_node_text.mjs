@@ -1,7 +1,9 @@
 // The `openai` package for JavaScript: conversations and completions, whole and streamed.
 
 import assert from 'node:assert/strict';
-import { BLOCKS, EVERY_TASK, FAILS_MIDWAY, URL, check, raises, require, run } from './checks.mjs';
+import {
+  BLOCKS, EVERY_TASK, FAILS_MIDWAY, PATIENCE, SILENCE, THINKS_FIRST, URL, check, raises, require, run,
+} from './checks.mjs';
 
 const OpenAI = require('openai');
 
@@ -72,6 +74,15 @@ check('silence_is_filled_with_parts_that_change_nothing', async () => { // S10
   assert.equal(error.code, 'limit.deadline');
   assert.equal(textOf(chunks), 'once ');
   assert.ok(chunks.slice(2).filter((chunk) => chunk.choices[0].delta.content === '').length >= 2);
+});
+
+check('silence_before_the_first_token_is_no_end', async () => { // S10
+  const patient = client.withOptions({ timeout: PATIENCE, maxRetries: 0 });
+  const asked = { model: THINKS_FIRST, max_tokens: SILENCE, stream: true };
+  const messages = [{ role: 'user', content: 'x' }];
+  const chunks = await read(patient.chat.completions.create({ ...asked, messages }));
+  assert.equal(textOf(chunks), 'late word');
+  assert.equal(chunks.at(-1).choices[0].finish_reason, 'stop');
 });
 
 check('completions_are_whole_and_streamed', async () => { // Q07

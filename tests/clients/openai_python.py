@@ -1,8 +1,9 @@
 """The `openai` package for Python: embeddings, models, errors and repeats."""
 
 import openai
+import requests
 from checks import (
-    EVERY_TASK, NEVER_RETURNS, NOT_NUMBERS, SLASHED, TRAPS, URL, check, close, equal, histogram, raises, run,
+    EVERY_TASK, NEVER_RETURNS, NOT_NUMBERS, SLASHED, TOO_LARGE, TRAPS, URL, check, close, equal, histogram, raises, run,
 )
 from openai import DefaultHttpxClient, OpenAI
 
@@ -88,6 +89,16 @@ def failures_that_would_fail_again_are_not_repeated():  # T02
     equal((error.code, times), ("guest.trap", 1))
     error, times = repeats(client.embeddings.create, model=NEVER_RETURNS, input="x")
     equal((error.code, times), ("limit.deadline", 1))
+
+
+@check
+def a_refusal_in_the_middle_of_an_upload_is_seen():  # T05
+    error, times = repeats(client.embeddings.create, model=EVERY_TASK, input="x" * TOO_LARGE)
+    equal((error.status_code, error.code, times), (413, "input.body-too-large", 1))
+    chunk = b" " * 65_536
+    for body in (chunk * (TOO_LARGE // len(chunk)), (chunk for _ in range(TOO_LARGE // len(chunk)))):
+        answer = requests.post(f"{URL}/v1/embeddings", data=body, timeout=60)
+        equal((answer.status_code, answer.json()["error"]["code"]), (413, "input.body-too-large"))
 
 
 @check

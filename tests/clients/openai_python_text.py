@@ -2,7 +2,8 @@
 
 import openai
 from checks import (
-    BLOCKS, EVERY_TASK, FAILS_MIDWAY, TINY_VLM, URL, check, data_uri, equal, png, raises, run,
+    BLOCKS, EVERY_TASK, FAILS_MIDWAY, PATIENCE, SILENCE_MS, THINKS_FIRST, TINY_VLM, URL, check, data_uri, equal, png,
+    raises, run,
 )
 from openai import DefaultHttpxClient, OpenAI
 
@@ -244,6 +245,17 @@ def silence_is_filled_with_parts_that_change_nothing():  # S10
     equal(joined(chunks), "once ")
     empty = [chunk for chunk in chunks[2:] if chunk.choices[0].delta.content == ""]
     assert len(empty) >= 2, chunks
+
+
+@check
+def silence_before_the_first_token_is_no_end():  # S10
+    before = len(sent)
+    patient = {"max_tokens": SILENCE_MS, "timeout": PATIENCE, "stream": True}
+    chunks = list(chat(model=THINKS_FIRST, **patient))
+    equal((joined(chunks), chunks[-1].choices[0].finish_reason), ("late word", "stop"))
+    chunks = list(client.completions.create(model=THINKS_FIRST, prompt="x", **patient))
+    equal("".join(chunk.choices[0].text for chunk in chunks), "late word")
+    equal(len(sent) - before, 2)
 
 
 @check

@@ -1,7 +1,9 @@
 // The `openai` package for JavaScript: responses, whole and streamed.
 
 import assert from 'node:assert/strict';
-import { BLOCKS, EVERY_TASK, FAILS_MIDWAY, URL, check, raises, require, run } from './checks.mjs';
+import {
+  BLOCKS, EVERY_TASK, FAILS_MIDWAY, PATIENCE, SILENCE, THINKS_FIRST, URL, check, raises, require, run,
+} from './checks.mjs';
 
 const OpenAI = require('openai');
 
@@ -61,6 +63,12 @@ check('an_error_within_a_stream_is_raised', async () => {
     const helped = await raises(OpenAI.APIError, all(client.responses.stream({ model, input: 'x' })));
     assert.match(helped.message, words);
   }
+});
+
+check('silence_before_the_first_token_is_no_end', async () => { // S10
+  const asked = { model: THINKS_FIRST, input: 'x', max_output_tokens: SILENCE };
+  const final = await client.responses.stream(asked, { timeout: PATIENCE }).finalResponse();
+  assert.deepEqual([final.output_text, final.status], ['late word', 'completed']);
 });
 
 check('a_refusal_is_a_status_also_for_a_stream', async () => {

@@ -1,7 +1,10 @@
 """The `openai` package for Python: responses, whole and streamed."""
 
 import openai
-from checks import BLOCKS, EVERY_TASK, FAILS_MIDWAY, TINY_VLM, URL, check, data_uri, equal, png, raises, run
+from checks import (
+    BLOCKS, EVERY_TASK, FAILS_MIDWAY, PATIENCE, SILENCE_MS, THINKS_FIRST, TINY_VLM, URL, check, data_uri, equal, png,
+    raises, run,
+)
 from openai import OpenAI
 
 client = OpenAI(base_url=f"{URL}/v1", api_key="unused", timeout=60, max_retries=0)
@@ -81,6 +84,14 @@ def an_error_within_a_stream_is_raised():
         with client.responses.stream(model=model, input="x") as stream:
             error = raises(openai.APIError, stream.until_done)
         assert words in error.message, error.message
+
+
+@check
+def silence_before_the_first_token_is_no_end():  # S10
+    asked = {"model": THINKS_FIRST, "input": "x", "max_output_tokens": SILENCE_MS, "timeout": PATIENCE}
+    with client.responses.stream(**asked) as stream:
+        final = stream.get_final_response()
+    equal((final.output_text, final.status), ("late word", "completed"))
 
 
 @check

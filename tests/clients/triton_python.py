@@ -1,7 +1,9 @@
 """`tritonclient[http]`: tensors as bytes and in JSON, states and facts of models, and errors."""
 
 import numpy as np
-from checks import EVERY_TASK, NEVER_RETURNS, SLASHED, TRAPS, URL, check, close, equal, histogram, raises, run
+from checks import (
+    EVERY_TASK, NEVER_RETURNS, SLASHED, TOO_LARGE, TRAPS, URL, check, close, equal, histogram, raises, run,
+)
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
@@ -119,6 +121,12 @@ def errors_are_texts():  # V06
         assert error.message() and error.status(), repr(error)
         assert "{" not in error.message(), error.message()
     assert "gpt-5" in raises(InferenceServerException, client.infer, "gpt-5", [texts(["x"])]).message()
+
+
+@check
+def a_refusal_in_the_middle_of_an_upload_is_seen():  # T05
+    error = raises(InferenceServerException, client.infer, EVERY_TASK, [texts(["x" * TOO_LARGE])])
+    equal(error.status(), "413")
 
 
 @check

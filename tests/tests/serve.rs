@@ -51,6 +51,8 @@ mod openapi;
 mod page;
 #[path = "serve/readiness.rs"]
 mod readiness;
+#[path = "serve/silence.rs"]
+mod silence;
 #[path = "serve/tei.rs"]
 mod tei;
 #[path = "serve/uploads.rs"]

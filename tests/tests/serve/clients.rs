@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ampoule_signing::{PublicKey, TrustStore};
 use ampoule_tests::{
-    Operator, Served, SharedServer, WrittenBundle, ampoule, built_in_folder, test_guest,
+    Operator, Served, SharedServer, WrittenBundle, ampoule, built_in_folder, test_guest, wat_guest,
     workspace_file,
 };
 use serde_json::json;
@@ -70,6 +70,15 @@ impl Server {
                 "blocks",
                 guest("generation_blocks", "text-generation")
                     .set("/limits/deadline_ms", json!(800))
+                    .write(),
+            ),
+            (
+                "thinks-first",
+                publisher
+                    .bundle(wat_guest("thinks_first"))
+                    .named("thinks_first")
+                    .tasks(&["text-generation"])
+                    .set("/limits/deadline_ms", json!(5_000))
                     .write(),
             ),
             ("traps", guest("traps", "text-embedding").write()),
@@ -176,6 +185,7 @@ fn the_python_client_of_openai_embeds_and_understands_errors() {
             "the_own_number_of_dimensions_is_served_and_others_are_refused",
             "vectors_that_are_not_numbers_are_an_error_and_not_repeated",
             "failures_that_would_fail_again_are_not_repeated",
+            "a_refusal_in_the_middle_of_an_upload_is_seen",
             "an_unknown_model_is_a_404_with_all_members_of_an_error",
             "an_unknown_route_is_a_404_with_all_members_of_an_error",
             "models_are_listed_and_found_by_name",
@@ -194,6 +204,7 @@ fn the_javascript_client_of_openai_embeds_and_understands_errors() {
         &[
             "vectors_that_are_asked_for_in_base64_are_the_right_ones",
             "a_thousand_texts_keep_their_order",
+            "a_refusal_in_the_middle_of_an_upload_is_seen",
             "no_texts_are_an_error_of_the_caller",
             "errors_have_a_message_a_code_a_type_and_an_id",
             "failures_that_would_fail_again_are_not_repeated",
@@ -231,6 +242,7 @@ fn the_python_client_of_openai_converses() {
             "a_failure_in_the_middle_of_a_stream_is_raised",
             "what_is_known_before_the_first_token_is_a_status",
             "silence_is_filled_with_parts_that_change_nothing",
+            "silence_before_the_first_token_is_no_end",
             "completions_are_streamed",
             "tools_are_refused_and_not_forgotten",
         ],
@@ -251,6 +263,7 @@ fn the_javascript_client_of_openai_converses() {
             "a_failure_in_the_middle_of_a_stream_is_thrown",
             "what_is_known_before_the_first_token_is_a_status",
             "silence_is_filled_with_parts_that_change_nothing",
+            "silence_before_the_first_token_is_no_end",
             "completions_are_whole_and_streamed",
         ],
     );
@@ -270,6 +283,7 @@ fn langchain_embeds_and_converses() {
             "a_streams_parts_add_up",
             "a_picture_is_seen",
             "a_failure_in_the_middle_of_a_stream_is_raised",
+            "silence_before_the_first_token_is_no_end",
         ],
     );
 }
@@ -287,6 +301,8 @@ fn the_python_client_of_ollama_is_served() {
             "errors_are_texts_with_a_status",
             "a_failure_in_the_middle_of_a_stream_is_raised",
             "silence_has_no_empty_lines",
+            "silence_before_the_first_token_is_no_end",
+            "a_refusal_in_the_middle_of_an_upload_is_seen",
             "vectors_have_length_one",
             "the_field_of_the_other_route_is_named",
             "no_texts_are_an_error_of_the_caller",
@@ -317,6 +333,7 @@ fn curl_is_served_as_documents_of_others_use_it() {
             "the_documents_of_ollama_work_as_they_stand",
             "watchers_of_ollama_get_and_head",
             "a_foreign_name_for_this_machine_is_refused",
+            "a_page_of_another_site_gets_no_leave_to_ask",
             "a_stream_says_that_it_is_not_to_be_kept",
         ],
     );
@@ -346,6 +363,7 @@ fn the_python_client_of_openai_reads_responses_and_their_streams() {
             "the_helper_for_streams_finds_the_whole_response",
             "a_response_that_was_cut_short_says_so",
             "an_error_within_a_stream_is_raised",
+            "silence_before_the_first_token_is_no_end",
             "a_refusal_is_a_status_also_for_a_stream",
         ],
     );
@@ -364,6 +382,7 @@ fn the_javascript_client_of_openai_reads_responses_and_their_streams() {
             "the_helper_for_streams_finds_the_whole_response",
             "a_response_that_was_cut_short_says_so",
             "an_error_within_a_stream_is_raised",
+            "silence_before_the_first_token_is_no_end",
             "a_refusal_is_a_status_also_for_a_stream",
         ],
     );
@@ -385,6 +404,7 @@ fn tritons_client_infers_by_every_task() {
             "the_id_of_a_request_comes_back",
             "a_name_with_slashes_and_versions_are_found",
             "errors_are_texts",
+            "a_refusal_in_the_middle_of_an_upload_is_seen",
             "half_floats_are_refused_by_name",
             "compressed_bodies_are_read",
         ],

@@ -62,7 +62,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// Asks, waits until a guest is at work after so many steps, leaves by `leave`, and takes the time until its sandbox is
 /// free.
 #[track_caller]
-fn frees_its_sandbox(
+pub(crate) fn frees_its_sandbox(
     server: &ServedHere,
     path: &str,
     request: &Value,
