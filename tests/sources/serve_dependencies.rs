@@ -56,6 +56,22 @@ fn no_library_depends_on_the_parser_of_command_lines_at_any_depth() {
     assert!(command.iter().any(|(_, name)| name == "clap"));
 }
 
+/// A credential is checked without a web server around it, and by no more code than that takes.
+#[test]
+fn the_rules_of_access_depend_on_no_http_no_sandbox_and_no_command_line() {
+    let is_foreign = |name: &str| {
+        ["axum", "clap", "hyper", "tokio", "tower", "wasmtime"]
+            .iter()
+            .any(|start| name.starts_with(start))
+    };
+    let found = below("ampoule-access");
+    assert!(found.contains(&(1, "ampoule-signing".to_owned())));
+    let foreign = found.iter().filter(|(_, name)| is_foreign(name));
+    assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&Dependency>::new());
+    let server = below("ampoule-server");
+    assert!(server.iter().any(|(_, name)| is_foreign(name)));
+}
+
 #[test]
 fn loading_is_seen_to_depend_on_them() {
     let found = below("ampoule-load");

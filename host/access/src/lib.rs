@@ -1,0 +1,89 @@
+//! Decides who may ask a server, and what they may do.
+//!
+//! Nothing in here knows of HTTP: a server hands over the bytes of a header and gets a [`Principal`] or a [`Denial`].
+//!
+//! An **API key** is `amp_`, a public name and 256 random bits. It is shown once, when it is made. A [`KeyDirectory`]
+//! holds a keyed hash of it beside its [`KeySettings`]: a role, a tenant, the models and tasks that it is for, limits and
+//! an end. A [`KeyStore`] follows such a directory and accepts keys by it.
+//!
+//! A **[`Principal`]** is a caller that was accepted. Its [`Role`] has some [`Permission`]s, and its [`Scope`] hides
+//! models and tasks.
+//!
+//! A **[`Denial`]** has a [`Reason`] for the operator's log. A client is told no more than the reason's
+//! [`DenialKind`].
+//!
+//! ```
+//! use ampoule_access::{
+//!     KeyDirectory, KeySettings, KeyStore, MacKeySource, Permission, Presented, Role,
+//! };
+//! use ampoule_signing::{PermissionPolicy, Timestamp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let parent = tempfile::tempdir()?;
+//! # let path = parent.path().join("keys");
+//! let now = Timestamp::now();
+//! let directory = KeyDirectory::new(&path, PermissionPolicy::default());
+//! let settings = KeySettings::new(Role::Infer, "acme".parse()?);
+//! let key = directory.add(settings, now)?.text.reveal();
+//!
+//! let store = KeyStore::open(directory, MacKeySource::Directory)?;
+//! let header = format!("Bearer {}", *key);
+//! let Ok(Presented::Key(presented)) = Presented::find(&[header.as_bytes()]) else {
+//!     return Err("expected a key".into());
+//! };
+//! let principal = store.check(&presented, now).map_err(|denial| denial.reason.code())?;
+//! assert!(principal.may(Permission::Infer) && !principal.may(Permission::Metrics));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! Each imports only from those to its left or above:
+//!
+//! ```text
+//! hex, text_form → key_name, permission, scope, rates → denial → principal
+//! key_text → key_hash → key_record → key_file → key_directory → key_store
+//! bearer                                     the header and the credential in it
+//! ```
+#![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a unit test fails by panicking"
+    )
+)]
+
+mod bearer;
+mod denial;
+mod error;
+mod hex;
+mod key_directory;
+mod key_file;
+mod key_hash;
+mod key_name;
+mod key_record;
+mod key_store;
+mod key_text;
+mod permission;
+mod principal;
+mod rates;
+mod scope;
+mod text_form;
+
+pub use bearer::Presented;
+pub use denial::{Denial, DenialKind, LimitScope, LimitUnit, Reason};
+pub use error::{Error, Result};
+pub use key_directory::{KeyDirectory, NewKey};
+pub use key_hash::{MacKey, MacKeyId};
+pub use key_name::{KeyName, TenantName};
+pub use key_record::{KeyRecord, KeySettings};
+pub use key_store::{KeyChanges, KeyStore, MacKeySource};
+pub use key_text::KeyText;
+pub use permission::{Permission, Permissions, Role};
+pub use principal::{LimitId, Principal, PrincipalKind, SubjectHash};
+pub use rates::{Rate, Rates};
+pub use scope::{NamePattern, Scope, TaskName};

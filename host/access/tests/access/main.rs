@@ -1,0 +1,12 @@
+//! Promises of API keys, from the outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod desk;
+mod key_directory;
+mod key_store;
