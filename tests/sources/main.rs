@@ -13,7 +13,7 @@ mod code_vouchers;
 mod command_line_parser;
 mod comment_openers;
 mod document_lengths;
+mod folder_layers;
 mod import_circles;
 mod rust_files;
 mod serve_dependencies;
-mod signing_layers;
