@@ -52,7 +52,7 @@ impl InputChecks for Limits {
     }
 
     fn check_text(&self, text: &str) -> Result<usize> {
-        let chars = count_chars(text, self.text_chars);
+        let chars = text.chars().count();
         check(
             Some(Limit::TextChars),
             "characters in one text",
@@ -129,19 +129,8 @@ pub(crate) fn check_texts<S: AsRef<str>>(limits: &Limits, texts: &[S]) -> Result
 
 /// Checks a word that names something: who speaks, an option.
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
-    let found = count_chars(name, MAX_NAME_CHARS);
+    let found = name.chars().count();
     check(None, what, found, MAX_NAME_CHARS)
-}
-
-/// Counts characters, of which a text has at least a quarter as many as bytes: so a giant one, of more than
-/// `allowed` by that, need not be counted through.
-fn count_chars(text: &str, allowed: usize) -> usize {
-    let at_least = text.len() / 4;
-    if at_least > allowed {
-        at_least
-    } else {
-        text.chars().count()
-    }
 }
 
 pub(crate) fn check<N: PartialOrd + ToString>(
@@ -196,10 +185,10 @@ mod tests {
             "🦀".repeat(1_001),
             "a".repeat(100_000_000),
         ] {
-            assert_eq!(
-                limits.check_text(&text).unwrap_err().code(),
-                "input.too-large"
-            );
+            let error = limits.check_text(&text).unwrap_err();
+            assert_eq!(error.code(), "input.too-large");
+            let found = format!("{} found", text.chars().count());
+            assert!(error.to_string().contains(&found), "{error}");
         }
     }
 
