@@ -3,6 +3,7 @@
 import schemathesis
 
 NAMES = ("every-task", "tiny-vlm", "acme/every-task", "every-task:latest")
+VERSIONS = ("1", "1.0.0")
 ROLES = ("user", "system", "assistant")
 
 
@@ -30,4 +31,6 @@ def map_path_parameters(context, path_parameters):
         for key in ("name", "id", "model"):
             if isinstance(path_parameters.get(key), str):
                 path_parameters[key] = one_of(NAMES, path_parameters[key])
+        if isinstance(path_parameters.get("version"), str):
+            path_parameters["version"] = one_of(VERSIONS, path_parameters["version"])
     return path_parameters

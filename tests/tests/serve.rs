@@ -17,6 +17,8 @@ mod configuration;
 mod connections;
 #[path = "serve/draining.rs"]
 mod draining;
+#[path = "serve/embedding_demands.rs"]
+mod embedding_demands;
 #[path = "serve/fields.rs"]
 mod fields;
 #[path = "serve/floods.rs"]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ampoule::{Error, ErrorKind, Limit};
+use ampoule::{Error, ErrorKind, Limit, Task};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -72,6 +72,17 @@ impl ApiError {
         error.at(param)
     }
 
+    /// Makes `input.too-large` (400): `param` holds more text than the host takes or the model reads.
+    pub(crate) fn too_long(
+        param: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            is_too_long: true,
+            ..Self::too_large(param, message)
+        }
+    }
+
     /// Makes `input.json` (400): the body is not the JSON that the route takes.
     pub(crate) fn json(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "input.json", message)
@@ -121,14 +132,7 @@ impl ApiError {
     /// Makes `route.unknown` (404).
     pub(crate) fn no_route(path: &str) -> Self {
         let path: String = path.chars().take(100).collect();
-        let first = path.split('/').find(|part| !part.is_empty());
-        let of_openai = ["chat", "completions", "embeddings", "models", "responses"];
-        let hint = if first.is_some_and(|first| of_openai.contains(&first)) {
-            "OpenAI's routes begin with /v1, so a client's base address ends with it"
-        } else {
-            "/openapi.json lists those there are"
-        };
-        let message = format!("there is no route `{path}`; {hint}");
+        let message = format!("there is no route `{path}`; {}", hint_for(&path));
         Self::new(StatusCode::NOT_FOUND, "route.unknown", message)
     }
 
@@ -288,6 +292,31 @@ impl ApiError {
     }
 }
 
+/// Returns a way out for a path without a route. Most such paths come of a client's base address, to which the client adds
+/// the rest.
+fn hint_for(path: &str) -> &'static str {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    match (parts.next(), parts.next()) {
+        (Some("chat" | "completions" | "embeddings" | "models" | "responses"), _) => {
+            "OpenAI's routes begin with /v1, so a client's base address ends with it"
+        }
+        (Some("v1"), Some("v1")) => {
+            "it has /v1 twice: this client adds it, so its base address ends without it"
+        }
+        (Some("v1"), Some("api")) => {
+            "Ollama's routes begin with /api, so the base address of its clients has no /v1"
+        }
+        (Some("api"), Some("api")) => {
+            "it has /api twice: this client adds it, so its base address ends without it"
+        }
+        (Some("api"), Some("v1")) => {
+            "OpenAI's routes begin with /v1, so a client's base address has no /api"
+        }
+        (Some("invocations"), _) => "texts are embedded by POST / and POST /embed",
+        _ => "/openapi.json lists those there are",
+    }
+}
+
 /// Returns the status of an error of the library.
 ///
 /// A limit that the request used up is 422: an identical request uses it up again. A failure of the model is 500, and is
@@ -309,6 +338,16 @@ fn status_of(error: &Error) -> StatusCode {
 /// Tells whether the model says that it cannot do what the request asks for. The contract's word for that is no failure.
 fn is_unsupported(error: &Error) -> bool {
     matches!(error, Error::Guest { guest_code, .. } if guest_code == "unsupported")
+}
+
+/// Says by which routes a model is asked for what it offers.
+pub(crate) fn routes_of(asked: Task, offered: &str) -> String {
+    let mut routes = "each task has its route, /ampoule/v1/models/{name}/{task}".to_owned();
+    let embeds_pictures = offered.contains(Task::ImageEmbedding.name());
+    if asked == Task::TextEmbedding && embeds_pictures {
+        routes.push_str("; /v1/embeddings takes pictures as data: URIs");
+    }
+    routes
 }
 
 impl From<Error> for ApiError {
@@ -336,9 +375,16 @@ impl From<Error> for ApiError {
                 tracing::error!(target: "ampoule::server", code = error.code(), %error, "failed");
                 "the server failed; whoever runs it finds the reason in its log".to_owned()
             }
-            _ => error.to_string(),
+            _ => match &error {
+                Error::NoSuchTask { asked, offered } => {
+                    format!("{error}; {}", routes_of(*asked, offered))
+                }
+                _ => error.to_string(),
+            },
         };
+        let param = matches!(error, Error::NoSuchTask { .. }).then_some(Cow::Borrowed("model"));
         Self {
+            param,
             is_too_long,
             retry_after: error.is_retryable().then_some(SHORT_WAIT),
             ..Self::new(status, code.to_owned(), message)

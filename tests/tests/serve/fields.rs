@@ -298,8 +298,10 @@ impl Fields<'_> {
     }
 }
 
-/// Tells whether a path of the manual is this one of the document, whatever their parameters are called.
+/// Tells whether a path of the manual is this one of the document, whatever their parameters are called. A version of a
+/// model in a path changes nothing of its fields.
 fn is_same_path(manual: &str, document: &str) -> bool {
+    let document = document.replace("/versions/{version}", "");
     let (manual, document): (Vec<&str>, Vec<&str>) =
         (manual.split('/').collect(), document.split('/').collect());
     manual.len() == document.len()

@@ -346,6 +346,44 @@ fn prompts_are_continued_with_the_parameters_of_the_request() {
 }
 
 #[test]
+fn a_parameter_that_the_task_has_not_is_refused_by_its_name() {
+    let with = |name: &str| {
+        let parameters = serde_json::Map::from_iter([(name.to_owned(), json!(1))]);
+        json!({"inputs": [texts(&["a"])], "parameters": parameters})
+    };
+    for (name, words) in [
+        (
+            "top_k",
+            "`parameters.top_k`: text-embedding has no such parameter; it knows task, ",
+        ),
+        ("sequence_id", "`parameters.sequence_id`: "),
+    ] {
+        assert_refused(&with(name), words);
+    }
+    let long = with(&"\u{202e}\n".repeat(9_999));
+    let refused = SharedServer::get().post(INFER, &long).text();
+    assert!(refused.len() < 1_000, "{refused}");
+    assert!(!refused.contains('\u{202e}'), "{refused}");
+}
+
+/// A picture or a text in a tensor is told by the tensor's place and its own, whichever sandbox refuses it.
+#[test]
+fn an_element_at_fault_is_told_by_its_place() {
+    let mut many = vec!["a".to_owned(); 40];
+    many[33] = "x".repeat(40_000);
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_refused(
+        &json!({"inputs": [texts(&many)]}),
+        "`inputs[0][33]`: a text of 40000",
+    );
+    let files = json!({"name": "images", "datatype": "BYTES", "shape": [2], "data": ["AAAA", "-"]});
+    assert_refused(
+        &json!({"inputs": [files]}),
+        "`inputs[0][1]`: a picture is expected in base64",
+    );
+}
+
+#[test]
 fn a_shape_that_does_not_fit_its_data_is_refused_without_overflow() {
     let shaped = |shape: Value| json!({"inputs": [{"name": "texts", "datatype": "BYTES", "shape": shape, "data": ["a", "b"]}]});
     for (shape, words) in [

@@ -244,6 +244,19 @@ fn a_generation_is_the_same_streamed_and_whole() {
 }
 
 #[test]
+fn a_picture_at_fault_is_told_by_its_place() {
+    let server = SharedServer::get();
+    let wrong = json!({"width": 2, "height": 2, "pixels": "AAAA"});
+    let right = json!({"width": 1, "height": 1, "pixels": "AAAA"});
+    let many = server.post(&path("image-embedding"), &json!({"images": [right, wrong]}));
+    assert_refused(&many, 400, "input.invalid", Some("images[1]"));
+    let one = server.post(&path("image-classification"), &json!({"image": wrong}));
+    assert_refused(&one, 400, "input.invalid", Some("image"));
+    let none = server.post(&path("image-embedding"), &json!({"images": []}));
+    assert_refused(&none, 400, "input.invalid", Some("images"));
+}
+
+#[test]
 fn a_call_has_limits_below_those_of_the_model() {
     let server = SharedServer::get();
     let ask = |limits: Value| {
@@ -302,7 +315,7 @@ fn an_unknown_field_is_refused_by_name_and_an_unknown_task_is_no_route() {
     assert_eq!(server.post(slashed, &json!({"texts": ["a"]})).status, 200);
     let missing = "/ampoule/v1/models/tiny-vlm/text-embedding";
     let reply = server.post(missing, &json!({"texts": ["a"]}));
-    assert_refused(&reply, 400, "usage.task", None);
+    assert_refused(&reply, 400, "usage.task", Some("model"));
 }
 
 #[test]

@@ -118,7 +118,11 @@ fn a_text_that_is_too_long_is_named_before_anything_is_computed() {
     let mut texts = vec!["a".to_owned(); 40];
     texts[33] = "x".repeat(40_000);
     let refused = ask(&json!({"input": texts}));
-    assert_refused(&refused, "input", "in input 33, counted from 0: ");
+    assert_refused(
+        &refused,
+        "input[33]",
+        "`input[33]`: a text of 40000 characters",
+    );
     assert_eq!(refused.json()["error"]["code"], "context_length_exceeded");
 }
 
@@ -151,7 +155,9 @@ fn pictures_are_embedded_by_models_that_embed_them() {
         assert_refused(&ask(json!(input)), "input", words);
     }
     let refused = ask(json!([one, data_url(&png_header(60_000, 60_000))]));
-    assert_refused(&refused, "input", "in input 1, counted from 0: ");
+    assert_refused(&refused, "input[1]", "`input[1]`: pixels in one image");
+    let refused = ask(json!([one, "data:image/png;base64,-"]));
+    assert_refused(&refused, "input[1]", "`input[1]`: the data");
     assert_refused(&ask(json!(vec![one.as_str(); 17])), "input", "images");
 }
 
@@ -214,10 +220,7 @@ fn answers_are_numbers_of_the_asked_length_or_errors() {
             json!({"encoding_format": format, "input": vec!["a"; 100]}),
         );
         let many = many.text();
-        assert!(
-            many.contains("in inputs 0 to 15, counted from 0: "),
-            "{many}"
-        );
+        assert!(many.contains("`input[0]` to `input[15]`: "), "{many}");
         let none = ask(empty.path(), json!({"encoding_format": format}));
         assert_eq!(none.status, 500, "{}", none.text());
         assert!(

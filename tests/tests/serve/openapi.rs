@@ -92,6 +92,30 @@ fn every_route_is_described_with_its_errors() {
 }
 
 #[test]
+fn a_models_routes_are_described_with_a_version_too() {
+    let document = SharedServer::get().get("/openapi.json").json();
+    let paths = &document["paths"];
+    for (method, rest) in [
+        ("get", ""),
+        ("get", "/ready"),
+        ("get", "/stats"),
+        ("post", "/infer"),
+    ] {
+        let plain = &paths[format!("/v2/models/{{name}}{rest}")][method];
+        let path = format!("/v2/models/{{name}}/versions/{{version}}{rest}");
+        let versioned = &paths[&path][method];
+        assert!(plain["responses"].is_object(), "{rest}");
+        for part in ["responses", "requestBody"] {
+            assert_eq!(versioned[part], plain[part], "{path}");
+        }
+        let version = &versioned["parameters"][1];
+        assert_eq!(version["name"], "version", "{path}");
+        assert_eq!(version["in"], "path", "{path}");
+        assert_eq!(version["required"], true, "{path}");
+    }
+}
+
+#[test]
 fn every_reference_has_its_schema() {
     fn check(document: &Value, at: &Value) {
         match at {

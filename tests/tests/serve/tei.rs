@@ -51,6 +51,22 @@ fn a_text_that_is_too_long_is_cut_unless_the_request_refuses_that() {
     assert_refused("/tokenize", &json!({"inputs": long}), 422, "Validation");
 }
 
+/// Clients of hosted models, such as `huggingface_hub`, post to the address itself.
+#[test]
+fn texts_are_embedded_at_the_address_itself_as_at_embed() {
+    let server = SharedServer::get();
+    let request = json!({"inputs": ["b", "ab"], "normalize": true});
+    let root = server.post("/", &request);
+    assert_eq!(root.status, 200, "{}", root.text());
+    assert_eq!(root.json(), server.post("/embed", &request).json());
+    let named = server.post("/?model=acme%2Fevery-task", &request);
+    assert_eq!(named.json(), root.json());
+    assert_refused("/", &json!({"inputs": []}), 400, "Empty");
+    assert_refused("/", &json!({"input": "a"}), 400, "Validation");
+    assert_refused("/invocations", &request, 404, "Validation");
+    assert_eq!(server.get("/").text(), "Ollama is running");
+}
+
 #[test]
 fn tokens_are_a_list_for_each_text() {
     let server = SharedServer::get();

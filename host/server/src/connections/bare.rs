@@ -15,9 +15,11 @@ use crate::request::family::Family;
 pub(super) fn family_of(head: &[u8]) -> Family {
     let line = head.split(|byte| byte.is_ascii_control()).next();
     let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
-    let path = words.nth(1).unwrap_or_default();
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
     let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    Family::of(std::str::from_utf8(path).unwrap_or_default())
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    Family::of(text(method), text(path))
 }
 
 /// Returns a whole answer that says this error, and that the connection ends.
@@ -52,6 +54,7 @@ mod tests {
         for (head, family) in [
             (&b"POST /v1/embeddings HTTP/1.1\r\n"[..], Family::OpenAi),
             (b"GET /api", Family::Ollama),
+            (b"POST / HTTP/1.1", Family::Tei),
             (b"GET /v2?x=/v1/ HTTP/1.1", Family::Inference),
             (b"\x16\x03\x01 /v1/ ", Family::Native),
             (b"", Family::Native),

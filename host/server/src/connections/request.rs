@@ -51,7 +51,8 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let accepted = self.accepted.token();
         let progress = Arc::clone(&self.progress);
         let has_body = !request.body().is_end_stream();
-        progress.begin(Family::of(request.uri().path()), has_body);
+        let family = Family::of(request.method().as_str(), request.uri().path());
+        progress.begin(family, has_body);
         let expects = request.headers().contains_key(EXPECT);
         let (sender, rest) = oneshot::channel();
         let mut request = request.map(|incoming| {

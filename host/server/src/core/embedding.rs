@@ -3,16 +3,38 @@
 use std::ops::Range;
 use std::thread::available_parallelism;
 
-use ampoule::{Image, InputChecks as _, Model, ModelInfo, SandboxReport, Usage};
+use ampoule::{Image, InputChecks as _, Model, SandboxReport, Task, Usage};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::core::place::Place;
 use crate::core::properties::Properties;
+use crate::core::{input_checks, tokenization};
 use crate::error::ApiError;
 use crate::request::context::Context;
 
 /// Inputs for one sandbox. A sandbox costs microseconds and a text milliseconds, so small batches cost nothing, and a
 /// caller with a thousand texts lets others in between two.
 const INPUTS_PER_SANDBOX: usize = 16;
+
+/// Demands of a request on its vectors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demands<'d> {
+    /// The place of the inputs.
+    pub(crate) place: Place<'d>,
+    /// Values of each vector: the model's own number, which is taken where this is absent, or a lower one for which the
+    /// model was trained.
+    pub(crate) dimensions: Option<u64>,
+    pub(crate) long_texts: LongTexts<'d>,
+}
+
+/// The treatment of texts that are longer than the model reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LongTexts<'d> {
+    /// Their beginnings are embedded.
+    Cut,
+    /// They are refused. The text follows "shorten it".
+    Refuse { way_out: &'d str },
+}
 
 /// Vectors of one request, in its order.
 #[derive(Debug)]
@@ -27,27 +49,55 @@ pub(crate) struct Embeddings {
     pub(crate) reports: Vec<SandboxReport>,
 }
 
-impl Embeddings {
-    pub(crate) fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dimensions.max(1))
+impl LongTexts<'static> {
+    /// Reads the field `truncate` of a request: false refuses, and true, or no word, cuts.
+    pub(crate) fn of(truncate: Option<bool>) -> Self {
+        match truncate {
+            Some(false) => Self::Refuse {
+                way_out: ", or let `truncate` be true",
+            },
+            Some(true) | None => Self::Cut,
+        }
+    }
+}
+
+impl<'d> Demands<'d> {
+    /// Makes the demands of a request that only says its inputs.
+    pub(crate) fn none(place: Place<'d>) -> Self {
+        Self {
+            place,
+            dimensions: None,
+            long_texts: LongTexts::Cut,
+        }
     }
 
-    /// Gives the vectors this length: their own, or a shorter one for which the model was trained.
+    /// Refuses a number of values that the model's vectors cannot have, where the model states their length. A model that
+    /// embeds texts and pictures states one length for both, which is true of one of them.
+    fn check_stated_length(self, model: &Model) -> Result<(), ApiError> {
+        let is_of_both = [Task::TextEmbedding, Task::ImageEmbedding]
+            .iter()
+            .all(|task| model.tasks().contains(task));
+        let properties = Properties::of(model.info());
+        match properties.dimensions() {
+            Some(own) if !is_of_both => self.length(properties, own).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the number of values that vectors of `own` values are to have.
     ///
     /// # Errors
     ///
     /// `input.invalid`. A vector of any other length would be worse than none and look as good.
-    pub(crate) fn shorten(&mut self, info: &ModelInfo, asked: u64) -> Result<(), ApiError> {
-        let own = self.dimensions;
-        let trained = Properties::of(info).shorter_dimensions(own);
+    fn length(self, properties: Properties<'_>, own: usize) -> Result<usize, ApiError> {
+        let Some(asked) = self.dimensions else {
+            return Ok(own);
+        };
+        let shorter = properties.shorter_dimensions(own);
         match usize::try_from(asked) {
-            Ok(asked) if asked == own => Ok(()),
-            Ok(asked) if trained.contains(&asked) => {
-                self.cut(asked);
-                Ok(())
-            }
+            Ok(asked) if asked == own || shorter.contains(&asked) => Ok(asked),
             _ => {
-                let lengths: Vec<String> = trained.iter().map(usize::to_string).collect();
+                let lengths: Vec<String> = shorter.iter().map(usize::to_string).collect();
                 let way_out = if lengths.is_empty() {
                     "cannot be cut".to_owned()
                 } else {
@@ -56,11 +106,35 @@ impl Embeddings {
                 Err(ApiError::invalid(
                     "dimensions",
                     format!(
-                        "this model's vectors have {own} values and {way_out}; {asked} were asked for"
+                        "`dimensions`: this model's vectors have {own} values and {way_out}; {asked} were asked for"
                     ),
                 ))
             }
         }
+    }
+
+    /// Refuses vectors that the request has no use for.
+    fn check(self, model: &Model, range: &Range<usize>, part: &Part) -> Result<(), ApiError> {
+        if part.dimensions == 0 {
+            return Err(ApiError::broken_answer(
+                "the model gave vectors without values; tell its publisher",
+            ));
+        }
+        self.length(Properties::of(model.info()), part.dimensions)?;
+        let cut = part.truncated.iter().position(|is_cut| *is_cut);
+        match (self.long_texts, cut) {
+            (LongTexts::Refuse { way_out }, Some(cut)) => {
+                let param = self.place.item(range.start + cut);
+                Err(input_checks::longer_than_read(model, param, way_out))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Embeddings {
+    pub(crate) fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dimensions.max(1))
     }
 
     /// Scales each vector to length 1; one of zeros stays as it is.
@@ -79,8 +153,11 @@ impl Embeddings {
         }
     }
 
-    /// Cuts each vector to its first `dimensions` values, and then scales it.
+    /// Cuts each vector to its first `dimensions` values, and then scales it. Vectors of this length stay as they are.
     fn cut(&mut self, dimensions: usize) {
+        if dimensions == self.dimensions {
+            return;
+        }
         let heads = self
             .vectors()
             .flat_map(|vector| vector.iter().take(dimensions));
@@ -94,66 +171,83 @@ impl Embeddings {
 ///
 /// # Errors
 ///
-/// Those of the library; one about the input is found before anything is computed.
+/// Those of the library; `input.invalid` for a length that the vectors cannot have, and `input.too-large` for a text that
+/// is too long. What the model states of itself decides before anything is computed, and the first sandbox that shows a
+/// fault ends the others.
 pub(crate) async fn texts(
     model: &Model,
     context: &Context,
     texts: &[String],
+    demands: Demands<'_>,
 ) -> Result<Embeddings, ApiError> {
-    for (index, text) in texts.iter().enumerate() {
-        let checked = model.limits().check_text(text);
-        checked.map_err(|error| among(texts.len(), &(index..index + 1), error.into()))?;
+    input_checks::check_texts(Task::TextEmbedding, model, texts, demands.place)?;
+    demands.check_stated_length(model)?;
+    if let LongTexts::Refuse { way_out } = demands.long_texts
+        && texts.len() > INPUTS_PER_SANDBOX
+        && let Some(cut) = tokenization::first_cut(model, context, texts, demands.place).await?
+    {
+        let param = demands.place.item(cut);
+        return Err(input_checks::longer_than_read(model, param, way_out));
     }
-    let parts = spread(texts.len(), |range| {
-        let batch = &texts[range];
-        async move {
-            let answer = model.embed_text(batch).await?;
-            Ok(Part {
-                dimensions: answer.output.dimensions,
-                values: answer.output.values,
-                truncated: answer.output.truncated,
-                usage: answer.output.usage,
-                report: answer.sandbox,
-            })
-        }
-    });
-    join(context, parts.await?)
+    let ask = |range: Range<usize>| async move {
+        let answer = model.embed_text(&texts[range]).await?;
+        Ok(Part {
+            dimensions: answer.output.dimensions,
+            values: answer.output.values,
+            truncated: answer.output.truncated,
+            usage: answer.output.usage,
+            report: answer.sandbox,
+        })
+    };
+    let parts = batches(texts.len(), cores()).into_iter();
+    let parts = parts.map(|range| (ask(range.clone()), range)).collect();
+    spread(model, context, texts.len(), demands, parts).await
 }
 
 /// Embeds pictures, spread as texts are.
 ///
 /// # Errors
 ///
-/// Those of the library; one about the input is found before anything is computed.
+/// As those of [`texts`].
 pub(crate) async fn images(
     model: &Model,
     context: &Context,
     images: Vec<Image>,
+    demands: Demands<'_>,
 ) -> Result<Embeddings, ApiError> {
-    model.limits().check_image_count(images.len())?;
+    input_checks::check_task(Task::ImageEmbedding, model)?;
+    let count = images.len();
+    let counted = model.limits().check_image_count(count);
+    counted.map_err(|error| demands.place.name(&(0..count), count, error.into()))?;
     for (index, image) in images.iter().enumerate() {
         let checked = model.limits().check_image(image);
-        checked.map_err(|error| among(images.len(), &(index..index + 1), error.into()))?;
+        checked.map_err(|error| {
+            let range = index..index + 1;
+            demands.place.name(&range, count, error.into())
+        })?;
     }
-    let parts = spread(images.len(), |range| {
-        let batch = images[range].to_vec();
-        async move {
-            let answer = model.embed_images(batch).await?;
-            Ok(Part {
-                dimensions: answer.output.dimensions,
-                values: answer.output.values,
-                truncated: Vec::new(),
-                usage: answer.output.usage,
-                report: answer.sandbox,
-            })
-        }
-    });
+    demands.check_stated_length(model)?;
+    let ask = |images: Vec<Image>| async move {
+        let answer = model.embed_images(images).await?;
+        Ok(Part {
+            dimensions: answer.output.dimensions,
+            values: answer.output.values,
+            truncated: Vec::new(),
+            usage: answer.output.usage,
+            report: answer.sandbox,
+        })
+    };
+    // Each picture goes to its sandbox without a copy.
+    let mut images = images.into_iter();
+    let parts = batches(count, cores()).into_iter();
+    let parts = parts.map(|range| (ask(images.by_ref().take(range.len()).collect()), range));
+    let parts = parts.collect();
+    let embedded = spread(model, context, count, demands, parts).await;
     // The model's word for too large is one for texts and pictures.
-    let parts = parts.await.map_err(|error| ApiError {
+    embedded.map_err(|error| ApiError {
         is_too_long: false,
         ..error
-    })?;
-    join(context, parts)
+    })
 }
 
 /// Vectors from one sandbox.
@@ -165,36 +259,39 @@ struct Part {
     report: SandboxReport,
 }
 
-/// Asks for parts of `count` inputs, as many at a time as there are cores, and returns them in the order of the inputs.
-async fn spread<F>(count: usize, ask: impl Fn(Range<usize>) -> F) -> Result<Vec<Part>, ApiError>
+/// Asks for parts of `count` inputs, as many at a time as there are cores, and joins them in the order of the inputs. A
+/// part with a fault ends those that run.
+async fn spread<F>(
+    model: &Model,
+    context: &Context,
+    count: usize,
+    demands: Demands<'_>,
+    parts: Vec<(F, Range<usize>)>,
+) -> Result<Embeddings, ApiError>
 where
     F: Future<Output = Result<Part, ampoule::Error>>,
 {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let parts = batches(count, cores).into_iter().map(|range| {
-        let part = ask(range.clone());
-        async move {
-            part.await
-                .map_err(|error| among(count, &range, error.into()))
-        }
-    });
-    stream::iter(parts).buffered(cores).try_collect().await
+    let part = |(part, range): (F, Range<usize>)| async move {
+        let part = part.await.map_err(ApiError::from);
+        let part = part.map_err(|error| demands.place.name(&range, count, error))?;
+        context.note(&part.report, part.usage);
+        demands.check(model, &range, &part)?;
+        Ok::<Part, ApiError>(part)
+    };
+    // Nothing of a part is done before the stream asks for it.
+    let parts: Vec<_> = parts.into_iter().map(part).collect();
+    let parts: Vec<Part> = stream::iter(parts).buffered(cores()).try_collect().await?;
+    let mut all = join(parts)?;
+    let length = demands.length(Properties::of(model.info()), all.dimensions)?;
+    all.cut(length);
+    Ok(all)
 }
 
-/// Says in an error of some inputs which of the request's they are. The library knows only those that it was given.
-fn among(count: usize, range: &Range<usize>, mut error: ApiError) -> ApiError {
-    let is_of_inputs = error.code.starts_with("input.") || error.code.starts_with("guest.");
-    if is_of_inputs && range.len() < count {
-        let which = match range.len() {
-            1 => format!("input {}", range.start),
-            _ => format!("inputs {} to {}", range.start, range.end - 1),
-        };
-        error.message = format!("in {which}, counted from 0: {}", error.message);
-    }
-    error
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
-fn join(context: &Context, parts: Vec<Part>) -> Result<Embeddings, ApiError> {
+fn join(parts: Vec<Part>) -> Result<Embeddings, ApiError> {
     let dimensions = parts.first().map_or(0, |part| part.dimensions);
     let mut all = Embeddings {
         dimensions,
@@ -204,12 +301,6 @@ fn join(context: &Context, parts: Vec<Part>) -> Result<Embeddings, ApiError> {
         reports: Vec::with_capacity(parts.len()),
     };
     for part in parts {
-        context.note(&part.report, part.usage);
-        if part.dimensions == 0 {
-            return Err(ApiError::broken_answer(
-                "the model gave vectors without values; tell its publisher",
-            ));
-        }
         if part.dimensions != dimensions {
             return Err(ApiError::broken_answer(
                 "the model gave vectors of different lengths; tell its publisher",
@@ -237,6 +328,8 @@ fn batches(count: usize, cores: usize) -> Vec<Range<usize>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use ampoule::ModelInfo;
+
     use super::*;
 
     #[test]
@@ -269,23 +362,27 @@ mod tests {
             )],
             ..ModelInfo::default()
         };
+        let length = |info: &ModelInfo, asked| {
+            let demands = Demands {
+                dimensions: asked,
+                ..Demands::none(Place::one("input"))
+            };
+            demands.length(Properties::of(info), 3)
+        };
         for asked in [0, 1, 4, u64::MAX] {
-            let error = embeddings.shorten(&info, asked).unwrap_err();
-            assert!(
-                error.message.contains("can be cut to 2;"),
-                "{}",
-                error.message
-            );
+            let error = length(&info, Some(asked)).unwrap_err();
+            let message = error.message;
+            assert!(message.contains("can be cut to 2;"), "{message}");
         }
-        let error = embeddings.shorten(&ModelInfo::default(), 2).unwrap_err();
+        let error = length(&ModelInfo::default(), Some(2)).unwrap_err();
         assert!(error.message.contains("cannot be cut"), "{}", error.message);
-        embeddings.shorten(&info, 3).unwrap();
-        assert_eq!(
-            embeddings.values.len(),
-            6,
-            "their own length changes nothing"
-        );
-        embeddings.shorten(&info, 2).unwrap();
+        assert_eq!(length(&info, None), Ok(3));
+        assert_eq!(length(&info, Some(3)), Ok(3));
+        assert_eq!(length(&info, Some(2)), Ok(2));
+        embeddings.cut(3);
+        let own = embeddings.values.len();
+        assert_eq!(own, 6, "their own length changes nothing");
+        embeddings.cut(2);
         assert_eq!(embeddings.dimensions, 2);
         assert_eq!(embeddings.values, [0.6, 0.8, 0.0, 0.0]);
     }

@@ -3,6 +3,8 @@
 pub(crate) mod context_length;
 pub(crate) mod embedding;
 pub(crate) mod generation;
+pub(crate) mod input_checks;
 pub(crate) mod picture;
+pub(crate) mod place;
 pub(crate) mod properties;
 pub(crate) mod tokenization;

@@ -154,7 +154,8 @@ impl<S: Sync> FromRequestParts<S> for Context {
         // The outermost layer has made it; a router that is mounted without that layer makes it here.
         let context = parts.extensions.get::<Self>().cloned();
         Ok(context.unwrap_or_else(|| {
-            Self::new(Family::of(parts.uri.path()), parts.headers.get(REQUEST_ID))
+            let family = Family::of(parts.method.as_str(), parts.uri.path());
+            Self::new(family, parts.headers.get(REQUEST_ID))
         }))
     }
 }

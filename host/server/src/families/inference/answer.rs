@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::families::inference::body::JSON_LENGTH;
 use crate::families::inference::datatype::Datatype;
+use crate::families::inference::output::{OutputTensor, Values};
 use crate::families::inference::parameters;
 use crate::families::inference::request::{Output, Parameters};
 use crate::families::inference::run::Answer;
-use crate::families::inference::tensor::{OutputTensor, Values};
 use crate::http::json::json_response;
 
 /// The head of an answer.

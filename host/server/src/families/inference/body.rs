@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 use crate::error::ApiError;
 use crate::families::inference::datatype::Datatype;
+use crate::families::inference::input::{Data, InputTensor};
 use crate::families::inference::request::{Input, Output, Parameter, Parameters, Request};
-use crate::families::inference::tensor::{Data, InputTensor};
 use crate::http::json::read_json_of_numbers;
 
 /// Bytes of the JSON at the beginning of a body; tensors follow. Bodies without this header are JSON alone.
@@ -34,10 +34,10 @@ pub(crate) enum Body {
 }
 
 /// Parses a body.
-pub(crate) fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Body, ApiError> {
+pub(crate) fn parse(headers: &HeaderMap, body: Bytes) -> Result<Body, ApiError> {
     let (json, mut binary) = match json_length(headers)? {
-        None => (body.clone(), Bytes::new()),
-        Some(0) => return Ok(Body::Raw(body.clone())),
+        None => (body, Bytes::new()),
+        Some(0) => return Ok(Body::Raw(body)),
         Some(length) if length <= body.len() => (body.slice(..length), body.slice(length..)),
         Some(length) => {
             return Err(header_error(&format!(
@@ -186,7 +186,7 @@ mod tests {
     fn parsed(body: &[u8], length: &str) -> Result<Body, ApiError> {
         let mut headers = HeaderMap::new();
         headers.insert(JSON_LENGTH, HeaderValue::from_str(length).unwrap());
-        parse(&headers, &Bytes::copy_from_slice(body))
+        parse(&headers, Bytes::copy_from_slice(body))
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
             unreachable!("a length was given");
         };
         assert_eq!(request.inputs.len(), 3);
-        assert_eq!(request.inputs[0].texts(2).unwrap(), ["ab", "c"]);
+        assert_eq!(request.inputs[0].clone().texts(2).unwrap(), ["ab", "c"]);
         let half = &request.inputs[2];
         assert!(matches!(&half.data, Data::Binary(bytes) if **bytes == [1, 2, 3, 4]));
     }
@@ -227,9 +227,9 @@ mod tests {
                         input.check().unwrap();
                         // None of these may panic, whatever the tensor is.
                         let limits = ampoule::Limits::default();
-                        let _ = input.texts(4);
-                        let _ = input.picture_files(&limits);
-                        let _ = input.pixels(&limits);
+                        let _ = input.clone().texts(4);
+                        let _ = input.clone().picture_files(&limits);
+                        let _ = input.clone().pixels(&limits);
                     }
                 }
                 Ok(Body::Raw(bytes)) => assert_eq!(bytes.len(), body.len()),

@@ -11,7 +11,7 @@ use serde::de::{
 const MAX_KEPT_TEXTS: usize = 4_096;
 
 /// The elements of a `data` field, flat. Numbers are kept as bytes, since no input has larger elements.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct JsonData {
     pub(crate) texts: Vec<String>,
     pub(crate) bytes: Vec<u8>,

@@ -11,9 +11,9 @@ use crate::error::ApiError;
 use crate::families::inference::answer::{self, Choice, Head};
 use crate::families::inference::body::{self, Body, Inference};
 
+use crate::families::inference::input::InputTensor;
 use crate::families::inference::paths::ModelPath;
 use crate::families::inference::request::Parameters;
-use crate::families::inference::tensor::InputTensor;
 use crate::families::inference::versions;
 use crate::families::inference::{error, parameters, run, tasks};
 use crate::http::body::Raw;
@@ -59,7 +59,7 @@ pub(crate) async fn infer(
         path.name,
         &version,
         &headers,
-        &bytes,
+        bytes,
         &mut measured,
     );
     let answered = answered.await;
@@ -76,24 +76,23 @@ async fn answered(
     name: &str,
     version: &str,
     headers: &axum::http::HeaderMap,
-    bytes: &Bytes,
+    bytes: Bytes,
     measured: &mut Measured,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let model = service.call(name, context)?;
-    let (request, choice) = match body::parse(headers, bytes)? {
+    let (mut request, choice) = match body::parse(headers, bytes)? {
         Body::Inference(request) => {
             let choice = Choice::of(&request.parameters, &request.outputs)?;
             (request, choice)
         }
-        Body::Raw(element) => (raw(&model, &element)?, Choice::all_binary()),
+        Body::Raw(element) => (raw(&model, element)?, Choice::all_binary()),
     };
     let spec = tasks::choose(model.tasks(), &request)?;
     let limits = parameters::limits(&request.parameters)?;
-    let call = run::call(spec.work, &request, service)?;
-    // The call has its own copies, and the body is the largest of them all.
-    let id = request.id;
-    drop(request.inputs);
+    // Nothing keeps the body but the request's tensors, which end with the making of the call.
+    let id = request.id.take();
+    let call = run::call(spec.work, request, service)?;
     let model = service.call_within(name, context, limits)?;
     measured.compute_input = begun.elapsed();
     let asked = Instant::now();
@@ -113,7 +112,7 @@ async fn answered(
 
 /// Makes the request of a raw body: one element of the input of the model's one task. Of several tasks, a body of bytes
 /// would choose one by chance.
-fn raw(model: &Model, element: &Bytes) -> Result<Inference, ApiError> {
+fn raw(model: &Model, element: Bytes) -> Result<Inference, ApiError> {
     let mut specs = tasks::in_order(model.tasks());
     let (Some(spec), None) = (specs.next(), specs.next()) else {
         return Err(ApiError::unsupported(
@@ -124,7 +123,7 @@ fn raw(model: &Model, element: &Bytes) -> Result<Inference, ApiError> {
     Ok(Inference {
         id: None,
         parameters: Parameters::default(),
-        inputs: vec![InputTensor::of_element(spec.raw, element)?],
+        inputs: vec![InputTensor::of_element(spec.raw, element)],
         outputs: Vec::new(),
     })
 }

@@ -8,14 +8,15 @@ mod datatype;
 pub(crate) mod error;
 mod health;
 mod infer;
+mod input;
 mod metadata;
+mod output;
 mod parameters;
 mod paths;
 mod request;
 mod run;
 mod statistics;
 mod tasks;
-mod tensor;
 mod versions;
 
 use axum::extract::{Request, State};
@@ -40,7 +41,7 @@ struct ModelRoutes;
 
 /// Returns the routes of this family.
 pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::with_openapi(ModelRoutes::openapi())
+    OpenApiRouter::with_openapi(versions::described(ModelRoutes::openapi()))
         .routes(routes!(metadata::server))
         .routes(routes!(metadata::index))
         .routes(routes!(health::live))

@@ -1,18 +1,20 @@
 //! The work of a request: from tensors to a call of the model, and back.
 
 use ampoule::{
-    Content, GenerationRequest, Image, InputChecks as _, Message, Model, Sampling, SandboxReport,
-    Usage,
+    Content, GenerationRequest, Image, InputChecks as _, Limits, Message, Model, Sampling,
+    SandboxReport, Usage,
 };
 
-use crate::core::embedding::{self, Embeddings};
+use crate::core::embedding::{self, Demands, Embeddings};
 use crate::core::generation::Events;
+use crate::core::place::Place;
 use crate::core::tokenization;
 use crate::error::ApiError;
 use crate::families::inference::body::Inference;
+use crate::families::inference::input::InputTensor;
+use crate::families::inference::output::{OutputTensor, Values};
 use crate::families::inference::parameters;
 use crate::families::inference::tasks::Work;
-use crate::families::inference::tensor::{InputTensor, OutputTensor, Values};
 use crate::request::context::Context;
 use crate::service::Service;
 
@@ -30,26 +32,61 @@ pub(crate) struct Answer {
     pub(crate) reports: Vec<SandboxReport>,
 }
 
+/// Inputs of one tensor.
+#[derive(Debug)]
+pub(crate) struct Given<T> {
+    /// The tensor's place in the request, for errors.
+    param: String,
+    items: Vec<T>,
+}
+
 /// The inputs of a call, in the model's own types.
 #[derive(Debug)]
 pub(crate) enum Call {
-    EmbedTexts(Vec<String>),
-    EmbedImages(Vec<Image>),
-    Classify { image: Image, labels: u32 },
-    Tokenize(Vec<String>),
+    EmbedTexts(Given<String>),
+    EmbedImages(Given<Image>),
+    Classify {
+        param: String,
+        image: Image,
+        labels: u32,
+    },
+    Tokenize(Given<String>),
     Generate(Vec<GenerationRequest>),
 }
 
-/// Makes the call of a request whose names are those of the task.
-pub(crate) fn call(work: Work, request: &Inference, service: &Service) -> Result<Call, ApiError> {
+/// Makes the call of a request whose names are those of the task. Texts and pictures are the largest parts of a request,
+/// so they are moved and not copied where their form allows.
+pub(crate) fn call(
+    work: Work,
+    mut request: Inference,
+    service: &Service,
+) -> Result<Call, ApiError> {
+    let limits = service.host().limits();
     match work {
-        Work::EmbedTexts => Ok(Call::EmbedTexts(texts(request, service)?)),
-        Work::Tokenize => Ok(Call::Tokenize(texts(request, service)?)),
-        Work::EmbedImages => Ok(Call::EmbedImages(images(request, service)?)),
-        Work::Classify => Ok(Call::Classify {
-            image: one_image(request, service)?,
-            labels: parameters::unsigned(&request.parameters, "top_k")?.unwrap_or(DEFAULT_LABELS),
-        }),
+        Work::EmbedTexts => Ok(Call::EmbedTexts(texts(&mut request, service)?)),
+        Work::Tokenize => Ok(Call::Tokenize(texts(&mut request, service)?)),
+        Work::EmbedImages => match images(&mut request, limits)? {
+            Some(given) => Ok(Call::EmbedImages(given)),
+            None => Err(missing("images")),
+        },
+        Work::Classify => {
+            let labels = parameters::unsigned(&request.parameters, "top_k")?;
+            let Some(Given { param, items }) = images(&mut request, limits)? else {
+                return Err(missing("image"));
+            };
+            let found = items.len();
+            let [image] = <[Image; 1]>::try_from(items).map_err(|_| {
+                let message = format!(
+                    "`{param}`: one picture is classified at a time, and {found} were found"
+                );
+                ApiError::invalid(param.clone(), message)
+            })?;
+            Ok(Call::Classify {
+                param,
+                image,
+                labels: labels.unwrap_or(DEFAULT_LABELS),
+            })
+        }
         Work::Generate => Ok(Call::Generate(generations(request, service)?)),
     }
 }
@@ -58,8 +95,8 @@ impl Call {
     /// Returns the texts, pictures or prompts of the call.
     fn batch(&self) -> usize {
         match self {
-            Self::EmbedTexts(texts) | Self::Tokenize(texts) => texts.len(),
-            Self::EmbedImages(images) => images.len(),
+            Self::EmbedTexts(given) | Self::Tokenize(given) => given.items.len(),
+            Self::EmbedImages(given) => given.items.len(),
             Self::Classify { .. } => 1,
             Self::Generate(requests) => requests.len(),
         }
@@ -69,20 +106,29 @@ impl Call {
     pub(crate) async fn run(self, model: &Model, context: &Context) -> Result<Answer, ApiError> {
         let batch = self.batch();
         match self {
-            Self::EmbedTexts(texts) => {
-                let mut all = embedding::texts(model, context, &texts).await?;
+            Self::EmbedTexts(Given { param, items }) => {
+                let demands = Demands::none(Place::list(&param));
+                let mut all = embedding::texts(model, context, &items, demands).await?;
                 let truncated = std::mem::take(&mut all.truncated);
                 let mut answer = vectors(all, batch);
                 let truncated = OutputTensor::list("truncated", Values::Bool(truncated));
                 answer.outputs.push(truncated);
                 Ok(answer)
             }
-            Self::EmbedImages(images) => Ok(vectors(
-                embedding::images(model, context, images).await?,
-                batch,
-            )),
-            Self::Classify { image, labels } => {
-                let answer = model.classify_image(image, labels).await?;
+            Self::EmbedImages(Given { param, items }) => {
+                let demands = Demands::none(Place::list(&param));
+                let all = embedding::images(model, context, items, demands).await?;
+                Ok(vectors(all, batch))
+            }
+            Self::Classify {
+                param,
+                image,
+                labels,
+            } => {
+                let answer = model.classify_image(image, labels).await.map_err(|error| {
+                    let place = Place::list(&param);
+                    place.name(&(0..1), 1, error.into())
+                })?;
                 context.note(&answer.sandbox, Usage::default());
                 let (names, scores) = answer.output.into_iter().map(|l| (l.name, l.score)).unzip();
                 Ok(Answer {
@@ -95,8 +141,9 @@ impl Call {
                     reports: vec![answer.sandbox],
                 })
             }
-            Self::Tokenize(texts) => {
-                let all = tokenization::texts(model, context, &texts).await?;
+            Self::Tokenize(Given { param, items }) => {
+                let place = Place::list(&param);
+                let all = tokenization::texts(model, context, &items, place).await?;
                 let lengths = all.tokens.iter().map(|tokens| tokens.ids.len());
                 let lengths = lengths.map(|length| u32::try_from(length).unwrap_or(u32::MAX));
                 let lengths = Values::Uint32(lengths.collect());
@@ -175,59 +222,64 @@ async fn generated(
     })
 }
 
-fn input<'r>(request: &'r Inference, name: &str) -> Option<&'r InputTensor> {
-    request.inputs.iter().find(|input| input.name == name)
+/// Takes an input out of a request.
+fn take(request: &mut Inference, name: &str) -> Option<InputTensor> {
+    let at = request.inputs.iter().position(|input| input.name == name)?;
+    Some(request.inputs.swap_remove(at))
 }
 
-fn texts(request: &Inference, service: &Service) -> Result<Vec<String>, ApiError> {
-    input(request, "texts").map_or_else(
-        || Ok(Vec::new()),
-        |input| input.texts(service.settings().texts),
-    )
+fn missing(name: &str) -> ApiError {
+    ApiError::invalid("inputs", format!("`inputs`: `{name}` is expected"))
 }
 
-/// Returns the pictures of `images`, `image` or `pixels`; none where the request has none of them.
-fn images(request: &Inference, service: &Service) -> Result<Vec<Image>, ApiError> {
-    let files = input(request, "images").or_else(|| input(request, "image"));
-    match (files, input(request, "pixels")) {
+fn texts(request: &mut Inference, service: &Service) -> Result<Given<String>, ApiError> {
+    let input = take(request, "texts").ok_or_else(|| missing("texts"))?;
+    Ok(Given {
+        param: input.param.clone(),
+        items: input.texts(service.settings().texts)?,
+    })
+}
+
+/// Returns the pictures of `images`, `image` or `pixels`, if the request has one of them.
+fn images(request: &mut Inference, limits: &Limits) -> Result<Option<Given<Image>>, ApiError> {
+    let files = take(request, "images").or_else(|| take(request, "image"));
+    let given = match (files, take(request, "pixels")) {
         (Some(_), Some(pixels)) => {
-            Err(pixels.invalid("either picture files or pixels are expected, and both were found"))
+            return Err(
+                pixels.invalid("either picture files or pixels are expected, and both were found")
+            );
         }
-        (Some(files), None) => files.picture_files(service.host().limits()),
-        (None, Some(pixels)) => pixels.pixels(service.host().limits()),
-        (None, None) => Ok(Vec::new()),
-    }
-}
-
-fn one_image(request: &Inference, service: &Service) -> Result<Image, ApiError> {
-    let images = images(request, service)?;
-    let found = images.len();
-    match <[Image; 1]>::try_from(images) {
-        Ok([image]) => Ok(image),
-        Err(_) => Err(ApiError::invalid(
-            "inputs",
-            format!("`inputs`: one picture is classified at a time, and {found} were found"),
-        )),
-    }
+        (Some(files), None) => Given {
+            param: files.param.clone(),
+            items: files.picture_files(limits)?,
+        },
+        (None, Some(pixels)) => Given {
+            param: pixels.param.clone(),
+            items: pixels.pixels(limits)?,
+        },
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(given))
 }
 
 /// Makes a generation of each prompt. Pictures belong to the one prompt that they come with.
-fn generations(request: &Inference, service: &Service) -> Result<Vec<GenerationRequest>, ApiError> {
-    let Some(prompt) = input(request, "prompt") else {
-        return Err(ApiError::invalid(
-            "inputs",
-            "`inputs`: `prompt` is expected",
-        ));
-    };
+fn generations(
+    mut request: Inference,
+    service: &Service,
+) -> Result<Vec<GenerationRequest>, ApiError> {
+    let prompt = take(&mut request, "prompt").ok_or_else(|| missing("prompt"))?;
+    let param = prompt.param.clone();
     let prompts = prompt.texts(service.settings().choices)?;
-    let images = images(request, service)?;
+    let limits = service.host().limits();
+    let images = images(&mut request, limits)?.map_or_else(Vec::new, |given| given.items);
     if !images.is_empty() && prompts.len() > 1 {
-        return Err(prompt.invalid(&format!(
-            "one prompt is expected beside pictures, and {} were found; send each in a request of its own",
+        let message = format!(
+            "`{param}`: one prompt is expected beside pictures, and {} were found; send each in a request of its own",
             prompts.len()
-        )));
+        );
+        return Err(ApiError::invalid(param, message));
     }
-    let system = input(request, "system").map(|system| system.texts(1));
+    let system = take(&mut request, "system").map(|system| system.texts(1));
     let system = system.transpose()?.and_then(|mut texts| texts.pop());
     let given = &request.parameters;
     let defaults = Sampling::default();
@@ -240,20 +292,19 @@ fn generations(request: &Inference, service: &Service) -> Result<Vec<GenerationR
     let max_output_tokens = parameters::unsigned(given, "max_tokens")?
         .unwrap_or(GenerationRequest::DEFAULT_OUTPUT_TOKENS);
     let stop = parameters::texts(given, "stop")?;
-    // Each prompt gets a copy of these, so they are checked before.
-    let limits = service.host().limits();
+    // Each prompt but the last gets a copy of the system's text, so it is checked before.
     limits.check_text(system.as_deref().unwrap_or_default())?;
     let pictures: Vec<Content> = images.into_iter().map(Content::Image).collect();
     let turn = |role: &str, content| Message {
         role: role.to_owned(),
         content,
     };
-    let generation = |prompt: String| {
+    let beginnings = std::iter::repeat_n((system, pictures), prompts.len());
+    let generation = |(prompt, (system, mut content)): (String, (Option<String>, Vec<Content>))| {
         let mut messages = Vec::new();
-        if let Some(system) = &system {
-            messages.push(turn("system", vec![Content::Text(system.clone())]));
+        if let Some(system) = system {
+            messages.push(turn("system", vec![Content::Text(system)]));
         }
-        let mut content = pictures.clone();
         content.push(Content::Text(prompt));
         messages.push(turn("user", content));
         GenerationRequest {
@@ -264,5 +315,9 @@ fn generations(request: &Inference, service: &Service) -> Result<Vec<GenerationR
             ..GenerationRequest::default()
         }
     };
-    Ok(prompts.into_iter().map(generation).collect())
+    Ok(prompts
+        .into_iter()
+        .zip(beginnings)
+        .map(generation)
+        .collect())
 }

@@ -12,6 +12,9 @@ use crate::families::inference::request::Parameter;
 /// Parameters that every task knows.
 const COMMON_PARAMETERS: [&str; 4] = ["task", "binary_data_output", "timeout", "priority"];
 
+/// Characters of a caller's word that an error repeats.
+const MAX_SHOWN_CHARS: usize = 64;
+
 /// A tensor of a task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TensorSpec {
@@ -260,11 +263,13 @@ fn check_names(spec: &'static TaskSpec, request: &Inference) -> Result<(), ApiEr
         if !COMMON_PARAMETERS.contains(&&**name) && !spec.parameters.contains(&&**name) {
             let mut known = COMMON_PARAMETERS.to_vec();
             known.extend(spec.parameters);
+            let name: String = name.chars().take(MAX_SHOWN_CHARS).collect();
+            let param = format!("parameters.{}", ampoule::signing::text::name(&name));
             let message = format!(
-                "`parameters`: {task} knows {}, and another was found; leave it out",
+                "`{param}`: {task} has no such parameter; it knows {}",
                 known.join(", ")
             );
-            return Err(ApiError::unsupported("parameters", message));
+            return Err(ApiError::unsupported(param, message));
         }
     }
     Ok(())

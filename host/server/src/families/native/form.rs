@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use crate::core::picture;
+use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::http::body::Raw;
 use crate::http::json::read_json;
@@ -22,8 +23,11 @@ use crate::service::Service;
 /// The part of a form that holds the request's other fields, as JSON.
 const REQUEST: &str = "request";
 
-/// The parts of a form that hold pictures.
-const IMAGE: &str = "image";
+/// The parts of a form that hold pictures, and the field of JSON for one.
+pub(crate) const IMAGE: &str = "image";
+
+/// The field of JSON for several pictures.
+pub(crate) const IMAGES: &str = "images";
 
 /// A request, with the picture files of a form.
 pub(crate) struct Form<T> {
@@ -125,6 +129,23 @@ pub(crate) struct Pixels {
     height: u32,
     /// `width × height × 3` bytes, in base64.
     pixels: String,
+}
+
+/// Returns the pictures of a request, at least one: the files of its form, and then those of its JSON at this place.
+pub(crate) fn read_pictures(
+    pictures: Vec<TextOr<Pixels>>,
+    files: Vec<Image>,
+    place: Place<'_>,
+    service: &Service,
+) -> Result<Vec<Image>, ApiError> {
+    let mut images = files;
+    for (index, picture) in pictures.into_iter().enumerate() {
+        images.push(read_picture(picture, &place.item(index), service)?);
+    }
+    if images.is_empty() {
+        return Err(place.invalid("at least one picture is expected"));
+    }
+    Ok(images)
 }
 
 /// Reads a picture: a PNG, JPEG or WebP file, in base64 or as a `data:` address, or pixels. `param` names its field in errors.

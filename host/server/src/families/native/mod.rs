@@ -1,12 +1,14 @@
 //! Ampoule's own API under `/ampoule/v1`: everything that the library knows.
 
 mod call;
+mod classification;
+mod embedding;
 pub(crate) mod error;
 mod form;
 mod generation;
-mod images;
 mod models;
 mod texts;
+mod tokenization;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,9 +20,9 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(models::list))
         .routes(routes!(models::get))
-        .routes(routes!(texts::embed))
-        .routes(routes!(texts::tokenize))
-        .routes(routes!(images::embed))
-        .routes(routes!(images::classify))
+        .routes(routes!(embedding::texts))
+        .routes(routes!(tokenization::tokenize))
+        .routes(routes!(embedding::images))
+        .routes(routes!(classification::classify))
         .routes(routes!(generation::generate))
 }

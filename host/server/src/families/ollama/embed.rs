@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::core::embedding::{self, Embeddings};
+use crate::core::embedding::{self, Demands, Embeddings, LongTexts};
+use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
 use crate::families::ollama::generation::nanoseconds;
@@ -27,7 +28,7 @@ pub(crate) struct EmbedRequest {
     input: Option<Input>,
     /// True by default: of a text that is too long, the model reads the beginning. False refuses such a text.
     truncate: Option<bool>,
-    /// The number of values of each vector, which is the model's own.
+    /// Number of values of each vector: the model's own, or one that the model was trained to be cut to.
     dimensions: Option<u64>,
     /// Refused: the texts belong into `input`.
     prompt: Option<Value>,
@@ -101,9 +102,9 @@ pub(crate) async fn embed(
             "`prompt`: this route reads `input`; `prompt` is the field of /api/embeddings";
         return Err(ApiError::invalid("prompt", message));
     }
-    let texts = match request.input {
-        Some(Input::One(text)) => vec![text],
-        Some(Input::Many(texts)) if !texts.is_empty() => texts,
+    let (texts, place) = match request.input {
+        Some(Input::One(text)) => (vec![text], Place::one("input")),
+        Some(Input::Many(texts)) if !texts.is_empty() => (texts, Place::list("input")),
         _ => {
             let message = "`input`: a text or a list of at least one text is expected";
             return Err(ApiError::invalid("input", message));
@@ -116,18 +117,12 @@ pub(crate) async fn embed(
             format!("`input`: {found} texts found, {most} allowed; send them in several requests");
         return Err(ApiError::invalid("input", message));
     }
-    let mut embeddings = embedding::texts(&model, &context, &texts).await?;
-    if request.truncate == Some(false)
-        && let Some(index) = embeddings.truncated.iter().position(|is_cut| *is_cut)
-    {
-        let message = format!(
-            "`input`: text {index} exceeds the context length of the model; shorten it, or let `truncate` be true"
-        );
-        return Err(ApiError::invalid("input", message));
-    }
-    if let Some(dimensions) = request.dimensions {
-        embeddings.shorten(model.info(), dimensions)?;
-    }
+    let demands = Demands {
+        place,
+        dimensions: request.dimensions,
+        long_texts: LongTexts::of(request.truncate),
+    };
+    let mut embeddings = embedding::texts(&model, &context, &texts, demands).await?;
     embeddings.normalize();
     let answer = EmbedAnswer {
         model: request.model,
@@ -162,7 +157,8 @@ pub(crate) async fn embeddings(
         let message = "`prompt`: a text is expected";
         return Err(ApiError::invalid("prompt", message));
     };
-    let embeddings = embedding::texts(&model, &context, &[prompt]).await?;
+    let demands = Demands::none(Place::one("prompt"));
+    let embeddings = embedding::texts(&model, &context, &[prompt], demands).await?;
     let answer = EmbeddingsAnswer {
         embedding: embeddings.values,
     };

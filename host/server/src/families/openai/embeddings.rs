@@ -1,6 +1,6 @@
 //! Vectors: `/v1/embeddings`.
 
-use ampoule::{Model, Task, Usage};
+use ampoule::{Image, Model, Task, Usage};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,8 +11,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::core::context_length;
-use crate::core::embedding::{self, Embeddings};
+use crate::core::embedding::{self, Demands, Embeddings, LongTexts};
 use crate::core::picture;
+use crate::core::place::Place;
+use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::families::openai::error::ErrorBody;
 use crate::http::body::Json;
@@ -38,6 +40,9 @@ pub(crate) struct Request {
     /// `embedding.matryoshka-dimensions`.
     #[schema(minimum = 1)]
     dimensions: Option<u64>,
+    /// -1, or the number of tokens that the model reads: of a text that is longer, the beginning is embedded. Such a text is
+    /// refused otherwise. The field is vLLM's.
+    truncate_prompt_tokens: Option<i64>,
 }
 
 /// A text, or a list of at least one; for models that embed pictures, `data:` addresses of pictures. Lists of token ids
@@ -123,12 +128,14 @@ pub(crate) async fn create(
             return Err(ApiError::invalid("encoding_format", message));
         }
     };
-    let inputs = inputs_of(request.input, service.settings().texts)?;
+    let (inputs, place) = inputs_of(request.input, service.settings().texts)?;
     let model = service.call(&request.model, &context)?;
-    let mut embeddings = embed(&model, &context, &inputs).await?;
-    if let Some(dimensions) = request.dimensions {
-        embeddings.shorten(model.info(), dimensions)?;
-    }
+    let demands = Demands {
+        place,
+        dimensions: request.dimensions,
+        long_texts: long_texts(request.truncate_prompt_tokens, &model)?,
+    };
+    let embeddings = embed(&model, &context, &inputs, demands).await?;
     let vectors = embeddings.vectors().enumerate();
     let data = vectors.map(|(index, vector)| Vector {
         object: "embedding",
@@ -152,11 +159,27 @@ pub(crate) async fn create(
     Ok(json_response(StatusCode::OK, &list))
 }
 
-/// Returns the texts of an input.
-fn inputs_of(input: Value, most: usize) -> Result<Vec<String>, ApiError> {
+/// Reads the field for texts that are longer than the model reads. OpenAI's own service refuses them.
+fn long_texts(asked: Option<i64>, model: &Model) -> Result<LongTexts<'static>, ApiError> {
+    let most = Properties::of(model.info()).max_tokens();
+    match asked {
+        None => Ok(LongTexts::Refuse {
+            way_out: ", or send `truncate_prompt_tokens` as -1 to have its beginning embedded",
+        }),
+        Some(-1) => Ok(LongTexts::Cut),
+        Some(asked) if u64::try_from(asked).ok() == most => Ok(LongTexts::Cut),
+        Some(_) => Err(ApiError::unsupported(
+            "truncate_prompt_tokens",
+            "`truncate_prompt_tokens`: -1 is expected, for as many tokens as the model reads; texts are cut to no other length",
+        )),
+    }
+}
+
+/// Returns the texts of an input, with their place.
+fn inputs_of(input: Value, most: usize) -> Result<(Vec<String>, Place<'static>), ApiError> {
     let refused = |message: String| ApiError::invalid("input", format!("`input`: {message}"));
     let items = match input {
-        Value::String(text) => return Ok(vec![text]),
+        Value::String(text) => return Ok((vec![text], Place::one("input"))),
         Value::Array(items) => items,
         other => {
             let found = kind(&other);
@@ -185,7 +208,8 @@ fn inputs_of(input: Value, most: usize) -> Result<Vec<String>, ApiError> {
         other => Err(refused(format!("texts are expected, and {} was found", kind(&other)))),
     }
     };
-    items.into_iter().map(text).collect()
+    let texts = items.into_iter().map(text).collect::<Result<_, _>>()?;
+    Ok((texts, Place::list("input")))
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -205,6 +229,7 @@ async fn embed(
     model: &Model,
     context: &Context,
     inputs: &[String],
+    demands: Demands<'_>,
 ) -> Result<Embeddings, ApiError> {
     let embeds = |task| model.tasks().contains(&task);
     let pictures = inputs.iter().filter(|input| is_picture(input)).count();
@@ -225,22 +250,29 @@ async fn embed(
         (_, embeds_images) => embeds_images,
     };
     let embedded = if are_pictures {
-        let images = inputs
-            .iter()
-            .map(|input| picture::from_data_url(input, "input", model.limits()));
-        let images = images.collect::<Result<_, _>>()?;
-        embedding::images(model, context, images).await
+        let images = pictures_of(inputs, demands.place, model)?;
+        embedding::images(model, context, images, demands).await
     } else {
-        embedding::texts(model, context, inputs).await
+        embedding::texts(model, context, inputs, demands).await
     };
-    embedded.map_err(|error| {
-        let error = context_length::named(error, model);
-        if error.status == StatusCode::BAD_REQUEST && error.param.is_none() {
-            error.at("input")
-        } else {
+    embedded.map_err(|error| context_length::named(error, model))
+}
+
+/// Reads pictures of `data:` addresses.
+fn pictures_of(inputs: &[String], place: Place<'_>, model: &Model) -> Result<Vec<Image>, ApiError> {
+    let embeds_texts = model.tasks().contains(&Task::TextEmbedding);
+    let image = |(index, input): (usize, &String)| {
+        let param = place.item(index);
+        picture::from_data_url(input, &param, model.limits()).map_err(|mut error| {
+            if !embeds_texts && !picture::is_data_url(input) {
+                error
+                    .message
+                    .push_str("; this model embeds pictures alone, and no texts");
+            }
             error
-        }
-    })
+        })
+    };
+    inputs.iter().enumerate().map(image).collect()
 }
 
 /// Tells whether a text is the address of a picture. Texts that begin with `data:` are texts.

@@ -1,4 +1,4 @@
-//! Vectors: `/embed`.
+//! Vectors: `/embed`, and `/` as another address of it.
 
 use ampoule::Task;
 use axum::extract::State;
@@ -7,10 +7,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::core::embedding;
+use crate::core::embedding::{self, Demands, LongTexts};
 use crate::error::ApiError;
 use crate::families::tei::error::ErrorBody;
-use crate::families::tei::inputs::{Inputs, too_much};
+use crate::families::tei::inputs::{Inputs, refuse_prompt};
 use crate::families::tei::model::Query;
 use crate::http::body::Json;
 use crate::http::json::json_response;
@@ -50,40 +50,49 @@ pub(crate) async fn embed(
     query: Query,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
+    answer(&service, &context, &query, request).await
+}
+
+/// Embeds texts, as `/embed` does: the clients of hosted models know an address and no path.
+#[utoipa::path(
+    post,
+    path = "/",
+    tag = "text-embeddings-inference",
+    operation_id = "tei_root",
+    params(Query),
+    request_body = Request,
+    responses((status = 200, body = Vec<Vec<f32>>), (status = "default", body = ErrorBody)),
+)]
+pub(crate) async fn root(
+    State(service): State<Service>,
+    context: Context,
+    query: Query,
+    Json(request): Json<Request>,
+) -> Result<Response, ApiError> {
+    answer(&service, &context, &query, request).await
+}
+
+async fn answer(
+    service: &Service,
+    context: &Context,
+    query: &Query,
+    request: Request,
+) -> Result<Response, ApiError> {
     let direction = request.truncation_direction.as_deref();
     if direction.is_some_and(|direction| !direction.eq_ignore_ascii_case("right")) {
         let message =
             "`truncation_direction`: Right is expected; models here read the beginning of a text";
         return Err(ApiError::unsupported("truncation_direction", message));
     }
-    if request.prompt_name.is_some() {
-        let message =
-            "`prompt_name`: models here have no named prompts; put the prompt before each text";
-        return Err(ApiError::unsupported("prompt_name", message));
-    }
-    let texts = request.inputs.texts(service.settings().texts)?;
-    let found = query.find(&service, Task::TextEmbedding)?;
-    let model = service.call(&found.entry.name, &context)?;
-    let mut embeddings = embedding::texts(&model, &context, &texts)
-        .await
-        .map_err(|error| {
-            if error.is_too_long {
-                too_much(error)
-            } else {
-                error
-            }
-        })?;
-    if request.truncate == Some(false)
-        && let Some(index) = embeddings.truncated.iter().position(|cut| *cut)
-    {
-        let message = format!(
-            "`inputs`: text {index} is longer than the model reads; shorten it, or let `truncate` be true"
-        );
-        return Err(too_much(ApiError::invalid("inputs", message)));
-    }
-    if let Some(asked) = request.dimensions {
-        embeddings.shorten(model.info(), asked)?;
-    }
+    refuse_prompt(request.prompt_name.as_deref())?;
+    let (texts, place) = request.inputs.texts(service.settings().texts)?;
+    let model = query.call(service, context, Task::TextEmbedding)?;
+    let demands = Demands {
+        place,
+        dimensions: request.dimensions,
+        long_texts: LongTexts::of(request.truncate),
+    };
+    let mut embeddings = embedding::texts(&model, context, &texts, demands).await?;
     if request.normalize.unwrap_or(true) {
         embeddings.normalize();
     }

@@ -1,13 +1,14 @@
 //! The inputs of a request: one text or several.
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::core::place::Place;
 use crate::error::ApiError;
+use crate::families::tei::error::EMPTY;
 
-/// The code of an error that text-embeddings-inference calls `Empty`.
-pub(crate) const EMPTY: &str = "input.empty";
+/// The field that holds them.
+const FIELD: &str = "inputs";
 
 /// A text or a list of texts. Token ids are refused: they would be those of another model's tokenizer.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -21,14 +22,14 @@ pub(crate) enum Inputs {
 }
 
 impl Inputs {
-    /// Returns the texts: at least one, and at most `most`.
-    pub(crate) fn texts(self, most: usize) -> Result<Vec<String>, ApiError> {
+    /// Returns the texts, at least one and at most `most`, with their place.
+    pub(crate) fn texts(self, most: usize) -> Result<(Vec<String>, Place<'static>), ApiError> {
         let texts = match self {
-            Self::One(text) => vec![text],
+            Self::One(text) => return Ok((vec![text], Place::one(FIELD))),
             Self::Many(texts) => texts,
             Self::Other(_) => {
                 return Err(ApiError::invalid(
-                    "inputs",
+                    FIELD,
                     "`inputs`: a text or a list of texts is expected; token ids are refused, as another model's would \
                      be taken for this one's",
                 ));
@@ -37,7 +38,7 @@ impl Inputs {
         if texts.is_empty() {
             return Err(ApiError {
                 code: EMPTY.into(),
-                ..ApiError::invalid("inputs", "`inputs`: at least one text is expected")
+                ..ApiError::invalid(FIELD, "`inputs`: at least one text is expected")
             });
         }
         if texts.len() > most {
@@ -45,16 +46,18 @@ impl Inputs {
                 "`inputs`: batch size {} is larger than {most}, the most here; send the texts in several requests",
                 texts.len()
             );
-            return Err(too_much(ApiError::invalid("inputs", message)));
+            return Err(ApiError::too_long(FIELD, message));
         }
-        Ok(texts)
+        Ok((texts, Place::list(FIELD)))
     }
 }
 
-/// Gives an error the status with which text-embeddings-inference refuses inputs that are too many or too long.
-pub(crate) fn too_much(error: ApiError) -> ApiError {
-    ApiError {
-        status: StatusCode::UNPROCESSABLE_ENTITY,
-        ..error
+/// Refuses a prompt by its name.
+pub(crate) fn refuse_prompt(name: Option<&str>) -> Result<(), ApiError> {
+    if name.is_none() {
+        return Ok(());
     }
+    let message =
+        "`prompt_name`: models here have no named prompts; put the prompt before each text";
+    Err(ApiError::unsupported("prompt_name", message))
 }

@@ -15,6 +15,7 @@ use crate::service::Service;
 /// Returns the routes of this family.
 pub(crate) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
+        .routes(routes!(embed::root))
         .routes(routes!(embed::embed))
         .routes(routes!(tokenize::tokenize))
         .routes(routes!(info::info))

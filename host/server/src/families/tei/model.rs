@@ -1,14 +1,16 @@
 //! The model that answers: `?model=`, or the first that does the task.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use ampoule::Task;
+use ampoule::{Model, Task};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use utoipa::IntoParams;
 
-use crate::error::ApiError;
+use crate::error::{self, ApiError};
 use crate::models::{Found, Readiness};
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The query of a request.
@@ -33,24 +35,40 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
+    /// Returns the model of a request for `task`, for calls of this request.
+    pub(crate) fn call(
+        &self,
+        service: &Service,
+        context: &Context,
+        task: Task,
+    ) -> Result<Model, ApiError> {
+        let found = self.find(service, task)?;
+        service.call(&found.entry.name, context)
+    }
+
     /// Returns the model of a request for `task`. While a model before it in the order is not up, nobody knows whether
     /// that one is the first, and a guess could mix vectors of two models.
     pub(crate) fn find(&self, service: &Service, task: Task) -> Result<Found, ApiError> {
         if let Some(name) = &self.model {
             return service.models().find(name);
         }
+        let mut offered = BTreeSet::new();
         for entry in service.models().entries() {
             match (entry.readiness(), entry.model()) {
                 (_, Some(model)) if model.tasks().contains(&task) => {
                     return Ok(Found { entry, model });
                 }
-                (_, Some(_)) => {}
+                (_, Some(model)) => offered.extend(model.tasks().iter().map(|task| task.name())),
                 (Readiness::Failed, None) => return Err(ApiError::unavailable(&entry.name)),
                 (_, None) => return Err(ApiError::loading(&entry.name)),
             }
         }
-        let message =
-            format!("no model that is served here does {task}; start the server with one");
+        let offered: Vec<&str> = offered.into_iter().collect();
+        let message = format!(
+            "no model that is served here does {task}; they do {}: {}",
+            offered.join(", "),
+            error::routes_of(task, &offered.join(", "))
+        );
         Err(ApiError::unsupported("model", message))
     }
 }

@@ -7,10 +7,11 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::core::input_checks::longer_than_read;
 use crate::core::tokenization;
 use crate::error::ApiError;
 use crate::families::tei::error::ErrorBody;
-use crate::families::tei::inputs::{Inputs, too_much};
+use crate::families::tei::inputs::{Inputs, refuse_prompt};
 use crate::families::tei::model::Query;
 use crate::http::body::Json;
 use crate::http::json::json_response;
@@ -55,27 +56,13 @@ pub(crate) async fn tokenize(
         let message = "`add_special_tokens`: models here add them always; leave the field out";
         return Err(ApiError::unsupported("add_special_tokens", message));
     }
-    if request.prompt_name.is_some() {
-        let message =
-            "`prompt_name`: models here have no named prompts; put the prompt before each text";
-        return Err(ApiError::unsupported("prompt_name", message));
-    }
-    let texts = request.inputs.texts(service.settings().texts)?;
-    let found = query.find(&service, Task::TextTokenization)?;
-    let model = service.call(&found.entry.name, &context)?;
-    let all = tokenization::texts(&model, &context, &texts)
-        .await
-        .map_err(|error| {
-            if error.is_too_long {
-                too_much(error)
-            } else {
-                error
-            }
-        })?;
+    refuse_prompt(request.prompt_name.as_deref())?;
+    let (texts, place) = request.inputs.texts(service.settings().texts)?;
+    let model = query.call(&service, &context, Task::TextTokenization)?;
+    let all = tokenization::texts(&model, &context, &texts, place).await?;
     if let Some(index) = all.tokens.iter().position(|tokens| tokens.is_truncated) {
         // TEI gives all tokens of a text, and has no word for some of them.
-        let message = format!("`inputs`: text {index} is longer than the model reads; shorten it");
-        return Err(too_much(ApiError::invalid("inputs", message)));
+        return Err(longer_than_read(&model, place.item(index), ""));
     }
     let tokens = all.tokens.into_iter().map(|tokens| {
         let ids = tokens.ids.into_iter();

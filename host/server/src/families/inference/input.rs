@@ -1,10 +1,10 @@
-//! Tensors: inputs whose shapes fit their data, and outputs.
+//! Input tensors, whose shapes fit their data.
 
 use ampoule::{Image, Limits};
 use bytes::{Buf as _, Bytes};
-use serde::{Serialize, Serializer};
 
 use crate::core::picture;
+use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::families::inference::data::JsonData;
 use crate::families::inference::datatype::Datatype;
@@ -13,7 +13,7 @@ use crate::families::inference::datatype::Datatype;
 const LENGTH_BYTES: usize = 4;
 
 /// An input tensor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InputTensor {
     /// The place in the request, for errors.
     pub(crate) param: String,
@@ -24,26 +24,25 @@ pub(crate) struct InputTensor {
 }
 
 /// The elements of an input tensor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Data {
     Json(JsonData),
     /// As the binary extension frames them.
     Binary(Bytes),
+    /// One element of `BYTES`, without its length.
+    Whole(Bytes),
 }
 
 impl InputTensor {
     /// Makes the tensor of one `BYTES` element.
-    pub(crate) fn of_element(name: &str, element: &Bytes) -> Result<Self, ApiError> {
-        let length = u32::try_from(element.len())
-            .map_err(|_| ApiError::invalid("body", "a raw body of 4 GiB or more is too large"))?;
-        let framed = [&length.to_le_bytes()[..], element].concat();
-        Ok(Self {
+    pub(crate) fn of_element(name: &str, element: Bytes) -> Self {
+        Self {
             param: "body".to_owned(),
             name: name.to_owned(),
             datatype: Datatype::Bytes,
             shape: vec![1],
-            data: Data::Binary(framed.into()),
-        })
+            data: Data::Whole(element),
+        }
     }
 
     /// Checks that the shape has as many elements as the data.
@@ -61,6 +60,7 @@ impl InputTensor {
                 }
                 None => self.framed(bytes)?.count(),
             },
+            Data::Whole(_) => 1,
         };
         if found == expected {
             return Ok(());
@@ -109,7 +109,7 @@ impl InputTensor {
     }
 
     /// Returns texts: at least one, and at most `most`.
-    pub(crate) fn texts(&self, most: usize) -> Result<Vec<String>, ApiError> {
+    pub(crate) fn texts(self, most: usize) -> Result<Vec<String>, ApiError> {
         self.is_a_list()?;
         let count = self.elements()?;
         if count > most {
@@ -117,36 +117,43 @@ impl InputTensor {
                 "{count} texts found, {most} allowed; send them in several requests"
             )));
         }
+        self.check_texts()?;
+        let text = |element: &[u8]| match str::from_utf8(element) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => Err(self.invalid("a text is not UTF-8")),
+        };
         match &self.data {
-            Data::Json(data) => Ok(self.only_texts(data)?.to_vec()),
-            Data::Binary(bytes) => {
-                let text = |element: &[u8]| match str::from_utf8(element) {
-                    Ok(text) => Ok(text.to_owned()),
-                    Err(_) => Err(self.invalid("a text is not UTF-8")),
-                };
-                self.framed(bytes)?.map(text).collect()
-            }
+            Data::Json(_) => {}
+            Data::Binary(bytes) => return self.framed(bytes)?.map(text).collect(),
+            Data::Whole(bytes) => return Ok(vec![text(bytes)?]),
         }
+        Ok(self.into_texts())
     }
 
     /// Returns encoded pictures: files in binary, and base64 or `data:` addresses in JSON.
-    pub(crate) fn picture_files(&self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
+    pub(crate) fn picture_files(self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
         self.is_a_list()?;
         self.check_picture_count(self.elements()?, limits)?;
+        self.check_texts()?;
+        let file = |element: &[u8]| Image::Encoded(element.to_vec());
         match &self.data {
-            Data::Json(data) => {
-                let image = |text: &String| picture::from_base64(text, &self.param, limits);
-                self.only_texts(data)?.iter().map(image).collect()
-            }
-            Data::Binary(bytes) => {
-                let image = |element: &[u8]| Image::Encoded(element.to_vec());
-                Ok(self.framed(bytes)?.map(image).collect())
-            }
+            Data::Json(_) => {}
+            Data::Binary(bytes) => return Ok(self.framed(bytes)?.map(file).collect()),
+            Data::Whole(bytes) => return Ok(vec![file(bytes)]),
         }
+        let param = self.param.clone();
+        let image = |(index, text): (usize, String)| {
+            picture::from_base64(&text, &Place::list(&param).item(index), limits)
+        };
+        self.into_texts()
+            .into_iter()
+            .enumerate()
+            .map(image)
+            .collect()
     }
 
     /// Returns pictures of pixels, of the shape `[pictures, height, width, 3]`, or `[height, width, 3]` for one.
-    pub(crate) fn pixels(&self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
+    pub(crate) fn pixels(self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
         let wrong = || {
             self.invalid(&format!(
                 "the shape [pictures, height, width, 3] is expected, of at least one pixel, and {:?} was found",
@@ -160,7 +167,7 @@ impl InputTensor {
             _ => return Err(wrong()),
         };
         let pixels: &[u8] = match &self.data {
-            Data::Binary(bytes) => bytes,
+            Data::Binary(bytes) | Data::Whole(bytes) => bytes,
             Data::Json(data) if data.bytes.len() == data.count => &data.bytes,
             Data::Json(_) => {
                 return Err(self.invalid("whole numbers from 0 to 255 are expected"));
@@ -208,14 +215,26 @@ impl InputTensor {
         )))
     }
 
-    fn only_texts<'d>(&self, data: &'d JsonData) -> Result<&'d [String], ApiError> {
+    /// Checks that elements in JSON are texts, all of which were kept.
+    fn check_texts(&self) -> Result<(), ApiError> {
+        let Data::Json(data) = &self.data else {
+            return Ok(());
+        };
         if data.text_count != data.count {
             return Err(self.invalid("texts are expected as elements"));
         }
         if data.texts.len() != data.count {
             return Err(self.invalid(&format!("{} elements are too many", data.count)));
         }
-        Ok(&data.texts)
+        Ok(())
+    }
+
+    /// Returns the texts of elements in JSON.
+    fn into_texts(self) -> Vec<String> {
+        match self.data {
+            Data::Json(data) => data.texts,
+            Data::Binary(_) | Data::Whole(_) => Vec::new(),
+        }
     }
 
     /// Checks the number of pictures before each is copied: one of a single pixel takes more memory than its bytes.
@@ -233,81 +252,5 @@ impl InputTensor {
         let param = self.param.clone();
         let message = format!("`{param}`: {message}");
         ApiError::invalid(param, message)
-    }
-}
-
-/// An output tensor. Its shape fits its values.
-#[derive(Debug)]
-pub(crate) struct OutputTensor {
-    pub(crate) name: &'static str,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) values: Values,
-}
-
-/// The elements of an output tensor, in row-major order.
-#[derive(Debug)]
-pub(crate) enum Values {
-    Fp32(Vec<f32>),
-    Bool(Vec<bool>),
-    Uint32(Vec<u32>),
-    Bytes(Vec<String>),
-}
-
-impl OutputTensor {
-    /// Makes a tensor of one dimension.
-    pub(crate) fn list(name: &'static str, values: Values) -> Self {
-        let length = match &values {
-            Values::Fp32(values) => values.len(),
-            Values::Bool(values) => values.len(),
-            Values::Uint32(values) => values.len(),
-            Values::Bytes(values) => values.len(),
-        };
-        Self {
-            name,
-            shape: vec![length],
-            values,
-        }
-    }
-}
-
-impl Values {
-    pub(crate) fn datatype(&self) -> Datatype {
-        match self {
-            Self::Fp32(_) => Datatype::Fp32,
-            Self::Bool(_) => Datatype::Bool,
-            Self::Uint32(_) => Datatype::Uint32,
-            Self::Bytes(_) => Datatype::Bytes,
-        }
-    }
-
-    /// Writes the elements as the binary extension frames them.
-    pub(crate) fn write(&self, bytes: &mut Vec<u8>) -> Result<(), ApiError> {
-        match self {
-            Self::Fp32(values) => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
-            Self::Bool(values) => bytes.extend(values.iter().map(|value| u8::from(*value))),
-            Self::Uint32(values) => {
-                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-            }
-            Self::Bytes(texts) => {
-                for text in texts {
-                    let length = u32::try_from(text.len())
-                        .map_err(|_| ApiError::internal("an output text of 4 GiB or more"))?;
-                    bytes.extend(length.to_le_bytes());
-                    bytes.extend(text.as_bytes());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Values {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Fp32(values) => values.serialize(serializer),
-            Self::Bool(values) => values.serialize(serializer),
-            Self::Uint32(values) => values.serialize(serializer),
-            Self::Bytes(values) => values.serialize(serializer),
-        }
     }
 }

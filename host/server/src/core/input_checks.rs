@@ -1,0 +1,66 @@
+//! Checks of inputs before they are put to a model.
+
+use ampoule::{Error, InputChecks as _, Model, Task};
+
+use crate::core::place::Place;
+use crate::core::properties::Properties;
+use crate::error::ApiError;
+
+/// Checks that the model does the task, and that the host takes each text.
+///
+/// # Errors
+///
+/// `usage.task`, and `input.too-large` for a text of more characters than the host takes.
+pub(crate) fn check_texts(
+    task: Task,
+    model: &Model,
+    texts: &[String],
+    place: Place<'_>,
+) -> Result<(), ApiError> {
+    check_task(task, model)?;
+    for (index, text) in texts.iter().enumerate() {
+        if model.limits().check_text(text).is_err() {
+            let allowed = model.limits().text_chars;
+            let read = match Properties::of(model.info()).max_tokens() {
+                Some(tokens) => format!(", and the model reads {tokens} tokens"),
+                None => String::new(),
+            };
+            let param = place.item(index);
+            let message = format!(
+                "`{param}`: a text of {} characters was found; a text may have {allowed} here{read}; shorten it",
+                text.chars().count()
+            );
+            return Err(ApiError::too_long(param, message));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the model does the task.
+///
+/// # Errors
+///
+/// `usage.task`.
+pub(crate) fn check_task(task: Task, model: &Model) -> Result<(), ApiError> {
+    if model.tasks().contains(&task) {
+        return Ok(());
+    }
+    let offered: Vec<&str> = model.tasks().iter().map(|task| task.name()).collect();
+    Err(ApiError::from(Error::NoSuchTask {
+        asked: task,
+        offered: offered.join(", "),
+    }))
+}
+
+/// Makes the refusal of a text of which the model reads only the beginning. `way_out` follows "shorten it".
+pub(crate) fn longer_than_read(model: &Model, param: String, way_out: &str) -> ApiError {
+    let tokens = match Properties::of(model.info()).max_tokens() {
+        Some(tokens) => format!(", {tokens} tokens"),
+        None => String::new(),
+    };
+    // Clients look for these words: "exceeds the context length".
+    let message = format!(
+        "`{param}`: the input length exceeds the context length of the model{tokens}; shorten it{way_out}"
+    );
+    ApiError::too_long(param, message)
+}
