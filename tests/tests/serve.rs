@@ -9,6 +9,8 @@
 
 #[path = "serve/access_log.rs"]
 mod access_log;
+#[path = "serve/addresses.rs"]
+mod addresses;
 #[path = "serve/clients.rs"]
 mod clients;
 #[path = "serve/configuration.rs"]

@@ -1,4 +1,4 @@
-//! The outermost layer of all routes: the request's id, doubled slashes, and errors in the form of the request's family.
+//! The outermost layer of all routes: the request's id, slashes that clients add, and errors in the form of the request's family.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -21,10 +21,10 @@ use crate::service::Service;
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
 /// whatever layer it comes from.
 pub(crate) async fn answer(service: &Service, router: Router, mut request: Request) -> Response {
-    if let Some(uri) = without_double_slashes(request.uri()) {
+    if let Some(uri) = with_plain_slashes(request.uri()) {
         *request.uri_mut() = uri;
     }
-    let family = Family::of(request.uri().path());
+    let family = Family::of(request.method().as_str(), request.uri().path());
     let context = Context::new(family, request.headers().get(REQUEST_ID));
     // It tells of the request's end, also when this future is dropped because the client is gone.
     let observation = Observation::begin(service, &context, &request);
@@ -81,11 +81,12 @@ pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
     ApiError::internal("a handler panicked").into_response()
 }
 
-/// Returns the address with each run of slashes in its path made one. Clients make such paths of a base address that
-/// ends in a slash, and do not follow redirections of a POST.
-fn without_double_slashes(uri: &Uri) -> Option<Uri> {
+/// Returns the address with each run of slashes in its path made one, and without slashes at the path's end. Clients make
+/// such paths of a base address that ends in a slash, and do not follow redirections of a POST.
+fn with_plain_slashes(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
-    if !path.contains("//") {
+    let ends_in_slash = path.len() > 1 && path.ends_with('/');
+    if !ends_in_slash && !path.contains("//") {
         return None;
     }
     let mut single = String::with_capacity(path.len());
@@ -93,6 +94,9 @@ fn without_double_slashes(uri: &Uri) -> Option<Uri> {
         if character != '/' || !single.ends_with('/') {
             single.push(character);
         }
+    }
+    if single.len() > 1 && single.ends_with('/') {
+        single.pop();
     }
     if let Some(query) = uri.query() {
         single.push('?');
@@ -108,17 +112,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubled_slashes_are_one_and_the_query_stays() {
+    fn doubled_slashes_are_one_those_at_the_end_none_and_the_query_stays() {
         for (given, expected) in [
             ("//v1/models", "/v1/models"),
             ("/v1//models?a=//b", "/v1/models?a=//b"),
             ("///", "/"),
+            ("/v1/models/", "/v1/models"),
+            ("/v1//models//?a=/", "/v1/models?a=/"),
         ] {
             let uri: Uri = given.parse().unwrap_or_default();
-            let single = without_double_slashes(&uri).map(|uri| uri.to_string());
+            let single = with_plain_slashes(&uri).map(|uri| uri.to_string());
             assert_eq!(single.as_deref(), Some(expected), "{given}");
         }
         let plain = Uri::from_static("/v1/models?a=//b");
-        assert_eq!(without_double_slashes(&plain), None);
+        assert_eq!(with_plain_slashes(&plain), None);
+        assert_eq!(with_plain_slashes(&Uri::from_static("/")), None);
     }
 }
