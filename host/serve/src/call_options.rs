@@ -28,6 +28,9 @@ pub struct CallOptions {
     /// The caller that a request counts for: at most 64 characters. Where requests wait, each tenant has its turn,
     /// however much another has asked for. Callers without a name are one tenant together.
     pub tenant: Option<Arc<str>>,
+    /// The name under which a service serves the model, for an [`Observer`](crate::Observer). A service may serve one
+    /// bundle under two names.
+    pub served_as: Option<Arc<str>>,
 }
 
 impl CallOptions {

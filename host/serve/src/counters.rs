@@ -40,6 +40,8 @@ pub struct RequestEvent<'e> {
     pub tenant: Option<&'e str>,
     /// The request's name.
     pub request_id: Option<&'e str>,
+    /// The name under which a service serves the model, as its call's options say it.
+    pub served_as: Option<&'e str>,
     /// True for the next step of a request, such as the next chunk of a generation.
     pub is_continued: bool,
     /// True when its caller stopped waiting for its end, by dropping the future.

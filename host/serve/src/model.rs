@@ -425,6 +425,7 @@ impl<'m> Counting<'m> {
             model: model.facts(),
             tenant: model.options.tenant.as_deref(),
             request_id: model.options.request_id.as_deref(),
+            served_as: model.options.served_as.as_deref(),
             is_continued: self.urgency == Urgency::Continued,
             is_abandoned,
             waited: self.waited.get().copied().unwrap_or(took),

@@ -102,8 +102,11 @@ impl Service {
         at_most: RequestLimits,
     ) -> Result<Model, ApiError> {
         let found = self.models().find(name)?;
-        context.notes().model = Some(Arc::clone(&found.entry.name));
-        Ok(found.model.with_options(context.call_options(at_most))?)
+        let name = &found.entry.name;
+        context.notes().model = Some(Arc::clone(name));
+        Ok(found
+            .model
+            .with_options(context.call_options(name, at_most))?)
     }
 
     pub(crate) fn settings(&self) -> &ServiceSettings {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ampoule_tests::{Operator, Served, SharedServer, workspace_file};
+use ampoule_tests::{Operator, Served, SharedServer, ampoule, workspace_file};
 use serde_json::json;
 
 /// Returns the values of a scrape by name and labels.
@@ -151,6 +151,39 @@ fn a_request_is_counted_under_its_models_own_name_with_its_tokens_and_costs() {
     );
     assert_eq!(sum(&after, "ampoule_sandboxes", &[]), 0.0);
     assert_eq!(sum(&after, "ampoule_models", &["state=\"ready\""]), 1.0);
+}
+
+/// Each of two names of one bundle is a model of its own: the operator gave them.
+#[test]
+fn a_sandbox_is_counted_under_the_name_that_was_asked_where_a_bundle_has_two() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("ampoule.toml");
+    let table = |name: &str| format!("[[model]]\nname = {name:?}\npath = {:?}\n", bundle.path());
+    std::fs::write(&config, [table("one"), table("two")].concat()).unwrap();
+    let mut command = ampoule();
+    command.arg("--trust").arg(operator.trust());
+    let served = Served::start(command.arg("--config").arg(config), &[]);
+    let asked = [("one", 1.0), ("two", 2.0)];
+    for (name, requests) in asked {
+        for _ in 0..requests as usize {
+            let answer = served.post("/v1/embeddings", &json!({"model": name, "input": "a"}));
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+    }
+    let found = scrape(&served);
+    for (name, requests) in asked {
+        let own = format!("model={name:?}");
+        for metric in [
+            "ampoule_http_request_duration_seconds_count",
+            "ampoule_sandbox_peak_memory_bytes_count",
+            "ampoule_sandbox_wait_seconds_count",
+            "ampoule_sandbox_step_seconds_count",
+        ] {
+            assert_eq!(sum(&found, metric, &[&own]), requests, "{metric} {name}");
+        }
+    }
 }
 
 #[test]

@@ -228,7 +228,13 @@ impl Drop for OpenConnection {
 impl Observer for Metrics {
     fn request_ended(&self, event: &RequestEvent<'_>) {
         let inner = &*self.inner;
-        let model = ModelLabel(inner.models.name_of(event.model));
+        // Calls of the program's own name no place, and a bundle may have several.
+        let place = event.served_as.and_then(|name| inner.models.entry(name));
+        let name = match place {
+            Some(entry) => Some(Arc::clone(&entry.name)),
+            None => inner.models.name_of(event.model),
+        };
+        let model = ModelLabel(name);
         let step = StepLabels {
             step: if event.is_continued { "next" } else { "first" },
             model: model.clone(),

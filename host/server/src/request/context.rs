@@ -137,11 +137,12 @@ impl Context {
         notes.peak_memory = notes.peak_memory.max(report.peak_memory);
     }
 
-    /// Returns the options of a call of this request.
-    pub(crate) fn call_options(&self, at_most: RequestLimits) -> CallOptions {
+    /// Returns the options of a call of this request to the model of this own name.
+    pub(crate) fn call_options(&self, name: &Arc<str>, at_most: RequestLimits) -> CallOptions {
         CallOptions {
             at_most,
             request_id: Some(Arc::clone(self.id())),
+            served_as: Some(Arc::clone(name)),
             ..CallOptions::default()
         }
     }
