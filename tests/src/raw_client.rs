@@ -59,6 +59,16 @@ impl RawClient {
         })
     }
 
+    /// Returns the address of this end.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not say it.
+    #[must_use]
+    pub fn own_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     /// Sends bytes.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
         }
     };
     // The body is read, and a stream that begins now may last for minutes.
-    context.keep_room(None);
+    context.leave_room();
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         context.notes().error = Some(error.code.to_string());
         // The router says with its refusal of a method which ones the route takes.

@@ -4,17 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ampoule::{Host, Model, RequestLimits, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
 use crate::inferences::Inferences;
 use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::request::context::Context;
+use crate::request::room::Rooms;
 use crate::settings::ServiceSettings;
-
-/// Bytes of a unit of the room for bodies.
-pub(crate) const ROOM_UNIT: u64 = 1 << 10;
 
 /// The models of a host with the settings by which they are served. Clones are the same service.
 #[derive(Clone, Debug)]
@@ -31,8 +28,8 @@ struct Inner {
     started: Timestamp,
     inferences: Inferences,
     is_draining: AtomicBool,
-    /// Room for bodies, in units of [`ROOM_UNIT`].
-    bodies: Arc<Semaphore>,
+    /// Room for bodies.
+    rooms: Arc<Rooms>,
 }
 
 impl Service {
@@ -40,13 +37,11 @@ impl Service {
     /// too: see [`Metrics`].
     #[must_use]
     pub fn new(host: Host, models: Models, metrics: Metrics, settings: ServiceSettings) -> Self {
-        let bodies = settings.bodies.bytes() / ROOM_UNIT;
-        let bodies = usize::try_from(bodies).unwrap_or(usize::MAX);
-        let bodies = Semaphore::new(bodies.min(Semaphore::MAX_PERMITS));
+        let rooms = Rooms::new(settings.bodies, settings.connections.connections);
         Self {
             inner: Arc::new(Inner {
                 is_draining: AtomicBool::new(false),
-                bodies: Arc::new(bodies),
+                rooms: Arc::new(rooms),
                 host,
                 models,
                 metrics,
@@ -84,9 +79,9 @@ impl Service {
         &self.inner.metrics
     }
 
-    /// Returns the room for bodies, in units of [`ROOM_UNIT`].
-    pub(crate) fn bodies(&self) -> &Arc<Semaphore> {
-        &self.inner.bodies
+    /// Returns the room for bodies.
+    pub(crate) fn rooms(&self) -> &Arc<Rooms> {
+        &self.inner.rooms
     }
 
     /// Returns the model of this name for calls of this request, which are limited to what its manifest asks for.

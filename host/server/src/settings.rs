@@ -36,7 +36,8 @@ pub struct ServiceSettings {
     /// Bytes of one request's body; 32 MiB by default.
     pub body: ByteSize,
     /// Bytes of all requests' bodies together, until each request is answered or its stream begins; 256 MiB by default.
-    /// Requests beyond them are refused with 503.
+    /// Requests beyond them are refused with 503. Bodies of up to 64 KiB take none of them: they have a reserve beside, of
+    /// 64 KiB for each of the connections that there may be.
     pub bodies: ByteSize,
     /// Longest time for a body to arrive; 60 s by default.
     pub body_time: Duration,

@@ -1,19 +1,17 @@
 //! Bodies of requests, within a bound for each and one for all.
 
-use std::sync::Arc;
-
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
 use bytes::BytesMut;
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 use crate::http::json::read_json;
 use crate::request::context::Context;
-use crate::service::{ROOM_UNIT, Service};
+use crate::request::room::Room;
+use crate::service::Service;
 
 /// Bytes of memory that an announced length is given before any of it has come.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -44,17 +42,14 @@ impl FromRequest<Service> for Raw {
             ));
         }
         let context = request.extensions().get::<Context>().cloned();
-        let mut room = Room {
-            all: Arc::clone(service.bodies()),
-            taken: None,
-        };
+        let mut room = Room::new(service.rooms());
         let first = usize::try_from(announced.min(FIRST_BYTES)).unwrap_or_default();
         let mut whole = BytesMut::with_capacity(first);
         let read = read(request.into_body(), allowed, &mut whole, &mut room);
         let read = tokio::time::timeout(service.settings().body_time, read);
         read.await.map_err(|_| ApiError::body_timeout())??;
         if let Some(context) = context {
-            context.keep_room(room.taken);
+            context.keep_room(room);
         }
         Ok(Self(whole.freeze()))
     }
@@ -81,34 +76,6 @@ async fn read(
         whole.extend_from_slice(&data);
     }
     Ok(())
-}
-
-/// The room of one body. It grows with the bytes that have come, so that announcing them takes none.
-struct Room {
-    all: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
-}
-
-impl Room {
-    fn grow_to(&mut self, bytes: u64) -> Result<(), ApiError> {
-        let units = usize::try_from(bytes.div_ceil(ROOM_UNIT)).unwrap_or(usize::MAX);
-        let taken = self
-            .taken
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = units.saturating_sub(taken);
-        if more == 0 {
-            return Ok(());
-        }
-        let more = u32::try_from(more).map_err(|_| ApiError::no_room_for_body())?;
-        let more = Arc::clone(&self.all).try_acquire_many_owned(more);
-        let more = more.map_err(|_| ApiError::no_room_for_body())?;
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
-            None => self.taken = Some(more),
-        }
-        Ok(())
-    }
 }
 
 impl<T: DeserializeOwned> FromRequest<Service> for Json<T> {

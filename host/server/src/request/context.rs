@@ -8,9 +8,9 @@ use ampoule::{ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Usage};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::request::family::Family;
+use crate::request::room::Room;
 
 /// The header with a request's id: read where it is harmless, made otherwise, and part of each answer. OpenAI's clients
 /// show it to their users.
@@ -32,7 +32,7 @@ struct Inner {
     begun: Instant,
     notes: Mutex<Notes>,
     /// Room that the request's body takes.
-    room: Mutex<Option<OwnedSemaphorePermit>>,
+    room: Mutex<Option<Room>>,
 }
 
 /// The costs of a request, noted while it is answered.
@@ -97,14 +97,19 @@ impl Context {
         notes.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the room of the request's body, or gives it back.
-    pub(crate) fn keep_room(&self, room: Option<OwnedSemaphorePermit>) {
-        let mut kept = self
-            .inner
-            .room
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *kept = room;
+    /// Keeps the room of the request's body.
+    pub(crate) fn keep_room(&self, room: Room) {
+        *self.room() = Some(room);
+    }
+
+    /// Gives the room of the request's body back.
+    pub(crate) fn leave_room(&self) {
+        *self.room() = None;
+    }
+
+    fn room(&self) -> MutexGuard<'_, Option<Room>> {
+        let room = self.inner.room.lock();
+        room.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what a sandbox has cost.

@@ -3,3 +3,4 @@
 pub(crate) mod context;
 pub(crate) mod ended;
 pub(crate) mod family;
+pub(crate) mod room;
