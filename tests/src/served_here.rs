@@ -1,8 +1,8 @@
-//! A server in the test's own process, for tests that look at its host.
+//! A server in the test's own process, for tests that look at its host or hold a moment of its life.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ampoule::{Counters, Host, Model};
 use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve};
@@ -10,47 +10,67 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-/// Longest time for the next bytes of an answer, on a busy machine.
+use crate::raw_client::RawClient;
+
+/// Longest time for the next bytes of an answer, or for the end of a drain, on a busy machine.
 const READ_TIME: Duration = Duration::from_secs(60);
 
-/// A server of one model under the name `model`. It ends when this is dropped.
+/// A server in this process. It ends when this is dropped.
 pub struct ServedHere {
-    host: Host,
+    service: Service,
     address: SocketAddr,
-    _alive: oneshot::Sender<()>,
-    _runtime: Runtime,
+    alive: Option<oneshot::Sender<()>>,
+    served: JoinHandle<bool>,
+    runtime: Runtime,
 }
 
 impl ServedHere {
-    /// Serves the model that `load` gives for this host.
+    /// Serves a model of this host under the name `model`. Nothing is waited for at the end.
     ///
     /// # Panics
     ///
     /// If the system gives no threads or no port.
     #[must_use]
     pub fn start(host: Host, settings: ServiceSettings, model: Model) -> Self {
+        let models = Models::default();
+        models.add("model", &[]).unwrap().serve_fixed(model);
+        Self::of_models(host, &models, settings, Duration::ZERO)
+    }
+
+    /// Serves these models of this host, and waits for what has begun for so long at the end.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no threads or no port.
+    #[must_use]
+    pub fn of_models(
+        host: Host,
+        models: &Models,
+        settings: ServiceSettings,
+        patience: Duration,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let models = Models::default();
-        models.add("model", &[]).unwrap().serve_fixed(model);
-        let metrics = Metrics::new(&models);
-        let service = Service::new(host.clone(), models, metrics, settings);
+        let metrics = Metrics::new(models);
+        let service = Service::new(host, models.clone(), metrics, settings);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (alive, gone) = oneshot::channel::<()>();
         let ended = async {
             let _ = gone.await;
         };
-        runtime.spawn(serve(listener, service, ended, Duration::ZERO));
+        let served = runtime.spawn(serve(listener, service.clone(), ended, patience));
         Self {
-            host,
+            service,
             address,
-            _alive: alive,
-            _runtime: runtime,
+            alive: Some(alive),
+            served,
+            runtime,
         }
     }
 
@@ -60,10 +80,45 @@ impl ServedHere {
         self.address
     }
 
+    /// Opens a connection for bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the server takes none.
+    #[must_use]
+    pub fn connect(&self) -> RawClient {
+        RawClient::connect(self.address).unwrap()
+    }
+
     /// Returns the gauges and totals of the half of the host that answers.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.host.counters().serving
+        self.service.host().counters().serving
+    }
+
+    /// Tells the server to end, as a signal does, and waits until it refuses new requests.
+    ///
+    /// # Panics
+    ///
+    /// If it does not begin to.
+    pub fn end(&mut self) {
+        drop(self.alive.take());
+        let begun = Instant::now();
+        while !self.service.is_draining() {
+            assert!(begun.elapsed() < READ_TIME, "the drain does not begin");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits for the end of a server that was told to end. Returns true when nothing had to be stopped.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end.
+    #[must_use]
+    pub fn wait(self) -> bool {
+        let served = async { tokio::time::timeout(READ_TIME, self.served).await };
+        self.runtime.block_on(served).unwrap().unwrap()
     }
 
     /// Sends a request and reads nothing. It is one of HTTP/1.0, whose answer is not cut into chunks of its own.

@@ -17,6 +17,8 @@ mod clients;
 mod configuration;
 #[path = "serve/connections.rs"]
 mod connections;
+#[path = "serve/cross_origin.rs"]
+mod cross_origin;
 #[path = "serve/draining.rs"]
 mod draining;
 #[path = "serve/embedding_demands.rs"]

@@ -150,6 +150,7 @@ impl ServerOptions {
             idle_time: time(&self.keep_alive_timeout, default.idle_time),
             stall_time: time(&self.stall_timeout, default.stall_time),
             linger_time: time(&self.linger_timeout, default.linger_time),
+            ..default
         }
     }
 }

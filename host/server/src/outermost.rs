@@ -1,5 +1,8 @@
 //! The outermost layer of all routes: the request's id, slashes that clients add, and errors in the form of the request's family.
 
+use std::error::Error as _;
+use std::io;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request};
@@ -16,6 +19,7 @@ use crate::families;
 use crate::http::observation::Observation;
 use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
+use crate::request::probe::is_probe;
 use crate::service::Service;
 
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
@@ -29,11 +33,14 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     // It tells of the request's end, also when this future is dropped because the client is gone.
     let observation = Observation::begin(service, &context, &request);
     request.extensions_mut().insert(context.clone());
-    let counted = context.clone();
+    let (counted, noted) = (context.clone(), context.clone());
     let request = request.map(|body| {
-        Body::new(body.inspect_frame(move |frame| {
+        let counted = body.inspect_frame(move |frame| {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             counted.notes().body_bytes += bytes as u64;
+        });
+        Body::new(counted.inspect_err(move |error| {
+            noted.notes().has_left |= has_left(error);
         }))
     });
     let mut response = match refusal(service, &request) {
@@ -60,6 +67,31 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     observation.of(response)
 }
 
+/// Tells whether a body broke off because its connection ended, and not because its frames cannot be read.
+fn has_left(error: &axum::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let is_over = error
+            .downcast_ref()
+            .is_some_and(hyper::Error::is_incomplete_message);
+        let is_broken = error.downcast_ref().is_some_and(|error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::UnexpectedEof
+            )
+        });
+        if is_over || is_broken {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// Notes the pattern of a request's route.
 pub(crate) async fn note_route(context: Context, route: MatchedPath, request: Request) -> Request {
     context.notes().route = Some(route);
@@ -72,8 +104,8 @@ fn refusal(service: &Service, request: &Request) -> Option<ApiError> {
     if address.is_some_and(|address| address.as_str().len() > ADDRESS_BYTES) {
         return Some(ApiError::address_too_long());
     }
-    let is_watcher = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
-    (service.is_draining() && !is_watcher).then(ApiError::draining)
+    let is_refused = service.is_draining() && !is_probe(request.uri().path());
+    is_refused.then(ApiError::draining)
 }
 
 /// Answers a panic of a handler, which is a bug.

@@ -30,8 +30,12 @@ pub fn router(service: Service) -> Router {
             .merge(ollama::routes())
             .merge(plain::routes()),
     );
+    within_layers(service, routes.merge(page::routes()))
+}
+
+/// Puts the layers that all routes have around these ones, the outermost one included.
+pub(crate) fn within_layers(service: Service, routes: Router<Service>) -> Router {
     let routes = routes
-        .merge(page::routes())
         .route_layer(map_request(outermost::note_route))
         .fallback(async |uri: Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(method.as_str()))

@@ -84,6 +84,17 @@ impl Service {
         &self.inner.rooms
     }
 
+    /// Checks that every model would answer a new request.
+    pub(crate) async fn check_ready(&self) -> Result<(), ApiError> {
+        if self.is_draining() {
+            return Err(ApiError::draining());
+        }
+        for entry in self.models().entries() {
+            entry.check().await?;
+        }
+        Ok(())
+    }
+
     /// Returns the model of this name for calls of this request, which are limited to what its manifest asks for.
     pub(crate) fn call(&self, name: &str, context: &Context) -> Result<Model, ApiError> {
         self.call_within(name, context, RequestLimits::default())

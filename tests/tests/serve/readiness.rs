@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use ampoule::Host;
+use ampoule_server::{Models, ServiceSettings};
 use ampoule_signing::TrustStore;
-use ampoule_tests::{Operator, Served, ampoule};
-use serde_json::Value;
+use ampoule_tests::{Operator, Publisher, RawAnswer, Served, ServedHere, ampoule, block_on};
+use serde_json::{Value, json};
 
 /// Longest time for a change to be seen: places are looked at each second.
 const CHANGE_TIME: Duration = Duration::from_secs(60);
@@ -108,4 +110,95 @@ fn a_release_that_is_refused_is_reported_while_the_one_before_it_serves_on() {
         .lines()
         .find(|line| line.starts_with("ampoule_model_candidate_refused{"));
     assert!(refused.unwrap().ends_with(" 1"), "{metrics}");
+}
+
+/// A server in this process, and the answers to those who watch it.
+struct Watched(ServedHere);
+
+impl Watched {
+    fn get(&self, path: &str) -> RawAnswer {
+        self.0.connect().get(path).unwrap()
+    }
+
+    /// Checks each route that tells of readiness, and that the server lives whatever its models do.
+    #[track_caller]
+    fn assert_is(&self, is_ready: bool, models: &Value) {
+        let report = self.get("/readyz");
+        let expected = json!({"is_ready": is_ready, "is_draining": false, "models": models});
+        assert_eq!(report.json(), expected);
+        let [of_server, of_protocol] = if is_ready { [200, 200] } else { [503, 400] };
+        assert_eq!(report.status, of_server, "{report:?}");
+        for (path, status) in [
+            ("/health", of_server),
+            ("/v2/health/ready", of_protocol),
+            ("/v2/models/second/ready", of_protocol),
+            ("/v2/models/first/ready", 200),
+            ("/healthz", 200),
+            ("/v2/health/live", 200),
+        ] {
+            let answer = self.get(path);
+            assert_eq!(answer.status, status, "{path}: {answer:?} as {models}");
+        }
+    }
+}
+
+#[test]
+fn readiness_is_that_of_each_model_in_each_state_and_of_the_server() {
+    let operator = Operator::new();
+    let other = Publisher::new("other");
+    TrustStore::update(operator.trust(), |store| {
+        store.insert(other.public_key().clone(), ["other"])
+    })
+    .unwrap();
+    let host = Host::builder().trust_directory(operator.trust()).build();
+    let host = host.unwrap();
+    let [first, second] = [operator.good(), other.every_task()].map(|bundle| {
+        let bundle = bundle.write();
+        block_on(host.load(bundle.path())).unwrap()
+    });
+    let up = json!({
+        "state": "ready",
+        "release": first.facts().release,
+        "version": first.facts().version,
+    });
+    let models = Models::default();
+    models.add("first", &[]).unwrap().serve_fixed(first);
+    let slot = models.add("second", &[]).unwrap();
+    let settings = ServiceSettings::default();
+    let mut server = Watched(ServedHere::of_models(
+        host.clone(),
+        &models,
+        settings,
+        CHANGE_TIME,
+    ));
+
+    server.assert_is(false, &json!({"first": up, "second": {"state": "loading"}}));
+    slot.fail("io.read");
+    let failed = json!({"state": "failed", "error": "io.read"});
+    server.assert_is(false, &json!({"first": up, "second": failed}));
+    slot.serve_fixed(second);
+    server.assert_is(true, &json!({"first": up, "second": up}));
+
+    TrustStore::update(operator.trust(), |store| {
+        store.remove_publisher("other");
+        Ok(())
+    })
+    .unwrap();
+    block_on(host.reload_trust()).unwrap();
+    let mut untrusted = up.clone();
+    untrusted["state"] = "untrusted".into();
+    untrusted["error"] = "trust.unknown-key".into();
+    server.assert_is(false, &json!({"first": up, "second": untrusted}));
+
+    let mut watchers = [(); 2].map(|()| server.0.connect());
+    for watcher in &mut watchers {
+        assert_eq!(watcher.get("/healthz").unwrap().status, 200);
+    }
+    server.0.end();
+    let [readiness, liveness] = &mut watchers;
+    let report = readiness.get("/readyz").unwrap();
+    assert_eq!(report.status, 503);
+    assert_eq!(report.json()["is_draining"], true);
+    assert_eq!(report.json()["is_ready"], false);
+    assert_eq!(liveness.get("/v2/health/live").unwrap().status, 200);
 }

@@ -1,15 +1,45 @@
 //! Answers that are written without hyper: for requests that it cannot read, and for connections that there is no room for.
 
+use std::net::SocketAddr;
+
 use axum::http::HeaderValue;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
+use crate::connections::progress::Progress;
 use crate::error::ApiError;
 use crate::families;
+use crate::http::observation;
 use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
+use crate::service::Service;
+
+/// Refuses what one peer sends, and tells the metrics and the access log of each refusal.
+#[derive(Clone, Debug)]
+pub(super) struct Refuser {
+    pub(super) service: Service,
+    pub(super) peer: SocketAddr,
+}
+
+impl Refuser {
+    /// Returns a whole answer that says this error, and that the connection ends.
+    pub(super) fn refuse(&self, progress: &Progress, error: &ApiError) -> Vec<u8> {
+        let context = Context::new(progress.family(), None);
+        let (head, body) = rendered(&context, error);
+        let bytes = body.len() as u64;
+        observation::refused_unread(
+            &self.service,
+            &context,
+            self.peer,
+            error,
+            bytes,
+            progress.age(),
+        );
+        [head, body.to_vec()].concat()
+    }
+}
 
 /// Returns the family that the first bytes of a request ask: those of `POST /v1/…`, whole or cut.
 pub(super) fn family_of(head: &[u8]) -> Family {
@@ -22,27 +52,26 @@ pub(super) fn family_of(head: &[u8]) -> Family {
     Family::of(text(method), text(path))
 }
 
-/// Returns a whole answer that says this error, and that the connection ends.
-pub(super) fn answer(family: Family, error: &ApiError) -> Vec<u8> {
-    let (mut head, body) = families::render(family, error).into_parts();
+/// Returns the head and the body of an answer that says this error, and that the connection ends.
+fn rendered(context: &Context, error: &ApiError) -> (Vec<u8>, Bytes) {
+    let (mut head, body) = families::render(context.family(), error).into_parts();
     // Rendered errors are in memory.
     let body = body.collect().now_or_never().and_then(Result::ok);
     let body = body.map_or(Bytes::new(), |body| body.to_bytes());
     head.headers.insert(CONTENT_LENGTH, body.len().into());
     head.headers
         .insert(CONNECTION, HeaderValue::from_static("close"));
-    if let Ok(id) = HeaderValue::from_str(Context::new(family, None).id()) {
+    if let Ok(id) = HeaderValue::from_str(context.id()) {
         head.headers.insert(REQUEST_ID, id);
     }
-    let mut whole = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+    let mut lines = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
     for (name, value) in &head.headers {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            whole.extend_from_slice(part);
+            lines.extend_from_slice(part);
         }
     }
-    whole.extend_from_slice(b"\r\n");
-    whole.extend_from_slice(&body);
-    whole
+    lines.extend_from_slice(b"\r\n");
+    (lines, body)
 }
 
 #[cfg(test)]

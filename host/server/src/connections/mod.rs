@@ -2,6 +2,9 @@
 
 mod bare;
 mod descriptors;
+#[cfg(test)]
+mod panic_tests;
+mod progress;
 mod registry;
 mod request;
 pub(crate) mod settings;
@@ -20,7 +23,9 @@ use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
-use crate::connections::registry::{Ending, Progress, Registry, Slot};
+use crate::connections::bare::Refuser;
+use crate::connections::progress::{Ending, Phase, Progress};
+use crate::connections::registry::{Registry, Slot};
 use crate::connections::request::Requests;
 use crate::connections::settings::{BUFFER_BYTES, HEAD_BYTES};
 use crate::connections::wire::Wire;
@@ -40,10 +45,6 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// Connections that are refused with an answer at one time. Further ones are closed.
 const REFUSALS: usize = 64;
 
-/// Time that a connection without a request stays open after a drain has begun. A request that is on its way is refused
-/// with an answer, and not with a broken connection.
-const DRAIN_GRACE: Duration = Duration::from_millis(250);
-
 /// Time between two looks at the connections of a drain.
 const DRAIN_TICK: Duration = Duration::from_millis(25);
 
@@ -60,7 +61,19 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
     patience: Duration,
 ) -> bool {
-    let server = Server::new(service);
+    let router = router(service.clone());
+    serve_router(listener, service, router, shutdown, patience).await
+}
+
+/// As [`serve`], with this router.
+async fn serve_router(
+    listener: TcpListener,
+    service: Service,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+    patience: Duration,
+) -> bool {
+    let server = Server::new(service, router);
     let mut sweep = tokio::time::interval(server.registry.sweep_time());
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -95,7 +108,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(service: Service) -> Self {
+    fn new(service: Service, router: Router) -> Self {
         let settings = service.settings().connections.clone();
         let connections = descriptors::connections_within(settings.connections);
         let mut http = http1::Builder::new();
@@ -104,7 +117,7 @@ impl Server {
             .max_header_size(HEAD_BYTES)
             .max_buf_size(BUFFER_BYTES);
         Self {
-            router: router(service.clone()),
+            router,
             service,
             http,
             registry: Registry::new(settings, connections),
@@ -117,10 +130,15 @@ impl Server {
     async fn open(&self, stream: TcpStream, peer: SocketAddr) {
         // Streams send small pieces, and each is awaited.
         let _ = stream.set_nodelay(true);
+        let refuser = Refuser {
+            service: self.service.clone(),
+            peer,
+        };
         let Some(slot) = self.registry.enter(ROOM_TIME).await else {
+            self.service.metrics().connection_refused();
             if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
                 self.tasks.spawn(async move {
-                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, refuser)).await;
                     drop(permit);
                 });
             }
@@ -134,7 +152,7 @@ impl Server {
             accepted: self.accepted.clone(),
         };
         let open = self.service.metrics().connection();
-        let driven = drive(stream, slot, requests, self.http.clone());
+        let driven = drive(stream, slot, requests, refuser, self.http.clone());
         self.tasks.spawn(async move {
             driven.await;
             drop(open);
@@ -164,6 +182,7 @@ impl Server {
     /// Waits until all connections are over, at most for `patience` since the drain has begun. Returns true when all
     /// requests are answered.
     async fn wait(&self, begun: Instant, patience: Duration) -> bool {
+        let grace = self.service.settings().connections.drain_grace;
         let mut tick = tokio::time::interval(DRAIN_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while begun.elapsed() < patience {
@@ -171,7 +190,7 @@ impl Server {
                 () = self.tasks.wait() => return true,
                 _ = tick.tick() => {
                     self.registry.sweep();
-                    if let Some(since) = Instant::now().checked_sub(DRAIN_GRACE)
+                    if let Some(since) = Instant::now().checked_sub(grace)
                         && begun <= since
                     {
                         self.registry.end_waiting(since);
@@ -184,7 +203,13 @@ impl Server {
 }
 
 /// Serves one connection to its end.
-async fn drive(stream: TcpStream, slot: Slot, requests: Requests, http: http1::Builder) {
+async fn drive(
+    stream: TcpStream,
+    slot: Slot,
+    requests: Requests,
+    refuser: Refuser,
+    http: http1::Builder,
+) {
     let progress = Arc::clone(slot.progress());
     // A connection that says nothing costs no buffer.
     tokio::select! {
@@ -193,7 +218,7 @@ async fn drive(stream: TcpStream, slot: Slot, requests: Requests, http: http1::B
             return;
         },
     }
-    let wire = Wire::new(stream, Arc::clone(&progress));
+    let wire = Wire::new(stream, Arc::clone(&progress), refuser);
     let mut connection = http.serve_connection(wire, requests);
     let mut known = None;
     loop {
@@ -201,26 +226,33 @@ async fn drive(stream: TcpStream, slot: Slot, requests: Requests, http: http1::B
             _ = &mut connection => return,
             ending = progress.ended(known) => ending,
         };
-        known = Some(ending);
-        match ending {
-            Ending::Quiet => Pin::new(&mut connection).graceful_shutdown(),
-            Ending::HeadTime => {
-                let mut wire = connection.into_parts().io;
-                wire.refuse(&ApiError::head_timeout());
-                let _ = tokio::time::timeout(REFUSAL_TIME, wire.close()).await;
-                return;
+        let error = match ending {
+            Ending::Quiet => {
+                known = Some(ending);
+                Pin::new(&mut connection).graceful_shutdown();
+                continue;
             }
+            Ending::Draining => ApiError::draining(),
+            Ending::HeadTime => ApiError::head_timeout(),
             Ending::Abrupt => return,
+        };
+        // The rest of the head may have come in the meantime, and its request is accepted then.
+        if progress.phase() == Phase::Head {
+            let mut wire = connection.into_parts().io;
+            wire.refuse(&error);
+            let _ = tokio::time::timeout(REFUSAL_TIME, wire.close()).await;
+            return;
         }
+        progress.go_on(ending);
     }
 }
 
 /// Tells a client that there is no room for its connection.
-async fn refuse(stream: TcpStream) {
+async fn refuse(stream: TcpStream, refuser: Refuser) {
     let progress = Arc::new(Progress::new());
     if learn_family(&stream, &progress).await {
         progress.leave_unread();
-        let mut wire = Wire::new(stream, progress);
+        let mut wire = Wire::new(stream, progress, refuser);
         wire.refuse(&ApiError::no_connection());
         // Whoever has gone needs no answer.
         let _ = wire.close().await;

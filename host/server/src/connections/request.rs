@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::ServiceExt as _;
 
-use crate::connections::registry::{Phase, Progress};
+use crate::connections::progress::{Phase, Progress};
 use crate::request::ended::Peer;
 use crate::request::family::Family;
 use crate::service::Service;

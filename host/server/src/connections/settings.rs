@@ -24,6 +24,10 @@ pub(super) const TAKEN_BYTES: usize = 64 << 10;
 /// is closed is told of a broken connection, and not of the answer.
 const DEFAULT_LINGER_TIME: Duration = Duration::from_secs(15);
 
+/// Time that a connection without a request stays open after a drain has begun. A request that is on its way is refused with
+/// an answer, and not with a broken connection.
+const DEFAULT_DRAIN_GRACE: Duration = Duration::from_millis(250);
+
 /// Bytes of a body that nobody reads, which are thrown away. Twice the largest body by default: a client that sends more
 /// than is allowed learns of it.
 pub(super) const LINGER_BYTES: usize = 64 << 20;
@@ -57,6 +61,8 @@ pub struct ConnectionSettings {
     pub stall_time: Duration,
     /// Time for the rest of a body that nobody reads; 15 s by default.
     pub linger_time: Duration,
+    /// Time that a connection without a request stays open after a drain has begun; 250 ms by default.
+    pub drain_grace: Duration,
 }
 
 impl Default for ConnectionSettings {
@@ -67,6 +73,7 @@ impl Default for ConnectionSettings {
             idle_time: DEFAULT_IDLE_TIME,
             stall_time: DEFAULT_STALL_TIME,
             linger_time: DEFAULT_LINGER_TIME,
+            drain_grace: DEFAULT_DRAIN_GRACE,
         }
     }
 }

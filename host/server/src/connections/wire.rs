@@ -10,8 +10,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::connections::bare;
-use crate::connections::registry::{Phase, Progress};
+use crate::connections::bare::Refuser;
+use crate::connections::progress::{Phase, Progress};
 use crate::connections::settings::LINGER_BYTES;
 use crate::error::ApiError;
 
@@ -23,6 +23,7 @@ const THROWN_AWAY: usize = 8 << 10;
 pub(super) struct Wire {
     io: TokioIo<TcpStream>,
     progress: Arc<Progress>,
+    refuser: Refuser,
     closing: Closing,
 }
 
@@ -39,17 +40,18 @@ enum Closing {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, refuser: Refuser) -> Self {
         Self {
             io: TokioIo::new(stream),
             progress,
+            refuser,
             closing: Closing::Open,
         }
     }
 
     /// Says an error at the end, which comes next.
     pub(super) fn refuse(&mut self, error: &ApiError) {
-        let answer = bare::answer(self.progress.family(), error);
+        let answer = self.refuser.refuse(&self.progress, error);
         self.closing = Closing::Say { answer, said: 0 };
     }
 

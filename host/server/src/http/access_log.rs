@@ -6,11 +6,10 @@
 use ampoule::signing::text;
 
 use crate::request::ended::Ended;
+use crate::request::probe::is_probe;
 
-/// Writes the line of a request. Requests of those who watch the server are told at `debug` while they succeed: there is
-/// one every few seconds.
+/// Writes the line of a request. Probes are told at `debug` while they succeed: there is one every few seconds.
 pub(crate) fn write(ended: &Ended<'_>) {
-    let is_of_watcher = matches!(ended.route, "/healthz" | "/readyz" | "/metrics");
     let is_good = ended.status.is_some_and(|status| status.is_success());
     // The level of an event is fixed where the event stands.
     macro_rules! line {
@@ -19,8 +18,8 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 target: "ampoule::access",
                 id = ended.id,
                 peer = ended.peer.map(tracing::field::display),
-                method = text::name(ended.method.as_str()),
-                path = text::name(ended.path),
+                method = ended.method.map(|method| text::name(method.as_str())),
+                path = ended.path.map(text::name),
                 route = ended.route,
                 family = ended.family.name(),
                 status = ended.status.map(|status| status.as_u16()),
@@ -39,7 +38,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
             )
         };
     }
-    if is_of_watcher && is_good {
+    if is_good && is_probe(ended.route) {
         line!(debug);
     } else {
         line!(info);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -10,8 +11,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::error::ApiError;
 use crate::http::access_log;
-use crate::request::context::Context;
+use crate::request::context::{Context, Notes};
 use crate::request::ended::{Ended, Outcome, Peer};
 use crate::service::Service;
 
@@ -63,16 +65,21 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let notes = self.context.notes().clone();
-        let outcome = match (&notes.error, self.is_whole) {
+        let mut notes = self.context.notes().clone();
+        if notes.has_left {
+            // The answer says that the body broke off, and nobody reads that.
+            self.status = None;
+            notes.error = None;
+        }
+        let outcome = match (&notes.error, self.is_whole && !notes.has_left) {
             (_, false) => Outcome::ClientGone,
             (Some(_), true) => Outcome::Error,
             (None, true) => Outcome::Finished,
         };
         let ended = Ended {
             family: self.context.family(),
-            method: &self.method,
-            path: &self.path,
+            method: Some(&self.method),
+            path: Some(&self.path),
             route: notes
                 .route
                 .as_ref()
@@ -88,6 +95,39 @@ impl Drop for Observation {
         self.service.metrics().request_ended(&ended);
         access_log::write(&ended);
     }
+}
+
+/// Tells of a request that was refused before its head could be read: it has neither a method nor a path.
+///
+/// `took` is the time for which the server had waited for the head, and `bytes` is the length of the refusal's body.
+pub(crate) fn refused_unread(
+    service: &Service,
+    context: &Context,
+    peer: SocketAddr,
+    error: &ApiError,
+    bytes: u64,
+    took: Duration,
+) {
+    let notes = Notes {
+        error: Some(error.code.to_string()),
+        ..Notes::default()
+    };
+    let ended = Ended {
+        family: context.family(),
+        method: None,
+        path: None,
+        route: NO_ROUTE,
+        peer: Some(peer),
+        status: Some(error.status),
+        outcome: Outcome::Error,
+        bytes,
+        took,
+        notes: &notes,
+        id: context.id(),
+    };
+    service.metrics().request_began();
+    service.metrics().request_ended(&ended);
+    access_log::write(&ended);
 }
 
 /// The body of an answer, counted. Its connection drops it when the last byte was taken, or when the client is gone.

@@ -79,6 +79,7 @@ struct Inner {
     abandoned: Family<ModelLabels, Counter>,
     connections: Gauge,
     connections_total: Counter,
+    connections_refused: Counter,
 }
 
 impl Metrics {
@@ -105,6 +106,7 @@ impl Metrics {
             abandoned: Family::default(),
             connections: Gauge::default(),
             connections_total: Counter::default(),
+            connections_refused: Counter::default(),
         };
         inner.register();
         Self {
@@ -205,6 +207,11 @@ impl Metrics {
         )]
         let memory = notes.peak_memory.bytes() as f64;
         inner.peak_memory.get_or_create(labels).observe(memory);
+    }
+
+    /// Counts a connection that there is no room for.
+    pub(crate) fn connection_refused(&self) {
+        self.inner.connections_refused.inc();
     }
 
     /// Counts a connection until the guard is dropped.
@@ -346,6 +353,11 @@ impl Inner {
             "ampoule_connections_opened",
             "Connections that were accepted",
             self.connections_total.clone(),
+        );
+        registry.register(
+            "ampoule_connections_refused",
+            "Connections that there was no room for",
+            self.connections_refused.clone(),
         );
     }
 }

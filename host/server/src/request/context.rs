@@ -55,6 +55,8 @@ pub(crate) struct Notes {
     pub(crate) first_token: Option<Duration>,
     /// The code of the error with which the request ended.
     pub(crate) error: Option<String>,
+    /// The connection ended before the request's body did.
+    pub(crate) has_left: bool,
 }
 
 /// The cost of a sandbox that is part of a request's notes.

@@ -27,9 +27,11 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Ended<'e> {
     pub(crate) family: Family,
-    pub(crate) method: &'e Method,
-    /// Path of the address that was asked for, without its query: that may hold secrets.
-    pub(crate) path: &'e str,
+    /// The method; `None` where the head could not be read.
+    pub(crate) method: Option<&'e Method>,
+    /// Path of the address that was asked for, without its query: that may hold secrets. `None` where the head could not be
+    /// read.
+    pub(crate) path: Option<&'e str>,
     /// Pattern of the route.
     pub(crate) route: &'e str,
     pub(crate) peer: Option<SocketAddr>,

@@ -3,4 +3,5 @@
 pub(crate) mod context;
 pub(crate) mod ended;
 pub(crate) mod family;
+pub(crate) mod probe;
 pub(crate) mod room;

@@ -33,9 +33,7 @@ pub(crate) async fn live() -> StatusCode {
     ),
 )]
 pub(crate) async fn ready(State(service): State<Service>) -> Result<StatusCode, ApiError> {
-    for entry in service.models().entries() {
-        entry.check().await.map_err(not_ready)?;
-    }
+    service.check_ready().await.map_err(not_ready)?;
     Ok(StatusCode::OK)
 }
 

@@ -90,8 +90,6 @@ pub(crate) async fn info(
     ),
 )]
 pub(crate) async fn health(State(service): State<Service>) -> Result<StatusCode, ApiError> {
-    for entry in service.models().entries() {
-        entry.check().await?;
-    }
+    service.check_ready().await?;
     Ok(StatusCode::OK)
 }

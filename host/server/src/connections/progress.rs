@@ -1,0 +1,264 @@
+//! The progress of one connection, as its parts note it, and the end that it comes to.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::connections::settings::{ConnectionSettings, SILENT_UPLOAD, TAKEN_BYTES};
+use crate::request::family::Family;
+
+/// The phase of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing of a request was read since the last answer.
+    Idle,
+    /// A request's head is awaited or arriving.
+    Head,
+    /// A request is answered, and its body arrives.
+    Upload,
+    /// A request is answered, and its body is over.
+    Answer,
+    /// The answer is sent, and the rest of the request is thrown away.
+    Linger,
+}
+
+/// The reason for which a connection ends. A later one may take the place of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ending {
+    /// Nothing is lost: it waits for a request.
+    Quiet,
+    /// The server ends, and the rest of the head is not awaited.
+    Draining,
+    /// The head did not arrive in time.
+    HeadTime,
+    /// It holds up what is more important, or its reader takes nothing.
+    Abrupt,
+}
+
+/// The progress of one connection, as its parts note it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    state: Mutex<State>,
+    ending: watch::Sender<Option<Ending>>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// The beginning of the phase; of an upload, the time at which its last bytes came.
+    since: Instant,
+    family: Family,
+    /// The time since which the system takes no bytes, with those that it took since then.
+    stalled: Option<(Instant, usize)>,
+    /// An answer was begun and the system has not taken all of it.
+    is_owed: bool,
+    /// A request's body was left unread.
+    is_unread: bool,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                phase: Phase::Head,
+                since: Instant::now(),
+                family: Family::Native,
+                stalled: None,
+                is_owed: false,
+                is_unread: false,
+            }),
+            ending: watch::Sender::new(None),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Returns the time since the phase began.
+    pub(super) fn age(&self) -> Duration {
+        self.state().since.elapsed()
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut state = self.state();
+        if state.phase != phase {
+            state.phase = phase;
+            state.since = Instant::now();
+        }
+    }
+
+    /// Notes that a request was read whose body is to come, or is empty.
+    pub(super) fn begin(&self, family: Family, has_body: bool) {
+        let mut state = self.state();
+        state.phase = if has_body {
+            Phase::Upload
+        } else {
+            Phase::Answer
+        };
+        state.since = Instant::now();
+        state.family = family;
+        state.is_owed = true;
+        state.is_unread = false;
+    }
+
+    /// Notes that bytes of a next request are coming.
+    pub(super) fn reads(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Idle {
+            state.phase = Phase::Head;
+            state.since = Instant::now();
+        }
+    }
+
+    /// Notes that bytes of a request's body have come.
+    pub(super) fn received(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Upload {
+            state.since = Instant::now();
+        }
+    }
+
+    /// Notes that a request's body is over.
+    pub(super) fn uploaded(&self) {
+        if self.phase() == Phase::Upload {
+            self.enter(Phase::Answer);
+        }
+    }
+
+    pub(super) fn family(&self) -> Family {
+        self.state().family
+    }
+
+    pub(super) fn set_family(&self, family: Family) {
+        self.state().family = family;
+    }
+
+    pub(super) fn leave_unread(&self) {
+        self.state().is_unread = true;
+    }
+
+    pub(super) fn leave_nothing(&self) {
+        self.state().is_unread = false;
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.state().is_unread
+    }
+
+    /// Notes that the system took no bytes, so that it waits for the reader.
+    pub(super) fn blocked(&self) {
+        let mut state = self.state();
+        state.stalled.get_or_insert_with(|| (Instant::now(), 0));
+    }
+
+    /// Notes that the system took these bytes.
+    pub(super) fn wrote(&self, bytes: usize) {
+        let mut state = self.state();
+        if let Some((_, taken)) = &mut state.stalled {
+            *taken = taken.saturating_add(bytes);
+            if *taken >= TAKEN_BYTES {
+                state.stalled = None;
+            }
+        }
+    }
+
+    /// Notes that the system took everything.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state();
+        state.stalled = None;
+        if matches!(state.phase, Phase::Idle | Phase::Head) {
+            state.is_owed = false;
+        }
+    }
+
+    /// Tells whether what is written now belongs to an answer, and not to a refusal of hyper's own.
+    pub(super) fn is_owed(&self) -> bool {
+        self.state().is_owed
+    }
+
+    /// Returns the connection's place among those that make room for a new one, the lowest first: one that lingers, then
+    /// one whose request has not come, one that is idle, and an upload that is silent. Returns `None` for a connection
+    /// that is busy or ends already.
+    pub(super) fn rank(&self) -> Option<(u8, Instant)> {
+        if self.ending.borrow().is_some() {
+            return None;
+        }
+        let state = self.state();
+        let rank = match state.phase {
+            Phase::Linger => 0,
+            // Its last answer is not all sent yet.
+            Phase::Head | Phase::Idle if state.is_owed => return None,
+            Phase::Head => 1,
+            Phase::Idle => 2,
+            Phase::Upload if state.since.elapsed() >= SILENT_UPLOAD => 3,
+            Phase::Upload | Phase::Answer => return None,
+        };
+        Some((rank, state.since))
+    }
+
+    /// Returns the ending of a connection that is over its time.
+    pub(super) fn overdue(&self, settings: &ConnectionSettings) -> Option<Ending> {
+        let state = self.state();
+        let is_stalled = state
+            .stalled
+            .is_some_and(|(since, _)| since.elapsed() >= settings.stall_time);
+        let age = state.since.elapsed();
+        match state.phase {
+            _ if is_stalled => Some(Ending::Abrupt),
+            // Words of a refusal would stand within an answer that is not all sent yet.
+            Phase::Head if age >= settings.head_time && !state.is_owed => Some(Ending::HeadTime),
+            Phase::Idle if age >= settings.idle_time => Some(Ending::Quiet),
+            Phase::Linger if age >= settings.linger_time => Some(Ending::Abrupt),
+            _ => None,
+        }
+    }
+
+    /// Returns the ending of a connection that waits for a request, or for the rest of a head, since this time or longer.
+    pub(super) fn drained(&self, since: Instant) -> Option<Ending> {
+        let state = self.state();
+        match state.phase {
+            _ if state.since > since => None,
+            Phase::Head if !state.is_owed => Some(Ending::Draining),
+            Phase::Head | Phase::Idle => Some(Ending::Quiet),
+            Phase::Upload | Phase::Answer | Phase::Linger => None,
+        }
+    }
+
+    pub(super) fn end(&self, ending: Ending) {
+        self.ending.send_if_modified(|current| {
+            let is_new = *current < Some(ending);
+            if is_new {
+                *current = Some(ending);
+            }
+            is_new
+        });
+    }
+
+    /// Takes back this ending of a connection that has gone on meanwhile.
+    pub(super) fn go_on(&self, ending: Ending) {
+        self.ending.send_if_modified(|current| {
+            let is_this = *current == Some(ending);
+            if is_this {
+                *current = None;
+            }
+            is_this
+        });
+    }
+
+    /// Waits until somebody ends the connection in another way than the `known` one.
+    pub(super) async fn ended(&self, known: Option<Ending>) -> Ending {
+        let mut endings = self.ending.subscribe();
+        let changed = endings.wait_for(|ending| *ending > known).await;
+        // The sender is this.
+        changed
+            .ok()
+            .and_then(|ending| *ending)
+            .unwrap_or(Ending::Abrupt)
+    }
+}
