@@ -358,9 +358,10 @@ fn silence_is_broken_by_parts_without_text_until_the_deadline() {
         .map(|event| event.json()["choices"][0].clone());
     let silent: Vec<_> = silent.collect();
     assert!(silent.iter().all(|choice| *choice == empty), "{silent:?}");
-    // The model's deadline is 3 s, and a busy machine is late.
+    // The model's deadline is 3 s, and a busy machine is late: no piece comes before its time.
+    let most = took.as_millis() / 100;
     assert!(
-        (5..=30).contains(&silent.len()),
+        (2..=most).contains(&(silent.len() as u128)),
         "{} in {took:?}",
         silent.len()
     );
