@@ -15,6 +15,13 @@ impl Denial {
     pub(crate) const fn new(reason: Reason) -> Self {
         Self { reason, wait: None }
     }
+
+    pub(crate) const fn until(reason: Reason, wait: Duration) -> Self {
+        Self {
+            reason,
+            wait: Some(wait),
+        }
+    }
 }
 
 impl From<Reason> for Denial {

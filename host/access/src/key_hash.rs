@@ -1,7 +1,7 @@
 //! Keyed hashes of API keys, which are all that a file holds of a key's secret.
 //!
 //! A key has 256 random bits, so nothing is gained by a hash that is slow: there is no list of likely keys to try.
-//! `docs/decisions/050-keys-by-keyed-hash.md` says more.
+//! `docs/decisions/051-keys-by-keyed-hash.md` says more.
 
 use std::fmt;
 use std::str::FromStr;

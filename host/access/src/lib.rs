@@ -1,4 +1,4 @@
-//! Decides who may ask a server, and what they may do.
+//! Decides who may ask a server, what they may do, and how much.
 //!
 //! Nothing in here knows of HTTP: a server hands over the bytes of a header and gets a [`Principal`] or a [`Denial`].
 //!
@@ -8,6 +8,9 @@
 //!
 //! A **[`Principal`]** is a caller that was accepted. Its [`Role`] has some [`Permission`]s, and its [`Scope`] hides
 //! models and tasks.
+//!
+//! A **[`Limiter`]** lets requests in as far as the [`Rates`] of a caller, its tenant, its route or its address allow.
+//! [`Proxies`] find the address of a client behind them.
 //!
 //! A **[`Denial`]** has a [`Reason`] for the operator's log. A client is told no more than the reason's
 //! [`DenialKind`].
@@ -45,6 +48,8 @@
 //! hex, text_form → key_name, permission, scope, rates → denial → principal
 //! key_text → key_hash → key_record → key_file → key_directory → key_store
 //! bearer                                     the header and the credential in it
+//! gcra → table; concurrency → limiter        amounts in a time, and requests at one time
+//! address → proxies → forwarded              a client's address, also behind proxies
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
@@ -57,9 +62,13 @@
     )
 )]
 
+mod address;
 mod bearer;
+mod concurrency;
 mod denial;
 mod error;
+mod forwarded;
+mod gcra;
 mod hex;
 mod key_directory;
 mod key_file;
@@ -68,22 +77,29 @@ mod key_name;
 mod key_record;
 mod key_store;
 mod key_text;
+mod limiter;
 mod permission;
 mod principal;
+mod proxies;
 mod rates;
 mod scope;
+mod table;
 mod text_form;
 
+pub use address::ClientAddress;
 pub use bearer::Presented;
 pub use denial::{Denial, DenialKind, LimitScope, LimitUnit, Reason};
 pub use error::{Error, Result};
+pub use forwarded::{Client, ForwardedHeaders};
 pub use key_directory::{KeyDirectory, NewKey};
 pub use key_hash::{MacKey, MacKeyId};
 pub use key_name::{KeyName, TenantName};
 pub use key_record::{KeyRecord, KeySettings};
 pub use key_store::{KeyChanges, KeyStore, MacKeySource};
 pub use key_text::KeyText;
+pub use limiter::{Asked, Charge, Limiter, LimiterSettings, RouteId, Standing, Window};
 pub use permission::{Permission, Permissions, Role};
 pub use principal::{LimitId, Principal, PrincipalKind, SubjectHash};
+pub use proxies::{Network, Proxies};
 pub use rates::{Rate, Rates};
 pub use scope::{NamePattern, Scope, TaskName};

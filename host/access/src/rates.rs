@@ -28,6 +28,13 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Makes a rate; `None` for one that has no text form.
+    pub(crate) fn new(amount: u64, period: Duration) -> Option<Self> {
+        let amount = NonZeroU64::new(amount).filter(|amount| amount.get() <= MAX_AMOUNT)?;
+        let is_time = (MIN_PERIOD..=MAX_PERIOD).contains(&period);
+        is_time.then_some(Self { amount, period })
+    }
+
     /// Returns the amount.
     #[must_use]
     pub const fn amount(self) -> u64 {
@@ -68,29 +75,25 @@ impl FromStr for Rate {
         let (amount, period) = text.split_once('/').ok_or_else(refused)?;
         let amount = parse_amount(amount).ok_or_else(refused)?;
         let period = parse_time(period).map_err(|_| refused())?;
-        if !(MIN_PERIOD..=MAX_PERIOD).contains(&period) {
-            return Err(refused());
-        }
-        Ok(Self { amount, period })
+        Self::new(amount, period).ok_or_else(refused)
     }
 }
 
 text_form!(Rate);
 
 /// Reads `200000` or `5e12`.
-fn parse_amount(text: &str) -> Option<NonZeroU64> {
+fn parse_amount(text: &str) -> Option<u64> {
     let digits = |text: &str| -> Option<u64> {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| text.parse().ok()).flatten()
     };
-    let amount = match text.split_once('e') {
-        None => digits(text)?,
+    match text.split_once('e') {
+        None => digits(text),
         Some((number, exponent)) => {
             let factor = 10_u64.checked_pow(u32::try_from(digits(exponent)?).ok()?)?;
-            digits(number)?.checked_mul(factor)?
+            digits(number)?.checked_mul(factor)
         }
-    };
-    NonZeroU64::new(amount).filter(|amount| amount.get() <= MAX_AMOUNT)
+    }
 }
 
 /// Limits of a key, a tenant, an address or a route. What is left out is not limited.

@@ -10,3 +10,5 @@
 mod desk;
 mod key_directory;
 mod key_store;
+mod limits;
+mod limits_by_a_model;
