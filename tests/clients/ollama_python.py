@@ -112,6 +112,15 @@ def no_texts_are_an_error_of_the_caller():
 
 
 @check
+def a_text_that_is_too_long_is_cut_unless_that_is_refused():
+    long = ["x", "x" * 600]
+    equal(len(client.embed(EVERY_TASK, long).embeddings), 2)
+    error = raises(ollama.ResponseError, client.embed, EVERY_TASK, long, truncate=False)
+    equal(error.status_code, 400)
+    assert "exceeds the context length" in error.error, error.error
+
+
+@check
 def a_name_has_a_tag_or_none():  # O04
     names = {model.model for model in client.list().models}
     assert {"every-task:latest", "acme/every-task:latest", "tiny-vlm:latest"} <= names, names

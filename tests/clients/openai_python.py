@@ -68,6 +68,15 @@ def token_ids_are_refused_with_the_way_out():  # E04
 
 
 @check
+def a_text_that_is_too_long_is_refused_unless_it_may_be_cut():
+    long = {"model": EVERY_TASK, "input": ["x", "x" * 600]}
+    error = raises(openai.BadRequestError, client.embeddings.create, **long)
+    equal((error.param, error.code), ("input[1]", "context_length_exceeded"))
+    answer = client.embeddings.create(**long, extra_body={"truncate_prompt_tokens": -1})
+    equal(answer.usage.prompt_tokens, 513)
+
+
+@check
 def the_own_number_of_dimensions_is_served_and_others_are_refused():  # E08
     answer = client.embeddings.create(model=EVERY_TASK, input="x", dimensions=8)
     equal(len(answer.data[0].embedding), 8)
