@@ -126,6 +126,44 @@ fn a_picture_is_read_as_bare_base64_and_as_a_data_address() {
     assert_eq!(chat["message"]["content"], bare);
 }
 
+/// The model refuses an empty stop string, since every answer begins with one.
+#[test]
+fn empty_stop_strings_are_ignored_in_every_family() {
+    let server = SharedServer::get();
+    let picture = picture_base64();
+    let question = "what is in the picture?";
+    let url = format!("data:image/png;base64,{picture}");
+    let of_ollama = json!({
+        "model": "tiny-vlm", "prompt": question, "images": [picture], "stream": false,
+        "options": {"stop": ["", "\n"]},
+    });
+    let of_openai = json!({
+        "model": "tiny-vlm", "stop": ["", "\n"],
+        "input": [{"role": "user", "content": [
+            {"type": "input_text", "text": question}, {"type": "input_image", "image_url": url},
+        ]}],
+    });
+    let native = json!({
+        "messages": [{"role": "user", "content": [{"text": question}, {"image": picture}]}],
+        "stop": ["", "\n"],
+    });
+    let tensor = |name: &str, data: &str| json!({"name": name, "datatype": "BYTES", "shape": [1], "data": [data]});
+    let of_triton = json!({
+        "parameters": {"task": "text-generation", "stop": ["", "\n"]},
+        "inputs": [tensor("prompt", question), tensor("images", &picture)],
+        "outputs": [{"name": "text"}],
+    });
+    for (path, request) in [
+        ("/api/generate", of_ollama),
+        ("/v1/responses", of_openai),
+        ("/ampoule/v1/models/tiny-vlm/text-generation", native),
+        ("/v2/models/tiny-vlm/infer", of_triton),
+    ] {
+        let reply = server.post(path, &request);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    }
+}
+
 #[test]
 fn a_request_without_a_prompt_says_that_the_model_is_loaded() {
     let server = SharedServer::get();

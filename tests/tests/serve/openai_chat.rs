@@ -275,6 +275,11 @@ fn pictures_come_as_data_addresses_and_nothing_is_fetched() {
             &with(&json!({"messages": [{"role": "user", "content": content}]})),
         )
     };
+    let of_responses = json!([
+        {"type": "input_text", "text": "see"}, {"type": "input_image", "image_url": *PICTURE},
+    ]);
+    let messages = json!([{"role": "user", "content": of_responses}]);
+    assert_eq!(said(&server, &messages), "see [3x2]");
     for image in [
         json!({"url": *PICTURE}),
         json!({"url": *PICTURE, "detail": "high"}),

@@ -106,6 +106,9 @@ fn a_field_that_asks_for_what_is_not_done_is_refused_by_name() {
         ("presence_penalty", vec![json!(1)]),
         ("frequency_penalty", vec![json!(-1)]),
         ("best_of", vec![json!(2)]),
+        ("tools", vec![json!([{"type": "function"}])]),
+        ("response_format", vec![json!({"type": "json_object"})]),
+        ("guided_json", vec![json!({"type": "object"})]),
     ] {
         for value in values {
             let reply = server.post(PATH, &with(&json!({ name: value })));

@@ -210,8 +210,8 @@ fn a_conversation_is_put_to_the_model_turn_by_turn() {
         {"role": "user", "content": [
             {"type": "input_text", "text": "u2"},
             {"type": "input_image", "image_url": data_url(&png_header(3, 4)), "detail": "low"},
-            {"type": "input_image", "image_url": {"url": data_url(&png_header(5, 6))}},
-            {"type": "input_text", "text": "u3"},
+            {"type": "image_url", "image_url": {"url": data_url(&png_header(5, 6))}},
+            {"type": "text", "text": "u3"},
         ]},
     ]);
     let response = answer(&json!({"input": turns, "instructions": "i1"}));
@@ -290,6 +290,10 @@ fn a_field_that_asks_for_what_is_not_done_is_refused() {
         ("include", json!(["message.output_text.logprobs"])),
         ("top_logprobs", json!(5)),
         ("moderation", json!({"model": "x"})),
+        ("response_format", json!({"type": "json_object"})),
+        ("presence_penalty", json!(0.5)),
+        ("guided_json", json!({"type": "object"})),
+        ("echo", json!(true)),
         ("text.format", schema),
     ] {
         let name = field.split('.').next().unwrap();

@@ -7,6 +7,7 @@ pub(crate) mod openai;
 pub(crate) mod openapi;
 pub(crate) mod plain;
 pub(crate) mod tei;
+mod unsupported;
 
 use axum::http::HeaderValue;
 use axum::http::header::{HeaderName, RETRY_AFTER};

@@ -15,6 +15,16 @@ pub(crate) enum TextOr<T> {
     Other(T),
 }
 
+impl TextOr<Vec<String>> {
+    /// Returns the texts, of which one may stand alone.
+    pub(crate) fn into_texts(self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Other(texts) => texts,
+        }
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextOrVisitor(PhantomData))

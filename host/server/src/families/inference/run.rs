@@ -1,13 +1,14 @@
 //! The work of a request: from tensors to a call of the model, and back.
 
 use ampoule::{
-    Content, GenerationRequest, Image, InputChecks as _, Limits, Message, Model, Sampling,
-    SandboxReport, Usage,
+    Content, GenerationRequest, Image, InputChecks as _, Limits, Message, Model, SandboxReport,
+    Usage,
 };
 
 use crate::core::embedding::{self, Demands, Embeddings};
 use crate::core::generation::Events;
 use crate::core::place::Place;
+use crate::core::sampling::{FieldNames, SamplingFields};
 use crate::core::tokenization;
 use crate::error::ApiError;
 use crate::families::inference::body::Inference;
@@ -282,16 +283,15 @@ fn generations(
     let system = take(&mut request, "system").map(|system| system.texts(1));
     let system = system.transpose()?.and_then(|mut texts| texts.pop());
     let given = &request.parameters;
-    let defaults = Sampling::default();
-    let sampling = Sampling {
-        temperature: parameters::float(given, "temperature")?.unwrap_or(defaults.temperature),
-        top_p: parameters::float(given, "top_p")?.unwrap_or(defaults.top_p),
-        top_k: parameters::unsigned(given, "top_k")?.unwrap_or(defaults.top_k),
+    let fields = SamplingFields {
+        temperature: parameters::float(given, "temperature")?,
+        top_p: parameters::float(given, "top_p")?,
+        top_k: parameters::unsigned(given, "top_k")?,
         seed: parameters::seed(given)?,
+        stop: parameters::texts(given, "stop")?,
+        max_output_tokens: parameters::unsigned(given, "max_tokens")?,
     };
-    let max_output_tokens = parameters::unsigned(given, "max_tokens")?
-        .unwrap_or(GenerationRequest::DEFAULT_OUTPUT_TOKENS);
-    let stop = parameters::texts(given, "stop")?;
+    let common = fields.request(FieldNames::PLAIN, Vec::new())?;
     // Each prompt but the last gets a copy of the system's text, so it is checked before.
     limits.check_text(system.as_deref().unwrap_or_default())?;
     let pictures: Vec<Content> = images.into_iter().map(Content::Image).collect();
@@ -309,10 +309,7 @@ fn generations(
         messages.push(turn("user", content));
         GenerationRequest {
             messages,
-            sampling,
-            max_output_tokens,
-            stop: stop.clone(),
-            ..GenerationRequest::default()
+            ..common.clone()
         }
     };
     Ok(prompts

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ampoule::{Content, GenerationRequest, Image, Message, Model, Sampling};
+use ampoule::{Content, GenerationRequest, Image, Message, Model};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::core::generation::{End, Events};
+use crate::core::sampling::{FieldNames, SamplingFields};
 use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
 use crate::families::native::error::{self, ErrorBody};
@@ -21,6 +22,13 @@ use crate::http::stream::{self, Dialect};
 use crate::http::text_or::TextOr;
 use crate::request::context::Context;
 use crate::service::Service;
+
+/// Names of the sampling fields in errors.
+const NAMES: FieldNames = FieldNames {
+    temperature: "sampling.temperature",
+    top_p: "sampling.top_p",
+    stop: "stop",
+};
 
 /// A conversation to continue. Fields that are not named here are refused.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,7 +46,7 @@ pub(crate) struct Request {
     stop: Option<Vec<String>>,
     /// Settings that only some models know, by name.
     options: Option<BTreeMap<String, String>>,
-    /// True for server-sent events: pieces with a `text`, and a last one with the rest of the answer.
+    /// True for server-sent events: each with a `text`, and a last one with the rest of the answer.
     stream: Option<bool>,
     limits: Option<CallLimits>,
     /// True refuses the request on a host that does not give the same bits on every machine.
@@ -80,11 +88,11 @@ struct SamplingRules {
     seed: Option<u64>,
 }
 
-/// A whole answer, and the last piece of one that is streamed.
+/// A whole answer, and the last event of one that is streamed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = NativeGeneration)]
 pub(crate) struct Answer {
-    /// Empty in the last piece of a stream.
+    /// Empty in the last event of a stream.
     text: String,
     /// `stop`, `stop-string`, `length`, or another word of the model's.
     finish_reason: String,
@@ -92,10 +100,10 @@ pub(crate) struct Answer {
     call: CallReport,
 }
 
-/// A piece of a stream before the last one.
+/// An event of a stream before the last one.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = NativePiece)]
-struct Piece {
+#[schema(as = NativeTextEvent)]
+struct TextEvent {
     text: String,
 }
 
@@ -110,8 +118,8 @@ struct Piece {
     responses(
         (
             status = 200,
-            description = "The answer, or events of `NativePiece` with a last one of `NativeGeneration`",
-            content((Answer = "application/json"), (Piece = "text/event-stream")),
+            description = "The answer, or events of `NativeTextEvent` with a last one of `NativeGeneration`",
+            content((Answer = "application/json"), (TextEvent = "text/event-stream")),
         ),
         (status = "default", body = ErrorBody),
     ),
@@ -130,7 +138,7 @@ pub(crate) async fn generate(
     let patience = is_streamed.then_some(service.settings().silence);
     let events = Events::start(&model, &context, vec![generation], patience).await?;
     if is_streamed {
-        let dialect = Pieces { model };
+        let dialect = AnswerEvents { model };
         let response = stream::response(sse::MEDIA_TYPE, &service, context, events, dialect);
         return Ok(response);
     }
@@ -145,7 +153,6 @@ pub(crate) async fn generate(
 impl Request {
     /// Reads the conversation. Files of a form come before the text of its last turn.
     fn read(self, files: Vec<Image>, service: &Service) -> Result<GenerationRequest, ApiError> {
-        let default = GenerationRequest::default();
         let turns = self.messages.unwrap_or_default().into_iter().enumerate();
         let messages = turns.map(|(index, turn)| turn.read(index, service));
         let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
@@ -162,18 +169,17 @@ impl Request {
         last.content
             .splice(..0, files.into_iter().map(Content::Image));
         let sampling = self.sampling.unwrap_or_default();
-        let greedy = Sampling::GREEDY;
-        Ok(GenerationRequest {
-            messages,
-            sampling: Sampling {
-                temperature: sampling.temperature.unwrap_or(greedy.temperature),
-                top_p: sampling.top_p.unwrap_or(greedy.top_p),
-                top_k: sampling.top_k.unwrap_or(greedy.top_k),
-                seed: sampling.seed,
-            },
-            max_output_tokens: self.max_output_tokens.unwrap_or(default.max_output_tokens),
+        let fields = SamplingFields {
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            top_k: sampling.top_k,
+            seed: sampling.seed,
             stop: self.stop.unwrap_or_default(),
+            max_output_tokens: self.max_output_tokens,
+        };
+        Ok(GenerationRequest {
             options: self.options.unwrap_or_default().into_iter().collect(),
+            ..fields.request(NAMES, messages)?
         })
     }
 }
@@ -211,16 +217,16 @@ impl Answer {
     }
 }
 
-/// An answer's pieces as events.
-struct Pieces {
+/// An answer as events.
+struct AnswerEvents {
     model: Model,
 }
 
-impl Dialect for Pieces {
+impl Dialect for AnswerEvents {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
     fn text(&mut self, _: usize, text: String, out: &mut Vec<u8>) {
-        sse::data(out, &Piece { text });
+        sse::data(out, &TextEvent { text });
     }
 
     fn end(&mut self, end: End, out: &mut Vec<u8>) {
@@ -231,7 +237,7 @@ impl Dialect for Pieces {
 
     fn silence(&mut self, out: &mut Vec<u8>) {
         let text = String::new();
-        sse::data(out, &Piece { text });
+        sse::data(out, &TextEvent { text });
     }
 
     fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) {

@@ -13,7 +13,7 @@ use crate::core::embedding::{self, Demands, Embeddings, LongTexts};
 use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
-use crate::families::ollama::generation::nanoseconds;
+use crate::families::ollama::progress::nanoseconds;
 use crate::http::body::Json;
 use crate::http::json::json_response;
 use crate::request::context::Context;

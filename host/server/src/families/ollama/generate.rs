@@ -1,73 +1,47 @@
 //! Single prompts: `/api/generate`.
 
-use ampoule::{Content, GenerationRequest, Message};
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::families::ollama::chat::content;
 use crate::families::ollama::error::ErrorBody;
-use crate::families::ollama::generation::{Asked, Piece, Progress, answer, loaded};
+use crate::families::ollama::generation::{Line, ParsedRequest, answer, message};
 use crate::families::ollama::options::Options;
-use crate::families::ollama::unsupported::refuse;
+use crate::families::ollama::progress::Progress;
+use crate::families::ollama::unsupported::{GENERATE, TEXT};
+use crate::families::unsupported::Rest;
 use crate::http::body::Json;
 use crate::request::context::Context;
 use crate::service::Service;
 
-/// A prompt to answer. Fields that are not named here are ignored.
+/// A prompt to answer. Fields that are not named here are ignored, or refused where the answer would be another than was
+/// asked for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = OllamaGenerateRequest)]
-#[allow(dead_code, reason = "ignored fields stand in the schema")]
 pub(crate) struct Request {
     model: String,
     /// The prompt. Without it and without pictures, the answer says that the model is loaded.
     prompt: Option<String>,
-    /// A first turn, of the role `system`.
+    /// A first message, of the role `system`.
     system: Option<String>,
     /// Pictures in base64, or as `data:` addresses. They come before the prompt.
     images: Option<Vec<String>>,
-    /// True by default: one line of JSON for each piece.
+    /// True by default: one line of JSON for each piece of text.
     stream: Option<bool>,
     options: Option<Options>,
-    /// Refused: no model here fills gaps.
-    suffix: Option<Value>,
-    /// Refused: a model has its own template.
-    template: Option<Value>,
-    /// Refused: answers have no context to send back; `/api/chat` takes a conversation.
-    context: Option<Value>,
-    /// Refused: a model has its own template.
-    raw: Option<Value>,
-    /// Refused: no model here writes by a grammar.
-    format: Option<Value>,
-    /// Refused: no model here thinks aloud.
-    think: Option<Value>,
-    /// Refused: no model here tells probabilities.
-    logprobs: Option<Value>,
-    /// Refused: no model here tells probabilities.
-    top_logprobs: Option<Value>,
-    /// Ignored: models stay loaded.
-    keep_alive: Option<Value>,
-    /// Ignored: nothing of a prompt is dropped.
-    truncate: Option<Value>,
-    /// Ignored: nothing of a prompt is dropped.
-    shift: Option<Value>,
-    /// Ignored: no model here makes pictures.
-    width: Option<Value>,
-    /// Ignored: no model here makes pictures.
-    height: Option<Value>,
-    /// Ignored: no model here makes pictures.
-    steps: Option<Value>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    rest: Rest,
 }
 
-/// An answer, or a piece of one.
+/// An answer: whole, or one line of a stream.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OllamaGenerateAnswer)]
-pub(crate) struct Line {
+pub(crate) struct GenerateLine {
     model: String,
-    /// The time of this piece, by RFC 3339.
+    /// The time of this line, by RFC 3339.
     #[schema(format = DateTime)]
     created_at: String,
     response: String,
@@ -75,13 +49,9 @@ pub(crate) struct Line {
     progress: Progress,
 }
 
-struct Form;
-
-impl Piece for Form {
-    type Line = Line;
-
-    fn piece(model: String, created_at: String, response: String, progress: Progress) -> Line {
-        Line {
+impl Line for GenerateLine {
+    fn new(model: String, created_at: String, response: String, progress: Progress) -> Self {
+        Self {
             model,
             created_at,
             response,
@@ -101,7 +71,7 @@ impl Piece for Form {
         (
             status = 200,
             description = "One object, or one for each line; a line may be an error",
-            content((Line = "application/json"), (Line = "application/x-ndjson")),
+            content((GenerateLine = "application/json"), (GenerateLine = "application/x-ndjson")),
         ),
         (status = "default", body = ErrorBody),
     ),
@@ -111,56 +81,32 @@ pub(crate) async fn generate(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    let model = service.call(&request.model, &context)?;
-    request.refuse_unsupported()?;
-    let prompt = request.prompt.filter(|prompt| !prompt.is_empty());
-    let question = content(prompt, request.images, "images", service.host().limits())?;
-    let is_empty = question.is_empty();
-    let system = request.system.filter(|system| !system.is_empty());
-    let system = system.map(|system| turn("system", vec![Content::Text(system)]));
-    let mut generation = GenerationRequest {
-        messages: system.into_iter().chain([turn("user", question)]).collect(),
-        ..GenerationRequest::default()
+    request.rest.check("", GENERATE.iter().chain(&TEXT))?;
+    let is_said = |text: &String| !text.is_empty();
+    let of_role = |role: &str, text: Option<String>, images: Option<Vec<String>>| {
+        let limits = service.host().limits();
+        message(
+            role.to_owned(),
+            text.filter(is_said),
+            images,
+            "images",
+            limits,
+        )
     };
-    request.options.unwrap_or_default().apply(&mut generation)?;
-    if is_empty {
-        return loaded::<Form>(&model, request.model);
+    let mut messages = vec![
+        of_role("system", request.system, None)?,
+        of_role("user", request.prompt, request.images)?,
+    ];
+    // A system's text alone is no prompt.
+    if messages.last().is_some_and(|user| user.content.is_empty()) {
+        messages.clear();
     }
-    let asked = Asked {
+    messages.retain(|message| !message.content.is_empty());
+    let parsed = ParsedRequest {
         model: request.model,
-        is_streamed: request.stream.unwrap_or(true),
-        request: generation,
+        messages,
+        options: request.options,
+        stream: request.stream,
     };
-    answer::<Form>(&service, context, &model, asked).await
-}
-
-impl Request {
-    fn refuse_unsupported(&self) -> Result<(), ApiError> {
-        let template = "a model has its own template, and each prompt goes through it";
-        let probabilities = "no model here tells probabilities";
-        let history = "a conversation goes to /api/chat, turn by turn";
-        refuse("suffix", self.suffix.as_ref(), "no model here fills gaps")?;
-        refuse("template", self.template.as_ref(), template)?;
-        refuse("raw", self.raw.as_ref(), template)?;
-        refuse("context", self.context.as_ref(), history)?;
-        refuse(
-            "format",
-            self.format.as_ref(),
-            "no model here writes by a grammar",
-        )?;
-        refuse("think", self.think.as_ref(), "no model here thinks aloud")?;
-        refuse("logprobs", self.logprobs.as_ref(), probabilities)?;
-        let top = self
-            .top_logprobs
-            .as_ref()
-            .filter(|top| top.as_u64() != Some(0));
-        refuse("top_logprobs", top, probabilities)
-    }
-}
-
-fn turn(role: &str, content: Vec<Content>) -> Message {
-    Message {
-        role: role.to_owned(),
-        content,
-    }
+    answer::<GenerateLine>(&service, context, parsed).await
 }

@@ -1,105 +1,85 @@
-//! Answers of `/api/chat` and `/api/generate`: one line of JSON for each piece, or one object for all of them.
+//! Answers of `/api/chat` and `/api/generate`: one line of JSON for each piece of text, or one object for all of them.
 
-use std::time::{Duration, Instant};
+use std::marker::PhantomData;
 
-use ampoule::{GenerationRequest, Model, Task};
+use ampoule::{Content, Limits, Message, Task};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::core::generation::{End, Event, Events};
+use crate::core::picture;
 use crate::error::ApiError;
 use crate::families::ollama::error;
+use crate::families::ollama::options::Options;
+use crate::families::ollama::progress::{Progress, Stopwatch};
 use crate::http::json::json_response;
 use crate::http::ndjson;
 use crate::http::stream::{self, Dialect};
 use crate::request::context::Context;
 use crate::service::Service;
 
-/// The state of an answer: in its last piece, its end and costs. Durations are in nanoseconds.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
-#[schema(as = OllamaProgress)]
-pub(crate) struct Progress {
-    /// True in the last piece, and in an answer that is not streamed.
-    done: bool,
-    /// `stop`, `length`, or `load` for a request without a prompt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    done_reason: Option<String>,
-    /// Since the request came.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    total_duration: Option<u64>,
-    /// To make the sandbox. The model itself is loaded already.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    load_duration: Option<u64>,
-    /// Tokens of the prompt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    prompt_eval_count: Option<u32>,
-    /// From then to the first piece of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    prompt_eval_duration: Option<u64>,
-    /// Tokens of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    eval_count: Option<u32>,
-    /// From then to the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    eval_duration: Option<u64>,
+/// A route's answer: whole, or one line of a stream.
+pub(crate) trait Line: Serialize + Send + 'static {
+    /// Makes a line of this model's answer.
+    fn new(model: String, created_at: String, text: String, progress: Progress) -> Self;
 }
 
-/// A route's form of a piece.
-pub(crate) trait Piece: Send + 'static {
-    type Line: Serialize;
-
-    /// Makes a piece of an answer of this model.
-    fn piece(model: String, created_at: String, text: String, progress: Progress) -> Self::Line;
-}
-
-/// A request for a generation, as both routes have it.
-pub(crate) struct Asked {
+/// A request of either route that has been read.
+pub(crate) struct ParsedRequest {
+    /// The model, as the caller names it.
     pub(crate) model: String,
-    pub(crate) is_streamed: bool,
-    pub(crate) request: GenerationRequest,
+    /// Empty for a request by which Ollama's clients have a model loaded.
+    pub(crate) messages: Vec<Message>,
+    pub(crate) options: Option<Options>,
+    /// True by default.
+    pub(crate) stream: Option<bool>,
 }
 
-/// Answers a request without a prompt, by which Ollama's clients have a model loaded.
-pub(crate) fn loaded<P: Piece>(model: &Model, name: String) -> Result<Response, ApiError> {
-    if !model.tasks().contains(&Task::TextGeneration) {
-        let message = format!("`model`: `{name}` does not generate text");
-        return Err(ApiError::invalid("model", message));
-    }
-    let progress = Progress {
-        done: true,
-        done_reason: Some("load".to_owned()),
-        ..Progress::default()
-    };
-    let line = P::piece(name, now(), String::new(), progress);
-    Ok(json_response(StatusCode::OK, &line))
+/// Makes a message: its pictures, then its text. `param` is the path of `images` in the request.
+pub(crate) fn message(
+    role: String,
+    text: Option<String>,
+    images: Option<Vec<String>>,
+    param: &str,
+    limits: &Limits,
+) -> Result<Message, ApiError> {
+    let images = images.unwrap_or_default().into_iter().enumerate();
+    let images = images.map(|(index, image)| {
+        picture::from_base64(&image, &format!("{param}[{index}]"), limits).map(Content::Image)
+    });
+    let text = text.map(|text| Ok(Content::Text(text)));
+    let content = images.chain(text).collect::<Result<_, _>>()?;
+    Ok(Message { role, content })
 }
 
-/// Asks the model, and answers in one piece or in many.
-pub(crate) async fn answer<P: Piece>(
+/// Asks the model, and answers in one line or in many.
+pub(crate) async fn answer<L: Line>(
     service: &Service,
     context: Context,
-    model: &Model,
-    asked: Asked,
+    request: ParsedRequest,
 ) -> Result<Response, ApiError> {
-    let is_streamed = asked.is_streamed;
-    let patience = is_streamed.then_some(service.settings().silence);
-    let mut lines = Lines::<P> {
-        model: asked.model,
-        watch: Watch::start(&context),
+    let model = service.call(&request.model, &context)?;
+    let options = request.options.unwrap_or_default();
+    let generation = options.request(request.messages)?;
+    let is_streamed = request.stream.unwrap_or(true);
+    let mut lines = Lines::<L> {
+        model: request.model,
+        stopwatch: Stopwatch::start(&context),
         end: None,
-        form: std::marker::PhantomData,
+        line: PhantomData,
     };
-    let mut events = Events::start(model, &context, vec![asked.request], patience).await?;
+    if generation.messages.is_empty() {
+        if !model.tasks().contains(&Task::TextGeneration) {
+            let message = format!("`model`: `{}` does not generate text", lines.model);
+            return Err(ApiError::invalid("model", message));
+        }
+        let line = lines.line(String::new(), Progress::loaded());
+        return Ok(json_response(StatusCode::OK, &line));
+    }
+    let patience = is_streamed.then_some(service.settings().silence);
+    let mut events = Events::start(&model, &context, vec![generation], patience).await?;
     if is_streamed {
         let response = stream::response(ndjson::MEDIA_TYPE, service, context, events, lines);
         return Ok(response);
@@ -108,40 +88,42 @@ pub(crate) async fn answer<P: Piece>(
     while let Some(event) = events.next().await {
         match event? {
             Event::Text { text, .. } => {
-                lines.watch.has_begun();
+                lines.stopwatch.has_begun();
                 whole.push_str(&text);
             }
-            Event::End(end) => lines.end = Some(lines.watch.over(&end)),
+            Event::End(end) => lines.end = Some(lines.stopwatch.over(&end)),
         }
     }
     let progress = lines.end.take().unwrap_or_default();
     Ok(json_response(StatusCode::OK, &lines.line(whole, progress)))
 }
 
-/// An answer's pieces as lines.
-struct Lines<P> {
+/// An answer as lines.
+struct Lines<L> {
     model: String,
-    watch: Watch,
+    stopwatch: Stopwatch,
     end: Option<Progress>,
-    form: std::marker::PhantomData<fn() -> P>,
+    line: PhantomData<fn() -> L>,
 }
 
-impl<P: Piece> Lines<P> {
-    fn line(&self, text: String, progress: Progress) -> P::Line {
-        P::piece(self.model.clone(), now(), text, progress)
+impl<L: Line> Lines<L> {
+    fn line(&self, text: String, progress: Progress) -> L {
+        // By RFC 3339.
+        let now = Timestamp::now().to_string();
+        L::new(self.model.clone(), now, text, progress)
     }
 }
 
-impl<P: Piece> Dialect for Lines<P> {
+impl<L: Line> Dialect for Lines<L> {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
     fn text(&mut self, _: usize, text: String, out: &mut Vec<u8>) {
-        self.watch.has_begun();
+        self.stopwatch.has_begun();
         ndjson::line(out, &self.line(text, Progress::default()));
     }
 
     fn end(&mut self, end: End, _: &mut Vec<u8>) {
-        self.end = Some(self.watch.over(&end));
+        self.end = Some(self.stopwatch.over(&end));
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
@@ -157,58 +139,4 @@ impl<P: Piece> Dialect for Lines<P> {
     fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) {
         ndjson::line(out, &error::body(error));
     }
-}
-
-/// A stop-watch of one generation.
-struct Watch {
-    came: Instant,
-    asked: Instant,
-    first: Option<Instant>,
-}
-
-impl Watch {
-    fn start(context: &Context) -> Self {
-        Self {
-            came: context.begun(),
-            asked: Instant::now(),
-            first: None,
-        }
-    }
-
-    fn has_begun(&mut self) {
-        self.first.get_or_insert_with(Instant::now);
-    }
-
-    fn over(&self, end: &End) -> Progress {
-        let now = Instant::now();
-        let first = self.first.unwrap_or(now);
-        let load = end.report.start_wall;
-        Progress {
-            done: true,
-            done_reason: Some(reason(&end.reason)),
-            total_duration: Some(nanoseconds(now - self.came)),
-            load_duration: Some(nanoseconds(load)),
-            prompt_eval_count: Some(end.usage.input_tokens),
-            prompt_eval_duration: Some(nanoseconds((first - self.asked).saturating_sub(load))),
-            eval_count: Some(end.usage.output_tokens),
-            eval_duration: Some(nanoseconds(now - first)),
-        }
-    }
-}
-
-/// Returns Ollama's word for the reason of an end. It has one for an end by the model and for one by a stop string.
-fn reason(word: &str) -> String {
-    match word {
-        "stop-string" => "stop".to_owned(),
-        word => word.to_owned(),
-    }
-}
-
-/// Returns the time by RFC 3339.
-fn now() -> String {
-    Timestamp::now().to_string()
-}
-
-pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

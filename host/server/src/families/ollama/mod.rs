@@ -8,6 +8,7 @@ mod generation;
 mod models;
 mod operator;
 mod options;
+mod progress;
 mod root;
 mod unsupported;
 

@@ -1,44 +1,52 @@
-//! Fields of requests that no model here can act on.
+//! Fields of Ollama's requests for text that no model here acts on.
 
-use serde_json::Value;
+use crate::families::unsupported::{Neutral, Unsupported, field};
 
-use crate::error::ApiError;
+const NO_TOOLS: &str = "no model here calls tools";
+const NO_PROBABILITIES: &str = "no model here tells probabilities";
+const OWN_TEMPLATE: &str = "a model has its own template, and each prompt goes through it";
+const NO_BIAS: &str = "models here sample by temperature, top_p and top_k alone";
 
-/// Refuses a field, unless it says nothing: `null`, `false`, or an empty text, list or object.
-pub(crate) fn refuse(
-    field: &'static str,
-    value: Option<&Value>,
-    why: &str,
-) -> Result<(), ApiError> {
-    let says_nothing = match value {
-        None | Some(Value::Null | Value::Bool(false)) => true,
-        Some(Value::String(text)) => text.is_empty(),
-        Some(Value::Array(items)) => items.is_empty(),
-        Some(Value::Object(members)) => members.is_empty(),
-        Some(Value::Bool(true) | Value::Number(_)) => false,
-    };
-    if says_nothing {
-        return Ok(());
-    }
-    Err(ApiError::unsupported(
-        field,
-        format!("`{field}`: {why}; leave it out"),
-    ))
-}
+/// Fields of both routes.
+pub(crate) const TEXT: [Unsupported; 4] = [
+    field(
+        "format",
+        Neutral::Empty,
+        "no model here writes by a grammar",
+    ),
+    field("think", Neutral::Empty, "no model here thinks aloud"),
+    field("logprobs", Neutral::Empty, NO_PROBABILITIES),
+    field("top_logprobs", Neutral::Zero, NO_PROBABILITIES),
+];
 
-/// Refuses an option, unless it has the value at which it changes nothing.
-pub(crate) fn refuse_unless(
-    field: &'static str,
-    value: Option<f64>,
-    without_effect: f64,
-) -> Result<(), ApiError> {
-    match value {
-        Some(value) if value.total_cmp(&without_effect).is_ne() => {
-            let message = format!(
-                "`{field}`: models here sample by temperature, top_p and top_k alone; leave it out, or say {without_effect}"
-            );
-            Err(ApiError::unsupported(field, message))
-        }
-        _ => Ok(()),
-    }
-}
+/// Fields of `/api/chat` alone.
+pub(crate) const CHAT: [Unsupported; 1] = [field("tools", Neutral::Empty, NO_TOOLS)];
+
+/// Fields of `/api/generate` alone.
+pub(crate) const GENERATE: [Unsupported; 4] = [
+    field("suffix", Neutral::Empty, "no model here fills gaps"),
+    field("template", Neutral::Empty, OWN_TEMPLATE),
+    field("raw", Neutral::Empty, OWN_TEMPLATE),
+    field(
+        "context",
+        Neutral::Empty,
+        "a conversation goes to /api/chat, turn by turn",
+    ),
+];
+
+/// Fields of a message in a conversation.
+pub(crate) const MESSAGE: [Unsupported; 2] = [
+    field("tool_calls", Neutral::Empty, NO_TOOLS),
+    field("tool_name", Neutral::Empty, NO_TOOLS),
+];
+
+/// Options of sampling.
+pub(crate) const OPTIONS: [Unsupported; 7] = [
+    field("min_p", Neutral::Zero, NO_BIAS),
+    field("typical_p", Neutral::One, NO_BIAS),
+    field("tfs_z", Neutral::One, NO_BIAS),
+    field("repeat_penalty", Neutral::One, NO_BIAS),
+    field("presence_penalty", Neutral::Zero, NO_BIAS),
+    field("frequency_penalty", Neutral::Zero, NO_BIAS),
+    field("mirostat", Neutral::Zero, NO_BIAS),
+];

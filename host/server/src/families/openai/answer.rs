@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::core::generation::Events;
 use crate::error::ApiError;
-use crate::families::openai::choices::{Form, Head, Tally, whole};
+use crate::families::openai::choices::{ChoiceTypes, Head, Tally, whole};
 use crate::families::openai::chunks::Chunks;
 use crate::http::json::json_response;
 use crate::http::{sse, stream};
@@ -17,7 +17,7 @@ use crate::service::Service;
 
 /// A request for text that has been read.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     /// The model, as the caller names it.
     pub(crate) model: String,
     pub(crate) prompts: Vec<GenerationRequest>,
@@ -46,25 +46,25 @@ impl StreamOptions {
 }
 
 /// Answers a request for text.
-pub(crate) async fn answer<F: Form>(
+pub(crate) async fn answer<T: ChoiceTypes>(
     service: &Service,
     context: Context,
-    asked: Asked,
+    request: ParsedRequest,
 ) -> Result<Response, ApiError> {
-    let model = service.call(&asked.model, &context)?;
-    let patience = asked.is_streamed.then_some(service.settings().silence);
-    let choices = asked.prompts.len() * asked.n;
-    let events = Events::start_each(&model, &context, asked.prompts, asked.n, patience).await?;
-    let tally = Tally::new(asked.n);
-    if asked.is_streamed {
-        let head = Head::new(F::ID, F::CHUNK_OBJECT, asked.model);
-        let chunks = Chunks::<F>::new(head, choices, tally, asked.has_usage);
+    let model = service.call(&request.model, &context)?;
+    let patience = request.is_streamed.then_some(service.settings().silence);
+    let choices = request.prompts.len() * request.n;
+    let events = Events::start_each(&model, &context, request.prompts, request.n, patience).await?;
+    let tally = Tally::new(request.n);
+    if request.is_streamed {
+        let head = Head::new(T::ID, T::CHUNK_OBJECT, request.model);
+        let chunks = Chunks::<T>::new(head, choices, tally, request.has_usage);
         let media_type = sse::MEDIA_TYPE;
         return Ok(stream::response(
             media_type, service, context, events, chunks,
         ));
     }
-    let head = Head::new(F::ID, F::OBJECT, asked.model);
-    let answer = whole::<F>(head, tally, events).await?;
+    let head = Head::new(T::ID, T::OBJECT, request.model);
+    let answer = whole::<T>(head, tally, events).await?;
     Ok(json_response(StatusCode::OK, &answer))
 }

@@ -8,29 +8,29 @@ use crate::core::generation::{End, Events};
 use crate::error::ApiError;
 use crate::request::context::random_hex;
 
-/// A route's form of choices.
-pub(crate) trait Form: Send + 'static {
+/// Types of a route's choices.
+pub(crate) trait ChoiceTypes: Send + 'static {
     /// The beginning of an answer's id.
     const ID: &'static str;
     /// The type of a whole answer.
     const OBJECT: &'static str;
-    /// The type of a part of a stream.
+    /// The type of a chunk of a stream.
     const CHUNK_OBJECT: &'static str;
 
     type Choice: Serialize;
-    type Piece: Serialize;
+    type ChunkChoice: Serialize;
 
     /// Makes a whole choice.
     fn whole(index: usize, text: String, finish_reason: &'static str) -> Self::Choice;
 
-    /// Makes the part of a stream that opens a choice, where there is one.
-    fn opening(index: usize) -> Option<Self::Piece>;
+    /// Makes the chunk that opens a choice, where there is one.
+    fn opening(index: usize) -> Option<Self::ChunkChoice>;
 
-    /// Makes a part with some text.
-    fn text(index: usize, text: String) -> Self::Piece;
+    /// Makes a chunk with some text.
+    fn text(index: usize, text: String) -> Self::ChunkChoice;
 
-    /// Makes the last part of a choice.
-    fn end(index: usize, finish_reason: &'static str) -> Self::Piece;
+    /// Makes the last chunk of a choice.
+    fn end(index: usize, finish_reason: &'static str) -> Self::ChunkChoice;
 }
 
 /// A whole answer.
@@ -43,7 +43,7 @@ pub(crate) struct Answer<C> {
     usage: TokenCounts,
 }
 
-/// Facts of an answer that all of its parts tell alike.
+/// Facts of an answer that all of its chunks tell alike.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiAnswerHead)]
 pub(crate) struct Head {
@@ -113,15 +113,15 @@ impl Tally {
 }
 
 /// Makes a whole answer of the events.
-pub(crate) async fn whole<F: Form>(
+pub(crate) async fn whole<T: ChoiceTypes>(
     head: Head,
     mut tally: Tally,
     events: Events,
-) -> Result<Answer<F::Choice>, ApiError> {
+) -> Result<Answer<T::Choice>, ApiError> {
     let wholes = events.collect().await?;
     let choices = wholes.into_iter().enumerate().map(|(index, whole)| {
         tally.add(&whole.end);
-        F::whole(index, whole.text, finish_reason(&whole.end.reason))
+        T::whole(index, whole.text, finish_reason(&whole.end.reason))
     });
     Ok(Answer {
         choices: choices.collect(),

@@ -8,36 +8,36 @@ use utoipa::ToSchema;
 
 use crate::core::generation::End;
 use crate::error::ApiError;
-use crate::families::openai::choices::{Form, Head, Tally, TokenCounts, finish_reason};
+use crate::families::openai::choices::{ChoiceTypes, Head, Tally, TokenCounts, finish_reason};
 use crate::families::openai::error;
 use crate::http::sse;
 use crate::http::stream::Dialect;
 
-/// A part of a stream.
+/// A chunk of a stream.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiChunk)]
 pub(crate) struct Chunk<P> {
     #[serde(flatten)]
     head: Head,
-    /// One part of one choice; none beside the usage.
+    /// One choice; none beside the usage.
     choices: Vec<P>,
-    /// In the last part, for those who asked.
+    /// In the last chunk, for those who asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<TokenCounts>,
 }
 
 /// A stream of choices.
 #[derive(Debug)]
-pub(crate) struct Chunks<F> {
+pub(crate) struct Chunks<T> {
     head: Head,
     /// True for each choice that has ended.
     has_ended: Vec<bool>,
     tally: Tally,
     has_usage: bool,
-    form: PhantomData<F>,
+    types: PhantomData<T>,
 }
 
-impl<F: Form> Chunks<F> {
+impl<T: ChoiceTypes> Chunks<T> {
     /// Makes a stream of so many choices.
     pub(crate) fn new(head: Head, choices: usize, tally: Tally, has_usage: bool) -> Self {
         Self {
@@ -45,29 +45,29 @@ impl<F: Form> Chunks<F> {
             has_ended: vec![false; choices],
             tally,
             has_usage,
-            form: PhantomData,
+            types: PhantomData,
         }
     }
 
-    fn write(&self, piece: F::Piece, out: &mut Vec<u8>) {
+    fn write(&self, choice: T::ChunkChoice, out: &mut Vec<u8>) {
         let chunk = Chunk {
             head: self.head.clone(),
-            choices: vec![piece],
+            choices: vec![choice],
             usage: None,
         };
         sse::data(out, &chunk);
     }
 }
 
-impl<F: Form> Dialect for Chunks<F> {
+impl<T: ChoiceTypes> Dialect for Chunks<T> {
     fn begin(&mut self, out: &mut Vec<u8>) {
-        for piece in (0..self.has_ended.len()).filter_map(F::opening) {
-            self.write(piece, out);
+        for opening in (0..self.has_ended.len()).filter_map(T::opening) {
+            self.write(opening, out);
         }
     }
 
     fn text(&mut self, choice: usize, text: String, out: &mut Vec<u8>) {
-        self.write(F::text(choice, text), out);
+        self.write(T::text(choice, text), out);
     }
 
     fn end(&mut self, end: End, out: &mut Vec<u8>) {
@@ -75,12 +75,12 @@ impl<F: Form> Dialect for Chunks<F> {
         if let Some(has_ended) = self.has_ended.get_mut(end.choice) {
             *has_ended = true;
         }
-        self.write(F::end(end.choice, finish_reason(&end.reason)), out);
+        self.write(T::end(end.choice, finish_reason(&end.reason)), out);
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
         if self.has_usage {
-            let chunk = Chunk::<F::Piece> {
+            let chunk = Chunk::<T::ChunkChoice> {
                 head: self.head.clone(),
                 choices: Vec::new(),
                 usage: Some(self.tally.counts()),
@@ -93,7 +93,7 @@ impl<F: Form> Dialect for Chunks<F> {
     fn silence(&mut self, out: &mut Vec<u8>) {
         // A part with an empty text, and no comment: some clients take a comment's empty line for an event.
         if let Some(open) = self.has_ended.iter().position(|has_ended| !has_ended) {
-            self.write(F::text(open, String::new()), out);
+            self.write(T::text(open, String::new()), out);
         }
     }
 

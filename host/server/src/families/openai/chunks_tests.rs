@@ -14,7 +14,7 @@ use super::Chunks;
 use crate::core::generation::{End, Event, Events};
 use crate::error::ApiError;
 use crate::families::openai::chat::Chat;
-use crate::families::openai::choices::{Form, Head, Tally, whole};
+use crate::families::openai::choices::{ChoiceTypes, Head, Tally, whole};
 use crate::families::openai::completions::Completion;
 use crate::http::stream;
 use crate::request::context::Context;
@@ -158,14 +158,14 @@ impl Client {
     }
 }
 
-async fn streamed<F: Form>(
+async fn streamed<T: ChoiceTypes>(
     all: Vec<Result<Event, ApiError>>,
     choices: usize,
     n: usize,
     has_usage: bool,
 ) -> String {
-    let head = Head::new(F::ID, F::CHUNK_OBJECT, "m".to_owned());
-    let chunks = Chunks::<F>::new(head, choices, Tally::new(n), has_usage);
+    let head = Head::new(T::ID, T::CHUNK_OBJECT, "m".to_owned());
+    let chunks = Chunks::<T>::new(head, choices, Tally::new(n), has_usage);
     let context = Context::new(Family::OpenAi, None);
     let events = Events::of(choices, all);
     let body = stream::body(Duration::from_secs(60), context, events, chunks);
@@ -173,7 +173,7 @@ async fn streamed<F: Form>(
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-async fn a_stream_put_together_is_the_whole_answer<F: Form>(
+async fn a_stream_put_together_is_the_whole_answer<T: ChoiceTypes>(
     has_role: bool,
     delta: fn(&Value) -> Option<&Value>,
     content: fn(&Value) -> &Value,
@@ -186,12 +186,12 @@ async fn a_stream_put_together_is_the_whole_answer<F: Form>(
         let has_usage = chance.below(2) == 0;
         let all = || events.iter().cloned().map(Ok).collect::<Vec<_>>();
 
-        let head = Head::new(F::ID, F::OBJECT, "m".to_owned());
-        let whole = whole::<F>(head, Tally::new(n), Events::of(choices, all()))
+        let head = Head::new(T::ID, T::OBJECT, "m".to_owned());
+        let whole = whole::<T>(head, Tally::new(n), Events::of(choices, all()))
             .await
             .unwrap();
         let whole = serde_json::to_value(whole).unwrap();
-        let body = streamed::<F>(all(), choices, n, has_usage).await;
+        let body = streamed::<T>(all(), choices, n, has_usage).await;
         let client = Client::read(&body, choices, has_role, delta);
         assert!(client.is_done && client.error.is_null());
         for (index, choice) in whole["choices"].as_array().unwrap().iter().enumerate() {
@@ -209,7 +209,7 @@ async fn a_stream_put_together_is_the_whole_answer<F: Form>(
         let mut cut = all();
         cut.truncate(chance.below(events.len()));
         cut.push(Err(ApiError::broken_answer("broken")));
-        let body = streamed::<F>(cut, choices, n, has_usage).await;
+        let body = streamed::<T>(cut, choices, n, has_usage).await;
         let client_of_cut = Client::read(&body, choices, has_role, delta);
         assert_eq!(client_of_cut.error["error"]["code"], "guest.answer");
         assert!(!client_of_cut.is_done && client_of_cut.usage.is_null());

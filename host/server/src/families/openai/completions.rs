@@ -2,7 +2,6 @@
 //!
 //! A model takes a conversation, so a prompt is put to it as the one message of a user.
 
-use ampoule::{Content, Message};
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -10,14 +9,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::families::openai::answer::{self, Asked, StreamOptions};
-use crate::families::openai::choices::{Answer, Form};
+use crate::families::openai::answer::{self, ParsedRequest, StreamOptions};
+use crate::families::openai::choices::{Answer, ChoiceTypes};
 use crate::families::openai::chunks::Chunk;
 use crate::families::openai::error::ErrorBody;
+use crate::families::openai::parts::text_message;
 use crate::families::openai::sampling;
-use crate::families::openai::text_or::TextOr;
-use crate::families::openai::unsupported::{self, Neutral};
+use crate::families::openai::unsupported::TEXT;
+use crate::families::unsupported::Rest;
 use crate::http::body::Json;
+use crate::http::text_or::TextOr;
 use crate::request::context::Context;
 use crate::service::Service;
 
@@ -54,36 +55,9 @@ pub(crate) struct Request {
 
     #[schema(ignore)]
     best_of: Option<u32>,
+    #[serde(flatten)]
     #[schema(ignore)]
-    suffix: Option<Value>,
-    #[schema(ignore)]
-    echo: Option<Value>,
-    #[schema(ignore)]
-    logprobs: Option<Value>,
-    #[schema(ignore)]
-    logit_bias: Option<Value>,
-    #[schema(ignore)]
-    presence_penalty: Option<Value>,
-    #[schema(ignore)]
-    frequency_penalty: Option<Value>,
-    #[schema(ignore)]
-    min_p: Option<Value>,
-    #[schema(ignore)]
-    repetition_penalty: Option<Value>,
-    #[schema(ignore)]
-    min_tokens: Option<Value>,
-    #[schema(ignore)]
-    ignore_eos: Option<Value>,
-    #[schema(ignore)]
-    guided_json: Option<Value>,
-    #[schema(ignore)]
-    guided_regex: Option<Value>,
-    #[schema(ignore)]
-    guided_choice: Option<Value>,
-    #[schema(ignore)]
-    guided_grammar: Option<Value>,
-    #[schema(ignore)]
-    structured_outputs: Option<Value>,
+    rest: Rest,
 }
 
 /// Continues prompts.
@@ -95,7 +69,7 @@ pub(crate) struct Request {
     responses(
         (status = 200, content(
             (Answer<Choice> = "application/json"),
-            (Chunk<Piece> = "text/event-stream"),
+            (Chunk<ChunkChoice> = "text/event-stream"),
         )),
         (status = "default", body = ErrorBody),
     ),
@@ -105,13 +79,13 @@ pub(crate) async fn create(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    let asked = request.read(service.settings().choices)?;
-    answer::answer::<Completion>(&service, context, asked).await
+    let request = request.read(service.settings().choices)?;
+    answer::answer::<Completion>(&service, context, request).await
 }
 
 impl Request {
-    fn read(self, most_choices: usize) -> Result<Asked, ApiError> {
-        self.check_unsupported()?;
+    fn read(self, most_choices: usize) -> Result<ParsedRequest, ApiError> {
+        self.rest.check("", &TEXT)?;
         let prompts = texts_of(self.prompt)?;
         let n = sampling::choices(self.n, prompts.len(), most_choices)?;
         check_best_of(self.best_of, n)?;
@@ -126,89 +100,16 @@ impl Request {
         let common = fields.request(Vec::new())?;
         let prompts = prompts.into_iter().map(|prompt| {
             let mut request = common.clone();
-            request.messages.push(Message {
-                role: "user".to_owned(),
-                content: vec![Content::Text(prompt)],
-            });
+            request.messages.push(text_message("user", prompt));
             request
         });
-        Ok(Asked {
+        Ok(ParsedRequest {
             model: self.model,
             prompts: prompts.collect(),
             n,
             is_streamed: self.stream.unwrap_or_default(),
             has_usage: StreamOptions::has_usage(self.stream_options.as_ref()),
         })
-    }
-
-    fn check_unsupported(&self) -> Result<(), ApiError> {
-        let no_probabilities = "the models here tell no probabilities";
-        let no_bias = "the models here choose among tokens by temperature, top_p and top_k alone";
-        let no_schema = "the models here write plain text and keep to no schema";
-        let no_end =
-            "an answer here ends where its model ends it, or at the limit or a stop string";
-        unsupported::check(&[
-            (
-                "suffix",
-                &self.suffix,
-                Neutral::Empty,
-                "the models here write on and do not fill in",
-            ),
-            (
-                "echo",
-                &self.echo,
-                Neutral::False,
-                "an answer here does not repeat its prompt",
-            ),
-            ("logprobs", &self.logprobs, Neutral::False, no_probabilities),
-            ("logit_bias", &self.logit_bias, Neutral::Empty, no_bias),
-            (
-                "presence_penalty",
-                &self.presence_penalty,
-                Neutral::Zero,
-                no_bias,
-            ),
-            (
-                "frequency_penalty",
-                &self.frequency_penalty,
-                Neutral::Zero,
-                no_bias,
-            ),
-            ("min_p", &self.min_p, Neutral::Zero, no_bias),
-            (
-                "repetition_penalty",
-                &self.repetition_penalty,
-                Neutral::One,
-                no_bias,
-            ),
-            ("min_tokens", &self.min_tokens, Neutral::Zero, no_end),
-            ("ignore_eos", &self.ignore_eos, Neutral::False, no_end),
-            ("guided_json", &self.guided_json, Neutral::Absent, no_schema),
-            (
-                "guided_regex",
-                &self.guided_regex,
-                Neutral::Absent,
-                no_schema,
-            ),
-            (
-                "guided_choice",
-                &self.guided_choice,
-                Neutral::Absent,
-                no_schema,
-            ),
-            (
-                "guided_grammar",
-                &self.guided_grammar,
-                Neutral::Absent,
-                no_schema,
-            ),
-            (
-                "structured_outputs",
-                &self.structured_outputs,
-                Neutral::Absent,
-                no_schema,
-            ),
-        ])
     }
 }
 
@@ -254,7 +155,7 @@ fn check_best_of(best_of: Option<u32>, n: usize) -> Result<(), ApiError> {
     }
 }
 
-/// The form of choices of this route.
+/// The types of choices of this route.
 #[derive(Debug)]
 pub(crate) struct Completion;
 
@@ -272,26 +173,26 @@ pub(crate) struct Choice {
     finish_reason: &'static str,
 }
 
-/// A part of a continuation.
+/// A continuation in a chunk of a stream.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OpenAiCompletionPiece)]
-pub(crate) struct Piece {
+#[schema(as = OpenAiCompletionChunkChoice)]
+pub(crate) struct ChunkChoice {
     index: usize,
     text: String,
     /// Always null.
     #[schema(value_type = Option<Object>)]
     logprobs: (),
-    /// Null before the last part.
+    /// Null before the last chunk.
     finish_reason: Option<&'static str>,
 }
 
-impl Form for Completion {
+impl ChoiceTypes for Completion {
     const ID: &'static str = "cmpl-";
     const OBJECT: &'static str = "text_completion";
     const CHUNK_OBJECT: &'static str = "text_completion";
 
     type Choice = Choice;
-    type Piece = Piece;
+    type ChunkChoice = ChunkChoice;
 
     fn whole(index: usize, text: String, finish_reason: &'static str) -> Choice {
         Choice {
@@ -302,12 +203,12 @@ impl Form for Completion {
         }
     }
 
-    fn opening(_: usize) -> Option<Piece> {
+    fn opening(_: usize) -> Option<ChunkChoice> {
         None
     }
 
-    fn text(index: usize, text: String) -> Piece {
-        Piece {
+    fn text(index: usize, text: String) -> ChunkChoice {
+        ChunkChoice {
             index,
             text,
             logprobs: (),
@@ -315,8 +216,8 @@ impl Form for Completion {
         }
     }
 
-    fn end(index: usize, finish_reason: &'static str) -> Piece {
-        Piece {
+    fn end(index: usize, finish_reason: &'static str) -> ChunkChoice {
+        ChunkChoice {
             index,
             text: String::new(),
             logprobs: (),

@@ -8,6 +8,7 @@ mod completions;
 mod embeddings;
 pub(crate) mod error;
 mod models;
+mod parts;
 mod responses;
 mod sampling;
 mod unsupported;
@@ -15,7 +16,6 @@ mod unsupported;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::text_or;
 use crate::service::Service;
 
 /// Returns the routes of this family.

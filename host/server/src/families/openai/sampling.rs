@@ -1,10 +1,10 @@
-//! The fields that choose the next token and end an answer.
+//! The fields of OpenAI's requests for text that choose the next token and end an answer.
 
-use ampoule::sandbox::limits::MAX_STOP_STRINGS;
-use ampoule::{GenerationRequest, Message, Sampling};
+use ampoule::{GenerationRequest, Message};
 
+use crate::core::sampling::{FieldNames, SamplingFields};
 use crate::error::ApiError;
-use crate::families::openai::text_or::TextOr;
+use crate::http::text_or::TextOr;
 
 /// Fields of a request for text, by their names in OpenAI's API.
 #[derive(Debug, Default)]
@@ -19,58 +19,29 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Makes the request that continues these messages. Without a temperature the answer is greedy, and so repeatable.
+    /// Makes the request that continues these messages.
     pub(crate) fn request(self, messages: Vec<Message>) -> Result<GenerationRequest, ApiError> {
-        let default = Sampling::GREEDY;
-        let sampling = Sampling {
-            temperature: self.temperature.unwrap_or(default.temperature),
-            top_p: self.top_p.unwrap_or(default.top_p),
-            top_k: top_k(self.top_k)?,
+        let fields = SamplingFields {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            top_k: self.top_k.map(top_k).transpose()?,
             // Every bit counts, the sign too.
             seed: self.seed.map(i64::cast_unsigned),
+            stop: self.stop.map(TextOr::into_texts).unwrap_or_default(),
+            max_output_tokens: self.max_tokens,
         };
-        if !(sampling.temperature.is_finite() && sampling.temperature >= 0.0) {
-            let message = "`temperature`: a number of at least 0 is expected";
-            return Err(ApiError::invalid("temperature", message));
-        }
-        if !(0.0..=1.0).contains(&sampling.top_p) {
-            let message = "`top_p`: a number from 0 to 1 is expected";
-            return Err(ApiError::invalid("top_p", message));
-        }
-        let too_many = |texts: &Vec<String>| texts.len() > MAX_STOP_STRINGS;
-        if matches!(&self.stop, Some(TextOr::Other(texts)) if too_many(texts)) {
-            let message = format!("`stop`: {MAX_STOP_STRINGS} texts at most are expected");
-            return Err(ApiError::invalid("stop", message));
-        }
-        let mut stop = match self.stop {
-            None => Vec::new(),
-            Some(TextOr::Text(text)) => vec![text],
-            Some(TextOr::Other(texts)) => texts,
-        };
-        // Every text holds an empty one, so it would end each answer before it begins.
-        stop.retain(|text| !text.is_empty());
-        Ok(GenerationRequest {
-            messages,
-            sampling,
-            stop,
-            max_output_tokens: self
-                .max_tokens
-                .unwrap_or(GenerationRequest::DEFAULT_OUTPUT_TOKENS),
-            ..GenerationRequest::default()
-        })
+        fields.request(FieldNames::PLAIN, messages)
     }
 }
 
-fn top_k(asked: Option<i64>) -> Result<u32, ApiError> {
-    match asked {
-        None | Some(-1) => Ok(0),
-        Some(asked) => u32::try_from(asked).map_err(|_| {
-            ApiError::invalid(
-                "top_k",
-                "`top_k`: a number of tokens is expected, or 0 for all",
-            )
-        }),
+fn top_k(given: i64) -> Result<u32, ApiError> {
+    if given == -1 {
+        return Ok(0);
     }
+    u32::try_from(given).map_err(|_| {
+        let message = "`top_k`: a number of tokens is expected, or 0 for all";
+        ApiError::invalid("top_k", message)
+    })
 }
 
 /// Returns the number of answers to each prompt. All of them together are at most `most`.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::families::openai::answer;
-use crate::families::openai::choices::{Answer, Form};
+use crate::families::openai::choices::{Answer, ChoiceTypes};
 use crate::families::openai::chunks::Chunk;
 use crate::families::openai::error::ErrorBody;
 use crate::http::body::Json;
@@ -28,7 +28,7 @@ use request::Request;
     responses(
         (status = 200, content(
             (Answer<Choice> = "application/json"),
-            (Chunk<Piece> = "text/event-stream"),
+            (Chunk<ChunkChoice> = "text/event-stream"),
         )),
         (status = "default", body = ErrorBody),
     ),
@@ -38,11 +38,11 @@ pub(crate) async fn create(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    let asked = request.read(&service)?;
-    answer::answer::<Chat>(&service, context, asked).await
+    let request = request.read(&service)?;
+    answer::answer::<Chat>(&service, context, request).await
 }
 
-/// The form of choices of this route.
+/// The types of choices of this route.
 #[derive(Debug)]
 pub(crate) struct Chat;
 
@@ -69,33 +69,33 @@ pub(crate) struct AnswerMessage {
     refusal: (),
 }
 
-/// A part of an answer to a conversation.
+/// An answer to a conversation in a chunk of a stream.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OpenAiChatPiece)]
-pub(crate) struct Piece {
+#[schema(as = OpenAiChatChunkChoice)]
+pub(crate) struct ChunkChoice {
     index: usize,
     delta: Delta,
-    /// Null before the last part.
+    /// Null before the last chunk.
     finish_reason: Option<&'static str>,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = OpenAiChatDelta)]
 pub(crate) struct Delta {
-    /// In the first part, and only there: clients put the roles of all parts together.
+    /// In the first chunk, and only there: clients put the roles of all chunks together.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
 }
 
-impl Form for Chat {
+impl ChoiceTypes for Chat {
     const ID: &'static str = "chatcmpl-";
     const OBJECT: &'static str = "chat.completion";
     const CHUNK_OBJECT: &'static str = "chat.completion.chunk";
 
     type Choice = Choice;
-    type Piece = Piece;
+    type ChunkChoice = ChunkChoice;
 
     fn whole(index: usize, text: String, finish_reason: &'static str) -> Choice {
         Choice {
@@ -110,32 +110,32 @@ impl Form for Chat {
         }
     }
 
-    fn opening(index: usize) -> Option<Piece> {
+    fn opening(index: usize) -> Option<ChunkChoice> {
         let delta = Delta {
             role: Some("assistant"),
             content: Some(String::new()),
         };
-        Some(Piece {
+        Some(ChunkChoice {
             index,
             delta,
             finish_reason: None,
         })
     }
 
-    fn text(index: usize, text: String) -> Piece {
+    fn text(index: usize, text: String) -> ChunkChoice {
         let delta = Delta {
             role: None,
             content: Some(text),
         };
-        Piece {
+        ChunkChoice {
             index,
             delta,
             finish_reason: None,
         }
     }
 
-    fn end(index: usize, finish_reason: &'static str) -> Piece {
-        Piece {
+    fn end(index: usize, finish_reason: &'static str) -> ChunkChoice {
+        ChunkChoice {
             index,
             delta: Delta::default(),
             finish_reason: Some(finish_reason),

@@ -1,7 +1,7 @@
 //! Responses: `/v1/responses`. Nothing of a response is stored.
 
+mod events;
 mod input;
-mod ladder;
 mod request;
 mod response;
 
@@ -12,7 +12,7 @@ use axum::response::Response;
 use crate::core::generation::Events;
 use crate::error::ApiError;
 use crate::families::openai::error::ErrorBody;
-use crate::families::openai::responses::ladder::{Ladder, Rung};
+use crate::families::openai::responses::events::{ResponseEvent, ResponseStream};
 use crate::families::openai::responses::request::Request;
 use crate::families::openai::responses::response::ResponseObject;
 use crate::http::body::Json;
@@ -31,7 +31,7 @@ use crate::service::Service;
     responses(
         (status = 200, content(
             (ResponseObject = "application/json"),
-            (Rung<'_> = "text/event-stream"),
+            (ResponseEvent<'_> = "text/event-stream"),
         )),
         (status = "default", body = ErrorBody),
     ),
@@ -41,16 +41,16 @@ pub(crate) async fn create(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    let asked = request.read(&service)?;
-    let model = service.call(&asked.response.model, &context)?;
-    let patience = asked.is_streamed.then_some(service.settings().silence);
-    let events = Events::start(&model, &context, vec![asked.generation], patience).await?;
-    let mut response = asked.response;
-    if asked.is_streamed {
-        let ladder = Ladder::new(response);
+    let parsed = request.read(&service)?;
+    let model = service.call(&parsed.response.model, &context)?;
+    let patience = parsed.is_streamed.then_some(service.settings().silence);
+    let events = Events::start(&model, &context, vec![parsed.generation], patience).await?;
+    let mut response = parsed.response;
+    if parsed.is_streamed {
+        let frames = ResponseStream::new(response);
         let media_type = sse::MEDIA_TYPE;
         return Ok(stream::response(
-            media_type, &service, context, events, ladder,
+            media_type, &service, context, events, frames,
         ));
     }
     let wholes = events.collect().await?;

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use ampoule::GenerationRequest;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::families::openai::responses::input::{self, Item};
 use crate::families::openai::responses::response::{Echo, ResponseObject};
 use crate::families::openai::sampling;
-use crate::families::openai::text_or::TextOr;
-use crate::families::openai::unsupported::{self, Neutral};
+use crate::families::openai::unsupported::{RESPONSE, RESPONSE_TEXT, TEXT};
+use crate::families::unsupported::Rest;
+use crate::http::text_or::TextOr;
 use crate::service::Service;
 
 /// Entries of a request's metadata, which each event of a stream may repeat; as many as OpenAI takes.
@@ -51,37 +51,23 @@ pub(crate) struct Request {
     metadata: Option<BTreeMap<String, String>>,
     text: Option<TextOptions>,
 
+    #[serde(flatten)]
     #[schema(ignore)]
-    previous_response_id: Option<Value>,
-    #[schema(ignore)]
-    conversation: Option<Value>,
-    #[schema(ignore)]
-    prompt: Option<Value>,
-    #[schema(ignore)]
-    background: Option<Value>,
-    #[schema(ignore)]
-    tools: Option<Value>,
-    #[schema(ignore)]
-    tool_choice: Option<Value>,
-    #[schema(ignore)]
-    include: Option<Value>,
-    #[schema(ignore)]
-    top_logprobs: Option<Value>,
-    #[schema(ignore)]
-    moderation: Option<Value>,
+    rest: Rest,
 }
 
-/// The form of the text. Fields that are not named here are ignored.
+/// The form of the text, which is always plain.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = OpenAiResponseTextOptions)]
 pub(crate) struct TextOptions {
+    #[serde(flatten)]
     #[schema(ignore)]
-    format: Option<Value>,
+    rest: Rest,
 }
 
 /// A request that has been read.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     pub(crate) generation: GenerationRequest,
     /// The response before its first text.
     pub(crate) response: ResponseObject,
@@ -90,8 +76,11 @@ pub(crate) struct Asked {
 
 impl Request {
     /// Reads the request, within the limits of the service.
-    pub(crate) fn read(self, service: &Service) -> Result<Asked, ApiError> {
-        self.check_unsupported()?;
+    pub(crate) fn read(self, service: &Service) -> Result<ParsedRequest, ApiError> {
+        self.rest.check("", RESPONSE.iter().chain(&TEXT))?;
+        if let Some(text) = &self.text {
+            text.rest.check("text.", &RESPONSE_TEXT)?;
+        }
         let metadata = self.metadata.unwrap_or_default();
         check_metadata(&metadata)?;
         let instructions = self.instructions.as_deref();
@@ -113,75 +102,11 @@ impl Request {
             temperature: generation.sampling.temperature,
             top_p: generation.sampling.top_p,
         });
-        Ok(Asked {
+        Ok(ParsedRequest {
             generation,
             response,
             is_streamed: self.stream.unwrap_or_default(),
         })
-    }
-
-    fn check_unsupported(&self) -> Result<(), ApiError> {
-        let nothing_stored = "nothing is stored here; send the whole conversation as `input`";
-        let no_tools = "the models here call no tools";
-        let no_probabilities = "the models here tell no probabilities";
-        let format = self.text.as_ref().map_or(&None, |text| &text.format);
-        unsupported::check(&[
-            (
-                "previous_response_id",
-                &self.previous_response_id,
-                Neutral::Absent,
-                nothing_stored,
-            ),
-            (
-                "conversation",
-                &self.conversation,
-                Neutral::Absent,
-                nothing_stored,
-            ),
-            (
-                "prompt",
-                &self.prompt,
-                Neutral::Absent,
-                "no prompts are stored here",
-            ),
-            (
-                "background",
-                &self.background,
-                Neutral::False,
-                "nothing is stored here, so a response is sent while its caller waits",
-            ),
-            ("tools", &self.tools, Neutral::Empty, no_tools),
-            (
-                "tool_choice",
-                &self.tool_choice,
-                Neutral::NoneOrAuto,
-                no_tools,
-            ),
-            (
-                "text.format",
-                format,
-                Neutral::TypeText,
-                "the models here write plain text and keep to no schema",
-            ),
-            (
-                "include",
-                &self.include,
-                Neutral::Empty,
-                "a response holds its text and nothing further",
-            ),
-            (
-                "top_logprobs",
-                &self.top_logprobs,
-                Neutral::Zero,
-                no_probabilities,
-            ),
-            (
-                "moderation",
-                &self.moderation,
-                Neutral::Absent,
-                "nothing is moderated here",
-            ),
-        ])
     }
 }
 

@@ -18,7 +18,7 @@ use crate::http::stream::Dialect;
 /// An event of a stream.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiResponseEvent)]
-pub(crate) struct Rung<'r> {
+pub(crate) struct ResponseEvent<'r> {
     /// The name of the event.
     r#type: &'static str,
     /// Counts the events of a stream from 0.
@@ -77,7 +77,7 @@ enum Fields<'r> {
 
 /// A stream in progress.
 #[derive(Debug)]
-pub(crate) struct Ladder {
+pub(crate) struct ResponseStream {
     response: ResponseObject,
     /// The id of the message.
     item_id: String,
@@ -85,7 +85,7 @@ pub(crate) struct Ladder {
     sequence_number: u64,
 }
 
-impl Ladder {
+impl ResponseStream {
     /// Makes the stream of a response that has not begun.
     pub(crate) fn new(response: ResponseObject) -> Self {
         Self {
@@ -99,16 +99,16 @@ impl Ladder {
 
 /// Writes an event, and counts it.
 fn write(out: &mut Vec<u8>, sequence_number: &mut u64, name: &'static str, fields: Fields<'_>) {
-    let rung = Rung {
+    let event = ResponseEvent {
         r#type: name,
         sequence_number: *sequence_number,
         fields,
     };
     *sequence_number += 1;
-    sse::event(out, name, &rung);
+    sse::event(out, name, &event);
 }
 
-impl Dialect for Ladder {
+impl Dialect for ResponseStream {
     fn begin(&mut self, out: &mut Vec<u8>) {
         let number = &mut self.sequence_number;
         for name in ["response.created", "response.in_progress"] {
