@@ -22,6 +22,7 @@ mod server_options;
 mod settings;
 mod termination;
 mod texts;
+mod traces;
 mod trust_arguments;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Capability, Fuel, ModelReference, RequestLimits};
-use ampoule_server::{ConnectionSettings, HostNames, ServiceSettings};
+use ampoule_server::{Collector, ConnectionSettings, HostNames, ServiceSettings};
 use clap::Args;
 use serde::Deserialize;
 
@@ -95,6 +95,12 @@ pub(crate) struct ServerOptions {
         value_delimiter = ','
     )]
     host_names: Option<Vec<String>>,
+
+    /// OpenTelemetry collector that a trace of each request is sent to, such as http://127.0.0.1:4318. For programs that
+    /// are built with the feature `otel`.
+    #[arg(long, value_name = "URL", env = "AMPOULE_TRACES")]
+    #[serde(default, deserialize_with = "from_text")]
+    traces: Option<Collector>,
 }
 
 impl ServerOptions {
@@ -115,6 +121,7 @@ impl ServerOptions {
             request_choices: self.request_choices.or(file.request_choices),
             stream_silence: self.stream_silence.or(file.stream_silence),
             host_names: self.host_names.or(file.host_names),
+            traces: self.traces.or(file.traces),
         }
     }
 
@@ -124,6 +131,10 @@ impl ServerOptions {
 
     pub(crate) fn drain_timeout(&self) -> Duration {
         self.drain_timeout.map_or(DEFAULT_DRAIN, |time| time.0)
+    }
+
+    pub(crate) fn traces(&self) -> Option<&Collector> {
+        self.traces.as_ref()
     }
 
     pub(crate) fn service(&self) -> ServiceSettings {
@@ -221,10 +232,11 @@ mod tests {
     /// The settings that a server has, in words.
     fn shown(options: &ServerOptions) -> String {
         format!(
-            "{} {:?} {:?}",
+            "{} {:?} {:?} {:?}",
             options.listen(),
             options.drain_timeout(),
-            options.service()
+            options.service(),
+            options.traces()
         )
     }
 
@@ -238,6 +250,7 @@ mod tests {
             assert_eq!(argument.get_env().unwrap(), variable.as_str());
             let value = match option {
                 "listen" => "[::1]:7",
+                "traces" => "http://[::1]:7",
                 _ if option.ends_with("bytes") => "7MiB",
                 _ if option.ends_with("timeout") || option.ends_with("silence") => "7s",
                 _ => "7",

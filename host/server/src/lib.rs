@@ -22,6 +22,7 @@ mod request;
 mod router;
 mod service;
 mod settings;
+mod traces;
 
 pub use connections::serve;
 pub use connections::settings::ConnectionSettings;
@@ -31,3 +32,6 @@ pub use models::{ModelSlot, Models, NameError, Readiness};
 pub use router::router;
 pub use service::Service;
 pub use settings::ServiceSettings;
+pub use traces::{Collector, CollectorError};
+#[cfg(feature = "otel")]
+pub use traces::{Traces, TracesError};

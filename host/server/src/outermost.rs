@@ -21,6 +21,7 @@ use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
 use crate::request::probe::is_probe;
 use crate::service::Service;
+use crate::traces::RequestSpan;
 
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
 /// whatever layer it comes from.
@@ -29,7 +30,10 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
         *request.uri_mut() = uri;
     }
     let family = Family::of(request.method().as_str(), request.uri().path());
-    let context = Context::new(family, request.headers().get(REQUEST_ID));
+    // Those who watch the server ask every few seconds.
+    let traces = service.traces().filter(|_| !is_probe(request.uri().path()));
+    let span = RequestSpan::begin(traces, &request);
+    let context = Context::traced(family, request.headers().get(REQUEST_ID), span);
     // It tells of the request's end, also when this future is dropped because the client is gone.
     let observation = Observation::begin(service, &context, &request);
     request.extensions_mut().insert(context.clone());

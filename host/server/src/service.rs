@@ -1,7 +1,7 @@
 //! The shared state of all routes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ampoule::{Host, Model, RequestLimits, Timestamp};
 
@@ -12,6 +12,7 @@ use crate::models::Models;
 use crate::request::context::Context;
 use crate::request::room::Rooms;
 use crate::settings::ServiceSettings;
+use crate::traces::Traces;
 
 /// The models of a host with the settings by which they are served. Clones are the same service.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ struct Inner {
     is_draining: AtomicBool,
     /// Room for bodies.
     rooms: Arc<Rooms>,
+    traces: OnceLock<Traces>,
 }
 
 impl Service {
@@ -42,6 +44,7 @@ impl Service {
             inner: Arc::new(Inner {
                 is_draining: AtomicBool::new(false),
                 rooms: Arc::new(rooms),
+                traces: OnceLock::new(),
                 host,
                 models,
                 metrics,
@@ -50,6 +53,14 @@ impl Service {
                 inferences: Inferences::default(),
             }),
         }
+    }
+
+    /// Traces the requests that come from now on. The first traces of a service stay: later ones are dropped.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        let _ = self.inner.traces.set(traces);
+        self
     }
 
     /// Returns the host that loads and answers.
@@ -73,6 +84,10 @@ impl Service {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.inner.is_draining.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn traces(&self) -> Option<&Traces> {
+        self.inner.traces.get()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -16,12 +16,16 @@ use crate::output;
 use crate::server_options::ModelOptions;
 use crate::settings::Settings;
 use crate::termination::Termination;
+use crate::traces::Traces;
 
 /// The first pause after a load that failed. Each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause between two attempts to load a model.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Longest time for the last traces to be sent, after all requests are over.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// The first line of output, for programs.
 #[derive(Serialize)]
@@ -36,6 +40,7 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     let server = command.server.or(settings.server.clone());
     let termination = Termination::listen().map_err(|error| Error::Thread(error.to_string()))?;
+    let traces = Traces::to(server.traces())?;
     let listener = listen(server.listen()).await?;
     let sources = sources(command.models, settings);
     let models = Models::default();
@@ -57,7 +62,7 @@ pub(crate) async fn run(
     for (source, slot) in places {
         tokio::spawn(load(source, host.clone(), settings.clone(), slot));
     }
-    let service = Service::new(host, models, metrics, server.service());
+    let service = traces.of(Service::new(host, models, metrics, server.service()));
     say_where(&listener, json)?;
     let patience = server.drain_timeout();
     let first = termination.first();
@@ -68,10 +73,17 @@ pub(crate) async fn run(
             patience.as_secs()
         ));
     };
-    let served = serve(listener, service, ends, patience);
+    let served = async {
+        serve(listener, service, ends, patience).await;
+        traces.end(LAST_TRACES).await;
+    };
     tokio::select! {
-        _ = served => Ok(()),
-        () = termination.second() => Err(Error::Interrupted),
+        () = served => Ok(()),
+        () = termination.second() => {
+            // They would wait for a collector otherwise when they are dropped.
+            traces.end(Duration::ZERO).await;
+            Err(Error::Interrupted)
+        }
     }
 }
 

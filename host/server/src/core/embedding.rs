@@ -190,7 +190,8 @@ pub(crate) async fn texts(
         return Err(input_checks::longer_than_read(model, param, way_out));
     }
     let ask = |range: Range<usize>| async move {
-        let answer = model.embed_text(&texts[range]).await?;
+        let call = model.embed_text(&texts[range]);
+        let answer = context.ask(Task::TextEmbedding, call).await?;
         Ok(Part {
             dimensions: answer.output.dimensions,
             values: answer.output.values,
@@ -228,7 +229,8 @@ pub(crate) async fn images(
     }
     demands.check_stated_length(model)?;
     let ask = |images: Vec<Image>| async move {
-        let answer = model.embed_images(images).await?;
+        let call = model.embed_images(images);
+        let answer = context.ask(Task::ImageEmbedding, call).await?;
         Ok(Part {
             dimensions: answer.output.dimensions,
             values: answer.output.values,

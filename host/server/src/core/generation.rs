@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use ampoule::{Content, Error, Generation, GenerationRequest, Model, SandboxReport, Usage};
+use ampoule::{Content, Error, Generation, GenerationRequest, Model, SandboxReport, Task, Usage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -241,7 +241,9 @@ struct Pump {
 
 impl Pump {
     async fn run(self, request: Arc<GenerationRequest>, k: u64) {
-        if let Err(error) = self.pump(request, k).await {
+        let pump = self.pump(request, k);
+        let pumped = self.context.in_sandbox(Task::TextGeneration, pump).await;
+        if let Err(error) = pumped {
             // Of an answer that has begun, the status says nothing of it.
             self.context.notes().error = Some(error.code.to_string());
             self.send(Err(error), None);

@@ -37,7 +37,8 @@ pub(crate) async fn texts(
     };
     for (part, batch) in texts.chunks(TEXTS_PER_SANDBOX).enumerate() {
         let begin = part * TEXTS_PER_SANDBOX;
-        let answer = model.tokenize(batch).await.map_err(|error| {
+        let call = context.ask(Task::TextTokenization, model.tokenize(batch));
+        let answer = call.await.map_err(|error| {
             let range = begin..begin + batch.len();
             place.name(&range, texts.len(), error.into())
         })?;
@@ -70,7 +71,8 @@ pub(crate) async fn first_cut(
     let long: Vec<(usize, &str)> = long.filter(|(_, text)| may_be_cut(text)).collect();
     for batch in long.chunks(TEXTS_PER_SANDBOX) {
         let (indices, batch): (Vec<usize>, Vec<&str>) = batch.iter().copied().unzip();
-        let answer = model.tokenize(&batch).await.map_err(|error| {
+        let call = context.ask(Task::TextTokenization, model.tokenize(&batch));
+        let answer = call.await.map_err(|error| {
             let first = indices.first().map_or(0, |index| *index);
             let last = indices.last().map_or(0, |index| *index);
             place.name(&(first..last + 1), texts.len(), error.into())

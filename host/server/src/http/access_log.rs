@@ -17,6 +17,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
             tracing::$level!(
                 target: "ampoule::access",
                 id = ended.id,
+                trace_id = ended.trace_id.as_deref(),
                 peer = ended.peer.map(tracing::field::display),
                 method = ended.method.map(|method| text::name(method.as_str())),
                 path = ended.path.map(text::name),

@@ -16,6 +16,7 @@ use crate::http::access_log;
 use crate::request::context::{Context, Notes};
 use crate::request::ended::{Ended, Outcome, Peer};
 use crate::service::Service;
+use crate::traces;
 
 /// Stands for the pattern of a route that there is not. Patterns begin with a slash.
 const NO_ROUTE: &str = "unknown";
@@ -91,9 +92,11 @@ impl Drop for Observation {
             took: self.context.begun().elapsed(),
             notes: &notes,
             id: self.context.id(),
+            trace_id: self.context.span().trace_id(),
         };
         self.service.metrics().request_ended(&ended);
         access_log::write(&ended);
+        traces::end(self.context.span(), &ended);
     }
 }
 
@@ -124,6 +127,7 @@ pub(crate) fn refused_unread(
         took,
         notes: &notes,
         id: context.id(),
+        trace_id: None,
     };
     service.metrics().request_began();
     service.metrics().request_ended(&ended);

@@ -9,6 +9,8 @@ mod labels;
 mod moment;
 mod process;
 
+pub(crate) use codes::label as code_label;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,7 @@ use crate::metrics::process::Process;
 use crate::models::Models;
 use crate::request::context::Notes;
 use crate::request::ended::Ended;
+use crate::traces::sandbox_step;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -169,7 +172,7 @@ impl Metrics {
         if let Some(code) = &ended.notes.error {
             let labels = ErrorLabels {
                 family,
-                code: codes::label(code).to_owned(),
+                code: code_label(code).to_owned(),
             };
             inner.errors.get_or_create(&labels).inc();
         }
@@ -234,6 +237,8 @@ impl Drop for OpenConnection {
 
 impl Observer for Metrics {
     fn request_ended(&self, event: &RequestEvent<'_>) {
+        // A host has one observer: the trace of the request that waits for this sandbox hears of it here.
+        sandbox_step(event);
         let inner = &*self.inner;
         // Calls of the program's own name no place, and a bundle may have several.
         let place = event.served_as.and_then(|name| inner.models.entry(name));

@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ampoule::{ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Usage};
+use ampoule::{Answer, ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Task, Usage};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::request::family::Family;
 use crate::request::room::Room;
+use crate::traces::{RequestSpan, in_sandbox, sandbox_report};
 
 /// The header with a request's id: read where it is harmless, made otherwise, and part of each answer. OpenAI's clients
 /// show it to their users.
@@ -31,6 +32,7 @@ struct Inner {
     family: Family,
     begun: Instant,
     notes: Mutex<Notes>,
+    span: RequestSpan,
     /// Room that the request's body takes.
     room: Mutex<Option<Room>>,
 }
@@ -69,6 +71,11 @@ pub(crate) struct Cost {
 impl Context {
     /// Makes the context of a request, with the caller's id if it is short and plain.
     pub(crate) fn new(family: Family, id: Option<&HeaderValue>) -> Self {
+        Self::traced(family, id, RequestSpan::none())
+    }
+
+    /// Makes the context of a request as [`Context::new`] does, with its span.
+    pub(crate) fn traced(family: Family, id: Option<&HeaderValue>, span: RequestSpan) -> Self {
         let id = id.and_then(|id| id.to_str().ok()).filter(|id| is_plain(id));
         let id = id.map_or_else(|| random_hex(16).into(), Into::into);
         Self {
@@ -77,6 +84,7 @@ impl Context {
                 family,
                 begun: Instant::now(),
                 notes: Mutex::default(),
+                span,
                 room: Mutex::default(),
             }),
         }
@@ -92,6 +100,11 @@ impl Context {
 
     pub(crate) fn begun(&self) -> Instant {
         self.inner.begun
+    }
+
+    /// Returns the request's span.
+    pub(crate) fn span(&self) -> &RequestSpan {
+        &self.inner.span
     }
 
     pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -114,6 +127,25 @@ impl Context {
         room.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for a model's answer, with the sandbox in the request's trace.
+    pub(crate) async fn ask<T>(
+        &self,
+        task: Task,
+        call: impl Future<Output = ampoule::Result<Answer<T>>>,
+    ) -> ampoule::Result<Answer<T>> {
+        let call = async {
+            let answer = call.await?;
+            sandbox_report(&answer.sandbox);
+            Ok(answer)
+        };
+        self.in_sandbox(task, call).await
+    }
+
+    /// Runs a future that makes one sandbox request, and maybe next steps of it, with the sandbox in the request's trace.
+    pub(crate) async fn in_sandbox<F: Future>(&self, task: Task, call: F) -> F::Output {
+        in_sandbox(self.span(), task, call).await
+    }
+
     /// Adds what a sandbox has cost.
     pub(crate) fn note(&self, report: &SandboxReport, usage: Usage) {
         self.note_progress(&mut None, report, usage);
@@ -126,6 +158,7 @@ impl Context {
         report: &SandboxReport,
         usage: Usage,
     ) {
+        sandbox_report(report);
         let mut notes = self.notes();
         notes.sandboxes += u64::from(last.is_none());
         let now = Cost {

@@ -43,6 +43,8 @@ pub(crate) struct Ended<'e> {
     pub(crate) took: Duration,
     pub(crate) notes: &'e Notes,
     pub(crate) id: &'e str,
+    /// Id of the request's trace, if it is traced.
+    pub(crate) trace_id: Option<String>,
 }
 
 impl Outcome {

@@ -2,7 +2,7 @@
 
 use ampoule::{
     Content, GenerationRequest, Image, InputChecks as _, Limits, Message, Model, SandboxReport,
-    Usage,
+    Task, Usage,
 };
 
 use crate::core::embedding::{self, Demands, Embeddings};
@@ -126,7 +126,9 @@ impl Call {
                 image,
                 labels,
             } => {
-                let answer = model.classify_image(image, labels).await.map_err(|error| {
+                let call = model.classify_image(image, labels);
+                let call = context.ask(Task::ImageClassification, call);
+                let answer = call.await.map_err(|error| {
                     let place = Place::list(&param);
                     place.name(&(0..1), 1, error.into())
                 })?;

@@ -1,6 +1,6 @@
 //! A picture in, labels out.
 
-use ampoule::Usage;
+use ampoule::{Task, Usage};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -81,7 +81,8 @@ pub(crate) async fn classify(
         request.deterministic,
     )?;
     let top_k = request.top_k.unwrap_or(DEFAULT_LABELS);
-    let answer = model.classify_image(image, top_k).await;
+    let call = model.classify_image(image, top_k);
+    let answer = context.ask(Task::ImageClassification, call).await;
     let answer = answer.map_err(|error| place.name(&(0..1), 1, error.into()))?;
     context.note(&answer.sandbox, Usage::default());
     let labels = answer.output.into_iter().map(|label| Label {
