@@ -15,6 +15,7 @@ mod accuracy_bounds;
 mod built_in;
 mod bundle;
 mod cache;
+mod collector;
 mod desk;
 mod evaluation;
 mod evaluation_results;
@@ -39,6 +40,7 @@ pub use accuracy_bounds::Extent;
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
 pub use cache::{CacheDirectory, EntryParts, set_last_use, set_mode};
+pub use collector::{Collector, SentSpan};
 pub use desk::{Desk, succeeds};
 pub use evaluation::{Question, Score, evaluation_questions, evaluation_sample};
 pub use evaluation_results::{EvaluatedFiles, EvaluationResults};
@@ -53,8 +55,9 @@ pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::{picture_base64, png_header};
 pub use place::{Delivery, Place};
 pub use process::{
-    ampoule, ampoule_sign, minor_faults, peak_resident_bytes, private_dirty_bytes,
-    proportional_bytes, reset_peak_resident_bytes, resident_bytes, serve_received,
+    ampoule, ampoule_sign, ampoule_with_traces, minor_faults, peak_resident_bytes,
+    private_dirty_bytes, proportional_bytes, reset_peak_resident_bytes, resident_bytes,
+    serve_received,
 };
 pub use raw_client::{RawAnswer, RawClient};
 pub use restricted::{

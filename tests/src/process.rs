@@ -23,6 +23,17 @@ pub fn serve_received() -> PathBuf {
     binary("serve_received")
 }
 
+/// Makes the `ampoule` command of a build with the feature `otel`, without inherited settings. `cargo xtask test` puts it
+/// beside the others.
+///
+/// # Panics
+///
+/// If it is not built.
+#[must_use]
+pub fn ampoule_with_traces() -> Command {
+    command("ampoule-otel")
+}
+
 fn command(name: &str) -> Command {
     let path = binary(name);
     assert!(
@@ -31,7 +42,7 @@ fn command(name: &str) -> Command {
     );
     let mut command = Command::new(path);
     for (variable, _) in std::env::vars() {
-        if variable.starts_with("AMPOULE_") {
+        if variable.starts_with("AMPOULE_") || variable.starts_with("OTEL_") {
             command.env_remove(variable);
         }
     }

@@ -61,5 +61,7 @@ mod readiness;
 mod silence;
 #[path = "serve/tei.rs"]
 mod tei;
+#[path = "serve/traces.rs"]
+mod traces;
 #[path = "serve/uploads.rs"]
 mod uploads;

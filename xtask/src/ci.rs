@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::cargo_test::Selection;
 use crate::workspace::{GUEST_TARGET, Package, Workspace};
-use crate::{audit, guests, process, setup, test};
+use crate::{audit, guests, process, setup, signed_bundle, test};
 
 type Step = fn(&Workspace) -> Result<()>;
 
@@ -21,6 +21,7 @@ const STEPS: &[(&str, Step)] = &[
     ("set-up", setup::setup),
     ("audit", audit::audit),
     ("clippy of the host", clippy_host),
+    ("clippy of traces", clippy_traces),
     ("clippy of what only serves", clippy_serving),
     ("clippy of the guests", clippy_guests),
     ("clippy of the fuzz targets", clippy_fuzz_targets),
@@ -103,6 +104,15 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Checks the server with the feature that sends traces, which the tests' program has and others have not.
+fn clippy_traces(workspace: &Workspace) -> Result<()> {
+    process::run(
+        cargo(workspace)
+            .args(["clippy", "--bins", "--lib", "--features"])
+            .args([signed_bundle::TRACES, "--", "-Dwarnings"]),
+    )
 }
 
 /// Checks the library without its loading half and without the host's kernels. It has an engine without a compiler, for

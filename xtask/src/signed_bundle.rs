@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::process;
 use crate::workspace::{HostProfile, Workspace};
 
+/// The feature of `ampoule` that sends traces.
+pub(crate) const TRACES: &str = "ampoule-cli/otel";
+
 /// The publisher's part of a manifest.
 pub(crate) struct Recipe {
     pub(crate) publisher: &'static str,
@@ -105,6 +108,21 @@ pub(crate) fn build_programs(workspace: &Workspace, profile: HostProfile) -> Res
         profile,
         &["ampoule", "ampoule-sign"],
     ))
+}
+
+/// Builds `ampoule` with the feature `otel`, keeps it beside the others as `ampoule-otel`, and puts the program without
+/// the feature in its place again.
+///
+/// The tests depend on OpenTelemetry's definitions with the features that the exporter has. So all that is compiled
+/// again is the two crates that have the feature.
+pub(crate) fn build_with_traces(workspace: &Workspace, profile: HostProfile) -> Result<()> {
+    let mut with_traces = host_build(workspace, profile, &["ampoule"]);
+    process::run(with_traces.args(["--features", TRACES]))?;
+    copy(
+        &workspace.host_program(profile, "ampoule"),
+        &workspace.host_program(profile, "ampoule-otel"),
+    )?;
+    process::run(&mut host_build(workspace, profile, &["ampoule"]))
 }
 
 /// Builds `ampoule-sign` alone: `ampoule` contains the bundle that may be missing yet.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cargo_test::{self, Selection};
 use crate::workspace::{HostProfile, Workspace};
-use crate::{guests, minilm_bundle, setup, weights};
+use crate::{guests, minilm_bundle, setup, signed_bundle, weights};
 
 /// Prepares and runs the tests. `cargo_arguments` go to `cargo test`; with any, only a part of the tests runs, so
 /// the report is not written and the promises are not checked.
@@ -25,6 +25,7 @@ pub(crate) fn test(workspace: &Workspace, cargo_arguments: &[String]) -> Result<
         let programs = cargo_test::build(workspace, &selection)?;
         built.push((selection, programs));
     }
+    signed_bundle::build_with_traces(workspace, HostProfile::Dev)?;
     minilm_bundle::demo_if_stale(workspace, HostProfile::Dev)?;
     if !cargo_arguments.is_empty() {
         cargo_test::run_some(workspace, cargo_arguments)?;
