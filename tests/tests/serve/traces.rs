@@ -514,6 +514,8 @@ fn a_client_that_goes_away_leaves_a_sandbox_that_is_abandoned() {
     assert_eq!(request.attributes["error.type"], "client-gone");
     let sandbox = named("sandbox").unwrap();
     assert_eq!(sandbox.attributes["ampoule.abandoned"], true);
+    let fuel = &sandbox.attributes["ampoule.fuel"];
+    assert!(fuel.as_u64() > Some(0), "up to the last chunk: {sandbox:?}");
     assert!(!request.has_failed && !sandbox.has_failed, "{spans:#?}");
 }
 
