@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use ampoule_tests::{Reply, SharedServer, picture_base64, workspace_file};
+use ampoule_tests::{Reply, Served, SharedServer, picture_base64, workspace_file};
 use serde_json::{Map, Value};
+
+use crate::field_effects::{Sent, check_of};
+use crate::field_server::{EVERY_TASK, FieldServer, TINY_VLM};
 
 /// Keys of answers that differ from one answer to the next of the same request.
 const CHANGING: [&str; 8] = [
@@ -27,17 +30,17 @@ const CHANGING: [&str; 8] = [
 const TIMES: [&str; 4] = ["_duration", "_ms", "_ns", "_seconds"];
 
 /// A table with the request that its fields are sent with.
-struct Table {
+pub(crate) struct Table {
     file: String,
     method: String,
-    path: String,
+    pub(crate) path: String,
     request: String,
     rows: Vec<Row>,
 }
 
-struct Row {
-    field: String,
-    example: String,
+pub(crate) struct Row {
+    pub(crate) field: String,
+    pub(crate) example: String,
     treatment: String,
 }
 
@@ -124,16 +127,16 @@ impl Table {
     }
 
     /// Returns the model for this table's requests: the one that reads picture files where the request has one.
-    fn model(&self) -> &'static str {
+    pub(crate) fn model(&self) -> &'static str {
         if self.request.contains("PICTURE") {
-            "tiny-vlm"
+            TINY_VLM
         } else {
-            "every-task"
+            EVERY_TASK
         }
     }
 
     /// Reads JSON of the manual, with its words replaced.
-    fn json(&self, text: &str, picture: &str) -> Value {
+    pub(crate) fn json(&self, text: &str, picture: &str) -> Value {
         let url = format!("data:image/png;base64,{picture}");
         let text = text
             .replace("PICTURE_BASE64", picture)
@@ -145,21 +148,22 @@ impl Table {
         })
     }
 
-    fn send(&self, server: &SharedServer, request: &Value) -> Reply {
-        let path = self.path.replace("MODEL", self.model());
-        let path = path.split('/').map(|part| {
-            if part.starts_with('{') {
-                self.model()
-            } else {
-                part
-            }
-        });
-        server.post(&path.collect::<Vec<_>>().join("/"), request)
+    /// Sends a request of this table to a model, whose name stands in the path where the manual has it there.
+    pub(crate) fn send_to(&self, server: &Served, model: &str, request: &Value) -> Reply {
+        let parts = self
+            .path
+            .split('/')
+            .map(|part| if part.starts_with('{') { model } else { part });
+        let mut path = parts.collect::<Vec<_>>().join("/");
+        if self.file == "tei.md" && model != self.model() {
+            path = format!("{path}?model={model}");
+        }
+        server.post(&path, request)
     }
 }
 
 /// Puts a value at a path such as `options.seed` or `messages[0].name`, where `[]` is the first item.
-fn set(at: &mut Value, path: &str, value: Value) {
+pub(crate) fn set(at: &mut Value, path: &str, value: Value) {
     let (first, rest) = match path.split_once('.') {
         Some((first, rest)) => (first, Some(rest)),
         None => (path, None),
@@ -192,7 +196,7 @@ fn set(at: &mut Value, path: &str, value: Value) {
 }
 
 /// Reads an answer, of JSON, of lines of JSON or of events, without all that differs from one answer to the next.
-fn lasting(reply: &Reply) -> Vec<Value> {
+pub(crate) fn lasting(reply: &Reply) -> Vec<Value> {
     let text = reply.text();
     let mut values: Vec<Value> = match serde_json::from_str(&text) {
         Ok(value) => vec![value],
@@ -221,14 +225,14 @@ fn strip(value: &mut Value) {
 
 #[test]
 fn every_field_is_treated_as_its_table_says() {
-    let server = SharedServer::get();
+    let server = FieldServer::start();
     let picture = picture_base64();
     let tables = tables();
     assert!(!tables.is_empty());
     let mut wrong = Vec::new();
     for table in &tables {
         let request = table.json(&table.request, &picture);
-        let without = table.send(&server, &request);
+        let without = table.send_to(&server, table.model(), &request);
         if without.status != 200 {
             wrong.push(format!(
                 "{}: its request fails: {}",
@@ -240,7 +244,7 @@ fn every_field_is_treated_as_its_table_says() {
         for row in &table.rows {
             let mut with = request.clone();
             set(&mut with, &row.field, table.json(&row.example, &picture));
-            let reply = table.send(&server, &with);
+            let reply = table.send_to(&server, table.model(), &with);
             let name = row.field.rsplit('.').next().unwrap_or_default();
             let name = name.split('[').next().unwrap_or_default();
             let is_right = match row.treatment.as_str() {
@@ -258,6 +262,27 @@ fn every_field_is_treated_as_its_table_says() {
                     row.treatment,
                     reply.status
                 ));
+            } else if row.treatment == "honoured" {
+                let sent = Sent {
+                    server: &server,
+                    table,
+                    row,
+                    picture: &picture,
+                    request: &request,
+                    without: &without,
+                    reply: &reply,
+                };
+                let fault = match check_of(&table.path, &row.field) {
+                    Some(check) => check(&sent).err(),
+                    None => Some("no check of its effect in field_effects.rs".to_owned()),
+                };
+                if let Some(fault) = fault {
+                    wrong.push(format!(
+                        "{}: `{}` has no effect: {fault}",
+                        table.title(),
+                        row.field
+                    ));
+                }
             }
         }
     }

@@ -1,0 +1,87 @@
+//! A server of the models by which the manual's tables of fields are tried.
+
+use std::fmt::Write as _;
+use std::ops::Deref;
+use std::time::Duration;
+
+use ampoule_signing::{PublicKey, TrustStore};
+use ampoule_tests::{
+    Operator, Publisher, Served, WrittenBundle, ampoule, built_in_folder, wat_guest,
+};
+use tempfile::TempDir;
+
+/// Repeats the user's last message, and does every other task on texts and raw pixels.
+pub(crate) const EVERY_TASK: &str = "every-task";
+
+/// Reads picture files.
+pub(crate) const TINY_VLM: &str = "tiny-vlm";
+
+/// Answers one text with [3, 4, 12], which may be cut to its first 1 or 2 values. The names of this and the next models
+/// come last, since a route that names no model takes the first.
+pub(crate) const CUT: &str = "z-cut";
+
+/// Tells the settings of a generation.
+pub(crate) const SETTINGS: &str = "z-settings";
+
+/// Works for about a millisecond on each text.
+pub(crate) const SLOW: &str = "z-slow";
+
+/// Is not trusted, so it is not up.
+pub(crate) const NOT_LOADED: &str = "z-not-loaded";
+
+/// The server, until this is dropped.
+pub(crate) struct FieldServer {
+    served: Served,
+    _operator: Operator,
+    _bundles: Vec<WrittenBundle>,
+    _folder: TempDir,
+}
+
+impl FieldServer {
+    pub(crate) fn start() -> Self {
+        let operator = Operator::new();
+        let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
+        let key = PublicKey::from_pem(&key).unwrap();
+        TrustStore::update(operator.trust(), |store| {
+            store.insert_model(key, "ampoule", "tiny-vlm")
+        })
+        .unwrap();
+        let guest = |name: &str, task: &str| {
+            let bundle = operator.publisher().bundle(wat_guest(name)).named(name);
+            bundle.tasks(&[task]).write()
+        };
+        let bundles = [
+            (EVERY_TASK, operator.good().write()),
+            (CUT, guest("may_be_cut", "text-embedding")),
+            (SETTINGS, guest("repeats_its_settings", "text-generation")),
+            (SLOW, guest("takes_time_for_each_text", "text-embedding")),
+            (NOT_LOADED, Publisher::new("stranger").every_task().write()),
+        ];
+        let mut text = format!("trust = {:?}\n", operator.trust());
+        let paths = bundles.iter().map(|(name, bundle)| (*name, bundle.path()));
+        for (name, path) in paths.chain([(TINY_VLM, &*built_in_folder())]) {
+            writeln!(text, "[[model]]\npath = {path:?}\nname = \"{name}\"").unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ampoule.toml");
+        std::fs::write(&file, text).unwrap();
+        let served = Served::listening(ampoule().arg("--config").arg(file), &[]);
+        while served.get("/readyz").text().contains("\"loading\"") {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            served,
+            _operator: operator,
+            _bundles: bundles.into_iter().map(|(_, bundle)| bundle).collect(),
+            _folder: folder,
+        }
+    }
+}
+
+impl Deref for FieldServer {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
