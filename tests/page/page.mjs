@@ -2,13 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, renameSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { check, isAccessible, run, spoken } from './browser.mjs';
 
 const PICTURES = process.argv[3];
 const PYTHON = process.argv[4];
 // A release of the model `changing`, and the place to which the server looks for it.
 const [PLACE, NEWER] = process.argv.slice(5);
+// A folder for commands. A question makes a file there if a shell takes it for a command.
+const TRAP = process.argv[7];
 const SHAPES = `${PICTURES}/shapes.png`;
 const SHAPES_BASE64 = readFileSync(SHAPES).toString('base64');
 const ANSWER = 'A blue square, a red circle and a yellow star.';
@@ -246,7 +248,7 @@ check('markup_in_a_models_words_is_text', { model: 'org/every-task' }, async (pa
 
 check('a_request_is_copied_as_curl_and_as_python_that_work', {}, async (page) => {
   await page.setInputFiles('#ask-files', SHAPES);
-  const question = "What do you see in the picture? $(touch /tmp/owned) `id` \" ' \\ it's";
+  const question = "What do you see in the picture? $(touch a) `touch b` \"; touch c; \" '; touch d; ' \\'; touch e; ' it's";
   await ask(page, question);
   await answered(page);
   const shown = await page.locator('.answer').innerText();
@@ -256,13 +258,15 @@ check('a_request_is_copied_as_curl_and_as_python_that_work', {}, async (page) =>
     await page.getByText(`Copied the ${name} code`).waitFor({ state: 'attached' });
     return page.evaluate(() => navigator.clipboard.readText());
   };
-  const options = { cwd: PICTURES, encoding: 'utf8', timeout: 30_000 };
+  copyFileSync(SHAPES, `${TRAP}/shapes.png`);
+  const options = { cwd: TRAP, encoding: 'utf8', timeout: 30_000 };
   const events = execFileSync('sh', ['-c', await copied('curl')], { ...options, stdio: ['ignore', 'pipe', 'ignore'] });
   const pieces = events.split('\n').filter((line) => line.startsWith('data: ')).map((line) => JSON.parse(line.slice(6)));
   assert.equal(pieces.map((piece) => piece.text).join(''), shown);
   assert.ok(pieces.at(-1).sandboxes[0].fuel > 0);
   const python = execFileSync(PYTHON, ['-c', await copied('Python')], options);
   assert.equal(python, `${shown}\n`);
+  assert.deepEqual(readdirSync(TRAP), ['shapes.png'], 'a question is no command');
 });
 
 for (const colorScheme of ['light', 'dark']) {

@@ -37,6 +37,8 @@ mod gone_clients;
 mod inference;
 #[path = "serve/inference_binary.rs"]
 mod inference_binary;
+#[path = "serve/loads.rs"]
+mod loads;
 #[path = "serve/metrics.rs"]
 mod metrics;
 #[path = "serve/native.rs"]
@@ -69,3 +71,5 @@ mod tei;
 mod traces;
 #[path = "serve/uploads.rs"]
 mod uploads;
+#[path = "serve/vectors.rs"]
+mod vectors;

@@ -91,6 +91,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
         std::thread::sleep(Duration::from_millis(20));
     }
 
+    let trap = tempfile::tempdir().unwrap();
     let clients = workspace_file("target/clients");
     let output = Command::new("timeout")
         .args(["--kill-after=5", SCRIPT_TIME, "node"])
@@ -98,7 +99,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
         .arg(served.url(""))
         .arg(workspace_file("samples"))
         .arg(clients.join("python/bin/python"))
-        .args([bundles[0].1.path(), newer.path()])
+        .args([bundles[0].1.path(), newer.path(), trap.path()])
         .env("AMPOULE_CLIENTS", &clients)
         .env("PYTHONPYCACHEPREFIX", clients.join("python-cache"))
         .env("NO_PROXY", "127.0.0.1")

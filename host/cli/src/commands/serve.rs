@@ -204,7 +204,7 @@ impl Source {
 
 /// Tries to load a model until it works: the operator may put right what is wrong while other models serve.
 async fn load(source: Source, host: Host, settings: Settings, slot: ModelSlot) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = pauses();
     while let Err(error) = source.load(&host, &settings, &slot).await {
         slot.fail(error.code());
         tracing::error!(
@@ -212,7 +212,25 @@ async fn load(source: Source, host: Host, settings: Settings, slot: ModelSlot) {
             model = slot.name(), code = error.code(), %error,
             "the model is not served; it is tried again"
         );
-        tokio::time::sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+        tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+    }
+}
+
+/// Returns the pauses between attempts to load a model, without end.
+fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(FIRST_PAUSE), |pause| {
+        Some(LONGEST_PAUSE.min(*pause * 2))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_between_loads_double_up_to_a_minute_and_stay_there() {
+        let seconds: Vec<u64> = pauses().take(9).map(|pause| pause.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(pauses().nth(10_000), Some(LONGEST_PAUSE));
     }
 }
