@@ -327,6 +327,7 @@ fn a_field_that_changes_nothing_is_ignored() {
         ("tools", json!([])),
         ("tool_choice", json!("auto")),
         ("include", json!([])),
+        ("include", json!(["reasoning.encrypted_content"])),
         ("background", json!(false)),
         (
             "text",

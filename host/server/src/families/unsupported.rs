@@ -45,8 +45,8 @@ pub(crate) enum Neutral {
     NoneOrAuto,
     /// An object of the type `text`.
     TypeText,
-    /// A list of `text` and nothing else.
-    ListOfText,
+    /// A list of this text and nothing else, or an empty one.
+    ListOf(&'static str),
 }
 
 impl Neutral {
@@ -64,9 +64,9 @@ impl Neutral {
             Self::One => value.as_f64() == Some(1.0),
             Self::NoneOrAuto => matches!(value.as_str(), Some("none" | "auto")),
             Self::TypeText => value.get("type").and_then(Value::as_str) == Some("text"),
-            Self::ListOfText => value
+            Self::ListOf(text) => value
                 .as_array()
-                .is_some_and(|list| list.iter().all(|item| item == "text")),
+                .is_some_and(|list| list.iter().all(|item| item == text)),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) const TEXT: [Unsupported; 24] = [
     field("guided_choice", Neutral::Absent, NO_SCHEMA),
     field("guided_grammar", Neutral::Absent, NO_SCHEMA),
     field("structured_outputs", Neutral::Absent, NO_SCHEMA),
-    field("modalities", Neutral::ListOfText, TEXT_ONLY),
+    field("modalities", Neutral::ListOf("text"), TEXT_ONLY),
     field("audio", Neutral::Absent, TEXT_ONLY),
     field(
         "web_search_options",
@@ -64,9 +64,10 @@ pub(crate) const RESPONSE: [Unsupported; 7] = [
         Neutral::Empty,
         "nothing is stored here, so a response is sent while its caller waits",
     ),
+    // Clients of models that reason ask for this with each request. Here nothing is reasoned that a response could lack.
     field(
         "include",
-        Neutral::Empty,
+        Neutral::ListOf("reasoning.encrypted_content"),
         "a response holds its text and nothing further",
     ),
     // Here 0 asks for none; in a conversation it asks for that of the token itself.
