@@ -23,10 +23,6 @@ mod cross_origin;
 mod draining;
 #[path = "serve/embedding_demands.rs"]
 mod embedding_demands;
-#[path = "serve/field_effects.rs"]
-mod field_effects;
-#[path = "serve/field_server.rs"]
-mod field_server;
 #[path = "serve/fields.rs"]
 mod fields;
 #[path = "serve/floods.rs"]

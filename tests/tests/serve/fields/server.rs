@@ -11,26 +11,26 @@ use ampoule_tests::{
 use tempfile::TempDir;
 
 /// Repeats the user's last message, and does every other task on texts and raw pixels.
-pub(crate) const EVERY_TASK: &str = "every-task";
+pub(super) const EVERY_TASK: &str = "every-task";
 
 /// Reads picture files.
-pub(crate) const TINY_VLM: &str = "tiny-vlm";
+pub(super) const TINY_VLM: &str = "tiny-vlm";
 
 /// Answers one text with [3, 4, 12], which may be cut to its first 1 or 2 values. The names of this and the next models
 /// come last, since a route that names no model takes the first.
-pub(crate) const CUT: &str = "z-cut";
+pub(super) const CUT: &str = "z-cut";
 
 /// Tells the settings of a generation.
-pub(crate) const SETTINGS: &str = "z-settings";
+pub(super) const SETTINGS: &str = "z-settings";
 
 /// Works for about a millisecond on each text.
-pub(crate) const SLOW: &str = "z-slow";
+pub(super) const SLOW: &str = "z-slow";
 
 /// Is not trusted, so it is not up.
-pub(crate) const NOT_LOADED: &str = "z-not-loaded";
+pub(super) const NOT_LOADED: &str = "z-not-loaded";
 
 /// The server, until this is dropped.
-pub(crate) struct FieldServer {
+pub(super) struct FieldServer {
     served: Served,
     _operator: Operator,
     _bundles: Vec<WrittenBundle>,
@@ -38,7 +38,7 @@ pub(crate) struct FieldServer {
 }
 
 impl FieldServer {
-    pub(crate) fn start() -> Self {
+    pub(super) fn start() -> Self {
         let operator = Operator::new();
         let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
         let key = PublicKey::from_pem(&key).unwrap();
