@@ -1,0 +1,122 @@
+//! Servers side by side: sentence vectors over HTTP, by clients in a closed loop; and the cost of HTTP itself.
+
+mod figures;
+mod library;
+mod load;
+mod report;
+mod server;
+mod targets;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use bench_engine::Numbers;
+use serde_json::{Value, json};
+
+use crate::inputs::{self, Encoder};
+use crate::machine;
+use crate::repository::Repository;
+use crate::statistics::cosine;
+use crate::workload::Workload;
+
+use load::{Connection, post};
+use report::Report;
+use server::{Kind, Server};
+
+/// Tokens of each text.
+const TOKENS: [usize; 2] = [16, 128];
+
+/// Clients at once.
+const CLIENTS: [usize; 3] = [1, 8, 64];
+
+/// The least cosine of a server's vector to the right one.
+const LEAST_COSINE: f64 = 0.9999;
+
+/// Length and number of the turns.
+#[derive(Debug, Clone, Copy)]
+struct Turns {
+    rounds: u32,
+    seconds: u64,
+}
+
+/// Measures all servers by turns, so that each meets the same drift of the machine. Prints a table and writes
+/// `serve.json` and `serve.md`. A missed target is marked and no failure: a machine may be slow or busy.
+pub(crate) fn bench(repository: &Repository, rounds: u32, seconds: u64) -> Result<()> {
+    let turns = Turns { rounds, seconds };
+    let inputs = inputs::prepare(repository, &TOKENS.map(workload))?;
+    let encoder = inputs.encoder.as_ref();
+    let encoder = encoder.context("the encoder was not made")?;
+    repository.build_commands()?;
+    let mut missing = BTreeMap::new();
+    let mut servers = Vec::new();
+    for kind in Kind::ALL {
+        match server::prepare(repository, kind, encoder) {
+            Ok(prepared) => servers.push((kind, prepared.start(kind)?)),
+            // The yardstick and Ampoule itself have to be there.
+            Err(reason) if kind == Kind::LitServe => {
+                eprintln!("{} is missing: {reason:#}", kind.name());
+                missing.insert(kind.name(), format!("{reason:#}"));
+            }
+            Err(reason) => return Err(reason),
+        }
+    }
+    for (kind, server) in &servers {
+        check(server, encoder).with_context(|| format!("{} gives another vector", kind.name()))?;
+    }
+    let library = library::measure(repository, &inputs, &servers, turns)?;
+    let mut figures = Vec::new();
+    for tokens in TOKENS {
+        for clients in CLIENTS {
+            eprintln!("{tokens} tokens, {clients} clients");
+            let (texts, load) = (
+                encoder.texts(tokens, figures::TEXTS).texts,
+                (tokens, clients),
+            );
+            figures.extend(figures::measure(&servers, &texts, load, turns)?);
+        }
+    }
+    let memory = servers
+        .iter()
+        .map(|(kind, server)| Ok((kind.name(), server.memory()?)))
+        .collect::<Result<_>>()?;
+    let report = Report::new(machine::facts(), turns, figures, library, memory, missing);
+    let (folder, text) = (repository.output(), report.markdown());
+    let json = serde_json::to_string_pretty(&report)? + "\n";
+    std::fs::write(folder.join("serve.json"), json)?;
+    std::fs::write(folder.join("serve.md"), &text)?;
+    println!("{text}\n{}", folder.join("serve.json").display());
+    Ok(())
+}
+
+/// Returns the workload of one text.
+fn workload(tokens: usize) -> Workload {
+    Workload::Minilm {
+        numbers: Numbers::F32,
+        tokens,
+        texts: 1,
+    }
+}
+
+/// Makes a request for the vector of a text. Ampoule's server names the model by its directory; the others take any
+/// name.
+fn request(server: &Server, text: &str) -> Vec<u8> {
+    let body = json!({ "model": "bundle", "input": text });
+    post(server.address, "/v1/embeddings", &body.to_string())
+}
+
+/// Compares a server's vectors with the right ones.
+fn check(server: &Server, encoder: &Encoder) -> Result<()> {
+    for tokens in TOKENS {
+        let text = encoder.texts(tokens, 1).texts;
+        let request = request(server, text.first().context("no text")?);
+        let answer = Connection::open(server.address)?.ask(&request)?.to_vec();
+        let answer: Value = serde_json::from_slice(&answer)?;
+        let vector: Vec<f64> = serde_json::from_value(answer["data"][0]["embedding"].clone())?;
+        let cosine = encoder
+            .reference(tokens, 1)
+            .and_then(|right| cosine(&vector, right));
+        let cosine = cosine.context("a vector of another length")?;
+        ensure!(cosine > LEAST_COSINE, "cosine {cosine} for {tokens} tokens");
+    }
+    Ok(())
+}
