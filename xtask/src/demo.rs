@@ -39,7 +39,7 @@ struct Sandbox {
 
 /// Prepares everything that is missing, and asks.
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
-    setup::setup(workspace)?;
+    setup::for_guests(workspace)?;
     guests::build_model(workspace, &guests::model(workspace, "ampoule-minilm")?)?;
     weights::fetch(workspace)?;
     signed_bundle::build_programs(workspace, HostProfile::Release)?;

@@ -68,8 +68,12 @@ enum Command {
     },
     /// Run everything that CI checks
     Ci,
-    /// Make wasm32-wasip2 usable and check the tools that tests need
-    Setup,
+    /// Make wasm32-wasip2 usable, and install the tools and clients that tests need
+    Setup {
+        /// Only make wasm32-wasip2 usable, which is all that the demo and the benchmark need
+        #[arg(long)]
+        guests: bool,
+    },
     /// Build the guest components: the models, and the tests' hostile guests
     Guests {
         /// Build only these of the tests' guests
@@ -156,7 +160,8 @@ fn run(command: Command) -> Result<()> {
         Command::Demo => demo::demo(&workspace),
         Command::Test { cargo_arguments } => test::test(&workspace, &cargo_arguments),
         Command::Ci => ci::ci(&workspace),
-        Command::Setup => setup::setup(&workspace),
+        Command::Setup { guests: true } => setup::for_guests(&workspace),
+        Command::Setup { guests: false } => setup::setup(&workspace),
         Command::Guests { names } if names.is_empty() => guests::build_all(&workspace),
         Command::Guests { names } => names
             .iter()

@@ -14,12 +14,17 @@ const FROM_SOURCE: &str = "xtask/standard-library.py";
 /// Variable that names a folder of sources to that script.
 const SOURCE_VARIABLE: &str = "AMPOULE_RUST_SOURCE";
 
-/// Prepares the machine; a no-op where nothing is missing.
+/// Prepares the machine for the tests; a no-op where nothing is missing.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
-    python_with_pip()?;
+    for_guests(workspace)?;
     TOOLS.into_iter().try_for_each(tool)?;
-    guest_target(workspace)?;
     clients::install(workspace)
+}
+
+/// Prepares the machine to build guests and to fetch weights. Whoever runs the demo or the benchmark needs no browser.
+pub(crate) fn for_guests(workspace: &Workspace) -> Result<()> {
+    python_with_pip()?;
+    guest_target(workspace)
 }
 
 /// Makes `cargo build --target wasm32-wasip2` work: with rustup, or else from source.

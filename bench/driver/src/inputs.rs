@@ -54,7 +54,7 @@ pub(crate) fn prepare(repository: &Repository, workloads: &[Workload]) -> Result
         .iter()
         .any(|workload| matches!(workload, Workload::Gemm { .. }));
     let rotates = workloads.contains(&Workload::GemvQ4);
-    repository.xtask(["setup"])?;
+    repository.xtask(["setup", "--guests"])?;
     Ok(Inputs {
         encoder: if minilm.is_empty() {
             None

@@ -152,7 +152,7 @@ const SHOWN: [(&str, &str); 14] = [
 /// Makes the models, measures each `repeat` times, and prints medians and bounds. A missed bound is marked and
 /// no failure: a machine may be slow or busy.
 pub(crate) fn bench(repository: &Repository, repeat: u32) -> Result<()> {
-    repository.xtask(["setup"])?;
+    repository.xtask(["setup", "--guests"])?;
     let minilm = bundles::encoder(repository)?;
     let component = minilm.path.join("component.wasm");
     let folder = tempfile::tempdir_in(repository.output()).context("cannot make a folder")?;
