@@ -16,8 +16,12 @@ pub(crate) enum Packages {
     Graph,
     Onnxruntime,
     Torch,
-    /// A server for the encoder.
+    /// A server for the encoder, as a user would write it.
     FastApi,
+    /// A packaged server of models.
+    LitServe,
+    /// A packaged server of encoders, with older versions of what the others have.
+    Infinity,
 }
 
 impl Packages {
@@ -27,13 +31,31 @@ impl Packages {
             Self::Onnxruntime => "onnxruntime.txt",
             Self::Torch => "torch.txt",
             Self::FastApi => "fastapi.txt",
+            Self::LitServe => "litserve.txt",
+            Self::Infinity => "infinity.txt",
+        }
+    }
+
+    /// Names the environment: one for all sets that agree on their versions.
+    fn environment(self) -> &'static str {
+        match self {
+            Self::Infinity => "infinity",
+            _ => "python",
+        }
+    }
+
+    /// Names the file of the versions of all that the environment has.
+    fn versions(self) -> &'static str {
+        match self {
+            Self::Infinity => self.file(),
+            _ => "constraints.txt",
         }
     }
 }
 
 /// Returns a Python that has the packages, in an environment of its own.
 pub(crate) fn python(repository: &Repository, packages: Packages) -> Result<PathBuf> {
-    let environment = repository.output().join("python");
+    let environment = repository.output().join(packages.environment());
     let python = environment.join("bin/python");
     if !python.is_file() {
         process::output(
@@ -44,7 +66,7 @@ pub(crate) fn python(repository: &Repository, packages: Packages) -> Result<Path
     }
     let scripts = repository.peers().join("python");
     let requirements = scripts.join(packages.file());
-    let constraints = scripts.join("constraints.txt");
+    let constraints = scripts.join(packages.versions());
     let stamp = environment.join(packages.file());
     once(&[&requirements, &constraints], &stamp, || {
         eprintln!("Fetching Python packages ({})", packages.file());
@@ -56,6 +78,7 @@ pub(crate) fn python(repository: &Repository, packages: Packages) -> Result<Path
                     "--disable-pip-version-check",
                     "install",
                     "--quiet",
+                    "--no-compile",
                 ])
                 .args(["--only-binary", ":all:", "--requirement"])
                 .arg(&requirements)

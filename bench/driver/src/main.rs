@@ -17,8 +17,6 @@ mod bundles;
 mod engine;
 mod fetch;
 mod figures;
-mod http_load;
-mod http_server;
 mod inputs;
 mod jobs;
 mod machine;
@@ -72,8 +70,9 @@ enum Subject {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         repeat: u32,
     },
-    /// Measure `ampoule serve` beside FastAPI with ONNX Runtime: sentence vectors over HTTP on loopback, by 1, 8 and 64
-    /// clients that each send the next request when the answer to the last one is there
+    /// Measure `ampoule serve` beside FastAPI and LitServe with ONNX Runtime: sentence vectors over HTTP on loopback, by 1,
+    /// 8 and 64 clients that each send the next request when the answer to the last one is there; and beside the
+    /// library's own call
     Serve {
         /// Turns of each server at each load; medians are printed
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
@@ -81,6 +80,9 @@ enum Subject {
         /// Seconds of each turn
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
         seconds: u64,
+        /// Measure infinity-emb too, for which 6 GB are fetched
+        #[arg(long)]
+        infinity: bool,
     },
 }
 
@@ -117,7 +119,11 @@ fn main() -> ExitCode {
     let result = Repository::find().and_then(|repository| match subject {
         None => bench(&repository, &peers),
         Some(Subject::Sandbox { repeat }) => sandbox::bench(&repository, repeat),
-        Some(Subject::Serve { rounds, seconds }) => serve::bench(&repository, rounds, seconds),
+        Some(Subject::Serve {
+            rounds,
+            seconds,
+            infinity,
+        }) => serve::bench(&repository, serve::Turns { rounds, seconds }, infinity),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

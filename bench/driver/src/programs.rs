@@ -77,6 +77,14 @@ impl Programs {
     }
 }
 
+/// Builds Ampoule's engine, and makes a command that starts it as `engine`.
+pub(crate) fn library(repository: &Repository, engine: &str) -> Result<Command> {
+    build(repository, &[Engine::Ampoule])?;
+    let mut command = Command::new(built(repository, AMPOULE)?);
+    command.arg(engine).arg(repository.output().join("cache"));
+    Ok(command)
+}
+
 /// Names the program of `bench/peers` that is an engine, or that runs it.
 fn package(engine: Engine) -> Option<&'static str> {
     Some(match engine {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::figures::Row;
 use crate::report::Report;
-use crate::targets::{Bound, Verdict};
+use crate::targets::{Bound, Target, Verdict};
 
 /// Makes tables of the targets, of all rows, and of missing figures.
 pub(crate) fn markdown(report: &Report) -> String {
@@ -28,22 +28,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         report.rounds,
         processor.ceiling
     );
-    text.push_str("## What it must show\n\n| | asked | found | |\n| --- | ---: | ---: | --- |\n");
-    for target in &report.targets {
-        let bound = match target.bound {
-            Bound::AtLeast(bound) => format!("≥ {bound:.3}"),
-            Bound::AtMost(bound) => format!("≤ {bound:.3}"),
-        };
-        let verdict = match target.verdict {
-            Verdict::Pass => "pass",
-            Verdict::Miss => "**miss**",
-            Verdict::NotMeasured => "not measured",
-        };
-        line(
-            &mut text,
-            &[target.what, &bound, &number(target.figure, 3), verdict],
-        );
-    }
+    targets(&mut text, &report.targets);
     text.push_str(
         "\n## Times\n\n| workload | engine | threads | median, ms | least, ms | runs | ampoule / it | host kernels / it \
          | GFLOP/s | of AVX2 | GB/s | cosine |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: \
@@ -73,6 +58,26 @@ pub(crate) fn markdown(report: &Report) -> String {
     text
 }
 
+/// Appends a table of targets.
+pub(crate) fn targets(text: &mut String, targets: &[Target]) {
+    text.push_str("## What it must show\n\n| | asked | found | |\n| --- | ---: | ---: | --- |\n");
+    for target in targets {
+        let bound = match target.bound {
+            Bound::AtLeast(bound) => format!("≥ {bound:.3}"),
+            Bound::AtMost(bound) => format!("≤ {bound:.3}"),
+        };
+        let verdict = match target.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Miss => "**miss**",
+            Verdict::NotMeasured => "not measured",
+        };
+        line(
+            text,
+            &[target.what, &bound, &number(target.figure, 3), verdict],
+        );
+    }
+}
+
 fn cells(row: &Row) -> [String; 12] {
     [
         row.workload.clone(),
@@ -90,11 +95,13 @@ fn cells(row: &Row) -> [String; 12] {
     ]
 }
 
-fn line(text: &mut String, cells: &[&str]) {
+/// Appends a line of a table.
+pub(crate) fn line(text: &mut String, cells: &[&str]) {
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
-fn number(figure: Option<f64>, digits: usize) -> String {
+/// Writes a figure with so many digits after the point; nothing where there is none.
+pub(crate) fn number(figure: Option<f64>, digits: usize) -> String {
     figure
         .map(|figure| format!("{figure:.digits$}"))
         .unwrap_or_default()

@@ -36,6 +36,17 @@ pub(crate) enum Verdict {
     NotMeasured,
 }
 
+impl Target {
+    pub(crate) fn new(what: &'static str, bound: Bound, figure: Option<f64>) -> Self {
+        Self {
+            what,
+            bound,
+            figure,
+            verdict: bound.verdict(figure),
+        }
+    }
+}
+
 impl Bound {
     fn verdict(self, figure: Option<f64>) -> Verdict {
         match (self, figure) {
@@ -68,79 +79,73 @@ pub(crate) fn targets(measured: &Measured) -> Vec<Target> {
     let private_mib = measured
         .private_bytes
         .map(|bytes| bytes as f64 / f64::from(1 << 20));
-    let target = |what, bound: Bound, figure| Target {
-        what,
-        bound,
-        figure,
-        verdict: bound.verdict(figure),
-    };
     use Bound::{AtLeast, AtMost};
     vec![
-        target(
+        Target::new(
             "product 128×384×1536 in the guest, share of native AVX2",
             AtLeast(0.38),
             figures
                 .row(&gemm, Engine::Ampoule, 1)
                 .and_then(|row| row.share_of_native_avx2),
         ),
-        target(
+        Target::new(
             "MiniLM at 128 tokens, metered over unmetered",
             AtMost(1.06),
             ampoule_over(Engine::AmpouleUnmetered),
         ),
-        target(
+        Target::new(
             "MiniLM at 128 tokens over onnxruntime-web",
             AtMost(0.70),
             ampoule_over(Engine::OnnxruntimeWeb),
         ),
-        target(
+        Target::new(
             "MiniLM at 128 tokens over rten-wasm, metered as well",
             AtMost(0.45),
             ampoule_over(Engine::RtenWasm),
         ),
-        target(
+        Target::new(
             "MiniLM at 128 tokens over onnxruntime-native",
             AtMost(2.6),
             ampoule_over(Engine::OnnxruntimeNative),
         ),
-        target(
+        Target::new(
             "MiniLM at 128 tokens, int8 over f32",
             AtMost(0.75),
             int8_over_f32.map(|(int8, f32)| int8 / f32),
         ),
-        target(
+        Target::new(
             "MiniLM at 128 tokens, cosine of int8",
             AtLeast(0.995),
             figures
                 .row(MAIN_INT8, Engine::Ampoule, 1)
                 .and_then(|row| row.cosine),
         ),
-        target(
+        Target::new(
             "host kernels over onnxruntime-native, one thread each",
             AtMost(1.15),
             host_kernels_over_native(1),
         ),
-        target(
+        Target::new(
             "host kernels over onnxruntime-native, two threads each",
             AtMost(1.15),
             host_kernels_over_native(2),
         ),
-        target(
+        Target::new(
             "two sandboxes on two cores over one, beside two native processes",
             AtLeast(0.95),
             measured.together.as_ref().map(Together::normalised),
         ),
-        target(
+        Target::new(
             "4-bit weights times a vector in the guest, share of one core's bandwidth",
             AtLeast(0.35),
             figures.bandwidth_share(Engine::Ampoule),
         ),
-        target(
+        Target::new(
             "the same by host kernels",
             AtLeast(0.6),
             figures.bandwidth_share(Engine::AmpouleHostKernels),
         ),
-        target(
+        Target::new(
             "memory of its own of a sandbox at 128 tokens, MiB",
             AtMost(12.0),
             private_mib,

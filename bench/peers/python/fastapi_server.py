@@ -5,24 +5,13 @@ way. With uvloop, since uvicorn's workers hold each answer for 40 ms without it:
 findings/uvicorn-workers-hold-answers-for-40-ms.sh.
 """
 
-import os
-
-import numpy
-import onnxruntime
 import orjson
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
-from tokenizers import Tokenizer
 
-options = onnxruntime.SessionOptions()
-options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-options.intra_op_num_threads = 1
-options.inter_op_num_threads = 1
-session = onnxruntime.InferenceSession(os.environ["BENCH_ONNX"], options, providers=["CPUExecutionProvider"])
-tokenizer = Tokenizer.from_file(os.environ["BENCH_TOKENIZER"])
-tokenizer.enable_truncation(256)
-tokenizer.no_padding()
+from encoder import Encoder
 
+encoder = Encoder()
 app = FastAPI()
 
 
@@ -41,9 +30,8 @@ async def embeddings(request: Request):
     texts = [request.input] if isinstance(request.input, str) else request.input
     data, tokens = [], 0
     for index, text in enumerate(texts):
-        ids = tokenizer.encode(text).ids
-        tokens += len(ids)
-        vector = session.run(["vectors"], {"ids": numpy.array([ids], numpy.int64)})[0][0]
+        vector, count = encoder(text)
+        tokens += count
         data.append({"object": "embedding", "index": index, "embedding": vector})
     body = {
         "object": "list",

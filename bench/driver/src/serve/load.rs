@@ -33,11 +33,7 @@ impl Connection {
         self.stream.get_mut().write_all(request)?;
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
-        ensure!(
-            line.contains(" 200 "),
-            "the server answered {}",
-            line.trim()
-        );
+        let status = line.trim().to_owned();
         let mut length = None;
         loop {
             line.clear();
@@ -54,6 +50,11 @@ impl Connection {
         };
         self.body.resize(length, 0);
         self.stream.read_exact(&mut self.body)?;
+        ensure!(
+            status.contains(" 200 "),
+            "the server answered {status}: {}",
+            String::from_utf8_lossy(&self.body)
+        );
         Ok(&self.body)
     }
 }

@@ -21,7 +21,7 @@ use crate::workload::Workload;
 
 use load::{Connection, post};
 use report::Report;
-use server::{Kind, Server};
+use server::{Kind, MODEL, Server};
 
 /// Tokens of each text.
 const TOKENS: [usize; 2] = [16, 128];
@@ -34,15 +34,14 @@ const LEAST_COSINE: f64 = 0.9999;
 
 /// Length and number of the turns.
 #[derive(Debug, Clone, Copy)]
-struct Turns {
-    rounds: u32,
-    seconds: u64,
+pub(crate) struct Turns {
+    pub(crate) rounds: u32,
+    pub(crate) seconds: u64,
 }
 
 /// Measures all servers by turns, so that each meets the same drift of the machine. Prints a table and writes
 /// `serve.json` and `serve.md`. A missed target is marked and no failure: a machine may be slow or busy.
-pub(crate) fn bench(repository: &Repository, rounds: u32, seconds: u64) -> Result<()> {
-    let turns = Turns { rounds, seconds };
+pub(crate) fn bench(repository: &Repository, turns: Turns, with_infinity: bool) -> Result<()> {
     let inputs = inputs::prepare(repository, &TOKENS.map(workload))?;
     let encoder = inputs.encoder.as_ref();
     let encoder = encoder.context("the encoder was not made")?;
@@ -50,10 +49,13 @@ pub(crate) fn bench(repository: &Repository, rounds: u32, seconds: u64) -> Resul
     let mut missing = BTreeMap::new();
     let mut servers = Vec::new();
     for kind in Kind::ALL {
+        if kind == Kind::Infinity && !with_infinity {
+            missing.insert(kind.name(), "not asked for (--infinity)".to_owned());
+            continue;
+        }
         match server::prepare(repository, kind, encoder) {
             Ok(prepared) => servers.push((kind, prepared.start(kind)?)),
-            // The yardstick and Ampoule itself have to be there.
-            Err(reason) if kind == Kind::LitServe => {
+            Err(reason) if kind.may_be_missing() => {
                 eprintln!("{} is missing: {reason:#}", kind.name());
                 missing.insert(kind.name(), format!("{reason:#}"));
             }
@@ -97,10 +99,9 @@ fn workload(tokens: usize) -> Workload {
     }
 }
 
-/// Makes a request for the vector of a text. Ampoule's server names the model by its directory; the others take any
-/// name.
+/// Makes a request for the vector of a text.
 fn request(server: &Server, text: &str) -> Vec<u8> {
-    let body = json!({ "model": "bundle", "input": text });
+    let body = json!({ "model": MODEL, "input": text });
     post(server.address, "/v1/embeddings", &body.to_string())
 }
 

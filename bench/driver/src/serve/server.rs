@@ -15,8 +15,11 @@ use crate::inputs::Encoder;
 use crate::machine;
 use crate::repository::Repository;
 
-/// Longest time for a server to come up: a cold load, or imports of Python.
-const START: Duration = Duration::from_secs(120);
+/// Longest time for a server to come up: a cold load, or imports of PyTorch on a busy machine.
+const START: Duration = Duration::from_secs(300);
+
+/// Name by which clients ask for the model: that of the bundle's directory.
+pub(super) const MODEL: &str = "bundle";
 
 /// A server that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(super) enum Kind {
     FastApi,
     /// LitServe, with a worker for each core, each with a session of one thread of ONNX Runtime.
     LitServe,
+    /// infinity-emb with PyTorch: one process, which batches requests that wait.
+    Infinity,
     /// `ampoule serve`, all in the sandbox.
     Ampoule,
     /// `ampoule serve`, with layers computed on the host.
@@ -32,9 +37,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::FastApi,
         Self::LitServe,
+        Self::Infinity,
         Self::Ampoule,
         Self::AmpouleHostKernels,
     ];
@@ -43,15 +49,21 @@ impl Kind {
         match self {
             Self::FastApi => "FastAPI + ONNX Runtime",
             Self::LitServe => "LitServe + ONNX Runtime",
+            Self::Infinity => "infinity-emb + PyTorch",
             Self::Ampoule => "Ampoule, sandbox only",
             Self::AmpouleHostKernels => "Ampoule, host kernels",
         }
     }
 
+    /// Tells whether the others are measured without it: neither Ampoule's own nor the yardstick.
+    pub(super) fn may_be_missing(self) -> bool {
+        matches!(self, Self::LitServe | Self::Infinity)
+    }
+
     /// Returns the engine of `bench-ampoule` that computes as this server does, for Ampoule's own servers.
     pub(super) fn library(self) -> Option<&'static str> {
         match self {
-            Self::FastApi | Self::LitServe => None,
+            Self::FastApi | Self::LitServe | Self::Infinity => None,
             Self::Ampoule => Some("served"),
             Self::AmpouleHostKernels => Some("served-host-kernels"),
         }
@@ -60,7 +72,7 @@ impl Kind {
     /// Returns the path that answers 200 as soon as the model is up.
     fn readiness(self) -> &'static str {
         match self {
-            Self::LitServe => "/health",
+            Self::LitServe | Self::Infinity => "/health",
             Self::FastApi | Self::Ampoule | Self::AmpouleHostKernels => "/readyz",
         }
     }
@@ -79,6 +91,7 @@ pub(super) fn prepare(repository: &Repository, kind: Kind, encoder: &Encoder) ->
     let command = match kind {
         Kind::FastApi => fastapi(repository, encoder, address)?,
         Kind::LitServe => litserve(repository, encoder, address)?,
+        Kind::Infinity => infinity(repository, encoder, address)?,
         Kind::Ampoule => ampoule(repository, bundle, address, &[]),
         Kind::AmpouleHostKernels => {
             ampoule(repository, bundle, address, &["--allow", "host-kernels"])
@@ -204,6 +217,23 @@ fn litserve(repository: &Repository, encoder: &Encoder, address: SocketAddr) -> 
     let mut command = python(repository, Packages::LitServe, encoder)?;
     command.arg(repository.peers().join("python/litserve_server.py"));
     command.args([address.port().to_string(), machine::cores().to_string()]);
+    Ok(command)
+}
+
+/// Sends no statistics of its use to its authors, and asks no hub for the model.
+fn infinity(repository: &Repository, encoder: &Encoder, address: SocketAddr) -> Result<Command> {
+    let python = fetch::python(repository, Packages::Infinity)?;
+    let mut command = Command::new(python.with_file_name("infinity_emb"));
+    command.args(["v2", "--model-id"]).arg(&encoder.weights);
+    command.args(["--served-model-name", MODEL, "--url-prefix", "/v1"]);
+    command.args(["--engine", "torch", "--device", "cpu"]);
+    command.args(["--no-bettertransformer", "--no-model-warmup"]);
+    command.args(["--log-level", "warning", "--host", "127.0.0.1"]);
+    command.args(["--port", &address.port().to_string()]);
+    command
+        .env("HF_HUB_OFFLINE", "1")
+        .env("DO_NOT_TRACK", "1")
+        .env("INFINITY_ANONYMOUS_USAGE_STATS", "0");
     Ok(command)
 }
 

@@ -23,6 +23,9 @@ use crate::answers::Answers;
 use crate::embeddings::Embeddings;
 use crate::products::Products;
 
+/// Characters of one text that `ampoule serve` allows.
+const SERVED_TEXT_CHARS: usize = 32_768;
+
 /// The prepared workload.
 #[derive(Default)]
 enum Prepared {
@@ -42,6 +45,10 @@ enum Kind {
     Unmetered,
     /// Products are computed by the host.
     HostKernels,
+    /// The host of `ampoule serve`: a thread for each core, whatever a job says.
+    Served,
+    /// The same with products computed by the host, on each guest's own thread.
+    ServedHostKernels,
 }
 
 struct Ampoule {
@@ -56,7 +63,9 @@ impl Ampoule {
     fn host(&self, threads: usize) -> HostBuilder {
         let profile = match self.kind {
             Kind::Unmetered => EngineProfile::Unmetered,
-            Kind::Guest | Kind::HostKernels => EngineProfile::Metered,
+            Kind::Guest | Kind::HostKernels | Kind::Served | Kind::ServedHostKernels => {
+                EngineProfile::Metered
+            }
         };
         let host = Host::builder()
             .profile(profile)
@@ -68,6 +77,8 @@ impl Ampoule {
                 .threads(1)
                 .allow(Capability::HostKernels)
                 .kernel_threads(threads),
+            Kind::Served => served(host),
+            Kind::ServedHostKernels => served(host).allow(Capability::HostKernels),
         }
     }
 
@@ -79,6 +90,14 @@ impl Ampoule {
     fn load_on(&self, host: &Host, path: &Path) -> Result<Model> {
         Ok(self.runtime.block_on(host.load(path))?)
     }
+}
+
+/// Gives a host the limits of `ampoule serve`. All else that the command sets is the library's default too.
+fn served(host: HostBuilder) -> HostBuilder {
+    host.limits(Limits {
+        text_chars: SERVED_TEXT_CHARS,
+        ..Limits::default()
+    })
 }
 
 impl Engine for Ampoule {
@@ -173,6 +192,8 @@ impl Kind {
             "ampoule" => Kind::Guest,
             "ampoule-unmetered" => Kind::Unmetered,
             "ampoule-host-kernels" => Kind::HostKernels,
+            "served" => Kind::Served,
+            "served-host-kernels" => Kind::ServedHostKernels,
             _ => bail!("`{name}` is no engine of this program"),
         })
     }
@@ -182,6 +203,8 @@ impl Kind {
             Kind::Guest => "fuel and deadline on",
             Kind::Unmetered => "without fuel and deadline",
             Kind::HostKernels => "fuel and deadline on, host kernels",
+            Kind::Served => "as served",
+            Kind::ServedHostKernels => "as served, host kernels",
         }
     }
 }
