@@ -40,6 +40,14 @@ def a_prompt_is_continued_whole_or_streamed():  # O01
 
 
 @check
+def a_stream_may_hold_what_python_takes_for_the_end_of_a_line():
+    text = "one\u0085 two\u2028three \u2029four\u2028"
+    equal(client.generate(EVERY_TASK, text).response, text)
+    parts = list(client.generate(EVERY_TASK, text, stream=True))
+    equal("".join(part.response for part in parts), text)
+
+
+@check
 def options_count():
     answer = client.generate(EVERY_TASK, TEXT, options={"num_predict": 2})
     equal((answer.response.strip(), answer.done_reason), ("one two", "length"))

@@ -239,7 +239,7 @@ fn words_of(message: &Message) -> Result<Vec<String>, Error> {
     let mut words = Vec::new();
     for content in &message.content {
         match content {
-            Content::Text(text) => words.extend(text.split_whitespace().map(str::to_owned)),
+            Content::Text(text) => words.extend(text.split_ascii_whitespace().map(str::to_owned)),
             Content::Image(image) => {
                 let (width, height) = size(image)?;
                 words.push(format!("[{width}x{height}]"));

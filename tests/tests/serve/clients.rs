@@ -298,6 +298,7 @@ fn the_python_client_of_ollama_is_served() {
         &[
             "a_chat_is_whole_or_streamed",
             "a_prompt_is_continued_whole_or_streamed",
+            "a_stream_may_hold_what_python_takes_for_the_end_of_a_line",
             "options_count",
             "errors_are_texts_with_a_status",
             "a_failure_in_the_middle_of_a_stream_is_raised",

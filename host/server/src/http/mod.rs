@@ -4,6 +4,7 @@ pub(crate) mod access_log;
 pub(crate) mod body;
 pub(crate) mod host_guard;
 pub(crate) mod json;
+pub(crate) mod line_json;
 pub(crate) mod name;
 pub(crate) mod ndjson;
 pub(crate) mod observation;

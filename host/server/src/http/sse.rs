@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::line_json;
+
 /// The media type of a stream of events.
 pub(crate) const MEDIA_TYPE: &str = "text/event-stream";
 
@@ -30,8 +32,7 @@ pub(crate) fn done(out: &mut Vec<u8>) {
 }
 
 fn finish(out: &mut Vec<u8>, start: usize, value: &impl Serialize) {
-    // JSON escapes line breaks within texts, so a value is one line.
-    if let Err(error) = serde_json::to_writer(&mut *out, value) {
+    if let Err(error) = line_json::write(out, value) {
         tracing::error!(target: "ampoule::server", %error, "an event could not be written as JSON");
         out.truncate(start);
         return;
@@ -49,7 +50,7 @@ mod tests {
         data(&mut out, &"a\r\nb\u{2028}\n\ndata: [DONE]");
         event(&mut out, "error", &["\n"]);
         done(&mut out);
-        let expected = "data: \"a\\r\\nb\u{2028}\\n\\ndata: [DONE]\"\n\nevent: error\ndata: [\"\\n\"]\n\ndata: [DONE]\n\n";
+        let expected = "data: \"a\\r\\nb\\u2028\\n\\ndata: [DONE]\"\n\nevent: error\ndata: [\"\\n\"]\n\ndata: [DONE]\n\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 }
