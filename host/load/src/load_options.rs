@@ -1,11 +1,13 @@
 //! Options of one load.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ampoule_sandbox::{Capability, RequestLimits, Result};
-use ampoule_signing::{Bundle, ModelReference, PermissionPolicy};
+use ampoule_signing::{Bundle, ModelReference, PermissionPolicy, TrustStore};
 
 use crate::refusal::OrRefused as _;
+use crate::trust::HostTrust;
 
 /// Options of one load; see `Host::load_with`.
 ///
@@ -38,6 +40,9 @@ pub struct LoadOptions {
     /// Capabilities that the model may have, of those that the host allows (`HostBuilder::allow`). `None` allows the model
     /// all of them.
     pub capabilities: Option<Vec<Capability>>,
+    /// Rules that decide about this model in place of the host's trust, now and at each request, for a bundle that is
+    /// part of the program. `None` leaves the decision to the host's trust.
+    pub trust: Option<TrustStore>,
 }
 
 /// Options that a load needs beside the bundle.
@@ -49,6 +54,8 @@ pub struct Terms {
     pub check_files: bool,
     /// As [`LoadOptions::capabilities`].
     pub capabilities: Option<Vec<Capability>>,
+    /// As [`LoadOptions::trust`].
+    pub trust: Option<Arc<HostTrust>>,
 }
 
 /// Check of a bundle against the releases that were run before.
@@ -61,6 +68,8 @@ pub enum RollbackProtection {
     CheckOnly,
     /// Runs an older release, which is logged. The record keeps the newer one.
     AllowDowngrade,
+    /// Compares with no record and makes none, for a bundle that is part of the program and as old as it.
+    Off,
 }
 
 impl LoadOptions {
@@ -71,6 +80,7 @@ impl LoadOptions {
             at_most: self.at_most,
             check_files: self.check_files,
             capabilities: self.capabilities.clone(),
+            trust: self.trust.clone().map(HostTrust::fixed),
         }
     }
 

@@ -257,6 +257,8 @@ impl fmt::Debug for Receipt {
 /// A model that may be compiled, with its lease and the identity of its code.
 struct Admitted {
     model: AdmittedModel,
+    /// The trust that the lease is by.
+    trust: Arc<HostTrust>,
     lease: Lease,
     identity: CodeIdentity,
     /// Set when the record of releases has this very bundle as the newest.
@@ -266,7 +268,8 @@ struct Admitted {
 impl Inner {
     /// Stages: envelope → manifest → releases → limits → component → admission.
     fn admit(&self, bundle: Bundle, rule: &ReleaseRule, terms: Terms) -> Result<Admitted> {
-        let (trust, now) = (self.trust.current(), ampoule_signing::now().or_refused()?);
+        let by = terms.trust.as_ref().unwrap_or(&self.trust);
+        let (trust, now) = (by.current(), ampoule_signing::now().or_refused()?);
         let store = trust.store()?;
         warn_of_old_list(store, now);
         let verified = bundle
@@ -285,6 +288,7 @@ impl Inner {
         Ok(Admitted {
             identity: CodeIdentity::of(&model, self.compatibility, self.profile, &self.limits)?,
             model,
+            trust: Arc::clone(by),
             lease,
             is_recorded,
         })
@@ -322,6 +326,7 @@ impl Inner {
     ) -> Result<(LoadedModel, Arc<VerifiedBundle>)> {
         let Admitted {
             mut model,
+            trust,
             lease,
             identity,
             is_recorded: _,
@@ -344,7 +349,7 @@ impl Inner {
         bundle.forget_files();
         let bundle = Arc::new(bundle);
         let lessor = ModelLessor {
-            trust: Arc::clone(&self.trust),
+            trust,
             bundle: Arc::clone(&bundle),
         };
         let loaded = LoadedModel::new(
@@ -390,6 +395,11 @@ impl Inner {
         model: &mut AdmittedModel,
         cancelled: CancellationToken,
     ) -> Result<(NativeCode, CompiledFacts)> {
+        tracing::info!(
+            target: "ampoule::load",
+            model = %display_name(model.bundle.manifest()),
+            "compiling, which takes seconds to a minute; code that is kept in a cache is compiled once"
+        );
         model.bundle.read_files().or_refused()?;
         let request = CompileRequest {
             profile: self.profile,

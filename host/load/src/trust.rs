@@ -64,14 +64,7 @@ impl HostTrust {
     /// `trust.*` and `io.*` when a directory cannot be read or is refused.
     pub fn open(source: TrustSource) -> Result<Arc<Self>> {
         let (directory, current) = match source {
-            TrustSource::Store(store) => {
-                let current = CurrentTrust {
-                    generation: 0,
-                    store: Ok(*store),
-                    stamp: None,
-                };
-                (None, current)
-            }
+            TrustSource::Store(store) => (None, CurrentTrust::first(*store)),
             TrustSource::Directory(directory) => {
                 let current = CurrentTrust::read(&directory, 0);
                 // Nothing has changed yet: a directory that cannot be used now is refused as such.
@@ -82,12 +75,21 @@ impl HostTrust {
                 (Some(directory), current)
             }
         };
-        Ok(Arc::new(Self {
+        Ok(Self::of(directory, current))
+    }
+
+    fn of(directory: Option<PathBuf>, current: CurrentTrust) -> Arc<Self> {
+        Arc::new(Self {
             directory,
             current: RwLock::new(Arc::new(current)),
             changing: Mutex::default(),
             told: Mutex::default(),
-        }))
+        })
+    }
+
+    /// Makes a trust that is this store for ever.
+    pub(crate) fn fixed(store: TrustStore) -> Arc<Self> {
+        Self::of(None, CurrentTrust::first(store))
     }
 
     /// Calls `tell` now, since the trust may have changed since a model was loaded, and after each change, until it
@@ -190,6 +192,14 @@ impl fmt::Debug for HostTrust {
 }
 
 impl CurrentTrust {
+    fn first(store: TrustStore) -> Self {
+        Self {
+            generation: 0,
+            store: Ok(store),
+            stamp: None,
+        }
+    }
+
     fn read(directory: &Path, generation: u64) -> Self {
         let stamp = Some(DirectoryStamp::of(directory));
         Self {

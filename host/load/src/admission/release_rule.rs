@@ -28,6 +28,7 @@ impl ReleaseRule {
             Some(serving) => serving.may_be_followed_by(manifest, digest),
             None => Ok(()),
         };
+        let releases = releases.filter(|_| self.rollback != RollbackProtection::Off);
         let checked = follows.and_then(|()| match releases {
             Some(releases) => releases.check(manifest, digest),
             None => Ok(false),
