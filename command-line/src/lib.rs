@@ -57,7 +57,7 @@ pub use json_line::to_json_line;
 pub use json_switch::{JSON_VARIABLE, parse_switch};
 pub use manual_options::{CompletionsOptions, ManOptions};
 pub use manual_pages::Manual;
-pub use named_file::about;
+pub use named_file::{about, shown_path};
 pub use output::{print, print_early_end, print_error, print_json};
 pub use page::Page;
 pub use panicked::{Panicked, guarded};

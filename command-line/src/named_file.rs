@@ -4,16 +4,21 @@ use std::path::Path;
 
 use ampoule_signing::{Error, TrustError, text};
 
-/// Adds to an error about a file the path by which the user named the file; of an absolute path, the file's name alone.
-/// The library's messages name no file outside of a bundle, but a command that was given several has to say which one it
+/// Returns a path for a message: as the user gave it, and of an absolute path the last part alone.
+#[must_use]
+pub fn shown_path(path: &Path) -> String {
+    let shown = path
+        .file_name()
+        .filter(|_| path.is_absolute())
+        .unwrap_or(path.as_os_str());
+    text::name(&shown.to_string_lossy())
+}
+
+/// Adds to an error about a file the path by which the user named the file, as [`shown_path`] shows it. The library's messages name no file outside of a bundle, but a command that was given several has to say which one it
 /// means.
 pub fn about<'p>(path: &'p Path) -> impl FnOnce(Error) -> Error + 'p {
     move |error| {
-        let shown = path
-            .file_name()
-            .filter(|_| path.is_absolute())
-            .unwrap_or(path.as_os_str());
-        let path = text::name(&shown.to_string_lossy());
+        let path = shown_path(path);
         let name = |what: String| format!("{what} {path:?}");
         let place = |what: &str| format!("{what} (in {path:?})");
         match error {

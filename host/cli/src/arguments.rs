@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -21,7 +22,6 @@ use crate::trust_arguments::TrustCommand;
 #[command(
     name = "ampoule",
     version,
-    disable_help_subcommand = true,
     after_help = "Example:\n  ampoule ask --image photo.jpg \"What is in the picture?\"\n  ampoule trust \
                   add --trust trust --publisher acme acme.pub.pem\n  ampoule embed --model \
                   models/minilm --trust trust \"Where is the library?\""
@@ -60,6 +60,10 @@ pub(crate) struct Arguments {
     /// The options of [`LOWERING`] that stand on the command line itself, and not in a variable.
     #[arg(skip)]
     lowering: Vec<&'static str>,
+
+    /// The options that are given, on the command line or by a variable.
+    #[arg(skip)]
+    given: BTreeSet<String>,
 }
 
 impl Arguments {
@@ -79,7 +83,13 @@ impl Arguments {
             let is_given = |option: &&str| is_on_command_line(command, option);
             arguments.lowering = LOWERING.into_iter().filter(is_given).collect();
         }
+        arguments.given = given(&matches);
         Ok(arguments)
+    }
+
+    /// Returns the long names of the options that are given, on the command line or by a variable.
+    pub(crate) fn given(&self) -> &BTreeSet<String> {
+        &self.given
     }
 
     /// Returns the options of the host that the command makes, if it makes one.
@@ -136,6 +146,23 @@ fn is_on_command_line(command: &ArgMatches, id: &str) -> bool {
         && command.value_source(id) == Some(ValueSource::CommandLine)
 }
 
+/// Lists the options of the command and of those above it that have a value which is no default.
+fn given(matches: &ArgMatches) -> BTreeSet<String> {
+    let mut given = BTreeSet::new();
+    let mut at = Some(matches);
+    while let Some(matches) = at {
+        let is_given = |id: &&clap::Id| {
+            // A value that a command passes on to those below it is no option of theirs.
+            matches.try_contains_id(id.as_str()).unwrap_or(false)
+                && matches.value_source(id.as_str()) != Some(ValueSource::DefaultValue)
+        };
+        let names = matches.ids().filter(is_given);
+        given.extend(names.map(|id| id.as_str().replace('_', "-")));
+        at = matches.subcommand().map(|(_, matches)| matches);
+    }
+    given
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ask a question, about pictures or without any. The answer is printed as it is written.
@@ -156,7 +183,7 @@ pub(crate) enum Command {
     Tokenize(Box<OnHost<TextCommand>>),
     /// Answer over HTTP, by the routes of OpenAI's, Ollama's, KServe's and text-embeddings-inference's clients.
     #[command(
-        after_help = "Example:\n  ampoule serve\n  ampoule serve --model models/minilm --trust trust --listen 127.0.0.1:8000"
+        after_help = "Example:\n  ampoule serve\n  ampoule serve --built-in --model models/minilm --trust trust --listen 127.0.0.1:8000"
     )]
     Serve(Box<OnHost<ServeCommand>>),
     /// Show a bundle: its model, its signers, the resources that it asks for, and its real imports.
@@ -275,6 +302,11 @@ pub(crate) struct ServeCommand {
     /// file are served, and without any the built-in model.
     #[arg(long = "model", value_name = "BUNDLE", env = "AMPOULE_MODEL")]
     pub(crate) models: Vec<PathBuf>,
+
+    /// Serve the built-in model, under the name tiny-vlm, beside those of --model. It is served by default where no
+    /// other model is named.
+    #[arg(long, env = "AMPOULE_BUILT_IN", value_parser = parse_switch, num_args = 0)]
+    pub(crate) built_in: bool,
 
     #[command(flatten)]
     pub(crate) server: ServerOptions,

@@ -2,6 +2,7 @@
 
 use ampoule::{Limit, Phase, Remedy};
 
+use crate::config_place::Place;
 use crate::limit_options::{cap_of, option_of};
 use crate::lowered::Lowered;
 
@@ -24,8 +25,17 @@ pub(crate) enum Error {
     Signing(#[from] ampoule_signing::Error),
 
     /// `usage.trust`.
-    #[error("no trust directory is given; name one with --trust DIR or AMPOULE_TRUST")]
+    #[error(
+        "no trust directory is given; name one with --trust DIR or AMPOULE_TRUST, or with `trust` in the configuration file"
+    )]
     NoTrust,
+
+    /// An error about the trust directory, with the error's own code.
+    #[error("the trust directory {directory:?}: {}", explained_signing(error))]
+    Trust {
+        directory: String,
+        error: ampoule_signing::Error,
+    },
 
     /// `usage.built-in`.
     #[error(
@@ -34,8 +44,12 @@ pub(crate) enum Error {
     BuiltInLacks { asked: ampoule::Task },
 
     /// `usage.config`.
-    #[error("the configuration file: {0}")]
-    Config(String),
+    #[error("{0}: {1}")]
+    Config(Place, String),
+
+    /// An error about a value of the configuration file, with the error's own code.
+    #[error("{place}: {error}")]
+    Configured { place: Place, error: Box<Error> },
 
     /// `usage.setting`.
     #[error("{0}")]
@@ -122,14 +136,26 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Names the place of the configuration file that the error is about, if it is about one.
+    pub(crate) fn at(self, place: Option<Place>) -> Self {
+        match place {
+            Some(place) => Self::Configured {
+                place,
+                error: Box::new(self),
+            },
+            None => self,
+        }
+    }
+
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Host(error) | Self::Lowered { error, .. } => error.code(),
-            Self::Signing(error) => error.code(),
+            Self::Signing(error) | Self::Trust { error, .. } => error.code(),
             Self::Image { error, .. } => error.code(),
             Self::NoTrust => "usage.trust",
             Self::BuiltInLacks { .. } => "usage.built-in",
-            Self::Config(_) => "usage.config",
+            Self::Config(..) => "usage.config",
+            Self::Configured { error, .. } => error.code(),
             Self::Setting(_) => "usage.setting",
             Self::NoSuchKey(_) => "usage.no-such-key",
             Self::NobodyTrusted(_) => "usage.nobody-trusted",

@@ -1,13 +1,13 @@
 //! Options for the operator's limits: one list for options, variables and the configuration file.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Fuel, Limit, Limits};
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+
+use crate::config_value::from_text;
 
 /// Each of [`Limits`] that is given. In the file the names are those of the options, and sizes and times are text as
 /// on the command line.
@@ -249,33 +249,6 @@ pub(crate) fn cap_of(limit: Limit) -> &'static str {
         Limit::InitDeadline => "cap-init-timeout",
         _ => "",
     }
-}
-
-/// Reads a value as it is written on the command line; a bare number need not be quoted.
-pub(crate) fn from_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: FromStr<Err: fmt::Display>,
-    D: Deserializer<'de>,
-{
-    struct Text<T>(PhantomData<T>);
-
-    impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Text<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a number, or text such as \"256MiB\" or \"5s\"")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
-            self.visit_str(&number.to_string())
-        }
-    }
-
-    deserializer.deserialize_any(Text(PhantomData)).map(Some)
 }
 
 /// A span of time as people write it: `5s`, `500ms`, `2m`, or a bare number of seconds.

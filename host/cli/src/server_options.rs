@@ -1,18 +1,18 @@
 //! Options of the server: one list for options, variables and the configuration file.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Capability, Fuel, ModelReference, RequestLimits};
-use ampoule_server::{Collector, ConnectionSettings, HostNames, ServiceSettings};
+use ampoule_server::{Collector, ConnectionSettings, HostName, HostNames, ServiceSettings};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::limit_options::{TimeLimit, from_text};
-
-/// The port that this kind of server has on developers' machines.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+use crate::config_value::{from_text, from_texts};
+use crate::limit_options::TimeLimit;
+use crate::listen_address::ListenAddress;
 
 /// Longest time for running requests after a signal to end. Service managers kill after 30 to 90 s.
 const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
@@ -23,8 +23,9 @@ const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ServerOptions {
     /// Address and port to listen on [default: 127.0.0.1:8080]. Port 0 takes one that is free, which is printed.
-    #[arg(long, value_name = "ADDRESS", env = "AMPOULE_LISTEN")]
-    listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT", env = "AMPOULE_LISTEN")]
+    #[serde(default, deserialize_with = "from_text")]
+    listen: Option<ListenAddress>,
 
     /// Longest time after a signal to end for requests that have begun [default: 25s].
     #[arg(long, value_name = "TIME", env = "AMPOULE_DRAIN_TIMEOUT")]
@@ -49,7 +50,7 @@ pub(crate) struct ServerOptions {
     /// The most connections at one time [default: 1024]. The limit of descriptors may allow fewer.
     #[arg(long, value_name = "N", env = "AMPOULE_CONNECTIONS")]
     #[serde(default, deserialize_with = "from_text")]
-    connections: Option<usize>,
+    connections: Option<Count>,
 
     /// Longest time for a request's head to arrive [default: 10s].
     #[arg(long, value_name = "TIME", env = "AMPOULE_HEAD_TIMEOUT")]
@@ -74,12 +75,12 @@ pub(crate) struct ServerOptions {
     /// The most texts of one request for vectors, over all sandboxes that share it [default: 2048].
     #[arg(long, value_name = "N", env = "AMPOULE_REQUEST_TEXTS")]
     #[serde(default, deserialize_with = "from_text")]
-    request_texts: Option<usize>,
+    request_texts: Option<Count>,
 
     /// The most answers that one request asks for: prompts times `n` [default: 16].
     #[arg(long, value_name = "N", env = "AMPOULE_REQUEST_CHOICES")]
     #[serde(default, deserialize_with = "from_text")]
-    request_choices: Option<usize>,
+    request_choices: Option<Count>,
 
     /// Silence of a stream after which an empty piece is sent [default: 10s].
     #[arg(long, value_name = "TIME", env = "AMPOULE_STREAM_SILENCE")]
@@ -94,7 +95,8 @@ pub(crate) struct ServerOptions {
         env = "AMPOULE_HOST_NAMES",
         value_delimiter = ','
     )]
-    host_names: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "from_texts")]
+    host_names: Option<Vec<HostName>>,
 
     /// OpenTelemetry collector that a trace of each request is sent to, such as http://127.0.0.1:4318. For programs that
     /// are built with the feature `otel`.
@@ -126,7 +128,7 @@ impl ServerOptions {
     }
 
     pub(crate) fn listen(&self) -> SocketAddr {
-        self.listen.unwrap_or(DEFAULT_LISTEN)
+        self.listen.unwrap_or_default().0
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {
@@ -144,8 +146,8 @@ impl ServerOptions {
             body_time: self.body_timeout.map_or(default.body_time, |time| time.0),
             bodies: self.bodies_bytes.unwrap_or(default.bodies),
             connections: self.connection_settings(),
-            texts: self.request_texts.unwrap_or(default.texts),
-            choices: self.request_choices.unwrap_or(default.choices),
+            texts: self.request_texts.map_or(default.texts, |count| count.0),
+            choices: (self.request_choices).map_or(default.choices, |count| count.0),
             silence: self.stream_silence.map_or(default.silence, |time| time.0),
             host_names: HostNames::Local(self.host_names.clone().unwrap_or_default()),
         }
@@ -156,7 +158,7 @@ impl ServerOptions {
         let time =
             |given: &Option<TimeLimit>, default| given.as_ref().map_or(default, |time| time.0);
         ConnectionSettings {
-            connections: self.connections.unwrap_or(default.connections),
+            connections: (self.connections).map_or(default.connections, |count| count.0),
             head_time: time(&self.head_timeout, default.head_time),
             idle_time: time(&self.keep_alive_timeout, default.idle_time),
             stall_time: time(&self.stall_timeout, default.stall_time),
@@ -166,13 +168,32 @@ impl ServerOptions {
     }
 }
 
-/// A model to serve: a table `[[model]]` of the configuration file, or a path on the command line.
-#[derive(Debug, Clone, Deserialize)]
+/// A number of things, of which at least one is needed.
+#[derive(Debug, Clone, Copy)]
+struct Count(usize);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.parse().ok().filter(|count| *count > 0);
+        count.map(Self).ok_or_else(|| {
+            let found = ampoule::harmless_text(text);
+            format!("a number from 1 on is expected, found `{found}`")
+        })
+    }
+}
+
+/// A model to serve: a table `[[model]]` of the configuration file, or an option of the command line.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ModelOptions {
-    /// Bundle, a directory or a packed file.
-    pub(crate) path: PathBuf,
-    /// Name for callers; by default the name of the directory or file.
+    /// Bundle, a directory or a packed file; none for the built-in model.
+    pub(crate) path: Option<PathBuf>,
+    /// True for the built-in model, which has no path: a directory may have any name.
+    #[serde(default)]
+    pub(crate) built_in: bool,
+    /// Name for callers; by default the name of the directory or file, or the built-in model's own.
     pub(crate) name: Option<String>,
     /// Further names for callers.
     #[serde(default)]
@@ -181,7 +202,7 @@ pub(crate) struct ModelOptions {
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) expect: Option<ModelReference>,
     /// Capabilities that the model may have, of those that the host allows. By default all of them.
-    #[serde(default, deserialize_with = "crate::settings::some_capabilities")]
+    #[serde(default, deserialize_with = "from_texts")]
     pub(crate) allow: Option<Vec<Capability>>,
     /// Limits of each request, where lower than the manifest asks for.
     #[serde(default)]
@@ -204,12 +225,16 @@ impl ModelOptions {
     /// Returns the options of a bundle that is only named.
     pub(crate) fn of(path: PathBuf) -> Self {
         Self {
-            path,
-            name: None,
-            aliases: Vec::new(),
-            expect: None,
-            allow: None,
-            limits: ModelLimits::default(),
+            path: Some(path),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the options of the built-in model.
+    pub(crate) fn built_in() -> Self {
+        Self {
+            built_in: true,
+            ..Self::default()
         }
     }
 
@@ -253,6 +278,7 @@ mod tests {
                 "traces" => "http://[::1]:7",
                 _ if option.ends_with("bytes") => "7MiB",
                 _ if option.ends_with("timeout") || option.ends_with("silence") => "7s",
+                "host-names" => "ampoule.example",
                 _ => "7",
             };
             let words = ["server".to_owned(), format!("--{option}"), value.to_owned()];

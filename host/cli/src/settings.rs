@@ -1,26 +1,24 @@
 //! Options, variables and the configuration file, made into one set of settings.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ampoule::{
-    ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, HostBuilder, Limits,
-    Location, Observer, PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
+    ByteSize, Capability, CodeCache, CompileProcess, EngineProfile, Host, HostBuilder, Limit,
+    Limits, Location, Observer, PermissionPolicy, ReleaseState, RequestLimits, TrustStore,
 };
-use ampoule_command_line::about;
-use ampoule_signing::{read_trusted_text, text};
-use serde::{Deserialize, Deserializer, de};
+use ampoule_command_line::shown_path;
 
 use crate::age::Age;
 use crate::arguments::{Arguments, Command};
+use crate::config_file::{self, ConfigFile};
+use crate::config_place::{ConfigText, Place};
 use crate::error::Error;
 use crate::host_options::{CacheOptions, HostOptions};
-use crate::limit_options::{LimitOptions, Preset, Resolution, from_text};
+use crate::limit_options::{Preset, Resolution, option_of};
 use crate::lower_limits;
 use crate::server_options::{ModelOptions, ServerOptions};
-
-/// The largest configuration file that is read: a person writes a few lines.
-const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 
 /// Characters of one text in a request to a server. Clients send whole documents and leave it to the model to cut them; a
 /// prompt with instructions has some thousand characters. A text of so many takes a model's tokenizer milliseconds.
@@ -52,47 +50,10 @@ pub(crate) struct Settings {
     pub(crate) server: ServerOptions,
     /// The configuration file's models to serve.
     pub(crate) models: Vec<ModelOptions>,
-}
-
-/// The configuration file. Every key is an option's name.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ConfigFile {
-    trust: Option<PathBuf>,
-    state: Option<PathBuf>,
-    cache: Option<PathBuf>,
-    #[serde(default, deserialize_with = "from_text")]
-    cache_size: Option<ByteSize>,
-    #[serde(default, deserialize_with = "from_text")]
-    cache_age: Option<Age>,
-    #[serde(default, deserialize_with = "from_text")]
-    clock_resolution: Option<Resolution>,
-    #[serde(default, deserialize_with = "capabilities")]
-    allow: Vec<Capability>,
-    #[serde(default, deserialize_with = "from_text")]
-    kernel_threads: Option<usize>,
-    #[serde(default)]
-    limits: LimitOptions,
-    #[serde(default)]
-    server: ServerOptions,
-    #[serde(default, rename = "model")]
-    models: Vec<ModelOptions>,
-}
-
-/// Reads capabilities by their names, where there are any.
-pub(crate) fn some_capabilities<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<Capability>>, D::Error> {
-    capabilities(deserializer).map(Some)
-}
-
-/// Reads capabilities by their names.
-fn capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Capability>, D::Error> {
-    let names = Vec::<String>::deserialize(deserializer)?;
-    let parsed = names
-        .iter()
-        .map(|name| name.parse().map_err(de::Error::custom));
-    parsed.collect()
+    /// The configuration file's text, for errors.
+    config: ConfigText,
+    /// Options that are given by the command line or a variable, by their long names.
+    given: BTreeSet<String>,
 }
 
 impl Settings {
@@ -100,9 +61,9 @@ impl Settings {
     /// over defaults.
     pub(crate) fn resolve(arguments: &Arguments) -> Result<Self, Error> {
         let permissions = permissions(arguments.insecure_permissions);
-        let file = match &arguments.config {
-            Some(path) => read_config(path, &permissions)?,
-            None => ConfigFile::default(),
+        let (file, config) = match &arguments.config {
+            Some(path) => config_file::read(path, &permissions)?,
+            None => (ConfigFile::default(), ConfigText::default()),
         };
         let (no_host, no_cache) = (HostOptions::default(), CacheOptions::default());
         let host = arguments.host().unwrap_or(&no_host);
@@ -140,7 +101,7 @@ impl Settings {
             },
             clock: host.clock_resolution.or(file.clock_resolution),
             allowed: if host.allow.is_empty() {
-                file.allow
+                file.allow.unwrap_or_default()
             } else {
                 host.allow.clone()
             },
@@ -150,7 +111,17 @@ impl Settings {
             at_most,
             server: file.server,
             models: file.models,
+            config,
+            given: arguments.given().clone(),
         })
+    }
+
+    /// Returns the place of a setting in the configuration file, if the setting comes from there: no option and no
+    /// variable of the key's last part goes before it.
+    pub(crate) fn place(&self, key: &str) -> Option<Place> {
+        let option = key.rsplit('.').next()?;
+        let place = self.config.place(key);
+        place.filter(|_| !self.given.contains(option))
     }
 
     /// Returns the trust directory. It has no default: trust is the operator's decision.
@@ -161,7 +132,18 @@ impl Settings {
 
     /// Reads the trust directory.
     pub(crate) fn trust_store(&self) -> Result<TrustStore, Error> {
-        Ok(TrustStore::open(self.trust_directory()?)?)
+        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        let opened = TrustStore::open(self.permissions.at(directory));
+        opened.map_err(|error| self.about_trust(directory, error))
+    }
+
+    /// Names the trust directory in an error about it.
+    fn about_trust(&self, directory: &Path, error: ampoule_signing::Error) -> Error {
+        let error = Error::Trust {
+            directory: shown_path(directory),
+            error,
+        };
+        error.at(self.place("trust"))
     }
 
     /// Returns the memory of releases: in the state directory, or else in the trust directory.
@@ -209,22 +191,21 @@ impl Settings {
         self.build(Host::builder().trust(trust).releases(releases))
     }
 
-    /// Makes a host with these settings that tells `observer` of each request. It trusts `built_in` and remembers no
-    /// releases, or else trusts what the trust directory says, now and after each change of it.
+    /// Makes a host with these settings that tells `observer` of each request. Where models of other publishers are
+    /// served, it trusts what the trust directory says, now and after each change of it.
     pub(crate) fn server_host(
         &self,
-        built_in: Option<TrustStore>,
+        serves_others: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<Host, Error> {
         let host = Host::builder().observer(observer);
-        let host = match built_in {
-            Some(trust) => host.trust(trust),
-            None => {
-                let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
-                host.trust_directory(directory).releases(self.releases()?)
-            }
-        };
-        self.build(host)
+        if !serves_others {
+            return self.build(host);
+        }
+        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        // The host's own error names no path.
+        TrustStore::open(directory).map_err(|error| self.about_trust(directory, error))?;
+        self.build(host.trust_directory(directory).releases(self.releases()?))
     }
 
     fn build(&self, host: HostBuilder) -> Result<Host, Error> {
@@ -236,7 +217,11 @@ impl Settings {
             .code_cache(self.code_cache())
             .compile_with(CompileProcess::this_program([COMPILE_WORKER]));
         let allowed = self.allowed.iter().copied();
-        Ok(allowed.fold(host, HostBuilder::allow).build()?)
+        let built = allowed.fold(host, HostBuilder::allow).build();
+        built.map_err(|error| {
+            let place = key_of(&error).and_then(|key| self.place(&key));
+            Error::from(error).at(place)
+        })
     }
 }
 
@@ -264,30 +249,17 @@ fn permissions(insecure: bool) -> PermissionPolicy {
     })
 }
 
-fn read_config(path: &Path, permissions: &PermissionPolicy) -> Result<ConfigFile, Error> {
-    let config = read_trusted_text(
-        permissions.at(path),
-        "the configuration file",
-        MAX_CONFIG_BYTES,
-    );
-    let config = config.map_err(|error| match error {
-        ampoule_signing::Error::Io { source, .. } => {
-            Error::Config(format!("it cannot be read: {}", source.kind()))
+/// Returns the key of the setting that a host cannot be made with.
+fn key_of(error: &ampoule::Error) -> Option<String> {
+    match error {
+        ampoule::Error::LimitRange { name, .. } if name == "kernel_threads" => {
+            Some("kernel-threads".to_owned())
         }
-        refused => about(path)(refused).into(),
-    })?;
-    let fault = |key: &str, error: &toml::de::Error| {
-        // The message alone: with it comes the whole line that it is about, however long that is.
-        let message = text::sentence(error.message());
-        let before = error.span().and_then(|span| config.get(..span.start));
-        let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1));
-        let line = line.unwrap_or_default();
-        Error::Config(match key {
-            "." => format!("{line}{message}"),
-            key => format!("{line}`{}`: {message}", text::line(key)),
-        })
-    };
-    let parsed = toml::Deserializer::parse(&config).map_err(|error| fault(".", &error))?;
-    serde_path_to_error::deserialize(parsed)
-        .map_err(|error| fault(&error.path().to_string(), error.inner()))
+        ampoule::Error::LimitRange { name, .. } => {
+            let limit = Limit::ALL.iter().find(|limit| limit.field() == *name)?;
+            Some(format!("limits.{}", option_of(*limit)))
+        }
+        ampoule::Error::ClockResolution { .. } => Some("clock-resolution".to_owned()),
+        _ => None,
+    }
 }

@@ -3,14 +3,13 @@
 //! A page on a foreign site can have its own name lead to a loopback address. A browser then sends the page's requests
 //! here, and lets the page read the answers. Such requests carry the foreign name as their `Host`.
 
-use std::net::IpAddr;
-
 use axum::extract::Request;
 use axum::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{Method, Uri};
 
 use crate::error::ApiError;
+use crate::host_name::{HostName, address_of, without_last_dot};
 
 /// Tells where a browser's request comes from: Fetch Metadata Request Headers, W3C.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -19,7 +18,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostNames {
     /// Loopback addresses, `localhost`, names under `.localhost`, and these names, whatever the port is.
-    Local(Vec<String>),
+    Local(Vec<HostName>),
     /// Every name: for a server behind something that checks the name, or one that others reach by many names.
     Any,
 }
@@ -80,18 +79,15 @@ impl HostNames {
     }
 }
 
-fn is_local(host: &str, names: &[String]) -> bool {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    if let Ok(address) = bare.unwrap_or(host).parse::<IpAddr>() {
-        return address.to_canonical().is_loopback()
-            || names.iter().any(|name| name.parse() == Ok(address));
-    }
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || names.iter().any(|name| name.eq_ignore_ascii_case(&host))
+fn is_local(host: &str, names: &[HostName]) -> bool {
+    let is_of_this_machine = match address_of(host) {
+        Some(address) => address.to_canonical().is_loopback(),
+        None => {
+            let name = without_last_dot(host).to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    };
+    is_of_this_machine || names.iter().any(|name| name.is(host))
 }
 
 #[cfg(test)]
@@ -108,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_page_of_another_site_is_refused_and_own_pages_and_programs_pass() {
-        let names = HostNames::Local(vec!["ampoule.example".to_owned()]);
+        let names = HostNames::Local(vec!["ampoule.example".parse().unwrap()]);
         let is_let_in = |method: &str, headers: &[(&str, &str)]| {
             let request = Request::builder().method(method);
             let add = |request: axum::http::request::Builder, (name, value): &(&str, &str)| {
@@ -148,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_foreign_name_is_refused_and_local_and_configured_names_pass() {
-        let names = HostNames::Local(vec!["ampoule.example".to_owned(), "192.0.2.7".to_owned()]);
+        let names = ["ampoule.example", "192.0.2.7", "[2001:db8::7]"];
+        let names = HostNames::Local(names.map(|name| name.parse().unwrap()).to_vec());
         for host in [
             "localhost",
             "LocalHost:8080",
@@ -160,6 +157,7 @@ mod tests {
             "[::ffff:127.0.0.1]",
             "Ampoule.example:8080",
             "192.0.2.7:80",
+            "[2001:db8::7]:80",
         ] {
             assert!(is_let_in(&names, host), "{host}");
         }

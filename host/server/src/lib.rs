@@ -11,6 +11,7 @@ mod connections;
 mod core;
 mod error;
 mod families;
+mod host_name;
 mod host_names;
 mod http;
 mod inferences;
@@ -26,6 +27,7 @@ mod traces;
 
 pub use connections::serve;
 pub use connections::settings::ConnectionSettings;
+pub use host_name::{HostName, HostNameError};
 pub use host_names::HostNames;
 pub use metrics::Metrics;
 pub use models::{ModelSlot, Models, NameError, Readiness};

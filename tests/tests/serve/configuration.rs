@@ -1,13 +1,15 @@
 //! Models and settings of a server, in the configuration file and on the command line.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ampoule_signing::TrustStore;
 use ampoule_tests::{
     Delivery, Operator, Place, Publisher, Served, WrittenBundle, ampoule, assert_fails, json_of,
-    test_guest,
+    picture_base64, test_guest,
 };
 use serde_json::json;
 
@@ -18,11 +20,13 @@ fn refused(text: &str, code: &str) -> String {
     let file = folder.path().join("ampoule.toml");
     fs::write(&file, text).unwrap();
     let mut command = ampoule();
-    command
-        .args(["serve", "--json", "--listen", "127.0.0.1:0", "--config"])
-        .arg(file);
+    command.args(["serve", "--json", "--config"]).arg(file);
+    if !text.contains("listen =") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
     let output = command.output().unwrap();
-    assert_fails(&output, code, 2);
+    let status = if code.starts_with("trust.") { 3 } else { 2 };
+    assert_fails(&output, code, status);
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -46,8 +50,6 @@ fn an_error_in_the_configuration_names_its_key_and_its_line() {
         deep.contains("line 8") && deep.contains("`model[1].limits.memory`"),
         "{deep}"
     );
-    let without_path = refused("[[model]]\nname = \"a\"\n", "usage.config");
-    assert!(without_path.contains("path"), "{without_path}");
     let capability = refused(
         "[[model]]\npath = \"a\"\nallow = [\"sockets\"]\n",
         "usage.config",
@@ -56,29 +58,278 @@ fn an_error_in_the_configuration_names_its_key_and_its_line() {
         capability.contains("line 3") && capability.contains("sockets"),
         "{capability}"
     );
-    for (text, code) in [
-        ("[[model]]\npath = \"a\"\n", "usage.trust"),
+    refused("[[model]]\npath = \"a\"\n", "usage.trust");
+}
+
+/// Values that are only wrong beside others, or for this machine, are found after the file was read.
+#[test]
+fn an_error_about_a_value_that_was_read_names_its_file_its_key_and_its_line_too() {
+    let operator = Operator::new();
+    let trust = format!("trust = {:?}\n", operator.trust());
+    for (text, code, line, key) in [
         (
-            "trust = \"t\"\n[[model]]\npath = \"a\"\n[[model]]\npath = \"b/a\"\n",
+            "[server]\nlisten = \"0.0.0.0:0\"\n",
             "usage.setting",
+            2,
+            "server.listen",
         ),
         (
-            "trust = \"t\"\n[[model]]\npath = \"a\"\naliases = [\"../b\"]\n",
+            "[server]\nbodies-bytes = \"1MiB\"\n",
             "usage.setting",
+            2,
+            "server.bodies-bytes",
+        ),
+        (
+            "\n[limits]\nsandboxes = 0\n",
+            "usage.limits",
+            3,
+            "limits.sandboxes",
+        ),
+        ("kernel-threads = 0\n", "usage.limits", 1, "kernel-threads"),
+        (
+            "clock-resolution = \"5s\"\n",
+            "usage.limits",
+            1,
+            "clock-resolution",
+        ),
+        (
+            "trust = \"nowhere\"\n[[model]]\npath = \"a\"\n",
+            "trust.missing",
+            1,
+            "trust",
+        ),
+        (
+            "[[model]]\npath = \"a\"\n[[model]]\npath = \"b/a\"\n",
+            "usage.setting",
+            4,
+            "model[1].path",
+        ),
+        (
+            "[[model]]\npath = \"a\"\naliases = [\n\"b\",\n\"../b\"]\n",
+            "usage.setting",
+            5,
+            "model[0].aliases[1]",
+        ),
+        (
+            "[[model]]\nbuilt-in = true\nname = \"a b\"\n",
+            "usage.setting",
+            3,
+            "model[0].name",
+        ),
+        ("[[model]]\nname = \"a\"\n", "usage.setting", 1, "model[0]"),
+        (
+            "[[model]]\npath = \"a\"\nbuilt-in = true\n",
+            "usage.setting",
+            3,
+            "model[0].built-in",
         ),
     ] {
-        refused(text, code);
+        let message = refused(text, code);
+        let place = format!("ampoule.toml\\\": line {line}: `{key}`: ");
+        assert!(message.contains(&place), "{text}: {message}");
+    }
+    let nowhere = format!("{trust}[[model]]\npath = \"models/nowhere\"\n");
+    let message = refused(&nowhere, "usage.setting");
+    assert!(
+        message.contains("line 3: `model[0].path`") && message.contains("models/nowhere"),
+        "{message}"
+    );
+}
+
+/// An option that goes before the file is what the error is about.
+#[test]
+fn an_error_about_an_option_does_not_blame_the_configuration_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ampoule.toml");
+    fs::write(&file, "[server]\nlisten = \"0.0.0.0:1\"\n").unwrap();
+    let mut serve = ampoule();
+    serve.args(["serve", "--json", "--listen", "0.0.0.0:2", "--config"]);
+    let output = serve.arg(&file).output().unwrap();
+    assert_fails(&output, "usage.setting", 2);
+    let message = json_of(&output)["error"]["message"].to_string();
+    assert!(
+        message.contains("0.0.0.0:2") && !message.contains("ampoule.toml"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_mistyped_path_is_refused_at_the_start_and_named() {
+    let operator = Operator::new();
+    for (options, code, status, named) in [
+        (
+            ["--model", "models/nowhere"],
+            "usage.setting",
+            2,
+            "models/nowhere",
+        ),
+        (
+            ["--config", "nowhere.toml"],
+            "usage.config",
+            2,
+            "nowhere.toml",
+        ),
+    ] {
+        let mut serve = operator.ampoule(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+        let output = serve.args(options).output().unwrap();
+        assert_fails(&output, code, status);
+        let message = json_of(&output)["error"]["message"].to_string();
+        assert!(message.contains(named), "{message}");
+    }
+    let bundle = operator.good().write();
+    for words in [&["serve", "--model"][..], &["verify"]] {
+        let mut command = ampoule();
+        command.args(words).arg(bundle.path());
+        command.args(["--json", "--trust", "no/trust"]);
+        let output = command.output().unwrap();
+        assert_fails(&output, "trust.missing", 3);
+        let message = json_of(&output)["error"]["message"].to_string();
+        assert!(message.contains("no/trust"), "{message}");
     }
 }
 
 #[test]
-fn a_mistyped_path_is_refused_at_the_start() {
+fn an_address_of_the_wrong_form_is_refused_with_the_right_one() {
+    for address in ["8080", ":8080", "localhost:8080", "127.0.0.1"] {
+        let output = ampoule()
+            .args(["serve", "--json", "--listen", address])
+            .output()
+            .unwrap();
+        assert_fails(&output, "usage.arguments", 2);
+        let message = json_of(&output)["error"]["message"].to_string();
+        assert!(
+            message.contains("ADDRESS:PORT") && message.contains("127.0.0.1:8080"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_no_request_can_have_is_refused() {
+    for name in [
+        "http://a.example",
+        "a.example:80",
+        "*.example",
+        "a b",
+        "192.0.2.256",
+    ] {
+        let output = ampoule()
+            .args([
+                "serve",
+                "--json",
+                "--listen",
+                "127.0.0.1:0",
+                "--host-names",
+                name,
+            ])
+            .output()
+            .unwrap();
+        assert_fails(&output, "usage.arguments", 2);
+        let text = format!("[server]\nhost-names = [\"a.example\", \"{name}\"]\n");
+        let message = refused(&text, "usage.config");
+        assert!(
+            message.contains("line 2: `server.host-names`") && message.contains(name),
+            "{message}"
+        );
+    }
+}
+
+/// The built-in model is one among others, under any name, though the operator's directory does not trust its key.
+#[test]
+fn the_built_in_model_stands_beside_others_and_has_aliases_and_limits() {
     let operator = Operator::new();
-    let mut serve = operator.ampoule(&["serve", "--json", "--listen", "127.0.0.1:0"]);
-    let output = serve.args(["--model", "models/nowhere"]).output().unwrap();
-    assert_fails(&output, "usage.setting", 2);
-    let message = json_of(&output)["error"]["message"].to_string();
-    assert!(message.contains("`nowhere`"), "{message}");
+    let bundle = operator.good().named("other").write();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ampoule.toml");
+    let text = format!(
+        "trust = {:?}\n[[model]]\npath = {:?}\nname = \"other\"\n[[model]]\nbuilt-in = true\naliases = [\"eyes\"]\n\
+         expect = \"ampoule/tiny-vlm\"\n[[model]]\nbuilt-in = true\nname = \"slow\"\n[model.limits]\nfuel = 100000\n",
+        operator.trust(),
+        bundle.path()
+    );
+    fs::write(&file, text).unwrap();
+    let served = Served::start(ampoule().arg("--config").arg(file), &[]);
+    let classify = |model: &str| {
+        let body = json!({"image": picture_base64()});
+        served.post(
+            &format!("/ampoule/v1/models/{model}/image-classification"),
+            &body,
+        )
+    };
+    for name in ["tiny-vlm", "eyes"] {
+        let answer = classify(name);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let slow = classify("slow");
+    assert_eq!(
+        slow.json()["error"]["code"],
+        "limit.fuel",
+        "{}",
+        slow.text()
+    );
+    let vectors = served.post("/v1/embeddings", &json!({"model": "other", "input": "a"}));
+    assert_eq!(vectors.status, 200, "{}", vectors.text());
+
+    // Its key says nothing about other bundles, and trust in others nothing about it.
+    TrustStore::update(operator.trust(), |store| {
+        store.remove(&operator.publisher().public_key().key_id());
+        Ok(())
+    })
+    .unwrap();
+    wait_for("503", || {
+        let body = json!({"model": "other", "input": "a"});
+        served.post("/v1/embeddings", &body).status.to_string()
+    });
+    assert_eq!(classify("eyes").status, 200);
+
+    let mut command = operator.ampoule(&[]);
+    let path = bundle.path().to_str().unwrap();
+    let untrusted = Served::listening(&mut command, &["--built-in", "--model", path]);
+    let models = untrusted.get("/v1/models").json();
+    let ids: Vec<_> = models["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| &model["id"])
+        .collect();
+    assert_eq!(ids.len(), 2, "{models}");
+    assert!(ids.contains(&&json!("tiny-vlm")), "{models}");
+}
+
+/// Compiling takes seconds, in which a person would think that nothing happens.
+#[test]
+fn a_server_says_where_it_listens_when_it_compiles_and_when_its_models_are_ready() {
+    let mut serve = ampoule();
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--no-cache"]);
+    let mut server = serve
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut first).unwrap();
+    let address = first
+        .trim_end()
+        .strip_prefix("listening on ")
+        .unwrap()
+        .to_owned();
+    let mut told = String::new();
+    for line in BufReader::new(server.stderr.take().unwrap()).lines() {
+        told.push_str(&line.unwrap());
+        told.push('\n');
+        if told.contains("the model is ready") {
+            break;
+        }
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let at = |words: &str| {
+        told.find(words)
+            .unwrap_or_else(|| panic!("{words}: {told}"))
+    };
+    assert!(at(&format!("{address}/v1")) < at("compiling"), "{told}");
+    assert!(at("compiling") < at("the model is ready"), "{told}");
 }
 
 /// A person who presses Ctrl-C twice does not want to wait.

@@ -43,7 +43,9 @@ mod tests {
     }
 
     fn program() -> Command {
-        let mut program = Arguments::command().bin_name("ampoule");
+        let program = Arguments::command().bin_name("ampoule");
+        // `help` says what --help says.
+        let mut program = program.disable_help_subcommand(true);
         program.build();
         program
     }

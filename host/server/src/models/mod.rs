@@ -31,8 +31,19 @@ struct Table {
 
 /// A name that no model can have here, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NameError(String);
+#[error("{message}")]
+pub struct NameError {
+    name: String,
+    message: String,
+}
+
+impl NameError {
+    /// Returns the name that was refused.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
 
 impl Models {
     /// Makes a place for a model, under its own name and under others. A name is made of parts between slashes, each of
@@ -51,9 +62,12 @@ impl Models {
             let is_repeated = index > 0 && (*given == own || aliases[..index - 1].contains(given));
             if is_repeated || table.entries.contains_key(given) || table.aliases.contains_key(given)
             {
-                return Err(NameError(format!(
-                    "the name `{given}` is given twice; each model needs names of its own"
-                )));
+                return Err(NameError {
+                    name: (**given).to_owned(),
+                    message: format!(
+                        "the name `{given}` is given twice; each model needs names of its own"
+                    ),
+                });
             }
         }
         let entry = Arc::new(Entry::new(Arc::clone(&own), aliases.clone()));
@@ -136,11 +150,15 @@ fn check_name(name: &str) -> Result<(), NameError> {
     if name.len() <= MAX_NAME_CHARS && !is_latest && name.split('/').all(is_part) {
         return Ok(());
     }
-    Err(NameError(format!(
+    let message = format!(
         "the name `{}` cannot be used: letters, digits and ._:@- are expected, {MAX_NAME_CHARS} at most, with slashes \
          between parts, and without the tag :latest, which is added",
         ampoule::harmless_text(name)
-    )))
+    );
+    Err(NameError {
+        name: name.to_owned(),
+        message,
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! The configuration file.
+
+use std::path::{Path, PathBuf};
+
+use ampoule::{ByteSize, Capability, PermissionPolicy};
+use ampoule_command_line::{about, shown_path};
+use ampoule_signing::{read_trusted_text, text};
+use serde::Deserialize;
+
+use crate::age::Age;
+use crate::config_place::{ConfigText, Place};
+use crate::config_value::{from_text, from_texts};
+use crate::error::Error;
+use crate::limit_options::{LimitOptions, Resolution};
+use crate::server_options::{ModelOptions, ServerOptions};
+
+/// The largest configuration file that is read: a person writes a few lines.
+const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+
+/// The values of the configuration file. Every key is an option's name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ConfigFile {
+    pub(crate) trust: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) cache_size: Option<ByteSize>,
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) cache_age: Option<Age>,
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) clock_resolution: Option<Resolution>,
+    #[serde(default, deserialize_with = "from_texts")]
+    pub(crate) allow: Option<Vec<Capability>>,
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) kernel_threads: Option<usize>,
+    #[serde(default)]
+    pub(crate) limits: LimitOptions,
+    #[serde(default)]
+    pub(crate) server: ServerOptions,
+    #[serde(default, rename = "model")]
+    pub(crate) models: Vec<ModelOptions>,
+}
+
+/// Reads the configuration file.
+pub(crate) fn read(
+    path: &Path,
+    permissions: &PermissionPolicy,
+) -> Result<(ConfigFile, ConfigText), Error> {
+    let file = shown_path(path);
+    let text = read_trusted_text(
+        permissions.at(path),
+        "the configuration file",
+        MAX_CONFIG_BYTES,
+    );
+    let text = text.map_err(|error| match error {
+        ampoule_signing::Error::Io { source, .. } => {
+            let place = Place {
+                file: file.clone(),
+                line: None,
+                key: None,
+            };
+            Error::Config(place, format!("it cannot be read: {}", source.kind()))
+        }
+        refused => about(path)(refused).into(),
+    })?;
+    let config = ConfigText {
+        file,
+        text: text.to_string(),
+    };
+    // The message alone: with it comes the whole line that it is about, however long that is.
+    let fault = |key: Option<&str>, error: &toml::de::Error| {
+        Error::Config(config.place_of(error, key), text::sentence(error.message()))
+    };
+    let parsed = toml::Deserializer::parse(&config.text).map_err(|error| fault(None, &error))?;
+    let values = serde_path_to_error::deserialize(parsed).map_err(|error| {
+        let key = error.path().to_string();
+        fault((key != ".").then_some(&key), error.inner())
+    })?;
+    Ok((values, config))
+}
