@@ -19,7 +19,8 @@ pub(crate) struct Question {
 
 impl Question {
     /// Checks the request. The pictures are those of all messages, and the question is the text of the
-    /// last message of the user: the model keeps no more of a conversation.
+    /// last message of the user: the model keeps no more of a conversation. Training had no instructions,
+    /// so the text of the system is passed over like that of earlier turns: clients send one unasked.
     ///
     /// # Errors
     ///
@@ -42,12 +43,12 @@ impl Question {
         for message in request.messages {
             let by_user = match message.role.as_str() {
                 "user" => true,
-                "assistant" => false,
+                "assistant" | "system" => false,
                 other => {
                     return Err(Error::new(
                         "input.role",
                         format!(
-                            "expected messages of `user` or `assistant`, found one of `{}`",
+                            "expected messages of `system`, `user` or `assistant`, found one of `{}`",
                             other.escape_default()
                         ),
                     ));
@@ -67,14 +68,15 @@ impl Question {
         if question.trim().is_empty() {
             return Err(Error::new(
                 "input.empty",
-                "expected a question in the last message of the user, found no text",
+                "expected a question in the last message of the user, found no text; ask something about the \
+                 picture, such as \"what do you see?\"",
             ));
         }
         if images.is_empty() {
             return Err(Error::new(
                 "input.image-missing",
-                "this model answers questions about pictures; expected at least one picture, found \
-                 none",
+                "this model answers questions about pictures, and found none in the request; send a PNG, \
+                 JPEG or WebP picture beside the question",
             ));
         }
         let count = images.len();

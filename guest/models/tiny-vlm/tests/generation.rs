@@ -224,6 +224,7 @@ fn the_pictures_of_all_messages_and_the_text_of_the_last_of_the_user_count() {
     let said = |text: &str| Content::Text(text.to_owned());
     let mut request = ask(Vec::new(), "");
     request.messages = vec![
+        message("system", vec![said("You are a helpful assistant.")]),
         message(
             "user",
             vec![said("Something else?"), Content::Image(image(1))],
@@ -290,10 +291,14 @@ fn a_request_that_cannot_be_served_is_refused_with_the_reason() {
         refusal(&model, request).code
     };
     assert_eq!(
-        code(&|r| r.messages[0].role = "system".to_owned()),
+        code(&|r| r.messages[0].role = "tool".to_owned()),
         "input.role"
     );
     assert_eq!(code(&|r| r.messages[0].role = String::new()), "input.role");
+    assert_eq!(
+        code(&|r| r.messages[0].role = "system".to_owned()),
+        "input.empty"
+    );
     assert_eq!(
         code(&|r| r.messages[0].role = "assistant".to_owned()),
         "input.empty"
