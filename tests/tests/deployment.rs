@@ -25,13 +25,17 @@ use ampoule_tests::{
 };
 use serde_json::Value;
 
-const UNIT: &str = "samples/deployment/ampoule@.service";
-const CONFIGURATION: &str = "samples/deployment/ampoule.toml";
+#[path = "deployment/server.rs"]
+mod server;
 
-/// The settings of the sample unit, in their order.
-fn unit() -> Vec<(String, String)> {
-    let text = fs::read_to_string(workspace_file(UNIT)).unwrap();
+const UNIT: &str = "ampoule@.service";
+const CONFIGURATION: &str = "ampoule.toml";
+
+/// The settings of a sample unit, in their order.
+fn unit(name: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(workspace_file(&format!("samples/deployment/{name}"))).unwrap();
     let (_, service) = text.split_once("[Service]\n").unwrap();
+    let service = service.split("\n[").next().unwrap();
     let lines = service
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -56,14 +60,17 @@ fn the_guide_names_every_sample() {
             "{name}"
         );
     }
-    for (name, _) in unit() {
-        assert!(guide.contains(&format!("`{name}=")), "{name}");
+    for name in [UNIT, server::UNIT] {
+        for (setting, _) in unit(name) {
+            assert!(guide.contains(&format!("`{setting}=")), "{setting}");
+        }
     }
 }
 
-/// Makes the sample configuration with directories of the test's.
-fn installed(directory: &Path) -> PathBuf {
-    let text = fs::read_to_string(workspace_file(CONFIGURATION)).unwrap();
+/// Makes a sample configuration with directories of the test's.
+fn installed(directory: &Path, name: &str) -> PathBuf {
+    let file = workspace_file(&format!("samples/deployment/{name}"));
+    let text = fs::read_to_string(file).unwrap();
     for name in ["trust", "state", "cache"] {
         fs::create_dir(directory.join(name)).unwrap();
         set_mode(&directory.join(name), 0o700);
@@ -71,6 +78,8 @@ fn installed(directory: &Path) -> PathBuf {
     let here = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let text = text
         .replace("/etc/ampoule/trust", &here("trust"))
+        .replace("/var/lib/ampoule-serve", &here("state"))
+        .replace("/var/cache/ampoule-serve", &here("cache"))
         .replace("/var/lib/ampoule", &here("state"))
         .replace("/var/cache/ampoule", &here("cache"));
     assert!(
@@ -83,14 +92,14 @@ fn installed(directory: &Path) -> PathBuf {
     configuration
 }
 
-/// Puts the unit's command under all of the unit's settings that one process can have. Settings that need a mount or
+/// Puts a unit's command under all of the unit's settings that one process can have. Settings that need a mount or
 /// a namespace have tests of their own below.
-fn service(configuration: &Path) -> Command {
+fn service(name: &str, filter: &str, configuration: &Path) -> Command {
     let mut program = Vec::new();
     let mut limits = vec!["prlimit".to_owned()];
     let mut calls = false;
     let mut privileges = vec!["setpriv".to_owned()];
-    for (name, value) in unit() {
+    for (name, value) in unit(name) {
         match (&*name, &*value) {
             ("ExecStart", words) => program = words.split(' ').map(str::to_owned).collect(),
             ("LimitNOFILE", number) => limits.push(format!("--nofile={number}")),
@@ -146,9 +155,12 @@ fn service(configuration: &Path) -> Command {
             // Of control groups, which only the system's own manager may make.
             (
                 "MemoryMax" | "MemorySwapMax" | "OOMPolicy" | "TasksMax" | "CPUQuota"
-                | "RuntimeMaxSec",
+                | "RuntimeMaxSec" | "IPAddressDeny" | "IPAddressAllow",
                 _,
             ) => {}
+            // Of the manager, which starts and stops: `service_managers_wait_longer_...`.
+            ("Restart" | "RestartPreventExitStatus" | "TimeoutStopSec" | "KillMode", _) => {}
+            ("StandardOutput", "journal") => {}
             (
                 "User"
                 | "Group"
@@ -164,7 +176,7 @@ fn service(configuration: &Path) -> Command {
     assert!(calls, "the unit filters system calls");
     let mut command = ampoule();
     command.args(&program).env("AMPOULE_CONFIG", configuration);
-    let command = filtered("system-service", &command);
+    let command = filtered(filter, &command);
     let words = |words: &[String]| {
         words
             .iter()
@@ -199,7 +211,7 @@ fn service(configuration: &Path) -> Command {
 fn connect(configuration: &Path) -> Value {
     let (mut client, server) = UnixStream::pair().unwrap();
     let server = OwnedFd::from(server);
-    let mut service = service(configuration)
+    let mut service = service(UNIT, "system-service", configuration)
         .stdin(server.try_clone().unwrap())
         .stdout(server)
         .spawn()
@@ -233,7 +245,7 @@ fn the_filter_of_the_sample_unit_refuses() {
 #[test]
 fn the_sample_unit_answers_under_its_own_settings() {
     let directory = tempfile::tempdir().unwrap();
-    let configuration = installed(directory.path());
+    let configuration = installed(directory.path(), CONFIGURATION);
     // The first one compiles the model, the second finds it in the cache.
     for _ in 0..2 {
         let document = connect(&configuration);

@@ -36,6 +36,12 @@ fn main() {
             ],
         ),
         "system-service" => (libc::EPERM, outside_of_system_service()),
+        // The same for a unit with `RestrictAddressFamilies=AF_INET AF_INET6`.
+        "network-service" => {
+            let mut refused = outside_of_system_service();
+            refused.retain(|(call, _)| ![libc::SYS_socket, libc::SYS_socketpair].contains(call));
+            (libc::EPERM, refused)
+        }
         "no-files-in-memory" => (libc::EPERM, vec![(libc::SYS_memfd_create, None)]),
         // A seccomp profile that is older than the call answers so.
         "no-openat2" => (libc::EPERM, vec![(libc::SYS_openat2, None)]),
