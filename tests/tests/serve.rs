@@ -25,6 +25,8 @@ mod draining;
 mod embedding_demands;
 #[path = "serve/fields.rs"]
 mod fields;
+#[path = "serve/first_requests.rs"]
+mod first_requests;
 #[path = "serve/floods.rs"]
 mod floods;
 #[path = "serve/gone_clients.rs"]
