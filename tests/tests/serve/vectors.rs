@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The vector of the guest `may_be_cut`, of length 13.
 const OWN: [f32; 3] = [3.0, 4.0, 12.0];
 
-/// The same one brought to length 1.
+/// Its copy of length 1.
 const UNIT: [f32; 3] = [3.0 / 13.0, 4.0 / 13.0, 12.0 / 13.0];
 
 fn embedding(guest: &str) -> ServedHere {
