@@ -24,7 +24,7 @@ pub const EXIT_STATUSES: &[ExitStatus] = &[
     },
     ExitStatus {
         status: 3,
-        families: &["envelope", "signature", "manifest", "file", "trust"],
+        families: &["envelope", "signature", "manifest", "file", "trust", "key"],
         meaning: "A bundle, a signature, a key or a rule of trust was refused.",
     },
     ExitStatus {

@@ -11,6 +11,8 @@
 mod json_documents;
 #[path = "command_line/json_shapes.rs"]
 mod json_shapes;
+#[path = "command_line/keys.rs"]
+mod keys;
 #[path = "command_line/limits.rs"]
 mod limits;
 #[path = "command_line/standard_input.rs"]

@@ -79,6 +79,9 @@ impl KeyDirectory {
     /// `usage.key-settings`, `key.too-many`, `key.mac-key` where the MAC key of other keys is gone, `io.locked`, and as
     /// [`KeyDirectory::list`].
     pub fn add(&self, settings: KeySettings, now: Timestamp) -> Result<NewKey> {
+        // First where nothing is made, not even the directory.
+        let checked = settings.check();
+        checked.map_err(|error| Error::Settings(error.to_string()))?;
         self.change(|file, directory| {
             let mac = self.mac_key_of(file, directory)?;
             add(file, &mac, settings, None, now)
@@ -263,8 +266,6 @@ fn add(
     replaces: Option<KeyName>,
     now: Timestamp,
 ) -> Result<NewKey> {
-    let checked = settings.check();
-    checked.map_err(|error| Error::Settings(error.to_string()))?;
     if file.keys.len() >= MAX_KEYS {
         return Err(Error::TooMany(file.keys.len()));
     }

@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
+use crate::keys_arguments::KeysCommand;
 use crate::logging::LogOptions;
 use crate::lower_limits::{self, LOWERING};
 use crate::model_option::{ExpectOption, ModelOption};
@@ -102,9 +103,11 @@ impl Arguments {
             Command::Inspect(on) | Command::Verify(on) => Some(&on.host),
             Command::Bench(on) => Some(&on.host),
             Command::Serve(on) => Some(&on.host),
-            Command::Cache(_) | Command::Trust(_) | Command::Man(_) | Command::Completions(_) => {
-                None
-            }
+            Command::Cache(_)
+            | Command::Keys(_)
+            | Command::Trust(_)
+            | Command::Man(_)
+            | Command::Completions(_) => None,
         }
     }
 
@@ -202,6 +205,12 @@ pub(crate) enum Command {
     /// List, check or remove the compiled models that are kept on this machine.
     #[command(after_help = "Example:\n  ampoule cache list\n  ampoule cache clear")]
     Cache(CacheCommand),
+    /// Make, list, replace and end API keys.
+    #[command(
+        after_help = "Example:\n  ampoule keys add --keys keys --role infer --tenant acme\n  ampoule keys list --keys \
+                      keys"
+    )]
+    Keys(KeysCommand),
     /// Change and show the rules that say whose models run here.
     #[command(
         subcommand,

@@ -8,6 +8,7 @@ pub(crate) mod cache;
 pub(crate) mod classify;
 pub(crate) mod embed;
 pub(crate) mod inspect;
+pub(crate) mod keys;
 pub(crate) mod manual;
 pub(crate) mod serve;
 pub(crate) mod tokenize;

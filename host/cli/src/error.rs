@@ -24,6 +24,20 @@ pub(crate) enum Error {
     #[error("{}", explained_signing(.0))]
     Signing(#[from] ampoule_signing::Error),
 
+    /// An error about API keys, with its own code.
+    #[error("{}", explained_access(.0))]
+    Access(#[from] ampoule_access::Error),
+
+    /// `usage.keys`.
+    #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
+    NoKeys,
+
+    /// `usage.no-such-key`: nothing to revoke.
+    #[error(
+        "no API key of the tenant {0} would be revoked; `ampoule keys list --all` shows those that there are"
+    )]
+    NothingToRevoke(ampoule_access::TenantName),
+
     /// `usage.trust`.
     #[error(
         "no trust directory is given; name one with --trust DIR or AMPOULE_TRUST, or with `trust` in the configuration file"
@@ -152,6 +166,9 @@ impl Error {
             Self::Host(error) | Self::Lowered { error, .. } => error.code(),
             Self::Signing(error) | Self::Trust { error, .. } => error.code(),
             Self::Image { error, .. } => error.code(),
+            Self::Access(error) => error.code(),
+            Self::NoKeys => "usage.keys",
+            Self::NothingToRevoke(_) => "usage.no-such-key",
             Self::NoTrust => "usage.trust",
             Self::BuiltInLacks { .. } => "usage.built-in",
             Self::Config(..) => "usage.config",
@@ -202,6 +219,13 @@ pub(crate) fn explained(error: &ampoule::Error) -> String {
 
 fn explained_signing(error: &ampoule_signing::Error) -> String {
     explained(&ampoule::Error::Bundle(ampoule::refusal(error)))
+}
+
+fn explained_access(error: &ampoule_access::Error) -> String {
+    match error {
+        ampoule_access::Error::Files(error) => explained_signing(error),
+        _ => error.to_string(),
+    }
 }
 
 fn way_out(remedy: &Remedy) -> String {

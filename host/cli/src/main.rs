@@ -12,6 +12,7 @@ mod config_value;
 mod error;
 mod host_options;
 mod images;
+mod keys_arguments;
 mod limit_options;
 mod listen_address;
 mod logging;
@@ -99,6 +100,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             runtime.block_on(commands::verify::run(on.command, &settings?, json))
         }
         Command::Cache(command) => commands::cache::run(&command, &settings?, json),
+        Command::Keys(command) => commands::keys::run(command, &settings?, json),
         Command::Trust(command) => commands::trust::run(command, &settings?, json),
         Command::Man(options) => commands::manual::man(&options, json),
         Command::Completions(options) => commands::manual::completions(&options, json),

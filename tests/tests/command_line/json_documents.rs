@@ -52,6 +52,9 @@ fn every_wrong_command_line_is_answered_with_one_document_that_says_all_of_it() 
             (&["embed", "x", "--limits", "loose"], "strict"),
             (&["ask", "x", "--temperature", "warm"], "warm"),
             (&["cache", "list", "more"], "more"),
+            (&["keys"], "command"),
+            (&["keys", "add", "--role", "infer"], "--tenant <TENANT>"),
+            (&["keys", "revoke"], "NAME"),
         ] {
             let output = asked_by(way, ampoule(), words);
             assert_fails(&output, "usage.arguments", 2);
