@@ -118,6 +118,11 @@ impl Entry {
         }
     }
 
+    /// Returns the model's own name, and then each alias.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.name).chain(&self.aliases)
+    }
+
     /// Returns the model that serves.
     ///
     /// # Errors

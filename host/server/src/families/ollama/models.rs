@@ -200,7 +200,7 @@ fn named(service: &Service) -> impl Iterator<Item = (String, Model)> {
     let entries = service.models().entries().into_iter();
     entries.flat_map(|entry| {
         let model = entry.model();
-        let names = std::iter::once(&entry.name).chain(&entry.aliases);
+        let names = entry.names();
         let names: Vec<String> = names.map(|name| with_tag(name)).collect();
         let named = model.map(|model| names.into_iter().map(move |name| (name, model.clone())));
         named.into_iter().flatten().collect::<Vec<_>>()

@@ -41,7 +41,7 @@ pub(crate) struct ModelObject {
 pub(crate) async fn list(State(service): State<Service>) -> Response {
     let entries = service.models().entries();
     let names = entries.iter().flat_map(|entry| {
-        let names = std::iter::once(&entry.name).chain(&entry.aliases);
+        let names = entry.names();
         names
             .map(|name| object(&service, entry, name))
             .collect::<Vec<_>>()
