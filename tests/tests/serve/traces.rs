@@ -696,7 +696,7 @@ fn a_collector_that_never_answers_holds_up_the_end_for_two_seconds() {
     served.terminate();
     assert_eq!(served.wait(), Some(0));
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(took < Duration::from_millis(4_500), "{took:?}");
     assert!(!collector.spans().is_empty(), "it was asked");
 }
 
