@@ -751,10 +751,13 @@ fn variables_name_the_service_choose_the_sample_and_hold_the_collectors_key() {
     assert_eq!(collector.spans().len(), before);
 }
 
+/// An address that is refused after the collector: a program that takes the collector does not serve for ever.
+const REFUSED_LATER: &str = "0.0.0.0:0";
+
 /// Runs `serve` with a setting that it refuses, and returns the message.
 #[track_caller]
 fn refused(command: &mut Command, code: &str) -> String {
-    command.args(["serve", "--json", "--listen", "127.0.0.1:0"]);
+    command.args(["serve", "--json", "--listen", REFUSED_LATER]);
     let output = command.output().unwrap();
     assert_fails(&output, code, 2);
     json_of(&output)["error"]["message"].to_string()
@@ -779,6 +782,7 @@ fn a_program_without_traces_refuses_them_and_names_the_feature() {
     }
     let mut by_option = ampoule();
     by_option.args(["serve", "--traces", "http://127.0.0.1:4318"]);
+    by_option.args(["--listen", REFUSED_LATER]);
     let output = by_option.output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(message.contains("feature `otel`"), "{message}");
@@ -792,7 +796,7 @@ fn a_mistyped_collector_or_sampler_is_refused_at_the_start() {
         ("http://user:SECRET@127.0.0.1", "without a user"),
     ] {
         let mut command = ampoule_with_traces();
-        command.args(["serve", "--traces", address]);
+        command.args(["serve", "--traces", address, "--listen", REFUSED_LATER]);
         let output = command.output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{message}");
