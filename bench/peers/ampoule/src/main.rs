@@ -47,7 +47,7 @@ enum Kind {
     HostKernels,
     /// The host of `ampoule serve`: a thread for each core, whatever a job says.
     Served,
-    /// The same with products computed by the host, on each guest's own thread.
+    /// The host of `ampoule serve` that computes products, on each guest's own thread.
     ServedHostKernels,
 }
 
