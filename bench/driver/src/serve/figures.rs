@@ -5,10 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::Turns;
 use super::load::{Turn, turn};
-use super::request;
 use super::server::{Kind, Server};
+use super::task::{Turns, request};
 use crate::statistics::median;
 
 /// Texts that clients send by turns.

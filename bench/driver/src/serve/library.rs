@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::load::Connection;
 use super::server::{Kind, Server};
-use super::{LEAST_COSINE, TOKENS, Turns, request, workload};
+use super::task::{LEAST_COSINE, TOKENS, Turns, request, workload};
 use crate::inputs::Inputs;
 use crate::repository::Repository;
 use crate::statistics::{cosine, median};

@@ -6,38 +6,27 @@ mod load;
 mod report;
 mod server;
 mod targets;
+mod task;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use bench_engine::Numbers;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::inputs::{self, Encoder};
 use crate::machine;
 use crate::repository::Repository;
 use crate::statistics::cosine;
-use crate::workload::Workload;
 
-use load::{Connection, post};
+use load::Connection;
 use report::Report;
-use server::{Kind, MODEL, Server};
+use server::{Kind, Server};
+use task::{LEAST_COSINE, TOKENS, request, workload};
 
-/// Tokens of each text.
-const TOKENS: [usize; 2] = [16, 128];
+pub(crate) use task::Turns;
 
 /// Clients at once.
 const CLIENTS: [usize; 3] = [1, 8, 64];
-
-/// The least cosine of a server's vector to the right one.
-const LEAST_COSINE: f64 = 0.9999;
-
-/// Length and number of the turns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Turns {
-    pub(crate) rounds: u32,
-    pub(crate) seconds: u64,
-}
 
 /// Measures all servers by turns, so that each meets the same drift of the machine. Prints a table and writes
 /// `serve.json` and `serve.md`. A missed target is marked and no failure: a machine may be slow or busy.
@@ -88,21 +77,6 @@ pub(crate) fn bench(repository: &Repository, turns: Turns, with_infinity: bool) 
     std::fs::write(folder.join("serve.md"), &text)?;
     println!("{text}\n{}", folder.join("serve.json").display());
     Ok(())
-}
-
-/// Returns the workload of one text.
-fn workload(tokens: usize) -> Workload {
-    Workload::Minilm {
-        numbers: Numbers::F32,
-        tokens,
-        texts: 1,
-    }
-}
-
-/// Makes a request for the vector of a text.
-fn request(server: &Server, text: &str) -> Vec<u8> {
-    let body = json!({ "model": MODEL, "input": text });
-    post(server.address, "/v1/embeddings", &body.to_string())
 }
 
 /// Compares a server's vectors with the right ones.

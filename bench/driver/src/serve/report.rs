@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Turns;
 use super::figures::Figures;
 use super::library::Added;
 use super::server::Kind;
 use super::targets::{over_fastapi, targets};
+use super::task::Turns;
 use crate::machine::Machine;
 use crate::table::{self, line, number};
 use crate::targets::Target;
