@@ -166,7 +166,7 @@ fn fuel_is_limited_as_tokens_are() {
 #[test]
 fn a_request_that_is_refused_takes_nothing() {
     let limiter = Limiter::new(LimiterSettings {
-        key: requests("10/1m"),
+        key: requests("10/10m"),
         tenant: requests("3/1m"),
         ..LimiterSettings::default()
     });
@@ -180,7 +180,7 @@ fn a_request_that_is_refused_takes_nothing() {
     for _ in 0..100 {
         assert!(limiter.admit(&asked(&two), now).is_err());
     }
-    // The second key has all of its own, and the tenant gets one each 20 s.
+    // A minute later the tenant has three again, and the second key all of its ten: it gets but one a minute back.
     let later = now + 60 * SECOND;
     let (count, reason) = at_once(&limiter, &asked(&two), later);
     assert_eq!(
