@@ -1,11 +1,11 @@
 //! Embeddings of many texts or pictures, spread over sandboxes.
 
 use std::ops::Range;
-use std::thread::available_parallelism;
 
 use ampoule::{Image, InputChecks as _, Model, SandboxReport, Task, Usage};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::core::cores::cores;
 use crate::core::place::Place;
 use crate::core::properties::Properties;
 use crate::core::{input_checks, tokenization};
@@ -287,10 +287,6 @@ where
     let length = demands.length(Properties::of(model.info()), all.dimensions)?;
     all.cut(length);
     Ok(all)
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
 }
 
 fn join(parts: Vec<Part>) -> Result<Embeddings, ApiError> {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ampoule::{Content, Error, Generation, GenerationRequest, Model, SandboxReport, Task, Usage};
@@ -11,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::core::context_length;
+use crate::core::cores::cores;
 use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::request::context::{Context, Cost};
@@ -101,8 +101,7 @@ impl Events {
     ) -> Result<Self, ApiError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
-        let cores = available_parallelism().map_or(1, usize::from);
-        let starts = Arc::new(Semaphore::new(cores));
+        let starts = Arc::new(Semaphore::new(cores()));
         let mut tasks = JoinSet::new();
         let open = requests.len().saturating_mul(n);
         let each = requests.into_iter().flat_map(|request| {

@@ -1,6 +1,7 @@
 //! The typed core: from a request of any family to calls of a model, and back.
 
 pub(crate) mod context_length;
+pub(crate) mod cores;
 pub(crate) mod embedding;
 pub(crate) mod generation;
 pub(crate) mod input_checks;
