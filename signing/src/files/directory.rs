@@ -351,6 +351,22 @@ impl Directory {
         Ok(self.dir.open_with(name, &options)?.into_std())
     }
 
+    /// Opens a file to write at its end, making it if need be.
+    pub(crate) fn open_append(&self, name: &str) -> io::Result<std::fs::File> {
+        let mut options = OpenOptions::new();
+        options
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .follow(FollowSymlinks::No)
+            .nonblock(true);
+        let file = self.dir.open_with(name, &options)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("expected a plain file"));
+        }
+        Ok(file.into_std())
+    }
+
     /// Locks the directory until the value is dropped. The lock is on the directory itself and leaves no file in it.
     /// `what` names the directory in messages.
     ///
@@ -375,7 +391,7 @@ impl Directory {
         Ok(paths)
     }
 
-    fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         // The handle itself may be one that only names the directory (`O_PATH`).
         self.dir.open(".")?.sync_all()
     }

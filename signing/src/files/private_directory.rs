@@ -82,6 +82,35 @@ impl PrivateDirectory {
             .replace_with(name, 0o600, |file| write(&mut file.try_clone()?.into_std()))
     }
 
+    /// Opens a file to write at its end, and makes it if it is not there, readable by its owner only.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn open_append(&self, name: &str) -> io::Result<File> {
+        self.directory.open_append(name)
+    }
+
+    /// Puts one file into the place of another, so that the change survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn rename_durably(&self, from: &str, to: &str) -> io::Result<()> {
+        let dir = self.directory.handle();
+        dir.rename(from, dir, to)?;
+        self.directory.sync()
+    }
+
+    /// Waits until the names of the directory's files will survive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn sync(&self) -> io::Result<()> {
+        self.directory.sync()
+    }
+
     /// Removes a file. A missing file is no error.
     ///
     /// # Errors
