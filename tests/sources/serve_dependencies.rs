@@ -56,20 +56,40 @@ fn no_library_depends_on_the_parser_of_command_lines_at_any_depth() {
     assert!(command.iter().any(|(_, name)| name == "clap"));
 }
 
-/// A credential is checked without a web server around it, and by no more code than that takes.
+/// A credential is checked, and an audit log written, without a web server around it.
 #[test]
-fn the_rules_of_access_depend_on_no_http_no_sandbox_and_no_command_line() {
+fn access_and_the_audit_log_depend_on_no_http_no_sandbox_and_no_command_line() {
     let is_foreign = |name: &str| {
         ["axum", "clap", "hyper", "tokio", "tower", "wasmtime"]
             .iter()
             .any(|start| name.starts_with(start))
     };
-    let found = below("ampoule-access");
-    assert!(found.contains(&(1, "ampoule-signing".to_owned())));
-    let foreign = found.iter().filter(|(_, name)| is_foreign(name));
-    assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&Dependency>::new());
+    for package in ["ampoule-access", "ampoule-audit"] {
+        let found = below(package);
+        assert!(found.contains(&(1, "ampoule-signing".to_owned())));
+        let foreign = found.iter().filter(|(_, name)| is_foreign(name));
+        assert_eq!(
+            foreign.collect::<Vec<_>>(),
+            Vec::<&Dependency>::new(),
+            "{package}"
+        );
+    }
     let server = below("ampoule-server");
     assert!(server.iter().any(|(_, name)| is_foreign(name)));
+}
+
+/// The encryption of the audit log is a heavy dependency, and one file asks for it.
+#[test]
+fn one_file_imports_the_encryption_of_the_audit_log() {
+    let imports = |source: &str| {
+        source.contains("age::x25519") || source.contains("use age::") || source.contains("zstd::")
+    };
+    let users: Vec<_> = rust_files::below(&rust_files::root().join("host"))
+        .into_iter()
+        .filter(|path| imports(&std::fs::read_to_string(path).unwrap()))
+        .map(|path| rust_files::name(&path))
+        .collect();
+    assert_eq!(users, ["host/audit/src/seal.rs"]);
 }
 
 #[test]

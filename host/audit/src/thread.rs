@@ -1,0 +1,577 @@
+//! The thread that writes a log, and the rows that wait for it in bounded memory.
+//!
+//! A permit is taken before work is done and holds room for one row. So a row of a request that was let in always has
+//! a place, and a request whose row would have none is not let in.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ampoule_signing::Timestamp;
+use ampoule_units::ByteSize;
+
+use crate::anchor::Anchor;
+use crate::error::{Error, Result};
+use crate::row::{Event, Line, MAX_CONTENTS_BYTES, MAX_ROW_BYTES, Row};
+use crate::seal::{MAX_BATCH_BYTES, Sealed};
+use crate::storage::Storage;
+use crate::writer::Writer;
+
+/// Rows that may wait, with those that permits hold room for.
+const MAX_WAITING_ROWS: usize = 8192;
+/// Time between two attempts to write.
+const RETRY: Duration = Duration::from_secs(1);
+/// Time without rows after which a frame shows that the writer lives.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Time between two notes of the last frame, or of a failure, in the process's own log.
+const NOTE_EACH: Duration = Duration::from_secs(60);
+
+/// Conduct when rows cannot be written, or come faster than they can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No permit is given: nothing is done that would not be in the log.
+    #[default]
+    Refuse,
+    /// Rows without room are counted, and the log says how many are missing.
+    Continue,
+}
+
+/// Settings of the thread.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditSettings {
+    /// Longest time that a row waits for others to be written with.
+    pub flush_interval: Duration,
+    /// Bytes of rows that are written together at most.
+    pub batch_bytes: ByteSize,
+    /// Memory of rows that wait.
+    pub memory: ByteSize,
+    /// Bytes of a request's contents that a row takes; zero for none.
+    pub contents: ByteSize,
+    /// Conduct when rows cannot be written.
+    pub on_failure: OnFailure,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            flush_interval: Duration::from_secs(1),
+            batch_bytes: ByteSize::from_bytes(256 << 10),
+            memory: ByteSize::from_mib(16),
+            contents: ByteSize::from_bytes(0),
+            on_failure: OnFailure::default(),
+        }
+    }
+}
+
+/// Handle to the thread. Dropping it ends the thread once all rows are written, and waits for nothing.
+#[derive(Debug)]
+pub struct Audit {
+    shared: Arc<Shared>,
+}
+
+/// No room for a row: [`OnFailure::Refuse`] refuses the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written now")]
+pub struct Unavailable;
+
+/// State of a log, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditState {
+    /// Last frame that was written.
+    pub last: Anchor,
+    /// Rows that this process has written.
+    pub rows: u64,
+    /// Rows of this process that are missing in the log.
+    pub lost: u64,
+    /// Rows that wait, with those that permits hold room for.
+    pub waiting: usize,
+    /// Code of the error, while rows cannot be written.
+    pub failing: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: AuditSettings,
+    /// Room that a permit holds.
+    row_bytes: usize,
+    state: Mutex<State>,
+    /// Tells the thread of rows and of the end, and those who wait for the end of it.
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Line>,
+    queued_bytes: usize,
+    /// Time at which the first row of the queue came.
+    since: Instant,
+    permits: usize,
+    /// Bytes and rows of the queue, of permits and of the batch that is being written.
+    held_bytes: usize,
+    held_rows: usize,
+    last: Anchor,
+    rows: u64,
+    lost: u64,
+    /// Lost rows that the log does not tell of yet.
+    untold: u64,
+    failing: Option<&'static str>,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    No,
+    /// Permits are waited for until then.
+    Asked(Instant),
+    Done,
+}
+
+impl Audit {
+    /// Writes a first row and starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::append`], `io.failed` where the system gives no thread.
+    pub fn start<S: Storage + Send + 'static>(
+        mut writer: Writer<S>,
+        settings: AuditSettings,
+    ) -> Result<Self> {
+        let mut first = Row::new(Event::Start, Timestamp::now());
+        first.torn_bytes = Some(writer.torn_bytes()).filter(|bytes| *bytes > 0);
+        let mut lines = Vec::new();
+        first.to_line()?.write(writer.next_row(), &mut lines);
+        let sealed = writer.recipients().seal(1, &lines)?;
+        writer.append(&sealed, Timestamp::now())?;
+        let contents = usize::try_from(settings.contents.bytes()).unwrap_or(usize::MAX);
+        let shared = Arc::new(Shared {
+            settings,
+            row_bytes: MAX_ROW_BYTES + contents.min(MAX_CONTENTS_BYTES),
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                queued_bytes: 0,
+                since: Instant::now(),
+                permits: 0,
+                held_bytes: 0,
+                held_rows: 0,
+                last: writer.anchor(),
+                rows: 1,
+                lost: 0,
+                untold: 0,
+                failing: None,
+                end: End::No,
+            }),
+            changed: Condvar::new(),
+        });
+        let work = Work {
+            shared: Arc::clone(&shared),
+            writer,
+            written: Instant::now(),
+            noted: None,
+            warned: None,
+        };
+        thread::Builder::new()
+            .name("ampoule-audit".to_owned())
+            .spawn(move || work.run())
+            .map_err(Error::io("start the thread of the audit log"))?;
+        Ok(Self { shared })
+    }
+
+    /// Takes room for one row.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] where there is no room, or rows cannot be written, and [`OnFailure::Refuse`] is set; and after
+    /// the end.
+    pub fn reserve(&self) -> Result<RowPermit, Unavailable> {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        if state.end == End::Done {
+            return Err(Unavailable);
+        }
+        let memory = usize::try_from(shared.settings.memory.bytes()).unwrap_or(usize::MAX);
+        let has_room = state.held_rows < MAX_WAITING_ROWS
+            && state.held_bytes.saturating_add(shared.row_bytes) <= memory;
+        let may = match shared.settings.on_failure {
+            OnFailure::Refuse => has_room && state.failing.is_none(),
+            OnFailure::Continue => true,
+        };
+        if !may {
+            return Err(Unavailable);
+        }
+        if has_room {
+            state.held_rows += 1;
+            state.held_bytes += shared.row_bytes;
+        }
+        state.permits += 1;
+        drop(state);
+        Ok(RowPermit {
+            shared: Arc::clone(shared),
+            has_room,
+            is_used: false,
+        })
+    }
+
+    /// Returns the last frame that was written.
+    #[must_use]
+    pub fn anchor(&self) -> Anchor {
+        self.shared.lock().last
+    }
+
+    /// Returns the state of the log.
+    #[must_use]
+    pub fn state(&self) -> AuditState {
+        let state = self.shared.lock();
+        AuditState {
+            last: state.last,
+            rows: state.rows,
+            lost: state.lost,
+            waiting: state.held_rows,
+            failing: state.failing,
+        }
+    }
+
+    /// Ends the log: waits for all permits and rows, for `patience` at most. Returns false where the time was too short
+    /// or the rows could not be written.
+    pub fn close(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        if state.end == End::No {
+            state.end = End::Asked(until);
+        }
+        self.shared.changed.notify_all();
+        // The thread gives up by itself then, but may hang in a write.
+        let late = until + RETRY;
+        while state.end != End::Done {
+            let left = late.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.failing.is_none() && state.held_rows == 0
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.end == End::No {
+            state.end = End::Asked(Instant::now() + RETRY);
+        }
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Room for one row. Dropping it without a row gives the room back.
+#[derive(Debug)]
+pub struct RowPermit {
+    shared: Arc<Shared>,
+    has_room: bool,
+    is_used: bool,
+}
+
+impl RowPermit {
+    /// Hands over a row. It waits for nothing, so a drop guard may call it.
+    pub fn send(mut self, mut row: Row) {
+        let room = self.shared.row_bytes;
+        if self.shared.settings.contents.bytes() == 0 {
+            row.contents = None;
+        }
+        let mut line = row.to_line();
+        if line.as_ref().is_ok_and(|line| line.len() > room) {
+            row.contents = None;
+            line = row.to_line();
+        }
+        self.is_used = true;
+        let mut state = self.shared.lock();
+        state.permits = state.permits.saturating_sub(1);
+        match line {
+            Ok(line) if self.has_room && line.len() <= room && state.end != End::Done => {
+                if state.queue.is_empty() {
+                    state.since = Instant::now();
+                }
+                state.held_bytes -= room - line.len();
+                state.queued_bytes += line.len();
+                state.queue.push_back(line);
+            }
+            _ => {
+                if self.has_room {
+                    state.held_rows -= 1;
+                    state.held_bytes -= room;
+                }
+                state.lost += 1;
+                state.untold += 1;
+            }
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for RowPermit {
+    fn drop(&mut self) {
+        if self.is_used {
+            return;
+        }
+        let mut state = self.shared.lock();
+        state.permits = state.permits.saturating_sub(1);
+        if self.has_room {
+            state.held_rows -= 1;
+            state.held_bytes -= self.shared.row_bytes;
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread's own part.
+struct Work<S> {
+    shared: Arc<Shared>,
+    writer: Writer<S>,
+    /// Time of the last frame.
+    written: Instant,
+    /// Time of the last note of the last frame, and the frame's segment.
+    noted: Option<(Instant, u64)>,
+    /// Time of the last warning.
+    warned: Option<Instant>,
+}
+
+/// A step of the thread.
+enum Step {
+    Write(Batch),
+    Heartbeat,
+    Close,
+}
+
+/// Rows that are written together.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<Line>,
+    held_rows: usize,
+    held_bytes: usize,
+    /// Lost rows that the first line tells of.
+    told: u64,
+}
+
+/// Drop guard: however the thread ends, nobody waits for it any longer.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if thread::panicking() {
+            state.failing = Some("internal.bug");
+        }
+        state.end = End::Done;
+        drop(state);
+        self.0.changed.notify_all();
+    }
+}
+
+impl<S: Storage> Work<S> {
+    fn run(mut self) {
+        let _ended = Ended(Arc::clone(&self.shared));
+        loop {
+            match self.next_step() {
+                Step::Write(batch) => self.write(&batch),
+                Step::Heartbeat => {
+                    let beaten = self.writer.heartbeat(Timestamp::now());
+                    // Whether it failed or not: the next one is due later.
+                    self.written = Instant::now();
+                    self.tell(beaten);
+                }
+                Step::Close => {
+                    self.close();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn next_step(&self) -> Step {
+        let settings = &self.shared.settings;
+        let most = usize::try_from(settings.batch_bytes.bytes())
+            .unwrap_or(usize::MAX)
+            .min(MAX_BATCH_BYTES / 2);
+        let mut state = self.shared.lock();
+        loop {
+            let now = Instant::now();
+            let has_rows = !state.queue.is_empty() || state.untold > 0;
+            let is_due = has_rows
+                && (state.end != End::No
+                    || state.queued_bytes >= most
+                    || now.duration_since(state.since) >= settings.flush_interval);
+            if is_due {
+                return Step::Write(take(&mut state, most));
+            }
+            let is_over = match state.end {
+                End::No => false,
+                End::Asked(until) => state.permits == 0 || now >= until,
+                End::Done => true,
+            };
+            if is_over {
+                return Step::Close;
+            }
+            let beat = HEARTBEAT.saturating_sub(self.written.elapsed());
+            if beat.is_zero() && !has_rows {
+                return Step::Heartbeat;
+            }
+            let mut wait = if has_rows {
+                let flush = state.since + settings.flush_interval;
+                flush.saturating_duration_since(now)
+            } else {
+                beat
+            };
+            if let End::Asked(until) = state.end {
+                wait = wait.min(until.saturating_duration_since(now));
+            }
+            state = self.wait(state, wait);
+        }
+    }
+
+    fn wait<'s>(&'s self, state: MutexGuard<'s, State>, time: Duration) -> MutexGuard<'s, State> {
+        let waited = self.shared.changed.wait_timeout(state, time);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Writes rows, and tries again until they are on disk or the end does not wait for them any longer.
+    fn write(&mut self, batch: &Batch) {
+        let mut lines = Vec::with_capacity(batch.held_bytes + 32 * batch.lines.len());
+        for (line, number) in batch.lines.iter().zip(self.writer.next_row()..) {
+            line.write(number, &mut lines);
+        }
+        let count = u32::try_from(batch.lines.len()).unwrap_or(u32::MAX);
+        let mut sealed = None;
+        let is_written = loop {
+            let written = self.try_write(count, &lines, &mut sealed);
+            let is_written = written.is_ok();
+            self.tell(written);
+            if is_written || self.is_given_up() {
+                break is_written;
+            }
+        };
+        let mut state = self.shared.lock();
+        state.held_rows = state.held_rows.saturating_sub(batch.held_rows);
+        state.held_bytes = state.held_bytes.saturating_sub(batch.held_bytes);
+        if is_written {
+            state.rows += u64::from(count);
+        } else {
+            state.lost += batch.held_rows as u64;
+            state.untold += batch.held_rows as u64 + batch.told;
+        }
+    }
+
+    fn try_write(&mut self, count: u32, lines: &[u8], sealed: &mut Option<Sealed>) -> Result<()> {
+        let ready = match sealed.take() {
+            Some(ready) => ready,
+            None => self.writer.recipients().seal(count, lines)?,
+        };
+        let written = self.writer.append(&ready, Timestamp::now());
+        *sealed = Some(ready);
+        written
+    }
+
+    /// Waits for the next attempt. Returns true when the end waits for none.
+    fn is_given_up(&self) -> bool {
+        let next = Instant::now() + RETRY;
+        let mut state = self.shared.lock();
+        loop {
+            let now = Instant::now();
+            let mut left = next.saturating_duration_since(now);
+            if let End::Asked(until) = state.end {
+                if now >= until {
+                    return true;
+                }
+                left = left.min(until.saturating_duration_since(now));
+            }
+            if left.is_zero() {
+                return false;
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    /// Writes the last row and the last frame.
+    fn close(&mut self) {
+        let is_failing = self.shared.lock().failing.is_some();
+        if !is_failing {
+            let closed = self.try_close();
+            self.tell(closed);
+        }
+    }
+
+    fn try_close(&mut self) -> Result<()> {
+        let mut lines = Vec::new();
+        let row = Row::new(Event::Stop, Timestamp::now());
+        row.to_line()?.write(self.writer.next_row(), &mut lines);
+        self.try_write(1, &lines, &mut None)?;
+        self.shared.lock().rows += 1;
+        self.writer.close(Timestamp::now())
+    }
+
+    /// Tells others of an attempt to write.
+    fn tell(&mut self, attempt: Result<()>) {
+        let now = Instant::now();
+        let is_old = |time: Instant| now.duration_since(time) >= NOTE_EACH;
+        let mut state = self.shared.lock();
+        match attempt {
+            Ok(()) => {
+                let last = self.writer.anchor();
+                state.failing = None;
+                state.last = last;
+                drop(state);
+                self.written = now;
+                self.warned = None;
+                let is_noted = self
+                    .noted
+                    .is_some_and(|(time, segment)| segment == last.segment && !is_old(time));
+                if !is_noted {
+                    self.noted = Some((now, last.segment));
+                    tracing::info!(target: "ampoule::audit", anchor = %last, "audit log");
+                }
+            }
+            Err(error) => {
+                state.failing = Some(error.code());
+                drop(state);
+                if self.warned.is_none_or(is_old) {
+                    self.warned = Some(now);
+                    tracing::warn!(target: "ampoule::audit", code = error.code(), "the audit log cannot be written: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Takes the rows that come next, and a row that tells of lost ones.
+fn take(state: &mut State, most: usize) -> Batch {
+    let mut batch = Batch::default();
+    if state.untold > 0 {
+        let mut row = Row::new(Event::Lost, Timestamp::now());
+        row.lost_rows = Some(state.untold);
+        if let Ok(line) = row.to_line() {
+            batch.told = state.untold;
+            state.untold = 0;
+            batch.lines.push(line);
+        }
+    }
+    while let Some(line) = state.queue.front() {
+        if batch.held_rows > 0 && batch.held_bytes + line.len() > most {
+            break;
+        }
+        batch.held_rows += 1;
+        batch.held_bytes += line.len();
+        state.queued_bytes = state.queued_bytes.saturating_sub(line.len());
+        batch.lines.extend(state.queue.pop_front());
+    }
+    batch
+}

@@ -1,0 +1,19 @@
+//! Promises of the audit log, from the outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod crashes;
+mod forger;
+mod killed;
+mod logs;
+mod memory;
+mod random;
+mod rotation;
+mod sealing;
+mod tampering;
+mod waiting_rows;
