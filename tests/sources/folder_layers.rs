@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "metrics",
             "core",
             "http",
+            "protection",
             "page",
             "families",
             "connections",

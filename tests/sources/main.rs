@@ -17,3 +17,4 @@ mod folder_layers;
 mod import_circles;
 mod rust_files;
 mod serve_dependencies;
+mod server_routes;

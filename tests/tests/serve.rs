@@ -7,8 +7,12 @@
     reason = "a test may panic"
 )]
 
+#[path = "serve/access.rs"]
+mod access;
 #[path = "serve/access_log.rs"]
 mod access_log;
+#[path = "serve/access_matrix.rs"]
+mod access_matrix;
 #[path = "serve/addresses.rs"]
 mod addresses;
 #[path = "serve/clients.rs"]
@@ -31,6 +35,8 @@ mod first_requests;
 mod floods;
 #[path = "serve/gone_clients.rs"]
 mod gone_clients;
+#[path = "serve/guarded.rs"]
+mod guarded;
 #[path = "serve/inference.rs"]
 mod inference;
 #[path = "serve/inference_binary.rs"]

@@ -9,6 +9,7 @@ use ampoule_command_line::{CompletionsOptions, JSON_VARIABLE, ManOptions, parse_
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::auth_options::AuthOptions;
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
 use crate::keys_arguments::KeysCommand;
 use crate::logging::LogOptions;
@@ -319,6 +320,9 @@ pub(crate) struct ServeCommand {
 
     #[command(flatten)]
     pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) auth: AuthOptions,
 
     #[command(flatten)]
     pub(crate) log: LogOptions,

@@ -8,6 +8,7 @@ use ampoule_signing::{read_trusted_text, text};
 use serde::Deserialize;
 
 use crate::age::Age;
+use crate::auth_options::AuthOptions;
 use crate::config_place::{ConfigText, Place};
 use crate::config_value::{from_text, from_texts};
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub(crate) struct ConfigFile {
     pub(crate) limits: LimitOptions,
     #[serde(default)]
     pub(crate) server: ServerOptions,
+    #[serde(default)]
+    pub(crate) auth: AuthOptions,
     #[serde(default, rename = "model")]
     pub(crate) models: Vec<ModelOptions>,
 }

@@ -28,6 +28,13 @@ pub(crate) enum Error {
     #[error("{}", explained_access(.0))]
     Access(#[from] ampoule_access::Error),
 
+    /// An error about the key directory of a server, with the error's own code.
+    #[error("the key directory {directory:?}: {}", explained_access(error))]
+    Keys {
+        directory: String,
+        error: ampoule_access::Error,
+    },
+
     /// `usage.keys`.
     #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
     NoKeys,
@@ -166,7 +173,7 @@ impl Error {
             Self::Host(error) | Self::Lowered { error, .. } => error.code(),
             Self::Signing(error) | Self::Trust { error, .. } => error.code(),
             Self::Image { error, .. } => error.code(),
-            Self::Access(error) => error.code(),
+            Self::Access(error) | Self::Keys { error, .. } => error.code(),
             Self::NoKeys => "usage.keys",
             Self::NothingToRevoke(_) => "usage.no-such-key",
             Self::NoTrust => "usage.trust",

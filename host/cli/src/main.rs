@@ -4,6 +4,7 @@
 
 mod age;
 mod arguments;
+mod auth_options;
 mod built_in;
 mod commands;
 mod config_file;
@@ -23,6 +24,7 @@ mod model_option;
 mod output;
 mod progress;
 mod prompt;
+mod protection;
 mod served_model;
 mod server_options;
 mod settings;

@@ -12,6 +12,7 @@ use ampoule_command_line::shown_path;
 
 use crate::age::Age;
 use crate::arguments::{Arguments, Command};
+use crate::auth_options::AuthOptions;
 use crate::config_file::{self, ConfigFile};
 use crate::config_place::{ConfigText, Place};
 use crate::error::Error;
@@ -48,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) at_most: RequestLimits,
     /// The configuration file's settings of the server.
     pub(crate) server: ServerOptions,
+    /// The configuration file's settings of who may ask the server.
+    pub(crate) auth: AuthOptions,
     /// The configuration file's models to serve.
     pub(crate) models: Vec<ModelOptions>,
     /// The configuration file's text, for errors.
@@ -110,6 +113,7 @@ impl Settings {
             limits,
             at_most,
             server: file.server,
+            auth: file.auth,
             models: file.models,
             config,
             given: arguments.given().clone(),

@@ -14,6 +14,9 @@ const SHORT_WAIT: u32 = 1;
 /// Seconds between two looks at a model that is loading.
 const LOADING_WAIT: u32 = 2;
 
+/// Seconds of the longest wait that OpenAI's clients keep to. After a longer one they would ask too early.
+const LONGEST_WAIT: u32 = 60;
+
 /// A refusal or a failure of a request. [`families::render`](crate::families::render) makes the answer of it that
 /// the family's clients read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +28,16 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// The field of the request that is at fault.
     pub(crate) param: Option<Cow<'static, str>>,
-    /// Seconds after which to ask again. OpenAI's clients sleep that long; over 60 they behave differently.
+    /// Seconds after which to ask again. OpenAI's clients sleep that long, where it is not over [`LONGEST_WAIT`].
     pub(crate) retry_after: Option<u32>,
     /// The request holds more text than the model or the host reads: clients that know this shorten their prompt.
     pub(crate) is_too_long: bool,
+    /// The challenge to a caller whose credential does not do, as the header `WWW-Authenticate` has it.
+    pub(crate) challenge: Option<&'static str>,
 }
 
 impl ApiError {
-    fn new(
+    pub(crate) fn new(
         status: StatusCode,
         code: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
@@ -44,6 +49,7 @@ impl ApiError {
             param: None,
             retry_after: None,
             is_too_long: false,
+            challenge: None,
         }
     }
 
@@ -127,6 +133,17 @@ impl ApiError {
             "model.unavailable",
             message,
         )
+    }
+
+    /// Takes the model's name out of an error about a model's state.
+    pub(crate) fn without_names(self) -> Self {
+        let message =
+            "a model does not answer yet; whoever runs this server finds the reason in its log";
+        Self {
+            message: message.to_owned(),
+            param: None,
+            ..self
+        }
     }
 
     /// Makes `route.unknown` (404).
@@ -285,10 +302,11 @@ impl ApiError {
         self
     }
 
-    /// Tells whether an identical request may succeed later. Clients repeat requests that failed with 408, 429 and 5xx, so
+    /// Tells whether an identical request may succeed soon. Clients repeat requests that failed with 408, 429 and 5xx, so
     /// each answer says whether they should.
     pub(crate) fn is_retryable(&self) -> bool {
-        self.retry_after.is_some() || self.status == StatusCode::REQUEST_TIMEOUT
+        let is_soon = self.retry_after.is_some_and(|wait| wait <= LONGEST_WAIT);
+        is_soon || self.status == StatusCode::REQUEST_TIMEOUT
     }
 }
 

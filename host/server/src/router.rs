@@ -7,13 +7,13 @@ use axum::middleware::{from_fn_with_state, map_request};
 use tower::util::service_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::decompression::RequestDecompressionLayer;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
 use crate::families::{inference, native, ollama, openai, openapi, plain, tei};
 use crate::http::host_guard;
 use crate::outermost;
 use crate::page;
+use crate::protection::routes::Routes;
 use crate::service::Service;
 
 /// Makes the router of a service.
@@ -21,16 +21,19 @@ use crate::service::Service;
 /// It renders its own errors, those for unknown routes too, so a program that has more routes mounts it as its fallback:
 /// `Router::new().route(…).fallback_service(ampoule_server::router(service))`.
 pub fn router(service: Service) -> Router {
-    let routes = openapi::with_document(
-        OpenApiRouter::new()
-            .merge(openai::routes())
-            .merge(inference::routes())
-            .merge(tei::routes())
-            .merge(native::routes())
-            .merge(ollama::routes())
-            .merge(plain::routes()),
-    );
-    within_layers(service, routes.merge(page::routes()))
+    let families = [
+        openai::routes,
+        inference::routes,
+        tei::routes,
+        native::routes,
+        ollama::routes,
+        plain::routes,
+        page::routes,
+    ];
+    let none = Routes::new(&service);
+    let routes = families.into_iter().fold(none, |routes, add| add(routes));
+    let routes = openapi::with_document(&service, routes);
+    within_layers(service, routes)
 }
 
 /// Puts the layers that all routes have around these ones, the outermost one included.

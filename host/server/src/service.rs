@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ampoule::{Host, Model, RequestLimits, Timestamp};
+use ampoule_access::Permission;
 
 use crate::error::ApiError;
 use crate::inferences::Inferences;
 use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::protection::Protection;
+use crate::protection::visible::Visible;
 use crate::request::context::Context;
 use crate::request::room::Rooms;
 use crate::settings::ServiceSettings;
@@ -32,6 +35,7 @@ struct Inner {
     /// Room for bodies.
     rooms: Arc<Rooms>,
     traces: OnceLock<Traces>,
+    protection: OnceLock<Protection>,
 }
 
 impl Service {
@@ -45,6 +49,7 @@ impl Service {
                 is_draining: AtomicBool::new(false),
                 rooms: Arc::new(rooms),
                 traces: OnceLock::new(),
+                protection: OnceLock::new(),
                 host,
                 models,
                 metrics,
@@ -60,6 +65,14 @@ impl Service {
     #[must_use]
     pub fn with_traces(self, traces: Traces) -> Self {
         let _ = self.inner.traces.set(traces);
+        self
+    }
+
+    /// Protects the service. The first protection of a service stays: later ones are dropped. Without any, everybody who
+    /// reaches the service may ask for everything.
+    #[must_use]
+    pub fn with_protection(self, protection: Protection) -> Self {
+        let _ = self.inner.protection.set(protection);
         self
     }
 
@@ -90,6 +103,15 @@ impl Service {
         self.inner.traces.get()
     }
 
+    pub(crate) fn protection(&self) -> &Protection {
+        self.inner.protection.get_or_init(Protection::off)
+    }
+
+    /// Returns the models that the caller of a request may know of. Whatever answers a request uses these alone.
+    pub(crate) fn visible<'s>(&'s self, context: &'s Context) -> Visible<'s> {
+        Visible::new(self.models(), context.caller())
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.inner.metrics
     }
@@ -99,13 +121,20 @@ impl Service {
         &self.inner.rooms
     }
 
-    /// Checks that every model would answer a new request.
-    pub(crate) async fn check_ready(&self) -> Result<(), ApiError> {
+    /// Checks that every model would answer a new request. The error names no model to a caller who may not read metrics.
+    pub(crate) async fn check_ready(&self, context: &Context) -> Result<(), ApiError> {
         if self.is_draining() {
             return Err(ApiError::draining());
         }
         for entry in self.models().entries() {
-            entry.check().await?;
+            let checked = entry.check().await;
+            checked.map_err(|error| {
+                if context.may(Permission::Metrics) {
+                    error
+                } else {
+                    error.without_names()
+                }
+            })?;
         }
         Ok(())
     }
@@ -122,7 +151,7 @@ impl Service {
         context: &Context,
         at_most: RequestLimits,
     ) -> Result<Model, ApiError> {
-        let found = self.models().find(name)?;
+        let found = self.visible(context).find(name)?;
         let name = &found.entry.name;
         context.notes().model = Some(Arc::clone(name));
         Ok(found

@@ -1,10 +1,11 @@
 //! Real clients, unchanged, of the versions that `tests/clients` pins. `cargo xtask setup` installs them.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use ampoule_access::Role;
 use ampoule_signing::{PublicKey, TrustStore};
 use ampoule_tests::{
     Operator, Served, SharedServer, WrittenBundle, ampoule, built_in_folder, test_guest, wat_guest,
@@ -12,6 +13,8 @@ use ampoule_tests::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::guarded::{Guarded, scope};
 
 /// Longest time of one script, in seconds: many times what it takes on a busy machine.
 const SCRIPT_TIME: &str = "120";
@@ -145,12 +148,14 @@ fn script(interpreter: PathBuf, name: &str, server: &Served, arguments: &[&str])
 /// pass, and they have to be these.
 #[track_caller]
 fn passes(interpreter: PathBuf, script_name: &str, arguments: &[&str], checks: &[&str]) {
-    let output = script(
-        interpreter.clone(),
-        script_name,
-        &Server::get().served,
-        arguments,
-    );
+    let server = Server::get();
+    let output = script(interpreter.clone(), script_name, &server.served, arguments);
+    has_passed(&interpreter, script_name, &output, checks);
+}
+
+/// Checks that a script has passed these checks, and no others.
+#[track_caller]
+fn has_passed(interpreter: &Path, script_name: &str, output: &Output, checks: &[&str]) {
     let printed = String::from_utf8_lossy(&output.stdout);
     let told = format!(
         "{script_name}: {}; where {} is missing, run `cargo xtask setup`\n{printed}\n{}",
@@ -168,6 +173,35 @@ fn passes(interpreter: PathBuf, script_name: &str, arguments: &[&str], checks: &
 
 fn python() -> PathBuf {
     installed().join("python/bin/python")
+}
+
+#[test]
+fn clients_pass_their_keys_on_and_know_the_refusals() {
+    let server = Guarded::get();
+    let key = |role, models| {
+        let key = server.key(role, |key| key.scope = scope(models, None));
+        key.replace("Bearer ", "")
+    };
+    let keys = [
+        key(Role::Infer, None),
+        key(Role::Metrics, None),
+        key(Role::Infer, Some(&["tiny-vlm"][..])),
+    ];
+    let arguments = keys.each_ref().map(String::as_str);
+    let output = script(python(), "access_python.py", &server.served, &arguments);
+    has_passed(
+        &python(),
+        "access_python.py",
+        &output,
+        &[
+            "openai_is_served_with_a_key",
+            "openai_raises_its_error_of_authentication_at_once",
+            "openai_raises_its_error_of_permission_and_knows_no_other_model",
+            "langchain_passes_its_key_on",
+            "ollama_is_served_with_a_key_and_raises_its_error_without",
+            "triton_is_served_with_a_key_and_raises_its_error_without",
+        ],
+    );
 }
 
 #[test]

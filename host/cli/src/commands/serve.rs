@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use crate::arguments::ServeCommand;
 use crate::error::Error;
 use crate::output;
+use crate::protection;
 use crate::served_model::ServedModel;
 use crate::server_options::ModelOptions;
 use crate::settings::Settings;
@@ -34,6 +35,7 @@ pub(crate) async fn run(
     let built_in = command.built_in.then(ModelOptions::built_in);
     let chosen = ServedModel::all(of_options.chain(built_in).collect(), &settings.models);
     let server = command.server.or(settings.server.clone());
+    let protection = protection::of(&command.auth.or(settings.auth.clone()), settings)?;
     let service = server.service();
     check_bodies(&service, settings)?;
     let termination = Termination::listen().map_err(|error| Error::Thread(error.to_string()))?;
@@ -57,7 +59,8 @@ pub(crate) async fn run(
     for (model, slot) in places {
         tokio::spawn(model.load(host.clone(), settings.clone(), slot));
     }
-    let service = traces.of(Service::new(host, models, metrics, service));
+    let service = Service::new(host, models, metrics, service).with_protection(protection);
+    let service = traces.of(service);
     say_where(&listener, json)?;
     let patience = server.drain_timeout();
     let first = termination.first();
@@ -102,8 +105,8 @@ async fn listen(address: SocketAddr, settings: &Settings) -> Result<TcpListener,
     let place = settings.place("server.listen");
     if !address.ip().is_loopback() {
         let error = Error::Setting(format!(
-            "other machines may reach the address {address}; the server has neither keys nor TLS, so it listens on \
-             127.0.0.1 or [::1] only"
+            "other machines may reach the address {address}; the server has no TLS yet, and keys and prompts would \
+             be read on the way, so it listens on 127.0.0.1 or [::1] only"
         ));
         return Err(error.at(place));
     }

@@ -180,7 +180,7 @@ pub(crate) async fn texts(
     texts: &[String],
     demands: Demands<'_>,
 ) -> Result<Embeddings, ApiError> {
-    input_checks::check_texts(Task::TextEmbedding, model, texts, demands.place)?;
+    input_checks::check_texts(Task::TextEmbedding, model, context, texts, demands.place)?;
     demands.check_stated_length(model)?;
     if let LongTexts::Refuse { way_out } = demands.long_texts
         && texts.len() > INPUTS_PER_SANDBOX
@@ -191,7 +191,7 @@ pub(crate) async fn texts(
     }
     let ask = |range: Range<usize>| async move {
         let call = model.embed_text(&texts[range]);
-        let answer = context.ask(Task::TextEmbedding, call).await?;
+        let answer = context.ask(Task::TextEmbedding, model, call).await?;
         Ok(Part {
             dimensions: answer.output.dimensions,
             values: answer.output.values,
@@ -216,7 +216,7 @@ pub(crate) async fn images(
     images: Vec<Image>,
     demands: Demands<'_>,
 ) -> Result<Embeddings, ApiError> {
-    input_checks::check_task(Task::ImageEmbedding, model)?;
+    context.check_task(Task::ImageEmbedding, model)?;
     let count = images.len();
     let counted = model.limits().check_image_count(count);
     counted.map_err(|error| demands.place.name(&(0..count), count, error.into()))?;
@@ -230,7 +230,7 @@ pub(crate) async fn images(
     demands.check_stated_length(model)?;
     let ask = |images: Vec<Image>| async move {
         let call = model.embed_images(images);
-        let answer = context.ask(Task::ImageEmbedding, call).await?;
+        let answer = context.ask(Task::ImageEmbedding, model, call).await?;
         Ok(Part {
             dimensions: answer.output.dimensions,
             values: answer.output.values,

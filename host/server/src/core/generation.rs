@@ -99,6 +99,7 @@ impl Events {
         n: usize,
         patience: Option<Duration>,
     ) -> Result<Self, ApiError> {
+        context.check_task(Task::TextGeneration, model)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
         let starts = Arc::new(Semaphore::new(cores()));

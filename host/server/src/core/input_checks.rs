@@ -1,12 +1,13 @@
 //! Checks of inputs before they are put to a model.
 
-use ampoule::{Error, InputChecks as _, Model, Task};
+use ampoule::{InputChecks as _, Model, Task};
 
 use crate::core::place::Place;
 use crate::core::properties::Properties;
 use crate::error::ApiError;
+use crate::request::context::Context;
 
-/// Checks that the model does the task, and that the host takes each text.
+/// Checks that the model does the task for this caller, and that the host takes each text.
 ///
 /// # Errors
 ///
@@ -14,10 +15,11 @@ use crate::error::ApiError;
 pub(crate) fn check_texts(
     task: Task,
     model: &Model,
+    context: &Context,
     texts: &[String],
     place: Place<'_>,
 ) -> Result<(), ApiError> {
-    check_task(task, model)?;
+    context.check_task(task, model)?;
     for (index, text) in texts.iter().enumerate() {
         if model.limits().check_text(text).is_err() {
             let allowed = model.limits().text_chars;
@@ -34,22 +36,6 @@ pub(crate) fn check_texts(
         }
     }
     Ok(())
-}
-
-/// Checks that the model does the task.
-///
-/// # Errors
-///
-/// `usage.task`.
-pub(crate) fn check_task(task: Task, model: &Model) -> Result<(), ApiError> {
-    if model.tasks().contains(&task) {
-        return Ok(());
-    }
-    let offered: Vec<&str> = model.tasks().iter().map(|task| task.name()).collect();
-    Err(ApiError::from(Error::NoSuchTask {
-        asked: task,
-        offered: offered.join(", "),
-    }))
 }
 
 /// Makes the refusal of a text of which the model reads only the beginning. `way_out` follows "shorten it".

@@ -30,14 +30,14 @@ pub(crate) async fn texts(
     texts: &[String],
     place: Place<'_>,
 ) -> Result<Tokenized, ApiError> {
-    input_checks::check_texts(Task::TextTokenization, model, texts, place)?;
+    input_checks::check_texts(Task::TextTokenization, model, context, texts, place)?;
     let mut all = Tokenized {
         tokens: Vec::with_capacity(texts.len()),
         reports: Vec::new(),
     };
     for (part, batch) in texts.chunks(TEXTS_PER_SANDBOX).enumerate() {
         let begin = part * TEXTS_PER_SANDBOX;
-        let call = context.ask(Task::TextTokenization, model.tokenize(batch));
+        let call = context.ask(Task::TextTokenization, model, model.tokenize(batch));
         let answer = call.await.map_err(|error| {
             let range = begin..begin + batch.len();
             place.name(&range, texts.len(), error.into())
@@ -49,8 +49,8 @@ pub(crate) async fn texts(
     Ok(all)
 }
 
-/// Finds the first text that is longer than the model reads, by the model's own tokenizer. Returns `None` for a model
-/// without one.
+/// Finds the first text that is longer than the model reads, by the model's own tokenizer. Returns `None` where the
+/// model has none for this caller.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub(crate) async fn first_cut(
     texts: &[String],
     place: Place<'_>,
 ) -> Result<Option<usize>, ApiError> {
-    if !model.tasks().contains(&Task::TextTokenization) {
+    if !context.tasks_of(model).contains(&Task::TextTokenization) {
         return Ok(None);
     }
     // A token has a byte of its text at least, but for rare characters that a tokenizer takes apart.
@@ -71,7 +71,7 @@ pub(crate) async fn first_cut(
     let long: Vec<(usize, &str)> = long.filter(|(_, text)| may_be_cut(text)).collect();
     for batch in long.chunks(TEXTS_PER_SANDBOX) {
         let (indices, batch): (Vec<usize>, Vec<&str>) = batch.iter().copied().unzip();
-        let call = context.ask(Task::TextTokenization, model.tokenize(&batch));
+        let call = context.ask(Task::TextTokenization, model, model.tokenize(&batch));
         let answer = call.await.map_err(|error| {
             let first = indices.first().map_or(0, |index| *index);
             let last = indices.last().map_or(0, |index| *index);

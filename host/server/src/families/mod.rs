@@ -10,7 +10,7 @@ pub(crate) mod tei;
 mod unsupported;
 
 use axum::http::HeaderValue;
-use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::Response;
 
 use crate::error::ApiError;
@@ -31,6 +31,9 @@ pub(crate) fn render(family: Family, error: &ApiError) -> Response {
     let headers = response.headers_mut();
     if let Some(seconds) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(challenge) = error.challenge {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     let retry = if error.is_retryable() {
         "true"

@@ -7,11 +7,13 @@ use axum::response::Response;
 use axum::{Extension, Router};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, ServerBuilder};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::sse;
+use crate::protection::routes::{Routes, SECURITY};
+use crate::protection::rule::Rule;
 use crate::service::Service;
 
 /// The document, written once.
@@ -19,13 +21,12 @@ use crate::service::Service;
 struct Document(Bytes);
 
 /// Adds the route that describes all of these routes and itself.
-pub(crate) fn with_document(routes: OpenApiRouter<Service>) -> Router<Service> {
-    let (own, described) = OpenApiRouter::new()
-        .routes(routes!(document))
-        .split_for_parts();
-    let (routes, mut openapi) = routes.split_for_parts();
+pub(crate) fn with_document(service: &Service, routes: Routes) -> Router<Service> {
+    let own = Routes::new(service).add(Rule::Public, routes!(document));
+    let (own, described) = own.finish();
+    let (routes, mut openapi) = routes.finish();
     openapi.merge(described);
-    finish(&mut openapi);
+    finish(&mut openapi, service.protection().is_on());
     let mut document = serde_json::to_value(&openapi).unwrap_or_else(|error| {
         tracing::error!(target: "ampoule::server", %error, "the OpenAPI document could not be written");
         json!({})
@@ -79,7 +80,15 @@ async fn document(Extension(Document(text)): Extension<Document>) -> Response {
 }
 
 /// Puts in the parts of the document that no single route has.
-fn finish(openapi: &mut OpenApi) {
+fn finish(openapi: &mut OpenApi, is_protected: bool) {
+    if is_protected {
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key of this server"))
+            .build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme(SECURITY, SecurityScheme::Http(key));
+    }
     openapi.info = InfoBuilder::new()
         .title("Ampoule")
         .version(env!("CARGO_PKG_VERSION"))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ampoule_access::Permission;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -10,20 +11,22 @@ use axum::response::Response;
 use prometheus_client::encoding::prometheus_text;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::http::json::json_response;
 use crate::models::Entry;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
+use crate::request::context::Context;
 use crate::service::Service;
 
-/// Returns the routes.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(health))
-        .routes(routes!(ready))
-        .routes(routes!(metrics))
+/// Adds the routes.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Rule::Public, routes!(health))
+        .add(Rule::Public, routes!(ready))
+        .add(Rule::Needs(Permission::Metrics), routes!(metrics))
 }
 
 /// State of the server.
@@ -33,8 +36,10 @@ pub(crate) struct ReadyReport {
     is_ready: bool,
     /// True once the server is ending: requests that have begun are answered, new ones are refused.
     is_draining: bool,
-    /// By the models' own names.
-    models: BTreeMap<String, ModelReport>,
+    /// By the models' own names. Absent for callers who may not read metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    models: Option<BTreeMap<String, ModelReport>>,
 }
 
 /// State of one model.
@@ -70,16 +75,16 @@ pub(crate) async fn health() -> StatusCode {
     tag = "Operation",
     responses((status = 200, body = ReadyReport), (status = 503, body = ReadyReport)),
 )]
-pub(crate) async fn ready(State(service): State<Service>) -> Response {
-    let mut models = BTreeMap::new();
-    for entry in service.models().entries() {
-        models.insert(entry.name.to_string(), report(&entry).await);
-    }
+pub(crate) async fn ready(State(service): State<Service>, context: Context) -> Response {
     let is_draining = service.is_draining();
-    let is_ready = !is_draining
-        && models
-            .values()
-            .all(|model| model.error.is_none() && model.release.is_some());
+    let is_ready = service.check_ready(&context).await.is_ok();
+    let mut models = None;
+    if context.may(Permission::Metrics) {
+        let models = models.insert(BTreeMap::new());
+        for entry in service.visible(&context).entries() {
+            models.insert(entry.name.to_string(), report(&entry).await);
+        }
+    }
     let report = ReadyReport {
         is_ready,
         is_draining,

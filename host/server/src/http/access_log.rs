@@ -4,6 +4,7 @@
 //! model that is not served here.
 
 use ampoule::signing::text;
+use ampoule_access::{KeyName, PrincipalKind};
 
 use crate::request::ended::Ended;
 use crate::request::probe::is_probe;
@@ -34,6 +35,9 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 first_token_ms = ended.notes.first_token.map(millis),
                 fuel = ended.sandboxed(ended.notes.fuel.get()),
                 peak_memory_bytes = ended.sandboxed(ended.notes.peak_memory.bytes()),
+                key = ended.key().map(tracing::field::display),
+                tenant = ended.tenant(),
+                denied = ended.notes.denied.map(ampoule_access::Reason::code),
                 error = ended.notes.error.as_deref().map(text::name),
                 "answered"
             )
@@ -47,6 +51,19 @@ pub(crate) fn write(ended: &Ended<'_>) {
 }
 
 impl Ended<'_> {
+    /// Returns the name of the caller's key.
+    fn key(&self) -> Option<KeyName> {
+        match self.notes.caller.as_ref()?.kind() {
+            PrincipalKind::Key(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        let tenant = self.notes.caller.as_ref()?.tenant()?;
+        Some(tenant.shared())
+    }
+
     /// Returns a number of the sandboxes' if there was one.
     fn sandboxed(&self, number: u64) -> Option<u64> {
         (self.notes.sandboxes > 0).then_some(number)

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -94,6 +94,10 @@ impl Drop for Observation {
             id: self.context.id(),
             trace_id: self.context.span().trace_id(),
         };
+        if let Some(charge) = self.context.take_charge() {
+            let tokens = notes.input_tokens.saturating_add(notes.output_tokens);
+            charge.settle(tokens, notes.fuel, Instant::now());
+        }
         self.service.metrics().request_ended(&ended);
         access_log::write(&ended);
         traces::end(self.context.span(), &ended);

@@ -7,8 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ampoule::{Model, ModelFacts};
 
-use crate::error::ApiError;
-
 pub(crate) use crate::models::entry::Entry;
 pub use crate::models::entry::{ModelSlot, Readiness};
 
@@ -76,15 +74,6 @@ impl Models {
             table.aliases.insert(alias, Arc::clone(&own));
         }
         Ok(ModelSlot::new(entry))
-    }
-
-    /// Returns the model of this name or alias, with or without the tag `:latest`.
-    pub(crate) fn find(&self, name: &str) -> Result<Found, ApiError> {
-        let entry = self
-            .entry(name)
-            .ok_or_else(|| ApiError::unknown_model(name))?;
-        let model = entry.served()?;
-        Ok(Found { entry, model })
     }
 
     /// Returns the place of this name or alias, with or without the tag `:latest`.
@@ -181,13 +170,8 @@ mod tests {
             assert_eq!(&*models.entry(name).unwrap().name, "tiny-vlm", "{name}");
         }
         for name in ["", "tiny", "tiny-vlm:1", "tiny-vlm:latest:latest"] {
-            assert_eq!(
-                models.find(name).unwrap_err().code,
-                "model.unknown",
-                "{name}"
-            );
+            assert!(models.entry(name).is_none(), "{name}");
         }
-        assert_eq!(models.find("tiny-vlm").unwrap_err().code, "model.loading");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
@@ -15,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::ApiError;
 use crate::http::name::Name;
-use crate::service::Service;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 
 /// Allows the page's own files, and requests to this server, and nothing else: neither inline code nor a form's own
 /// submission, nor another site's frame around the page. Text cannot become markup either, as the page makes no trusted
@@ -96,9 +96,9 @@ static FILES: &[File] = &files![
 static TAGS: LazyLock<Vec<String>> =
     LazyLock::new(|| FILES.iter().chain([&INDEX]).map(tag_of).collect());
 
-/// Returns the routes of the page's files. The page itself is [`index`], whose path others share.
-pub(crate) fn routes() -> Router<Service> {
-    Router::new().route("/page/{file}", get(file))
+/// Adds the routes of the page's files. The page itself is [`index`], whose path others share.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.add_undescribed(Rule::Public, "/page/{file}", get(file))
 }
 
 /// Returns the page, or 304 where the browser has it.

@@ -1,10 +1,13 @@
 //! A request's own facts, from its first layer to its last line of log.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use ampoule::{Answer, ByteSize, CallOptions, Fuel, RequestLimits, SandboxReport, Task, Usage};
+use ampoule::{
+    Answer, ByteSize, CallOptions, Error, Fuel, Model, RequestLimits, SandboxReport, Task, Usage,
+};
+use ampoule_access::{Charge, Permission, Principal, Reason};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
@@ -35,6 +38,10 @@ struct Inner {
     span: RequestSpan,
     /// Room that the request's body takes.
     room: Mutex<Option<Room>>,
+    /// The caller, once the request was let in.
+    caller: OnceLock<Principal>,
+    /// The request's part of its caller's limits, until its end.
+    charge: Mutex<Option<Charge>>,
 }
 
 /// The costs of a request, noted while it is answered.
@@ -59,6 +66,10 @@ pub(crate) struct Notes {
     pub(crate) error: Option<String>,
     /// The connection ended before the request's body did.
     pub(crate) has_left: bool,
+    /// The caller, if the credential was accepted.
+    pub(crate) caller: Option<Principal>,
+    /// The reason why the request was not let in.
+    pub(crate) denied: Option<Reason>,
 }
 
 /// The cost of a sandbox that is part of a request's notes.
@@ -86,6 +97,8 @@ impl Context {
                 notes: Mutex::default(),
                 span,
                 room: Mutex::default(),
+                caller: OnceLock::new(),
+                charge: Mutex::default(),
             }),
         }
     }
@@ -127,12 +140,71 @@ impl Context {
         room.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets the request in.
+    pub(crate) fn let_in(&self, caller: Principal, charge: Option<Charge>) {
+        self.notes().caller = Some(caller.clone());
+        *self.charge() = charge;
+        let _ = self.inner.caller.set(caller);
+    }
+
+    /// Returns the caller of a request that was let in, and who is no stranger.
+    pub(crate) fn caller(&self) -> Option<&Principal> {
+        self.inner.caller.get()
+    }
+
+    /// Tells whether the caller has a permission.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.caller().is_some_and(|caller| caller.may(permission))
+    }
+
+    /// Returns the tasks of a model that the caller may ask for.
+    pub(crate) fn tasks_of(&self, model: &Model) -> Vec<Task> {
+        let may_do = |task: &Task| {
+            let caller = self.caller();
+            caller.is_some_and(|caller| caller.may_do(task.name()))
+        };
+        model.tasks().iter().copied().filter(may_do).collect()
+    }
+
+    /// Refuses a task that the model lacks, or that the caller may not ask for: both alike.
+    ///
+    /// # Errors
+    ///
+    /// `usage.task`.
+    pub(crate) fn check_task(&self, task: Task, model: &Model) -> ampoule::Result<()> {
+        let tasks = self.tasks_of(model);
+        if tasks.contains(&task) {
+            return Ok(());
+        }
+        let offered: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
+        Err(Error::NoSuchTask {
+            asked: task,
+            offered: offered.join(", "),
+        })
+    }
+
+    /// Takes the request's part of its caller's limits, at the request's end.
+    pub(crate) fn take_charge(&self) -> Option<Charge> {
+        self.charge().take()
+    }
+
+    fn charge(&self) -> MutexGuard<'_, Option<Charge>> {
+        let charge = self.inner.charge.lock();
+        charge.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for a model's answer, with the sandbox in the request's trace.
+    ///
+    /// # Errors
+    ///
+    /// `usage.task` where the caller may not ask for the task, and those of the call.
     pub(crate) async fn ask<T>(
         &self,
         task: Task,
+        model: &Model,
         call: impl Future<Output = ampoule::Result<Answer<T>>>,
     ) -> ampoule::Result<Answer<T>> {
+        self.check_task(task, model)?;
         let call = async {
             let answer = call.await?;
             sandbox_report(&answer.sandbox);
@@ -183,7 +255,10 @@ impl Context {
             at_most,
             request_id: Some(Arc::clone(self.id())),
             served_as: Some(Arc::clone(name)),
-            ..CallOptions::default()
+            tenant: self
+                .caller()
+                .and_then(Principal::tenant)
+                .map(|tenant| Arc::clone(tenant.shared())),
         }
     }
 }

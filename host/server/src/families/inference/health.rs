@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::families::inference::error::ErrorBody;
 use crate::families::inference::paths::ModelPath;
 use crate::families::inference::versions;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// Says that the process answers.
@@ -32,8 +33,11 @@ pub(crate) async fn live() -> StatusCode {
         (status = 400, body = ErrorBody, description = "A model does not answer yet"),
     ),
 )]
-pub(crate) async fn ready(State(service): State<Service>) -> Result<StatusCode, ApiError> {
-    service.check_ready().await.map_err(not_ready)?;
+pub(crate) async fn ready(
+    State(service): State<Service>,
+    context: Context,
+) -> Result<StatusCode, ApiError> {
+    service.check_ready(&context).await.map_err(not_ready)?;
     Ok(StatusCode::OK)
 }
 
@@ -52,9 +56,13 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<StatusCode, 
 )]
 pub(crate) async fn model_ready(
     service: &Service,
+    context: &Context,
     path: ModelPath<'_>,
 ) -> Result<StatusCode, ApiError> {
-    let found = service.models().find(path.name).map_err(not_ready)?;
+    let found = service
+        .visible(context)
+        .find(path.name)
+        .map_err(not_ready)?;
     found.entry.check().await.map_err(not_ready)?;
     versions::check(path.version, &found.model.manifest().version().to_string())?;
     Ok(StatusCode::OK)

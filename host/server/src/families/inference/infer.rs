@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ampoule::Model;
+use ampoule::Task;
 use axum::extract::{FromRequest as _, Request};
 use axum::response::Response;
 use bytes::Bytes;
@@ -46,7 +46,7 @@ pub(crate) async fn infer(
     request: Request,
 ) -> Result<Response, ApiError> {
     // The model first: a body for a model that is not there need not be read.
-    let found = service.models().find(path.name)?;
+    let found = service.visible(context).find(path.name)?;
     let version = found.model.manifest().version().to_string();
     versions::check(path.version, &version)?;
     let headers = request.headers().clone();
@@ -86,9 +86,12 @@ async fn answered(
             let choice = Choice::of(&request.parameters, &request.outputs)?;
             (request, choice)
         }
-        Body::Raw(element) => (raw(&model, element)?, Choice::all_binary()),
+        Body::Raw(element) => (
+            raw(&context.tasks_of(&model), element)?,
+            Choice::all_binary(),
+        ),
     };
-    let spec = tasks::choose(model.tasks(), &request)?;
+    let spec = tasks::choose(&context.tasks_of(&model), &request)?;
     let limits = parameters::limits(&request.parameters)?;
     // Nothing keeps the body but the request's tensors, which end with the making of the call.
     let id = request.id.take();
@@ -112,8 +115,8 @@ async fn answered(
 
 /// Makes the request of a raw body: one element of the input of the model's one task. Of several tasks, a body of bytes
 /// would choose one by chance.
-fn raw(model: &Model, element: Bytes) -> Result<Inference, ApiError> {
-    let mut specs = tasks::in_order(model.tasks());
+fn raw(offered: &[Task], element: Bytes) -> Result<Inference, ApiError> {
+    let mut specs = tasks::in_order(offered);
     let (Some(spec), None) = (specs.next(), specs.next()) else {
         return Err(ApiError::unsupported(
             "Inference-Header-Content-Length",

@@ -17,6 +17,7 @@ use crate::families::inference::versions;
 use crate::http::body::Raw;
 use crate::http::json::{json_response, read_json};
 use crate::models::Readiness;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The extensions that are spoken here.
@@ -107,6 +108,7 @@ pub(crate) async fn server() -> Response {
 )]
 pub(crate) async fn index(
     State(service): State<Service>,
+    context: Context,
     request: Request,
 ) -> Result<Response, ApiError> {
     let Raw(body) = Raw::from_request(request, &service).await?;
@@ -116,7 +118,7 @@ pub(crate) async fn index(
         read_json(&body)?
     };
     let only_ready = request.ready.unwrap_or(false);
-    let entries = service.models().entries();
+    let entries = service.visible(&context).entries();
     let entries = entries.iter().map(|entry| {
         let (state, reason) = match entry.readiness() {
             Readiness::Ready => ("READY", ""),
@@ -151,24 +153,32 @@ pub(crate) async fn index(
     params(("name" = String, Path, description = "A model's name or alias")),
     responses((status = 200, body = ModelMetadata), (status = "default", body = ErrorBody)),
 )]
-pub(crate) fn model(service: &Service, path: ModelPath<'_>) -> Result<Response, ApiError> {
-    let model = service.models().find(path.name)?.model;
+pub(crate) fn model(
+    service: &Service,
+    context: &Context,
+    path: ModelPath<'_>,
+) -> Result<Response, ApiError> {
+    let model = service.visible(context).find(path.name)?.model;
     let version = model.manifest().version().to_string();
     versions::check(path.version, &version)?;
     let metadata = ModelMetadata {
         name: path.name.to_owned(),
         versions: vec![versions::CURRENT.to_owned(), version],
         platform: "ampoule",
-        inputs: tensors(&model, |spec| spec.inputs),
-        outputs: tensors(&model, |spec| spec.outputs),
+        inputs: tensors(&model, context, |spec| spec.inputs),
+        outputs: tensors(&model, context, |spec| spec.outputs),
     };
     Ok(json_response(StatusCode::OK, &metadata))
 }
 
-/// Returns the tensors of all tasks of a model, each name once.
-fn tensors(model: &Model, of: fn(&TaskSpec) -> &'static [TensorSpec]) -> Vec<TensorMetadata> {
+/// Returns the tensors of all tasks of a model that the caller may ask for, each name once.
+fn tensors(
+    model: &Model,
+    context: &Context,
+    of: fn(&TaskSpec) -> &'static [TensorSpec],
+) -> Vec<TensorMetadata> {
     let mut tensors: Vec<TensorMetadata> = Vec::new();
-    for task in tasks::in_order(model.tasks()) {
+    for task in tasks::in_order(&context.tasks_of(model)) {
         for spec in of(task) {
             if let Some(tensor) = tensors.iter_mut().find(|tensor| tensor.name == spec.name) {
                 tensor.parameters.tasks.push(',');

@@ -19,18 +19,20 @@ mod statistics;
 mod tasks;
 mod versions;
 
+use ampoule_access::Permission;
 use axum::extract::{Request, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::families::inference::paths::{Action, ModelPath};
 use crate::http::name::Name;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 use crate::request::context::Context;
 use crate::service::Service;
 
@@ -39,15 +41,24 @@ use crate::service::Service;
 #[openapi(paths(infer::infer, health::model_ready, metadata::model, statistics::one))]
 struct ModelRoutes;
 
-/// Returns the routes of this family.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::with_openapi(versions::described(ModelRoutes::openapi()))
-        .routes(routes!(metadata::server))
-        .routes(routes!(metadata::index))
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .routes(routes!(statistics::all))
-        .route("/v2/models/{*path}", routing::any(model))
+/// Adds the routes of this family.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    let described = versions::described(ModelRoutes::openapi());
+    routes
+        .add_by_name("/v2/models/", rule_of, described, routing::any(model))
+        .add(Rule::Needs(Permission::List), routes!(metadata::server))
+        .add(Rule::Needs(Permission::List), routes!(metadata::index))
+        .add(Rule::Public, routes!(health::live))
+        .add(Rule::Public, routes!(health::ready))
+        .add(Rule::Needs(Permission::List), routes!(statistics::all))
+}
+
+/// Returns the rule of a path of a model. A request by another method than the path takes is refused after the gate.
+fn rule_of(path: &str) -> Rule {
+    Rule::Needs(match ModelPath::parse(path).action {
+        Action::Infer => Permission::Infer,
+        Action::Metadata | Action::Ready | Action::Statistics => Permission::List,
+    })
 }
 
 /// Serves a path of a model by its last part, whatever the method: the router knows the beginning of the path alone.
@@ -66,9 +77,12 @@ async fn model(
         }
         Action::Infer => Ok(not_allowed(&method, "POST")),
         _ if !is_read => Ok(not_allowed(&method, "GET,HEAD")),
-        Action::Metadata => metadata::model(&service, path),
-        Action::Ready => Ok(health::model_ready(&service, path).await?.into_response()),
-        Action::Statistics => statistics::one(&service, path),
+        Action::Metadata => metadata::model(&service, &context, path),
+        Action::Ready => {
+            let ready = health::model_ready(&service, &context, path).await?;
+            Ok(ready.into_response())
+        }
+        Action::Statistics => statistics::one(&service, &context, path),
     }
 }
 

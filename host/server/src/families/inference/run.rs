@@ -127,7 +127,7 @@ impl Call {
                 labels,
             } => {
                 let call = model.classify_image(image, labels);
-                let call = context.ask(Task::ImageClassification, call);
+                let call = context.ask(Task::ImageClassification, model, call);
                 let answer = call.await.map_err(|error| {
                     let place = Place::list(&param);
                     place.name(&(0..1), 1, error.into())

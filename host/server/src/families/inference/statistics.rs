@@ -12,6 +12,7 @@ use crate::families::inference::paths::ModelPath;
 use crate::families::inference::versions;
 use crate::http::json::json_response;
 use crate::inferences::{Counts, Times};
+use crate::request::context::Context;
 use crate::service::Service;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,8 +116,8 @@ impl ModelStatistics {
     operation_id = "inference_all_statistics",
     responses((status = 200, body = StatisticsBody)),
 )]
-pub(crate) async fn all(State(service): State<Service>) -> Response {
-    let entries = service.models().entries();
+pub(crate) async fn all(State(service): State<Service>, context: Context) -> Response {
+    let entries = service.visible(&context).entries();
     let served = entries
         .iter()
         .filter_map(|entry| Some((entry, entry.model()?)));
@@ -140,8 +141,12 @@ pub(crate) async fn all(State(service): State<Service>) -> Response {
     params(("name" = String, Path, description = "A model's name or alias")),
     responses((status = 200, body = StatisticsBody), (status = "default", body = ErrorBody)),
 )]
-pub(crate) fn one(service: &Service, path: ModelPath<'_>) -> Result<Response, ApiError> {
-    let found = service.models().find(path.name)?;
+pub(crate) fn one(
+    service: &Service,
+    context: &Context,
+    path: ModelPath<'_>,
+) -> Result<Response, ApiError> {
+    let found = service.visible(context).find(path.name)?;
     let version = found.model.manifest().version().to_string();
     versions::check(path.version, &version)?;
     let counts = service.inferences().of(&found.entry.name, &version);

@@ -82,7 +82,7 @@ pub(crate) async fn classify(
     )?;
     let top_k = request.top_k.unwrap_or(DEFAULT_LABELS);
     let call = model.classify_image(image, top_k);
-    let answer = context.ask(Task::ImageClassification, call).await;
+    let answer = context.ask(Task::ImageClassification, &model, call).await;
     let answer = answer.map_err(|error| place.name(&(0..1), 1, error.into()))?;
     context.note(&answer.sandbox, Usage::default());
     let labels = answer.output.into_iter().map(|label| Label {

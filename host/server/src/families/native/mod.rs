@@ -10,19 +10,29 @@ mod models;
 mod texts;
 mod tokenization;
 
-use utoipa_axum::router::OpenApiRouter;
+use ampoule_access::Permission;
 use utoipa_axum::routes;
 
-use crate::service::Service;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 
-/// Returns the routes of this family.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(models::list))
-        .routes(routes!(models::get))
-        .routes(routes!(embedding::texts))
-        .routes(routes!(tokenization::tokenize))
-        .routes(routes!(embedding::images))
-        .routes(routes!(classification::classify))
-        .routes(routes!(generation::generate))
+/// Adds the routes of this family.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Rule::Needs(Permission::List), routes!(models::list))
+        .add(Rule::Needs(Permission::List), routes!(models::get))
+        .add(Rule::Needs(Permission::Infer), routes!(embedding::texts))
+        .add(
+            Rule::Needs(Permission::Infer),
+            routes!(tokenization::tokenize),
+        )
+        .add(Rule::Needs(Permission::Infer), routes!(embedding::images))
+        .add(
+            Rule::Needs(Permission::Infer),
+            routes!(classification::classify),
+        )
+        .add(
+            Rule::Needs(Permission::Infer),
+            routes!(generation::generate),
+        )
 }

@@ -14,6 +14,7 @@ use crate::families::native::error::ErrorBody;
 use crate::http::json::json_response;
 use crate::http::name::Name;
 use crate::models::{self, Entry};
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// All models, in the order of their names.
@@ -178,9 +179,12 @@ enum Origin {
     operation_id = "native_models",
     responses((status = 200, body = ModelList), (status = "default", body = ErrorBody)),
 )]
-pub(crate) async fn list(State(service): State<Service>) -> Response {
-    let models = service.models().entries();
-    let models = models.iter().map(|entry| describe(entry)).collect();
+pub(crate) async fn list(State(service): State<Service>, context: Context) -> Response {
+    let models = service.visible(&context).entries();
+    let models = models
+        .iter()
+        .map(|entry| describe(entry, &context))
+        .collect();
     json_response(StatusCode::OK, &ModelList { models })
 }
 
@@ -199,14 +203,15 @@ pub(crate) async fn list(State(service): State<Service>) -> Response {
 )]
 pub(crate) async fn get(
     State(service): State<Service>,
+    context: Context,
     Name(name): Name,
 ) -> Result<Response, ApiError> {
-    let entry = service.models().entry(&name);
+    let entry = service.visible(&context).entry(&name);
     let entry = entry.ok_or_else(|| ApiError::unknown_model(&name))?;
-    Ok(json_response(StatusCode::OK, &describe(&entry)))
+    Ok(json_response(StatusCode::OK, &describe(&entry, &context)))
 }
 
-fn describe(entry: &Entry) -> ModelEntry {
+fn describe(entry: &Entry, context: &Context) -> ModelEntry {
     ModelEntry {
         name: entry.name.to_string(),
         aliases: entry.aliases.iter().map(ToString::to_string).collect(),
@@ -215,12 +220,12 @@ fn describe(entry: &Entry) -> ModelEntry {
             models::Readiness::Failed => Readiness::Failed,
             models::Readiness::Ready => Readiness::Ready,
         },
-        loaded: entry.model().map(|model| Loaded::of(&model)),
+        loaded: entry.model().map(|model| Loaded::of(&model, context)),
     }
 }
 
 impl Loaded {
-    fn of(model: &Model) -> Self {
+    fn of(model: &Model, context: &Context) -> Self {
         let manifest = model.manifest();
         let files = std::iter::once(manifest.component()).chain(manifest.files());
         Self {
@@ -233,7 +238,11 @@ impl Loaded {
             created: manifest.created().to_string(),
             not_after: manifest.not_after().map(|time| time.to_string()),
             size_bytes: files.map(|file| file.size().bytes()).sum(),
-            tasks: model.tasks().iter().map(ToString::to_string).collect(),
+            tasks: context
+                .tasks_of(model)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             capabilities: capabilities(model),
             limits: model.budgets().into(),
             is_deterministic: model.profile() == EngineProfile::Deterministic,

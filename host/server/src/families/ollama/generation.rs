@@ -71,7 +71,7 @@ pub(crate) async fn answer<L: Line>(
         line: PhantomData,
     };
     if generation.messages.is_empty() {
-        if !model.tasks().contains(&Task::TextGeneration) {
+        if !context.tasks_of(&model).contains(&Task::TextGeneration) {
             let message = format!("`model`: `{}` does not generate text", lines.model);
             return Err(ApiError::invalid("model", message));
         }

@@ -12,22 +12,22 @@ mod progress;
 mod root;
 mod unsupported;
 
-use utoipa_axum::router::OpenApiRouter;
+use ampoule_access::Permission;
 use utoipa_axum::routes;
 
-use crate::service::Service;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 
-/// Returns the routes of this family.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(root::root))
-        .routes(routes!(root::version))
-        .routes(routes!(models::tags))
-        .routes(routes!(models::running))
-        .routes(routes!(models::show))
-        .routes(routes!(chat::chat))
-        .routes(routes!(generate::generate))
-        .routes(routes!(embed::embed))
-        .routes(routes!(embed::embeddings))
-        .merge(operator::routes())
+/// Adds the routes of this family.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    operator::routes(routes)
+        .add(Rule::Public, routes!(root::root))
+        .add(Rule::Public, routes!(root::version))
+        .add(Rule::Needs(Permission::List), routes!(models::tags))
+        .add(Rule::Needs(Permission::List), routes!(models::running))
+        .add(Rule::Needs(Permission::List), routes!(models::show))
+        .add(Rule::Needs(Permission::Infer), routes!(chat::chat))
+        .add(Rule::Needs(Permission::Infer), routes!(generate::generate))
+        .add(Rule::Needs(Permission::Infer), routes!(embed::embed))
+        .add(Rule::Needs(Permission::Infer), routes!(embed::embeddings))
 }

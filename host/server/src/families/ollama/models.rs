@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
 use crate::http::body::Json;
 use crate::http::json::json_response;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The end of a model that is never unloaded: a year that all clients' calendars know.
@@ -132,8 +133,8 @@ pub(crate) struct Show {
     operation_id = "ollama_tags",
     responses((status = 200, body = Tags)),
 )]
-pub(crate) async fn tags(State(service): State<Service>) -> Response {
-    let models = named(&service).map(|(name, model)| tag(name, &model));
+pub(crate) async fn tags(State(service): State<Service>, context: Context) -> Response {
+    let models = named(&service, &context).map(|(name, model)| tag(name, &model));
     let models = models.collect();
     json_response(StatusCode::OK, &Tags { models })
 }
@@ -146,8 +147,8 @@ pub(crate) async fn tags(State(service): State<Service>) -> Response {
     operation_id = "ollama_ps",
     responses((status = 200, body = RunningModels)),
 )]
-pub(crate) async fn running(State(service): State<Service>) -> Response {
-    let models = named(&service).map(|(name, model)| Running {
+pub(crate) async fn running(State(service): State<Service>, context: Context) -> Response {
+    let models = named(&service, &context).map(|(name, model)| Running {
         model: name.clone(),
         name,
         size: shared_bytes(&model),
@@ -175,12 +176,13 @@ pub(crate) async fn running(State(service): State<Service>) -> Response {
 )]
 pub(crate) async fn show(
     State(service): State<Service>,
+    context: Context,
     Json(request): Json<ShowRequest>,
 ) -> Result<Response, ApiError> {
     let Some(name) = request.model.or(request.name) else {
         return Err(ApiError::invalid("model", "`model`: a name is expected"));
     };
-    let model = service.models().find(&name)?.model;
+    let model = service.visible(&context).find(&name)?.model;
     let manifest = model.manifest();
     let show = Show {
         license: manifest.license().unwrap_or_default().to_owned(),
@@ -189,15 +191,15 @@ pub(crate) async fn show(
         template: "",
         details: details(&model),
         model_info: facts(&model),
-        capabilities: capabilities(&model),
+        capabilities: capabilities(&model, &context),
         modified_at: manifest.created().to_string(),
     };
     Ok(json_response(StatusCode::OK, &show))
 }
 
 /// Returns each name with its model, of the models that are up.
-fn named(service: &Service) -> impl Iterator<Item = (String, Model)> {
-    let entries = service.models().entries().into_iter();
+fn named(service: &Service, context: &Context) -> impl Iterator<Item = (String, Model)> {
+    let entries = service.visible(context).entries().into_iter();
     entries.flat_map(|entry| {
         let model = entry.model();
         let names = entry.names();
@@ -250,8 +252,9 @@ fn shared_bytes(model: &Model) -> u64 {
     snapshot.saturating_add(model.packed_bytes().bytes())
 }
 
-fn capabilities(model: &Model) -> Vec<&'static str> {
-    let does = |task| model.tasks().contains(&task);
+fn capabilities(model: &Model, context: &Context) -> Vec<&'static str> {
+    let tasks = context.tasks_of(model);
+    let does = |task| tasks.contains(&task);
     let sees = Properties::of(model.info()).sees_pictures();
     let words = [
         ("completion", does(Task::TextGeneration)),

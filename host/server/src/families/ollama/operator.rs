@@ -1,11 +1,12 @@
 //! Routes of Ollama's that change its models. Here models are the operator's, so each of these routes refuses.
 
-use utoipa_axum::router::OpenApiRouter;
+use ampoule_access::Permission;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
-use crate::service::Service;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 
 /// Makes a route that refuses.
 macro_rules! refused {
@@ -42,13 +43,13 @@ async fn blob() -> ApiError {
     ApiError::operators_only()
 }
 
-/// Returns these routes.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(pull))
-        .routes(routes!(push))
-        .routes(routes!(create))
-        .routes(routes!(copy))
-        .routes(routes!(delete))
-        .routes(routes!(blob))
+/// Adds these routes.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Rule::Needs(Permission::Infer), routes!(pull))
+        .add(Rule::Needs(Permission::Infer), routes!(push))
+        .add(Rule::Needs(Permission::Infer), routes!(create))
+        .add(Rule::Needs(Permission::Infer), routes!(copy))
+        .add(Rule::Needs(Permission::Infer), routes!(delete))
+        .add(Rule::Needs(Permission::Infer), routes!(blob))
 }

@@ -231,7 +231,8 @@ async fn embed(
     inputs: &[String],
     demands: Demands<'_>,
 ) -> Result<Embeddings, ApiError> {
-    let embeds = |task| model.tasks().contains(&task);
+    let tasks = context.tasks_of(model);
+    let embeds = |task| tasks.contains(&task);
     let pictures = inputs.iter().filter(|input| is_picture(input)).count();
     let are_pictures = match (embeds(Task::TextEmbedding), embeds(Task::ImageEmbedding)) {
         (true, true) if pictures > 0 && pictures < inputs.len() => {

@@ -30,6 +30,8 @@ pub(crate) fn body(error: &ApiError) -> ErrorBody {
     let code = match &*error.code {
         // The names by which clients recognise what they can do something about.
         "model.unknown" => "model_not_found",
+        "auth.missing" | "auth.invalid" => "invalid_api_key",
+        "limit.rate" | "limit.concurrent" => "rate_limit_exceeded",
         _ if error.is_too_long => "context_length_exceeded",
         code => code,
     };

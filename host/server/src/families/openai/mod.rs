@@ -13,18 +13,19 @@ mod responses;
 mod sampling;
 mod unsupported;
 
-use utoipa_axum::router::OpenApiRouter;
+use ampoule_access::Permission;
 use utoipa_axum::routes;
 
-use crate::service::Service;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 
-/// Returns the routes of this family.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(models::list))
-        .routes(routes!(models::get))
-        .routes(routes!(embeddings::create))
-        .routes(routes!(chat::create))
-        .routes(routes!(completions::create))
-        .routes(routes!(responses::create))
+/// Adds the routes of this family.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Rule::Needs(Permission::List), routes!(models::list))
+        .add(Rule::Needs(Permission::List), routes!(models::get))
+        .add(Rule::Needs(Permission::Infer), routes!(embeddings::create))
+        .add(Rule::Needs(Permission::Infer), routes!(chat::create))
+        .add(Rule::Needs(Permission::Infer), routes!(completions::create))
+        .add(Rule::Needs(Permission::Infer), routes!(responses::create))
 }

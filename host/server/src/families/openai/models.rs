@@ -11,6 +11,7 @@ use crate::families::openai::error::ErrorBody;
 use crate::http::json::json_response;
 use crate::http::name::Name;
 use crate::models::Entry;
+use crate::request::context::Context;
 use crate::service::Service;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,8 +39,8 @@ pub(crate) struct ModelObject {
     operation_id = "openai_models",
     responses((status = 200, body = ModelList), (status = "default", body = ErrorBody)),
 )]
-pub(crate) async fn list(State(service): State<Service>) -> Response {
-    let entries = service.models().entries();
+pub(crate) async fn list(State(service): State<Service>, context: Context) -> Response {
+    let entries = service.visible(&context).entries();
     let names = entries.iter().flat_map(|entry| {
         let names = entry.names();
         names
@@ -67,10 +68,11 @@ pub(crate) async fn list(State(service): State<Service>) -> Response {
 )]
 pub(crate) async fn get(
     State(service): State<Service>,
+    context: Context,
     Name(id): Name,
 ) -> Result<Response, ApiError> {
     let entry = service
-        .models()
+        .visible(&context)
         .entry(&id)
         .ok_or_else(|| ApiError::unknown_model(&id))?;
     Ok(json_response(

@@ -12,6 +12,7 @@ use crate::error::ApiError;
 use crate::families::tei::error::ErrorBody;
 use crate::families::tei::model::Query;
 use crate::http::json::json_response;
+use crate::request::context::Context;
 use crate::service::Service;
 
 /// The model that answers, and the bounds of requests.
@@ -56,10 +57,14 @@ pub(crate) struct EmbeddingModel {}
 )]
 pub(crate) async fn info(
     State(service): State<Service>,
+    context: Context,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let found = query.find(&service, Task::TextEmbedding)?;
-    if !found.model.tasks().contains(&Task::TextEmbedding) {
+    let found = query.find(&service, &context, Task::TextEmbedding)?;
+    if !context
+        .tasks_of(&found.model)
+        .contains(&Task::TextEmbedding)
+    {
         let message = format!("the model `{}` embeds no texts", found.entry.name);
         return Err(ApiError::unsupported("model", message));
     }
@@ -89,7 +94,10 @@ pub(crate) async fn info(
         (status = 503, body = ErrorBody, description = "A model does not answer yet"),
     ),
 )]
-pub(crate) async fn health(State(service): State<Service>) -> Result<StatusCode, ApiError> {
-    service.check_ready().await?;
+pub(crate) async fn health(
+    State(service): State<Service>,
+    context: Context,
+) -> Result<StatusCode, ApiError> {
+    service.check_ready(&context).await?;
     Ok(StatusCode::OK)
 }

@@ -7,17 +7,18 @@ mod inputs;
 mod model;
 mod tokenize;
 
-use utoipa_axum::router::OpenApiRouter;
+use ampoule_access::Permission;
 use utoipa_axum::routes;
 
-use crate::service::Service;
+use crate::protection::routes::Routes;
+use crate::protection::rule::Rule;
 
-/// Returns the routes of this family.
-pub(crate) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(embed::root))
-        .routes(routes!(embed::embed))
-        .routes(routes!(tokenize::tokenize))
-        .routes(routes!(info::info))
-        .routes(routes!(info::health))
+/// Adds the routes of this family.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Rule::Needs(Permission::Infer), routes!(embed::root))
+        .add(Rule::Needs(Permission::Infer), routes!(embed::embed))
+        .add(Rule::Needs(Permission::Infer), routes!(tokenize::tokenize))
+        .add(Rule::Needs(Permission::List), routes!(info::info))
+        .add(Rule::Public, routes!(info::health))
 }

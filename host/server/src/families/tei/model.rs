@@ -42,23 +42,32 @@ impl Query {
         context: &Context,
         task: Task,
     ) -> Result<Model, ApiError> {
-        let found = self.find(service, task)?;
+        let found = self.find(service, context, task)?;
         service.call(&found.entry.name, context)
     }
 
     /// Returns the model of a request for `task`. While a model before it in the order is not up, nobody knows whether
     /// that one is the first, and a guess could mix vectors of two models.
-    pub(crate) fn find(&self, service: &Service, task: Task) -> Result<Found, ApiError> {
+    pub(crate) fn find(
+        &self,
+        service: &Service,
+        context: &Context,
+        task: Task,
+    ) -> Result<Found, ApiError> {
+        let visible = service.visible(context);
         if let Some(name) = &self.model {
-            return service.models().find(name);
+            return visible.find(name);
         }
         let mut offered = BTreeSet::new();
-        for entry in service.models().entries() {
+        for entry in visible.entries() {
             match (entry.readiness(), entry.model()) {
-                (_, Some(model)) if model.tasks().contains(&task) => {
-                    return Ok(Found { entry, model });
+                (_, Some(model)) => {
+                    let tasks = context.tasks_of(&model);
+                    if tasks.contains(&task) {
+                        return Ok(Found { entry, model });
+                    }
+                    offered.extend(tasks.iter().map(|task| task.name()));
                 }
-                (_, Some(model)) => offered.extend(model.tasks().iter().map(|task| task.name())),
                 (Readiness::Failed, None) => return Err(ApiError::unavailable(&entry.name)),
                 (_, None) => return Err(ApiError::loading(&entry.name)),
             }

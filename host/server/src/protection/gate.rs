@@ -1,0 +1,70 @@
+//! The gate in front of each route: who asks, may they, and have they any of their limits left. It comes before the
+//! body is read.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ampoule_access::Denial;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::error::ApiError;
+use crate::http::name::Name;
+use crate::protection::denial::error_of;
+use crate::protection::rule::Rule;
+use crate::request::context::Context;
+use crate::request::ended::Peer;
+use crate::service::Service;
+
+/// Gate of a route.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) service: Service,
+    pub(crate) rules: Rules,
+}
+
+/// Rules of the paths that one route of the router serves.
+#[derive(Clone, Copy)]
+pub(crate) enum Rules {
+    One(Rule),
+    /// By the path's parameter, decoded.
+    ByName(fn(&str) -> Rule),
+}
+
+/// Lets a request in, or refuses it.
+pub(crate) async fn admit(
+    State(gate): State<Gate>,
+    context: Context,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let rule = match gate.rules {
+        Rules::One(rule) => rule,
+        Rules::ByName(rule_of) => rule_of(&Name::from_request_parts(&mut parts, &()).await?.0),
+    };
+    let protection = gate.service.protection();
+    let refused = |denial: Denial| {
+        context.notes().denied = Some(denial.reason);
+        error_of(denial)
+    };
+    let caller = protection.caller(&parts.headers);
+    match rule {
+        // Those who watch a server with an old key are to see that it lives.
+        Rule::Public => {
+            if let Ok(caller) = caller {
+                context.let_in(caller, None);
+            }
+        }
+        Rule::Needs(permission) => {
+            let caller = caller.map_err(refused)?;
+            context.notes().caller = Some(caller.clone());
+            caller.demand(permission).map_err(refused)?;
+            let peer = parts.extensions.get().map(|Peer(address)| address.ip());
+            let address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let charge = protection.charge(&caller, address).map_err(refused)?;
+            context.let_in(caller, Some(charge));
+        }
+    }
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}

@@ -1,0 +1,10 @@
+//! Protection of a service: who may ask, by which credential, and for what.
+
+pub(crate) mod denial;
+pub(crate) mod gate;
+pub(crate) mod routes;
+pub(crate) mod rule;
+mod settings;
+pub(crate) mod visible;
+
+pub use settings::Protection;

@@ -1,0 +1,203 @@
+//! A server that needs API keys, and the keys.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use ampoule_access::{KeyDirectory, KeySettings, NewKey, Rates, Role, Scope};
+use ampoule_signing::{PermissionPolicy, PublicKey, Timestamp, TrustStore};
+use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, built_in_folder, read_answer};
+use serde_json::Value;
+use tempfile::TempDir;
+
+static RUNNING: Mutex<Weak<Guarded>> = Mutex::new(Weak::new());
+
+/// A server of `every-task`, with the alias `acme/every-task`, and of `tiny-vlm`. It logs each request to a file.
+pub(crate) struct Guarded {
+    pub(crate) served: Served,
+    folder: TempDir,
+    _operator: Operator,
+    _bundle: WrittenBundle,
+}
+
+/// An answer, and the lines of its head.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In lower case.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Returns a header's value; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let line = self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            (found == name).then_some(value)
+        });
+        line.unwrap_or_default()
+    }
+}
+
+impl Guarded {
+    /// Returns the server, and starts it where none runs. The last test that holds it ends it.
+    pub(crate) fn get() -> Arc<Self> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = running.upgrade() {
+            return server;
+        }
+        let server = Arc::new(Self::start(&[]));
+        *running = Arc::downgrade(&server);
+        server
+    }
+
+    /// Starts a server with further arguments, one of which names a model that cannot be loaded.
+    pub(crate) fn start_unready(arguments: &[&str]) -> Self {
+        Self::begin(arguments, Served::listening)
+    }
+
+    fn start(arguments: &[&str]) -> Self {
+        Self::begin(arguments, Served::start)
+    }
+
+    fn begin(arguments: &[&str], start: fn(&mut Command, &[&str]) -> Served) -> Self {
+        let (operator, folder) = (Operator::new(), tempfile::tempdir().unwrap());
+        let bundle = operator.good().write();
+        let tiny_vlm = built_in_folder();
+        let key = std::fs::read_to_string(tiny_vlm.join("publisher.pub.pem")).unwrap();
+        let key = PublicKey::from_pem(&key).unwrap();
+        TrustStore::update(operator.trust(), |store| {
+            store.insert_model(key, "ampoule", "tiny-vlm")
+        })
+        .unwrap();
+        let keys = folder.path().join("keys");
+        make(&keys, Role::Infer, |_| {});
+        let file = folder.path().join("ampoule.toml");
+        let text = format!(
+            "trust = {:?}\n[auth]\nkeys = {keys:?}\n[[model]]\npath = {:?}\nname = \"every-task\"\n\
+             aliases = [\"acme/every-task\"]\n[[model]]\npath = {tiny_vlm:?}\nname = \"tiny-vlm\"\n",
+            operator.trust(),
+            bundle.path(),
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut command = ampoule();
+        command.arg("--config").arg(file);
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        command.stderr(log);
+        let arguments = [&["--access-log", "--log-format", "json"], arguments].concat();
+        Self {
+            served: start(&mut command, &arguments),
+            folder,
+            _operator: operator,
+            _bundle: bundle,
+        }
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    /// Returns the directory of the keys.
+    pub(crate) fn keys(&self) -> KeyDirectory {
+        KeyDirectory::new(self.directory(), PermissionPolicy::default())
+    }
+
+    /// Makes a key of the tenant `acme`, and waits until the server knows it.
+    pub(crate) fn key(&self, role: Role, change: impl FnOnce(&mut KeySettings)) -> String {
+        let key = bearer(&make(&self.directory(), role, change));
+        self.wait_for(&key, 401, false);
+        key
+    }
+
+    /// Waits until the status for a credential is this one, or no longer this one.
+    pub(crate) fn wait_for(&self, authorization: &str, status: u16, is_this: bool) {
+        let begun = std::time::Instant::now();
+        while (self.ask("GET", "/v1/models", &[authorization], "").status == status) != is_this {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{status}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends a request with these `Authorization` headers on a connection of its own.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: &[&str],
+        body: &str,
+    ) -> Answer {
+        let lines: String = authorization
+            .iter()
+            .map(|value| format!("authorization: {value}\r\n"))
+            .collect();
+        self.ask_with(method, path, &lines, body)
+    }
+
+    /// Sends a request with these lines of its head on a connection of its own.
+    pub(crate) fn ask_with(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.served.address()).unwrap();
+        // An answer by HTTP/1.0 comes without chunks.
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n{lines}\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let (head, body) = read_answer(stream);
+        let head = head.to_lowercase();
+        let status = head.get(9..12).and_then(|status| status.parse().ok());
+        Answer {
+            status: status.unwrap_or_else(|| panic!("{head}")),
+            head,
+            body,
+        }
+    }
+
+    /// Returns all that was logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+/// Returns the header's value for a key.
+pub(crate) fn bearer(key: &NewKey) -> String {
+    format!("Bearer {}", *key.text.reveal())
+}
+
+fn make(directory: &std::path::Path, role: Role, change: impl FnOnce(&mut KeySettings)) -> NewKey {
+    let mut settings = KeySettings::new(role, "acme".parse().unwrap());
+    change(&mut settings);
+    let directory = KeyDirectory::new(directory, PermissionPolicy::default());
+    // Keys whose time is over are made as long before.
+    let end = settings.not_after;
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let made = end.filter(|end| *end < now).map_or(now, |end| {
+        Timestamp::from_second(end.as_second() - 60).unwrap()
+    });
+    directory.add(settings, made).unwrap()
+}
+
+/// Makes a scope of these models and tasks; `None` for all.
+pub(crate) fn scope(models: Option<&[&str]>, tasks: Option<&[&str]>) -> Scope {
+    Scope {
+        models: models.map(|models| models.iter().map(|name| name.parse().unwrap()).collect()),
+        tasks: tasks.map(|tasks| tasks.iter().map(|name| name.parse().unwrap()).collect()),
+    }
+}
+
+/// Makes rates of requests alone.
+pub(crate) fn requests(rate: &str) -> Rates {
+    Rates {
+        requests: Some(rate.parse().unwrap()),
+        ..Rates::default()
+    }
+}
