@@ -17,6 +17,7 @@ use crate::connections::settings::ADDRESS_BYTES;
 use crate::error::ApiError;
 use crate::families;
 use crate::http::observation::Observation;
+use crate::protection::rate_headers;
 use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
 use crate::request::probe::is_probe;
@@ -64,6 +65,11 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
         if let Some(methods) = allowed {
             response.headers_mut().insert(ALLOW, methods);
         }
+    }
+    let caller = context.notes().caller.clone();
+    if let Some(caller) = caller {
+        let standing = service.protection().standing(&caller);
+        rate_headers::add(response.headers_mut(), &standing);
     }
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -6,7 +6,7 @@ use ampoule_access::{Rates, Role};
 use ampoule_tests::{ampoule, assert_fails};
 use serde_json::{Value, json};
 
-use crate::guarded::{Guarded, requests, scope};
+use crate::guarded::{Answer, Guarded, requests, scope};
 
 /// Requests that name a model, one of each way in which a family reads a name. `MODEL` stands for it.
 const NAMING: &[(&str, &str, &str)] = &[
@@ -294,6 +294,46 @@ fn a_keys_rate_of_requests_is_kept_and_the_refusal_says_when_to_ask_again() {
     assert_eq!(tei.json()["error_type"], "Overloaded");
     assert_eq!(ask(&long).status, 200, "another key is not concerned");
     assert_eq!(server.ask("GET", "/healthz", &[&slow], "").status, 200);
+}
+
+#[test]
+fn each_answer_says_what_is_left_of_the_keys_limits() {
+    let server = Guarded::get();
+    let key = server.key(Role::Infer, |key| {
+        key.rates = Rates {
+            tokens: Some("8/1h".parse().unwrap()),
+            ..requests("20/1h")
+        };
+    });
+    let body = r#"{"model":"every-task","prompt":"one two three"}"#;
+    let ask = || server.ask("POST", "/v1/completions", &[&key], body);
+    let number = |answer: &Answer, name: &str| -> u64 {
+        answer
+            .header(&format!("x-ratelimit-{name}"))
+            .parse()
+            .unwrap()
+    };
+    let (first, second) = (ask(), ask());
+    assert_eq!((first.status, second.status), (200, 200), "{second:?}");
+    for answer in [&first, &second] {
+        assert_eq!(number(answer, "limit-requests"), 20);
+        assert_eq!(number(answer, "limit-tokens"), 8);
+    }
+    let left = number(&first, "remaining-requests");
+    assert_eq!(number(&second, "remaining-requests"), left - 1);
+    assert!(number(&second, "remaining-tokens") <= 2, "{second:?}");
+    // A request takes 3 minutes of 20 an hour.
+    let reset = second.header("x-ratelimit-reset-requests");
+    assert!(reset.contains('m') && reset.ends_with('s'), "{reset}");
+    let refused = ask();
+    assert_eq!(refused.status, 429);
+    assert_eq!(number(&refused, "remaining-tokens"), 0);
+    assert!(refused.body.contains("tokens"), "{refused:?}");
+    let unlimited = server.key(Role::Infer, |_| {});
+    for authorization in [&[unlimited.as_str()][..], &[]] {
+        let answer = server.ask("GET", "/v1/models", authorization, "");
+        assert!(!answer.head.contains("ratelimit"), "{answer:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod denial;
 pub(crate) mod gate;
+pub(crate) mod rate_headers;
 pub(crate) mod routes;
 pub(crate) mod rule;
 mod settings;

@@ -1,12 +1,12 @@
 //! Protection of a service, as the program that serves it chooses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use ampoule::Timestamp;
 use ampoule_access::{
     Asked, Charge, ClientAddress, Denial, KeyStore, Limiter, LimiterSettings, Presented, Principal,
-    Reason,
+    Reason, Standing,
 };
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -60,6 +60,17 @@ impl Protection {
             // Nobody's tokens are accepted here.
             Presented::Token(_) => Err(Reason::Malformed.into()),
         }
+    }
+
+    /// Returns what is left of a caller's limits.
+    pub(crate) fn standing(&self, caller: &Principal) -> Standing {
+        // Callers with a credential are not limited by their address.
+        let asked = Asked {
+            who: caller,
+            address: ClientAddress::from(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            route: None,
+        };
+        self.limiter.standing(&asked, Instant::now())
     }
 
     /// Takes a request's part of the caller's limits.
