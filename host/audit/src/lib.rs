@@ -61,6 +61,7 @@
 //! fault → error; fault → cursor                    checks from one frame to the next
 //! seal, row                                        contents
 //! storage → begin → recover → writer → thread      writing; log_directory, disk: storage on disk
+//! row → waiting → thread                           rows that wait
 //! storage → verify → read                          reading
 //! ```
 #![forbid(unsafe_code)]
@@ -93,6 +94,7 @@ mod segment_key;
 mod storage;
 mod thread;
 mod verify;
+mod waiting;
 mod writer;
 
 pub use anchor::Anchor;
@@ -111,6 +113,7 @@ pub use row::{
 pub use seal::{Identity, MAX_BATCH_BYTES, MAX_IDENTITY_BYTES, MAX_RECIPIENTS, Recipients, Sealed};
 pub use segment_key::{AuditKey, MAX_AUDIT_KEY_BYTES};
 pub use storage::{LogSource, StateFile, Storage};
-pub use thread::{Audit, AuditSettings, AuditState, OnFailure, RowPermit, Unavailable};
+pub use thread::{Audit, AuditState};
 pub use verify::{Marks, Report, verify};
+pub use waiting::{AuditSettings, OnFailure, RowPermit, Unavailable};
 pub use writer::{SyncEach, Writer, WriterSettings};

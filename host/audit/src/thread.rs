@@ -1,25 +1,21 @@
-//! The thread that writes a log, and the rows that wait for it in bounded memory.
-//!
-//! A permit is taken before work is done and holds room for one row. So a row of a request that was let in always has
-//! a place, and a request whose row would have none is not let in.
+//! The thread that writes a log, and its handle.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ampoule_signing::Timestamp;
-use ampoule_units::ByteSize;
 
 use crate::anchor::Anchor;
 use crate::error::{Error, Result};
-use crate::row::{Event, Line, MAX_CONTENTS_BYTES, MAX_ROW_BYTES, Row};
+use crate::row::{Event, Row};
 use crate::seal::{MAX_BATCH_BYTES, Sealed};
 use crate::storage::Storage;
+use crate::waiting::{
+    AuditSettings, Batch, End, RowPermit, Shared, State, Unavailable, reserve, take,
+};
 use crate::writer::Writer;
 
-/// Rows that may wait, with those that permits hold room for.
-const MAX_WAITING_ROWS: usize = 8192;
 /// Time between two attempts to write.
 const RETRY: Duration = Duration::from_secs(1);
 /// Time without rows after which a frame shows that the writer lives.
@@ -27,53 +23,11 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Time between two notes of the last frame, or of a failure, in the process's own log.
 const NOTE_EACH: Duration = Duration::from_secs(60);
 
-/// Conduct when rows cannot be written, or come faster than they can be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// No permit is given: nothing is done that would not be in the log.
-    #[default]
-    Refuse,
-    /// Rows without room are counted, and the log says how many are missing.
-    Continue,
-}
-
-/// Settings of the thread.
-#[derive(Clone, Copy, Debug)]
-pub struct AuditSettings {
-    /// Longest time that a row waits for others to be written with.
-    pub flush_interval: Duration,
-    /// Bytes of rows that are written together at most.
-    pub batch_bytes: ByteSize,
-    /// Memory of rows that wait.
-    pub memory: ByteSize,
-    /// Bytes of a request's contents that a row takes; zero for none.
-    pub contents: ByteSize,
-    /// Conduct when rows cannot be written.
-    pub on_failure: OnFailure,
-}
-
-impl Default for AuditSettings {
-    fn default() -> Self {
-        Self {
-            flush_interval: Duration::from_secs(1),
-            batch_bytes: ByteSize::from_bytes(256 << 10),
-            memory: ByteSize::from_mib(16),
-            contents: ByteSize::from_bytes(0),
-            on_failure: OnFailure::default(),
-        }
-    }
-}
-
 /// Handle to the thread. Dropping it ends the thread once all rows are written, and waits for nothing.
 #[derive(Debug)]
 pub struct Audit {
     shared: Arc<Shared>,
 }
-
-/// No room for a row: [`OnFailure::Refuse`] refuses the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the audit log cannot be written now")]
-pub struct Unavailable;
 
 /// State of a log, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,43 +43,6 @@ pub struct AuditState {
     pub waiting: usize,
     /// Code of the error, while rows cannot be written.
     pub failing: Option<&'static str>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    settings: AuditSettings,
-    /// Room that a permit holds.
-    row_bytes: usize,
-    state: Mutex<State>,
-    /// Tells the thread of rows and of the end, and those who wait for the end of it.
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    queue: VecDeque<Line>,
-    queued_bytes: usize,
-    /// Time at which the first row of the queue came.
-    since: Instant,
-    permits: usize,
-    /// Bytes and rows of the queue, of permits and of the batch that is being written.
-    held_bytes: usize,
-    held_rows: usize,
-    last: Anchor,
-    rows: u64,
-    lost: u64,
-    /// Lost rows that the log does not tell of yet.
-    untold: u64,
-    failing: Option<&'static str>,
-    end: End,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    No,
-    /// Permits are waited for until then.
-    Asked(Instant),
-    Done,
 }
 
 impl Audit {
@@ -144,26 +61,7 @@ impl Audit {
         first.to_line()?.write(writer.next_row(), &mut lines);
         let sealed = writer.recipients().seal(1, &lines)?;
         writer.append(&sealed, Timestamp::now())?;
-        let contents = usize::try_from(settings.contents.bytes()).unwrap_or(usize::MAX);
-        let shared = Arc::new(Shared {
-            settings,
-            row_bytes: MAX_ROW_BYTES + contents.min(MAX_CONTENTS_BYTES),
-            state: Mutex::new(State {
-                queue: VecDeque::new(),
-                queued_bytes: 0,
-                since: Instant::now(),
-                permits: 0,
-                held_bytes: 0,
-                held_rows: 0,
-                last: writer.anchor(),
-                rows: 1,
-                lost: 0,
-                untold: 0,
-                failing: None,
-                end: End::No,
-            }),
-            changed: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(settings, writer.anchor()));
         let work = Work {
             shared: Arc::clone(&shared),
             writer,
@@ -185,32 +83,7 @@ impl Audit {
     /// [`Unavailable`] where there is no room, or rows cannot be written, and [`OnFailure::Refuse`] is set; and after
     /// the end.
     pub fn reserve(&self) -> Result<RowPermit, Unavailable> {
-        let shared = &self.shared;
-        let mut state = shared.lock();
-        if state.end == End::Done {
-            return Err(Unavailable);
-        }
-        let memory = usize::try_from(shared.settings.memory.bytes()).unwrap_or(usize::MAX);
-        let has_room = state.held_rows < MAX_WAITING_ROWS
-            && state.held_bytes.saturating_add(shared.row_bytes) <= memory;
-        let may = match shared.settings.on_failure {
-            OnFailure::Refuse => has_room && state.failing.is_none(),
-            OnFailure::Continue => true,
-        };
-        if !may {
-            return Err(Unavailable);
-        }
-        if has_room {
-            state.held_rows += 1;
-            state.held_bytes += shared.row_bytes;
-        }
-        state.permits += 1;
-        drop(state);
-        Ok(RowPermit {
-            shared: Arc::clone(shared),
-            has_room,
-            is_used: false,
-        })
+        reserve(&self.shared)
     }
 
     /// Returns the last frame that was written.
@@ -265,74 +138,6 @@ impl Drop for Audit {
     }
 }
 
-/// Room for one row. Dropping it without a row gives the room back.
-#[derive(Debug)]
-pub struct RowPermit {
-    shared: Arc<Shared>,
-    has_room: bool,
-    is_used: bool,
-}
-
-impl RowPermit {
-    /// Hands over a row. It waits for nothing, so a drop guard may call it.
-    pub fn send(mut self, mut row: Row) {
-        let room = self.shared.row_bytes;
-        if self.shared.settings.contents.bytes() == 0 {
-            row.contents = None;
-        }
-        let mut line = row.to_line();
-        if line.as_ref().is_ok_and(|line| line.len() > room) {
-            row.contents = None;
-            line = row.to_line();
-        }
-        self.is_used = true;
-        let mut state = self.shared.lock();
-        state.permits = state.permits.saturating_sub(1);
-        match line {
-            Ok(line) if self.has_room && line.len() <= room && state.end != End::Done => {
-                if state.queue.is_empty() {
-                    state.since = Instant::now();
-                }
-                state.held_bytes -= room - line.len();
-                state.queued_bytes += line.len();
-                state.queue.push_back(line);
-            }
-            _ => {
-                if self.has_room {
-                    state.held_rows -= 1;
-                    state.held_bytes -= room;
-                }
-                state.lost += 1;
-                state.untold += 1;
-            }
-        }
-        drop(state);
-        self.shared.changed.notify_all();
-    }
-}
-
-impl Drop for RowPermit {
-    fn drop(&mut self) {
-        if self.is_used {
-            return;
-        }
-        let mut state = self.shared.lock();
-        state.permits = state.permits.saturating_sub(1);
-        if self.has_room {
-            state.held_rows -= 1;
-            state.held_bytes -= self.shared.row_bytes;
-        }
-        drop(state);
-        self.shared.changed.notify_all();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The thread's own part.
 struct Work<S> {
     shared: Arc<Shared>,
@@ -350,16 +155,6 @@ enum Step {
     Write(Batch),
     Heartbeat,
     Close,
-}
-
-/// Rows that are written together.
-#[derive(Default)]
-struct Batch {
-    lines: Vec<Line>,
-    held_rows: usize,
-    held_bytes: usize,
-    /// Lost rows that the first line tells of.
-    told: u64,
 }
 
 /// Drop guard: however the thread ends, nobody waits for it any longer.
@@ -550,28 +345,4 @@ impl<S: Storage> Work<S> {
             }
         }
     }
-}
-
-/// Takes the rows that come next, and a row that tells of lost ones.
-fn take(state: &mut State, most: usize) -> Batch {
-    let mut batch = Batch::default();
-    if state.untold > 0 {
-        let mut row = Row::new(Event::Lost, Timestamp::now());
-        row.lost_rows = Some(state.untold);
-        if let Ok(line) = row.to_line() {
-            batch.told = state.untold;
-            state.untold = 0;
-            batch.lines.push(line);
-        }
-    }
-    while let Some(line) = state.queue.front() {
-        if batch.held_rows > 0 && batch.held_bytes + line.len() > most {
-            break;
-        }
-        batch.held_rows += 1;
-        batch.held_bytes += line.len();
-        state.queued_bytes = state.queued_bytes.saturating_sub(line.len());
-        batch.lines.extend(state.queue.pop_front());
-    }
-    batch
 }
