@@ -5,6 +5,9 @@ use ampoule::{GenerationRequest, Message, Sampling};
 
 use crate::error::ApiError;
 
+/// Bytes of all stop strings of a request together. Each answer of a request has a copy of them.
+const MAX_STOP_BYTES: usize = 64 << 10;
+
 /// Fields of a request for text. `None` takes the default: the likeliest token each time, so that an answer is
 /// repeatable.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +71,16 @@ impl SamplingFields {
         if self.stop.len() > MAX_STOP_STRINGS {
             return invalid(names.stop, &format!("{MAX_STOP_STRINGS} texts at most are"));
         }
+        let bytes = self.stop.iter().map(String::len);
+        let bytes = bytes.fold(0, usize::saturating_add);
+        if bytes > MAX_STOP_BYTES {
+            let name = names.stop;
+            let message = format!(
+                "`{name}`: {bytes} bytes found in all, {MAX_STOP_BYTES} allowed; an answer that should end sooner ends at a \
+                 shorter text"
+            );
+            return Err(ApiError::too_large(name, message));
+        }
         // Every text holds an empty one, so it would end each answer before it begins.
         self.stop.retain(|text| !text.is_empty());
         Ok(GenerationRequest {
@@ -116,6 +129,16 @@ mod tests {
             (
                 SamplingFields {
                     stop: vec![String::new(); MAX_STOP_STRINGS + 1],
+                    ..fields.clone()
+                },
+                "a.stop",
+            ),
+            (
+                SamplingFields {
+                    stop: vec![
+                        "s".repeat(MAX_STOP_BYTES / 2),
+                        "s".repeat(MAX_STOP_BYTES / 2 + 1),
+                    ],
                     ..fields.clone()
                 },
                 "a.stop",

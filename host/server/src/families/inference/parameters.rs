@@ -47,12 +47,15 @@ pub(crate) fn seed(parameters: &Parameters) -> Result<Option<u64>, ApiError> {
     }
 }
 
-/// Returns texts, of which one may stand alone.
-pub(crate) fn texts(parameters: &Parameters, name: &'static str) -> Result<Vec<String>, ApiError> {
-    match parameters.0.get(name) {
+/// Takes texts out of the parameters. One may stand alone.
+pub(crate) fn texts(
+    parameters: &mut Parameters,
+    name: &'static str,
+) -> Result<Vec<String>, ApiError> {
+    match parameters.0.remove(name) {
         None => Ok(Vec::new()),
-        Some(Parameter::Text(text)) => Ok(vec![text.clone()]),
-        Some(Parameter::Texts(texts)) => Ok(texts.clone()),
+        Some(Parameter::Text(text)) => Ok(vec![text]),
+        Some(Parameter::Texts(texts)) => Ok(texts),
         Some(_) => Err(wrong(name, "a text or a list of texts")),
     }
 }

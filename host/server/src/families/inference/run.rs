@@ -284,13 +284,14 @@ fn generations(
     }
     let system = take(&mut request, "system").map(|system| system.texts(1));
     let system = system.transpose()?.and_then(|mut texts| texts.pop());
+    let stop = parameters::texts(&mut request.parameters, "stop")?;
     let given = &request.parameters;
     let fields = SamplingFields {
         temperature: parameters::float(given, "temperature")?,
         top_p: parameters::float(given, "top_p")?,
         top_k: parameters::unsigned(given, "top_k")?,
         seed: parameters::seed(given)?,
-        stop: parameters::texts(given, "stop")?,
+        stop,
         max_output_tokens: parameters::unsigned(given, "max_tokens")?,
     };
     let common = fields.request(FieldNames::PLAIN, Vec::new())?;
