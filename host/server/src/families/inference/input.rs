@@ -215,16 +215,13 @@ impl InputTensor {
         )))
     }
 
-    /// Checks that elements in JSON are texts, all of which were kept.
+    /// Checks that elements in JSON are texts.
     fn check_texts(&self) -> Result<(), ApiError> {
         let Data::Json(data) = &self.data else {
             return Ok(());
         };
         if data.text_count != data.count {
             return Err(self.invalid("texts are expected as elements"));
-        }
-        if data.texts.len() != data.count {
-            return Err(self.invalid(&format!("{} elements are too many", data.count)));
         }
         Ok(())
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use utoipa::ToSchema;
 
-use crate::families::inference::data::JsonData;
+use crate::families::inference::data::{AtMost, JsonData};
 
 /// Inputs of one request. The task with the most takes four.
 const MAX_INPUTS: usize = 16;
@@ -43,17 +43,15 @@ pub(crate) struct Request {
 }
 
 /// An input tensor.
-#[derive(Debug, serde::Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(as = InferenceInput)]
 pub(crate) struct Input {
     pub(crate) name: String,
     /// `BYTES` or `UINT8`, by the input.
     pub(crate) datatype: String,
-    #[serde(deserialize_with = "shape")]
     pub(crate) shape: Vec<u64>,
     /// `binary_data_size`: the tensor's bytes after the JSON. Others are ignored.
     #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
-    #[serde(default)]
     pub(crate) parameters: Option<Parameters>,
     /// The elements in row-major order, flat or nested: texts, pictures in base64, or values of pixels.
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
@@ -95,8 +93,85 @@ fn outputs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Output>, D:
     Ok(list.map_or_else(Vec::new, |list| list.0))
 }
 
-fn shape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    Ok(List::<_, MAX_DIMENSIONS>::deserialize(deserializer)?.0)
+/// The fields of an input tensor.
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum InputField {
+    Name,
+    Datatype,
+    Shape,
+    Parameters,
+    Data,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Input {
+    /// Reads an input by hand: a shape that comes before its data, as clients write it, bounds them.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InputVisitor;
+
+        impl<'de> Visitor<'de> for InputVisitor {
+            type Value = Input;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object, an input tensor")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Input, A::Error> {
+                let (mut name, mut datatype) = (None, None);
+                let mut shape: Option<List<u64, MAX_DIMENSIONS>> = None;
+                let (mut parameters, mut data) = (None, None);
+                while let Some(field) = map.next_key()? {
+                    match field {
+                        InputField::Name => once(&mut name, "name", map.next_value()?)?,
+                        InputField::Datatype => {
+                            once(&mut datatype, "datatype", map.next_value()?)?;
+                        }
+                        InputField::Shape => once(&mut shape, "shape", map.next_value()?)?,
+                        InputField::Parameters => {
+                            once(&mut parameters, "parameters", map.next_value()?)?;
+                        }
+                        InputField::Data => {
+                            let most = shape
+                                .as_ref()
+                                .map_or(usize::MAX, |shape| elements(&shape.0));
+                            once(&mut data, "data", map.next_value_seed(AtMost(most))?)?;
+                        }
+                        InputField::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                let missing = <A::Error as de::Error>::missing_field;
+                Ok(Input {
+                    name: name.ok_or_else(|| missing("name"))?,
+                    datatype: datatype.ok_or_else(|| missing("datatype"))?,
+                    shape: shape.ok_or_else(|| missing("shape"))?.0,
+                    parameters: parameters.flatten(),
+                    data: data.flatten(),
+                })
+            }
+        }
+
+        deserializer.deserialize_map(InputVisitor)
+    }
+}
+
+fn once<T, E: de::Error>(field: &mut Option<T>, name: &'static str, value: T) -> Result<(), E> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(E::duplicate_field(name)),
+    }
+}
+
+/// Returns the elements of a shape, or the most that can be counted.
+fn elements(shape: &[u64]) -> usize {
+    let product = shape
+        .iter()
+        .try_fold(1_u64, |product, size| product.checked_mul(*size));
+    let product = product.and_then(|product| usize::try_from(product).ok());
+    product.unwrap_or(usize::MAX)
 }
 
 /// A list of at most `MOST` items.
