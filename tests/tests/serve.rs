@@ -41,6 +41,8 @@ mod guarded;
 mod inference;
 #[path = "serve/inference_binary.rs"]
 mod inference_binary;
+#[path = "serve/large_bodies.rs"]
+mod large_bodies;
 #[path = "serve/loads.rs"]
 mod loads;
 #[path = "serve/metrics.rs"]

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use ampoule::{Host, Model, RequestLimits, Timestamp};
 use ampoule_access::Permission;
 
+use crate::core::readers::Readers;
 use crate::error::ApiError;
 use crate::inferences::Inferences;
 use crate::metrics::Metrics;
@@ -34,6 +35,7 @@ struct Inner {
     is_draining: AtomicBool,
     /// Room for bodies.
     rooms: Arc<Rooms>,
+    readers: Readers,
     traces: OnceLock<Traces>,
     protection: OnceLock<Protection>,
 }
@@ -48,6 +50,7 @@ impl Service {
             inner: Arc::new(Inner {
                 is_draining: AtomicBool::new(false),
                 rooms: Arc::new(rooms),
+                readers: Readers::default(),
                 traces: OnceLock::new(),
                 protection: OnceLock::new(),
                 host,
@@ -119,6 +122,29 @@ impl Service {
     /// Returns the room for bodies.
     pub(crate) fn rooms(&self) -> &Arc<Rooms> {
         &self.inner.rooms
+    }
+
+    /// Returns the threads for work on large bodies.
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.inner.readers
+    }
+
+    /// Works on what was read from a request's body, with this service: off the threads that serve all requests where the
+    /// body is large.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Readers::work`].
+    pub(crate) async fn work_on_body<T: Send + 'static>(
+        &self,
+        context: &Context,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let service = self.clone();
+        let work = self
+            .readers()
+            .work(context.body_bytes(), move || work(&service));
+        work.await
     }
 
     /// Checks that every model would answer a new request. The error names no model to a caller who may not read metrics.

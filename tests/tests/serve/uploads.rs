@@ -25,11 +25,11 @@ fn small_bodies(options: &[&str]) -> Served {
 fn a_body_that_costs_more_than_its_bytes_is_refused_at_once() {
     let served = Served::built_in();
     let tools = format!(
-        r#"{{"model": "x", "messages": [], "tools": [{}]}}"#,
+        r#"{{"model": "tiny-vlm", "messages": [], "tools": [{}]}}"#,
         vec![r#"{"":0}"#; 100_000].join(",")
     );
     let parameters: String = (0..100_000).map(|number| format!(";{number}=1")).collect();
-    let picture = json!({"model": "x", "messages": [{"role": "user", "content": [
+    let picture = json!({"model": "tiny-vlm", "messages": [{"role": "user", "content": [
         {"type": "image_url", "image_url": {"url": format!("data:image/png{parameters},x")}},
     ]}]});
     for body in [tools, picture.to_string()] {

@@ -8,5 +8,6 @@ pub(crate) mod input_checks;
 pub(crate) mod picture;
 pub(crate) mod place;
 pub(crate) mod properties;
+pub(crate) mod readers;
 pub(crate) mod sampling;
 pub(crate) mod tokenization;

@@ -1,6 +1,7 @@
 //! A request's own facts, from its first layer to its last line of log.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,9 @@ struct Inner {
     notes: Mutex<Notes>,
     span: RequestSpan,
     /// Room that the request's body takes.
-    room: Mutex<Option<Room>>,
+    room: Mutex<Option<Arc<Room>>>,
+    /// Bytes of the request's body, once it is unpacked.
+    body_bytes: AtomicUsize,
     /// The caller, once the request was let in.
     caller: OnceLock<Principal>,
     /// The request's part of its caller's limits, until its end.
@@ -97,6 +100,7 @@ impl Context {
                 notes: Mutex::default(),
                 span,
                 room: Mutex::default(),
+                body_bytes: AtomicUsize::new(0),
                 caller: OnceLock::new(),
                 charge: Mutex::default(),
             }),
@@ -125,17 +129,29 @@ impl Context {
         notes.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the room of the request's body.
-    pub(crate) fn keep_room(&self, room: Room) {
-        *self.room() = Some(room);
+    /// Keeps the room of the request's body, which has so many bytes.
+    pub(crate) fn keep_room(&self, room: Room, bytes: usize) {
+        *self.room() = Some(Arc::new(room));
+        self.inner.body_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Gives the room of the request's body back.
+    /// Returns the bytes of the request's body, once it is unpacked; 0 before it has come.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.inner.body_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns a share of the room of the request's body, for whoever needs parts of the body after the answer begins. The
+    /// room is free when the last share is dropped.
+    pub(crate) fn share_of_room(&self) -> Option<Arc<Room>> {
+        self.room().clone()
+    }
+
+    /// Gives the request's own share of its body's room back.
     pub(crate) fn leave_room(&self) {
         *self.room() = None;
     }
 
-    fn room(&self) -> MutexGuard<'_, Option<Room>> {
+    fn room(&self) -> MutexGuard<'_, Option<Arc<Room>>> {
         let room = self.inner.room.lock();
         room.unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,4 +305,28 @@ pub(crate) fn random_hex(bytes: usize) -> String {
         tracing::warn!(target: "ampoule::server", "the system gives no random numbers; ids repeat");
     }
     random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::request::room::Rooms;
+
+    #[test]
+    fn room_is_kept_until_everybody_has_left_it() {
+        let rooms = Arc::new(Rooms::new(ByteSize::from_mib(1), 0));
+        let mut room = Room::new(&rooms);
+        room.grow_to(1 << 20).unwrap();
+        let context = Context::new(Family::of("POST", "/v1/chat/completions"), None);
+        context.keep_room(room, 1 << 20);
+        let share = context.share_of_room();
+        context.leave_room();
+        assert!(
+            Room::new(&rooms).grow_to(1).is_err(),
+            "a choice has not begun"
+        );
+        drop(share);
+        Room::new(&rooms).grow_to(1 << 20).unwrap();
+    }
 }

@@ -58,7 +58,7 @@ pub(crate) async fn infer(
         context,
         path.name,
         &version,
-        &headers,
+        headers,
         bytes,
         &mut measured,
     );
@@ -75,13 +75,15 @@ async fn answered(
     context: &Context,
     name: &str,
     version: &str,
-    headers: &axum::http::HeaderMap,
+    headers: axum::http::HeaderMap,
     bytes: Bytes,
     measured: &mut Measured,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let model = service.call(name, context)?;
-    let (mut request, choice) = match body::parse(headers, bytes)? {
+    let readers = service.readers();
+    let parsed = readers.work(bytes.len(), move || body::parse(&headers, bytes));
+    let (mut request, choice) = match parsed.await? {
         Body::Inference(request) => {
             let choice = Choice::of(&request.parameters, &request.outputs)?;
             (request, choice)
@@ -95,7 +97,10 @@ async fn answered(
     let limits = parameters::limits(&request.parameters)?;
     // Nothing keeps the body but the request's tensors, which end with the making of the call.
     let id = request.id.take();
-    let call = run::call(spec.work, request, service)?;
+    let call = service.work_on_body(context, move |service| {
+        run::call(spec.work, request, service)
+    });
+    let call = call.await?;
     let model = service.call_within(name, context, limits)?;
     measured.compute_input = begun.elapsed();
     let asked = Instant::now();

@@ -115,7 +115,8 @@ pub(crate) async fn index(
     let request: IndexRequest = if body.is_empty() {
         IndexRequest::default()
     } else {
-        read_json(&body)?
+        let read = service.readers().work(body.len(), move || read_json(&body));
+        read.await?
     };
     let only_ready = request.ready.unwrap_or(false);
     let entries = service.visible(&context).entries();

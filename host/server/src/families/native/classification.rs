@@ -69,10 +69,7 @@ pub(crate) async fn classify(
     form: Form<Image>,
 ) -> Result<Response, ApiError> {
     let request = form.request;
-    let pictures = request.image.into_iter().collect();
-    let place = Place::one(IMAGE);
-    let images = read_pictures(pictures, form.images, place, &service)?;
-    let image = only_one(images, place)?;
+    // The model first: no picture is decoded for one that is not there.
     let model = call::model(
         &service,
         &context,
@@ -80,6 +77,12 @@ pub(crate) async fn classify(
         request.limits,
         request.deterministic,
     )?;
+    let (pictures, files) = (request.image.into_iter().collect(), form.images);
+    let place = Place::one(IMAGE);
+    let read = service.work_on_body(&context, move |service| {
+        read_pictures(pictures, files, place, service)
+    });
+    let image = only_one(read.await?, place)?;
     let top_k = request.top_k.unwrap_or(DEFAULT_LABELS);
     let call = model.classify_image(image, top_k);
     let answer = context.ask(Task::ImageClassification, &model, call).await;

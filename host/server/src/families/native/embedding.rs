@@ -113,12 +113,7 @@ pub(crate) async fn images(
     form: Form<Images>,
 ) -> Result<Response, ApiError> {
     let request = form.request;
-    let images = read_pictures(
-        request.images.unwrap_or_default(),
-        form.images,
-        Place::list(IMAGES),
-        &service,
-    )?;
+    // The model first: no picture is decoded for one that is not there.
     let model = call::model(
         &service,
         &context,
@@ -126,6 +121,11 @@ pub(crate) async fn images(
         request.limits,
         request.deterministic,
     )?;
+    let (pictures, files) = (request.images.unwrap_or_default(), form.images);
+    let read = service.work_on_body(&context, |service| {
+        read_pictures(pictures, files, Place::list(IMAGES), service)
+    });
+    let images = read.await?;
     let demands = Demands::none(Place::list(IMAGES));
     let embeddings = embedding::images(&model, &context, images, demands).await?;
     let answer = Vectors::new(&model, &embeddings);

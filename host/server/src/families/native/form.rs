@@ -2,7 +2,7 @@
 
 use ampoule::Image;
 use axum::RequestExt as _;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::multipart::MultipartError;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -49,7 +49,7 @@ pub(crate) struct FormSchema {
     image: Vec<Vec<u8>>,
 }
 
-impl<T: DeserializeOwned> FromRequest<Service> for Form<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Service> for Form<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, ApiError> {
@@ -64,7 +64,7 @@ impl<T: DeserializeOwned> FromRequest<Service> for Form<T> {
         let Raw(bytes) = Raw::from_request(request, service).await?;
         let Some(media_type) = form else {
             return Ok(Self {
-                request: read_json(&bytes)?,
+                request: read_off(bytes, service).await?,
                 images: Vec::new(),
             });
         };
@@ -78,7 +78,16 @@ impl<T: DeserializeOwned> FromRequest<Service> for Form<T> {
     }
 }
 
-async fn read_form<T: DeserializeOwned>(
+/// Reads JSON, off the threads that serve all requests where it is large.
+async fn read_off<T: DeserializeOwned + Send + 'static>(
+    json: Bytes,
+    service: &Service,
+) -> Result<T, ApiError> {
+    let read = service.readers().work(json.len(), move || read_json(&json));
+    read.await
+}
+
+async fn read_form<T: DeserializeOwned + Send + 'static>(
     mut parts: Multipart,
     service: &Service,
 ) -> Result<Form<T>, ApiError> {
@@ -115,7 +124,7 @@ async fn read_form<T: DeserializeOwned>(
     }
     let request = request.unwrap_or_else(|| "{}".into());
     Ok(Form {
-        request: read_json(&request)?,
+        request: read_off(request, service).await?,
         images,
     })
 }

@@ -133,8 +133,11 @@ pub(crate) async fn generate(
     let request = form.request;
     let (limits, deterministic) = (request.limits, request.deterministic);
     let is_streamed = request.stream.unwrap_or(false);
-    let generation = request.read(form.images, &service)?;
+    // The model first: no picture is decoded for one that is not there.
     let model = call::model(&service, &context, &name, limits, deterministic)?;
+    let files = form.images;
+    let read = service.work_on_body(&context, |service| request.read(files, service));
+    let generation = read.await?;
     let patience = is_streamed.then_some(service.settings().silence);
     let events = Events::start(&model, &context, vec![generation], patience).await?;
     if is_streamed {

@@ -1,5 +1,6 @@
 //! Conversations: `/api/chat`.
 
+use ampoule::Limits;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -99,25 +100,28 @@ pub(crate) async fn chat(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    request.rest.check("", CHAT.iter().chain(&TEXT))?;
-    let read = |(index, given): (usize, Message)| {
-        let at = format!("messages[{index}].");
-        given.rest.check(&at, &MESSAGE)?;
-        let param = format!("{at}images");
-        message(
-            given.role,
-            given.content,
-            given.images,
-            &param,
-            service.host().limits(),
-        )
-    };
-    let messages = request.messages.unwrap_or_default().into_iter().enumerate();
-    let parsed = ParsedRequest {
-        model: request.model,
-        messages: messages.map(read).collect::<Result<_, _>>()?,
-        options: request.options,
-        stream: request.stream,
-    };
-    answer::<ChatLine>(&service, context, parsed).await
+    // The model first: no picture is decoded for one that is not there.
+    let model = service.call(&request.model, &context)?;
+    let read = service.work_on_body(&context, |service| request.read(service.host().limits()));
+    let parsed = read.await?;
+    answer::<ChatLine>(&service, context, model, parsed).await
+}
+
+impl Request {
+    fn read(self, limits: &Limits) -> Result<ParsedRequest, ApiError> {
+        self.rest.check("", CHAT.iter().chain(&TEXT))?;
+        let read = |(index, given): (usize, Message)| {
+            let at = format!("messages[{index}].");
+            given.rest.check(&at, &MESSAGE)?;
+            let param = format!("{at}images");
+            message(given.role, given.content, given.images, &param, limits)
+        };
+        let messages = self.messages.unwrap_or_default().into_iter().enumerate();
+        Ok(ParsedRequest {
+            model: self.model,
+            messages: messages.map(read).collect::<Result<_, _>>()?,
+            options: self.options,
+            stream: self.stream,
+        })
+    }
 }

@@ -1,5 +1,6 @@
 //! Single prompts: `/api/generate`.
 
+use ampoule::Limits;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -81,32 +82,35 @@ pub(crate) async fn generate(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    request.rest.check("", GENERATE.iter().chain(&TEXT))?;
-    let is_said = |text: &String| !text.is_empty();
-    let of_role = |role: &str, text: Option<String>, images: Option<Vec<String>>| {
-        let limits = service.host().limits();
-        message(
-            role.to_owned(),
-            text.filter(is_said),
-            images,
-            "images",
-            limits,
-        )
-    };
-    let mut messages = vec![
-        of_role("system", request.system, None)?,
-        of_role("user", request.prompt, request.images)?,
-    ];
-    // A system's text alone is no prompt.
-    if messages.last().is_some_and(|user| user.content.is_empty()) {
-        messages.clear();
+    // The model first: no picture is decoded for one that is not there.
+    let model = service.call(&request.model, &context)?;
+    let read = service.work_on_body(&context, |service| request.read(service.host().limits()));
+    let parsed = read.await?;
+    answer::<GenerateLine>(&service, context, model, parsed).await
+}
+
+impl Request {
+    fn read(self, limits: &Limits) -> Result<ParsedRequest, ApiError> {
+        self.rest.check("", GENERATE.iter().chain(&TEXT))?;
+        let is_said = |text: &String| !text.is_empty();
+        let of_role = |role: &str, text: Option<String>, images: Option<Vec<String>>| {
+            let text = text.filter(is_said);
+            message(role.to_owned(), text, images, "images", limits)
+        };
+        let mut messages = vec![
+            of_role("system", self.system, None)?,
+            of_role("user", self.prompt, self.images)?,
+        ];
+        // A system's text alone is no prompt.
+        if messages.last().is_some_and(|user| user.content.is_empty()) {
+            messages.clear();
+        }
+        messages.retain(|message| !message.content.is_empty());
+        Ok(ParsedRequest {
+            model: self.model,
+            messages,
+            options: self.options,
+            stream: self.stream,
+        })
     }
-    messages.retain(|message| !message.content.is_empty());
-    let parsed = ParsedRequest {
-        model: request.model,
-        messages,
-        options: request.options,
-        stream: request.stream,
-    };
-    answer::<GenerateLine>(&service, context, parsed).await
 }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use ampoule::{Content, Limits, Message, Task};
+use ampoule::{Content, Limits, Message, Model, Task};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -54,13 +54,13 @@ pub(crate) fn message(
     Ok(Message { role, content })
 }
 
-/// Asks the model, and answers in one line or in many.
+/// Asks this model, and answers in one line or in many.
 pub(crate) async fn answer<L: Line>(
     service: &Service,
     context: Context,
+    model: Model,
     request: ParsedRequest,
 ) -> Result<Response, ApiError> {
-    let model = service.call(&request.model, &context)?;
     let options = request.options.unwrap_or_default();
     let generation = options.request(request.messages)?;
     let is_streamed = request.stream.unwrap_or(true);

@@ -1,6 +1,6 @@
 //! The answer to a request for text: whole, or as a stream.
 
-use ampoule::GenerationRequest;
+use ampoule::{GenerationRequest, Model};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -45,13 +45,13 @@ impl StreamOptions {
     }
 }
 
-/// Answers a request for text.
+/// Answers a request for text of this model.
 pub(crate) async fn answer<T: ChoiceTypes>(
     service: &Service,
     context: Context,
+    model: Model,
     request: ParsedRequest,
 ) -> Result<Response, ApiError> {
-    let model = service.call(&request.model, &context)?;
     let patience = request.is_streamed.then_some(service.settings().silence);
     let choices = request.prompts.len() * request.n;
     let events = Events::start_each(&model, &context, request.prompts, request.n, patience).await?;

@@ -79,8 +79,10 @@ pub(crate) async fn create(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
+    // The model first: a request for one that is not there costs no more than its reading.
+    let model = service.call(&request.model, &context)?;
     let request = request.read(service.settings().choices)?;
-    answer::answer::<Completion>(&service, context, request).await
+    answer::answer::<Completion>(&service, context, model, request).await
 }
 
 impl Request {

@@ -135,7 +135,7 @@ pub(crate) async fn create(
         dimensions: request.dimensions,
         long_texts: long_texts(request.truncate_prompt_tokens, &model)?,
     };
-    let embeddings = embed(&model, &context, &inputs, demands).await?;
+    let embeddings = embed(&service, &model, &context, inputs, demands).await?;
     let vectors = embeddings.vectors().enumerate();
     let data = vectors.map(|(index, vector)| Vector {
         object: "embedding",
@@ -226,10 +226,11 @@ fn kind(value: &Value) -> &'static str {
 /// Embeds inputs as the model can. One that embeds texts and pictures takes either, told apart by the addresses of
 /// pictures, and not both in one request: their vectors need not be of one length or comparable.
 async fn embed(
+    service: &Service,
     model: &Model,
     context: &Context,
-    inputs: &[String],
-    demands: Demands<'_>,
+    inputs: Vec<String>,
+    demands: Demands<'static>,
 ) -> Result<Embeddings, ApiError> {
     let tasks = context.tasks_of(model);
     let embeds = |task| tasks.contains(&task);
@@ -251,10 +252,12 @@ async fn embed(
         (_, embeds_images) => embeds_images,
     };
     let embedded = if are_pictures {
-        let images = pictures_of(inputs, demands.place, model)?;
+        let (place, of_model) = (demands.place, model.clone());
+        let read = service.work_on_body(context, move |_| pictures_of(&inputs, place, &of_model));
+        let images = read.await?;
         embedding::images(model, context, images, demands).await
     } else {
-        embedding::texts(model, context, inputs, demands).await
+        embedding::texts(model, context, &inputs, demands).await
     };
     embedded.map_err(|error| context_length::named(error, model))
 }

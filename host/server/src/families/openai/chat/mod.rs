@@ -38,8 +38,11 @@ pub(crate) async fn create(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    let request = request.read(&service)?;
-    answer::answer::<Chat>(&service, context, request).await
+    // The model first: no picture is decoded for one that is not there.
+    let model = service.call(&request.model, &context)?;
+    let read = service.work_on_body(&context, |service| request.read(service));
+    let request = read.await?;
+    answer::answer::<Chat>(&service, context, model, request).await
 }
 
 /// The types of choices of this route.

@@ -17,7 +17,7 @@ use crate::service::Service;
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = OpenAiChatRequest)]
 pub(crate) struct Request {
-    model: String,
+    pub(crate) model: String,
     messages: Vec<Message>,
     /// Sends the answer while it is made, as server-sent events.
     stream: Option<bool>,

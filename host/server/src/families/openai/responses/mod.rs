@@ -41,8 +41,10 @@ pub(crate) async fn create(
     context: Context,
     Json(request): Json<Request>,
 ) -> Result<Response, ApiError> {
-    let parsed = request.read(&service)?;
-    let model = service.call(&parsed.response.model, &context)?;
+    // The model first: no picture is decoded for one that is not there.
+    let model = service.call(&request.model, &context)?;
+    let read = service.work_on_body(&context, |service| request.read(service));
+    let parsed = read.await?;
     let patience = parsed.is_streamed.then_some(service.settings().silence);
     let events = Events::start(&model, &context, vec![parsed.generation], patience).await?;
     let mut response = parsed.response;

@@ -27,7 +27,7 @@ const MAX_METADATA_BYTES: usize = 2_400;
 #[schema(as = OpenAiResponseRequest)]
 pub(crate) struct Request {
     /// Name or alias of a model that writes text.
-    model: String,
+    pub(crate) model: String,
     /// A text of the user, or the conversation so far.
     input: Option<TextOr<Vec<Item>>>,
     /// A text of the system, before the conversation.
