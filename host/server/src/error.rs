@@ -252,6 +252,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.bodies", message).after(SHORT_WAIT)
     }
 
+    /// Makes `server.slow` (503): the server was too busy to go on with an answer in time.
+    pub(crate) fn slow() -> Self {
+        let message = "the server was too busy to go on with this answer in time; try again soon";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.slow", message).after(SHORT_WAIT)
+    }
+
     /// Makes `input.media-type` (415).
     pub(crate) fn media_type(message: impl Into<String>) -> Self {
         Self::new(

@@ -2,7 +2,9 @@
 
 use std::io::Read as _;
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ampoule::Limits;
@@ -188,6 +190,32 @@ fn a_client_that_reads_nothing_of_an_endless_answer_holds_its_guest_for_a_moment
     assert_eq!(error.json()["error"]["code"], "limit.idle");
     assert!(texts.len() as u64 >= made - 2, "{} of {made}", texts.len());
     assert!(made < 500_000, "the guest went on unread: {made}");
+}
+
+/// The server's one thread is busy with other requests, so it asks for the next chunk too late.
+#[test]
+fn a_caller_whom_the_server_keeps_waiting_may_ask_again() {
+    let mut limits = Limits::default();
+    limits.chunks = 1_000_000;
+    limits.idle = Duration::from_millis(1);
+    let server = generator("endless_generation", limits);
+    let small = json!({"model": "invented", "input": vec!["x"; 10_000]});
+    let is_over = AtomicBool::new(false);
+    let (head, body) = thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = server.post("/v1/embeddings", &small);
+                }
+            });
+        }
+        let answer = server.post("/v1/chat/completions", &chat(false));
+        is_over.store(true, Ordering::Relaxed);
+        answer
+    });
+    assert!(head.contains(" 503 "), "{head}{body}");
+    assert!(head.contains("retry-after: 1\r\n"), "{head}");
+    assert!(body.contains("server.slow"), "{body}");
 }
 
 /// Waits for the end of the first request to a generation, and returns its fuel and its tokens as the metrics have them.

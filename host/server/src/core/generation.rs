@@ -5,7 +5,9 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ampoule::{Content, Error, Generation, GenerationRequest, Model, SandboxReport, Task, Usage};
+use ampoule::{
+    Content, Error, Generation, GenerationRequest, Image, Model, SandboxReport, Task, Usage,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -14,12 +16,17 @@ use crate::core::cores::cores;
 use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::request::context::{Context, Cost};
+use crate::request::room::Room;
 
 /// Bytes of events that wait for a slow reader, over all choices of a request. An answer of some thousand tokens fits
 /// here whole, so its guest ends at its own speed and is not held. A guest with a longer answer waits for the reader, at
 /// most for the host's limit `idle`. Beside this room, each choice may have its first text and the one that waits, which
 /// the host's limit `output` bounds.
 const WAITING_BYTES: u32 = 1 << 20;
+
+/// Bytes of pictures with which several choices of a request begin at once. Each beginning has a copy of the request, so
+/// with more bytes the choices begin one after the other.
+const COPIED_BYTES: usize = 1 << 20;
 
 /// Tokens that a model puts around a turn: those of its template.
 const TEMPLATE_TOKENS: usize = 8;
@@ -102,7 +109,7 @@ impl Events {
         context.check_task(Task::TextGeneration, model)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
-        let starts = Arc::new(Semaphore::new(cores()));
+        let starts = Arc::new(Semaphore::new(starts_at_once(&requests, cores())));
         let mut tasks = JoinSet::new();
         let open = requests.len().saturating_mul(n);
         let each = requests.into_iter().flat_map(|request| {
@@ -117,6 +124,7 @@ impl Events {
                 sender: sender.clone(),
                 room: Arc::clone(&room),
                 starts: Arc::clone(&starts),
+                body: context.share_of_room(),
             };
             tasks.spawn(pump.run(request, k));
         }
@@ -237,12 +245,16 @@ struct Pump {
     room: Arc<Semaphore>,
     /// Permits to begin. Each beginning has a copy of the request with its pictures, so few begin at once.
     starts: Arc<Semaphore>,
+    /// A share of the room of the request's body, for as long as a choice has its pictures and has not begun.
+    body: Option<Arc<Room>>,
 }
 
 impl Pump {
-    async fn run(self, request: Arc<GenerationRequest>, k: u64) {
-        let pump = self.pump(request, k);
-        let pumped = self.context.in_sandbox(Task::TextGeneration, pump).await;
+    async fn run(mut self, request: Arc<GenerationRequest>, k: u64) {
+        let context = self.context.clone();
+        let body = self.body.take();
+        let pump = self.pump(request, k, body);
+        let pumped = context.in_sandbox(Task::TextGeneration, pump).await;
         if let Err(error) = pumped {
             // Of an answer that has begun, the status says nothing of it.
             self.context.notes().error = Some(error.code.to_string());
@@ -259,24 +271,37 @@ impl Pump {
         self.model.generate(request).await
     }
 
-    async fn pump(&self, request: Arc<GenerationRequest>, k: u64) -> Result<(), ApiError> {
+    /// Sends on all chunks of an answer. A share of the body's room is kept until it has begun.
+    async fn pump(
+        &self,
+        request: Arc<GenerationRequest>,
+        k: u64,
+        body: Option<Arc<Room>>,
+    ) -> Result<(), ApiError> {
         let is_long = may_be_too_long(&self.model, &request);
-        let explained = |error| self.explained(error, is_long);
-        let mut generation = self.begin(request, k).await.map_err(explained)?;
+        let begun = self.begin(request, k).await;
+        let mut generation = begun.map_err(|error| self.explained(error, is_long))?;
+        drop(body);
+        let mut has_waited = false;
         let mut cost = None;
         let mut usage = Usage::default();
         self.note(&mut cost, &generation, usage);
         let mut is_first = true;
-        while let Some(chunk) = generation.next().await.map_err(explained)? {
+        while let Some(chunk) = generation
+            .next()
+            .await
+            .map_err(|error| self.stopped(error, is_long, has_waited))?
+        {
             // A model tells its tokens at its end, and one that is ended before counts as its chunks.
             usage.output_tokens = usage.output_tokens.saturating_add(1);
             let usage = chunk.finish.as_ref().map_or(usage, |finish| finish.usage);
             // Before the wait for room, within which the client may go away.
             self.note(&mut cost, &generation, usage);
+            has_waited = false;
             if !chunk.text.is_empty() {
                 let since = self.context.begun().elapsed();
                 self.context.notes().first_token.get_or_insert(since);
-                self.text(chunk.text, is_first).await;
+                has_waited = self.text(chunk.text, is_first).await;
                 is_first = false;
             }
             if let Some(finish) = chunk.finish {
@@ -300,6 +325,15 @@ impl Pump {
         self.context.note_progress(last, generation.costs(), usage);
     }
 
+    /// Makes the error of a step that failed. Nobody but this server asks for the chunks, so one that was asked for too
+    /// late, without a wait for the caller, is no fault of theirs.
+    fn stopped(&self, error: Error, is_long: bool, has_waited: bool) -> ApiError {
+        match error {
+            Error::Idle { .. } if !has_waited => ApiError::slow(),
+            error => self.explained(error, is_long),
+        }
+    }
+
     /// Makes the error of a request whose text may be longer than the model reads, or whose text is surely not.
     fn explained(&self, error: Error, is_long: bool) -> ApiError {
         let is_of_model = matches!(error, Error::RefusedInput { .. });
@@ -311,23 +345,44 @@ impl Pump {
 
     /// Sends a text on once there is room for it. A text that is larger than all room waits until it is the only one. The
     /// first text takes no room: a stream begins with the first of each choice, and a choice with much to say would keep
-    /// the others out.
-    async fn text(&self, text: String, is_first: bool) {
+    /// the others out. Tells whether it had to wait for room, which is a wait for the caller.
+    async fn text(&self, text: String, is_first: bool) -> bool {
         let mut room = None;
+        let mut has_waited = false;
         if !is_first {
             let bytes = text.len().saturating_add(size_of::<Sent>());
             let bytes = u32::try_from(bytes).unwrap_or(WAITING_BYTES);
-            let acquired = Arc::clone(&self.room).acquire_many_owned(bytes.min(WAITING_BYTES));
-            // Nobody closes the semaphore.
-            room = acquired.await.ok();
+            let bytes = bytes.min(WAITING_BYTES);
+            room = Arc::clone(&self.room).try_acquire_many_owned(bytes).ok();
+            if room.is_none() {
+                has_waited = true;
+                // Nobody closes the semaphore.
+                room = Arc::clone(&self.room).acquire_many_owned(bytes).await.ok();
+            }
         }
         let choice = self.choice;
         self.send(Ok(Event::Text { choice, text }), room);
+        has_waited
     }
 
     fn send(&self, event: Result<Event, ApiError>, room: Option<OwnedSemaphorePermit>) {
         // Whoever has gone needs none, and has ended this task.
         let _ = self.sender.send(Sent { event, room });
+    }
+}
+
+/// Returns how many choices of these requests may begin at once.
+fn starts_at_once(requests: &[GenerationRequest], cores: usize) -> usize {
+    let messages = requests.iter().flat_map(|request| &request.messages);
+    let contents = messages.flat_map(|message| &message.content);
+    let bytes = contents.map(|content| match content {
+        Content::Text(_) => 0,
+        Content::Image(Image::Encoded(bytes) | Image::Rgb8 { pixels: bytes, .. }) => bytes.len(),
+    });
+    if bytes.fold(0, usize::saturating_add) > COPIED_BYTES {
+        1
+    } else {
+        cores
     }
 }
 
@@ -356,6 +411,30 @@ mod tests {
         Sent {
             event: Ok(Event::Text { choice, text }),
             room,
+        }
+    }
+
+    #[test]
+    fn choices_with_large_pictures_begin_one_after_the_other() {
+        let file = |bytes| Content::Image(Image::Encoded(vec![0; bytes]));
+        let pixels = |bytes| {
+            Content::Image(Image::Rgb8 {
+                width: 0,
+                height: 0,
+                pixels: vec![0; bytes],
+            })
+        };
+        let half = COPIED_BYTES / 2;
+        for (first, second, expected) in [
+            (file(half), pixels(half), 7),
+            (file(half), pixels(half + 1), 1),
+            (file(half + 1), pixels(half), 1),
+            (Content::Text("a".repeat(3 * half)), file(half), 7),
+        ] {
+            let mut requests = vec![GenerationRequest::question("", 1); 2];
+            requests[0].messages[0].content.push(first);
+            requests[1].messages[0].content.push(second);
+            assert_eq!(starts_at_once(&requests, 7), expected);
         }
     }
 
