@@ -4,18 +4,14 @@ use std::path::Path;
 
 use ampoule_signing::{Error, TrustError, text};
 
-/// Returns a path for a message: as the user gave it, and of an absolute path the last part alone.
+/// Returns a path for a message, as the user gave it.
 #[must_use]
 pub fn shown_path(path: &Path) -> String {
-    let shown = path
-        .file_name()
-        .filter(|_| path.is_absolute())
-        .unwrap_or(path.as_os_str());
-    text::name(&shown.to_string_lossy())
+    text::name(&path.to_string_lossy())
 }
 
-/// Adds to an error about a file the path by which the user named the file, as [`shown_path`] shows it. The library's messages name no file outside of a bundle, but a command that was given several has to say which one it
-/// means.
+/// Adds to an error about a file the path by which the user named the file, as [`shown_path`] shows it. The library's
+/// messages name no file outside of a bundle, but a command that was given several has to say which one it means.
 pub fn about<'p>(path: &'p Path) -> impl FnOnce(Error) -> Error + 'p {
     move |error| {
         let path = shown_path(path);
@@ -86,7 +82,7 @@ mod tests {
         assert_eq!(exists.code(), "io.exists");
         for error in [missing, wrong, exists] {
             let message = error.to_string();
-            assert!(message.contains(" \"acme.pub\""), "{message}");
+            assert!(message.contains(&format!(" {path:?}")), "{message}");
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum Error {
     /// `key.too-many`: no more keys fit into the file.
     #[error("there are {0} API keys, and no more fit; remove ended ones with `ampoule keys prune`")]
     TooMany(usize),
-    /// `usage.no-such-key`: no key has this name.
+    /// `usage.no-such-api-key`: no key has this name.
     #[error("there is no API key {0}; `ampoule keys list --all` shows those that there are")]
     NoSuchKey(KeyName),
     /// `usage.ended-key`: the key has ended, so nothing can take its place.
@@ -52,7 +52,7 @@ impl Error {
             Self::Malformed(_) => "key.malformed",
             Self::MacKey(_) => "key.mac-key",
             Self::TooMany(_) => "key.too-many",
-            Self::NoSuchKey(_) => "usage.no-such-key",
+            Self::NoSuchKey(_) => "usage.no-such-api-key",
             Self::EndedKey(_) => "usage.ended-key",
             Self::Settings(_) => "usage.key-settings",
         }

@@ -93,7 +93,7 @@ impl KeyDirectory {
     ///
     /// # Errors
     ///
-    /// `usage.no-such-key`, `usage.ended-key`, and as [`KeyDirectory::add`].
+    /// `usage.no-such-api-key`, `usage.ended-key`, and as [`KeyDirectory::add`].
     pub fn rotate(&self, name: KeyName, grace: Duration, now: Timestamp) -> Result<NewKey> {
         // First where nothing is made, not even the directory.
         self.read()?;
@@ -124,7 +124,7 @@ impl KeyDirectory {
     ///
     /// # Errors
     ///
-    /// `usage.no-such-key` for the first that is not there, `io.locked`, and as [`KeyDirectory::list`].
+    /// `usage.no-such-api-key` for the first that is not there, `io.locked`, and as [`KeyDirectory::list`].
     pub fn revoke(&self, names: &[KeyName], now: Timestamp) -> Result<Vec<KeyRecord>> {
         self.change_present(|file| {
             let known = |name: &KeyName| file.keys.iter().any(|key| key.name == *name);

@@ -371,6 +371,38 @@ mod tests {
     }
 
     #[test]
+    fn each_option_of_a_host_stands_under_a_heading_of_its_own_kind() {
+        let mut command = Arguments::command();
+        command.build();
+        for name in [
+            "ask", "bench", "classify", "embed", "inspect", "serve", "tokenize", "verify",
+        ] {
+            let command = command.find_subcommand(name).unwrap();
+            let heading = |option| {
+                let argument = command
+                    .get_arguments()
+                    .find(|a| a.get_long() == Some(option));
+                argument.unwrap().get_help_heading()
+            };
+            for option in ["cache", "cache-size", "cache-age", "no-cache"] {
+                assert_eq!(heading(option), Some("Cache"), "{name} --{option}");
+            }
+            for option in [
+                "deterministic",
+                "clock-resolution",
+                "allow",
+                "kernel-threads",
+            ] {
+                assert_eq!(heading(option), Some("Host"), "{name} --{option}");
+            }
+            for option in ["memory", "loads"] {
+                assert_eq!(heading(option), Some("Limits"), "{name} --{option}");
+            }
+            assert_eq!(heading("trust"), None, "{name}");
+        }
+    }
+
+    #[test]
     fn a_limit_of_the_host_is_no_option_of_trust() {
         let add = ["ampoule", "trust", "add", "--publisher", "acme", "acme.pub"];
         let read = |more: &[&str]| Arguments::read_from([&add, more].concat());

@@ -39,9 +39,39 @@ where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
 {
-    let texts = Vec::<String>::deserialize(deserializer)?;
+    let texts = list_of_texts(deserializer)?;
     let values = texts
         .iter()
         .map(|text| text.parse().map_err(de::Error::custom));
     values.collect::<Result<_, _>>().map(Some)
+}
+
+/// Reads a list of texts.
+pub(crate) fn list_of_texts<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
+    d.deserialize_seq(List("a list of texts, such as [\"a\", \"b\"]", PhantomData))
+}
+
+/// Reads tables that are written with two brackets each.
+pub(crate) fn tables<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let expected = "a list of tables; write each with two brackets, as in `[[model]]`";
+    deserializer.deserialize_seq(List(expected, PhantomData))
+}
+
+/// A list, which is described by these words where something else is found.
+struct List<T>(&'static str, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for List<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
+        Vec::deserialize(de::value::SeqAccessDeserializer::new(list))
+    }
 }

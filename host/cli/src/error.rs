@@ -28,7 +28,7 @@ pub(crate) enum Error {
     #[error("{}", explained_access(.0))]
     Access(#[from] ampoule_access::Error),
 
-    /// An error about the key directory of a server, with the error's own code.
+    /// An error about the key directory, with the error's own code.
     #[error("the key directory {directory:?}: {}", explained_access(error))]
     Keys {
         directory: String,
@@ -39,7 +39,7 @@ pub(crate) enum Error {
     #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
     NoKeys,
 
-    /// `usage.no-such-key`: nothing to revoke.
+    /// `usage.no-such-api-key`: nothing to revoke.
     #[error(
         "no API key of the tenant {0} would be revoked; `ampoule keys list --all` shows those that there are"
     )]
@@ -75,6 +75,10 @@ pub(crate) enum Error {
     /// `usage.setting`.
     #[error("{0}")]
     Setting(String),
+
+    /// `usage.limits`: a limit of one model. No option sets that one.
+    #[error("{0}")]
+    ModelLimit(ampoule::Error),
 
     /// `usage.no-such-key`.
     #[error("the key {0} is not in the trust store; `ampoule trust list` shows those that are")]
@@ -170,12 +174,14 @@ impl Error {
 
     pub(crate) fn code(&self) -> &str {
         match self {
-            Self::Host(error) | Self::Lowered { error, .. } => error.code(),
+            Self::Host(error) | Self::ModelLimit(error) | Self::Lowered { error, .. } => {
+                error.code()
+            }
             Self::Signing(error) | Self::Trust { error, .. } => error.code(),
             Self::Image { error, .. } => error.code(),
             Self::Access(error) | Self::Keys { error, .. } => error.code(),
             Self::NoKeys => "usage.keys",
-            Self::NothingToRevoke(_) => "usage.no-such-key",
+            Self::NothingToRevoke(_) => "usage.no-such-api-key",
             Self::NoTrust => "usage.trust",
             Self::BuiltInLacks { .. } => "usage.built-in",
             Self::Config(..) => "usage.config",

@@ -20,125 +20,127 @@ pub(crate) struct LimitOptions {
     #[arg(long = "limits", value_name = "PRESET", env = "AMPOULE_LIMITS")]
     pub(crate) preset: Option<Preset>,
 
-    /// Most memory that one sandbox may ask for, such as 256MiB. With a call: the most that it gets, though the model
-    /// asks for more.
+    /// Most memory that one sandbox may ask for, such as 256MiB [default: 512MiB]. Of a command that asks a
+    /// model once, the most that it gets, though the model asks for more.
     #[arg(long, value_name = "SIZE", env = "AMPOULE_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) memory: Option<ByteSize>,
 
-    /// Longest time that one request may ask for, such as 5s or 500ms. With a call: the longest that it takes, though
-    /// the model asks for more.
+    /// Longest time that one request may ask for, such as 500ms [default: 5s]. Of a command that asks a model
+    /// once, the longest that it takes, though the model asks for more.
     #[arg(long, value_name = "TIME", env = "AMPOULE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) timeout: Option<TimeLimit>,
 
-    /// Most fuel (WebAssembly operators, and bytes that some of them move) that one request may ask for. With a call:
-    /// the most that it gets, though the model asks for more.
+    /// Most fuel (WebAssembly operators, and bytes that some of them move) that one request may ask for
+    /// [default: 100000000000]. Of a command that asks a model once, the most that it gets, though the model asks for
+    /// more.
     #[arg(long, value_name = "N", env = "AMPOULE_FUEL")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) fuel: Option<Fuel>,
 
-    /// Most output that a model may ask for in one call.
+    /// Most output that a model may ask for in one call [default: 8MiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_OUTPUT_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) output_bytes: Option<ByteSize>,
 
-    /// The most chunks of one generation.
+    /// The most chunks of one generation [default: 16384].
     #[arg(long, value_name = "N", env = "AMPOULE_CHUNKS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) chunks: Option<u32>,
 
-    /// Longest wait of a generation for its text to be taken [default: as long as the request may take].
+    /// Longest wait of a generation for its text to be taken [default: as long as the request may take, and 2s of
+    /// `serve`].
     #[arg(long, value_name = "TIME", env = "AMPOULE_IDLE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) idle_timeout: Option<TimeLimit>,
 
-    /// The most memory that loading a model may ask for.
+    /// The most memory that loading a model may ask for [default: 1GiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_INIT_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_memory: Option<ByteSize>,
 
-    /// Longest time that loading a model may ask for.
+    /// Longest time that loading a model may ask for [default: 1m].
     #[arg(long, value_name = "TIME", env = "AMPOULE_INIT_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_timeout: Option<TimeLimit>,
 
-    /// The most fuel that loading a model may ask for.
+    /// The most fuel that loading a model may ask for [default: 1200000000000].
     #[arg(long, value_name = "N", env = "AMPOULE_INIT_FUEL")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) init_fuel: Option<Fuel>,
 
-    /// The most memory that compiling a model may take.
+    /// The most memory that compiling a model may take [default: 4GiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_COMPILE_MEMORY")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) compile_memory: Option<ByteSize>,
 
-    /// Longest time that compiling a model may take.
+    /// Longest time that compiling a model may take [default: 2m].
     #[arg(long, value_name = "TIME", env = "AMPOULE_COMPILE_TIMEOUT")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) compile_timeout: Option<TimeLimit>,
 
-    /// Bytes of one sandbox's log that are kept.
+    /// Bytes of one sandbox's log that are kept [default: 64KiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_LOG_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) log_bytes: Option<ByteSize>,
 
-    /// The largest image of a request.
+    /// The largest image of a request [default: 16MiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_IMAGE_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) image_bytes: Option<ByteSize>,
 
-    /// The most pixels of an image, by its header.
+    /// The most pixels of an image, by its header [default: 16777216].
     #[arg(long, value_name = "N", env = "AMPOULE_IMAGE_PIXELS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) image_pixels: Option<u64>,
 
-    /// The most images of a request.
+    /// The most images of a request [default: 16].
     #[arg(long, value_name = "N", env = "AMPOULE_IMAGES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) images: Option<usize>,
 
-    /// The longest text of a request, in characters.
+    /// The longest text of a request, in characters [default: 1000, and 32768 of `serve`].
     #[arg(long, value_name = "N", env = "AMPOULE_TEXT_CHARS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) text_chars: Option<usize>,
 
-    /// The most texts of a request.
+    /// The most texts of a request [default: 256].
     #[arg(long, value_name = "N", env = "AMPOULE_TEXTS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) texts: Option<usize>,
 
-    /// The most turns of a conversation.
+    /// The most turns of a conversation [default: 1000].
     #[arg(long, value_name = "N", env = "AMPOULE_TURNS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) turns: Option<usize>,
 
-    /// The largest component that is compiled.
+    /// The largest component that is compiled [default: 64MiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_COMPONENT_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) component_bytes: Option<ByteSize>,
 
-    /// The largest bundle that is read, all files together.
+    /// The largest bundle that is read, all files together [default: 4GiB].
     #[arg(long, value_name = "SIZE", env = "AMPOULE_BUNDLE_BYTES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) bundle_bytes: Option<ByteSize>,
 
-    /// The most sandboxes alive at once.
+    /// The most sandboxes alive at once [default: 64].
     #[arg(long, value_name = "N", env = "AMPOULE_SANDBOXES")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) sandboxes: Option<usize>,
 
-    /// The most requests that wait for a thread.
+    /// The most requests that wait for a thread [default: 256].
     #[arg(long, value_name = "N", env = "AMPOULE_QUEUE")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) queue: Option<usize>,
 
-    /// The most models that are loaded at once.
+    /// The most models that are loaded at once [default: 2].
     #[arg(long, value_name = "N", env = "AMPOULE_LOADS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) loads: Option<usize>,
 
-    /// The most loads that wait for their turn.
+    /// The most loads that wait for their turn [default: 256].
     #[arg(long, value_name = "N", env = "AMPOULE_WAITING_LOADS")]
     #[serde(default, deserialize_with = "from_text")]
     pub(crate) waiting_loads: Option<usize>,
@@ -340,6 +342,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_help_of_each_limit_names_its_default() {
+        let command = LimitOptions::augment_args(clap::Command::new("limits"));
+        let mut named = 0;
+        for limit in Limit::ALL {
+            let option = option_of(*limit);
+            let matching = command
+                .get_arguments()
+                .find(|a| a.get_long() == Some(option));
+            let help = matching.unwrap().get_help().unwrap().to_string();
+            let (_, default) = help.split_once("[default: ").unwrap();
+            let value = default.split([',', ']']).next().unwrap();
+            if !value.starts_with(|c: char| c.is_ascii_digit()) {
+                continue;
+            }
+            // The default is what the value sets.
+            let words = ["limits".to_owned(), format!("--{option}"), value.to_owned()];
+            let matches = command.clone().try_get_matches_from(words).unwrap();
+            let mut limits = Limits::default();
+            let default = limit.shown_in(&limits);
+            LimitOptions::from_arg_matches(&matches)
+                .unwrap()
+                .apply(&mut limits);
+            assert_eq!(limit.shown_in(&limits), default, "{option}");
+            named += 1;
+        }
+        assert_eq!(named, Limit::ALL.len() - 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Shows the library's events on standard error.
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
 use ampoule_command_line::parse_switch;
 use clap::{Args, ValueEnum};
@@ -30,6 +31,14 @@ enum LogFormat {
     Json,
 }
 
+/// Set once where the lines of the log are objects of JSON.
+static IS_JSON: OnceLock<()> = OnceLock::new();
+
+/// Tells whether standard error has objects of JSON, and nothing else.
+pub(crate) fn is_json() -> bool {
+    IS_JSON.get().is_some()
+}
+
 /// Starts showing events: the host's with `-v`, guests' messages with `-vv`. Without either, only warnings about the
 /// cache of compiled models, about an older release after a newer one, and about files that others could have changed,
 /// and of a server its loads, refusals and changes of trust too.
@@ -53,7 +62,10 @@ pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
     }
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match server.and_then(|server| server.log_format) {
-        Some(LogFormat::Json) => lines.json().flatten_event(true).with_ansi(false).boxed(),
+        Some(LogFormat::Json) => {
+            let _ = IS_JSON.set(());
+            lines.json().flatten_event(true).with_ansi(false).boxed()
+        }
         Some(LogFormat::Text) | None => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     tracing_subscriber::registry()

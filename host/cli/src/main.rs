@@ -32,6 +32,7 @@ mod termination;
 mod texts;
 mod traces;
 mod trust_arguments;
+mod unknown_key;
 
 use std::process::ExitCode;
 

@@ -95,6 +95,7 @@ impl ModelChoice {
         };
         Ok(match self.path {
             Some(path) => {
+                settings.check_state()?;
                 let host = settings.host(trust, Some(settings.releases()?))?;
                 host.load_with(path, options).await?
             }

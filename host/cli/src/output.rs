@@ -4,10 +4,14 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use ampoule::SandboxReport;
-use ampoule_command_line::{EarlyEnd, print, print_early_end, print_error, to_json_line};
+use ampoule_command_line::{
+    EarlyEnd, exit_code_for, print, print_early_end, print_error, to_json_line,
+};
+use ampoule_signing::text;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::logging;
 
 /// Cost of a sandbox, in every JSON answer. The guest's messages are logged, and only counted here.
 #[derive(Debug, Serialize)]
@@ -64,16 +68,26 @@ pub(crate) fn write(text: &str) -> Result<(), Error> {
     print(text).map_err(unwritten)
 }
 
-/// Writes a note beside the answer, in one line on standard error.
+/// Writes a note beside the answer, in one line on standard error: an event where the log is one of JSON.
 pub(crate) fn note(text: &str) {
+    if logging::is_json() {
+        tracing::info!(target: "ampoule::server", "{text}");
+        return;
+    }
     // The answer was given, whether or not this can be written.
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
-/// Reports why a command failed: one line on standard error, or one JSON document on standard output.
+/// Reports why a command failed: one line on standard error, which is an event where the log is one of JSON, or one JSON
+/// document on standard output.
 pub(crate) fn failure(error: &Error, as_json: bool) -> ExitCode {
     // An output that failed once fails again, or holds part of another document.
     let is_writable = !matches!(error, Error::Write(_));
+    if logging::is_json() && !(as_json && is_writable) {
+        let (code, message) = (error.code(), text::line(&error.to_string()));
+        tracing::error!(target: "ampoule::server", code, "{message}");
+        return ExitCode::from(exit_code_for(code));
+    }
     print_error(as_json && is_writable, error.code(), &error.to_string())
 }
 

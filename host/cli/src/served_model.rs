@@ -83,6 +83,19 @@ impl ServedModel {
         })
     }
 
+    /// Refuses limits that no model could run with: a load that is tried again for ever would hide them.
+    pub(crate) fn check_limits(&self, settings: &Settings) -> Result<(), Error> {
+        let Err(error) = self.options.at_most().check() else {
+            return Ok(());
+        };
+        let key = match &error {
+            ampoule::Error::LimitRange { name, .. } if name == "deadline" => "limits.timeout",
+            ampoule::Error::LimitRange { name, .. } if name == "fuel" => "limits.fuel",
+            _ => "limits.memory",
+        };
+        Err(Error::ModelLimit(error).at(self.place(settings, key)))
+    }
+
     /// Refuses a path with nothing there, which is a mistyped one: a server that tries again for ever would hide that.
     pub(crate) fn check_is_there(&self, settings: &Settings) -> Result<(), Error> {
         let Some(path) = &self.options.path else {
@@ -112,8 +125,8 @@ impl ServedModel {
     /// Returns the place of a key of the model's table, or of the table itself.
     fn place(&self, settings: &Settings, key: &str) -> Option<Place> {
         let table = format!("model[{}]", self.table?);
-        let place = settings.place(&format!("{table}.{key}"));
-        place.or_else(|| settings.place(&table))
+        let place = settings.table_place(&format!("{table}.{key}"));
+        place.or_else(|| settings.table_place(&table))
     }
 
     /// Loads the model until that works: the operator may put right what is wrong while other models serve.

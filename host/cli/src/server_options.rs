@@ -10,7 +10,7 @@ use ampoule_server::{Collector, ConnectionSettings, HostName, HostNames, Service
 use clap::Args;
 use serde::Deserialize;
 
-use crate::config_value::{from_text, from_texts};
+use crate::config_value::{from_text, from_texts, list_of_texts};
 use crate::limit_options::TimeLimit;
 use crate::listen_address::ListenAddress;
 
@@ -87,7 +87,8 @@ pub(crate) struct ServerOptions {
     #[serde(default, deserialize_with = "from_text")]
     stream_silence: Option<TimeLimit>,
 
-    /// Further names by which the server lets itself be called, beside localhost and loopback addresses. A request that
+    /// Further names by which the server lets itself be called, beside localhost and loopback addresses; commas
+    /// separate them. A request that
     /// calls it by another is refused: a page of another site could have made it.
     #[arg(
         long,
@@ -196,7 +197,7 @@ pub(crate) struct ModelOptions {
     /// Name for callers; by default the name of the directory or file, or the built-in model's own.
     pub(crate) name: Option<String>,
     /// Further names for callers.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list_of_texts")]
     pub(crate) aliases: Vec<String>,
     /// Model that is expected; every other one is refused.
     #[serde(default, deserialize_with = "from_text")]

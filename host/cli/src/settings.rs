@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     trust: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
+    /// True where nobody named the cache's directory.
+    is_default_cache: bool,
     cache_size: Option<ByteSize>,
     cache_age: Option<Age>,
     /// The way in which guests are compiled and metered.
@@ -80,6 +82,7 @@ impl Settings {
         let at_most = arguments.for_this_call();
         lower_limits::keep_caps(&mut limits, &without_options, at_most);
         let idle = host.limits.idle_timeout.or(file.limits.idle_timeout);
+        let named_cache = cache.cache.clone().or(file.cache);
         let is_server = matches!(arguments.command, Command::Serve(_));
         if idle.is_none() && preset == Preset::Default && !is_server {
             // Nobody else wants the place of who stops reading their own terminal.
@@ -92,8 +95,9 @@ impl Settings {
         Ok(Self {
             trust: arguments.trust.clone().or(file.trust),
             state: arguments.state.clone().or(file.state),
+            is_default_cache: named_cache.is_none(),
             cache: (!cache.no_cache)
-                .then(|| cache.cache.clone().or(file.cache).or_else(user_cache))
+                .then(|| named_cache.or_else(user_cache))
                 .flatten(),
             cache_size: cache.cache_size.or(file.cache_size),
             cache_age: cache.cache_age.or(file.cache_age),
@@ -128,6 +132,11 @@ impl Settings {
         place.filter(|_| !self.given.contains(option))
     }
 
+    /// Returns the place of a key of a model's table, which no option goes before.
+    pub(crate) fn table_place(&self, key: &str) -> Option<Place> {
+        self.config.place(key)
+    }
+
     /// Returns the trust directory. It has no default: trust is the operator's decision.
     pub(crate) fn trust_directory(&self) -> Result<Location<'_>, Error> {
         let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
@@ -139,6 +148,19 @@ impl Settings {
         let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
         let opened = TrustStore::open(self.permissions.at(directory));
         opened.map_err(|error| self.about_trust(directory, error))
+    }
+
+    /// Changes the trust directory, which is made if it is not there.
+    pub(crate) fn change_trust<T>(
+        &self,
+        change: impl FnOnce(&mut TrustStore) -> Result<T, ampoule_signing::Error>,
+    ) -> Result<T, Error> {
+        let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        let changed = TrustStore::update(self.permissions.at(directory), change);
+        changed.map_err(|error| match error {
+            ampoule_signing::Error::Io { .. } => self.about_trust(directory, error),
+            other => other.into(),
+        })
     }
 
     /// Names the trust directory in an error about it.
@@ -157,10 +179,35 @@ impl Settings {
         Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 
+    /// Refuses a state directory that could not be made: a model would run first, and only then its release could not
+    /// be remembered.
+    pub(crate) fn check_state(&self) -> Result<(), Error> {
+        let Some(directory) = &self.state else {
+            return Ok(());
+        };
+        let above = match directory.parent() {
+            Some(above) if above.as_os_str().is_empty() => Path::new("."),
+            Some(above) => above,
+            None => return Ok(()),
+        };
+        if directory.exists() || above.exists() {
+            return Ok(());
+        }
+        let error = Error::Setting(format!(
+            "the state directory {:?} cannot be made, since the directory above it is not there; correct the path, or \
+             make that directory first",
+            shown_path(directory)
+        ));
+        Err(error.at(self.place("state")))
+    }
+
     /// Returns the cache of compiled models; `None` when none are kept.
     pub(crate) fn code_cache(&self) -> Option<CodeCache> {
         let mut cache = CodeCache::in_directory(self.cache.as_ref()?)
             .with_permissions(self.permissions.clone());
+        if self.is_default_cache {
+            cache = cache.making_those_above();
+        }
         if let Some(size) = self.cache_size {
             cache = cache.with_max_size(size);
         }
@@ -174,6 +221,7 @@ impl Settings {
     pub(crate) fn with_cache(&self, directory: &Path) -> Self {
         Self {
             cache: Some(directory.to_owned()),
+            is_default_cache: false,
             ..self.clone()
         }
     }
@@ -207,6 +255,7 @@ impl Settings {
             return self.build(host);
         }
         let directory = self.trust.as_ref().ok_or(Error::NoTrust)?;
+        self.check_state()?;
         // The host's own error names no path.
         TrustStore::open(directory).map_err(|error| self.about_trust(directory, error))?;
         self.build(host.trust_directory(directory).releases(self.releases()?))

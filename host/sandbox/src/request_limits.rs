@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use ampoule_units::{Budget, ByteSize, Fuel};
 
+use crate::error::Result;
+use crate::limits_check::check_request_limits;
+
 /// Limits of each request to a loaded model, where lower than its manifest asks for.
 /// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`. Values that a field of
 /// [`Limits`](crate::Limits) could not have, such as zero, are refused before anything is loaded
@@ -30,6 +33,15 @@ pub struct RequestLimits {
 }
 
 impl RequestLimits {
+    /// Refuses less than anything could run with, and more than a limit of the host's may be.
+    ///
+    /// # Errors
+    ///
+    /// `usage.limits`.
+    pub fn check(self) -> Result<()> {
+        check_request_limits(self)
+    }
+
     /// Lowers each limit of `asked` to its own, where it has one.
     #[must_use]
     pub fn applied_to(self, asked: Budget) -> Budget {

@@ -24,8 +24,11 @@ const MAX_LINKS: u32 = 40;
 pub(crate) enum Missing {
     /// Fails.
     Refuse,
-    /// Makes the directory and those above it, readable by their owner only.
+    /// Makes the directory, readable by its owner only. The one above it has to be there: a mistyped path must not
+    /// become directories.
     Make,
+    /// Makes the directory and those above it, readable by their owner only.
+    MakeAll,
 }
 
 /// Name of the end of the walk, in messages.
@@ -118,8 +121,12 @@ impl Walk<'_> {
                 self.follow(&target)
             }
             Err(error)
-                if error.kind() == io::ErrorKind::NotFound && self.missing == Missing::Make =>
+                if error.kind() == io::ErrorKind::NotFound && self.missing != Missing::Refuse =>
             {
+                if self.missing == Missing::Make && !self.ahead.is_empty() {
+                    let doing = format!("make {}: make {} first", self.goal.name(), self.above());
+                    return Err(Error::io(doing)(error));
+                }
                 match here.create_dir_with(name, DirBuilder::new().mode(0o700)) {
                     // Somebody else may have been faster.
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

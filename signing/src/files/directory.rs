@@ -64,9 +64,24 @@ impl Directory {
         }
     }
 
-    /// Opens a directory as [`Directory::open`] does, and makes it if it is missing, readable by its owner only.
+    /// Opens a directory as [`Directory::open`] does, and makes it if it is missing, readable by its owner only. The
+    /// directory above it has to be there.
     pub(crate) fn make(location: &Location<'_>, rule: Rule, what: &str) -> Result<Self> {
-        let directory = Self::walk(location, rule, Missing::Make, Goal { what, level: 0 })?;
+        Self::open_or_make(location, rule, Missing::Make, what)
+    }
+
+    /// Opens a directory as [`Directory::make`] does, and makes missing directories above it too.
+    pub(crate) fn make_all(location: &Location<'_>, rule: Rule, what: &str) -> Result<Self> {
+        Self::open_or_make(location, rule, Missing::MakeAll, what)
+    }
+
+    fn open_or_make(
+        location: &Location<'_>,
+        rule: Rule,
+        missing: Missing,
+        what: &str,
+    ) -> Result<Self> {
+        let directory = Self::walk(location, rule, missing, Goal { what, level: 0 })?;
         directory.check(what)?;
         Ok(directory)
     }

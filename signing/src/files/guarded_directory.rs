@@ -33,7 +33,8 @@ impl GuardedDirectory {
         Ok(directory.map(|directory| Self::new(directory, what)))
     }
 
-    /// Opens the directory, and makes it if it is not there, readable by its owner only.
+    /// Opens the directory, and makes it if it is not there, readable by its owner only. The directory above it has to
+    /// be there.
     ///
     /// # Errors
     ///

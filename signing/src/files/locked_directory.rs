@@ -15,7 +15,7 @@ pub(crate) struct LockedDirectory {
 }
 
 impl LockedDirectory {
-    /// Makes the directory if it is missing, readable by its owner only, and locks the file `lock_file` in it. `what`
+    /// Makes the directory, though none above it, if it is missing, readable by its owner only, and locks the file `lock_file` in it. `what`
     /// names the directory in messages.
     ///
     /// # Errors

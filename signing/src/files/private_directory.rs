@@ -22,8 +22,8 @@ pub struct PrivateDirectory {
 }
 
 impl PrivateDirectory {
-    /// Opens the directory, and makes it if it is not there, for its owner alone. `what` names it in
-    /// messages.
+    /// Opens the directory, and makes it if it is not there, for its owner alone. The directory above it has to be
+    /// there. `what` names it in messages.
     ///
     /// # Errors
     ///
@@ -31,6 +31,17 @@ impl PrivateDirectory {
     /// it; `io.failed`.
     pub fn make<'p>(location: impl Into<Location<'p>>, what: &str) -> Result<Self> {
         let directory = Directory::make(&location.into(), Rule::OwnerReads, what)?;
+        Ok(Self { directory })
+    }
+
+    /// Opens or makes the directory as [`PrivateDirectory::make`] does, and makes missing directories above it too: for
+    /// a path that nobody typed.
+    ///
+    /// # Errors
+    ///
+    /// As [`PrivateDirectory::make`].
+    pub fn make_all<'p>(location: impl Into<Location<'p>>, what: &str) -> Result<Self> {
+        let directory = Directory::make_all(&location.into(), Rule::OwnerReads, what)?;
         Ok(Self { directory })
     }
 

@@ -226,7 +226,7 @@ fn a_directory_is_made_only_where_nobody_else_could_swap_it() {
     set_mode(&shared, 0o777);
     let key = SecretKey::generate().unwrap();
     let add = |permissions: &PermissionPolicy| {
-        TrustStore::update(permissions.at(&shared.join("new/trust")), |store| {
+        TrustStore::update(permissions.at(&shared.join("trust")), |store| {
             store.insert(key.public_key().clone(), ["acme"])
         })
     };
@@ -234,13 +234,13 @@ fn a_directory_is_made_only_where_nobody_else_could_swap_it() {
     assert_eq!(refused.code(), "trust.permissions");
     let message = refused.to_string();
     assert!(
-        message.contains("the directory 2 above the trust directory"),
+        message.contains("the directory above the trust directory"),
         "{message}"
     );
     assert!(message.contains("mode 0777"), "{message}");
     assert!(message.contains("chmod go-w"), "{message}");
     assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
-    let state = ReleaseState::in_directory(shared.join("new/state"));
+    let state = ReleaseState::in_directory(shared.join("state"));
     let manifest = Fixture::signed().verify().unwrap().manifest().clone();
     let refused = state.record(&manifest, Sha256Digest::of(b"")).unwrap_err();
     assert_eq!(refused.code(), "trust.permissions");
@@ -251,13 +251,30 @@ fn a_directory_is_made_only_where_nobody_else_could_swap_it() {
     let (policy, warnings) = insecure();
     add(&policy).unwrap();
     assert_eq!(warnings.lock().unwrap()[..], ["trust.permissions"]);
-    for made in ["new", "new/trust"] {
-        let mode = fs::metadata(shared.join(made))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o7777, 0o700, "{made}");
-    }
+    let made = fs::metadata(shared.join("trust")).unwrap();
+    assert_eq!(made.permissions().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_mistyped_path_becomes_no_directories() {
+    let dir = TempDir::new().unwrap();
+    let key = SecretKey::generate().unwrap();
+    let path = dir.path().join("mistyped/above/trust");
+    let refused = TrustStore::update(&path, |store| {
+        store.insert(key.public_key().clone(), ["acme"])
+    });
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), "io.failed");
+    let message = refused.to_string();
+    assert!(
+        message.contains("make the directory 2 above the trust directory first"),
+        "{message}"
+    );
+    let state = ReleaseState::in_directory(dir.path().join("mistyped/state"));
+    let manifest = Fixture::signed().verify().unwrap().manifest().clone();
+    let refused = state.record(&manifest, Sha256Digest::of(b"")).unwrap_err();
+    assert_eq!(refused.code(), "io.failed");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]

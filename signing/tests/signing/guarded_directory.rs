@@ -20,7 +20,7 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn a_guarded_directory_is_made_for_its_owner_and_its_files_are_as_readable_as_it_is() {
     let dir = TempDir::new().unwrap();
-    let path = dir.path().join("above/keys");
+    let path = dir.path().join("keys");
     assert!(GuardedDirectory::open(&path, "it").unwrap().is_none());
     let directory = make(&path);
     assert_eq!(mode(&path), 0o700);

@@ -33,7 +33,15 @@ fn refusal(directory: &PrivateDirectory, name: &str) -> &'static str {
 fn what_is_made_in_a_private_directory_is_for_its_owner_alone() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("above/cache");
-    let directory = make(&path);
+    let refused = PrivateDirectory::make(&path, "the cache").unwrap_err();
+    assert_eq!(refused.code(), "io.failed");
+    let message = refused.to_string();
+    assert!(
+        message.contains("make the directory above the cache first"),
+        "{message}"
+    );
+    assert!(!dir.path().join("above").exists());
+    let directory = PrivateDirectory::make_all(&path, "the cache").unwrap();
     directory
         .put("entry", |file| file.write_all(b"code"))
         .unwrap();

@@ -189,7 +189,7 @@ fn all_keys_of_a_tenant_are_revoked_and_a_mistyped_name_is_no_revocation() {
         &["revoke", "--tenant", "acme"],
         &["rotate", "0000000000000000"],
     ] {
-        assert_fails(&desk.json(wrong), "usage.no-such-key", 2);
+        assert_fails(&desk.json(wrong), "usage.no-such-api-key", 2);
     }
     assert_eq!(succeeds(&desk.json(&["prune"])), json!({ "removed": [] }));
     assert_eq!(desk.list(&["--all"]).len(), 4);
@@ -204,6 +204,7 @@ fn a_key_in_the_place_of_its_name_is_taken_for_its_name_and_not_repeated() {
     for given in [&key[..50], key] {
         let revoked = desk.run(&["revoke", given]);
         assert!(revoked.status.success());
+        assert!(revoked.stdout.ends_with(b"\n1 key revoked\n"));
         let said = String::from_utf8([revoked.stdout, revoked.stderr].concat()).unwrap();
         assert!(!said.contains(&key[21..50]), "{said}");
     }
@@ -305,6 +306,19 @@ fn each_refusal_about_keys_has_its_code_and_status_and_makes_nothing() {
         assert_fails(&desk.json(arguments), code, status);
         assert!(!desk.0.path().join("keys").exists(), "{arguments:?}");
     }
+    // Nothing above the key directory is made either.
+    let mistyped = desk.0.path().join("mistyped/keys");
+    let mut command = ampoule();
+    command.arg("keys").args(add).args(["--json", "--keys"]);
+    let refused = command.arg(&mistyped).output().unwrap();
+    assert_fails(&refused, "io.failed", 8);
+    let message = json_of(&refused)["error"]["message"].to_string();
+    assert!(
+        message.contains(mistyped.to_str().unwrap())
+            && message.contains("make the directory above the key directory first"),
+        "{message}"
+    );
+    assert_eq!(std::fs::read_dir(desk.0.path()).unwrap().count(), 0);
     let nowhere = ampoule().args(["keys", "list", "--json"]).output().unwrap();
     assert_fails(&nowhere, "usage.keys", 2);
 

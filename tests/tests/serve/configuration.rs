@@ -58,7 +58,9 @@ fn an_error_in_the_configuration_names_its_key_and_its_line() {
         capability.contains("line 3") && capability.contains("sockets"),
         "{capability}"
     );
-    refused("[[model]]\npath = \"a\"\n", "usage.trust");
+    refused("[[model]]\npath = \".\"\n", "usage.trust");
+    let nowhere = refused("[[model]]\npath = \"/no/such/model\"\n", "usage.setting");
+    assert!(nowhere.contains("/no/such/model"), "{nowhere}");
 }
 
 /// Values that are only wrong beside others, or for this machine, are found after the file was read.
@@ -93,7 +95,7 @@ fn an_error_about_a_value_that_was_read_names_its_file_its_key_and_its_line_too(
             "clock-resolution",
         ),
         (
-            "trust = \"nowhere\"\n[[model]]\npath = \"a\"\n",
+            "trust = \"nowhere\"\n[[model]]\npath = \".\"\n",
             "trust.missing",
             1,
             "trust",
@@ -117,6 +119,24 @@ fn an_error_about_a_value_that_was_read_names_its_file_its_key_and_its_line_too(
             "model[0].name",
         ),
         ("[[model]]\nname = \"a\"\n", "usage.setting", 1, "model[0]"),
+        (
+            "[[model]]\nbuilt-in = true\n[model.limits]\nmemory = \"1KiB\"\n",
+            "usage.limits",
+            4,
+            "model[0].limits.memory",
+        ),
+        (
+            "[[model]]\nbuilt-in = true\n[model.limits]\nfuel = 0\n",
+            "usage.limits",
+            4,
+            "model[0].limits.fuel",
+        ),
+        (
+            "trust = \".\"\nstate = \"/no/such/state\"\n[[model]]\npath = \".\"\n",
+            "usage.setting",
+            2,
+            "state",
+        ),
         (
             "[[model]]\npath = \"a\"\nbuilt-in = true\n",
             "usage.setting",
@@ -294,6 +314,43 @@ fn the_built_in_model_stands_beside_others_and_has_aliases_and_limits() {
         .collect();
     assert_eq!(ids.len(), 2, "{models}");
     assert!(ids.contains(&&json!("tiny-vlm")), "{models}");
+}
+
+/// A collector of logs parses each line.
+#[test]
+fn each_line_on_standard_error_is_json_where_the_log_is() {
+    let mut serve = ampoule();
+    serve.args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0"]);
+    let server = serve.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let mut told = Vec::new();
+    while !told
+        .iter()
+        .any(|line: &String| line.contains("the model is ready"))
+    {
+        told.push(lines.next().unwrap().unwrap());
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(
+        told.iter().any(|line| line.contains("a browser shows")),
+        "{told:?}"
+    );
+    let mut refused = ampoule();
+    refused.args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0"]);
+    let refused = refused.args(["--model", "nowhere"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("usage.setting") && said.contains("nowhere"),
+        "{said}"
+    );
+    told.extend(said.lines().map(str::to_owned));
+    for line in told {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(event["level"].is_string(), "{line}");
+    }
 }
 
 /// Compiling takes seconds, in which a person would think that nothing happens.

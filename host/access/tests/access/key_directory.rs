@@ -110,7 +110,7 @@ fn all_keys_that_are_named_are_revoked_or_none() {
     let other = desk.add("other").record.name;
     let unknown = "0000000000000000".parse().unwrap();
     let refused = directory.revoke(&[one, unknown], now()).unwrap_err();
-    assert_eq!(refused.code(), "usage.no-such-key");
+    assert_eq!(refused.code(), "usage.no-such-api-key");
     assert!(
         directory
             .list()

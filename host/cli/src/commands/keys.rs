@@ -7,6 +7,7 @@ use ampoule_access::{
     KeyDirectory, KeyName, KeyRecord, NamePattern, NewKey, Rates, Reason, Role, TaskName,
     TenantName,
 };
+use ampoule_command_line::shown_path;
 use ampoule_signing::{Timestamp, text};
 use serde::Serialize;
 use serde_json::json;
@@ -19,14 +20,25 @@ use crate::settings::Settings;
 
 pub(crate) fn run(command: KeysCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let path = command.keys.ok_or(Error::NoKeys)?;
-    let directory = KeyDirectory::new(path, settings.permissions.clone());
+    let directory = KeyDirectory::new(&path, settings.permissions.clone());
+    let done = act(&directory, command.action, json);
+    done.map_err(|error| match error {
+        Error::Access(error) => Error::Keys {
+            directory: shown_path(&path),
+            error,
+        },
+        other => other,
+    })
+}
+
+fn act(directory: &KeyDirectory, action: KeysAction, json: bool) -> Result<(), Error> {
     let now = ampoule_signing::now()?;
-    match command.action {
-        KeysAction::Add(options) => add(&directory, *options, now, json),
-        KeysAction::List { all } => list(&directory, all, now, json),
+    match action {
+        KeysAction::Add(options) => add(directory, *options, now, json),
+        KeysAction::List { all } => list(directory, all, now, json),
         KeysAction::Revoke { names, tenant } => {
             let revoked = match tenant {
-                Some(tenant) => revoke_tenant(&directory, &tenant, now)?,
+                Some(tenant) => revoke_tenant(directory, &tenant, now)?,
                 None => directory.revoke(&names, now)?,
             };
             show_names("revoked", revoked.iter().map(|key| key.name), json)
@@ -198,6 +210,9 @@ fn show_names(
         return output::json(&json!({ done: names }));
     }
     let lines = names.iter().map(|name| format!("{done} {name}\n"));
-    let count = format!("{} keys {done}\n", names.len());
+    let count = match names.len() {
+        1 => format!("1 key {done}\n"),
+        count => format!("{count} keys {done}\n"),
+    };
     output::write(&lines.chain([count]).collect::<String>())
 }

@@ -48,14 +48,15 @@ pub(crate) async fn run(
     let mut places = Vec::with_capacity(chosen.len());
     for model in chosen {
         let slot = model.add_to(&models, settings)?;
+        model.check_limits(settings)?;
         places.push((model, slot));
+    }
+    for (model, _) in &places {
+        model.check_is_there(settings)?;
     }
     let serves_others = !places.iter().all(|(model, _)| model.is_built_in());
     let metrics = Metrics::new(&models);
     let host = settings.server_host(serves_others, metrics.observer())?;
-    for (model, _) in &places {
-        model.check_is_there(settings)?;
-    }
     for (model, slot) in places {
         tokio::spawn(model.load(host.clone(), settings.clone(), slot));
     }

@@ -49,7 +49,7 @@ fn add(settings: &Settings, options: &TrustAdd, json: bool) -> Result<(), Error>
         .iter()
         .map(|path| PublicKey::read_file(settings.permissions.at(path)).map_err(about(path)))
         .collect::<Result<Vec<_>, _>>()?;
-    let delegation = TrustStore::update(settings.trust_directory()?, |trust| {
+    let delegation = settings.change_trust(|trust| {
         let changed = trust.edit(pattern, |delegation| {
             Ok(options.rule.apply(delegation, keys))
         });
@@ -59,7 +59,7 @@ fn add(settings: &Settings, options: &TrustAdd, json: bool) -> Result<(), Error>
 }
 
 fn caps(settings: &Settings, options: &CapOptions, json: bool) -> Result<(), Error> {
-    let caps = TrustStore::update(settings.trust_directory()?, |trust| {
+    let caps = settings.change_trust(|trust| {
         let caps = options.apply(trust.caps().clone());
         trust.set_caps(caps.clone());
         Ok(caps)
@@ -221,7 +221,7 @@ fn remove(
     if !take(&mut settings.trust_store()?) {
         return Err(missing());
     }
-    if !TrustStore::update(settings.trust_directory()?, |trust| Ok(take(trust)))? {
+    if !settings.change_trust(|trust| Ok(take(trust)))? {
         return Err(missing());
     }
     Ok(())

@@ -38,7 +38,7 @@ fn signers(settings: &Settings, options: &TrustRevocationsSigners) -> Result<(),
         .iter()
         .map(|path| PublicKey::read_file(settings.permissions.at(path)).map_err(about(path)))
         .collect::<Result<Vec<_>, _>>()?;
-    TrustStore::update(settings.trust_directory()?, |trust| {
+    settings.change_trust(|trust| {
         if let Some(name) = &options.name {
             let role = Role::new(keys, options.threshold)?;
             trust.set_revocation_authority(Some(RevocationAuthority::new(name, role)?));

@@ -24,6 +24,7 @@ use crate::refusal::OrRefused as _;
 #[derive(Clone, Debug)]
 pub struct CodeCache {
     directory: PathBuf,
+    makes_those_above: bool,
     permissions: PermissionPolicy,
     bounds: Bounds,
 }
@@ -47,14 +48,24 @@ pub struct CacheEntry {
 }
 
 impl CodeCache {
-    /// Makes a cache in this directory, which need not be there yet. Nothing is opened before it is needed.
+    /// Makes a cache in this directory. It need not be there yet, but the directory above it has to be. Nothing is
+    /// opened before it is needed.
     #[must_use]
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
+            makes_those_above: false,
             permissions: PermissionPolicy::default(),
             bounds: Bounds::default(),
         }
+    }
+
+    /// Makes missing directories above the cache's directory too: for a path that nobody typed, such as one below the
+    /// user's home.
+    #[must_use]
+    pub fn making_those_above(mut self) -> Self {
+        self.makes_those_above = true;
+        self
     }
 
     /// Sets what is done when others may change the directory or a directory above it.
@@ -145,7 +156,12 @@ impl CodeCache {
 
     fn directory(&self) -> Result<PrivateDirectory> {
         let location = self.permissions.at(&self.directory);
-        PrivateDirectory::make(location, "the cache directory").or_refused()
+        let opened = if self.makes_those_above {
+            PrivateDirectory::make_all(location, "the cache directory")
+        } else {
+            PrivateDirectory::make(location, "the cache directory")
+        };
+        opened.or_refused()
     }
 }
 
