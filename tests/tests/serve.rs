@@ -75,6 +75,8 @@ mod silence;
 mod tei;
 #[path = "serve/traces.rs"]
 mod traces;
+#[path = "serve/untrusted.rs"]
+mod untrusted;
 #[path = "serve/uploads.rs"]
 mod uploads;
 #[path = "serve/vectors.rs"]

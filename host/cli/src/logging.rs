@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use ampoule_command_line::parse_switch;
 use clap::{Args, ValueEnum};
+use tracing::Level;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -60,6 +61,12 @@ pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
             events = events.with_target("ampoule::access", LevelFilter::INFO);
         }
     }
+    // The server tells of each refused load with the name that the operator gave the model; the library knows none.
+    let is_told_twice = server.is_some() && verbose == 0;
+    let once = filter_fn(move |event| {
+        let is_refusal = event.target() == "ampoule::load" && *event.level() == Level::WARN;
+        !(is_told_twice && is_refusal)
+    });
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match server.and_then(|server| server.log_format) {
         Some(LogFormat::Json) => {
@@ -69,7 +76,6 @@ pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
         Some(LogFormat::Text) | None => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     tracing_subscriber::registry()
-        .with(lines)
-        .with(events)
+        .with(lines.with_filter(events.and(once)))
         .init();
 }

@@ -24,6 +24,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// A stable, dotted code, as everywhere in Ampoule.
     pub(crate) code: Cow<'static, str>,
+    /// The code for the operator's log and metrics, where callers get another.
+    pub(crate) reason: Option<Cow<'static, str>>,
     /// The fault, the expectation, and the way out.
     pub(crate) message: String,
     /// The field of the request that is at fault.
@@ -45,6 +47,7 @@ impl ApiError {
         Self {
             status,
             code: code.into(),
+            reason: None,
             message: message.into(),
             param: None,
             retry_after: None,
@@ -297,6 +300,11 @@ impl ApiError {
         }
     }
 
+    /// Returns the code for the operator's log and metrics.
+    pub(crate) fn operators_code(&self) -> &str {
+        self.reason.as_ref().unwrap_or(&self.code)
+    }
+
     /// Names the field at fault.
     pub(crate) fn at(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
@@ -377,11 +385,15 @@ pub(crate) fn routes_of(asked: Task, offered: &str) -> String {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let status = status_of(&error);
+        let is_withheld = matches!(error.kind(), ErrorKind::Trust | ErrorKind::Admission);
         let code = if is_unsupported(&error) {
             "input.unsupported"
+        } else if is_withheld {
+            "model.unavailable"
         } else {
             error.code()
         };
+        let reason = is_withheld.then(|| Cow::Owned(error.code().to_owned()));
         let is_too_long = matches!(
             &error,
             Error::TooLarge {
@@ -409,6 +421,7 @@ impl From<Error> for ApiError {
         let param = matches!(error, Error::NoSuchTask { .. }).then_some(Cow::Borrowed("model"));
         Self {
             param,
+            reason,
             is_too_long,
             retry_after: error.is_retryable().then_some(SHORT_WAIT),
             ..Self::new(status, code.to_owned(), message)

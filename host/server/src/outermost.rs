@@ -58,7 +58,7 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     // The body is read, and a stream that begins now may last for minutes.
     context.leave_room();
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        context.notes().error = Some(error.code.to_string());
+        context.notes().error = Some(error.operators_code().to_owned());
         // The router says with its refusal of a method which ones the route takes.
         let allowed = response.headers_mut().remove(ALLOW);
         response = families::render(family, &error);

@@ -21,7 +21,7 @@ use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::connections::bare::Refuser;
 use crate::connections::progress::{Ending, Phase, Progress};
@@ -73,6 +73,7 @@ async fn serve_router(
     shutdown: impl Future<Output = ()>,
     patience: Duration,
 ) -> bool {
+    let _watch = AbortOnDropHandle::new(tokio::spawn(service.models().clone().watch()));
     let server = Server::new(service, router);
     let mut sweep = tokio::time::interval(server.registry.sweep_time());
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -257,7 +257,7 @@ impl Pump {
         let pumped = context.in_sandbox(Task::TextGeneration, pump).await;
         if let Err(error) = pumped {
             // Of an answer that has begun, the status says nothing of it.
-            self.context.notes().error = Some(error.code.to_string());
+            self.context.notes().error = Some(error.operators_code().to_owned());
             self.send(Err(error), None);
         }
     }

@@ -99,6 +99,7 @@ pub(crate) async fn ready(State(service): State<Service>, context: Context) -> R
 }
 
 async fn report(entry: &Entry) -> ModelReport {
+    entry.look().await;
     let mut report = ModelReport {
         state: entry.readiness().name(),
         release: None,
@@ -109,10 +110,6 @@ async fn report(entry: &Entry) -> ModelReport {
     if let Some(model) = entry.model() {
         report.release = Some(model.facts().release);
         report.version = Some(model.facts().version.clone());
-        if let Err(error) = model.check_trust().await {
-            report.state = "untrusted";
-            report.error = Some(error.code().to_owned());
-        }
     }
     report
 }
@@ -125,6 +122,7 @@ async fn report(entry: &Entry) -> ModelReport {
     responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
 )]
 pub(crate) async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
+    service.models().look().await;
     let text = service.metrics().encode(service.host());
     let text = text.map_err(|_| ApiError::internal("the metrics could not be written"))?;
     let mut response = Response::new(Body::from(text));

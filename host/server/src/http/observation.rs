@@ -116,7 +116,7 @@ pub(crate) fn refused_unread(
     took: Duration,
 ) {
     let notes = Notes {
-        error: Some(error.code.to_string()),
+        error: Some(error.operators_code().to_owned()),
         ..Notes::default()
     };
     let ended = Ended {

@@ -121,7 +121,7 @@ impl<D: Dialect> Streamed<D> {
             Some(Ok(Event::Text { choice, text })) => self.dialect.text(choice, text, out),
             Some(Ok(Event::End(end))) => self.dialect.end(end, out),
             Some(Err(error)) => {
-                self.context.notes().error = Some(error.code.to_string());
+                self.context.notes().error = Some(error.operators_code().to_owned());
                 self.dialect.fail(&error, out);
                 self.state = State::Over;
             }

@@ -70,7 +70,12 @@ impl Moment {
 
     fn encode_models(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let entries = self.models.entries();
-        let states = [Readiness::Loading, Readiness::Failed, Readiness::Ready];
+        let states = [
+            Readiness::Loading,
+            Readiness::Failed,
+            Readiness::Ready,
+            Readiness::Untrusted,
+        ];
         let by_state = states.map(|state| {
             let count = entries.iter().filter(|entry| entry.readiness() == state);
             let labels = StateLabels {

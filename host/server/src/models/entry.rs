@@ -1,12 +1,13 @@
-//! A model's place: it is loading, has failed, or serves.
+//! A model's place: it is loading, has failed, serves, or is not trusted any more.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ampoule::{LiveModel, Model, Refusal};
+use ampoule::{Error, LiveModel, Model, Refusal};
 
 use crate::error::ApiError;
+use crate::models::told::Told;
 
 /// A place for a model, which is filled when the model is loaded. Clones are the same place.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Entry {
     loaded: AtomicU64,
     /// Loads that failed before the first release served.
     failed: AtomicU64,
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub enum Readiness {
     Failed,
     /// The model answers requests.
     Ready,
+    /// The model was up, and its trust was withdrawn: requests to it are refused.
+    Untrusted,
 }
 
 impl ModelSlot {
@@ -115,6 +119,7 @@ impl Entry {
             state: RwLock::new(State::Loading),
             loaded: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            told: Told::default(),
         }
     }
 
@@ -138,13 +143,30 @@ impl Entry {
 
     /// Checks that the model is up and trusted, so that a request to it would be answered.
     pub(crate) async fn check(&self) -> Result<(), ApiError> {
-        Ok(self.served()?.check_trust().await?)
+        Ok(self.check_trust(&self.served()?).await?)
     }
 
+    /// Brings [`Entry::readiness`] up to date, and logs what has changed for the operator. A lease that holds costs nothing.
+    pub(crate) async fn look(&self) {
+        if let Some(model) = self.model() {
+            // The outcome is kept and logged.
+            let _ = self.check_trust(&model).await;
+        }
+        self.told.candidate(&self.name, self.refusal().as_ref());
+    }
+
+    async fn check_trust(&self, model: &Model) -> Result<(), Error> {
+        let checked = model.check_trust().await;
+        self.told.trust(&self.name, checked.as_ref().err());
+        checked
+    }
+
+    /// Returns the state as of the last [`Entry::look`] or [`Entry::check`].
     pub(crate) fn readiness(&self) -> Readiness {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Loading => Readiness::Loading,
             State::Failed(_) => Readiness::Failed,
+            State::Ready(_) if self.told.distrust().is_some() => Readiness::Untrusted,
             State::Ready(_) => Readiness::Ready,
         }
     }
@@ -159,11 +181,12 @@ impl Entry {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Returns the code of the error that the last load failed with, if no release serves.
+    /// Returns the code of the error for which the model is not ready: its last load failed, or it is not trusted any more.
     pub(crate) fn failure(&self) -> Option<String> {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Failed(code) => Some(code.clone()),
-            State::Loading | State::Ready(_) => None,
+            State::Loading => None,
+            State::Ready(_) => self.told.distrust(),
         }
     }
 
@@ -175,7 +198,7 @@ impl Entry {
         }
     }
 
-    /// Returns the model, if it is up.
+    /// Returns the model that is loaded. Requests to it are refused while it is untrusted.
     pub(crate) fn model(&self) -> Option<Model> {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Ready(served) => Some(served.model()),
@@ -207,6 +230,7 @@ impl Readiness {
             Self::Loading => "loading",
             Self::Failed => "failed",
             Self::Ready => "ready",
+            Self::Untrusted => "untrusted",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The models that are served, by name.
 
 mod entry;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use ampoule::{Model, ModelFacts};
 
@@ -12,6 +14,9 @@ pub use crate::models::entry::{ModelSlot, Readiness};
 
 /// Characters of a name: a publisher, a model and a version.
 const MAX_NAME_CHARS: usize = 128;
+
+/// Time between two looks at all models. Places of bundles and the trust directory are looked at as often.
+const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// The models of a service. Clones are the same models.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +114,22 @@ impl Models {
         of_another_release
     }
 
-    /// Returns the state of each model, by its own name.
+    /// Brings the state of each model up to date.
+    pub(crate) async fn look(&self) {
+        for entry in self.entries() {
+            entry.look().await;
+        }
+    }
+
+    /// Looks at all models each second, without end, so that the operator's log tells of changes that nobody asks for.
+    pub(crate) async fn watch(self) {
+        loop {
+            tokio::time::sleep(LOOK_TIME).await;
+            self.look().await;
+        }
+    }
+
+    /// Returns the state of each model, by its own name. A served model's is at most a second old.
     #[must_use]
     pub fn readiness(&self) -> Vec<(Arc<str>, Readiness)> {
         let entries = self.entries().into_iter();

@@ -119,6 +119,7 @@ pub(crate) async fn index(
         read.await?
     };
     let only_ready = request.ready.unwrap_or(false);
+    service.models().look().await;
     let entries = service.visible(&context).entries();
     let entries = entries.iter().map(|entry| {
         let (state, reason) = match entry.readiness() {
@@ -127,6 +128,10 @@ pub(crate) async fn index(
             Readiness::Failed => (
                 "UNAVAILABLE",
                 "the load failed; the server's log has the reason",
+            ),
+            Readiness::Untrusted => (
+                "UNAVAILABLE",
+                "the model is not trusted any more; the server's log has the reason",
             ),
         };
         let version = entry

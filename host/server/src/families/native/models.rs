@@ -33,7 +33,7 @@ pub(crate) struct ModelEntry {
     /// Further names for requests.
     aliases: Vec<String>,
     readiness: Readiness,
-    /// Facts about the release that answers now; absent while none does.
+    /// Facts about the release that is loaded; absent while none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     loaded: Option<Loaded>,
@@ -49,6 +49,8 @@ enum Readiness {
     Failed,
     /// It answers requests.
     Ready,
+    /// It was up, and its trust was withdrawn: requests to it are refused.
+    Untrusted,
 }
 
 /// A model that was verified, admitted and compiled.
@@ -180,6 +182,7 @@ enum Origin {
     responses((status = 200, body = ModelList), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn list(State(service): State<Service>, context: Context) -> Response {
+    service.models().look().await;
     let models = service.visible(&context).entries();
     let models = models
         .iter()
@@ -208,6 +211,7 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     let entry = service.visible(&context).entry(&name);
     let entry = entry.ok_or_else(|| ApiError::unknown_model(&name))?;
+    entry.look().await;
     Ok(json_response(StatusCode::OK, &describe(&entry, &context)))
 }
 
@@ -219,6 +223,7 @@ fn describe(entry: &Entry, context: &Context) -> ModelEntry {
             models::Readiness::Loading => Readiness::Loading,
             models::Readiness::Failed => Readiness::Failed,
             models::Readiness::Ready => Readiness::Ready,
+            models::Readiness::Untrusted => Readiness::Untrusted,
         },
         loaded: entry.model().map(|model| Loaded::of(&model, context)),
     }

@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::families::ollama::error::ErrorBody;
 use crate::http::body::Json;
 use crate::http::json::json_response;
+use crate::models::Readiness;
 use crate::request::context::Context;
 use crate::service::Service;
 
@@ -134,7 +135,8 @@ pub(crate) struct Show {
     responses((status = 200, body = Tags)),
 )]
 pub(crate) async fn tags(State(service): State<Service>, context: Context) -> Response {
-    let models = named(&service, &context).map(|(name, model)| tag(name, &model));
+    let models = named(&service, &context).await;
+    let models = models.map(|(name, model)| tag(name, &model));
     let models = models.collect();
     json_response(StatusCode::OK, &Tags { models })
 }
@@ -148,7 +150,8 @@ pub(crate) async fn tags(State(service): State<Service>, context: Context) -> Re
     responses((status = 200, body = RunningModels)),
 )]
 pub(crate) async fn running(State(service): State<Service>, context: Context) -> Response {
-    let models = named(&service, &context).map(|(name, model)| Running {
+    let models = named(&service, &context).await;
+    let models = models.map(|(name, model)| Running {
         model: name.clone(),
         name,
         size: shared_bytes(&model),
@@ -198,9 +201,14 @@ pub(crate) async fn show(
 }
 
 /// Returns each name with its model, of the models that are up.
-fn named(service: &Service, context: &Context) -> impl Iterator<Item = (String, Model)> {
+async fn named(
+    service: &Service,
+    context: &Context,
+) -> impl Iterator<Item = (String, Model)> + use<> {
+    service.models().look().await;
     let entries = service.visible(context).entries().into_iter();
-    entries.flat_map(|entry| {
+    let up = entries.filter(|entry| entry.readiness() == Readiness::Ready);
+    up.flat_map(|entry| {
         let model = entry.model();
         let names = entry.names();
         let names: Vec<String> = names.map(|name| with_tag(name)).collect();

@@ -56,7 +56,7 @@ async function refresh() {
 
 function list() {
   const select = byId("model");
-  const words = { loading: " (loading)", failed: " (not loaded)" };
+  const words = { loading: " (loading)", failed: " (not loaded)", untrusted: " (not trusted)" };
   const options = known.map((model) => new Option(`${model.name}${words[model.readiness] ?? ""}`, model.name));
   const isSame = options.length === select.options.length
     && options.every((option, index) => option.text === select.options[index].text);
@@ -93,6 +93,9 @@ function show(name) {
 
 function noticeOf(model) {
   if (!model) return "This server has no model.";
+  if (model.readiness === "untrusted") {
+    return `${model.name} is not trusted any more. Whoever runs this server finds the reason in its log.`;
+  }
   if (model.loaded) return "";
   return model.readiness === "loading"
     ? `${model.name} is being loaded.`
