@@ -11,6 +11,10 @@ use crate::connections;
 /// Seconds that a refused caller should wait where nobody knows better. Requests take milliseconds to seconds.
 const SHORT_WAIT: u32 = 1;
 
+/// Ends the message about a limit that a request used up.
+const LIMITS: &str = "the lowest of the limits that the request, this server's configuration and the model's manifest \
+                      set counts, and /ampoule/v1/models lists those of the latter two";
+
 /// Seconds between two looks at a model that is loading.
 const LOADING_WAIT: u32 = 2;
 
@@ -114,8 +118,9 @@ impl ApiError {
 
     /// Makes `model.version` (404): the model is served in another version.
     pub(crate) fn unknown_version(served: &str) -> Self {
-        let message =
-            format!("the model is served in version {served} only; ask for that one, or for none");
+        let message = format!(
+            "the model is served in version {served} only, which is also its version 1; ask for either, or for none"
+        );
         Self::new(StatusCode::NOT_FOUND, "model.version", message).at("version")
     }
 
@@ -414,6 +419,9 @@ impl From<Error> for ApiError {
             _ => match &error {
                 Error::NoSuchTask { asked, offered } => {
                     format!("{error}; {}", routes_of(*asked, offered))
+                }
+                Error::Fuel { .. } | Error::Memory { .. } | Error::Deadline { .. } => {
+                    format!("{error}; {LIMITS}")
                 }
                 _ => error.to_string(),
             },

@@ -90,6 +90,38 @@ fn a_server_whose_model_is_not_up_is_live_and_not_ready() {
 }
 
 #[test]
+fn a_path_below_a_model_that_is_no_route_is_not_taken_for_a_model() {
+    let server = SharedServer::get();
+    for path in [
+        "/v2/models/every-task/config",
+        "/v2/models/acme/every-task/config",
+        "/v2/models/every-task/trace/setting",
+        "/v2/models/every-task/versions/1/config",
+    ] {
+        for answer in [server.get(path), server.post(path, &json!({}))] {
+            assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+            let expected = format!("no route `{path}`");
+            assert!(answer.text().contains(&expected), "{}", answer.text());
+        }
+    }
+    let unknown = server.get("/v2/models/nobody/config").text();
+    assert!(
+        unknown.contains("model `nobody/config` not found"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_refused_version_is_told_each_version_that_is_served() {
+    let refused = SharedServer::get().get("/v2/models/every-task/versions/7");
+    let text = refused.text();
+    assert!(
+        text.contains("1.0.0") && text.contains("version 1;"),
+        "{text}"
+    );
+}
+
+#[test]
 fn every_refusal_is_json_with_a_text_as_its_error() {
     let server = SharedServer::get();
     let body = json!({"inputs": [texts(&["a"])]});

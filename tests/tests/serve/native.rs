@@ -265,7 +265,11 @@ fn a_call_has_limits_below_those_of_the_model() {
             &json!({"texts": ["a"], "limits": limits}),
         )
     };
-    assert_refused(&ask(json!({"fuel": 1})), 422, "limit.fuel", None);
+    let fuel = ask(json!({"fuel": 1}));
+    assert_refused(&fuel, 422, "limit.fuel", None);
+    for whose in ["the request", "this server's configuration", "manifest"] {
+        assert!(fuel.text().contains(whose), "{}", fuel.text());
+    }
     assert_refused(
         &ask(json!({"memory_bytes": 65_536})),
         422,

@@ -69,7 +69,11 @@ async fn model(
     Name(path): Name,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let path = ModelPath::parse(&path);
+    let whole = path;
+    let path = ModelPath::parse(&whole);
+    if path.action == Action::Metadata && is_below_a_model(&service, path.name) {
+        return Err(ApiError::no_route(&format!("/v2/models/{whole}")));
+    }
     let is_read = method == Method::GET || method == Method::HEAD;
     match path.action {
         Action::Infer if method == Method::POST => {
@@ -84,6 +88,13 @@ async fn model(
         }
         Action::Statistics => statistics::one(&service, &context, path),
     }
+}
+
+/// Tells whether a name that no model has begins with a model's: its last parts are a route that there is not.
+fn is_below_a_model(service: &Service, name: &str) -> bool {
+    let is_model = |name| service.models().entry(name).is_some();
+    let mut slashes = name.match_indices('/');
+    !is_model(name) && slashes.any(|(at, _)| name.get(..at).is_some_and(is_model))
 }
 
 fn not_allowed(method: &Method, allowed: &'static str) -> Response {
