@@ -53,6 +53,11 @@ fn a_server_whose_model_cannot_be_loaded_is_healthy_and_not_ready_and_says_why()
         "nothing of this machine"
     );
     assert_eq!(served.get("/healthz").status, 200);
+    let listed = served.get("/v1/models").json();
+    assert_eq!(
+        listed["data"][0]["owned_by"], "unknown",
+        "nobody has verified whose model it is"
+    );
     let metrics = served.get("/metrics").text();
     assert!(
         metrics.contains("ampoule_models{state=\"failed\"} 1"),

@@ -26,8 +26,9 @@ pub(crate) struct ModelList {
 pub(crate) struct ModelObject {
     id: String,
     object: &'static str,
-    /// Seconds since 1970.
+    /// Seconds since 1970: the date of the signed manifest, or the server's start for a model that is not loaded.
     created: i64,
+    /// The publisher; `unknown` for a model that is not loaded.
     owned_by: String,
 }
 
@@ -90,6 +91,6 @@ fn object(service: &Service, entry: &Entry, name: &str) -> ModelObject {
         created: manifest
             .map_or_else(|| service.started(), |m| m.created())
             .as_second(),
-        owned_by: manifest.map_or_else(|| "ampoule".to_owned(), |m| m.publisher().to_owned()),
+        owned_by: manifest.map_or_else(|| "unknown".to_owned(), |m| m.publisher().to_owned()),
     }
 }
