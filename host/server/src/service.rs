@@ -91,6 +91,11 @@ impl Service {
         &self.inner.models
     }
 
+    /// Looks if each model is trusted still, so that its readiness is that of this moment.
+    pub(crate) async fn look_at_models(&self) {
+        self.inner.models.look().await;
+    }
+
     /// Refuses new requests from now on with 503, and is not ready any more. Those that have begun go on.
     pub fn begin_draining(&self) {
         self.inner.is_draining.store(true, Ordering::SeqCst);

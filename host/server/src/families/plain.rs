@@ -122,7 +122,7 @@ async fn report(entry: &Entry) -> ModelReport {
     responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
 )]
 pub(crate) async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
-    service.models().look().await;
+    service.look_at_models().await;
     let text = service.metrics().encode(service.host());
     let text = text.map_err(|_| ApiError::internal("the metrics could not be written"))?;
     let mut response = Response::new(Body::from(text));

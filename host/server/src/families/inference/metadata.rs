@@ -119,7 +119,7 @@ pub(crate) async fn index(
         read.await?
     };
     let only_ready = request.ready.unwrap_or(false);
-    service.models().look().await;
+    service.look_at_models().await;
     let entries = service.visible(&context).entries();
     let entries = entries.iter().map(|entry| {
         let (state, reason) = match entry.readiness() {

@@ -91,8 +91,8 @@ async fn model(
 }
 
 /// Tells whether a name that no model has begins with a model's: its last parts are a route that there is not.
-fn is_below_a_model(service: &Service, name: &str) -> bool {
-    let is_model = |name| service.models().entry(name).is_some();
+fn is_below_a_model(service: &Service, context: &Context, name: &str) -> bool {
+    let is_model = |name| service.visible(context).entry(name).is_some();
     let mut slashes = name.match_indices('/');
     !is_model(name) && slashes.any(|(at, _)| name.get(..at).is_some_and(is_model))
 }

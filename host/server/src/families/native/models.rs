@@ -182,7 +182,7 @@ enum Origin {
     responses((status = 200, body = ModelList), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn list(State(service): State<Service>, context: Context) -> Response {
-    service.models().look().await;
+    service.look_at_models().await;
     let models = service.visible(&context).entries();
     let models = models
         .iter()

@@ -205,7 +205,7 @@ async fn named(
     service: &Service,
     context: &Context,
 ) -> impl Iterator<Item = (String, Model)> + use<> {
-    service.models().look().await;
+    service.look_at_models().await;
     let entries = service.visible(context).entries().into_iter();
     let up = entries.filter(|entry| entry.readiness() == Readiness::Ready);
     up.flat_map(|entry| {
