@@ -71,7 +71,7 @@ async fn model(
 ) -> Result<Response, ApiError> {
     let whole = path;
     let path = ModelPath::parse(&whole);
-    if path.action == Action::Metadata && is_below_a_model(&service, path.name) {
+    if path.action == Action::Metadata && is_below_a_model(&service, &context, path.name) {
         return Err(ApiError::no_route(&format!("/v2/models/{whole}")));
     }
     let is_read = method == Method::GET || method == Method::HEAD;
