@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use ampoule::{Host, Model, RequestLimits, Timestamp};
 use ampoule_access::Permission;
 
+use crate::core::limit_fields::{self, LimitFields};
 use crate::core::readers::Readers;
 use crate::error::ApiError;
 use crate::inferences::Inferences;
@@ -172,22 +173,23 @@ impl Service {
 
     /// Returns the model of this name for calls of this request, which are limited to what its manifest asks for.
     pub(crate) fn call(&self, name: &str, context: &Context) -> Result<Model, ApiError> {
-        self.call_within(name, context, RequestLimits::default())
+        self.call_within(name, context, RequestLimits::default(), &[])
     }
 
-    /// Returns the model of this name for calls of this request, within these limits.
+    /// Returns the model of this name for calls of this request, within these limits, which these fields set.
     pub(crate) fn call_within(
         &self,
         name: &str,
         context: &Context,
         at_most: RequestLimits,
+        fields: &LimitFields,
     ) -> Result<Model, ApiError> {
         let found = self.visible(context).find(name)?;
         let name = &found.entry.name;
         context.notes().model = Some(Arc::clone(name));
-        Ok(found
-            .model
-            .with_options(context.call_options(name, at_most))?)
+        let options = context.call_options(name, at_most);
+        let model = found.model.with_options(options);
+        model.map_err(|error| limit_fields::named(error, fields))
     }
 
     pub(crate) fn settings(&self) -> &ServiceSettings {

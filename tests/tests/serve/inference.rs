@@ -536,7 +536,7 @@ fn a_timeout_bounds_the_request_and_is_not_worth_repeating() {
     );
     assert_refused(
         &json!({"inputs": [texts(&["a"])], "parameters": {"timeout": 1}}),
-        "deadline",
+        "`timeout` is 1µs; from 1ms to ",
     );
 }
 

@@ -280,7 +280,17 @@ fn a_call_has_limits_below_those_of_the_model() {
         ask(json!({"deadline_ms": 2_999, "fuel": 50_000_000_000_u64})).status,
         200
     );
-    assert_refused(&ask(json!({"fuel": 0})), 400, "usage.limits", None);
+    for (field, words) in [
+        ("memory_bytes", "is 0"),
+        ("fuel", "is 0; from 1 to "),
+        ("deadline_ms", "is 0ns; from 1ms to "),
+    ] {
+        let refused = ask(json!({field: 0}));
+        let field = format!("limits.{field}");
+        assert_refused(&refused, 400, "usage.limits", Some(&field));
+        let words = format!("`{field}` {words}");
+        assert!(refused.text().contains(&words), "{}", refused.text());
+    }
     assert_refused(
         &ask(json!({"memory": 1})),
         400,

@@ -5,6 +5,7 @@ pub(crate) mod cores;
 pub(crate) mod embedding;
 pub(crate) mod generation;
 pub(crate) mod input_checks;
+pub(crate) mod limit_fields;
 pub(crate) mod picture;
 pub(crate) mod place;
 pub(crate) mod properties;

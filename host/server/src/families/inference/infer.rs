@@ -101,7 +101,7 @@ async fn answered(
         run::call(spec.work, request, service)
     });
     let call = call.await?;
-    let model = service.call_within(name, context, limits)?;
+    let model = service.call_within(name, context, limits, parameters::LIMIT_FIELDS)?;
     measured.compute_input = begun.elapsed();
     let asked = Instant::now();
     let answer = call.run(&model, context).await?;

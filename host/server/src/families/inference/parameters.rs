@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use ampoule::RequestLimits;
+use ampoule::{Limit, RequestLimits};
 
+use crate::core::limit_fields::LimitFields;
 use crate::error::ApiError;
 use crate::families::inference::request::{Parameter, Parameters};
+
+/// The parameters that [`limits`] reads.
+pub(crate) const LIMIT_FIELDS: &LimitFields = &[(Limit::Deadline, "timeout")];
 
 /// Returns a whole number.
 pub(crate) fn unsigned(

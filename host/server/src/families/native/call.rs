@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use ampoule::{
-    ByteSize, EngineProfile, Fuel, LogLevel, Model, RequestLimits, SandboxReport, Usage,
+    ByteSize, EngineProfile, Fuel, Limit, LogLevel, Model, RequestLimits, SandboxReport, Usage,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::core::limit_fields::LimitFields;
 use crate::error::ApiError;
 use crate::request::context::Context;
 use crate::service::Service;
@@ -17,6 +18,13 @@ const MAX_LOG_BYTES: usize = 64 * 1024;
 
 /// Bytes that a message of a log counts beside its text.
 const MESSAGE_BYTES: usize = 64;
+
+/// The fields of [`CallLimits`].
+const FIELDS: &LimitFields = &[
+    (Limit::Memory, "limits.memory_bytes"),
+    (Limit::Fuel, "limits.fuel"),
+    (Limit::Deadline, "limits.deadline_ms"),
+];
 
 /// Limits of this call, where they are below those of the model.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -57,7 +65,7 @@ pub(crate) fn model(
     deterministic: Option<bool>,
 ) -> Result<Model, ApiError> {
     let limits = limits.unwrap_or_default().into();
-    let model = service.call_within(name, context, limits)?;
+    let model = service.call_within(name, context, limits, FIELDS)?;
     if deterministic == Some(true) && !is_deterministic(&model) {
         let message = "`deterministic`: this host runs its models in another profile; ask a host that was started with the \
                        deterministic profile, or leave it out";
