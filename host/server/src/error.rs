@@ -402,7 +402,7 @@ impl From<Error> for ApiError {
         let is_too_long = matches!(
             &error,
             Error::TooLarge {
-                limit: Some(Limit::TextChars | Limit::Texts | Limit::Turns),
+                limit: Some(Limit::TextChars | Limit::Turns),
                 ..
             }
         ) || matches!(&error, Error::RefusedInput { code, .. } if code == "input.too-large");

@@ -36,8 +36,13 @@ fn requests(texts: &Value, is_whole: bool) -> [(&'static str, Value); 3] {
 
 /// Serves the guest that cuts each text, with a tokenizer or without one.
 fn served(has_tokenizer: bool) -> ServedHere {
+    served_within(Limits::default(), has_tokenizer)
+}
+
+/// Serves that guest on a host with these limits.
+fn served_within(limits: Limits, has_tokenizer: bool) -> ServedHere {
     let acme = Publisher::new("acme");
-    let host = host_with_limits(&acme, Limits::default());
+    let host = host_with_limits(&acme, limits);
     let bundle = if has_tokenizer {
         let component = wat_guest_with("cuts_each_text", TOKENIZATION);
         let tasks = ["text-embedding", "text-tokenization"];
@@ -112,6 +117,75 @@ fn a_text_that_was_cut_ends_the_work_on_the_others() {
         let (head, body) = server.post(path, &request);
         assert!(head.contains(" 200 "), "{path}: {body}");
     }
+}
+
+/// Posts texts to each family, which embeds them, and to the native tokenizer; then to the routes that take no cut text.
+#[track_caller]
+fn assert_texts_are_taken_apart(server: &ServedHere, texts: &Value) {
+    let tokenizer = "/ampoule/v1/models/model/text-tokenization";
+    let tokenized = (tokenizer, json!({"texts": texts}));
+    for (path, request) in requests(texts, false).into_iter().chain([tokenized]) {
+        let (head, body) = server.post(path, &request);
+        assert!(head.contains(" 200 "), "{path}: {body}");
+    }
+    for (path, request) in requests(texts, true) {
+        let status = if path == "/embed" { 422 } else { 400 };
+        let text = refusal(server, path, &request, status);
+        assert!(text.contains("[0]`: the input length exceeds"), "{text}");
+        assert_eq!(
+            text.contains("context_length_exceeded"),
+            path == "/v1/embeddings",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_request_has_more_texts_than_the_operator_lets_a_sandbox_have() {
+    let limits = Limits {
+        texts: 1,
+        ..Limits::default()
+    };
+    let server = served_within(limits, true);
+    assert_texts_are_taken_apart(&server, &json!(vec!["some words"; 100]));
+}
+
+/// The guest has room for 63 KiB of text, as a slow one has time for some of it.
+#[test]
+fn a_request_has_more_bytes_of_text_than_a_sandbox_could_read() {
+    let server = served(true);
+    let text = "漢".repeat(6_800);
+    assert_texts_are_taken_apart(&server, &json!(vec![text; 64]));
+}
+
+#[test]
+fn tokens_come_in_the_order_of_the_texts_from_all_sandboxes() {
+    let server = SharedServer::get();
+    let lengths: Vec<usize> = (0..300).map(|index| 1 + index * 7 % 300).collect();
+    let texts: Vec<String> = lengths.iter().map(|length| "x".repeat(*length)).collect();
+    let path = "/ampoule/v1/models/every-task/text-tokenization";
+    let answer = server.post(path, &json!({"texts": texts})).json();
+    let tokens = answer["tokens"].as_array().unwrap().iter();
+    let found: Vec<usize> = tokens
+        .map(|tokens| tokens["ids"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(found, lengths);
+    assert!(answer["sandboxes"].as_array().unwrap().len() > 1);
+}
+
+#[test]
+fn too_many_texts_in_a_turn_are_no_prompt_that_is_too_long() {
+    let server = SharedServer::get();
+    let part = json!({"type": "text", "text": "a"});
+    let message = json!({"role": "user", "content": vec![part; 300]});
+    let request = json!({"model": "every-task", "messages": [message]});
+    let refused = server.post("/v1/chat/completions", &request);
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let error = &refused.json()["error"];
+    assert_eq!(error["code"], "input.too-large", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("299 found, 256 allowed"), "{message}");
+    assert!(!message.contains("context length"), "{message}");
 }
 
 #[test]

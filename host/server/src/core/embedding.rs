@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::core::cores::cores;
 use crate::core::place::Place;
 use crate::core::properties::Properties;
-use crate::core::{input_checks, tokenization};
+use crate::core::{batches, input_checks, tokenization};
 use crate::error::ApiError;
 use crate::request::context::Context;
 
@@ -200,7 +200,9 @@ pub(crate) async fn texts(
             report: answer.sandbox,
         })
     };
-    let parts = batches(texts.len(), cores()).into_iter();
+    let lengths = texts.iter().map(String::len);
+    let most = batch_size(texts.len(), cores());
+    let parts = batches::of_texts(lengths, most, model.limits()).into_iter();
     let parts = parts.map(|range| (ask(range.clone()), range)).collect();
     spread(model, context, texts.len(), demands, parts).await
 }
@@ -241,7 +243,7 @@ pub(crate) async fn images(
     };
     // Each picture goes to its sandbox without a copy.
     let mut images = images.into_iter();
-    let parts = batches(count, cores()).into_iter();
+    let parts = of_images(count, cores()).into_iter();
     let parts = parts.map(|range| (ask(images.by_ref().take(range.len()).collect()), range));
     let parts = parts.collect();
     let embedded = spread(model, context, count, demands, parts).await;
@@ -313,10 +315,15 @@ fn join(parts: Vec<Part>) -> Result<Embeddings, ApiError> {
     Ok(all)
 }
 
-/// Cuts `count` inputs into ranges: for few inputs one range for each core, for many of them ranges of
-/// [`INPUTS_PER_SANDBOX`].
-fn batches(count: usize, cores: usize) -> Vec<Range<usize>> {
-    let size = count.div_ceil(cores.max(1)).clamp(1, INPUTS_PER_SANDBOX);
+/// Returns the most inputs for one sandbox: few inputs are spread over all cores, and many go [`INPUTS_PER_SANDBOX`] at a
+/// time.
+fn batch_size(count: usize, cores: usize) -> usize {
+    count.div_ceil(cores.max(1)).clamp(1, INPUTS_PER_SANDBOX)
+}
+
+/// Cuts pictures, of which the host lets a whole request have no more than it lets a sandbox have.
+fn of_images(count: usize, cores: usize) -> Vec<Range<usize>> {
+    let size = batch_size(count, cores);
     (0..count)
         .step_by(size)
         .map(|start| start..count.min(start + size))
@@ -332,11 +339,11 @@ mod tests {
 
     #[test]
     fn inputs_are_spread_over_all_cores_in_order_and_in_small_batches() {
-        assert!(batches(0, 2).is_empty());
-        assert_eq!(batches(2, 2), [0..1, 1..2]);
-        assert_eq!(batches(3, 2), [0..2, 2..3]);
+        assert!(of_images(0, 2).is_empty());
+        assert_eq!(of_images(2, 2), [0..1, 1..2]);
+        assert_eq!(of_images(3, 2), [0..2, 2..3]);
         for (count, cores) in [(1_000, 2), (17, 1), (64, 8), (5, 64)] {
-            let ranges = batches(count, cores);
+            let ranges = of_images(count, cores);
             let covered: Vec<usize> = ranges.iter().cloned().flatten().collect();
             assert_eq!(covered, (0..count).collect::<Vec<_>>());
             assert!(ranges.iter().all(|range| range.len() <= INPUTS_PER_SANDBOX));

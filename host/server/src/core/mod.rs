@@ -1,5 +1,6 @@
 //! The typed core: from a request of any family to calls of a model, and back.
 
+pub(crate) mod batches;
 pub(crate) mod context_length;
 pub(crate) mod cores;
 pub(crate) mod embedding;

@@ -1,14 +1,18 @@
 //! Tokens of many texts.
 
-use ampoule::{Model, SandboxReport, Task, Tokens, Usage};
+use std::ops::Range;
 
-use crate::core::input_checks;
+use ampoule::{Answer, Model, SandboxReport, Task, Tokens, Usage};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::core::cores::cores;
 use crate::core::place::Place;
 use crate::core::properties::Properties;
+use crate::core::{batches, input_checks};
 use crate::error::ApiError;
 use crate::request::context::Context;
 
-/// Texts for one sandbox. Tokenizing takes microseconds a text, and a host allows 256 texts in one call by default.
+/// Most texts for one sandbox. Tokenizing takes microseconds a short text, so few of them are not spread over the cores.
 const TEXTS_PER_SANDBOX: usize = 64;
 
 /// Tokens of one request, in its order.
@@ -19,7 +23,7 @@ pub(crate) struct Tokenized {
     pub(crate) reports: Vec<SandboxReport>,
 }
 
-/// Tokenizes texts, in one sandbox after the other.
+/// Tokenizes texts in sandboxes, at most one for each core at a time.
 ///
 /// # Errors
 ///
@@ -31,18 +35,20 @@ pub(crate) async fn texts(
     place: Place<'_>,
 ) -> Result<Tokenized, ApiError> {
     input_checks::check_texts(Task::TextTokenization, model, context, texts, place)?;
+    let ask = |range: Range<usize>| async move {
+        let answer = ask(model, context, &texts[range.clone()]).await;
+        answer.map_err(|error| place.name(&range, texts.len(), error))
+    };
+    let lengths = texts.iter().map(String::len);
+    let parts = batches::of_texts(lengths, TEXTS_PER_SANDBOX, model.limits());
+    // Nothing of a part is done before the stream asks for it.
+    let parts: Vec<_> = parts.into_iter().map(ask).collect();
+    let mut parts = stream::iter(parts).buffered(cores());
     let mut all = Tokenized {
         tokens: Vec::with_capacity(texts.len()),
         reports: Vec::new(),
     };
-    for (part, batch) in texts.chunks(TEXTS_PER_SANDBOX).enumerate() {
-        let begin = part * TEXTS_PER_SANDBOX;
-        let call = context.ask(Task::TextTokenization, model, model.tokenize(batch));
-        let answer = call.await.map_err(|error| {
-            let range = begin..begin + batch.len();
-            place.name(&range, texts.len(), error.into())
-        })?;
-        context.note(&answer.sandbox, Usage::default());
+    while let Some(answer) = parts.try_next().await? {
         all.tokens.extend(answer.output);
         all.reports.push(answer.sandbox);
     }
@@ -50,7 +56,7 @@ pub(crate) async fn texts(
 }
 
 /// Finds the first text that is longer than the model reads, by the model's own tokenizer. Returns `None` where the
-/// model has none for this caller.
+/// model has none for this caller. The sandbox that finds the text ends those that run.
 ///
 /// # Errors
 ///
@@ -69,19 +75,39 @@ pub(crate) async fn first_cut(
     let may_be_cut = |text: &str| text.len() as u64 >= most;
     let long = texts.iter().map(String::as_str).enumerate();
     let long: Vec<(usize, &str)> = long.filter(|(_, text)| may_be_cut(text)).collect();
-    for batch in long.chunks(TEXTS_PER_SANDBOX) {
-        let (indices, batch): (Vec<usize>, Vec<&str>) = batch.iter().copied().unzip();
-        let call = context.ask(Task::TextTokenization, model, model.tokenize(&batch));
-        let answer = call.await.map_err(|error| {
+    let (indices, long): (Vec<usize>, Vec<&str>) = long.into_iter().unzip();
+    let (indices, long) = (indices.as_slice(), long.as_slice());
+    let ask = |range: Range<usize>| async move {
+        let (indices, batch) = (&indices[range.clone()], &long[range]);
+        let answer = ask(model, context, batch).await.map_err(|error| {
             let first = indices.first().map_or(0, |index| *index);
             let last = indices.last().map_or(0, |index| *index);
-            place.name(&(first..last + 1), texts.len(), error.into())
+            place.name(&(first..last + 1), texts.len(), error)
         })?;
-        context.note(&answer.sandbox, Usage::default());
         let cut = answer.output.iter().position(|tokens| tokens.is_truncated);
-        if let Some(index) = cut.and_then(|cut| indices.get(cut)) {
-            return Ok(Some(*index));
+        let cut = cut.and_then(|cut| indices.get(cut)).copied();
+        Ok::<Option<usize>, ApiError>(cut)
+    };
+    let lengths = long.iter().map(|text| text.len());
+    let parts = batches::of_texts(lengths, TEXTS_PER_SANDBOX, model.limits());
+    let parts: Vec<_> = parts.into_iter().map(ask).collect();
+    let mut parts = stream::iter(parts).buffered(cores());
+    while let Some(cut) = parts.try_next().await? {
+        if cut.is_some() {
+            return Ok(cut);
         }
     }
     Ok(None)
+}
+
+/// Tokenizes texts in one sandbox.
+async fn ask(
+    model: &Model,
+    context: &Context,
+    texts: &[impl AsRef<str>],
+) -> Result<Answer<Vec<Tokens>>, ApiError> {
+    let call = context.ask(Task::TextTokenization, model, model.tokenize(texts));
+    let answer = call.await?;
+    context.note(&answer.sandbox, Usage::default());
+    Ok(answer)
 }
