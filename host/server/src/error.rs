@@ -266,6 +266,13 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.slow", message).after(SHORT_WAIT)
     }
 
+    /// Makes `server.answers` (503): the answers that wait for their readers are too large together.
+    pub(crate) fn no_room_for_answer() -> Self {
+        let message =
+            "the answers that their readers have not taken are too large together; try again soon";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.answers", message).after(SHORT_WAIT)
+    }
+
     /// Makes `input.media-type` (415).
     pub(crate) fn media_type(message: impl Into<String>) -> Self {
         Self::new(

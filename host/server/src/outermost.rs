@@ -11,16 +11,19 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as HttpBody;
 use tower::ServiceExt as _;
 
 use crate::connections::settings::ADDRESS_BYTES;
 use crate::error::ApiError;
 use crate::families;
+use crate::http::frames::Frames;
 use crate::http::observation::Observation;
 use crate::protection::rate_headers;
 use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
 use crate::request::probe::is_probe;
+use crate::request::room::SMALL_ANSWER;
 use crate::service::Service;
 use crate::traces::RequestSpan;
 
@@ -57,6 +60,15 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     };
     // The body is read, and a stream that begins now may last for minutes.
     context.leave_room();
+    let mut room = None;
+    if let Some(bytes) = HttpBody::size_hint(response.body()).exact()
+        && bytes > SMALL_ANSWER
+    {
+        match service.rooms().answer(bytes) {
+            Ok(permit) => room = Some(permit),
+            Err(error) => response = error.into_response(),
+        }
+    }
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         context.notes().error = Some(error.operators_code().to_owned());
         // The router says with its refusal of a method which ones the route takes.
@@ -74,7 +86,7 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    observation.of(response)
+    observation.of(response.map(|body| Body::new(Frames::new(body, room))))
 }
 
 /// Tells whether a body broke off because its connection ended, and not because its frames cannot be read.

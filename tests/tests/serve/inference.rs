@@ -122,6 +122,20 @@ fn a_refused_version_is_told_each_version_that_is_served() {
 }
 
 #[test]
+fn an_id_of_more_than_256_characters_is_refused() {
+    let server = SharedServer::get();
+    for (length, status) in [(256, 200), (257, 400)] {
+        let task = json!({"task": "text-embedding"});
+        let id = "é".repeat(length);
+        let body = json!({"id": id, "parameters": task, "inputs": [texts(&["a"])]});
+        let answer = server.post(INFER, &body);
+        assert_eq!(answer.status, status, "{}", answer.text());
+        let is_named = answer.text().contains("`id`: at most 256 characters");
+        assert_eq!(is_named, status == 400, "{}", answer.text());
+    }
+}
+
+#[test]
 fn every_refusal_is_json_with_a_text_as_its_error() {
     let server = SharedServer::get();
     let body = json!({"inputs": [texts(&["a"])]});

@@ -10,14 +10,15 @@ mod request;
 pub(crate) mod settings;
 mod wire;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
@@ -44,6 +45,17 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
 /// Connections that are refused with an answer at one time. Further ones are closed.
 const REFUSALS: usize = 64;
+
+/// Connections that the system keeps for a server that has not accepted them yet. Beyond them, clients wait a second and
+/// more before they try again.
+const BACKLOG: i32 = 1_024;
+
+/// Bytes of an answer that the system holds unsent, roughly. By default it holds megabytes, and is writable again only
+/// when a third of them is gone: the answer would count as sent long before that, and a slow reader as one who takes nothing.
+const UNSENT_BYTES: u32 = 32 << 10;
+
+/// Time for the tasks of connections that are stopped to tell the log and the metrics of their requests.
+const ENDING_TIME: Duration = Duration::from_millis(100);
 
 /// Time between two looks at the connections of a drain.
 const DRAIN_TICK: Duration = Duration::from_millis(25);
@@ -74,6 +86,10 @@ async fn serve_router(
     patience: Duration,
 ) -> bool {
     let _watch = AbortOnDropHandle::new(tokio::spawn(service.models().clone().watch()));
+    // Listening again changes the length of the queue alone.
+    if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
+        tracing::debug!(target: "ampoule::server", %error, "the queue of new connections stays as it is");
+    }
     let server = Server::new(service, router);
     let mut sweep = tokio::time::interval(server.registry.sweep_time());
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -131,6 +147,8 @@ impl Server {
     async fn open(&self, stream: TcpStream, peer: SocketAddr) {
         // Streams send small pieces, and each is awaited.
         let _ = stream.set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         let refuser = Refuser {
             service: self.service.clone(),
             peer,
@@ -164,10 +182,7 @@ impl Server {
         let begun = Instant::now();
         self.service.begin_draining();
         // Those that the system has accepted already are told.
-        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-            self.open(stream, peer).await;
-        }
-        drop(listener);
+        self.open_accepted(listener).await;
         self.accepted.close();
         self.tasks.close();
         let is_answered = self.wait(begun, patience).await;
@@ -177,7 +192,33 @@ impl Server {
             self.wait(begun, patience.saturating_add(LAST_WORDS)).await;
         }
         self.registry.end_all();
+        let _ = tokio::time::timeout(ENDING_TIME, self.tasks.wait()).await;
         is_answered && is_over
+    }
+
+    /// Opens the connections that the system has accepted already, and listens no more. The system is asked, and not the
+    /// runtime: that says after some connections, and before it has looked, that there are none.
+    async fn open_accepted(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    let is_ready = stream.set_nonblocking(true);
+                    if let Ok(stream) = is_ready.and_then(|()| TcpStream::from_std(stream)) {
+                        self.open(stream, peer).await;
+                    }
+                }
+                // One of them has gone already.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) => {}
+                Err(_) => return,
+            }
+        }
     }
 
     /// Waits until all connections are over, at most for `patience` since the drain has begun. Returns true when all
@@ -199,7 +240,7 @@ impl Server {
                 }
             }
         }
-        self.accepted.is_empty()
+        self.accepted.is_empty() && !self.registry.owes()
     }
 }
 

@@ -118,6 +118,14 @@ impl Registry {
         }
     }
 
+    /// Tells whether the system has not taken all of an answer of some connection.
+    pub(super) fn owes(&self) -> bool {
+        self.table()
+            .open
+            .values()
+            .any(|progress| progress.is_owed())
+    }
+
     /// Ends all connections, whatever they do.
     pub(super) fn end_all(&self) {
         for progress in self.table().open.values() {

@@ -16,7 +16,8 @@ const DEFAULT_IDLE_TIME: Duration = Duration::from_secs(120);
 /// Time in which a reader whose answer waits has to take [`TAKEN_BYTES`]. Proxies give up after 30 to 60 s.
 const DEFAULT_STALL_TIME: Duration = Duration::from_secs(30);
 
-/// Bytes that a slow reader takes in each stall time: 2 KiB a second, a tenth of a modem. One who takes a byte now and
+/// Bytes that a slow reader takes in each stall time: 2 KiB a second, a tenth of a modem. The system tells of them in
+/// steps of some ten KiB. One who takes a byte now and
 /// then would hold an answer in memory for ever.
 pub(super) const TAKEN_BYTES: usize = 64 << 10;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod access_log;
 pub(crate) mod body;
+pub(crate) mod frames;
 pub(crate) mod host_guard;
 pub(crate) mod json;
 pub(crate) mod line_json;

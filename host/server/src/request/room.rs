@@ -13,6 +13,13 @@ use crate::error::ApiError;
 /// many bytes for each connection as one can have, so nobody can hold the reserve against others.
 const SMALL_BODY: u64 = 64 << 10;
 
+/// Bytes of an answer that takes no room: as many as a connection's buffer has.
+pub(crate) const SMALL_ANSWER: u64 = 64 << 10;
+
+/// The part of the room of bodies that answers have beside it: a sixteenth, 16 MiB by default. Most readers take an answer
+/// at once, and memory stays flat where they do not.
+const ANSWERS_PART: u64 = 16;
+
 /// Bytes of a unit of room.
 const UNIT: u64 = 1 << 10;
 
@@ -22,16 +29,36 @@ pub(crate) struct Rooms {
     /// The reserve for small bodies.
     small: Arc<Semaphore>,
     shared: Arc<Semaphore>,
+    /// The room for whole answers whose readers have not taken them yet.
+    answers: Arc<Semaphore>,
+    /// Units of that room.
+    all_of_answers: usize,
 }
 
 impl Rooms {
-    /// Makes room for `bodies` bytes, with a reserve for a small body of each connection.
+    /// Makes room for `bodies` bytes, with a reserve for a small body of each connection, and a part for answers.
     pub(crate) fn new(bodies: ByteSize, connections: usize) -> Self {
         let reserve = SMALL_BODY.saturating_mul(connections as u64);
+        // One unit at least, so that there is something to take.
+        let answers = semaphore((bodies.bytes() / ANSWERS_PART).max(UNIT));
         Self {
+            all_of_answers: answers.available_permits(),
+            answers,
             small: semaphore(reserve),
             shared: semaphore(bodies.bytes()),
         }
+    }
+
+    /// Takes room for a whole answer of so many bytes until the permit is dropped. An answer that is larger than all of the
+    /// room takes all of it, so that it is sent when it is the only one.
+    pub(crate) fn answer(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ApiError> {
+        let units = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX);
+        let units = units.min(self.all_of_answers).max(1);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let answers = Arc::clone(&self.answers);
+        answers
+            .try_acquire_many_owned(units)
+            .map_err(|_| ApiError::no_room_for_answer())
     }
 }
 
@@ -130,6 +157,20 @@ mod tests {
         assert_eq!(rooms.shared.available_permits(), 1_024 - 65);
         drop(grows);
         assert!(is_free(&rooms));
+    }
+
+    #[test]
+    fn answers_have_a_room_of_their_own_and_the_largest_takes_all_of_it() {
+        let rooms = Rooms::new(ByteSize::from_mib(16), 1);
+        let first = rooms.answer(512 << 10).unwrap();
+        let second = rooms.answer(512 << 10).unwrap();
+        let code = rooms.answer(1).map_err(|error| error.code.to_string());
+        assert_eq!(code.err().as_deref(), Some("server.answers"));
+        drop((first, second));
+        let large = rooms.answer(u64::MAX).unwrap();
+        assert!(rooms.answer(1).is_err());
+        drop(large);
+        assert!(rooms.answer(1 << 20).is_ok());
     }
 
     #[test]

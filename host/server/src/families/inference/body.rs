@@ -6,7 +6,9 @@ use bytes::Bytes;
 use crate::error::ApiError;
 use crate::families::inference::datatype::Datatype;
 use crate::families::inference::input::{Data, InputTensor};
-use crate::families::inference::request::{Input, Output, Parameter, Parameters, Request};
+use crate::families::inference::request::{
+    Input, MAX_ID_CHARS, Output, Parameter, Parameters, Request,
+};
 use crate::http::json::read_json_of_numbers;
 
 /// Bytes of the JSON at the beginning of a body; tensors follow. Bodies without this header are JSON alone.
@@ -47,6 +49,16 @@ pub(crate) fn parse(headers: &HeaderMap, body: Bytes) -> Result<Body, ApiError> 
         }
     };
     let request: Request = read_json_of_numbers(&json)?;
+    if let Some(id) = &request.id
+        && id.chars().nth(MAX_ID_CHARS).is_some()
+    {
+        return Err(ApiError::invalid(
+            "id",
+            format!(
+                "`id`: at most {MAX_ID_CHARS} characters are expected, and more were found; send a shorter one, or none"
+            ),
+        ));
+    }
     let mut inputs = Vec::with_capacity(request.inputs.len());
     for (index, input) in request.inputs.into_iter().enumerate() {
         inputs.push(tensor(index, input, &mut binary)?);

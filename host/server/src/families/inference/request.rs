@@ -22,6 +22,9 @@ const MAX_DIMENSIONS: usize = 16;
 /// Parameters of a request or of a tensor.
 const MAX_PARAMETERS: usize = 64;
 
+/// Characters of a request's `id`. Clients count, or send a UUID.
+pub(crate) const MAX_ID_CHARS: usize = 256;
+
 /// Texts of one parameter: as many as a generation may have stop strings.
 const MAX_PARAMETER_TEXTS: usize = 256;
 
@@ -29,7 +32,7 @@ const MAX_PARAMETER_TEXTS: usize = 256;
 #[derive(Debug, serde::Deserialize, ToSchema)]
 #[schema(as = InferenceRequest)]
 pub(crate) struct Request {
-    /// Comes back in the answer.
+    /// At most 256 characters. Comes back in the answer.
     pub(crate) id: Option<String>,
     /// `task` chooses the task of a model that has several; the others are the task's own.
     #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
