@@ -7,7 +7,7 @@ use ampoule_sandbox::code::engine::EngineProfile;
 use ampoule_sandbox::code::facts::CompiledFacts;
 use ampoule_sandbox::code::native_code::NativeCode;
 use ampoule_sandbox::imports::assets::AssetFiles;
-use ampoule_sandbox::limits_check::{check_limits, check_request_limits};
+use ampoule_sandbox::limits_check::check_limits;
 use ampoule_sandbox::slots::{Slots, Turn};
 use ampoule_sandbox::{
     Capability, Code, CodeOrigin, Error, Lease, Limits, LoadedModel, ModelFacts, RequestLimits,
@@ -169,7 +169,7 @@ impl Loader {
         rule: ReleaseRule,
         terms: Terms,
     ) -> Result<(LoadedModel, Receipt)> {
-        check_request_limits(terms.at_most)?;
+        terms.at_most.check()?;
         let turn = self.inner.loads.enter().await?;
         // Dropping this future stops `init`.
         let cancelled = self.inner.stopped.child_token();

@@ -11,7 +11,6 @@ use crate::limits::{
     Limits, MAX_BUNDLE, MAX_COMPILE_MEMORY, MAX_COMPONENT, MAX_LOADS, MAX_LOG, MAX_MEMORY,
     MAX_OUTPUT, MAX_THREADS, MAX_TIME, MAX_WAITING, MIN_COMPILE_MEMORY, MIN_MEMORY, MIN_TIME,
 };
-use crate::request_limits::RequestLimits;
 
 /// Refuses a value that is out of bounds. `name` is the field's, or the method's of the builder.
 fn check<T: PartialOrd>(
@@ -32,11 +31,16 @@ fn check<T: PartialOrd>(
     })
 }
 
-fn number<T: PartialOrd + Display>(name: &'static str, value: T, least: T, most: T) -> Result<()> {
+pub(crate) fn number<T: PartialOrd + Display>(
+    name: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<()> {
     check(name, value, least, most, ToString::to_string)
 }
 
-fn time(name: &'static str, value: Duration) -> Result<()> {
+pub(crate) fn time(name: &'static str, value: Duration) -> Result<()> {
     check(name, value, MIN_TIME, MAX_TIME, |time| format!("{time:?}"))
 }
 
@@ -74,19 +78,6 @@ pub fn check_limits(limits: &Limits) -> Result<()> {
     number("queue", limits.queue, 1, MAX_WAITING)?;
     number("loads", limits.loads, 1, MAX_LOADS)?;
     number("waiting_loads", limits.waiting_loads, 0, MAX_WAITING)
-}
-
-/// Refuses less for a request than anything could run with, and more than a limit of the host's may be.
-pub fn check_request_limits(at_most: RequestLimits) -> Result<()> {
-    if let Some(memory) = at_most.memory {
-        number("memory", memory, MIN_MEMORY, MAX_MEMORY)?;
-    }
-    if let Some(fuel) = at_most.fuel {
-        number("fuel", fuel, Fuel::new(1), Fuel::new(u64::MAX))?;
-    }
-    at_most
-        .deadline
-        .map_or(Ok(()), |deadline| time("deadline", deadline))
 }
 
 /// Refuses a number of threads that is out of bounds, by the name of its setting.
@@ -176,35 +167,6 @@ mod tests {
         assert_refused("waiting_loads", |limits| limits.waiting_loads = usize::MAX);
         for (name, threads) in [("threads", 10_000_000), ("kernel_threads", usize::MAX)] {
             let error = check_threads(name, Some(threads)).unwrap_err();
-            assert_eq!(error.code(), "usage.limits");
-            assert!(error.to_string().contains(name), "{error}");
-        }
-    }
-
-    #[test]
-    fn less_for_a_request_than_anything_could_run_with_is_refused_by_name() {
-        type Change = fn(&mut RequestLimits);
-        let cases: [(&str, Change); 6] = [
-            ("memory", |at_most| {
-                at_most.memory = Some(ByteSize::from_bytes(0))
-            }),
-            ("memory", |at_most| {
-                at_most.memory = Some(ByteSize::from_bytes(65_535))
-            }),
-            ("memory", |at_most| {
-                at_most.memory = Some(ByteSize::from_bytes(u64::MAX))
-            }),
-            ("fuel", |at_most| at_most.fuel = Some(Fuel::new(0))),
-            ("deadline", |at_most| {
-                at_most.deadline = Some(Duration::ZERO)
-            }),
-            ("deadline", |at_most| at_most.deadline = Some(Duration::MAX)),
-        ];
-        for (name, change) in cases {
-            let mut at_most = RequestLimits::default();
-            check_request_limits(at_most).unwrap();
-            change(&mut at_most);
-            let error = check_request_limits(at_most).unwrap_err();
             assert_eq!(error.code(), "usage.limits");
             assert!(error.to_string().contains(name), "{error}");
         }

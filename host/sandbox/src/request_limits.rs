@@ -5,7 +5,8 @@ use std::time::Duration;
 use ampoule_units::{Budget, ByteSize, Fuel};
 
 use crate::error::Result;
-use crate::limits_check::check_request_limits;
+use crate::limits::{MAX_MEMORY, MIN_MEMORY};
+use crate::limits_check::{number, time};
 
 /// Limits of each request to a loaded model, where lower than its manifest asks for.
 /// Requests that need more end with `limit.memory`, `limit.fuel` or `limit.deadline`. Values that a field of
@@ -39,7 +40,14 @@ impl RequestLimits {
     ///
     /// `usage.limits`.
     pub fn check(self) -> Result<()> {
-        check_request_limits(self)
+        if let Some(memory) = self.memory {
+            number("memory", memory, MIN_MEMORY, MAX_MEMORY)?;
+        }
+        if let Some(fuel) = self.fuel {
+            number("fuel", fuel, Fuel::new(1), Fuel::new(u64::MAX))?;
+        }
+        self.deadline
+            .map_or(Ok(()), |deadline| time("deadline", deadline))
     }
 
     /// Lowers each limit of `asked` to its own, where it has one.
@@ -55,6 +63,41 @@ impl RequestLimits {
             memory: lower(asked.memory, self.memory),
             fuel: lower(asked.fuel, self.fuel),
             deadline: lower(asked.deadline, self.deadline),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_for_a_request_than_anything_could_run_with_is_refused_by_name() {
+        type Change = fn(&mut RequestLimits);
+        let cases: [(&str, Change); 6] = [
+            ("memory", |at_most| {
+                at_most.memory = Some(ByteSize::from_bytes(0))
+            }),
+            ("memory", |at_most| {
+                at_most.memory = Some(ByteSize::from_bytes(65_535))
+            }),
+            ("memory", |at_most| {
+                at_most.memory = Some(ByteSize::from_bytes(u64::MAX))
+            }),
+            ("fuel", |at_most| at_most.fuel = Some(Fuel::new(0))),
+            ("deadline", |at_most| {
+                at_most.deadline = Some(Duration::ZERO)
+            }),
+            ("deadline", |at_most| at_most.deadline = Some(Duration::MAX)),
+        ];
+        for (name, change) in cases {
+            let mut at_most = RequestLimits::default();
+            at_most.check().unwrap();
+            change(&mut at_most);
+            let error = at_most.check().unwrap_err();
+            assert_eq!(error.code(), "usage.limits");
+            assert!(error.to_string().contains(name), "{error}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ampoule_sandbox::limits::MAX_NAME_CHARS;
-use ampoule_sandbox::limits_check::check_request_limits;
 use ampoule_sandbox::{Error, RequestLimits, Result};
 
 /// Options of the calls that are made of one [`Model`](crate::Model): see
@@ -40,7 +39,7 @@ impl CallOptions {
     ///
     /// `usage.limits`.
     pub(crate) fn check(&self) -> Result<()> {
-        check_request_limits(self.at_most)?;
+        self.at_most.check()?;
         check_name("request_id", self.request_id.as_deref())?;
         check_name("tenant", self.tenant.as_deref())
     }

@@ -29,7 +29,7 @@ pub(crate) struct ApiError {
     /// A stable, dotted code, as everywhere in Ampoule.
     pub(crate) code: Cow<'static, str>,
     /// The code for the operator's log and metrics, where callers get another.
-    pub(crate) reason: Option<Cow<'static, str>>,
+    pub(crate) reason: Option<Box<str>>,
     /// The fault, the expectation, and the way out.
     pub(crate) message: String,
     /// The field of the request that is at fault.
@@ -314,7 +314,7 @@ impl ApiError {
 
     /// Returns the code for the operator's log and metrics.
     pub(crate) fn operators_code(&self) -> &str {
-        self.reason.as_ref().unwrap_or(&self.code)
+        self.reason.as_deref().unwrap_or(&self.code)
     }
 
     /// Names the field at fault.
@@ -405,7 +405,7 @@ impl From<Error> for ApiError {
         } else {
             error.code()
         };
-        let reason = is_withheld.then(|| Cow::Owned(error.code().to_owned()));
+        let reason = is_withheld.then(|| error.code().into());
         let is_too_long = matches!(
             &error,
             Error::TooLarge {
