@@ -58,7 +58,10 @@ fn test_cache() -> PathBuf {
         .ok()
         .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
         .unwrap_or_default();
-    workspace_file("target/test-cache").join(built.as_nanos().to_string())
+    let caches = workspace_file("target/test-cache");
+    // The command makes the directory that it is given, and none above it.
+    std::fs::create_dir_all(&caches).unwrap();
+    caches.join(built.as_nanos().to_string())
 }
 
 /// Finds a built program: cargo puts programs beside the `deps` folder that holds the test.
