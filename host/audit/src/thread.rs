@@ -80,7 +80,7 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] where there is no room, or rows cannot be written, and [`OnFailure::Refuse`] is set; and after
+    /// [`Unavailable`] where there is no room, or rows cannot be written, and [`OnFailure::Refuse`](crate::OnFailure::Refuse) is set; and after
     /// the end.
     pub fn reserve(&self) -> Result<RowPermit, Unavailable> {
         reserve(&self.shared)
