@@ -17,10 +17,13 @@ pub fn built_in_folder() -> PathBuf {
 
 /// Opens the built-in bundle, and reads the key that signed it.
 pub(crate) fn built_in_bundle() -> (Bundle, PublicKey) {
-    let folder = built_in_folder();
-    let bundle = Bundle::open(&folder).unwrap();
-    let key = std::fs::read_to_string(folder.join("publisher.pub.pem")).unwrap();
-    (bundle, PublicKey::from_pem(&key).unwrap())
+    (Bundle::open(&built_in_folder()).unwrap(), built_in_key())
+}
+
+/// Reads the key that signed the built-in bundle.
+pub(crate) fn built_in_key() -> PublicKey {
+    let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
+    PublicKey::from_pem(&key).unwrap()
 }
 
 /// Opens the built-in bundle, and makes a host that trusts its key for this model and for nothing else.

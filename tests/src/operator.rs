@@ -1,12 +1,13 @@
 //! An operator at the command line: a trust directory, commands, and their output.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ampoule_signing::TrustStore;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::built_in::{built_in_folder, built_in_key};
 use crate::bundle::{BundleBuilder, Publisher};
 use crate::process::ampoule;
 
@@ -32,6 +33,20 @@ impl Operator {
         })
         .unwrap();
         Self { publisher, trust }
+    }
+
+    /// Trusts the publisher of the built-in model too, for that model, and returns the folder of its bundle.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses to read or to write.
+    #[must_use]
+    pub fn trust_built_in(&self) -> PathBuf {
+        TrustStore::update(self.trust(), |store| {
+            store.insert_model(built_in_key(), "ampoule", "tiny-vlm")
+        })
+        .unwrap();
+        built_in_folder()
     }
 
     /// Returns the publisher.

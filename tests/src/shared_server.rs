@@ -3,10 +3,8 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ampoule_signing::{PublicKey, TrustStore};
 use tempfile::TempDir;
 
-use crate::built_in::built_in_folder;
 use crate::bundle::WrittenBundle;
 use crate::operator::Operator;
 use crate::process::ampoule;
@@ -44,13 +42,7 @@ impl SharedServer {
     fn start() -> Self {
         let operator = Operator::new();
         let bundle = operator.good().write();
-        let tiny_vlm = built_in_folder();
-        let key = std::fs::read_to_string(tiny_vlm.join("publisher.pub.pem")).unwrap();
-        let key = PublicKey::from_pem(&key).unwrap();
-        TrustStore::update(operator.trust(), |store| {
-            store.insert_model(key, "ampoule", "tiny-vlm")
-        })
-        .unwrap();
+        let tiny_vlm = operator.trust_built_in();
         let configuration = tempfile::tempdir().unwrap();
         let file = configuration.path().join("ampoule.toml");
         let text = format!(

@@ -8,12 +8,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ampoule_signing::Error as SigningError;
-use ampoule_units::ParseError;
+use ampoule_units::{ParseError, hex};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::hex;
 use crate::key_text::KeyText;
 use crate::text_form::text_form;
 

@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ampoule_units::{ParseError, text};
+use ampoule_units::{ParseError, hex, text};
 
-use crate::hex;
 use crate::text_form::text_form;
 
 /// Public name of an API key: the first part of its text, and no secret. Text form: 16 hexadecimal digits.

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use ampoule_signing::Error as SigningError;
+use ampoule_units::hex;
 use zeroize::Zeroizing;
 
-use crate::hex;
 use crate::key_name::KeyName;
 
 /// Beginning of every key, by which scanners of published code recognise one.

@@ -69,7 +69,6 @@ mod denial;
 mod error;
 mod forwarded;
 mod gcra;
-mod hex;
 mod key_directory;
 mod key_file;
 mod key_hash;

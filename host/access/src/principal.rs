@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use ampoule_signing::Sha256Digest;
+use ampoule_units::hex;
 
 use crate::denial::{Denial, Reason};
-use crate::hex;
 use crate::key_name::{KeyName, TenantName};
 use crate::permission::{Permission, Role};
 use crate::rates::Rates;

@@ -4,7 +4,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::hex_text;
+use crate::hex_text::hex_text;
 
 /// Sets hashes of frames apart from all else that is hashed.
 const HASH_DOMAIN: &[u8] = b"ampoule-audit-frame-v1\0";

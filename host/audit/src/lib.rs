@@ -84,7 +84,7 @@ mod error;
 mod fault;
 mod frame;
 mod head;
-mod hex;
+mod hex_text;
 mod log_directory;
 mod read;
 mod recover;

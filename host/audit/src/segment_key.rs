@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use ampoule_units::ParseError;
+use ampoule_units::{ParseError, hex};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use crate::chain::FrameHash;
 use crate::error::{Error, Result};
-use crate::hex;
 
 /// Bytes of the file of a public key that are read, which are more than it may have.
 pub const MAX_AUDIT_KEY_BYTES: u64 = 4096;
@@ -110,7 +109,7 @@ impl SegmentKey {
     pub(crate) fn from_file(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
         let mut seed = Zeroizing::new([0; 32]);
-        hex::read_into(text, &mut seed)?;
+        hex::read_into(text.as_bytes(), &mut seed)?;
         Some(Self(SigningKey::from_bytes(&seed)))
     }
 

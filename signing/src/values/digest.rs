@@ -8,7 +8,7 @@ use rayon::slice::ParallelSlice as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
-use ampoule_units::ParseError;
+use ampoule_units::{ParseError, hex};
 
 /// A SHA-256 digest (FIPS 180-4). Text form: 64 lower-case hexadecimal digits, nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,7 @@ impl Sha256Digest {
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        hex::write(&self.0, f)
     }
 }
 
@@ -55,28 +55,9 @@ impl FromStr for Sha256Digest {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let refused =
-            || ParseError("expected 64 lower-case hexadecimal digits (SHA-256)".to_owned());
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(refused());
-        }
-        let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = match (hex_digit(pair[0]), hex_digit(pair[1])) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err(refused()),
-            };
-        }
-        Ok(Self(digest))
-    }
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+        hex::read(text).map(Self).ok_or_else(|| {
+            ParseError("expected 64 lower-case hexadecimal digits (SHA-256)".to_owned())
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names quantities with their units, and makes strangers' text fit for people.
+//! Names quantities with their units, spells bytes in hexadecimal, and makes strangers' text fit for people.
 //!
 //! Everything above speaks in these types: the signing library, what loads a model and what serves it. Nothing in
 //! here knows of keys, files or sandboxes.
@@ -7,6 +7,7 @@
 #![warn(missing_debug_implementations)]
 
 mod budget;
+pub mod hex;
 mod parse_error;
 pub mod text;
 mod units;

@@ -6,10 +6,8 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ampoule_access::Role;
-use ampoule_signing::{PublicKey, TrustStore};
 use ampoule_tests::{
-    Operator, Served, SharedServer, WrittenBundle, ampoule, built_in_folder, test_guest, wat_guest,
-    workspace_file,
+    Operator, Served, SharedServer, WrittenBundle, ampoule, test_guest, wat_guest, workspace_file,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -53,12 +51,7 @@ impl Server {
     fn start() -> Self {
         let operator = Operator::new();
         let publisher = operator.publisher();
-        let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
-        let key = PublicKey::from_pem(&key).unwrap();
-        TrustStore::update(operator.trust(), |store| {
-            store.insert_model(key, "ampoule", "tiny-vlm")
-        })
-        .unwrap();
+        let tiny_vlm = operator.trust_built_in();
         let guest = |name: &str, task: &str| {
             let bundle = publisher.bundle(test_guest(name)).named(name);
             bundle.tasks(&[task])
@@ -97,7 +90,7 @@ impl Server {
         for (name, path) in bundles
             .iter()
             .map(|(name, bundle)| (*name, bundle.path().to_owned()))
-            .chain([("tiny-vlm", built_in_folder())])
+            .chain([("tiny-vlm", tiny_vlm)])
         {
             let aliases = if name == "every-task" {
                 "aliases = [\"acme/every-task\"]\n"

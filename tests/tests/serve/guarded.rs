@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ampoule_access::{KeyDirectory, KeySettings, NewKey, Rates, Role, Scope};
-use ampoule_signing::{PermissionPolicy, PublicKey, Timestamp, TrustStore};
-use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, built_in_folder, read_answer};
+use ampoule_signing::{PermissionPolicy, Timestamp};
+use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, read_answer};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -72,13 +72,7 @@ impl Guarded {
     fn begin(arguments: &[&str], start: fn(&mut Command, &[&str]) -> Served) -> Self {
         let (operator, folder) = (Operator::new(), tempfile::tempdir().unwrap());
         let bundle = operator.good().write();
-        let tiny_vlm = built_in_folder();
-        let key = std::fs::read_to_string(tiny_vlm.join("publisher.pub.pem")).unwrap();
-        let key = PublicKey::from_pem(&key).unwrap();
-        TrustStore::update(operator.trust(), |store| {
-            store.insert_model(key, "ampoule", "tiny-vlm")
-        })
-        .unwrap();
+        let tiny_vlm = operator.trust_built_in();
         let keys = folder.path().join("keys");
         make(&keys, Role::Infer, |_| {});
         let file = folder.path().join("ampoule.toml");

@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use ampoule_signing::{PublicKey, TrustStore};
-use ampoule_tests::{
-    Operator, Publisher, Served, ampoule, built_in_folder, test_guest, workspace_file,
-};
+use ampoule_tests::{Operator, Publisher, Served, ampoule, test_guest, workspace_file};
 use serde_json::json;
 
 /// Longest time of the script, in seconds: many times what it takes on a busy machine.
@@ -40,12 +37,7 @@ const CHECKS: [&str; 18] = [
 #[test]
 fn a_browser_shows_the_page_and_all_that_it_does() {
     let operator = Operator::new();
-    let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
-    let key = PublicKey::from_pem(&key).unwrap();
-    TrustStore::update(operator.trust(), |store| {
-        store.insert_model(key, "ampoule", "tiny-vlm")
-    })
-    .unwrap();
+    let tiny_vlm = operator.trust_built_in();
     let guest = |name: &str, task: &str| {
         let bundle = operator.publisher().bundle(test_guest(name)).named(name);
         bundle.tasks(&[task])
@@ -80,7 +72,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
     ];
     let mut text = format!("trust = {:?}\n", operator.trust());
     let paths = bundles.iter().map(|(name, bundle)| (*name, bundle.path()));
-    for (name, path) in paths.chain([("tiny-vlm", &*built_in_folder())]) {
+    for (name, path) in paths.chain([("tiny-vlm", &*tiny_vlm)]) {
         writeln!(text, "[[model]]\npath = {path:?}\nname = \"{name}\"").unwrap();
     }
     let folder = tempfile::tempdir().unwrap();

@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Deref;
 use std::time::Duration;
 
-use ampoule_signing::{PublicKey, TrustStore};
-use ampoule_tests::{
-    Operator, Publisher, Served, WrittenBundle, ampoule, built_in_folder, wat_guest,
-};
+use ampoule_tests::{Operator, Publisher, Served, WrittenBundle, ampoule, wat_guest};
 use tempfile::TempDir;
 
 /// Repeats the user's last message, and does every other task on texts and raw pixels.
@@ -40,12 +37,7 @@ pub(super) struct FieldServer {
 impl FieldServer {
     pub(super) fn start() -> Self {
         let operator = Operator::new();
-        let key = std::fs::read_to_string(built_in_folder().join("publisher.pub.pem")).unwrap();
-        let key = PublicKey::from_pem(&key).unwrap();
-        TrustStore::update(operator.trust(), |store| {
-            store.insert_model(key, "ampoule", "tiny-vlm")
-        })
-        .unwrap();
+        let tiny_vlm = operator.trust_built_in();
         let guest = |name: &str, task: &str| {
             let bundle = operator.publisher().bundle(wat_guest(name)).named(name);
             bundle.tasks(&[task]).write()
@@ -59,7 +51,7 @@ impl FieldServer {
         ];
         let mut text = format!("trust = {:?}\n", operator.trust());
         let paths = bundles.iter().map(|(name, bundle)| (*name, bundle.path()));
-        for (name, path) in paths.chain([(TINY_VLM, &*built_in_folder())]) {
+        for (name, path) in paths.chain([(TINY_VLM, &*tiny_vlm)]) {
             writeln!(text, "[[model]]\npath = {path:?}\nname = \"{name}\"").unwrap();
         }
         let folder = tempfile::tempdir().unwrap();

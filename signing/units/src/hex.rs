@@ -1,11 +1,15 @@
-//! Bytes as hexadecimal digits in lower case, which is their only spelling.
+//! Spells bytes as hexadecimal digits in lower case, which is their only spelling.
 
 use std::fmt;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Writes two digits for each byte.
-pub(crate) fn write(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
+/// Writes two digits for each byte. No copy of the bytes is made on the way, since they may be a secret.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn write(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     for byte in bytes {
         for nibble in [byte >> 4, byte & 0xf] {
             let digit = DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
@@ -15,8 +19,9 @@ pub(crate) fn write(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     Ok(())
 }
 
-/// Reads exactly `N` bytes into `out`; `None` for any other text.
-pub(crate) fn read_into<const N: usize>(text: &[u8], out: &mut [u8; N]) -> Option<()> {
+/// Reads exactly `N` bytes into `out`, so that a secret is in one place; `None` for any other text, and `out` may then
+/// hold a part.
+pub fn read_into<const N: usize>(text: &[u8], out: &mut [u8; N]) -> Option<()> {
     let (pairs, rest) = text.as_chunks::<2>();
     if !rest.is_empty() || pairs.len() != N {
         return None;
@@ -28,7 +33,8 @@ pub(crate) fn read_into<const N: usize>(text: &[u8], out: &mut [u8; N]) -> Optio
 }
 
 /// Reads exactly `N` bytes that are no secret; `None` for any other text.
-pub(crate) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
+#[must_use]
+pub fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     read_into(text.as_bytes(), &mut bytes)?;
     Some(bytes)
@@ -43,6 +49,7 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
