@@ -225,6 +225,8 @@ pub(crate) struct Torn {
     start: Vec<u8>,
     /// Bytes up to the end of the segment.
     pub(crate) bytes: u64,
+    /// All of them are zero: nothing of a frame was written.
+    pub(crate) is_zero: bool,
 }
 
 impl Torn {
@@ -282,22 +284,31 @@ impl<R: Read> Frames<R> {
         if start.is_empty() {
             return Ok(Found::End);
         }
+        let is_zero_start = is_zero(&start);
+        let torn = |start, is_zero| {
+            Ok(Found::Torn(Torn {
+                start,
+                bytes,
+                is_zero,
+            }))
+        };
         let Ok(header) = <&[u8; HEADER_BYTES]>::try_from(start.as_slice()) else {
-            return Ok(Found::Torn(Torn { start, bytes }));
+            return torn(start, is_zero_start);
         };
         let Some(header) = Header::of(header) else {
             return Ok(Found::Malformed);
         };
         let rest = header.payload_bytes() + TRAILER_BYTES;
         let body = self.read(rest)?;
+        let is_zero_frame = is_zero_start && is_zero(&body);
         if body.len() < rest {
-            return Ok(Found::Torn(Torn { start, bytes }));
+            return torn(start, is_zero_frame);
         }
         let Some(frame) = whole(header, body) else {
             return Ok(Found::Malformed);
         };
         if is_zero(&frame.signature) && self.is_zero_to_the_end()? {
-            return Ok(Found::Torn(Torn { start, bytes }));
+            return torn(start, is_zero_frame);
         }
         Ok(Found::Frame(frame))
     }

@@ -265,7 +265,11 @@ fn scan<S: Storage>(
         Found::Torn(torn) if torn.is_opening() => return Ok(Scan::Unbegun),
         Found::Torn(_) | Found::Malformed => return Err(malformed(segment, 0)),
     };
-    let mut cursor = Cursor::open(segment, &first, expected)?;
+    let mut cursor = match Cursor::open(segment, &first, expected) {
+        Ok(cursor) => cursor,
+        Err(_) if is_cut_by_zeros(&first, &mut frames)? => return Ok(Scan::Unbegun),
+        Err(fault) => return Err(fault.into()),
+    };
     let mut is_met = false;
     loop {
         let end = length.saturating_sub(frames.left());
@@ -295,7 +299,8 @@ fn scan<S: Storage>(
             found @ (Found::End | Found::Torn(_)) => {
                 let torn_bytes = match found {
                     Found::Torn(torn)
-                        if cursor.next_key.is_some()
+                        // Nobody writes behind the last frame of a segment, but a power cut may leave zeros there.
+                        if cursor.next_key.is_some() && !torn.is_zero
                             || !torn.is_plausible(cursor.after.seq, cursor.after.row) =>
                     {
                         return Err(malformed(segment, cursor.after.seq));
@@ -350,9 +355,10 @@ fn unbegun<S: Storage>(storage: &S, segment: u64, length: u64) -> Result<Scan> {
     let (input, _) = storage.open(segment).map_err(&failed)?;
     let mut bytes = Vec::new();
     input.take(MOST).read_to_end(&mut bytes).map_err(&failed)?;
-    let is_zero = bytes.iter().all(|byte| *byte == 0);
-    let is_prefix = SEGMENT_START.starts_with(&bytes);
-    if length <= MOST && (is_zero || is_prefix) {
+    // A power cut leaves zeros for what was not written.
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let written = bytes.get(..bytes.len() - zeros).unwrap_or_default();
+    if length <= MOST && SEGMENT_START.starts_with(written) {
         return Ok(Scan::Unbegun);
     }
     Err(malformed(segment, 0))
