@@ -1,0 +1,1 @@
+//! A cache of answers, apart for each tenant.
