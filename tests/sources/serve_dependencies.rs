@@ -56,15 +56,15 @@ fn no_library_depends_on_the_parser_of_command_lines_at_any_depth() {
     assert!(command.iter().any(|(_, name)| name == "clap"));
 }
 
-/// A credential is checked, and an audit log written, without a web server around it.
+/// A credential is checked, an audit log written and an answer kept without a web server around it.
 #[test]
-fn access_and_the_audit_log_depend_on_no_http_no_sandbox_and_no_command_line() {
+fn access_the_audit_log_and_kept_answers_depend_on_no_http_no_sandbox_and_no_command_line() {
     let is_foreign = |name: &str| {
         ["axum", "clap", "hyper", "tokio", "tower", "wasmtime"]
             .iter()
             .any(|start| name.starts_with(start))
     };
-    for package in ["ampoule-access", "ampoule-audit"] {
+    for package in ["ampoule-access", "ampoule-answers", "ampoule-audit"] {
         let found = below(package);
         assert!(found.contains(&(1, "ampoule-signing".to_owned())));
         let foreign = found.iter().filter(|(_, name)| is_foreign(name));
