@@ -120,7 +120,7 @@ pub fn flood(size: Flood, arguments: &[&str]) -> FloodReport {
         flooded.good();
     }
     let mut report = FloodReport {
-        rest: flooded.resident(),
+        rest: flooded.served.resident_bytes(),
         rows: Vec::new(),
     };
     let mut run = |name, count: usize, flood: fn(&Flooded, usize)| {
@@ -129,7 +129,7 @@ pub fn flood(size: Flood, arguments: &[&str]) -> FloodReport {
         flooded.good();
         report
             .rows
-            .push((name, flooded.resident(), begun.elapsed()));
+            .push((name, flooded.served.resident_bytes(), begun.elapsed()));
     };
     run(
         "requests for invented models",
@@ -168,14 +168,6 @@ pub fn flood(size: Flood, arguments: &[&str]) -> FloodReport {
 }
 
 impl Flooded {
-    /// Reads the resident memory of the server, in bytes.
-    fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.served.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.unwrap().trim().trim_end_matches(" kB");
-        kib.parse::<u64>().unwrap() << 10
-    }
-
     /// Asks the model that answers, and again where the server is busy, as clients do.
     fn good(&self) {
         let begun = Instant::now();

@@ -135,7 +135,7 @@ pub fn reset_peak_resident_bytes() {
 }
 
 /// Reads a figure in KiB, by its name, from one of the system's files.
-fn bytes_in(file: &str, name: &str) -> u64 {
+pub(crate) fn bytes_in(file: &str, name: &str) -> u64 {
     let text = std::fs::read_to_string(file).unwrap();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();

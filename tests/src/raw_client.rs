@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 /// Longest time to wait for a byte.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,7 +50,23 @@ impl RawClient {
     ///
     /// The server does not listen.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        Self::of(TcpStream::connect(address)?)
+    }
+
+    /// Connects, and lets the system take about so many bytes for this end before they are read. By default it takes
+    /// megabytes.
+    ///
+    /// # Errors
+    ///
+    /// The server does not listen.
+    pub fn connect_taking(address: SocketAddr, bytes: usize) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_recv_buffer_size(bytes)?;
+        socket.connect(&address.into())?;
+        Self::of(socket.into())
+    }
+
+    fn of(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
@@ -163,6 +180,19 @@ impl RawClient {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes so many bytes of the answer or a few more, which stay to be read.
+    ///
+    /// # Errors
+    ///
+    /// The connection ends before, or is broken.
+    pub fn take(&mut self, bytes: usize) -> io::Result<()> {
+        let most = self.ahead.len() + bytes;
+        while self.ahead.len() < most {
+            self.more()?;
+        }
+        Ok(())
     }
 
     /// Reads to the end, and returns the number of bytes and the time.

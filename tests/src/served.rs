@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::process::ampoule;
+use crate::process::{ampoule, bytes_in};
 use crate::raw_client::RawClient;
 
 /// Longest time for a server to load its models: a cold load of two of them on a busy machine.
@@ -159,14 +160,45 @@ impl Served {
         RawClient::connect(self.address).unwrap()
     }
 
+    /// Reads the resident memory of the server, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not tell.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        bytes_in(&format!("/proc/{}/status", self.id()), "VmRSS:")
+    }
+
     /// Asks the server to end, as service managers do.
     ///
     /// # Panics
     ///
     /// If the system has no such process.
     pub fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.server);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops the server's process until [`Served::resume`]. The system accepts connections for it meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no such process.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a paused process go on.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no such process.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.server), signal).unwrap();
     }
 
     /// Waits for the server's end, and returns its exit status.

@@ -75,6 +75,8 @@ mod silence;
 mod tei;
 #[path = "serve/traces.rs"]
 mod traces;
+#[path = "serve/unread_answers.rs"]
+mod unread_answers;
 #[path = "serve/untrusted.rs"]
 mod untrusted;
 #[path = "serve/uploads.rs"]

@@ -86,7 +86,8 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    observation.of(response.map(|body| Body::new(Frames::new(body, room))))
+    let stall_time = service.settings().connections.stall_time;
+    observation.of(response.map(|body| Body::new(Frames::new(body, room, stall_time))))
 }
 
 /// Tells whether a body broke off because its connection ended, and not because its frames cannot be read.

@@ -233,6 +233,37 @@ fn a_drain_under_load_loses_no_accepted_request() {
     assert_eq!(ids, answered);
 }
 
+/// The system accepts connections for a process that is busy. A runtime says after some of them that there are no more.
+#[test]
+fn requests_that_wait_to_be_accepted_when_a_drain_begins_are_answered() {
+    let operator = Operator::new();
+    let bundle = operator.good().write();
+    let served = Served::models(operator.trust(), &[bundle.path()]);
+    let name = bundle.path().file_stem().unwrap().to_str().unwrap();
+    let body = json!({ "model": name, "input": "a" }).to_string();
+    served.pause();
+    let waiting: Vec<_> = (0..300)
+        .map(|_| {
+            let mut client = served.connect();
+            client.begin_post(EMBEDDINGS, body.len(), "").unwrap();
+            client.send(&body).unwrap();
+            client
+        })
+        .collect();
+    served.terminate();
+    served.resume();
+    for (index, mut client) in waiting.into_iter().enumerate() {
+        let answer = client
+            .answer()
+            .unwrap_or_else(|lost| panic!("{index}: {lost}"));
+        if answer.status != 200 {
+            assert_eq!(answer.status, 503, "{index}: {answer:?}");
+            assert_eq!(answer.json()["error"]["code"], "server.draining");
+        }
+    }
+    assert_eq!(served.wait(), Some(0));
+}
+
 /// A client that asks one request after the other.
 struct Client {
     number: usize,

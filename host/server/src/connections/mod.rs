@@ -255,10 +255,11 @@ async fn drive(
     let progress = Arc::clone(slot.progress());
     // A connection that says nothing costs no buffer.
     tokio::select! {
-        _ = progress.ended(None) => return,
+        biased;
         has_spoken = learn_family(&stream, &progress) => if !has_spoken {
             return;
         },
+        _ = progress.ended(None) => return,
     }
     let wire = Wire::new(stream, Arc::clone(&progress), refuser);
     let mut connection = http.serve_connection(wire, requests);
