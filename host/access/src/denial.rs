@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::token_fault::TokenFault;
+
 /// Refusal of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -121,6 +123,8 @@ pub enum Reason {
     Revoked,
     /// The key is over its time.
     Expired,
+    /// A token is not accepted.
+    Token(TokenFault),
     /// The role lacks the permission.
     Role,
     /// The headers of proxies contradict each other or cannot be read.
@@ -146,7 +150,8 @@ impl Reason {
             | Self::Unknown
             | Self::Secret
             | Self::Revoked
-            | Self::Expired => DenialKind::Invalid,
+            | Self::Expired
+            | Self::Token(_) => DenialKind::Invalid,
             Self::Role => DenialKind::Forbidden,
             Self::Forwarded => DenialKind::Forwarded,
             Self::Rate(LimitScope::Address, _)
@@ -170,6 +175,7 @@ impl Reason {
             Self::Secret => "secret",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
+            Self::Token(fault) => fault.code(),
             Self::Role => "role",
             Self::Forwarded => "forwarded",
             Self::Failures => "failures",

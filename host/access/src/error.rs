@@ -28,6 +28,12 @@ pub enum Error {
     /// `key.mac-key`: the MAC key is missing, malformed, or not the one that the keys were made with.
     #[error("{0}")]
     MacKey(&'static str),
+    /// `key.jwks`: a file of public keys cannot be read.
+    #[error("the JWKS file cannot be used: {0}")]
+    KeySet(String),
+    /// `usage.token-settings`: the settings of issuers contradict each other.
+    #[error("{0}")]
+    TokenSettings(String),
     /// `key.too-many`: no more keys fit into the file.
     #[error("there are {0} API keys, and no more fit; remove ended ones with `ampoule keys prune`")]
     TooMany(usize),
@@ -51,6 +57,8 @@ impl Error {
             Self::Missing => "key.missing",
             Self::Malformed(_) => "key.malformed",
             Self::MacKey(_) => "key.mac-key",
+            Self::KeySet(_) => "key.jwks",
+            Self::TokenSettings(_) => "usage.token-settings",
             Self::TooMany(_) => "key.too-many",
             Self::NoSuchKey(_) => "usage.no-such-api-key",
             Self::EndedKey(_) => "usage.ended-key",

@@ -6,6 +6,9 @@
 //! holds a keyed hash of it beside its [`KeySettings`]: a role, a tenant, the models and tasks that it is for, limits and
 //! an end. A [`KeyStore`] follows such a directory and accepts keys by it.
 //!
+//! A **token** is a signed statement of an issuer about a caller, a JSON web token. [`Tokens`] accepts those of the issuers
+//! that an operator names, each by keys of one algorithm.
+//!
 //! A **[`Principal`]** is a caller that was accepted. Its [`Role`] has some [`Permission`]s, and its [`Scope`] hides
 //! models and tasks.
 //!
@@ -45,9 +48,10 @@
 //! Each imports only from those to its left or above:
 //!
 //! ```text
-//! hex, text_form → key_name, permission, scope, rates → denial → principal
+//! text_form, token_fault → key_name, permission, scope, rates → denial → principal
 //! key_text → key_hash → key_record → key_file → key_directory → key_store
 //! bearer                                     the header and the credential in it
+//! jwt                                        tokens of issuers
 //! gcra → table; concurrency → limiter        amounts in a time, and requests at one time
 //! address → proxies → forwarded              a client's address, also behind proxies
 //! ```
@@ -69,6 +73,7 @@ mod denial;
 mod error;
 mod forwarded;
 mod gcra;
+mod jwt;
 mod key_directory;
 mod key_file;
 mod key_hash;
@@ -84,12 +89,17 @@ mod rates;
 mod scope;
 mod table;
 mod text_form;
+mod token_fault;
 
 pub use address::ClientAddress;
 pub use bearer::Presented;
 pub use denial::{Denial, DenialKind, LimitScope, LimitUnit, Reason};
 pub use error::{Error, Result};
 pub use forwarded::{Client, ForwardedHeaders};
+pub use jwt::{
+    Given, IssuerKeys, IssuerSettings, KeySetFile, PublicAlgorithm, SharedSecret, TokenAlgorithm,
+    TokenIssuer, Tokens,
+};
 pub use key_directory::{KeyDirectory, NewKey};
 pub use key_hash::{MacKey, MacKeyId};
 pub use key_name::{KeyName, TenantName};
@@ -102,3 +112,4 @@ pub use principal::{LimitId, Principal, PrincipalKind, SubjectHash};
 pub use proxies::{Network, Proxies};
 pub use rates::{Rate, Rates};
 pub use scope::{NamePattern, Scope, TaskName};
+pub use token_fault::TokenFault;

@@ -88,7 +88,11 @@ impl PublicKey {
     }
 
     /// Checks the 32 bytes of RFC 8032's public key.
-    fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// `trust.weak-key`, as [`PublicKey::from_pem`], and for bytes that are no point.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
         let weak = |reason| Error::Trust(TrustError::WeakKey { reason });
         let verifying =
             VerifyingKey::from_bytes(bytes).map_err(|_| weak("it is no point of the curve"))?;

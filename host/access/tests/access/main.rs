@@ -8,7 +8,10 @@
 )]
 
 mod desk;
+mod issuers;
 mod key_directory;
 mod key_store;
 mod limits;
 mod limits_by_a_model;
+mod token_attacks;
+mod tokens;
