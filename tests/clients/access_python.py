@@ -1,4 +1,4 @@
-"""The packages `openai`, `ollama` and `tritonclient` with a key, without one, and with a wrong one."""
+"""The packages `openai`, `ollama` and `tritonclient` with a key or a token, without one, and with a wrong one."""
 
 import sys
 
@@ -11,8 +11,8 @@ from langchain_openai import OpenAIEmbeddings
 from tritonclient.http import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-# A key of the role `infer`, one of the role `metrics`, and one of another model.
-KEY, METRICS, ELSEWHERE = sys.argv[2:5]
+# A key of the role `infer`, one of the role `metrics`, one of another model, and a token of the role `infer`.
+KEY, METRICS, ELSEWHERE, TOKEN = sys.argv[2:6]
 WRONG = KEY[:-1] + ("0" if KEY[-1] != "0" else "1")
 
 
@@ -45,6 +45,15 @@ def tensor():
     texts = InferInput("texts", [1], "BYTES")
     texts.set_data_from_numpy(np.asarray(["one"], dtype=object))
     return [texts]
+
+
+@check
+def openai_is_served_with_a_token_as_its_key():
+    client, _ = of_openai(TOKEN)
+    equal(len(client.embeddings.create(model=EVERY_TASK, input="one").data), 1)
+    client, requests = of_openai(TOKEN[:-6] + "AAAAAA")
+    raises(openai.AuthenticationError, client.models.list)
+    equal(len(requests), 1)
 
 
 @check

@@ -41,6 +41,8 @@ mod guarded;
 mod inference;
 #[path = "serve/inference_binary.rs"]
 mod inference_binary;
+#[path = "../../host/access/tests/access/issuers.rs"]
+mod issuers;
 #[path = "serve/large_bodies.rs"]
 mod large_bodies;
 #[path = "serve/loads.rs"]
@@ -73,6 +75,10 @@ mod readiness;
 mod silence;
 #[path = "serve/tei.rs"]
 mod tei;
+#[path = "../../host/access/tests/access/token_attacks.rs"]
+mod token_attacks;
+#[path = "serve/tokens.rs"]
+mod tokens;
 #[path = "serve/traces.rs"]
 mod traces;
 #[path = "serve/unread_answers.rs"]

@@ -1,9 +1,21 @@
 //! Options of who may ask the server.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
+
+use crate::age::Age;
+use crate::config_value::{from_text, tables};
+use crate::error::Error;
+use crate::secret_source::SecretSource;
+use crate::token_options::TokenOptions;
+
+/// The longest time that a token may count for, by default.
+const DEFAULT_SESSION: Duration = Duration::from_secs(2 * 60 * 60);
+/// The longest time that may be chosen: nothing ends a token before its own end.
+const MAX_SESSION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Each setting that is given. In the file, under `[auth]`, the names are those of the options.
 #[derive(Debug, Default, Clone, Args, Deserialize)]
@@ -14,18 +26,83 @@ pub(crate) struct AuthOptions {
     /// callers need none.
     #[arg(long, value_name = "DIR", env = "AMPOULE_KEYS")]
     keys: Option<PathBuf>,
+
+    /// Variable with the MAC key of the key directory, where the server may not read the file.
+    #[arg(skip)]
+    mac_key_env: Option<String>,
+
+    /// Another file with the MAC key of the key directory.
+    #[arg(skip)]
+    mac_key_file: Option<PathBuf>,
+
+    /// Credential of the service manager with the MAC key of the key directory.
+    #[arg(skip)]
+    mac_key_credential: Option<String>,
+
+    /// The longest time that a token may count for.
+    #[arg(skip)]
+    #[serde(default, deserialize_with = "from_text")]
+    session_timeout: Option<Age>,
+
+    /// Issuers whose tokens are accepted.
+    #[arg(skip)]
+    #[serde(default, rename = "jwt", deserialize_with = "tables")]
+    issuers: Vec<TokenOptions>,
 }
 
 impl AuthOptions {
-    /// Returns these settings, and those of `file` where these have none.
+    /// Returns these settings, and those of `file` where these have none. Some are in the file only.
     pub(crate) fn or(self, file: Self) -> Self {
         Self {
             keys: self.keys.or(file.keys),
+            ..file
         }
     }
 
     /// Returns the key directory, if there is to be one.
     pub(crate) fn keys(&self) -> Option<&Path> {
         self.keys.as_deref()
+    }
+
+    /// Returns the place of the MAC key; `None` for the key directory itself.
+    pub(crate) fn mac_key(&self) -> Result<Option<SecretSource>, Error> {
+        SecretSource::one_of(
+            "mac-key",
+            self.mac_key_env.as_ref(),
+            self.mac_key_file.as_ref(),
+            self.mac_key_credential.as_ref(),
+        )
+    }
+
+    /// Returns the key of the file that names the MAC key's place.
+    pub(crate) fn mac_key_setting(&self) -> &'static str {
+        match (&self.mac_key_env, &self.mac_key_file) {
+            (Some(_), _) => "auth.mac-key-env",
+            (None, Some(_)) => "auth.mac-key-file",
+            (None, None) => "auth.mac-key-credential",
+        }
+    }
+
+    /// Returns the issuers whose tokens are accepted.
+    pub(crate) fn issuers(&self) -> &[TokenOptions] {
+        &self.issuers
+    }
+
+    /// Returns the longest time that a token may count for.
+    pub(crate) fn session(&self) -> Result<Duration, Error> {
+        let Some(Age(session)) = self.session_timeout else {
+            return Ok(DEFAULT_SESSION);
+        };
+        if self.issuers.is_empty() {
+            return Err(Error::Setting(
+                "session-timeout is for tokens, and no issuer of tokens is named; add a table [[auth.jwt]]".to_owned(),
+            ));
+        }
+        if session > MAX_SESSION {
+            return Err(Error::Setting(
+                "expected a time of at most 7d: nothing ends a token before its own end".to_owned(),
+            ));
+        }
+        Ok(session)
     }
 }

@@ -14,6 +14,7 @@ use crate::config_value::{from_text, from_texts, tables};
 use crate::error::Error;
 use crate::limit_options::{LimitOptions, Resolution};
 use crate::server_options::{ModelOptions, ServerOptions};
+use crate::token_options::TokenOptions;
 use crate::unknown_key;
 
 /// The largest configuration file that is read: a person writes a few lines.
@@ -55,6 +56,10 @@ fn explained(message: &str) -> String {
         ),
         ("under `[server]`", unknown_key::keys_of::<ServerOptions>()),
         ("under `[auth]`", unknown_key::keys_of::<AuthOptions>()),
+        (
+            "under `[[auth.jwt]]`",
+            unknown_key::keys_of::<TokenOptions>(),
+        ),
         ("under `[limits]`", unknown_key::keys_of::<LimitOptions>()),
         ("under `[[model]]`", unknown_key::keys_of::<ModelOptions>()),
     ];

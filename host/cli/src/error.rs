@@ -35,6 +35,13 @@ pub(crate) enum Error {
         error: ampoule_access::Error,
     },
 
+    /// An error about a secret's file, with the error's own code.
+    #[error("the file {file:?}: {}", explained_signing(error))]
+    SecretFile {
+        file: String,
+        error: ampoule_signing::Error,
+    },
+
     /// `usage.keys`.
     #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
     NoKeys,
@@ -177,7 +184,9 @@ impl Error {
             Self::Host(error) | Self::ModelLimit(error) | Self::Lowered { error, .. } => {
                 error.code()
             }
-            Self::Signing(error) | Self::Trust { error, .. } => error.code(),
+            Self::Signing(error) | Self::Trust { error, .. } | Self::SecretFile { error, .. } => {
+                error.code()
+            }
             Self::Image { error, .. } => error.code(),
             Self::Access(error) | Self::Keys { error, .. } => error.code(),
             Self::NoKeys => "usage.keys",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ampoule_access::{KeyDirectory, KeyStore, MacKeySource};
+use ampoule_access::{KeyDirectory, KeyStore, MacKeySource, Tokens};
 use ampoule_command_line::shown_path;
 use ampoule_server::Protection;
 
@@ -10,21 +10,66 @@ use crate::auth_options::AuthOptions;
 use crate::error::Error;
 use crate::settings::Settings;
 
-/// Makes the protection. It follows changes of the key directory from now on.
+/// Makes the protection. It follows changes of the key directory and of issuers' keys from now on.
 pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protection, Error> {
-    match options.keys() {
-        Some(keys) => open(keys, settings).map(Protection::by_keys),
-        None => Ok(Protection::off()),
+    let source = mac_key(options, settings)?;
+    let mut protection = match options.keys() {
+        Some(keys) => Protection::by_keys(open(keys, source, settings)?),
+        None => Protection::off(),
+    };
+    if let Some(tokens) = tokens(options, settings)? {
+        protection = protection.with_tokens(tokens);
     }
+    Ok(protection)
 }
 
-fn open(path: &Path, settings: &Settings) -> Result<KeyStore, Error> {
+fn open(path: &Path, source: MacKeySource, settings: &Settings) -> Result<KeyStore, Error> {
     let directory = KeyDirectory::new(path, settings.permissions.clone());
-    KeyStore::open(directory, MacKeySource::Directory).map_err(|error| {
+    KeyStore::open(directory, source).map_err(|error| {
         let error = Error::Keys {
             directory: shown_path(path),
             error,
         };
         error.at(settings.place("auth.keys"))
     })
+}
+
+/// Reads the MAC key where another place than the key directory is named for it.
+fn mac_key(options: &AuthOptions, settings: &Settings) -> Result<MacKeySource, Error> {
+    let at = |error: Error| error.at(settings.table_place(options.mac_key_setting()));
+    let Some(source) = options.mac_key().map_err(at)? else {
+        return Ok(MacKeySource::Directory);
+    };
+    if options.keys().is_none() {
+        return Err(at(Error::Setting(
+            "a MAC key is for a key directory, and none is named; name it with `keys`".to_owned(),
+        )));
+    }
+    let text = source.read("the MAC key", &settings.permissions);
+    let key = text.map_err(at)?.parse();
+    key.map(MacKeySource::Given)
+        .map_err(|error: ampoule_signing::ParseError| at(Error::Setting(error.to_string())))
+}
+
+/// Reads the keys of the issuers of tokens, if there are any issuers.
+fn tokens(options: &AuthOptions, settings: &Settings) -> Result<Option<Tokens>, Error> {
+    let place = || settings.table_place("auth.session-timeout");
+    let session = options.session().map_err(|error| error.at(place()))?;
+    let issuers = options.issuers();
+    if issuers.is_empty() {
+        return Ok(None);
+    }
+    let opened = issuers.iter().enumerate();
+    let opened = opened.map(|(place, issuer)| {
+        let table = format!("auth.jwt[{place}]");
+        issuer.open(&settings.permissions, |key| {
+            let of_key = settings.table_place(&format!("{table}.{key}"));
+            of_key.or_else(|| settings.table_place(&table))
+        })
+    });
+    let tokens = Tokens::of(opened.collect::<Result<_, _>>()?, session);
+    let place = || settings.table_place("auth.jwt");
+    tokens
+        .map(Some)
+        .map_err(|error| Error::from(error).at(place()))
 }

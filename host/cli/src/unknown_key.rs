@@ -3,6 +3,9 @@
 use ampoule_signing::text;
 use serde::de::DeserializeOwned;
 
+/// Keys that somebody might give a secret to.
+const SECRETS: [&str; 2] = ["mac-key", "secret"];
+
 /// Returns the parser's message, with the place of an unknown key that belongs elsewhere, or with the known key that
 /// looks like it. `tables` has the keys of each table, under the words for its place.
 pub(crate) fn explained(message: &str, tables: &[(&str, Vec<String>)]) -> String {
@@ -24,6 +27,12 @@ fn hint(key: &str, known: &[&str], tables: &[(&str, Vec<String>)]) -> Option<Str
         return Some(format!(
             "the log begins before this file is read, so `{key}` is only an option of `ampoule serve`, --{key}, and a \
              variable"
+        ));
+    }
+    if SECRETS.contains(&key) {
+        return Some(format!(
+            "no secret is read from this file, which others may see; name a variable with `{key}-env`, a file with \
+             `{key}-file` or a credential of the service manager with `{key}-credential`"
         ));
     }
     let belongs = tables

@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::guarded::{Answer, Guarded, bearer, scope};
+use crate::guarded::{Answer, Guarded, bearer, scope, token};
+use crate::issuers::{self, ISSUERS};
 
 /// Fewer cases than this are no matrix.
 const LEAST: usize = 1_500;
@@ -297,6 +298,7 @@ fn credentials(server: &Guarded) -> Vec<Credential> {
     ];
     let mut all: Vec<Credential> = ones
         .into_iter()
+        .chain(tokens())
         .map(|(name, authorization, worth)| Credential {
             name,
             authorization: vec![authorization],
@@ -332,6 +334,71 @@ fn credentials(server: &Guarded) -> Vec<Credential> {
     // The server looks at the directory once a second.
     server.wait_for(&of(Role::Infer, None, None), 401, false);
     all
+}
+
+/// Returns tokens, with what they are worth.
+fn tokens() -> Vec<(&'static str, String, Worth)> {
+    let none = json!({});
+    let all = &["*"][..];
+    let mut without_model = known(Role::Infer);
+    if let Worth::Known { has_model, .. } = &mut without_model {
+        *has_model = false;
+    }
+    let now = issuers::now();
+    let good = token(Role::Admin, all, &none);
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let invalid = |name, token| (name, token, Worth::Invalid);
+    let role = |name, role| (name, token(role, all, &none), known(role));
+    let mut tokens = vec![
+        role("a token of role infer", Role::Infer),
+        role("a token of role list", Role::List),
+        role("a token of role metrics", Role::Metrics),
+        role("a token of role admin", Role::Admin),
+        (
+            "a token for another model",
+            token(Role::Infer, &["tiny-vlm"], &none),
+            without_model.clone(),
+        ),
+        (
+            "a token for no model",
+            token(Role::Infer, &[], &none),
+            without_model,
+        ),
+        invalid(
+            "a token that is over its time",
+            token(
+                Role::Admin,
+                all,
+                &json!({"iat": now - 600, "exp": now - 60}),
+            ),
+        ),
+        invalid(
+            "a token for longer than a session",
+            token(Role::Admin, all, &json!({"exp": now + 86_400})),
+        ),
+        invalid(
+            "a token for another audience",
+            token(Role::Admin, all, &json!({"aud": "other"})),
+        ),
+        invalid(
+            "a token of an unknown role",
+            token(Role::Admin, all, &json!({"role": "root"})),
+        ),
+        invalid("a token without its signature", format!("{signed}.")),
+        invalid(
+            "a token with another signature",
+            format!("{signed}.{}", "A".repeat(86)),
+        ),
+    ];
+    let names = ["by EdDSA", "by ES256", "by RS256", "by HS256"];
+    for (issuer, name) in ISSUERS.iter().zip(names) {
+        tokens.push((
+            name,
+            format!("Bearer {}", issuer.good()),
+            known(Role::Infer),
+        ));
+    }
+    tokens
 }
 
 /// A request by which a route is asked, and the route's need.

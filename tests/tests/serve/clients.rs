@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ampoule_access::Role;
+use ampoule_access::{Role, TokenAlgorithm};
 use ampoule_tests::{
     Operator, Served, SharedServer, WrittenBundle, ampoule, test_guest, wat_guest, workspace_file,
 };
@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, scope};
+use crate::issuers::Issuer;
 
 /// Longest time of one script, in seconds: many times what it takes on a busy machine.
 const SCRIPT_TIME: &str = "120";
@@ -180,13 +181,16 @@ fn clients_pass_their_keys_on_and_know_the_refusals() {
         key(Role::Metrics, None),
         key(Role::Infer, Some(&["tiny-vlm"][..])),
     ];
-    let arguments = keys.each_ref().map(String::as_str);
+    let token = Issuer::of(TokenAlgorithm::Es256).good();
+    let arguments = keys.iter().chain([&token]).map(String::as_str);
+    let arguments: Vec<_> = arguments.collect();
     let output = script(python(), "access_python.py", &server.served, &arguments);
     has_passed(
         &python(),
         "access_python.py",
         &output,
         &[
+            "openai_is_served_with_a_token_as_its_key",
             "openai_is_served_with_a_key",
             "openai_raises_its_error_of_authentication_at_once",
             "openai_raises_its_error_of_permission_and_knows_no_other_model",

@@ -1,21 +1,30 @@
 //! A server that needs API keys, and the keys.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use ampoule_access::{KeyDirectory, KeySettings, NewKey, Rates, Role, Scope};
+use ampoule_access::{KeyDirectory, KeySettings, NewKey, Rates, Role, Scope, TokenAlgorithm};
 use ampoule_signing::{PermissionPolicy, Timestamp};
 use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, read_answer};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::issuers::{AUDIENCE, ISSUERS, Issuer};
+
+/// Name of an issuer whose claims name the role and the models. It signs by the keys of the one of EdDSA.
+pub(crate) const BY_CLAIMS: &str = "https://claims.example";
+/// Variable with the secret of the issuer of HS256.
+pub(crate) const SECRET: &str = "ISSUERS_SECRET";
+
 static RUNNING: Mutex<Weak<Guarded>> = Mutex::new(Weak::new());
 
-/// A server of `every-task`, with the alias `acme/every-task`, and of `tiny-vlm`. It logs each request to a file.
+/// A server of `every-task`, with the alias `acme/every-task`, and of `tiny-vlm`, that accepts keys and tokens. It logs
+/// each request to a file.
 pub(crate) struct Guarded {
     pub(crate) served: Served,
     folder: TempDir,
@@ -77,14 +86,16 @@ impl Guarded {
         make(&keys, Role::Infer, |_| {});
         let file = folder.path().join("ampoule.toml");
         let text = format!(
-            "trust = {:?}\n[auth]\nkeys = {keys:?}\n[[model]]\npath = {:?}\nname = \"every-task\"\n\
+            "trust = {:?}\n[auth]\nkeys = {keys:?}\n{}[[model]]\npath = {:?}\nname = \"every-task\"\n\
              aliases = [\"acme/every-task\"]\n[[model]]\npath = {tiny_vlm:?}\nname = \"tiny-vlm\"\n",
             operator.trust(),
+            issuers(folder.path()),
             bundle.path(),
         );
         std::fs::write(&file, text).unwrap();
         let mut command = ampoule();
         command.arg("--config").arg(file);
+        command.env(SECRET, Issuer::of(TokenAlgorithm::Hs256).secret());
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         command.stderr(log);
         let arguments = [&["--access-log", "--log-format", "json"], arguments].concat();
@@ -160,6 +171,45 @@ impl Guarded {
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
+}
+
+/// Writes the files of the issuers' keys, and returns the tables of the configuration that name them.
+pub(crate) fn issuers(folder: &Path) -> String {
+    let mut tables = String::new();
+    let rest = format!("audience = {AUDIENCE:?}\ntenant = \"acme\"");
+    let file = |issuer: &Issuer| folder.join(format!("{}.json", issuer.algorithm));
+    for issuer in ISSUERS.iter() {
+        let keys = if issuer.algorithm == TokenAlgorithm::Hs256 {
+            format!("secret-env = {SECRET:?}")
+        } else {
+            std::fs::write(file(issuer), issuer.key_set()).unwrap();
+            format!("jwks = {:?}", file(issuer))
+        };
+        let (name, algorithm) = (issuer.name(), issuer.algorithm);
+        writeln!(
+            tables,
+            "[[auth.jwt]]\nissuer = {name:?}\nalgorithm = \"{algorithm}\"\n{keys}\nrole = \"infer\"\n{rest}"
+        )
+        .unwrap();
+    }
+    let jwks = file(Issuer::of(TokenAlgorithm::EdDsa));
+    writeln!(
+        tables,
+        "[[auth.jwt]]\nissuer = {BY_CLAIMS:?}\nalgorithm = \"EdDSA\"\njwks = {jwks:?}\nrole-claim = \"role\"\n\
+         models-claim = \"models\"\n{rest}"
+    )
+    .unwrap();
+    tables
+}
+
+/// Makes a token whose claims name a role and models.
+pub(crate) fn token(role: Role, models: &[&str], further: &Value) -> String {
+    let mut claims = serde_json::json!({"iss": BY_CLAIMS, "role": role.name(), "models": models});
+    for (name, value) in further.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    let token = Issuer::of(TokenAlgorithm::EdDsa).with(&claims);
+    format!("Bearer {token}")
 }
 
 /// Returns the header's value for a key.

@@ -38,7 +38,9 @@ impl Header {
                 "alg" => algorithm = Some(value.to_owned()),
                 "kid" => key = Some(is_key_name(value).then(|| value.to_owned())?),
                 "typ" => {
-                    TYPES.iter().find(|known| known.eq_ignore_ascii_case(value))?;
+                    TYPES
+                        .iter()
+                        .find(|known| known.eq_ignore_ascii_case(value))?;
                 }
                 // Thumbprints name a key, as `kid` does, and the issuers that write them write `kid` too.
                 "x5t" | "x5t#S256" => {}

@@ -83,7 +83,7 @@ impl TokenIssuer {
         let keys = match settings.keys.clone() {
             IssuerKeys::File(file) => Keys::Followed(FollowedKeys::open(file)?),
             IssuerKeys::Shared(secret) => {
-                let key = VerifyingKey::Shared(secret.into_bytes());
+                let key = VerifyingKey::Shared(secret);
                 Keys::Shared(Arc::new(KeySet::of_one(key)))
             }
         };

@@ -10,9 +10,9 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use crate::jwt::algorithm::TokenAlgorithm;
+use crate::jwt::shared_secret::SharedSecret;
 
 /// Bits of an RSA key's modulus.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2_048..=8_192;
@@ -32,7 +32,7 @@ pub(super) enum VerifyingKey {
         n: Vec<u8>,
         e: Vec<u8>,
     },
-    Shared(Zeroizing<Vec<u8>>),
+    Shared(SharedSecret),
 }
 
 impl VerifyingKey {
@@ -90,7 +90,7 @@ impl VerifyingKey {
                 .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
                 .is_ok(),
             // In a time that does not depend on how much of it is right.
-            Self::Shared(secret) => <Hmac<Sha256>>::new_from_slice(secret)
+            Self::Shared(secret) => <Hmac<Sha256>>::new_from_slice(secret.bytes())
                 .is_ok_and(|code| code.chain_update(message).verify_slice(signature).is_ok()),
         }
     }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn no_key_is_shown() {
-        let key = VerifyingKey::Shared(Zeroizing::new(b"secret".to_vec()));
+        let key = VerifyingKey::Shared("s".repeat(32).parse().unwrap());
         assert_eq!(format!("{key:?}"), "VerifyingKey(HS256)");
     }
 }

@@ -40,6 +40,16 @@ pub(crate) struct ReadyReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     models: Option<BTreeMap<String, ModelReport>>,
+    /// Code of the error for which API keys are accepted as they were, and not as the key directory has them now. Absent
+    /// for callers who may not read metrics. The server stays ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    keys_error: Option<&'static str>,
+    /// Code of the error for which tokens are checked by the keys that their issuer had, and not by those of its file
+    /// now. Absent for callers who may not read metrics. The server stays ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    tokens_error: Option<&'static str>,
 }
 
 /// State of one model.
@@ -78,8 +88,10 @@ pub(crate) async fn health() -> StatusCode {
 pub(crate) async fn ready(State(service): State<Service>, context: Context) -> Response {
     let is_draining = service.is_draining();
     let is_ready = service.check_ready(&context).await.is_ok();
-    let mut models = None;
+    let (mut models, mut keys_error, mut tokens_error) = (None, None, None);
     if context.may(Permission::Metrics) {
+        keys_error = service.protection().keys_fault();
+        tokens_error = service.protection().tokens_fault();
         let models = models.insert(BTreeMap::new());
         for entry in service.visible(&context).entries() {
             models.insert(entry.name.to_string(), report(&entry).await);
@@ -89,6 +101,8 @@ pub(crate) async fn ready(State(service): State<Service>, context: Context) -> R
         is_ready,
         is_draining,
         models,
+        keys_error,
+        tokens_error,
     };
     let status = if is_ready {
         StatusCode::OK

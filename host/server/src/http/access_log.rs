@@ -4,7 +4,7 @@
 //! model that is not served here.
 
 use ampoule::signing::text;
-use ampoule_access::{KeyName, PrincipalKind};
+use ampoule_access::{KeyName, PrincipalKind, SubjectHash};
 
 use crate::request::ended::Ended;
 use crate::request::probe::is_probe;
@@ -36,6 +36,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 fuel = ended.sandboxed(ended.notes.fuel.get()),
                 peak_memory_bytes = ended.sandboxed(ended.notes.peak_memory.bytes()),
                 key = ended.key().map(tracing::field::display),
+                subject = ended.subject().map(tracing::field::display),
                 tenant = ended.tenant(),
                 denied = ended.notes.denied.map(ampoule_access::Reason::code),
                 error = ended.notes.error.as_deref().map(text::name),
@@ -55,6 +56,14 @@ impl Ended<'_> {
     fn key(&self) -> Option<KeyName> {
         match self.notes.caller.as_ref()?.kind() {
             PrincipalKind::Key(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns the name of a token's subject, from which the subject cannot be read.
+    fn subject(&self) -> Option<SubjectHash> {
+        match self.notes.caller.as_ref()?.kind() {
+            PrincipalKind::Token(subject) => Some(subject),
             _ => None,
         }
     }

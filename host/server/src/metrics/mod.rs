@@ -24,8 +24,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::metrics::labels::{
-    BuildLabels, DurationLabels, ErrorLabels, FamilyLabels, ModelLabel, ModelLabels, RequestLabels,
-    StepLabels,
+    BuildLabels, DurationLabels, ErrorLabels, FamilyLabels, ModelLabel, ModelLabels, ReasonLabels,
+    RequestLabels, StepLabels,
 };
 use crate::metrics::moment::Moment;
 use crate::metrics::process::Process;
@@ -70,6 +70,7 @@ struct Inner {
     durations: Histograms<DurationLabels>,
     in_flight: Gauge,
     errors: Family<ErrorLabels, Counter>,
+    denied: Family<ReasonLabels, Counter>,
     request_bytes: Family<FamilyLabels, Counter>,
     response_bytes: Family<FamilyLabels, Counter>,
     first_token: Histograms<ModelLabels>,
@@ -97,6 +98,7 @@ impl Metrics {
             durations: Family::new_with_constructor(buckets::request),
             in_flight: Gauge::default(),
             errors: Family::default(),
+            denied: Family::default(),
             request_bytes: Family::default(),
             response_bytes: Family::default(),
             first_token: Family::new_with_constructor(buckets::first_token),
@@ -175,6 +177,10 @@ impl Metrics {
                 code: code_label(code).to_owned(),
             };
             inner.errors.get_or_create(&labels).inc();
+        }
+        if let Some(reason) = ended.notes.denied {
+            let reason = reason.code();
+            inner.denied.get_or_create(&ReasonLabels { reason }).inc();
         }
         let labels = FamilyLabels { family };
         let received = inner.request_bytes.get_or_create(&labels);
@@ -298,6 +304,11 @@ impl Inner {
             "ampoule_http_errors",
             "Requests that ended with an error, by its code",
             self.errors.clone(),
+        );
+        registry.register(
+            "ampoule_http_requests_denied",
+            "Requests that were not let in, by the reason that the access log has",
+            self.denied.clone(),
         );
         registry.register(
             "ampoule_http_request_body_bytes",

@@ -22,19 +22,20 @@ pub(crate) fn error_of(denial: Denial) -> ApiError {
         DenialKind::Missing => unauthorized(
             "auth.missing",
             BEARER,
-            "an API key is needed; send it in the header Authorization, as a bearer token",
+            "an API key or a token is needed; send it in the header Authorization, as a bearer token",
         ),
         DenialKind::Invalid => unauthorized(
             "auth.invalid",
             INVALID,
-            "the API key in the header Authorization is not accepted; ask whoever runs this server for another",
+            "the API key or token in the header Authorization is not accepted; get another from whoever runs this \
+             server or signs you in",
         ),
         DenialKind::Forbidden => ApiError {
             challenge: Some(FORBIDDEN),
             ..ApiError::new(
                 StatusCode::FORBIDDEN,
                 "auth.forbidden",
-                "the role of this API key does not allow this request; ask whoever runs this server for a key of \
+                "the role of this API key or token does not allow this request; ask whoever runs this server for \
                  another role",
             )
         },
@@ -49,7 +50,7 @@ pub(crate) fn error_of(denial: Denial) -> ApiError {
         DenialKind::Concurrent => too_many(
             "limit.concurrent",
             wait,
-            "as many requests are being answered for this API key as may be at one time; wait for one to end",
+            "as many requests are being answered for this API key or token as may be at one time; wait for one to end",
         ),
     }
 }

@@ -6,16 +6,19 @@ use std::time::Instant;
 use ampoule::Timestamp;
 use ampoule_access::{
     Asked, Charge, ClientAddress, Denial, KeyStore, Limiter, LimiterSettings, Presented, Principal,
-    Reason, Standing,
+    Reason, Standing, Tokens,
 };
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
-/// Protection of a [`Service`](crate::Service): API keys that callers need, and limits on what they take.
+/// Protection of a [`Service`](crate::Service): API keys or tokens that callers need, and limits on what they take.
 #[derive(Debug)]
 pub struct Protection {
-    /// Keys that are accepted; `None` where everybody who reaches the server may ask for everything.
+    /// Keys that are accepted, if there are any. Without keys and tokens everybody who reaches the server may ask for
+    /// everything.
     keys: Option<KeyStore>,
+    /// Tokens that are accepted, if there are any.
+    tokens: Option<Tokens>,
     limiter: Limiter,
 }
 
@@ -25,6 +28,7 @@ impl Protection {
     pub fn off() -> Self {
         Self {
             keys: None,
+            tokens: None,
             limiter: Limiter::new(LimiterSettings::default()),
         }
     }
@@ -38,9 +42,30 @@ impl Protection {
         }
     }
 
+    /// Lets in those, too, who present one of these tokens. Without keys, the holders of tokens alone are let in.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Tokens) -> Self {
+        Self {
+            tokens: Some(tokens),
+            ..self
+        }
+    }
+
     /// Tells whether callers need a credential.
     pub(crate) fn is_on(&self) -> bool {
-        self.keys.is_some()
+        self.keys.is_some() || self.tokens.is_some()
+    }
+
+    /// Returns the code of the error for which the API keys in force are not those of the key directory, if there is one.
+    pub(crate) fn keys_fault(&self) -> Option<&'static str> {
+        let fault = self.keys.as_ref()?.fault()?;
+        Some(fault.code())
+    }
+
+    /// Returns the code of the error for which an issuer's keys in force are not those of its file, if there is one.
+    pub(crate) fn tokens_fault(&self) -> Option<&'static str> {
+        let fault = self.tokens.as_ref()?.fault()?;
+        Some(fault.code())
     }
 
     /// Returns the caller who sends these headers.
@@ -49,16 +74,21 @@ impl Protection {
     ///
     /// A denial where there is no credential, or one that is not accepted.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Principal, Denial> {
-        let Some(keys) = &self.keys else {
+        if !self.is_on() {
             return Ok(Principal::local());
-        };
+        }
         let headers = headers.get_all(AUTHORIZATION).iter();
         let headers: Vec<&[u8]> = headers.map(|header| header.as_bytes()).collect();
         match Presented::find(&headers)? {
             Presented::Nothing => Err(Reason::Missing.into()),
-            Presented::Key(key) => keys.check(&key, Timestamp::now()),
-            // Nobody's tokens are accepted here.
-            Presented::Token(_) => Err(Reason::Malformed.into()),
+            Presented::Key(key) => match &self.keys {
+                Some(keys) => keys.check(&key, Timestamp::now()),
+                None => Err(Reason::Unknown.into()),
+            },
+            Presented::Token(token) => match &self.tokens {
+                Some(tokens) => tokens.check(token, Timestamp::now()),
+                None => Err(Reason::Malformed.into()),
+            },
         }
     }
 

@@ -1,0 +1,161 @@
+//! Issuers whose tokens the server accepts: tables `[[auth.jwt]]` of the configuration file.
+
+use std::path::PathBuf;
+
+use ampoule_access::{
+    Given, IssuerKeys, IssuerSettings, KeySetFile, PublicAlgorithm, Role, TenantName,
+    TokenAlgorithm, TokenIssuer,
+};
+use ampoule_signing::PermissionPolicy;
+use serde::Deserialize;
+
+use crate::config_place::Place;
+use crate::error::Error;
+use crate::secret_source::SecretSource;
+
+/// One issuer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct TokenOptions {
+    /// Name, as the issuer's tokens have it in `iss`.
+    issuer: String,
+    /// Audience of tokens for this server, as they have it in `aud`.
+    audience: String,
+    algorithm: TokenAlgorithm,
+    /// File with the issuer's public keys, for all algorithms but HS256.
+    jwks: Option<PathBuf>,
+    /// Variable with the secret of HS256.
+    secret_env: Option<String>,
+    /// File with the secret of HS256.
+    secret_file: Option<PathBuf>,
+    /// Credential of the service manager with the secret of HS256.
+    secret_credential: Option<String>,
+    role: Option<Role>,
+    role_claim: Option<String>,
+    tenant: Option<TenantName>,
+    tenant_claim: Option<String>,
+    models_claim: Option<String>,
+}
+
+impl TokenOptions {
+    /// Reads the issuer's keys. `at` returns the place of one of the table's keys.
+    pub(crate) fn open(
+        &self,
+        permissions: &PermissionPolicy,
+        at: impl Fn(&str) -> Option<Place>,
+    ) -> Result<TokenIssuer, Error> {
+        let keys = self.keys(permissions);
+        let (keys, key) = keys.map_err(|(key, error)| error.at(at(key)))?;
+        let role = one_of("role", self.role, self.role_claim.as_ref());
+        let tenant = one_of("tenant", self.tenant.clone(), self.tenant_claim.as_ref());
+        let opened = TokenIssuer::open(IssuerSettings {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            keys,
+            role: role.map_err(|error| error.at(at("role")))?,
+            tenant: tenant.map_err(|error| error.at(at("tenant")))?,
+            models_claim: self.models_claim.clone(),
+        });
+        opened.map_err(|error| {
+            let key = if error.code() == "usage.token-settings" {
+                "issuer"
+            } else {
+                key
+            };
+            Error::from(error).at(at(key))
+        })
+    }
+
+    /// Returns the keys, and the key of the file that names them. An error is about such a key, too.
+    fn keys(
+        &self,
+        permissions: &PermissionPolicy,
+    ) -> Result<(IssuerKeys, &'static str), (&'static str, Error)> {
+        let secret = SecretSource::one_of(
+            "secret",
+            self.secret_env.as_ref(),
+            self.secret_file.as_ref(),
+            self.secret_credential.as_ref(),
+        );
+        let secret = secret.map_err(|error| (self.secret_key(), error))?;
+        let algorithm = match self.algorithm {
+            TokenAlgorithm::EdDsa => PublicAlgorithm::EdDsa,
+            TokenAlgorithm::Es256 => PublicAlgorithm::Es256,
+            TokenAlgorithm::Rs256 => PublicAlgorithm::Rs256,
+            TokenAlgorithm::Hs256 => return self.shared(secret, permissions),
+        };
+        if secret.is_some() {
+            let error = Error::Setting(format!(
+                "{} has public keys and no secret; name their file with `jwks`",
+                self.algorithm
+            ));
+            return Err((self.secret_key(), error));
+        }
+        let path = self.jwks.clone().ok_or_else(|| {
+            let error = Error::Setting(format!(
+                "{} needs the issuer's public keys; name their file with `jwks`",
+                self.algorithm
+            ));
+            ("algorithm", error)
+        })?;
+        let file = KeySetFile {
+            path,
+            permissions: permissions.clone(),
+            algorithm,
+        };
+        Ok((IssuerKeys::File(file), "jwks"))
+    }
+
+    fn shared(
+        &self,
+        secret: Option<SecretSource>,
+        permissions: &PermissionPolicy,
+    ) -> Result<(IssuerKeys, &'static str), (&'static str, Error)> {
+        if self.jwks.is_some() {
+            let error = Error::Setting(
+                "HS256 has a secret and no public keys: whoever knew the file could make tokens; leave `jwks` out, and \
+                 name the secret with `secret-env`, `secret-file` or `secret-credential`"
+                    .to_owned(),
+            );
+            return Err(("jwks", error));
+        }
+        let secret = secret.ok_or_else(|| {
+            let error = Error::Setting(
+                "HS256 needs the secret that the issuer shares with this server; name it with `secret-env`, \
+                 `secret-file` or `secret-credential`"
+                    .to_owned(),
+            );
+            ("algorithm", error)
+        })?;
+        let key = self.secret_key();
+        let secret = secret.read("the secret of an issuer of tokens", permissions);
+        let secret = secret.map_err(|error| (key, error))?;
+        let secret = secret
+            .parse()
+            .map_err(|error: ampoule_signing::ParseError| {
+                (key, Error::Setting(error.to_string()))
+            })?;
+        Ok((IssuerKeys::Shared(secret), key))
+    }
+
+    /// Returns the key of the file that names the secret.
+    fn secret_key(&self) -> &'static str {
+        match (&self.secret_env, &self.secret_file) {
+            (Some(_), _) => "secret-env",
+            (None, Some(_)) => "secret-file",
+            (None, None) => "secret-credential",
+        }
+    }
+}
+
+/// Returns the value for all callers, or the claim with each caller's own.
+fn one_of<T>(name: &str, always: Option<T>, claim: Option<&String>) -> Result<Given<T>, Error> {
+    match (always, claim) {
+        (Some(value), None) => Ok(Given::Always(value)),
+        (None, Some(claim)) => Ok(Given::Claim(claim.clone())),
+        _ => Err(Error::Setting(format!(
+            "expected either `{name}`, the same for all callers of the issuer, or `{name}-claim`, the claim with each \
+             caller's own"
+        ))),
+    }
+}
