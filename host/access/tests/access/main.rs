@@ -8,6 +8,7 @@
 )]
 
 mod desk;
+mod fuzz_corpus;
 mod issuers;
 mod key_directory;
 mod key_store;
