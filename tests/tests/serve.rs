@@ -15,6 +15,8 @@ mod access_log;
 mod access_matrix;
 #[path = "serve/addresses.rs"]
 mod addresses;
+#[path = "serve/api_security.rs"]
+mod api_security;
 #[path = "serve/clients.rs"]
 mod clients;
 #[path = "serve/configuration.rs"]
