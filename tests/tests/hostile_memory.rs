@@ -12,9 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ampoule::{ByteSize, Capability, GenerationRequest, Host, Image, Limits, Model};
 use ampoule_tests::{
-    BundleBuilder, Publisher, block_on, host_trusting, host_with_limits, peak_resident_bytes,
+    BundleBuilder, Publisher, block_on, host_with_limits, peak_resident_bytes,
     reset_peak_resident_bytes, resident_bytes, test_guest, wat_guest,
 };
+use futures_util::future::join_all;
 use serde_json::json;
 
 /// Lock of the test that measures.
@@ -30,6 +31,9 @@ const ALLOWED_OVER_REST: u64 = 64 << 20;
 const ALLOWED_GROWTH: u64 = 16 << 20;
 const WARM_UP: usize = 20;
 const REQUESTS: usize = 200;
+
+/// Requests at one time. Most of them run to their deadline, which is one of the clock.
+const AT_ONCE: usize = 4;
 
 /// Guests that fail or misbehave at every request, and the text that tells them how.
 const KINDS: [(&str, &str); 30] = [
@@ -137,21 +141,28 @@ async fn generate(model: &Model, tokens: u32) {
 
 /// Returns the growth of the process over the requests that follow a warm-up.
 async fn growth(request: impl AsyncFn()) -> u64 {
-    for _ in 0..WARM_UP {
-        request().await;
-    }
+    repeat(WARM_UP, &request).await;
     let before = resident_bytes();
-    for _ in 0..REQUESTS {
-        request().await;
-    }
+    repeat(REQUESTS, &request).await;
     resident_bytes().saturating_sub(before)
+}
+
+/// Makes so many requests, [`AT_ONCE`] of them at one time.
+async fn repeat(times: usize, request: &impl AsyncFn()) {
+    let caller = || async {
+        for _ in 0..times / AT_ONCE {
+            request().await;
+        }
+    };
+    join_all(std::iter::repeat_with(caller).take(AT_ONCE)).await;
 }
 
 #[test]
 fn two_hundred_hostile_requests_of_each_kind_grow_the_host_by_at_most_16_mib() {
     let _alone = alone();
     let acme = Publisher::new("acme");
-    let host = host_trusting(&acme);
+    let host = Host::builder().trust(acme.trust()).threads(AT_ONCE);
+    let host = host.build().unwrap();
     block_on(async {
         for (kind, text) in KINDS {
             let model = host.load(bundle(&acme, kind).write().path()).await.unwrap();
