@@ -204,6 +204,11 @@ check('a_model_that_is_not_up_is_said_to_be_so', {}, async (page) => {
   await page.selectOption('#model', 'strange');
   await page.getByRole('status').filter({ hasText: 'strange could not be loaded' }).waitFor();
   assert.ok(await page.locator('#sheet').isHidden());
+  await page.selectOption('#model', 'former');
+  await page.getByRole('status').filter({ hasText: 'former is not trusted any more' }).waitFor();
+  assert.deepEqual(await page.locator('#model option', { hasText: '(not trusted)' }).allTextContents(), [
+    'former (not trusted)',
+  ]);
   await isAccessible(page);
   await page.selectOption('#model', 'tiny-vlm');
   await page.getByRole('textbox', { name: 'Question' }).waitFor();

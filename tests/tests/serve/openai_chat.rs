@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use ampoule_tests::{Reply, SharedServer, png_header, workspace_file};
+use ampoule_tests::{Reply, SharedServer, png_header, stream_events, workspace_file};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -483,6 +483,42 @@ fn several_answers_have_seeds_of_their_own_and_the_first_is_the_only_one_of_a_si
         message.contains("17") && message.contains("16"),
         "{message}"
     );
+}
+
+#[test]
+fn several_answers_about_a_large_picture_are_each_right_and_also_streamed() {
+    let server = SharedServer::get();
+    let mut picture = std::fs::read(workspace_file("samples/shapes.png")).unwrap();
+    // Bytes after a PNG's end are of the file, and of no picture.
+    picture.resize(3 << 20, 0);
+    let url = format!("data:image/png;base64,{}", STANDARD.encode(picture));
+    let content = json!([
+        {"type": "text", "text": "What do you see in the picture?"},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]);
+    let mut request = json!({
+        "model": "tiny-vlm", "n": 3, "temperature": 0, "messages": [{"role": "user", "content": content}],
+    });
+    let seen = "A blue square, a red circle and a yellow star.";
+    let whole = server.post(PATH, &request);
+    assert_eq!(whole.status, 200, "{}", whole.text());
+    let choices = whole.json()["choices"].as_array().unwrap().clone();
+    assert_eq!(choices.len(), 3);
+    for (index, choice) in choices.iter().enumerate() {
+        assert_eq!(choice["index"], index);
+        assert_eq!(choice["message"]["content"], seen);
+    }
+    request["stream"] = json!(true);
+    let events = stream_events(&server.post(PATH, &request).text());
+    let (_done, chunks) = events.split_last().unwrap();
+    let mut streamed = vec![String::new(); 3];
+    for chunk in chunks {
+        for choice in chunk.json()["choices"].as_array().unwrap() {
+            let index = choice["index"].as_u64().unwrap() as usize;
+            streamed[index] += choice["delta"]["content"].as_str().unwrap_or_default();
+        }
+    }
+    assert_eq!(streamed, [seen; 3]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
+use ampoule_signing::TrustStore;
 use ampoule_tests::{Operator, Publisher, Served, ampoule, test_guest, workspace_file};
 use serde_json::json;
 
@@ -48,6 +49,19 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
     };
     let newer = release(2);
     let stranger = Publisher::new("stranger");
+    let former = Publisher::new("former");
+    let trust = |update: &dyn Fn(&mut TrustStore) -> bool| {
+        TrustStore::update(operator.trust(), |store| {
+            assert!(update(store));
+            Ok(())
+        })
+        .unwrap();
+    };
+    trust(&|store| {
+        store
+            .insert(former.public_key().clone(), ["former"])
+            .is_ok()
+    });
     let bundles = [
         ("changing", release(1)),
         (
@@ -63,6 +77,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
             guest("generation_fails_midway", "text-generation").write(),
         ),
         ("strange", stranger.every_task().write()),
+        ("former", former.every_task().write()),
         (
             "never-returns",
             guest("never_returns", "text-embedding")
@@ -80,6 +95,10 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
     std::fs::write(&file, text).unwrap();
     let served = Served::listening(ampoule().arg("--config").arg(file), &[]);
     while served.get("/readyz").text().contains("loading") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    trust(&|store| store.remove_publisher("former"));
+    while !served.get("/readyz").text().contains("untrusted") {
         std::thread::sleep(Duration::from_millis(20));
     }
 
