@@ -15,6 +15,8 @@ mod access_log;
 mod access_matrix;
 #[path = "serve/addresses.rs"]
 mod addresses;
+#[path = "serve/answer_cache.rs"]
+mod answer_cache;
 #[path = "serve/api_security.rs"]
 mod api_security;
 #[path = "serve/clients.rs"]

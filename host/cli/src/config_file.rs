@@ -8,6 +8,7 @@ use ampoule_signing::read_trusted_text;
 use serde::Deserialize;
 
 use crate::age::Age;
+use crate::answer_cache_options::AnswerCacheOptions;
 use crate::auth_options::AuthOptions;
 use crate::config_place::{ConfigText, Place};
 use crate::config_value::{from_text, from_texts, tables};
@@ -43,6 +44,8 @@ pub(crate) struct ConfigFile {
     pub(crate) server: ServerOptions,
     #[serde(default)]
     pub(crate) auth: AuthOptions,
+    /// Absent where no answers are kept.
+    pub(crate) answer_cache: Option<AnswerCacheOptions>,
     #[serde(default, rename = "model", deserialize_with = "tables")]
     pub(crate) models: Vec<ModelOptions>,
 }
@@ -59,6 +62,10 @@ fn explained(message: &str) -> String {
         (
             "under `[[auth.jwt]]`",
             unknown_key::keys_of::<TokenOptions>(),
+        ),
+        (
+            "under `[answer-cache]`",
+            unknown_key::keys_of::<AnswerCacheOptions>(),
         ),
         ("under `[limits]`", unknown_key::keys_of::<LimitOptions>()),
         ("under `[[model]]`", unknown_key::keys_of::<ModelOptions>()),

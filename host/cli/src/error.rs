@@ -42,6 +42,17 @@ pub(crate) enum Error {
         error: ampoule_signing::Error,
     },
 
+    /// An error about the cache of answers, with its own code.
+    #[error("the cache of answers: {}", explained_answers(.0))]
+    Answers(#[source] ampoule_answers::Error),
+
+    /// An error about the directory or the key file of the cache of answers, with the error's own code.
+    #[error("the cache of answers: {what}: {}", explained_answers(error))]
+    AnswersPath {
+        what: String,
+        error: ampoule_answers::Error,
+    },
+
     /// `usage.keys`.
     #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
     NoKeys,
@@ -189,6 +200,7 @@ impl Error {
             }
             Self::Image { error, .. } => error.code(),
             Self::Access(error) | Self::Keys { error, .. } => error.code(),
+            Self::Answers(error) | Self::AnswersPath { error, .. } => error.code(),
             Self::NoKeys => "usage.keys",
             Self::NothingToRevoke(_) => "usage.no-such-api-key",
             Self::NoTrust => "usage.trust",
@@ -246,6 +258,13 @@ fn explained_signing(error: &ampoule_signing::Error) -> String {
 fn explained_access(error: &ampoule_access::Error) -> String {
     match error {
         ampoule_access::Error::Files(error) => explained_signing(error),
+        _ => error.to_string(),
+    }
+}
+
+fn explained_answers(error: &ampoule_answers::Error) -> String {
+    match error {
+        ampoule_answers::Error::Files(error) => explained_signing(error),
         _ => error.to_string(),
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn is_json() -> bool {
 
 /// Starts showing events: the host's with `-v`, guests' messages with `-vv`. Without either, only warnings about the
 /// cache of compiled models, about an older release after a newer one, and about files that others could have changed,
-/// and of a server its loads, refusals and changes of trust too.
+/// and of a server its loads, refusals, changes of trust and warnings about kept answers too.
 pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
     let mut events = match verbose {
         0 => Targets::new()
@@ -54,6 +54,7 @@ pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
     };
     if let Some(server) = server.filter(|_| verbose == 0) {
         events = events
+            .with_target("ampoule::answers", LevelFilter::WARN)
             .with_target("ampoule::load", LevelFilter::INFO)
             .with_target("ampoule::server", LevelFilter::INFO)
             .with_target("ampoule::trust", LevelFilter::INFO);

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod age;
+mod answer_cache_options;
 mod arguments;
 mod auth_options;
 mod built_in;

@@ -20,6 +20,9 @@ pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protectio
     if let Some(tokens) = tokens(options, settings)? {
         protection = protection.with_tokens(tokens);
     }
+    if let Some(answers) = &settings.answer_cache {
+        protection = protection.with_answers(answers.open(settings)?);
+    }
     Ok(protection)
 }
 

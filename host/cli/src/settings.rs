@@ -11,6 +11,7 @@ use ampoule::{
 use ampoule_command_line::shown_path;
 
 use crate::age::Age;
+use crate::answer_cache_options::AnswerCacheOptions;
 use crate::arguments::{Arguments, Command};
 use crate::auth_options::AuthOptions;
 use crate::config_file::{self, ConfigFile};
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) server: ServerOptions,
     /// The configuration file's settings of who may ask the server.
     pub(crate) auth: AuthOptions,
+    /// The configuration file's settings of the cache of answers, where there is one.
+    pub(crate) answer_cache: Option<AnswerCacheOptions>,
     /// The configuration file's models to serve.
     pub(crate) models: Vec<ModelOptions>,
     /// The configuration file's text, for errors.
@@ -118,6 +121,7 @@ impl Settings {
             at_most,
             server: file.server,
             auth: file.auth,
+            answer_cache: file.answer_cache,
             models: file.models,
             config,
             given: arguments.given().clone(),

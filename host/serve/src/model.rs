@@ -156,6 +156,14 @@ impl Model {
         self.served.origin
     }
 
+    /// Returns the digest of everything that its code was made of: the component and the files that `init` reads, the
+    /// profile, Wasmtime's version and settings, the processor's features, and a grant of `host-kernels`. One request to
+    /// one model gives one answer for as long as this and the manifest stay, if the model chooses nothing at random.
+    #[must_use]
+    pub fn code_identity(&self) -> [u8; 32] {
+        self.served.code_identity
+    }
+
     /// Returns what `init` cost and said before the snapshot; `None` for a model that starts cold, whose
     /// sandboxes each report it.
     #[must_use]
@@ -368,8 +376,9 @@ impl Model {
         off_thread(move || served.lease.check()).await
     }
 
-    /// Returns what one request may cost.
-    fn budget(&self) -> Budget {
+    /// Returns the most that one request may cost with these options.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
         self.options.at_most.applied_to(self.served.budgets.request)
     }
 

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::ALLOW;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as HttpBody;
@@ -26,6 +26,9 @@ use crate::request::probe::is_probe;
 use crate::request::room::SMALL_ANSWER;
 use crate::service::Service;
 use crate::traces::RequestSpan;
+
+/// Tells of an answer if it was kept from an earlier request: `hit` or `miss`. Absent where no answer is kept.
+const CACHE: HeaderName = HeaderName::from_static("x-ampoule-cache");
 
 /// Answers one request. The answer has the request's id, and an error is rendered for the clients of the path's family,
 /// whatever layer it comes from.
@@ -82,6 +85,12 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     if let Some(caller) = caller {
         let standing = service.protection().standing(&caller);
         rate_headers::add(response.headers_mut(), &standing);
+    }
+    let cache = context.notes().cache();
+    if let Some(cache) = cache {
+        response
+            .headers_mut()
+            .insert(CACHE, HeaderValue::from_static(cache));
     }
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -547,7 +547,7 @@ fn a_server_takes_long_texts_unless_it_is_told_otherwise() {
 }
 
 /// A release that answers every text with its number, the length of its file.
-fn release(operator: &Operator, number: u64) -> WrittenBundle {
+pub(crate) fn release(operator: &Operator, number: u64) -> WrittenBundle {
     let bytes = vec![7; usize::try_from(number).unwrap()];
     let component = test_guest("assets_giant_length");
     let bundle = operator
@@ -559,7 +559,7 @@ fn release(operator: &Operator, number: u64) -> WrittenBundle {
 
 /// Asks until the answer is as expected.
 #[track_caller]
-fn wait_for(what: &str, ask: impl Fn() -> String) {
+pub(crate) fn wait_for(what: &str, ask: impl Fn() -> String) {
     let begun = Instant::now();
     loop {
         let answer = ask();

@@ -71,15 +71,25 @@ impl Guarded {
 
     /// Starts a server with further arguments, one of which names a model that cannot be loaded.
     pub(crate) fn start_unready(arguments: &[&str]) -> Self {
-        Self::begin(arguments, Served::listening)
+        Self::begin(Operator::new(), arguments, "", Served::listening)
     }
 
     fn start(arguments: &[&str]) -> Self {
-        Self::begin(arguments, Served::start)
+        Self::begin(Operator::new(), arguments, "", Served::start)
     }
 
-    fn begin(arguments: &[&str], start: fn(&mut Command, &[&str]) -> Served) -> Self {
-        let (operator, folder) = (Operator::new(), tempfile::tempdir().unwrap());
+    /// Starts a server of this operator's, with further tables of its configuration file.
+    pub(crate) fn start_with_tables(operator: Operator, tables: &str) -> Self {
+        Self::begin(operator, &[], tables, Served::start)
+    }
+
+    fn begin(
+        operator: Operator,
+        arguments: &[&str],
+        tables: &str,
+        start: fn(&mut Command, &[&str]) -> Served,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let bundle = operator.good().write();
         let tiny_vlm = operator.trust_built_in();
         let keys = folder.path().join("keys");
@@ -87,7 +97,7 @@ impl Guarded {
         let file = folder.path().join("ampoule.toml");
         let text = format!(
             "trust = {:?}\n[auth]\nkeys = {keys:?}\n{}[[model]]\npath = {:?}\nname = \"every-task\"\n\
-             aliases = [\"acme/every-task\"]\n[[model]]\npath = {tiny_vlm:?}\nname = \"tiny-vlm\"\n",
+             aliases = [\"acme/every-task\"]\n[[model]]\npath = {tiny_vlm:?}\nname = \"tiny-vlm\"\n{tables}",
             operator.trust(),
             issuers(folder.path()),
             bundle.path(),

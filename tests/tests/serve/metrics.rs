@@ -6,8 +6,11 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use ampoule_access::Role;
 use ampoule_tests::{Operator, Served, SharedServer, ampoule, workspace_file};
 use serde_json::json;
+
+use crate::answer_cache::Keeping;
 
 /// Returns the values of a scrape by name and labels.
 pub(crate) fn scrape(served: &Served) -> BTreeMap<String, f64> {
@@ -75,6 +78,18 @@ fn used() -> Arc<SharedServer> {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(served.get("/v1/unknown").status, 404);
     served
+}
+
+/// Returns the metrics of a server that has kept an answer.
+fn with_answers() -> String {
+    let keeping = Keeping::get();
+    let key = |role| keeping.server.key(role, |_| {});
+    let body = r#"{"model":"every-task","input":"a"}"#;
+    let path = "/v1/embeddings";
+    let embedded = keeping.server.ask("POST", path, &[&key(Role::Infer)], body);
+    assert_eq!(embedded.status, 200, "{embedded:?}");
+    let metrics = key(Role::Metrics);
+    keeping.server.ask("GET", "/metrics", &[&metrics], "").body
 }
 
 #[test]
@@ -231,12 +246,14 @@ fn promtool_finds_no_fault_in_the_metrics() {
 
 #[test]
 fn the_manual_lists_each_metric_with_its_type_and_labels_and_no_other() {
-    let exposed = used().get("/metrics").text();
+    let exposed = used().get("/metrics").text() + &with_answers();
     let mut found = BTreeMap::<String, (String, BTreeSet<String>)>::new();
     for line in exposed.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
-            found.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+            found
+                .entry(name.to_owned())
+                .or_insert_with(|| (kind.to_owned(), BTreeSet::new()));
         } else if let Some((name, labels)) = line.split_once('{') {
             let of_histogram = ["_bucket", "_sum", "_count"];
             let of_histogram = of_histogram.iter().find_map(|end| name.strip_suffix(end));

@@ -18,6 +18,8 @@ pub(crate) struct ServedModel {
     pub(crate) profile: EngineProfile,
     pub(crate) code: Arc<LinkedCode>,
     pub(crate) origin: CodeOrigin,
+    /// Digest of everything that the code was made of.
+    pub(crate) code_identity: [u8; 32],
     /// Files that `init` reads, where it runs in each sandbox; none otherwise.
     pub(crate) files: AssetFiles,
     pub(crate) lease: TrustLease,
@@ -42,6 +44,7 @@ impl ServedModel {
             profile: loaded.profile,
             code,
             origin: loaded.origin,
+            code_identity: loaded.code.identity,
             lease: loaded.lease,
             renewing: Mutex::default(),
             _counted: counted,

@@ -31,6 +31,7 @@ use crate::connections::request::Requests;
 use crate::connections::settings::{BUFFER_BYTES, HEAD_BYTES};
 use crate::connections::wire::Wire;
 use crate::error::ApiError;
+use crate::protection::forgetting;
 use crate::router::router;
 use crate::service::Service;
 
@@ -86,6 +87,7 @@ async fn serve_router(
     patience: Duration,
 ) -> bool {
     let _watch = AbortOnDropHandle::new(tokio::spawn(service.models().clone().watch()));
+    let _forgets = AbortOnDropHandle::new(tokio::spawn(forgetting::watch(service.clone())));
     // Listening again changes the length of the queue alone.
     if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
         tracing::debug!(target: "ampoule::server", %error, "the queue of new connections stays as it is");

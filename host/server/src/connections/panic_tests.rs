@@ -90,7 +90,11 @@ impl Running {
     }
 
     fn errors(&self) -> String {
-        let metrics = self.service.metrics().encode(self.service.host()).unwrap();
+        let metrics = self
+            .service
+            .metrics()
+            .encode(self.service.host(), None)
+            .unwrap();
         let lines = metrics.lines();
         lines
             .filter(|line| line.starts_with("ampoule_http_errors_total{"))

@@ -6,6 +6,7 @@ use ampoule::{Image, InputChecks as _, Model, SandboxReport, Task, Usage};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::core::cores::cores;
+use crate::core::kept::{self, KeptVectors, Lookup};
 use crate::core::place::Place;
 use crate::core::properties::Properties;
 use crate::core::{batches, input_checks, tokenization};
@@ -45,7 +46,7 @@ pub(crate) struct Embeddings {
     /// Tells of each text if the model read only its beginning. Empty for pictures.
     pub(crate) truncated: Vec<bool>,
     pub(crate) usage: Usage,
-    /// The cost of each sandbox, in the order of the texts.
+    /// The cost of each sandbox, in the order of the texts. Vectors that were kept have cost none.
     pub(crate) reports: Vec<SandboxReport>,
 }
 
@@ -190,14 +191,20 @@ pub(crate) async fn texts(
         return Err(input_checks::longer_than_read(model, param, way_out));
     }
     let ask = |range: Range<usize>| async move {
-        let call = model.embed_text(&texts[range]);
+        let texts = &texts[range];
+        let lookup = kept::of_texts(context, model, texts).await;
+        if let Some(kept) = Part::kept(lookup.as_ref(), context).await {
+            return Ok(kept);
+        }
+        let call = model.embed_text(texts);
         let answer = context.ask(Task::TextEmbedding, model, call).await?;
         Ok(Part {
             dimensions: answer.output.dimensions,
             values: answer.output.values,
             truncated: answer.output.truncated,
             usage: answer.output.usage,
-            report: answer.sandbox,
+            report: Some(answer.sandbox),
+            lookup,
         })
     };
     let lengths = texts.iter().map(String::len);
@@ -231,14 +238,20 @@ pub(crate) async fn images(
     }
     demands.check_stated_length(model)?;
     let ask = |images: Vec<Image>| async move {
+        let task = Task::ImageEmbedding;
+        let (images, lookup) = kept::of_images(context, model, task, 0, images).await;
+        if let Some(kept) = Part::kept(lookup.as_ref(), context).await {
+            return Ok(kept);
+        }
         let call = model.embed_images(images);
-        let answer = context.ask(Task::ImageEmbedding, model, call).await?;
+        let answer = context.ask(task, model, call).await?;
         Ok(Part {
             dimensions: answer.output.dimensions,
             values: answer.output.values,
             truncated: Vec::new(),
             usage: answer.output.usage,
-            report: answer.sandbox,
+            report: Some(answer.sandbox),
+            lookup,
         })
     };
     // Each picture goes to its sandbox without a copy.
@@ -254,13 +267,47 @@ pub(crate) async fn images(
     })
 }
 
-/// Vectors from one sandbox.
+/// Vectors from one sandbox, or of a call that was kept.
 struct Part {
     dimensions: usize,
     values: Vec<f32>,
     truncated: Vec<bool>,
     usage: Usage,
-    report: SandboxReport,
+    /// `None` for vectors that were kept.
+    report: Option<SandboxReport>,
+    /// Present for vectors that may be kept.
+    lookup: Option<Lookup>,
+}
+
+impl Part {
+    /// Returns the vectors that were kept of this call.
+    async fn kept(lookup: Option<&Lookup>, context: &Context) -> Option<Self> {
+        let usage_of = |kept: &KeptVectors| kept.usage.into();
+        let kept = lookup?.find(context, usage_of).await?;
+        Some(Self {
+            dimensions: usize::try_from(kept.dimensions).ok()?,
+            usage: kept.usage.into(),
+            values: kept.values,
+            truncated: kept.truncated,
+            report: None,
+            lookup: None,
+        })
+    }
+
+    /// Keeps the vectors, if they may be.
+    async fn keep(&mut self) {
+        if let Some(lookup) = self.lookup.take() {
+            let kept = KeptVectors {
+                dimensions: self.dimensions as u64,
+                values: std::mem::take(&mut self.values),
+                truncated: std::mem::take(&mut self.truncated),
+                usage: self.usage.into(),
+            };
+            lookup.keep(&kept).await;
+            self.values = kept.values;
+            self.truncated = kept.truncated;
+        }
+    }
 }
 
 /// Asks for parts of `count` inputs, as many at a time as there are cores, and joins them in the order of the inputs. A
@@ -277,9 +324,12 @@ where
 {
     let part = |(part, range): (F, Range<usize>)| async move {
         let part = part.await.map_err(ApiError::from);
-        let part = part.map_err(|error| demands.place.name(&range, count, error))?;
-        context.note(&part.report, part.usage);
+        let mut part = part.map_err(|error| demands.place.name(&range, count, error))?;
+        if let Some(report) = &part.report {
+            context.note(report, part.usage);
+        }
         demands.check(model, &range, &part)?;
+        part.keep().await;
         Ok::<Part, ApiError>(part)
     };
     // Nothing of a part is done before the stream asks for it.
@@ -310,7 +360,7 @@ fn join(parts: Vec<Part>) -> Result<Embeddings, ApiError> {
         all.truncated.extend(part.truncated);
         let tokens = &mut all.usage.input_tokens;
         *tokens = tokens.saturating_add(part.usage.input_tokens);
-        all.reports.push(part.report);
+        all.reports.extend(part.report);
     }
     Ok(all)
 }

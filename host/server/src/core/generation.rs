@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::core::context_length;
 use crate::core::cores::cores;
+use crate::core::kept::{self, KeptGeneration, Recorder};
 use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::request::context::{Context, Cost};
@@ -62,7 +63,8 @@ pub(crate) struct End {
     /// `stop`, `stop-string`, `length`, or another word of lower-case letters, as the model says it.
     pub(crate) reason: String,
     pub(crate) usage: Usage,
-    pub(crate) report: SandboxReport,
+    /// The cost of the sandbox; `None` for an answer that was kept.
+    pub(crate) report: Option<SandboxReport>,
 }
 
 /// A generation's events, as they come. Dropping this ends its guests.
@@ -253,7 +255,16 @@ impl Pump {
     async fn run(mut self, request: Arc<GenerationRequest>, k: u64) {
         let context = self.context.clone();
         let body = self.body.take();
-        let pump = self.pump(request, k, body);
+        let seed = request.sampling.seed.map(|seed| seed.wrapping_add(k));
+        let lookup = kept::of_generation(&context, &self.model, &request, seed).await;
+        if let Some(lookup) = &lookup {
+            let usage_of = |kept: &KeptGeneration| kept.usage.into();
+            if let Some(kept) = lookup.find(&context, usage_of).await {
+                drop((request, body));
+                return self.replay(kept).await;
+            }
+        }
+        let pump = self.pump(request, seed, body, lookup.map(Recorder::new));
         let pumped = context.in_sandbox(Task::TextGeneration, pump).await;
         if let Err(error) = pumped {
             // Of an answer that has begun, the status says nothing of it.
@@ -262,12 +273,33 @@ impl Pump {
         }
     }
 
-    async fn begin(&self, request: Arc<GenerationRequest>, k: u64) -> Result<Generation, Error> {
+    /// Sends the chunks of an answer that was kept, as they came when it was made.
+    async fn replay(&self, kept: KeptGeneration) {
+        let mut is_first = true;
+        for text in kept.texts {
+            let since = self.context.begun().elapsed();
+            self.context.notes().first_token.get_or_insert(since);
+            self.text(text, is_first).await;
+            is_first = false;
+        }
+        let end = End {
+            choice: self.choice,
+            reason: kept.reason,
+            usage: kept.usage.into(),
+            report: None,
+        };
+        self.send(Ok(Event::End(end)), None);
+    }
+
+    async fn begin(
+        &self,
+        request: Arc<GenerationRequest>,
+        seed: Option<u64>,
+    ) -> Result<Generation, Error> {
         // Nobody closes the semaphore.
         let _permit = self.starts.acquire().await.ok();
         let mut request = Arc::unwrap_or_clone(request);
-        let seed = request.sampling.seed;
-        request.sampling.seed = seed.map(|seed| seed.wrapping_add(k));
+        request.sampling.seed = seed;
         self.model.generate(request).await
     }
 
@@ -275,11 +307,12 @@ impl Pump {
     async fn pump(
         &self,
         request: Arc<GenerationRequest>,
-        k: u64,
+        seed: Option<u64>,
         body: Option<Arc<Room>>,
+        mut recorder: Option<Recorder>,
     ) -> Result<(), ApiError> {
         let is_long = may_be_too_long(&self.model, &request);
-        let begun = self.begin(request, k).await;
+        let begun = self.begin(request, seed).await;
         let mut generation = begun.map_err(|error| self.explained(error, is_long))?;
         drop(body);
         let mut has_waited = false;
@@ -301,15 +334,19 @@ impl Pump {
             if !chunk.text.is_empty() {
                 let since = self.context.begun().elapsed();
                 self.context.notes().first_token.get_or_insert(since);
+                recorder = recorder.and_then(|recorder| recorder.text(&chunk.text));
                 has_waited = self.text(chunk.text, is_first).await;
                 is_first = false;
             }
             if let Some(finish) = chunk.finish {
+                if let Some(recorder) = recorder.take() {
+                    recorder.end(&finish.reason, finish.usage).await;
+                }
                 let end = End {
                     choice: self.choice,
                     reason: finish.reason,
                     usage: finish.usage,
-                    report: generation.report(),
+                    report: Some(generation.report()),
                 };
                 self.send(Ok(Event::End(end)), None);
                 return Ok(());

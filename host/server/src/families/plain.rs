@@ -137,7 +137,9 @@ async fn report(entry: &Entry) -> ModelReport {
 )]
 pub(crate) async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
     service.look_at_models().await;
-    let text = service.metrics().encode(service.host());
+    let text = service
+        .metrics()
+        .encode(service.host(), service.protection().answers());
     let text = text.map_err(|_| ApiError::internal("the metrics could not be written"))?;
     let mut response = Response::new(Body::from(text));
     let text = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);

@@ -30,11 +30,12 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 body_bytes = ended.notes.body_bytes,
                 duration_ms = millis(ended.took),
                 model = ended.notes.model.as_deref(),
-                input_tokens = ended.sandboxed(ended.notes.input_tokens),
-                output_tokens = ended.sandboxed(ended.notes.output_tokens),
+                input_tokens = ended.answered(ended.notes.input_tokens),
+                output_tokens = ended.answered(ended.notes.output_tokens),
                 first_token_ms = ended.notes.first_token.map(millis),
                 fuel = ended.sandboxed(ended.notes.fuel.get()),
                 peak_memory_bytes = ended.sandboxed(ended.notes.peak_memory.bytes()),
+                cache = ended.notes.cache(),
                 key = ended.key().map(tracing::field::display),
                 subject = ended.subject().map(tracing::field::display),
                 tenant = ended.tenant(),
@@ -71,6 +72,11 @@ impl Ended<'_> {
     fn tenant(&self) -> Option<&str> {
         let tenant = self.notes.caller.as_ref()?.tenant()?;
         Some(tenant.shared())
+    }
+
+    /// Returns a number of the sandboxes' and of kept answers' if there was one of either.
+    fn answered(&self, number: u64) -> Option<u64> {
+        (self.notes.sandboxes + self.notes.hits > 0).then_some(number)
     }
 
     /// Returns a number of the sandboxes' if there was one.

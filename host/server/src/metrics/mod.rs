@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule::{Host, Observer, RequestEvent};
+use ampoule_answers::Answers;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -81,6 +82,8 @@ struct Inner {
     waits: Histograms<ModelLabels>,
     steps: Histograms<StepLabels>,
     abandoned: Family<ModelLabels, Counter>,
+    answer_hits: Family<ModelLabels, Counter>,
+    answer_misses: Family<ModelLabels, Counter>,
     connections: Gauge,
     connections_total: Counter,
     connections_refused: Counter,
@@ -109,6 +112,8 @@ impl Metrics {
             waits: Family::new_with_constructor(buckets::wait),
             steps: Family::new_with_constructor(buckets::step),
             abandoned: Family::default(),
+            answer_hits: Family::default(),
+            answer_misses: Family::default(),
             connections: Gauge::default(),
             connections_total: Counter::default(),
             connections_refused: Counter::default(),
@@ -130,7 +135,11 @@ impl Metrics {
     /// The format is the same for every scraper, whatever it accepts: in OpenMetrics a bucket's bound is written in
     /// another way (`1.0` for `1`), so a scraper that changed its mind would make new series. Of the two, this one is
     /// read by every scraper, and its encoder escapes help texts.
-    pub(crate) fn encode(&self, host: &Host) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(
+        &self,
+        host: &Host,
+        answers: Option<&Answers>,
+    ) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.inner.registry)?;
         let mut now = Registry::default();
@@ -138,6 +147,7 @@ impl Metrics {
             host,
             &self.inner.models,
             self.inner.process,
+            answers,
         )));
         prometheus_text::encode(&mut text, &now)?;
         Ok(text)
@@ -194,12 +204,19 @@ impl Metrics {
             let histogram = inner.first_token.get_or_create(&labels);
             histogram.observe(first_token.as_secs_f64());
         }
-        if ended.notes.sandboxes > 0 {
+        if ended.notes.sandboxes + ended.notes.hits > 0 {
             self.count_costs(ended.notes, &labels);
+        }
+        if ended.notes.cache().is_some() {
+            let hits = inner.answer_hits.get_or_create(&labels);
+            hits.inc_by(ended.notes.hits);
+            drop(hits);
+            let misses = inner.answer_misses.get_or_create(&labels);
+            misses.inc_by(ended.notes.misses);
         }
     }
 
-    /// Counts the costs of a request that a sandbox has worked for.
+    /// Counts the costs of a request that a sandbox has worked for, or a kept answer has answered.
     fn count_costs(&self, notes: &Notes, labels: &ModelLabels) {
         let inner = &*self.inner;
         let totals = [
@@ -209,6 +226,9 @@ impl Metrics {
         ];
         for (total, amount) in totals {
             total.get_or_create(labels).inc_by(amount);
+        }
+        if notes.sandboxes == 0 {
+            return;
         }
         #[allow(
             clippy::cast_precision_loss,
@@ -327,12 +347,12 @@ impl Inner {
         );
         registry.register(
             "ampoule_input_tokens",
-            "Tokens that models have read",
+            "Tokens that models have read, also for answers that were kept",
             self.input_tokens.clone(),
         );
         registry.register(
             "ampoule_output_tokens",
-            "Tokens that models have generated",
+            "Tokens that models have generated, also for answers that were kept",
             self.output_tokens.clone(),
         );
         registry.register(
@@ -359,6 +379,16 @@ impl Inner {
             "ampoule_sandbox_requests_abandoned",
             "Sandbox requests and steps whose caller went away",
             self.abandoned.clone(),
+        );
+        registry.register(
+            "ampoule_answers_hits",
+            "Calls of models that a kept answer has answered",
+            self.answer_hits.clone(),
+        );
+        registry.register(
+            "ampoule_answers_misses",
+            "Calls of models that no kept answer has answered, and might have",
+            self.answer_misses.clone(),
         );
         registry.register(
             "ampoule_connections",

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ampoule::Host;
+use ampoule_answers::Answers;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, EncodeMetric,
@@ -20,15 +21,70 @@ pub(crate) struct Moment {
     host: Host,
     models: Models,
     process: Process,
+    answers: Option<Answers>,
 }
 
 impl Moment {
-    pub(crate) fn new(host: &Host, models: &Models, process: Process) -> Self {
+    pub(crate) fn new(
+        host: &Host,
+        models: &Models,
+        process: Process,
+        answers: Option<&Answers>,
+    ) -> Self {
         Self {
             host: host.clone(),
             models: models.clone(),
             process,
+            answers: answers.cloned(),
         }
+    }
+
+    fn encode_answers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(answers) = &self.answers else {
+            return Ok(());
+        };
+        let counts = answers.counts();
+        for (name, help, value) in [
+            (
+                "ampoule_answers_entries",
+                "Answers that are kept.",
+                counts.entries,
+            ),
+            (
+                "ampoule_answers_bytes",
+                "Bytes of the answers that are kept.",
+                counts.bytes,
+            ),
+            (
+                "ampoule_answers_tenants",
+                "Tenants with answers that are kept.",
+                counts.tenants,
+            ),
+        ] {
+            gauge(encoder, name, help, value)?;
+        }
+        for (name, help, value) in [
+            (
+                "ampoule_answers_kept",
+                "Answers that were kept.",
+                counts.kept,
+            ),
+            (
+                "ampoule_answers_evicted",
+                "Kept answers that had to make room.",
+                counts.evicted,
+            ),
+            (
+                "ampoule_answers_unreadable",
+                "Kept answers that could not be opened, because their bytes were changed.",
+                counts.unreadable,
+            ),
+        ] {
+            let counter = ConstCounter::new(value);
+            let family = encoder.encode_descriptor(name, help, None, counter.metric_type());
+            counter.encode(family?)?;
+        }
+        Ok(())
     }
 
     fn encode_host(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -155,6 +211,7 @@ impl Collector for Moment {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_host(&mut encoder)?;
         self.encode_models(&mut encoder)?;
+        self.encode_answers(&mut encoder)?;
         self.encode_process(&mut encoder)
     }
 }

@@ -63,7 +63,11 @@ pub(crate) async fn admit(
             let peer = parts.extensions.get().map(|Peer(address)| address.ip());
             let address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
             let charge = protection.charge(&caller, address).map_err(refused)?;
+            let answers = protection.answers_of(&caller, permission);
             context.let_in(caller, Some(charge));
+            if let Some(answers) = answers {
+                context.keep_answers_in(answers);
+            }
         }
     }
     Ok(next.run(Request::from_parts(parts, body)).await)

@@ -1,6 +1,8 @@
 //! Protection of a service: who may ask, by which credential, and for what.
 
+mod answers;
 pub(crate) mod denial;
+pub(crate) mod forgetting;
 pub(crate) mod gate;
 pub(crate) mod rate_headers;
 pub(crate) mod routes;

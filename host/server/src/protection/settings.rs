@@ -8,6 +8,7 @@ use ampoule_access::{
     Asked, Charge, ClientAddress, Denial, KeyStore, Limiter, LimiterSettings, Presented, Principal,
     Reason, Standing, Tokens,
 };
+use ampoule_answers::Answers;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
@@ -16,10 +17,12 @@ use axum::http::header::AUTHORIZATION;
 pub struct Protection {
     /// Keys that are accepted, if there are any. Without keys and tokens everybody who reaches the server may ask for
     /// everything.
-    keys: Option<KeyStore>,
+    pub(super) keys: Option<KeyStore>,
     /// Tokens that are accepted, if there are any.
     tokens: Option<Tokens>,
     limiter: Limiter,
+    /// Answers that are kept for tenants; `None` where none are.
+    pub(super) answers: Option<Answers>,
 }
 
 impl Protection {
@@ -30,6 +33,7 @@ impl Protection {
             keys: None,
             tokens: None,
             limiter: Limiter::new(LimiterSettings::default()),
+            answers: None,
         }
     }
 

@@ -9,6 +9,7 @@ use ampoule::{
     Answer, ByteSize, CallOptions, Error, Fuel, Model, RequestLimits, SandboxReport, Task, Usage,
 };
 use ampoule_access::{Charge, Permission, Principal, Reason};
+use ampoule_answers::TenantAnswers;
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
@@ -45,6 +46,8 @@ struct Inner {
     caller: OnceLock<Principal>,
     /// The request's part of its caller's limits, until its end.
     charge: Mutex<Option<Charge>>,
+    /// The answers that are kept for the caller's tenant.
+    answers: OnceLock<TenantAnswers>,
 }
 
 /// The costs of a request, noted while it is answered.
@@ -58,9 +61,15 @@ pub(crate) struct Notes {
     pub(crate) sandboxes: u64,
     /// Bytes of the request's body that were read.
     pub(crate) body_bytes: u64,
+    /// Tokens that sandboxes have read, and those of answers that were kept.
     pub(crate) input_tokens: u64,
+    /// Tokens that sandboxes have written, and those of answers that were kept.
     pub(crate) output_tokens: u64,
     pub(crate) fuel: Fuel,
+    /// Calls that were answered by a kept answer.
+    pub(crate) hits: u64,
+    /// Calls of which no answer was kept, and might have been.
+    pub(crate) misses: u64,
     /// The most memory of a sandbox.
     pub(crate) peak_memory: ByteSize,
     /// Time from the request's beginning to the first piece of a generation.
@@ -103,6 +112,7 @@ impl Context {
                 body_bytes: AtomicUsize::new(0),
                 caller: OnceLock::new(),
                 charge: Mutex::default(),
+                answers: OnceLock::new(),
             }),
         }
     }
@@ -166,6 +176,16 @@ impl Context {
     /// Returns the caller of a request that was let in, and who is no stranger.
     pub(crate) fn caller(&self) -> Option<&Principal> {
         self.inner.caller.get()
+    }
+
+    /// Looks answers of this request up in those that are kept for the caller's tenant, and keeps them there.
+    pub(crate) fn keep_answers_in(&self, answers: TenantAnswers) {
+        let _ = self.inner.answers.set(answers);
+    }
+
+    /// Returns the answers that are kept for the caller's tenant, where any are.
+    pub(crate) fn answers(&self) -> Option<&TenantAnswers> {
+        self.inner.answers.get()
     }
 
     /// Tells whether the caller has a permission.
@@ -265,6 +285,15 @@ impl Context {
         notes.peak_memory = notes.peak_memory.max(report.peak_memory);
     }
 
+    /// Adds a call that was answered by a kept answer. It has cost no fuel.
+    pub(crate) fn note_hit(&self, usage: Usage) {
+        let mut notes = self.notes();
+        notes.hits += 1;
+        let add = |total: u64, more: u32| total.saturating_add(u64::from(more));
+        notes.input_tokens = add(notes.input_tokens, usage.input_tokens);
+        notes.output_tokens = add(notes.output_tokens, usage.output_tokens);
+    }
+
     /// Returns the options of a call of this request to the model of this own name.
     pub(crate) fn call_options(&self, name: &Arc<str>, at_most: RequestLimits) -> CallOptions {
         CallOptions {
@@ -275,6 +304,18 @@ impl Context {
                 .caller()
                 .and_then(Principal::tenant)
                 .map(|tenant| Arc::clone(tenant.shared())),
+        }
+    }
+}
+
+impl Notes {
+    /// Returns `hit` where each call was answered by a kept answer, and `miss` where one was not; `None` where no answer
+    /// was looked up.
+    pub(crate) fn cache(&self) -> Option<&'static str> {
+        match (self.hits, self.misses) {
+            (0, 0) => None,
+            (_, 0) => Some("hit"),
+            (_, _) => Some("miss"),
         }
     }
 }

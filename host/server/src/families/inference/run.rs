@@ -2,9 +2,10 @@
 
 use ampoule::{
     Content, GenerationRequest, Image, InputChecks as _, Limits, Message, Model, SandboxReport,
-    Task, Usage,
+    Usage,
 };
 
+use crate::core::classification;
 use crate::core::embedding::{self, Demands, Embeddings};
 use crate::core::generation::Events;
 use crate::core::place::Place;
@@ -126,14 +127,12 @@ impl Call {
                 image,
                 labels,
             } => {
-                let call = model.classify_image(image, labels);
-                let call = context.ask(Task::ImageClassification, model, call);
+                let call = classification::classify(model, context, image, labels);
                 let answer = call.await.map_err(|error| {
                     let place = Place::list(&param);
                     place.name(&(0..1), 1, error.into())
                 })?;
-                context.note(&answer.sandbox, Usage::default());
-                let (names, scores) = answer.output.into_iter().map(|l| (l.name, l.score)).unzip();
+                let (names, scores) = answer.labels.into_iter().unzip();
                 Ok(Answer {
                     outputs: vec![
                         OutputTensor::list("labels", Values::Bytes(names)),
@@ -141,7 +140,7 @@ impl Call {
                     ],
                     batch,
                     usage: None,
-                    reports: vec![answer.sandbox],
+                    reports: answer.report.into_iter().collect(),
                 })
             }
             Self::Tokenize(Given { param, items }) => {
@@ -210,7 +209,7 @@ async fn generated(
         usage.output_tokens = usage
             .output_tokens
             .saturating_add(whole.end.usage.output_tokens);
-        reports.push(whole.end.report);
+        reports.extend(whole.end.report);
     }
     Ok(Answer {
         outputs: vec![

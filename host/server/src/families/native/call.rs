@@ -88,7 +88,8 @@ pub(crate) struct CallReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     usage: Option<TokenCount>,
-    /// The cost of each sandbox. Many texts are spread over several, in their order.
+    /// The cost of each sandbox. Many texts are spread over several, in their order. An answer that was kept from an earlier
+    /// request has cost none.
     sandboxes: Vec<SandboxCost>,
 }
 

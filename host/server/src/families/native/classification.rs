@@ -1,12 +1,12 @@
 //! A picture in, labels out.
 
-use ampoule::{Task, Usage};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::core::classification;
 use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::families::native::call::{self, CallLimits, CallReport};
@@ -84,17 +84,13 @@ pub(crate) async fn classify(
     });
     let image = only_one(read.await?, place)?;
     let top_k = request.top_k.unwrap_or(DEFAULT_LABELS);
-    let call = model.classify_image(image, top_k);
-    let answer = context.ask(Task::ImageClassification, &model, call).await;
+    let answer = classification::classify(&model, &context, image, top_k).await;
     let answer = answer.map_err(|error| place.name(&(0..1), 1, error.into()))?;
-    context.note(&answer.sandbox, Usage::default());
-    let labels = answer.output.into_iter().map(|label| Label {
-        name: label.name,
-        score: label.score,
-    });
+    let labels = answer.labels.into_iter();
+    let labels = labels.map(|(name, score)| Label { name, score });
     let labels = Labels {
         labels: labels.collect(),
-        call: CallReport::new(&model, None, std::slice::from_ref(&answer.sandbox)),
+        call: CallReport::new(&model, None, answer.report.as_slice()),
     };
     if let Some(index) = labels
         .labels

@@ -214,7 +214,7 @@ impl Answer {
     fn new(model: &Model, text: String, end: End) -> Self {
         Self {
             text,
-            call: CallReport::new(model, Some(end.usage), std::slice::from_ref(&end.report)),
+            call: CallReport::new(model, Some(end.usage), end.report.as_slice()),
             finish_reason: end.reason,
         }
     }

@@ -78,7 +78,8 @@ impl Stopwatch {
     pub(crate) fn over(&self, end: &End) -> Progress {
         let now = Instant::now();
         let first = self.first.unwrap_or(now);
-        let load = end.report.start_wall;
+        let load = end.report.as_ref();
+        let load = load.map_or(Duration::ZERO, |report| report.start_wall);
         Progress {
             done: true,
             done_reason: Some(reason(&end.reason)),

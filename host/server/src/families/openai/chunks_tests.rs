@@ -77,7 +77,7 @@ fn events(choices: usize, chance: &mut Chance) -> Vec<Event> {
                     input_tokens: u32::try_from(chance.below(100)).unwrap(),
                     output_tokens: u32::try_from(chance.below(100)).unwrap(),
                 },
-                report: report(),
+                report: Some(report()),
             }));
         }
     }
