@@ -235,6 +235,13 @@ impl ApiError {
         Self::new(StatusCode::URI_TOO_LONG, "input.address-too-long", message)
     }
 
+    /// Makes `input.plain-http` (400): the connection's first bytes are no handshake of TLS.
+    pub(crate) fn plain_http() -> Self {
+        let message =
+            "this server speaks HTTP by TLS only; ask it by an address that begins with https://";
+        Self::new(StatusCode::BAD_REQUEST, "input.plain-http", message)
+    }
+
     /// Makes `input.http` (400): these bytes are no request.
     pub(crate) fn not_http() -> Self {
         let message = "the request is not HTTP/1.1 as this server reads it; check its first line and its headers, and \

@@ -24,10 +24,11 @@ mod request;
 mod router;
 mod service;
 mod settings;
+mod tls;
 mod traces;
 
-pub use connections::serve;
 pub use connections::settings::ConnectionSettings;
+pub use connections::{serve, serve_tls};
 pub use host_name::{HostName, HostNameError};
 pub use host_names::HostNames;
 pub use metrics::Metrics;
@@ -36,6 +37,9 @@ pub use protection::Protection;
 pub use router::router;
 pub use service::Service;
 pub use settings::ServiceSettings;
+pub use tls::{
+    ClientCertificates, MinTlsVersion, Subject, Tls, TlsError, TlsIdentity, TlsSettings,
+};
 pub use traces::{Collector, CollectorError};
 #[cfg(feature = "otel")]
 pub use traces::{Traces, TracesError};

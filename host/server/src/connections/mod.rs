@@ -2,12 +2,19 @@
 
 mod bare;
 mod descriptors;
+mod exchange;
+mod handshake;
+mod heads;
+mod http2;
 #[cfg(test)]
 mod panic_tests;
+mod phase;
 mod progress;
 mod registry;
 mod request;
 pub(crate) mod settings;
+mod stream;
+mod streams;
 mod wire;
 
 use std::io::ErrorKind;
@@ -25,24 +32,25 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::connections::bare::Refuser;
-use crate::connections::progress::{Ending, Phase, Progress};
+use crate::connections::handshake::shake_hands;
+use crate::connections::phase::Phase;
+use crate::connections::progress::{Ending, Progress};
 use crate::connections::registry::{Registry, Slot};
 use crate::connections::request::Requests;
-use crate::connections::settings::{BUFFER_BYTES, HEAD_BYTES};
+use crate::connections::settings::{BUFFER_BYTES, HEAD_BYTES, REFUSAL_TIME};
+use crate::connections::stream::Stream;
 use crate::connections::wire::Wire;
 use crate::error::ApiError;
 use crate::protection::forgetting;
 use crate::router::router;
 use crate::service::Service;
+use crate::tls::Tls;
 
 /// Time to wait after the system gave no connection, such as for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Longest time for a connection to make room for a new one. Its task is woken and drops it.
 const ROOM_TIME: Duration = Duration::from_millis(100);
-
-/// Longest time for an answer that refuses a connection.
-const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
 /// Connections that are refused with an answer at one time. Further ones are closed.
 const REFUSALS: usize = 64;
@@ -78,6 +86,19 @@ pub async fn serve(
     serve_router(listener, service, router, shutdown, patience).await
 }
 
+/// Serves connections by TLS as [`serve`] does, with HTTP/2 for clients that ask for it by ALPN and HTTP/1.1 for others.
+/// Whoever speaks HTTP without TLS is told so.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Tls,
+    service: Service,
+    shutdown: impl Future<Output = ()>,
+    patience: Duration,
+) -> bool {
+    let server = Server::new(service.clone(), router(service), Some(tls));
+    serve_all(listener, server, shutdown, patience).await
+}
+
 /// As [`serve`], with this router.
 async fn serve_router(
     listener: TcpListener,
@@ -86,13 +107,24 @@ async fn serve_router(
     shutdown: impl Future<Output = ()>,
     patience: Duration,
 ) -> bool {
-    let _watch = AbortOnDropHandle::new(tokio::spawn(service.models().clone().watch()));
-    let _forgets = AbortOnDropHandle::new(tokio::spawn(forgetting::watch(service.clone())));
+    let server = Server::new(service, router, None);
+    serve_all(listener, server, shutdown, patience).await
+}
+
+async fn serve_all(
+    listener: TcpListener,
+    server: Server,
+    shutdown: impl Future<Output = ()>,
+    patience: Duration,
+) -> bool {
+    let models = server.service.models().clone();
+    let _watch = AbortOnDropHandle::new(tokio::spawn(models.watch()));
+    let forgetting = forgetting::watch(server.service.clone());
+    let _forgets = AbortOnDropHandle::new(tokio::spawn(forgetting));
     // Listening again changes the length of the queue alone.
     if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
         tracing::debug!(target: "ampoule::server", %error, "the queue of new connections stays as it is");
     }
-    let server = Server::new(service, router);
     let mut sweep = tokio::time::interval(server.registry.sweep_time());
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -117,30 +149,44 @@ async fn serve_router(
 struct Server {
     service: Service,
     router: Router,
-    http: http1::Builder,
+    protocols: Protocols,
     registry: Registry,
-    /// Tasks, one for each connection.
+    /// Tasks, one for each connection, and one for each request by HTTP/2.
     tasks: TaskTracker,
     /// Requests that are not answered yet.
     accepted: TaskTracker,
     refusals: Arc<Semaphore>,
 }
 
+/// Protocols that connections speak.
+#[derive(Clone)]
+struct Protocols {
+    tls: Option<Tls>,
+    http1: http1::Builder,
+    http2: hyper::server::conn::http2::Builder<http2::Tasks>,
+}
+
 impl Server {
-    fn new(service: Service, router: Router) -> Self {
+    fn new(service: Service, router: Router, tls: Option<Tls>) -> Self {
         let settings = service.settings().connections.clone();
         let connections = descriptors::connections_within(settings.connections);
-        let mut http = http1::Builder::new();
+        let mut http1 = http1::Builder::new();
         // The sweep bounds times: hyper's own bound of a head's time begins with the wait for it.
-        http.header_read_timeout(None)
+        http1
+            .header_read_timeout(None)
             .max_header_size(HEAD_BYTES)
             .max_buf_size(BUFFER_BYTES);
+        let tasks = TaskTracker::new();
         Self {
             router,
             service,
-            http,
+            protocols: Protocols {
+                tls,
+                http1,
+                http2: http2::builder(&tasks),
+            },
             registry: Registry::new(settings, connections),
-            tasks: TaskTracker::new(),
+            tasks,
             accepted: TaskTracker::new(),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
         }
@@ -158,8 +204,9 @@ impl Server {
         let Some(slot) = self.registry.enter(ROOM_TIME).await else {
             self.service.metrics().connection_refused();
             if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                let tls = self.protocols.tls.clone();
                 self.tasks.spawn(async move {
-                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, refuser)).await;
+                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, tls, refuser)).await;
                     drop(permit);
                 });
             }
@@ -167,13 +214,14 @@ impl Server {
         };
         let requests = Requests {
             peer,
+            secured: None,
             router: self.router.clone(),
             service: self.service.clone(),
             progress: Arc::clone(slot.progress()),
             accepted: self.accepted.clone(),
         };
         let open = self.service.metrics().connection();
-        let driven = drive(stream, slot, requests, refuser, self.http.clone());
+        let driven = drive(stream, slot, requests, refuser, self.protocols.clone());
         self.tasks.spawn(async move {
             driven.await;
             drop(open);
@@ -250,21 +298,26 @@ impl Server {
 async fn drive(
     stream: TcpStream,
     slot: Slot,
-    requests: Requests,
+    mut requests: Requests,
     refuser: Refuser,
-    http: http1::Builder,
+    protocols: Protocols,
 ) {
     let progress = Arc::clone(slot.progress());
     // A connection that says nothing costs no buffer.
-    tokio::select! {
+    let opened = tokio::select! {
         biased;
-        has_spoken = learn_family(&stream, &progress) => if !has_spoken {
-            return;
-        },
+        opened = open(stream, protocols.tls.as_ref(), &progress, &refuser) => opened,
         _ = progress.ended(None) => return,
+    };
+    let Some(stream) = opened else {
+        return;
+    };
+    requests.secured = stream.secured();
+    if stream.is_http2() {
+        return http2::drive(stream, &progress, requests, protocols.http2).await;
     }
     let wire = Wire::new(stream, Arc::clone(&progress), refuser);
-    let mut connection = http.serve_connection(wire, requests);
+    let mut connection = protocols.http1.serve_connection(wire, requests);
     let mut known = None;
     loop {
         let ending = tokio::select! {
@@ -292,26 +345,38 @@ async fn drive(
     }
 }
 
+/// Waits for a connection's first bytes, and notes the family that they ask. Returns `None` where there are none, and where
+/// the handshake fails.
+async fn open(
+    stream: TcpStream,
+    tls: Option<&Tls>,
+    progress: &Arc<Progress>,
+    refuser: &Refuser,
+) -> Option<Stream> {
+    let mut stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => shake_hands(stream, &tls.server, progress, refuser).await?,
+    };
+    // The first bytes of HTTP/2 are always the same.
+    let is_open = stream.is_http2() || stream.learn_family(progress).await;
+    is_open.then_some(stream)
+}
+
 /// Tells a client that there is no room for its connection.
-async fn refuse(stream: TcpStream, refuser: Refuser) {
+async fn refuse(stream: TcpStream, tls: Option<Tls>, refuser: Refuser) {
     let progress = Arc::new(Progress::new());
-    if learn_family(&stream, &progress).await {
+    let mut stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => match shake_hands(stream, &tls.refusals, &progress, &refuser).await {
+            Some(stream) => stream,
+            None => return,
+        },
+    };
+    if stream.learn_family(&progress).await {
         progress.leave_unread();
         let mut wire = Wire::new(stream, progress, refuser);
         wire.refuse(&ApiError::no_connection());
         // Whoever has gone needs no answer.
         let _ = wire.close().await;
-    }
-}
-
-/// Waits for the first bytes, and notes the family that they ask. Returns false when there are none.
-async fn learn_family(stream: &TcpStream, progress: &Progress) -> bool {
-    let mut head = [0; 128];
-    match stream.peek(&mut head).await {
-        Ok(0) | Err(_) => false,
-        Ok(bytes) => {
-            progress.set_family(bare::family_of(head.get(..bytes).unwrap_or_default()));
-            true
-        }
     }
 }

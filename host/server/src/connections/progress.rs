@@ -1,27 +1,16 @@
 //! The progress of one connection, as its parts note it, and the end that it comes to.
 
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::connections::phase::Phase;
 use crate::connections::settings::{ConnectionSettings, SILENT_UPLOAD, TAKEN_BYTES};
+use crate::connections::streams::Streams;
 use crate::request::family::Family;
-
-/// The phase of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nothing of a request was read since the last answer.
-    Idle,
-    /// A request's head is awaited or arriving.
-    Head,
-    /// A request is answered, and its body arrives.
-    Upload,
-    /// A request is answered, and its body is over.
-    Answer,
-    /// The answer is sent, and the rest of the request is thrown away.
-    Linger,
-}
 
 /// The reason for which a connection ends. A later one may take the place of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +44,8 @@ struct State {
     is_owed: bool,
     /// A request's body was left unread.
     is_unread: bool,
+    /// The requests of a connection of HTTP/2; the phase follows from them.
+    streams: Option<Streams>,
 }
 
 impl Progress {
@@ -67,6 +58,7 @@ impl Progress {
                 stalled: None,
                 is_owed: false,
                 is_unread: false,
+                streams: None,
             }),
             ending: watch::Sender::new(None),
         }
@@ -105,6 +97,29 @@ impl Progress {
         state.family = family;
         state.is_owed = true;
         state.is_unread = false;
+    }
+
+    /// Notes that the client has chosen HTTP/2.
+    pub(super) fn speak_http2(&self) {
+        self.state().streams = Some(Streams::default());
+    }
+
+    /// Begins a stream of a connection of HTTP/2, and returns its id. Returns `None` on other connections.
+    pub(super) fn begin_stream(&self, has_body: bool) -> Option<u64> {
+        let mut state = self.state();
+        let id = state.streams.as_mut()?.begin(has_body);
+        state.is_owed = true;
+        state.follow_streams();
+        Some(id)
+    }
+
+    /// Notes what has happened to the streams of a connection of HTTP/2.
+    pub(super) fn of_streams(&self, note: impl FnOnce(&mut Streams)) {
+        let mut state = self.state();
+        if let Some(streams) = &mut state.streams {
+            note(streams);
+            state.follow_streams();
+        }
     }
 
     /// Notes that bytes of a next request are coming.
@@ -151,14 +166,34 @@ impl Progress {
         self.state().is_unread
     }
 
+    /// Notes how a write went.
+    pub(super) fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Pending => self.blocked(),
+            Poll::Ready(Ok(bytes)) => self.wrote(*bytes),
+            Poll::Ready(Err(_)) => {}
+        }
+        written
+    }
+
+    /// Notes how a flush went. TLS keeps bytes of its own, which the system takes later.
+    pub(super) fn noted_flush(&self, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        match &flushed {
+            Poll::Pending => self.blocked(),
+            Poll::Ready(Ok(())) => self.flushed(),
+            Poll::Ready(Err(_)) => {}
+        }
+        flushed
+    }
+
     /// Notes that the system took no bytes, so that it waits for the reader.
-    pub(super) fn blocked(&self) {
+    fn blocked(&self) {
         let mut state = self.state();
         state.stalled.get_or_insert_with(|| (Instant::now(), 0));
     }
 
     /// Notes that the system took these bytes.
-    pub(super) fn wrote(&self, bytes: usize) {
+    fn wrote(&self, bytes: usize) {
         let mut state = self.state();
         if let Some((_, taken)) = &mut state.stalled {
             *taken = taken.saturating_add(bytes);
@@ -169,7 +204,7 @@ impl Progress {
     }
 
     /// Notes that the system took everything.
-    pub(super) fn flushed(&self) {
+    fn flushed(&self) {
         let mut state = self.state();
         state.stalled = None;
         if matches!(state.phase, Phase::Idle | Phase::Head) {
@@ -209,8 +244,12 @@ impl Progress {
             .stalled
             .is_some_and(|(since, _)| since.elapsed() >= settings.stall_time);
         let age = state.since.elapsed();
+        let streams = state.streams.as_ref();
         match state.phase {
             _ if is_stalled => Some(Ending::Abrupt),
+            _ if streams.is_some_and(|streams| streams.is_overdue(settings)) => {
+                Some(Ending::Abrupt)
+            }
             // Words of a refusal would stand within an answer that is not all sent yet.
             Phase::Head if age >= settings.head_time && !state.is_owed => Some(Ending::HeadTime),
             Phase::Idle if age >= settings.idle_time => Some(Ending::Quiet),
@@ -223,6 +262,8 @@ impl Progress {
     pub(super) fn drained(&self, since: Instant) -> Option<Ending> {
         let state = self.state();
         match state.phase {
+            // Its client learns which requests are answered still.
+            _ if state.streams.is_some() => Some(Ending::Quiet),
             _ if state.since > since => None,
             Phase::Head if !state.is_owed => Some(Ending::Draining),
             Phase::Head | Phase::Idle => Some(Ending::Quiet),
@@ -260,5 +301,25 @@ impl Progress {
             .ok()
             .and_then(|ending| *ending)
             .unwrap_or(Ending::Abrupt)
+    }
+}
+
+impl State {
+    /// Enters the phase that follows from the streams. A connection that had none yet waits for its first head.
+    fn follow_streams(&mut self) {
+        let Some(streams) = &self.streams else {
+            return;
+        };
+        let (phase, upload) = streams.phase();
+        if phase != self.phase && !(phase == Phase::Idle && self.phase == Phase::Head) {
+            self.phase = phase;
+            self.since = Instant::now();
+        }
+        if let Some(upload) = upload {
+            self.since = upload;
+        }
+        if phase == Phase::Idle && self.stalled.is_none() {
+            self.is_owed = false;
+        }
     }
 }

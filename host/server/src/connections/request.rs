@@ -18,10 +18,12 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::ServiceExt as _;
 
-use crate::connections::progress::{Phase, Progress};
+use crate::connections::exchange::Exchange;
+use crate::connections::progress::Progress;
 use crate::request::ended::Peer;
 use crate::request::family::Family;
 use crate::service::Service;
+use crate::tls::Secured;
 
 /// Bytes of an unread body that are read before the answer, so that the connection is of use for a next request.
 const SMALL_REST: u64 = 64 << 10;
@@ -35,6 +37,8 @@ pub(super) struct Requests {
     pub(super) router: Router,
     /// The address at the other end.
     pub(super) peer: SocketAddr,
+    /// The connection's TLS, once it is known.
+    pub(super) secured: Option<Secured>,
     pub(super) service: Service,
     pub(super) progress: Arc<Progress>,
     /// The requests of all connections that are not answered yet.
@@ -49,33 +53,37 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         // Counted first: who sees no request after the drain has begun has seen all that are not refused.
         let accepted = self.accepted.token();
-        let progress = Arc::clone(&self.progress);
         let has_body = !request.body().is_end_stream();
         let family = Family::of(request.method().as_str(), request.uri().path());
-        progress.begin(family, has_body);
+        let exchange = Exchange::begin(&self.progress, family, has_body);
         let expects = request.headers().contains_key(EXPECT);
         let (sender, rest) = oneshot::channel();
         let mut request = request.map(|incoming| {
             Body::new(Upload {
                 incoming: Some(incoming),
-                progress: Arc::clone(&self.progress),
+                exchange: exchange.clone(),
                 rest: Some(sender),
             })
         });
         request.extensions_mut().insert(Peer(self.peer));
+        if let Some(secured) = &self.secured {
+            request.extensions_mut().insert(secured.clone());
+        }
         let router = self.router.clone();
         let service = self.service.clone();
         Box::pin(async move {
             let Ok(mut response) = router.oneshot(request).await;
-            // Who expects a 100 sends no body before it, and is refused without it.
-            let is_read = expects || read_rest(rest, &progress).await;
-            if service.is_draining() || (progress.is_unread() && (expects || !is_read)) {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
+            if !exchange.is_stream() {
+                // Who expects a 100 sends no body before it, and is refused without it.
+                let is_read = expects || read_rest(rest, &exchange).await;
+                if service.is_draining() || (exchange.is_unread() && (expects || !is_read)) {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
             }
             Ok(response.map(|body| Answer {
                 body,
-                progress,
+                exchange,
                 _accepted: accepted,
             }))
         })
@@ -83,9 +91,9 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
 }
 
 /// Reads the rest of a body that nobody has read, if it is small. Returns false where there is more.
-async fn read_rest(mut rest: oneshot::Receiver<Incoming>, progress: &Progress) -> bool {
+async fn read_rest(mut rest: oneshot::Receiver<Incoming>, exchange: &Exchange) -> bool {
     let Ok(mut rest) = rest.try_recv() else {
-        return !progress.is_unread();
+        return !exchange.is_unread();
     };
     let is_small = HttpBody::size_hint(&rest)
         .upper()
@@ -103,7 +111,7 @@ async fn read_rest(mut rest: oneshot::Receiver<Incoming>, progress: &Progress) -
             .await
             .unwrap_or_default();
     if is_read {
-        progress.leave_nothing();
+        exchange.leave_nothing();
     }
     is_read
 }
@@ -111,7 +119,7 @@ async fn read_rest(mut rest: oneshot::Receiver<Incoming>, progress: &Progress) -
 /// A request's body. Dropped early, it notes that its rest is unread.
 struct Upload {
     incoming: Option<Incoming>,
-    progress: Arc<Progress>,
+    exchange: Exchange,
     rest: Option<oneshot::Sender<Incoming>>,
 }
 
@@ -128,10 +136,10 @@ impl HttpBody for Upload {
         };
         let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
         let is_over = !matches!(frame, Some(Ok(_))) || incoming.is_end_stream();
-        self.progress.received();
+        self.exchange.received();
         if is_over {
             self.incoming = None;
-            self.progress.uploaded();
+            self.exchange.uploaded();
         }
         Poll::Ready(frame)
     }
@@ -152,7 +160,7 @@ impl Drop for Upload {
             return;
         };
         if !incoming.is_end_stream() {
-            self.progress.leave_unread();
+            self.exchange.leave_unread();
             if let Some(rest) = self.rest.take() {
                 // An answer that is sent already waits for no rest.
                 let _ = rest.send(incoming);
@@ -165,7 +173,7 @@ impl Drop for Upload {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
-    progress: Arc<Progress>,
+    exchange: Exchange,
     _accepted: TaskTrackerToken,
 }
 
@@ -177,7 +185,9 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let handed = |frame: Frame<Bytes>| frame.map_data(|bytes| self.exchange.handed(bytes));
+        Poll::Ready(polled.map(|frame| frame.map(handed)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -191,6 +201,6 @@ impl HttpBody for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.progress.enter(Phase::Idle);
+        self.exchange.answered();
     }
 }

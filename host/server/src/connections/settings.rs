@@ -29,12 +29,18 @@ const DEFAULT_LINGER_TIME: Duration = Duration::from_secs(15);
 /// an answer, and not with a broken connection.
 const DEFAULT_DRAIN_GRACE: Duration = Duration::from_millis(250);
 
+/// Longest time for an answer that refuses a connection.
+pub(super) const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
 /// Bytes of a body that nobody reads, which are thrown away. Twice the largest body by default: a client that sends more
 /// than is allowed learns of it.
 pub(super) const LINGER_BYTES: usize = 64 << 20;
 
 /// Bytes of a request's head. Browsers and proxies add cookies and traces of some KiB; other servers allow 8 to 64 KiB.
 pub(crate) const HEAD_BYTES: usize = 32 << 10;
+
+/// Bytes of a request's head by HTTP/2, once it is unpacked, with 32 for each of its lines (RFC 9113, section 6.5.2).
+pub(super) const HEAD_LIST_BYTES: u32 = 32 << 10;
 
 /// Bytes of a request's path and query: as many as other servers allow.
 pub(crate) const ADDRESS_BYTES: usize = 8 << 10;

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::connections::bare::Refuser;
-use crate::connections::progress::{Phase, Progress};
+use crate::connections::phase::Phase;
+use crate::connections::progress::Progress;
 use crate::connections::settings::LINGER_BYTES;
+use crate::connections::stream::Stream;
 use crate::error::ApiError;
 
 /// Bytes that are thrown away at once.
@@ -21,7 +22,7 @@ const THROWN_AWAY: usize = 8 << 10;
 /// The socket of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Stream>,
     progress: Arc<Progress>,
     refuser: Refuser,
     closing: Closing,
@@ -40,7 +41,7 @@ enum Closing {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, refuser: Refuser) -> Self {
+    pub(super) fn new(stream: Stream, progress: Arc<Progress>, refuser: Refuser) -> Self {
         Self {
             io: TokioIo::new(stream),
             progress,
@@ -58,16 +59,6 @@ impl Wire {
     /// Says what is to be said, and ends the connection.
     pub(super) async fn close(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await
-    }
-
-    /// Notes how a write went.
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Pending => self.progress.blocked(),
-            Poll::Ready(Ok(bytes)) => self.progress.wrote(*bytes),
-            Poll::Ready(Err(_)) => {}
-        }
-        written
     }
 
     /// Takes the place of hyper's own refusal of a request that it cannot read: it has neither a body nor an id.
@@ -106,7 +97,8 @@ impl Wire {
             if *bytes >= LINGER_BYTES {
                 break;
             }
-            let stream = self.io.inner();
+            // Nobody needs to decrypt what nobody reads.
+            let stream = self.io.inner().socket();
             ready!(stream.poll_read_ready(cx))?;
             match stream.try_read(&mut thrown_away) {
                 Ok(0) => break,
@@ -142,7 +134,7 @@ impl Write for Wire {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.noted(written)
+        self.progress.noted(written)
     }
 
     fn poll_write_vectored(
@@ -155,7 +147,7 @@ impl Write for Wire {
             return Poll::Ready(Ok(pieces.iter().map(|piece| piece.len()).sum()));
         }
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
-        self.noted(written)
+        self.progress.noted(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -163,9 +155,8 @@ impl Write for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.progress.flushed();
-        Poll::Ready(Ok(()))
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.progress.noted_flush(flushed)
     }
 
     /// Ends the connection. The system tells a client that still sends of a broken connection, which then loses the

@@ -20,6 +20,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 id = ended.id,
                 trace_id = ended.trace_id.as_deref(),
                 peer = ended.peer.map(tracing::field::display),
+                tls = ended.tls,
                 method = ended.method.map(|method| text::name(method.as_str())),
                 path = ended.path.map(text::name),
                 route = ended.route,
@@ -56,7 +57,7 @@ impl Ended<'_> {
     /// Returns the name of the caller's key.
     fn key(&self) -> Option<KeyName> {
         match self.notes.caller.as_ref()?.kind() {
-            PrincipalKind::Key(name) => Some(name),
+            PrincipalKind::Key(name) | PrincipalKind::Certificate(name) => Some(name),
             _ => None,
         }
     }

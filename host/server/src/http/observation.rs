@@ -16,6 +16,7 @@ use crate::http::access_log;
 use crate::request::context::{Context, Notes};
 use crate::request::ended::{Ended, Outcome, Peer};
 use crate::service::Service;
+use crate::tls::Secured;
 use crate::traces;
 
 /// Stands for the pattern of a route that there is not. Patterns begin with a slash.
@@ -29,6 +30,7 @@ pub(crate) struct Observation {
     method: Method,
     path: String,
     peer: Option<SocketAddr>,
+    tls: Option<&'static str>,
     status: Option<StatusCode>,
     bytes: u64,
     is_whole: bool,
@@ -44,6 +46,7 @@ impl Observation {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             peer: request.extensions().get().map(|Peer(address)| *address),
+            tls: request.extensions().get().map(|tls: &Secured| tls.version),
             status: None,
             bytes: 0,
             is_whole: false,
@@ -86,6 +89,7 @@ impl Drop for Observation {
                 .as_ref()
                 .map_or(NO_ROUTE, |route| route.as_str()),
             peer: self.peer,
+            tls: self.tls,
             status: self.status,
             outcome,
             bytes: self.bytes,
@@ -125,6 +129,7 @@ pub(crate) fn refused_unread(
         path: None,
         route: NO_ROUTE,
         peer: Some(peer),
+        tls: None,
         status: Some(error.status),
         outcome: Outcome::Error,
         bytes,

@@ -13,6 +13,7 @@ const INPUT_CODES: &[&str] = &[
     "input.invalid",
     "input.json",
     "input.media-type",
+    "input.plain-http",
     "input.timeout",
     "input.too-large",
     "input.unsupported",

@@ -48,7 +48,7 @@ pub(crate) async fn admit(
         context.notes().denied = Some(denial.reason);
         error_of(denial)
     };
-    let caller = protection.caller(&parts.headers);
+    let caller = protection.caller_on(&parts.extensions, &parts.headers);
     match rule {
         // Those who watch a server with an old key are to see that it lives.
         Rule::Public => {

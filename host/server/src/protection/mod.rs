@@ -1,6 +1,7 @@
 //! Protection of a service: who may ask, by which credential, and for what.
 
 mod answers;
+pub(crate) mod certificates;
 pub(crate) mod denial;
 pub(crate) mod forgetting;
 pub(crate) mod gate;

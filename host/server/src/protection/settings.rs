@@ -5,12 +5,15 @@ use std::time::Instant;
 
 use ampoule::Timestamp;
 use ampoule_access::{
-    Asked, Charge, ClientAddress, Denial, KeyStore, Limiter, LimiterSettings, Presented, Principal,
-    Reason, Standing, Tokens,
+    Asked, Charge, ClientAddress, Denial, KeyName, KeyStore, Limiter, LimiterSettings, Presented,
+    Principal, Reason, Standing, Tokens,
 };
 use ampoule_answers::Answers;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{Extensions, HeaderMap};
+
+use crate::protection::certificates::Certificates;
+use crate::tls::Subject;
 
 /// Protection of a [`Service`](crate::Service): API keys or tokens that callers need, and limits on what they take.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Protection {
     limiter: Limiter,
     /// Answers that are kept for tenants; `None` where none are.
     pub(super) answers: Option<Answers>,
+    /// Keys of callers who are known by their certificates.
+    certificates: Certificates,
 }
 
 impl Protection {
@@ -34,6 +39,7 @@ impl Protection {
             tokens: None,
             limiter: Limiter::new(LimiterSettings::default()),
             answers: None,
+            certificates: Certificates::default(),
         }
     }
 
@@ -55,8 +61,22 @@ impl Protection {
         }
     }
 
+    /// Lets in those who connect with a certificate of one of these subjects, as if they presented the key beside it. A
+    /// credential in a request goes before the certificate of its connection.
+    #[must_use]
+    pub fn with_certificates(
+        self,
+        certificates: impl IntoIterator<Item = (Subject, KeyName)>,
+    ) -> Self {
+        Self {
+            certificates: Certificates::new(certificates),
+            ..self
+        }
+    }
+
     /// Tells whether callers need a credential.
-    pub(crate) fn is_on(&self) -> bool {
+    #[must_use]
+    pub fn is_on(&self) -> bool {
         self.keys.is_some() || self.tokens.is_some()
     }
 
@@ -93,6 +113,25 @@ impl Protection {
                 Some(tokens) => tokens.check(token, Timestamp::now()),
                 None => Err(Reason::Malformed.into()),
             },
+        }
+    }
+
+    /// Returns the caller who sends these headers on a connection, which may have a certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Protection::caller`].
+    pub(crate) fn caller_on(
+        &self,
+        connection: &Extensions,
+        headers: &HeaderMap,
+    ) -> Result<Principal, Denial> {
+        let caller = self.caller(headers);
+        let is_missing = matches!(&caller, Err(denial) if denial.reason == Reason::Missing);
+        let key = self.certificates.key(connection).filter(|_| is_missing);
+        match (&self.keys, key) {
+            (Some(keys), Some(key)) => keys.certified(key, Timestamp::now()),
+            _ => caller,
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Ended<'e> {
     /// Pattern of the route.
     pub(crate) route: &'e str,
     pub(crate) peer: Option<SocketAddr>,
+    /// Version of the connection's TLS.
+    pub(crate) tls: Option<&'static str>,
     /// The status; `None` where the client went away before there was one.
     pub(crate) status: Option<StatusCode>,
     pub(crate) outcome: Outcome,
