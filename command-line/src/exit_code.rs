@@ -24,8 +24,16 @@ pub const EXIT_STATUSES: &[ExitStatus] = &[
     },
     ExitStatus {
         status: 3,
-        families: &["envelope", "signature", "manifest", "file", "trust", "key"],
-        meaning: "A bundle, a signature, a key or a rule of trust was refused.",
+        families: &[
+            "envelope",
+            "signature",
+            "manifest",
+            "file",
+            "trust",
+            "key",
+            "tls",
+        ],
+        meaning: "A bundle, a signature, a key, a certificate or a rule of trust was refused.",
     },
     ExitStatus {
         status: 4,

@@ -17,6 +17,7 @@ use crate::lower_limits::{self, LOWERING};
 use crate::model_option::{ExpectOption, ModelOption};
 use crate::prompt::{AnswerOptions, PromptOptions};
 use crate::server_options::ServerOptions;
+use crate::tls_options::TlsOptions;
 use crate::trust_arguments::TrustCommand;
 
 /// Runs signed machine-learning models in sandboxes.
@@ -320,6 +321,9 @@ pub(crate) struct ServeCommand {
 
     #[command(flatten)]
     pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
 
     #[command(flatten)]
     pub(crate) auth: AuthOptions,

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ampoule_access::KeyName;
+use ampoule_server::Subject;
 use clap::Args;
 use serde::Deserialize;
 
 use crate::age::Age;
-use crate::config_value::{from_text, tables};
+use crate::config_value::{from_text, required, tables};
 use crate::error::Error;
 use crate::secret_source::SecretSource;
 use crate::token_options::TokenOptions;
@@ -48,6 +50,23 @@ pub(crate) struct AuthOptions {
     #[arg(skip)]
     #[serde(default, rename = "jwt", deserialize_with = "tables")]
     issuers: Vec<TokenOptions>,
+
+    /// The configuration file's tables `[[auth.certificate]]`.
+    #[arg(skip)]
+    #[serde(default, rename = "certificate", deserialize_with = "tables")]
+    certificates: Vec<CertificateOptions>,
+}
+
+/// A key that stands for those who hold a certificate.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CertificateOptions {
+    /// Subject of the certificate.
+    #[serde(deserialize_with = "required")]
+    pub(crate) subject: Subject,
+    /// Name of the key.
+    #[serde(deserialize_with = "required")]
+    pub(crate) key: KeyName,
 }
 
 impl AuthOptions {
@@ -104,5 +123,10 @@ impl AuthOptions {
             ));
         }
         Ok(session)
+    }
+
+    /// Returns the keys that stand for certificates.
+    pub(crate) fn certificates(&self) -> &[CertificateOptions] {
+        &self.certificates
     }
 }

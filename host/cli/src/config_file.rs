@@ -15,6 +15,7 @@ use crate::config_value::{from_text, from_texts, tables};
 use crate::error::Error;
 use crate::limit_options::{LimitOptions, Resolution};
 use crate::server_options::{ModelOptions, ServerOptions};
+use crate::tls_options::TlsOptions;
 use crate::token_options::TokenOptions;
 use crate::unknown_key;
 
@@ -58,6 +59,7 @@ fn explained(message: &str) -> String {
             unknown_key::keys_of::<ConfigFile>(),
         ),
         ("under `[server]`", unknown_key::keys_of::<ServerOptions>()),
+        ("under `[server.tls]`", unknown_key::keys_of::<TlsOptions>()),
         ("under `[auth]`", unknown_key::keys_of::<AuthOptions>()),
         (
             "under `[[auth.jwt]]`",

@@ -33,6 +33,16 @@ where
     deserializer.deserialize_any(Text(PhantomData)).map(Some)
 }
 
+/// Reads a value that has to be there, as [`from_text`] does.
+pub(crate) fn required<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let value: Option<T> = from_text(deserializer)?;
+    value.ok_or_else(|| de::Error::custom("a value is expected"))
+}
+
 /// Reads a list of values, each as it is written on the command line.
 pub(crate) fn from_texts<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where

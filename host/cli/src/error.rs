@@ -24,6 +24,14 @@ pub(crate) enum Error {
     #[error("{}", explained_signing(.0))]
     Signing(#[from] ampoule_signing::Error),
 
+    /// An error about the certificate of the server or its key, with its own code.
+    #[error(transparent)]
+    Tls(#[from] ampoule_server::TlsError),
+
+    /// An error about a file, with the error's own code.
+    #[error("{file:?}: {error}")]
+    File { file: String, error: Box<Error> },
+
     /// An error about API keys, with its own code.
     #[error("{}", explained_access(.0))]
     Access(#[from] ampoule_access::Error),
@@ -190,6 +198,14 @@ impl Error {
         }
     }
 
+    /// Names the file that an error is about.
+    pub(crate) fn about_file(self, file: String) -> Self {
+        Self::File {
+            file,
+            error: Box::new(self),
+        }
+    }
+
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Host(error) | Self::ModelLimit(error) | Self::Lowered { error, .. } => {
@@ -206,7 +222,8 @@ impl Error {
             Self::NoTrust => "usage.trust",
             Self::BuiltInLacks { .. } => "usage.built-in",
             Self::Config(..) => "usage.config",
-            Self::Configured { error, .. } => error.code(),
+            Self::Configured { error, .. } | Self::File { error, .. } => error.code(),
+            Self::Tls(error) => error.code(),
             Self::Setting(_) => "usage.setting",
             Self::NoSuchKey(_) => "usage.no-such-key",
             Self::NobodyTrusted(_) => "usage.nobody-trusted",

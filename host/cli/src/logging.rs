@@ -50,7 +50,10 @@ pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
             .with_target("ampoule::rollback", LevelFilter::WARN)
             .with_target("ampoule::permissions", LevelFilter::WARN),
         1 => Targets::new().with_default(LevelFilter::INFO),
-        _ => Targets::new().with_default(LevelFilter::DEBUG),
+        // The library of HTTP/2 tells of each frame, and writes out the headers that it refuses.
+        _ => Targets::new()
+            .with_default(LevelFilter::DEBUG)
+            .with_target("h2", LevelFilter::WARN),
     };
     if let Some(server) = server.filter(|_| verbose == 0) {
         events = events

@@ -23,6 +23,20 @@ pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protectio
     if let Some(answers) = &settings.answer_cache {
         protection = protection.with_answers(answers.open(settings)?);
     }
+    let certificates = options.certificates();
+    if !certificates.is_empty() {
+        if options.keys().is_none() {
+            let error = Error::Setting(
+                "certificates of callers stand for API keys, and no key directory is named; name it with --keys or \
+                 with `keys` under [auth]"
+                    .to_owned(),
+            );
+            return Err(error.at(settings.table_place("auth.certificate[0]")));
+        }
+        let certificates = certificates.iter();
+        protection =
+            protection.with_certificates(certificates.map(|of| (of.subject.clone(), of.key)));
+    }
     Ok(protection)
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::config_value::{from_text, from_texts, list_of_texts};
 use crate::limit_options::TimeLimit;
 use crate::listen_address::ListenAddress;
+use crate::tls_options::TlsOptions;
 
 /// Longest time for running requests after a signal to end. Service managers kill after 30 to 90 s.
 const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
@@ -104,6 +105,11 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "URL", env = "AMPOULE_TRACES")]
     #[serde(default, deserialize_with = "from_text")]
     traces: Option<Collector>,
+
+    /// The configuration file's table `[server.tls]`. Its options stand beside these.
+    #[arg(skip)]
+    #[serde(default)]
+    pub(crate) tls: TlsOptions,
 }
 
 impl ServerOptions {
@@ -125,6 +131,7 @@ impl ServerOptions {
             stream_silence: self.stream_silence.or(file.stream_silence),
             host_names: self.host_names.or(file.host_names),
             traces: self.traces.or(file.traces),
+            tls: self.tls.or(file.tls),
         }
     }
 

@@ -131,9 +131,12 @@ impl Settings {
     /// Returns the place of a setting in the configuration file, if the setting comes from there: no option and no
     /// variable of the key's last part goes before it.
     pub(crate) fn place(&self, key: &str) -> Option<Place> {
-        let option = key.rsplit('.').next()?;
+        let option = match key.strip_prefix("server.tls.") {
+            Some(of_tls) => format!("tls-{of_tls}"),
+            None => key.rsplit('.').next()?.to_owned(),
+        };
         let place = self.config.place(key);
-        place.filter(|_| !self.given.contains(option))
+        place.filter(|_| !self.given.contains(&option))
     }
 
     /// Returns the place of a key of a model's table, which no option goes before.

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve};
+use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve, serve_tls};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::arguments::ServeCommand;
+use crate::auth_options::AuthOptions;
+use crate::certificate_files::CertificateFiles;
 use crate::error::Error;
 use crate::output;
 use crate::protection;
@@ -15,6 +17,7 @@ use crate::served_model::ServedModel;
 use crate::server_options::ModelOptions;
 use crate::settings::Settings;
 use crate::termination::Termination;
+use crate::tls_options::TlsOptions;
 use crate::traces::Traces;
 
 /// Longest time for the last traces to be sent, after all requests are over.
@@ -35,7 +38,11 @@ pub(crate) async fn run(
     let built_in = command.built_in.then(ModelOptions::built_in);
     let chosen = ServedModel::all(of_options.chain(built_in).collect(), &settings.models);
     let server = command.server.or(settings.server.clone());
-    let protection = protection::of(&command.auth.or(settings.auth.clone()), settings)?;
+    let tls_options = command.tls.or(server.tls.clone());
+    let tls = CertificateFiles::open(&tls_options, settings)?;
+    let auth = command.auth.or(settings.auth.clone());
+    check_certificates(&auth, &tls_options, settings)?;
+    let protection = protection::of(&auth, settings)?;
     let service = server.service();
     check_bodies(&service, settings)?;
     let termination = Termination::listen().map_err(|error| Error::Thread(error.to_string()))?;
@@ -43,7 +50,11 @@ pub(crate) async fn run(
     let place = settings.place("server.traces");
     let place = place.filter(|_| cfg!(not(feature = "otel")));
     let traces = Traces::to(server.traces()).map_err(|error| error.at(place))?;
-    let listener = listen(server.listen(), settings).await?;
+    let reach = Reach {
+        is_keyed: protection.is_on(),
+        is_encrypted: tls.is_some(),
+    };
+    let listener = listen(server.listen(), reach, settings).await?;
     let models = Models::default();
     let mut places = Vec::with_capacity(chosen.len());
     for model in chosen {
@@ -62,7 +73,7 @@ pub(crate) async fn run(
     }
     let service = Service::new(host, models, metrics, service).with_protection(protection);
     let service = traces.of(service);
-    say_where(&listener, json)?;
+    say_where(&listener, tls.is_some(), json)?;
     let patience = server.drain_timeout();
     let first = termination.first();
     let ends = async move {
@@ -73,7 +84,10 @@ pub(crate) async fn run(
         ));
     };
     let served = async {
-        serve(listener, service, ends, patience).await;
+        match &tls {
+            Some(files) => serve_tls(listener, files.tls(), service, ends, patience).await,
+            None => serve(listener, service, ends, patience).await,
+        };
         traces.end(LAST_TRACES).await;
     };
     tokio::select! {
@@ -101,13 +115,61 @@ fn check_bodies(service: &ServiceSettings, settings: &Settings) -> Result<(), Er
     Err(error.at(place))
 }
 
+/// Refuses keys for certificates that no client is asked for.
+fn check_certificates(
+    auth: &AuthOptions,
+    tls: &TlsOptions,
+    settings: &Settings,
+) -> Result<(), Error> {
+    if auth.certificates().is_empty() || tls.client_ca.is_some() {
+        return Ok(());
+    }
+    let error = Error::Setting(
+        "no client is asked for a certificate; name the file of those who issue them with --tls-client-ca or with \
+         `client-ca` under [server.tls]"
+            .to_owned(),
+    );
+    Err(error.at(settings.table_place("auth.certificate[0]")))
+}
+
+/// The protection of a server that other machines may reach.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// Callers need a credential.
+    is_keyed: bool,
+    is_encrypted: bool,
+}
+
+impl Reach {
+    /// Names what is missing before other machines may reach the server.
+    fn missing(self) -> Option<&'static str> {
+        const KEYS: &str = "callers need no API key (name a key directory with --keys)";
+        const TLS: &str =
+            "keys and prompts would be read on the way (give --tls-certificate and --tls-key)";
+        const BOTH: &str = "callers need no API key (name a key directory with --keys), and keys and prompts would be \
+                            read on the way (give --tls-certificate and --tls-key)";
+        match (self.is_keyed, self.is_encrypted) {
+            (true, true) => None,
+            (false, true) => Some(KEYS),
+            (true, false) => Some(TLS),
+            (false, false) => Some(BOTH),
+        }
+    }
+}
+
 /// Binds the address that the server listens on.
-async fn listen(address: SocketAddr, settings: &Settings) -> Result<TcpListener, Error> {
+async fn listen(
+    address: SocketAddr,
+    reach: Reach,
+    settings: &Settings,
+) -> Result<TcpListener, Error> {
     let place = settings.place("server.listen");
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback()
+        && let Some(missing) = reach.missing()
+    {
         let error = Error::Setting(format!(
-            "other machines may reach the address {address}; the server has no TLS yet, and keys and prompts would \
-             be read on the way, so it listens on 127.0.0.1 or [::1] only"
+            "other machines may reach the address {address}, and {missing}; or listen on 127.0.0.1 or [::1], which \
+             this machine alone reaches"
         ));
         return Err(error.at(place));
     }
@@ -121,16 +183,17 @@ async fn listen(address: SocketAddr, settings: &Settings) -> Result<TcpListener,
     })
 }
 
-fn say_where(listener: &TcpListener, json: bool) -> Result<(), Error> {
+fn say_where(listener: &TcpListener, is_encrypted: bool, json: bool) -> Result<(), Error> {
     let address = listener.local_addr();
     let listening = address.map_err(|error| Error::Thread(error.to_string()))?;
     if json {
         return output::json(&Listening { listening });
     }
-    output::write(&format!("listening on http://{listening}\n"))?;
+    let scheme = if is_encrypted { "https" } else { "http" };
+    output::write(&format!("listening on {scheme}://{listening}\n"))?;
     output::note(&format!(
-        "a browser shows a page at http://{listening}/ to try the models; OpenAI's clients take the address \
-         http://{listening}/v1, and others http://{listening}"
+        "a browser shows a page at {scheme}://{listening}/ to try the models; OpenAI's clients take the address \
+         {scheme}://{listening}/v1, and others {scheme}://{listening}"
     ));
     Ok(())
 }
