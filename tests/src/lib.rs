@@ -12,6 +12,7 @@
 )]
 
 mod accuracy_bounds;
+mod authority;
 mod built_in;
 mod bundle;
 mod cache;
@@ -23,6 +24,7 @@ mod event_stream;
 mod flood;
 mod guests;
 mod hosts;
+pub mod http2_client;
 mod operator;
 mod pictures;
 mod place;
@@ -35,8 +37,10 @@ mod served_here;
 mod shared_server;
 mod snapshot_size;
 mod soak;
+mod tls_client;
 
 pub use accuracy_bounds::Extent;
+pub use authority::{Authority, Issued};
 pub use built_in::{built_in, built_in_folder, built_in_with_deadline};
 pub use bundle::{BundleBuilder, Publisher, WrittenBundle};
 pub use cache::{CacheDirectory, EntryParts, set_last_use, set_mode};
@@ -69,3 +73,4 @@ pub use served_here::{ServedHere, read_answer};
 pub use shared_server::SharedServer;
 pub use snapshot_size::largest_snapshot;
 pub use soak::{SoakReport, soak};
+pub use tls_client::{TlsAnswer, TlsClient, TlsStream};

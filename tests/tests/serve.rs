@@ -41,6 +41,10 @@ mod floods;
 mod gone_clients;
 #[path = "serve/guarded.rs"]
 mod guarded;
+#[path = "serve/http2.rs"]
+mod http2;
+#[path = "serve/http2_floods.rs"]
+mod http2_floods;
 #[path = "serve/inference.rs"]
 mod inference;
 #[path = "serve/inference_binary.rs"]
@@ -79,6 +83,8 @@ mod readiness;
 mod silence;
 #[path = "serve/tei.rs"]
 mod tei;
+#[path = "serve/tls.rs"]
+mod tls;
 #[path = "../../host/access/tests/access/token_attacks.rs"]
 mod token_attacks;
 #[path = "serve/tokens.rs"]

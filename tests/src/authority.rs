@@ -1,0 +1,232 @@
+//! Certificates for tests, made by the program `openssl`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// An issuer of certificates, whose folder is removed when this is dropped.
+pub struct Authority {
+    folder: TempDir,
+}
+
+/// The files of a certificate and of its private key.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The certificate, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM, of mode 0600.
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// Makes an issuer.
+    ///
+    /// # Panics
+    ///
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn new() -> Self {
+        let authority = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        authority.openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=an issuer of a test",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+        ]);
+        authority
+    }
+
+    /// Returns the file of the issuer's own certificate.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Issues a certificate to `localhost` and the loopback addresses, in files of this name.
+    ///
+    /// # Panics
+    ///
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Issued {
+        self.issue(
+            name,
+            "/CN=localhost",
+            "serverAuth",
+            &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        )
+    }
+
+    /// As [`Authority::server`], with a key of RSA.
+    ///
+    /// # Panics
+    ///
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn rsa_server(&self, name: &str) -> Issued {
+        self.issue(
+            name,
+            "/CN=localhost",
+            "serverAuth",
+            &["-newkey", "rsa:2048"],
+        )
+    }
+
+    /// Issues a certificate to a client with this subject, written as `/O=Acme/CN=batch`.
+    ///
+    /// # Panics
+    ///
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn client(&self, name: &str, subject: &str) -> Issued {
+        self.issue(
+            name,
+            subject,
+            "clientAuth",
+            &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        )
+    }
+
+    /// Makes a certificate that its own key has signed, and whose time ended a day before it began.
+    ///
+    /// # Panics
+    ///
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn expired(&self, name: &str) -> Issued {
+        let issued = self.files(name);
+        let request = self.folder.path().join(format!("{name}.csr"));
+        let (key, request) = (text(&issued.key), text(&request));
+        self.openssl(&[
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            key,
+            "-out",
+            request,
+        ]);
+        let certificate = text(&issued.certificate);
+        self.openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-signkey",
+            key,
+            "-days",
+            "-1",
+            "-out",
+            certificate,
+        ]);
+        issued
+    }
+
+    fn issue(&self, name: &str, subject: &str, purpose: &str, key: &[&str]) -> Issued {
+        let issued = self.files(name);
+        let purpose = format!("extendedKeyUsage={purpose}");
+        let mut arguments = vec!["req", "-x509"];
+        arguments.extend(key);
+        arguments.extend([
+            "-nodes",
+            "-days",
+            "30",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-subj",
+            subject,
+            "-keyout",
+            text(&issued.key),
+            "-out",
+            text(&issued.certificate),
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+            "-addext",
+            &purpose,
+        ]);
+        self.openssl(&arguments);
+        issued
+    }
+
+    fn files(&self, name: &str) -> Issued {
+        Issued {
+            certificate: self.folder.path().join(format!("{name}.pem")),
+            key: self.folder.path().join(format!("{name}.key")),
+        }
+    }
+
+    fn openssl(&self, arguments: &[&str]) {
+        let output = Command::new("openssl")
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "openssl {arguments:?}: {said}");
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Issued {
+    /// Returns the arguments of `ampoule serve` for this certificate.
+    #[must_use]
+    pub fn arguments(&self) -> [&str; 4] {
+        [
+            "--tls-certificate",
+            text(&self.certificate),
+            "--tls-key",
+            text(&self.key),
+        ]
+    }
+
+    /// Puts these files in the place of others, one after the other.
+    ///
+    /// # Panics
+    ///
+    /// If a file cannot be written.
+    pub fn replace(&self, others: &Self) {
+        for (from, to) in [
+            (&self.certificate, &others.certificate),
+            (&self.key, &others.key),
+        ] {
+            let new = to.with_extension("new");
+            std::fs::copy(from, &new).unwrap();
+            std::fs::rename(new, to).unwrap();
+        }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
