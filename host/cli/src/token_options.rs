@@ -6,7 +6,7 @@ use ampoule_access::{
     Given, IssuerKeys, IssuerSettings, KeySetFile, PublicAlgorithm, Role, TenantName,
     TokenAlgorithm, TokenIssuer,
 };
-use ampoule_signing::PermissionPolicy;
+use ampoule_signing::{ParseError, PermissionPolicy};
 use serde::Deserialize;
 
 use crate::config_place::Place;
@@ -44,8 +44,7 @@ impl TokenOptions {
         permissions: &PermissionPolicy,
         at: impl Fn(&str) -> Option<Place>,
     ) -> Result<TokenIssuer, Error> {
-        let keys = self.keys(permissions);
-        let (keys, key) = keys.map_err(|(key, error)| error.at(at(key)))?;
+        let (keys, key) = self.keys(permissions, &at)?;
         let role = one_of("role", self.role, self.role_claim.as_ref());
         let tenant = one_of("tenant", self.tenant.clone(), self.tenant_claim.as_ref());
         let opened = TokenIssuer::open(IssuerSettings {
@@ -66,38 +65,37 @@ impl TokenOptions {
         })
     }
 
-    /// Returns the keys, and the key of the file that names them. An error is about such a key, too.
+    /// Returns the keys, and the key of the table that names them.
     fn keys(
         &self,
         permissions: &PermissionPolicy,
-    ) -> Result<(IssuerKeys, &'static str), (&'static str, Error)> {
+        at: &dyn Fn(&str) -> Option<Place>,
+    ) -> Result<(IssuerKeys, &'static str), Error> {
+        let wrong = |key: &str, message: String| Err(Error::Setting(message).at(at(key)));
         let secret = SecretSource::one_of(
             "secret",
             self.secret_env.as_ref(),
             self.secret_file.as_ref(),
             self.secret_credential.as_ref(),
         );
-        let secret = secret.map_err(|error| (self.secret_key(), error))?;
-        let algorithm = match self.algorithm {
+        let secret = secret.map_err(|error| error.at(at(self.secret_key())))?;
+        let name = self.algorithm;
+        let algorithm = match name {
             TokenAlgorithm::EdDsa => PublicAlgorithm::EdDsa,
             TokenAlgorithm::Es256 => PublicAlgorithm::Es256,
             TokenAlgorithm::Rs256 => PublicAlgorithm::Rs256,
-            TokenAlgorithm::Hs256 => return self.shared(secret, permissions),
+            TokenAlgorithm::Hs256 => return self.shared(secret, permissions, at),
         };
         if secret.is_some() {
-            let error = Error::Setting(format!(
-                "{} has public keys and no secret; name their file with `jwks`",
-                self.algorithm
-            ));
-            return Err((self.secret_key(), error));
+            let message =
+                format!("{name} has public keys and no secret; name their file with `jwks`");
+            return wrong(self.secret_key(), message);
         }
-        let path = self.jwks.clone().ok_or_else(|| {
-            let error = Error::Setting(format!(
-                "{} needs the issuer's public keys; name their file with `jwks`",
-                self.algorithm
-            ));
-            ("algorithm", error)
-        })?;
+        let Some(path) = self.jwks.clone() else {
+            let message =
+                format!("{name} needs the issuer's public keys; name their file with `jwks`");
+            return wrong("algorithm", message);
+        };
         let file = KeySetFile {
             path,
             permissions: permissions.clone(),
@@ -110,31 +108,33 @@ impl TokenOptions {
         &self,
         secret: Option<SecretSource>,
         permissions: &PermissionPolicy,
-    ) -> Result<(IssuerKeys, &'static str), (&'static str, Error)> {
+        at: &dyn Fn(&str) -> Option<Place>,
+    ) -> Result<(IssuerKeys, &'static str), Error> {
+        let wrong = |key: &str, message: &str| {
+            let error = Error::Setting(message.to_owned());
+            Err(error.at(at(key)))
+        };
         if self.jwks.is_some() {
-            let error = Error::Setting(
+            return wrong(
+                "jwks",
                 "HS256 has a secret and no public keys: whoever knew the file could make tokens; leave `jwks` out, and \
-                 name the secret with `secret-env`, `secret-file` or `secret-credential`"
-                    .to_owned(),
+                 name the secret with `secret-env`, `secret-file` or `secret-credential`",
             );
-            return Err(("jwks", error));
         }
-        let secret = secret.ok_or_else(|| {
-            let error = Error::Setting(
+        let Some(secret) = secret else {
+            return wrong(
+                "algorithm",
                 "HS256 needs the secret that the issuer shares with this server; name it with `secret-env`, \
-                 `secret-file` or `secret-credential`"
-                    .to_owned(),
+                 `secret-file` or `secret-credential`",
             );
-            ("algorithm", error)
-        })?;
+        };
         let key = self.secret_key();
         let secret = secret.read("the secret of an issuer of tokens", permissions);
-        let secret = secret.map_err(|error| (key, error))?;
-        let secret = secret
-            .parse()
-            .map_err(|error: ampoule_signing::ParseError| {
-                (key, Error::Setting(error.to_string()))
-            })?;
+        let secret = secret.map_err(|error| error.at(at(key)))?.parse();
+        let secret = secret.map_err(|error: ParseError| {
+            let error = Error::Setting(error.to_string());
+            error.at(at(key))
+        })?;
         Ok((IssuerKeys::Shared(secret), key))
     }
 
