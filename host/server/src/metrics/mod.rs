@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule::{Host, Observer, RequestEvent};
+use ampoule_access::Reason;
 use ampoule_answers::Answers;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
@@ -325,6 +326,9 @@ impl Inner {
             "Requests that ended with an error, by its code",
             self.errors.clone(),
         );
+        // The commonest reason is zero from the beginning: a rate needs the value before the first request.
+        let reason = Reason::Missing.code();
+        drop(self.denied.get_or_create(&ReasonLabels { reason }));
         registry.register(
             "ampoule_http_requests_denied",
             "Requests that were not let in, by the reason that the access log has",
