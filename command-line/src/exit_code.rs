@@ -32,8 +32,9 @@ pub const EXIT_STATUSES: &[ExitStatus] = &[
             "trust",
             "key",
             "tls",
+            "audit",
         ],
-        meaning: "A bundle, a signature, a key, a certificate or a rule of trust was refused.",
+        meaning: "A bundle, a signature, a key, a certificate, a rule of trust or an audit log was refused.",
     },
     ExitStatus {
         status: 4,

@@ -7,6 +7,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "command_line/audit.rs"]
+mod audit;
 #[path = "command_line/json_documents.rs"]
 mod json_documents;
 #[path = "command_line/json_shapes.rs"]

@@ -9,6 +9,7 @@ use ampoule_command_line::{CompletionsOptions, JSON_VARIABLE, ManOptions, parse_
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::audit_arguments::AuditCommand;
 use crate::auth_options::AuthOptions;
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
 use crate::keys_arguments::KeysCommand;
@@ -106,6 +107,7 @@ impl Arguments {
             Command::Bench(on) => Some(&on.host),
             Command::Serve(on) => Some(&on.host),
             Command::Cache(_)
+            | Command::Audit(_)
             | Command::Keys(_)
             | Command::Trust(_)
             | Command::Man(_)
@@ -213,6 +215,12 @@ pub(crate) enum Command {
                       keys"
     )]
     Keys(KeysCommand),
+    /// Check and read audit logs.
+    #[command(
+        after_help = "Example:\n  ampoule audit keygen auditor.key\n  ampoule audit verify log --key audit.pub \
+                      --anchor-file anchors"
+    )]
+    Audit(AuditCommand),
     /// Change and show the rules that say whose models run here.
     #[command(
         subcommand,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod ask;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod bench_answers;
 pub(crate) mod bench_metering;

@@ -61,6 +61,10 @@ pub(crate) enum Error {
         error: ampoule_answers::Error,
     },
 
+    /// An error about an audit log, with its own code.
+    #[error("{}", explained_audit(.0))]
+    Audit(#[from] ampoule_audit::Error),
+
     /// `usage.keys`.
     #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
     NoKeys,
@@ -148,6 +152,10 @@ pub(crate) enum Error {
     #[error("cannot read {what}: {reason}")]
     Read { what: String, reason: String },
 
+    /// `io.write`: a file.
+    #[error("cannot write {what}: {reason}")]
+    WriteFile { what: String, reason: String },
+
     /// An error of the library about a picture, which is named by its place among those given.
     #[error("image {place}: {}", explained(error))]
     Image { place: usize, error: ampoule::Error },
@@ -217,6 +225,7 @@ impl Error {
             Self::Image { error, .. } => error.code(),
             Self::Access(error) | Self::Keys { error, .. } => error.code(),
             Self::Answers(error) | Self::AnswersPath { error, .. } => error.code(),
+            Self::Audit(error) => error.code(),
             Self::NoKeys => "usage.keys",
             Self::NothingToRevoke(_) => "usage.no-such-api-key",
             Self::NoTrust => "usage.trust",
@@ -233,7 +242,7 @@ impl Error {
             Self::NoCache => "usage.cache",
             Self::BadCache { .. } => "file.cache-entry",
             Self::Read { .. } => "io.read",
-            Self::Write(_) => "io.write",
+            Self::Write(_) | Self::WriteFile { .. } => "io.write",
             Self::ClosedPipe => "io.closed-pipe",
             Self::Thread(_) => "io.thread",
             Self::Listen { .. } => "io.listen",
@@ -282,6 +291,16 @@ fn explained_access(error: &ampoule_access::Error) -> String {
 fn explained_answers(error: &ampoule_answers::Error) -> String {
     match error {
         ampoule_answers::Error::Files(error) => explained_signing(error),
+        _ => error.to_string(),
+    }
+}
+
+fn explained_audit(error: &ampoule_audit::Error) -> String {
+    match error {
+        ampoule_audit::Error::Files(error) => explained_signing(error),
+        ampoule_audit::Error::Fault(fault) => format!(
+            "the audit log is not as it was written: {fault}; what stands before that place is"
+        ),
         _ => error.to_string(),
     }
 }

@@ -5,6 +5,8 @@
 mod age;
 mod answer_cache_options;
 mod arguments;
+mod audit_arguments;
+mod audit_password;
 mod auth_options;
 mod built_in;
 mod certificate_files;
@@ -108,6 +110,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             runtime.block_on(commands::verify::run(on.command, &settings?, json))
         }
         Command::Cache(command) => commands::cache::run(&command, &settings?, json),
+        Command::Audit(command) => commands::audit::run(command, &settings?, json),
         Command::Keys(command) => commands::keys::run(command, &settings?, json),
         Command::Trust(command) => commands::trust::run(command, &settings?, json),
         Command::Man(options) => commands::manual::man(&options, json),
