@@ -43,9 +43,11 @@ pub struct KeyStore {
     _end: Sender<()>,
 }
 
-/// Keys that ended since the look before.
+/// Keys that began and ended since the look before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyChanges {
+    /// Keys that are accepted from now on.
+    pub begun: Vec<KeyName>,
     /// Keys that are no longer accepted: revoked, over their time, or removed.
     pub ended: Vec<KeyName>,
     /// Tenants none of whose keys is accepted any more.
@@ -115,7 +117,7 @@ impl KeyStore {
         Ok(Self { inner, _end: end })
     }
 
-    /// Calls `callback` after each look by which a key has ended, on the thread that looks.
+    /// Calls `callback` after each look by which a key has begun or ended, on the thread that looks.
     pub fn on_change(&self, callback: impl Fn(&KeyChanges) + Send + Sync + 'static) {
         lock(&self.inner.callbacks).push(Box::new(callback));
     }
@@ -277,11 +279,12 @@ impl Follower {
         }
     }
 
-    /// Tells of the keys that have ended since the look before.
+    /// Tells of the keys that have begun and ended since the look before.
     fn tell(&mut self, inner: &Inner, now: Timestamp) {
         let live = inner.snapshot().live(now);
         let is_same = live.keys == self.live.keys;
         let changes = KeyChanges {
+            begun: live.keys.difference(&self.live.keys).copied().collect(),
             ended: self.live.keys.difference(&live.keys).copied().collect(),
             tenants: self
                 .live
@@ -293,7 +296,7 @@ impl Follower {
         if !is_same {
             tracing::info!(
                 target: "ampoule::keys",
-                accepted = live.keys.len(), ended = changes.ended.len(),
+                accepted = live.keys.len(), begun = changes.begun.len(), ended = changes.ended.len(),
                 "the API keys that are accepted have changed"
             );
         }
@@ -427,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_keys_and_of_tenants_is_told_once_by_change_and_by_time() {
+    fn keys_that_begin_and_the_end_of_keys_and_of_tenants_are_told_once_by_change_and_by_time() {
         let mut followed = Followed::new();
         let told: Arc<Mutex<Vec<KeyChanges>>> = Arc::default();
         let tell = Arc::clone(&told);
@@ -444,11 +447,18 @@ mod tests {
             std::mem::take(&mut *lock(&told))
         };
         let follower = &mut followed.follower;
-        assert!(told_at(follower, now).is_empty(), "keys that are new");
+        let mut begun = vec![brief.name, second.name, removed.name];
+        begun.sort_unstable();
+        let new = KeyChanges {
+            begun,
+            ..KeyChanges::default()
+        };
+        assert_eq!(told_at(follower, now), [new]);
 
         let first = followed.key.record.name;
         followed.directory.revoke(&[first], now).unwrap();
         let expected = |name, tenants: &[&str]| KeyChanges {
+            begun: Vec::new(),
             ended: vec![name],
             tenants: tenants.iter().map(|name| name.parse().unwrap()).collect(),
         };
