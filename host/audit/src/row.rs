@@ -92,7 +92,7 @@ pub enum Event {
     Stop,
     /// Settings, keys or models were read again.
     Reload,
-    /// A key was made or ended.
+    /// A key is accepted from now on, or no longer: the reason says which.
     Key,
     /// Rows are missing here.
     Lost,
@@ -186,7 +186,7 @@ pub struct Row {
     /// Status of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// End of the request: `complete`, or a code.
+    /// End of the request: `finished`, `client-gone`, or the code of an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Short>,
     /// Bytes of the request's body.

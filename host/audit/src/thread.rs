@@ -12,7 +12,8 @@ use crate::row::{Event, Row};
 use crate::seal::{MAX_BATCH_BYTES, Sealed};
 use crate::storage::Storage;
 use crate::waiting::{
-    AuditSettings, Batch, End, RowPermit, Shared, State, Unavailable, reserve, take,
+    AuditSettings, Batch, End, OnFailure, RowPermit, Shared, State, Unavailable, miss, reserve,
+    take,
 };
 use crate::writer::Writer;
 
@@ -65,7 +66,7 @@ impl Audit {
         let work = Work {
             shared: Arc::clone(&shared),
             writer,
-            written: Instant::now(),
+            beat_at: Instant::now() + HEARTBEAT,
             noted: None,
             warned: None,
         };
@@ -84,6 +85,21 @@ impl Audit {
     /// the end.
     pub fn reserve(&self) -> Result<RowPermit, Unavailable> {
         reserve(&self.shared)
+    }
+
+    /// Takes a row of something that happens in any case. Where there is no room for the row, the log says later that one
+    /// is missing.
+    pub fn record(&self, row: Row) {
+        match self.reserve() {
+            Ok(permit) => permit.send(row),
+            Err(Unavailable) => miss(&self.shared),
+        }
+    }
+
+    /// Tells whether no permit is given because rows cannot be written.
+    #[must_use]
+    pub fn is_refusing(&self) -> bool {
+        self.shared.settings.on_failure == OnFailure::Refuse && self.shared.lock().failing.is_some()
     }
 
     /// Returns the last frame that was written.
@@ -142,8 +158,8 @@ impl Drop for Audit {
 struct Work<S> {
     shared: Arc<Shared>,
     writer: Writer<S>,
-    /// Time of the last frame.
-    written: Instant,
+    /// Time at which a frame without rows is due.
+    beat_at: Instant,
     /// Time of the last note of the last frame, and the frame's segment.
     noted: Option<(Instant, u64)>,
     /// Time of the last warning.
@@ -180,8 +196,7 @@ impl<S: Storage> Work<S> {
                 Step::Write(batch) => self.write(&batch),
                 Step::Heartbeat => {
                     let beaten = self.writer.heartbeat(Timestamp::now());
-                    // Whether it failed or not: the next one is due later.
-                    self.written = Instant::now();
+                    self.beat_at = Instant::now() + if beaten.is_ok() { HEARTBEAT } else { RETRY };
                     self.tell(beaten);
                 }
                 Step::Close => {
@@ -217,7 +232,7 @@ impl<S: Storage> Work<S> {
             if is_over {
                 return Step::Close;
             }
-            let beat = HEARTBEAT.saturating_sub(self.written.elapsed());
+            let beat = self.beat_at.saturating_duration_since(now);
             if beat.is_zero() && !has_rows {
                 return Step::Heartbeat;
             }
@@ -325,7 +340,7 @@ impl<S: Storage> Work<S> {
                 state.failing = None;
                 state.last = last;
                 drop(state);
-                self.written = now;
+                self.beat_at = now + HEARTBEAT;
                 self.warned = None;
                 let is_noted = self
                     .noted

@@ -124,6 +124,15 @@ pub(crate) fn reserve(shared: &Arc<Shared>) -> Result<RowPermit, Unavailable> {
     })
 }
 
+/// Counts a row that is missing.
+pub(crate) fn miss(shared: &Shared) {
+    let mut state = shared.lock();
+    state.lost += 1;
+    state.untold += 1;
+    drop(state);
+    shared.changed.notify_all();
+}
+
 /// Room for one row. Dropping it without a row gives the room back.
 #[derive(Debug)]
 pub struct RowPermit {
@@ -145,8 +154,10 @@ impl RowPermit {
             line = row.to_line();
         }
         self.is_used = true;
+        let batch = self.shared.settings.batch_bytes.bytes();
         let mut state = self.shared.lock();
         state.permits = state.permits.saturating_sub(1);
+        let is_first = state.queue.is_empty();
         match line {
             Ok(line) if self.has_room && line.len() <= room && state.end != End::Done => {
                 if state.queue.is_empty() {
@@ -165,8 +176,12 @@ impl RowPermit {
                 state.untold += 1;
             }
         }
+        // Between the first row of a batch and the last, the thread waits for the time to write.
+        let is_awaited = is_first || state.queued_bytes as u64 >= batch || state.end != End::No;
         drop(state);
-        self.shared.changed.notify_all();
+        if is_awaited {
+            self.shared.changed.notify_all();
+        }
     }
 }
 
@@ -181,8 +196,11 @@ impl Drop for RowPermit {
             state.held_rows -= 1;
             state.held_bytes -= self.shared.row_bytes;
         }
+        let is_ending = state.end != End::No;
         drop(state);
-        self.shared.changed.notify_all();
+        if is_ending {
+            self.shared.changed.notify_all();
+        }
     }
 }
 

@@ -134,6 +134,30 @@ fn nothing_is_let_in_while_rows_cannot_be_written_and_what_was_let_in_is_kept() 
 }
 
 #[test]
+fn something_that_happens_anyway_is_counted_where_its_row_has_no_room() {
+    let shared = Shared::default();
+    let audit = start(&shared, quick());
+    audit.record(row("written"));
+    wait_until("the row is written", || audit.state().rows == 2);
+    assert!(!audit.is_refusing());
+    fill(&shared, true);
+    audit.record(row("kept"));
+    wait_until("the failure shows", || audit.is_refusing());
+    for _ in 0..3 {
+        audit.record(row("missing"));
+    }
+    assert_eq!(audit.state().lost, 3);
+    fill(&shared, false);
+    assert!(audit.close(PATIENCE));
+    let rows = rows(&shared, &audit);
+    let told: Vec<_> = rows.iter().filter_map(|row| row.row.lost_rows).collect();
+    assert_eq!(told, [3]);
+    let ids = rows.iter().filter_map(|row| row.row.id.as_ref());
+    let ids: Vec<_> = ids.map(|id| id.as_str()).collect();
+    assert_eq!(ids, ["written", "kept"]);
+}
+
+#[test]
 fn rows_without_room_are_counted_and_the_log_tells_of_them_when_work_goes_on() {
     let shared = Shared::default();
     let mut settings = quick();
