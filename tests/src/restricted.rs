@@ -124,7 +124,7 @@ pub fn with_mounts(script: &str, command: &Command) -> Command {
         "--map-root-user",
         "--mount",
         "--pid",
-        "--fork",
+        "--kill-child",
         "sh",
         "-c",
     ];

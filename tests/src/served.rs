@@ -201,6 +201,16 @@ impl Served {
         kill_process(Pid::from_child(&self.server), signal).unwrap();
     }
 
+    /// Kills the server, and waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// If the system cannot.
+    pub fn kill(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
     /// Waits for the server's end, and returns its exit status.
     ///
     /// # Panics

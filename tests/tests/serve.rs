@@ -19,6 +19,12 @@ mod addresses;
 mod answer_cache;
 #[path = "serve/api_security.rs"]
 mod api_security;
+#[path = "serve/audit.rs"]
+mod audit;
+#[path = "serve/audit_guide.rs"]
+mod audit_guide;
+#[path = "serve/audited.rs"]
+mod audited;
 #[path = "serve/clients.rs"]
 mod clients;
 #[path = "serve/configuration.rs"]

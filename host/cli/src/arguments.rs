@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::audit_arguments::AuditCommand;
+use crate::audit_options::AuditOptions;
 use crate::auth_options::AuthOptions;
 use crate::host_options::{CacheOptions, HostOptions, OnHost};
 use crate::keys_arguments::KeysCommand;
@@ -335,6 +336,9 @@ pub(crate) struct ServeCommand {
 
     #[command(flatten)]
     pub(crate) auth: AuthOptions,
+
+    #[command(flatten)]
+    pub(crate) audit: AuditOptions,
 
     #[command(flatten)]
     pub(crate) log: LogOptions,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::age::Age;
 use crate::answer_cache_options::AnswerCacheOptions;
+use crate::audit_options::AuditOptions;
 use crate::auth_options::AuthOptions;
 use crate::config_place::{ConfigText, Place};
 use crate::config_value::{from_text, from_texts, tables};
@@ -47,6 +48,8 @@ pub(crate) struct ConfigFile {
     pub(crate) auth: AuthOptions,
     /// Absent where no answers are kept.
     pub(crate) answer_cache: Option<AnswerCacheOptions>,
+    #[serde(default)]
+    pub(crate) audit: AuditOptions,
     #[serde(default, rename = "model", deserialize_with = "tables")]
     pub(crate) models: Vec<ModelOptions>,
 }
@@ -69,6 +72,7 @@ fn explained(message: &str) -> String {
             "under `[answer-cache]`",
             unknown_key::keys_of::<AnswerCacheOptions>(),
         ),
+        ("under `[audit]`", unknown_key::keys_of::<AuditOptions>()),
         ("under `[limits]`", unknown_key::keys_of::<LimitOptions>()),
         ("under `[[model]]`", unknown_key::keys_of::<ModelOptions>()),
     ];

@@ -56,6 +56,11 @@ where
     values.collect::<Result<_, _>>().map(Some)
 }
 
+/// Reads a list of texts that may be left out.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<String>>, D::Error> {
+    list_of_texts(d).map(Some)
+}
+
 /// Reads a list of texts.
 pub(crate) fn list_of_texts<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
     d.deserialize_seq(List("a list of texts, such as [\"a\", \"b\"]", PhantomData))

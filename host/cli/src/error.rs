@@ -65,6 +65,19 @@ pub(crate) enum Error {
     #[error("{}", explained_audit(.0))]
     Audit(#[from] ampoule_audit::Error),
 
+    /// An error about the audit log of a server, with its own code.
+    #[error("the audit log {directory:?}: {}", explained_writing(error))]
+    AuditLog {
+        directory: String,
+        error: ampoule_audit::Error,
+    },
+
+    /// `audit.unwritten`.
+    #[error(
+        "the server has ended, and rows of its audit log could not be written in time; the log before it says why"
+    )]
+    AuditUnwritten,
+
     /// `usage.keys`.
     #[error("no key directory is given; name one with --keys DIR or AMPOULE_KEYS")]
     NoKeys,
@@ -225,7 +238,8 @@ impl Error {
             Self::Image { error, .. } => error.code(),
             Self::Access(error) | Self::Keys { error, .. } => error.code(),
             Self::Answers(error) | Self::AnswersPath { error, .. } => error.code(),
-            Self::Audit(error) => error.code(),
+            Self::Audit(error) | Self::AuditLog { error, .. } => error.code(),
+            Self::AuditUnwritten => "audit.unwritten",
             Self::NoKeys => "usage.keys",
             Self::NothingToRevoke(_) => "usage.no-such-api-key",
             Self::NoTrust => "usage.trust",
@@ -291,6 +305,14 @@ fn explained_access(error: &ampoule_access::Error) -> String {
 fn explained_answers(error: &ampoule_answers::Error) -> String {
     match error {
         ampoule_answers::Error::Files(error) => explained_signing(error),
+        _ => error.to_string(),
+    }
+}
+
+/// Returns the crate's message, which says what to do about a log that is not as it was left.
+fn explained_writing(error: &ampoule_audit::Error) -> String {
+    match error {
+        ampoule_audit::Error::Files(error) => explained_signing(error),
         _ => error.to_string(),
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
     if let Some(server) = server.filter(|_| verbose == 0) {
         events = events
             .with_target("ampoule::answers", LevelFilter::WARN)
+            .with_target("ampoule::audit", LevelFilter::INFO)
             .with_target("ampoule::load", LevelFilter::INFO)
             .with_target("ampoule::server", LevelFilter::INFO)
             .with_target("ampoule::trust", LevelFilter::INFO);

@@ -6,6 +6,8 @@ mod age;
 mod answer_cache_options;
 mod arguments;
 mod audit_arguments;
+mod audit_log;
+mod audit_options;
 mod audit_password;
 mod auth_options;
 mod built_in;

@@ -13,6 +13,7 @@ use ampoule_command_line::shown_path;
 use crate::age::Age;
 use crate::answer_cache_options::AnswerCacheOptions;
 use crate::arguments::{Arguments, Command};
+use crate::audit_options::AuditOptions;
 use crate::auth_options::AuthOptions;
 use crate::config_file::{self, ConfigFile};
 use crate::config_place::{ConfigText, Place};
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) auth: AuthOptions,
     /// The configuration file's settings of the cache of answers, where there is one.
     pub(crate) answer_cache: Option<AnswerCacheOptions>,
+    /// The configuration file's settings of the audit log.
+    pub(crate) audit: AuditOptions,
     /// The configuration file's models to serve.
     pub(crate) models: Vec<ModelOptions>,
     /// The configuration file's text, for errors.
@@ -122,6 +125,7 @@ impl Settings {
             server: file.server,
             auth: file.auth,
             answer_cache: file.answer_cache,
+            audit: file.audit,
             models: file.models,
             config,
             given: arguments.given().clone(),
@@ -135,8 +139,13 @@ impl Settings {
             Some(of_tls) => format!("tls-{of_tls}"),
             None => key.rsplit('.').next()?.to_owned(),
         };
+        self.place_of(key, &option)
+    }
+
+    /// Returns the place of a key as [`Settings::place`] does, where the option has another name than the key.
+    pub(crate) fn place_of(&self, key: &str, option: &str) -> Option<Place> {
         let place = self.config.place(key);
-        place.filter(|_| !self.given.contains(&option))
+        place.filter(|_| !self.given.contains(option))
     }
 
     /// Returns the place of a key of a model's table, which no option goes before.
@@ -179,10 +188,14 @@ impl Settings {
         error.at(self.place("trust"))
     }
 
+    /// Returns the state directory, if one is named, and else the trust directory.
+    pub(crate) fn state_directory(&self) -> Option<&Path> {
+        self.state.as_deref().or(self.trust.as_deref())
+    }
+
     /// Returns the memory of releases: in the state directory, or else in the trust directory.
     pub(crate) fn releases(&self) -> Result<ReleaseState, Error> {
-        let directory = self.state.as_ref().or(self.trust.as_ref());
-        let directory = directory.ok_or(Error::NoTrust)?;
+        let directory = self.state_directory().ok_or(Error::NoTrust)?;
         Ok(ReleaseState::in_directory(directory).with_permissions(self.permissions.clone()))
     }
 

@@ -15,6 +15,9 @@ const SHORT_WAIT: u32 = 1;
 const LIMITS: &str = "the lowest of the limits that the request, this server's configuration and the model's manifest \
                       set counts, and /ampoule/v1/models lists those of the latter two";
 
+/// Seconds after which an audit log may be written again. The writer tries each second.
+const AUDIT_WAIT: u32 = 5;
+
 /// Seconds between two looks at a model that is loading.
 const LOADING_WAIT: u32 = 2;
 
@@ -299,6 +302,18 @@ impl ApiError {
         let message =
             "the server is being shut down; ask another one, or this one again once it is back";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server.draining", message).after(SHORT_WAIT)
+    }
+
+    /// Makes `audit.unavailable` (503): the request would be missing in the audit log.
+    pub(crate) fn audit_unavailable() -> Self {
+        let message = "the server cannot record requests at the moment, and answers none that it cannot record; try again \
+                       soon";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "audit.unavailable",
+            message,
+        )
+        .after(AUDIT_WAIT)
     }
 
     /// Makes `internal.bug` (500). The reason goes to the operator's log and not to the caller.

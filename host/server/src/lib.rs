@@ -33,7 +33,7 @@ pub use host_name::{HostName, HostNameError};
 pub use host_names::HostNames;
 pub use metrics::Metrics;
 pub use models::{ModelSlot, Models, NameError, Readiness};
-pub use protection::Protection;
+pub use protection::{Protection, Recorded};
 pub use router::router;
 pub use service::Service;
 pub use settings::ServiceSettings;

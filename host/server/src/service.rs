@@ -158,6 +158,9 @@ impl Service {
         if self.is_draining() {
             return Err(ApiError::draining());
         }
+        if let Some(audit) = self.protection().audit() {
+            audit.check()?;
+        }
         for entry in self.models().entries() {
             let checked = entry.check().await;
             checked.map_err(|error| {
@@ -186,7 +189,10 @@ impl Service {
     ) -> Result<Model, ApiError> {
         let found = self.visible(context).find(name)?;
         let name = &found.entry.name;
-        context.notes().model = Some(Arc::clone(name));
+        let mut notes = context.notes();
+        notes.model = Some(Arc::clone(name));
+        notes.asked = Some(found.model.clone());
+        drop(notes);
         let options = context.call_options(name, at_most);
         let model = found.model.with_options(options);
         model.map_err(|error| limit_fields::named(error, fields))

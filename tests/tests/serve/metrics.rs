@@ -281,5 +281,7 @@ fn the_manual_lists_each_metric_with_its_type_and_labels_and_no_other() {
         let name = cells[0].trim_end_matches('`').to_owned();
         (name, (cells[1].to_owned(), labels.collect()))
     });
+    // This server has no audit log.
+    let listed = listed.filter(|(name, _)| !name.starts_with("ampoule_audit_"));
     assert_eq!(listed.collect::<BTreeMap<_, _>>(), found);
 }

@@ -1,6 +1,7 @@
 //! `ampoule serve`: answers over HTTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve, serve_tls};
@@ -8,6 +9,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::arguments::ServeCommand;
+use crate::audit_log::{self, OpenAudit};
 use crate::auth_options::AuthOptions;
 use crate::certificate_files::CertificateFiles;
 use crate::error::Error;
@@ -22,6 +24,9 @@ use crate::traces::Traces;
 
 /// Longest time for the last traces to be sent, after all requests are over.
 const LAST_TRACES: Duration = Duration::from_secs(2);
+
+/// Longest time for the last rows of the audit log to be written, after all requests are over.
+const LAST_ROWS: Duration = Duration::from_secs(5);
 
 /// The first line of output, for programs.
 #[derive(Serialize)]
@@ -38,6 +43,7 @@ pub(crate) async fn run(
     let built_in = command.built_in.then(ModelOptions::built_in);
     let chosen = ServedModel::all(of_options.chain(built_in).collect(), &settings.models);
     let server = command.server.or(settings.server.clone());
+    let audit_options = command.audit.or(settings.audit.clone());
     let tls_options = command.tls.or(server.tls.clone());
     let tls = CertificateFiles::open(&tls_options, settings)?;
     let auth = command.auth.or(settings.auth.clone());
@@ -68,6 +74,12 @@ pub(crate) async fn run(
     let serves_others = !places.iter().all(|(model, _)| model.is_built_in());
     let metrics = Metrics::new(&models);
     let host = settings.server_host(serves_others, metrics.observer())?;
+    // The last thing that may be refused: from here on the log has the start.
+    let audit = audit_log::open(&audit_options, settings)?;
+    let protection = match &audit {
+        Some(open) => protection.with_audit(Arc::clone(&open.audit), open.recorded),
+        None => protection,
+    };
     for (model, slot) in places {
         tokio::spawn(model.load(host.clone(), settings.clone(), slot));
     }
@@ -89,15 +101,31 @@ pub(crate) async fn run(
             None => serve(listener, service, ends, patience).await,
         };
         traces.end(LAST_TRACES).await;
+        end(audit.as_ref(), LAST_ROWS).await
     };
     tokio::select! {
-        () = served => Ok(()),
+        ended = served => ended,
         () = termination.second() => {
             // They would wait for a collector otherwise when they are dropped.
             traces.end(Duration::ZERO).await;
+            // Rows of requests that are over; the others have no end.
+            let _ = end(audit.as_ref(), Duration::ZERO).await;
             Err(Error::Interrupted)
         }
     }
+}
+
+/// Ends the audit log once all its rows are written, and within this time.
+async fn end(audit: Option<&OpenAudit>, patience: Duration) -> Result<(), Error> {
+    let Some(OpenAudit { audit, .. }) = audit else {
+        return Ok(());
+    };
+    let audit = Arc::clone(audit);
+    let closed = tokio::task::spawn_blocking(move || audit.close(patience)).await;
+    if closed.unwrap_or(false) {
+        return Ok(());
+    }
+    Err(Error::AuditUnwritten)
 }
 
 /// Refuses room for all bodies that is too little for one.

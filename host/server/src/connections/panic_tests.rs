@@ -93,7 +93,7 @@ impl Running {
         let metrics = self
             .service
             .metrics()
-            .encode(self.service.host(), None)
+            .encode(self.service.host(), None, None)
             .unwrap();
         let lines = metrics.lines();
         lines

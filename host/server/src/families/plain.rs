@@ -36,6 +36,10 @@ pub(crate) struct ReadyReport {
     is_ready: bool,
     /// True once the server is ending: requests that have begun are answered, new ones are refused.
     is_draining: bool,
+    /// The code of the error for which the audit log cannot be written. Absent for callers who may not read metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    audit_error: Option<&'static str>,
     /// By the models' own names. Absent for callers who may not read metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -89,9 +93,12 @@ pub(crate) async fn ready(State(service): State<Service>, context: Context) -> R
     let is_draining = service.is_draining();
     let is_ready = service.check_ready(&context).await.is_ok();
     let (mut models, mut keys_error, mut tokens_error) = (None, None, None);
+    let mut audit_error = None;
     if context.may(Permission::Metrics) {
         keys_error = service.protection().keys_fault();
         tokens_error = service.protection().tokens_fault();
+        let audit = service.protection().audit();
+        audit_error = audit.and_then(|audit| audit.state().failing);
         let models = models.insert(BTreeMap::new());
         for entry in service.visible(&context).entries() {
             models.insert(entry.name.to_string(), report(&entry).await);
@@ -100,6 +107,7 @@ pub(crate) async fn ready(State(service): State<Service>, context: Context) -> R
     let report = ReadyReport {
         is_ready,
         is_draining,
+        audit_error,
         models,
         keys_error,
         tokens_error,
@@ -137,9 +145,11 @@ async fn report(entry: &Entry) -> ModelReport {
 )]
 pub(crate) async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
     service.look_at_models().await;
+    let protection = service.protection();
+    let audit = protection.audit().map(|audit| audit.state());
     let text = service
         .metrics()
-        .encode(service.host(), service.protection().answers());
+        .encode(service.host(), protection.answers(), audit);
     let text = text.map_err(|_| ApiError::internal("the metrics could not be written"))?;
     let mut response = Response::new(Body::from(text));
     let text = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);

@@ -74,16 +74,6 @@ impl Ended<'_> {
         let tenant = self.notes.caller.as_ref()?.tenant()?;
         Some(tenant.shared())
     }
-
-    /// Returns a number of the sandboxes' and of kept answers' if there was one of either.
-    fn answered(&self, number: u64) -> Option<u64> {
-        (self.notes.sandboxes + self.notes.hits > 0).then_some(number)
-    }
-
-    /// Returns a number of the sandboxes' if there was one.
-    fn sandboxed(&self, number: u64) -> Option<u64> {
-        (self.notes.sandboxes > 0).then_some(number)
-    }
 }
 
 /// Returns milliseconds to the microsecond.

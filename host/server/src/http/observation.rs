@@ -104,6 +104,9 @@ impl Drop for Observation {
         }
         self.service.metrics().request_ended(&ended);
         access_log::write(&ended);
+        if let Some(audit) = self.service.protection().audit() {
+            audit.end(&ended, self.context.take_row());
+        }
         traces::end(self.context.span(), &ended);
     }
 }
@@ -141,6 +144,9 @@ pub(crate) fn refused_unread(
     service.metrics().request_began();
     service.metrics().request_ended(&ended);
     access_log::write(&ended);
+    if let Some(audit) = service.protection().audit() {
+        audit.end(&ended, None);
+    }
 }
 
 /// The body of an answer, counted. Its connection drops it when the last byte was taken, or when the client is gone.

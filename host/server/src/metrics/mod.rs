@@ -3,6 +3,7 @@
 //! Every label has a bounded number of values. None comes from a request: a model has the name that the operator gave
 //! it, a route is a pattern, and a code that a model chose is `input.*`.
 
+mod audit;
 mod buckets;
 mod codes;
 mod labels;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use ampoule::{Host, Observer, RequestEvent};
 use ampoule_access::Reason;
 use ampoule_answers::Answers;
+use ampoule_audit::AuditState;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,6 +27,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::metrics::audit::AuditMoment;
 use crate::metrics::labels::{
     BuildLabels, DurationLabels, ErrorLabels, FamilyLabels, ModelLabel, ModelLabels, ReasonLabels,
     RequestLabels, StepLabels,
@@ -140,6 +143,7 @@ impl Metrics {
         &self,
         host: &Host,
         answers: Option<&Answers>,
+        audit: Option<AuditState>,
     ) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.inner.registry)?;
@@ -150,6 +154,9 @@ impl Metrics {
             self.inner.process,
             answers,
         )));
+        if let Some(audit) = audit {
+            now.register_collector(Box::new(AuditMoment(audit)));
+        }
         prometheus_text::encode(&mut text, &now)?;
         Ok(text)
     }

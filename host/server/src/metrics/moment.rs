@@ -216,7 +216,7 @@ impl Collector for Moment {
     }
 }
 
-fn gauge(
+pub(super) fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ampoule_access::Denial;
+use ampoule_access::{Denial, Permission};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -48,6 +48,21 @@ pub(crate) async fn admit(
         context.notes().denied = Some(denial.reason);
         error_of(denial)
     };
+    // Before anything is done, and before it is known who asks: a refusal has a row, too.
+    match (rule, protection.audit()) {
+        (Rule::Public, _) => context.notes().is_unrecorded = true,
+        (Rule::Needs(permission), Some(audit)) => {
+            let row = audit.reserve();
+            context.notes().is_unrecorded = row.is_err();
+            match row {
+                Ok(row) => context.keep_row(row),
+                // Those who watch a server are to see why it answers nothing else.
+                Err(_) if permission == Permission::Metrics => {}
+                Err(error) => return Err(error),
+            }
+        }
+        (Rule::Needs(_), None) => {}
+    }
     let caller = protection.caller_on(&parts.extensions, &parts.headers);
     match rule {
         // Those who watch a server with an old key are to see that it lives.

@@ -12,6 +12,7 @@ use ampoule_answers::Answers;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
 
+use crate::protection::audit::AuditLog;
 use crate::protection::certificates::Certificates;
 use crate::tls::Subject;
 
@@ -28,6 +29,8 @@ pub struct Protection {
     pub(super) answers: Option<Answers>,
     /// Keys of callers who are known by their certificates.
     certificates: Certificates,
+    /// The audit log, if there is one.
+    pub(super) audit: Option<AuditLog>,
 }
 
 impl Protection {
@@ -40,6 +43,7 @@ impl Protection {
             limiter: Limiter::new(LimiterSettings::default()),
             answers: None,
             certificates: Certificates::default(),
+            audit: None,
         }
     }
 

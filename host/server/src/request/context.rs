@@ -10,6 +10,7 @@ use ampoule::{
 };
 use ampoule_access::{Charge, Permission, Principal, Reason};
 use ampoule_answers::TenantAnswers;
+use ampoule_audit::RowPermit;
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
@@ -48,6 +49,8 @@ struct Inner {
     charge: Mutex<Option<Charge>>,
     /// The answers that are kept for the caller's tenant.
     answers: OnceLock<TenantAnswers>,
+    /// Room for the request's row in the audit log, until the request's end.
+    row: Mutex<Option<RowPermit>>,
 }
 
 /// The costs of a request, noted while it is answered.
@@ -57,6 +60,10 @@ pub(crate) struct Notes {
     pub(crate) route: Option<MatchedPath>,
     /// The model that answered, by its own name and not by the caller's.
     pub(crate) model: Option<Arc<str>>,
+    /// The release of the model that answers.
+    pub(crate) asked: Option<Model>,
+    /// The task that was asked for last.
+    pub(crate) task: Option<Task>,
     /// Sandboxes that have worked for the request.
     pub(crate) sandboxes: u64,
     /// Bytes of the request's body that were read.
@@ -82,6 +89,10 @@ pub(crate) struct Notes {
     pub(crate) caller: Option<Principal>,
     /// The reason why the request was not let in.
     pub(crate) denied: Option<Reason>,
+    /// Set once the request was let in.
+    pub(crate) is_let_in: bool,
+    /// Set for a request that has no row in the audit log: to a public route, or refused for want of a row.
+    pub(crate) is_unrecorded: bool,
 }
 
 /// The cost of a sandbox that is part of a request's notes.
@@ -113,6 +124,7 @@ impl Context {
                 caller: OnceLock::new(),
                 charge: Mutex::default(),
                 answers: OnceLock::new(),
+                row: Mutex::default(),
             }),
         }
     }
@@ -168,7 +180,10 @@ impl Context {
 
     /// Lets the request in.
     pub(crate) fn let_in(&self, caller: Principal, charge: Option<Charge>) {
-        self.notes().caller = Some(caller.clone());
+        let mut notes = self.notes();
+        notes.caller = Some(caller.clone());
+        notes.is_let_in = true;
+        drop(notes);
         *self.charge() = charge;
         let _ = self.inner.caller.set(caller);
     }
@@ -208,6 +223,7 @@ impl Context {
     ///
     /// `usage.task`.
     pub(crate) fn check_task(&self, task: Task, model: &Model) -> ampoule::Result<()> {
+        self.notes().task = Some(task);
         let tasks = self.tasks_of(model);
         if tasks.contains(&task) {
             return Ok(());
@@ -222,6 +238,21 @@ impl Context {
     /// Takes the request's part of its caller's limits, at the request's end.
     pub(crate) fn take_charge(&self) -> Option<Charge> {
         self.charge().take()
+    }
+
+    /// Keeps room for the request's row until its end.
+    pub(crate) fn keep_row(&self, permit: RowPermit) {
+        *self.row() = Some(permit);
+    }
+
+    /// Takes the room for the request's row, at the request's end.
+    pub(crate) fn take_row(&self) -> Option<RowPermit> {
+        self.row().take()
+    }
+
+    fn row(&self) -> MutexGuard<'_, Option<RowPermit>> {
+        let row = self.inner.row.lock();
+        row.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn charge(&self) -> MutexGuard<'_, Option<Charge>> {

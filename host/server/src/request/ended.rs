@@ -49,6 +49,18 @@ pub(crate) struct Ended<'e> {
     pub(crate) trace_id: Option<String>,
 }
 
+impl Ended<'_> {
+    /// Returns a number of the sandboxes' and of kept answers' if there was one of either.
+    pub(crate) fn answered(&self, number: u64) -> Option<u64> {
+        (self.notes.sandboxes + self.notes.hits > 0).then_some(number)
+    }
+
+    /// Returns a number of the sandboxes' if there was one.
+    pub(crate) fn sandboxed(&self, number: u64) -> Option<u64> {
+        (self.notes.sandboxes > 0).then_some(number)
+    }
+}
+
 impl Outcome {
     /// Returns the name in metrics and logs.
     pub(crate) fn name(self) -> &'static str {
