@@ -92,7 +92,7 @@ fn large_answers_that_nobody_takes_grow_the_server_little_and_end_at_the_stall_t
     }
     let rest = toy.resident_bytes();
     let text = large.to_string();
-    let mut readers: Vec<_> = (0..64).map(|_| toy.unread(&text, 1)).collect();
+    let mut readers: Vec<_> = (0..40).map(|_| toy.unread(&text, 1)).collect();
     let grown = toy.resident_bytes().saturating_sub(rest);
     assert!(grown <= ALLOWED_GROWTH, "{grown}");
     assert!(toy.refused() > 0.0, "all of them have room");
