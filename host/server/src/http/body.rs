@@ -13,7 +13,7 @@ use crate::request::context::Context;
 use crate::request::room::Room;
 use crate::service::Service;
 
-/// Bytes of memory that an announced length is given before any of it has come.
+/// Bytes of memory that an announced length is given when the first of it has come. Who announces and sends nothing gets none.
 const FIRST_BYTES: u64 = 1 << 20;
 
 /// Bytes that are unpacked before others have their turn. A packed body comes a thousand times as fast as its bytes are
@@ -48,8 +48,8 @@ impl FromRequest<Service> for Raw {
         let context = request.extensions().get::<Context>().cloned();
         let mut room = Room::new(service.rooms());
         let first = usize::try_from(announced.min(FIRST_BYTES)).unwrap_or_default();
-        let mut whole = BytesMut::with_capacity(first);
-        let read = read(request.into_body(), allowed, &mut whole, &mut room);
+        let mut whole = BytesMut::new();
+        let read = read(request.into_body(), allowed, first, &mut whole, &mut room);
         let read = tokio::time::timeout(service.settings().body_time, read);
         read.await.map_err(|_| ApiError::body_timeout())??;
         if let Some(context) = context {
@@ -62,6 +62,7 @@ impl FromRequest<Service> for Raw {
 async fn read(
     mut body: Body,
     allowed: ampoule::ByteSize,
+    first: usize,
     whole: &mut BytesMut,
     room: &mut Room,
 ) -> Result<(), ApiError> {
@@ -78,6 +79,9 @@ async fn read(
             return Err(ApiError::body_too_large(allowed));
         }
         room.grow_to(bytes)?;
+        if whole.is_empty() {
+            whole.reserve(first);
+        }
         whole.extend_from_slice(&data);
         turn += data.len();
         if turn >= BYTES_OF_A_TURN {
