@@ -1,7 +1,9 @@
 //! Builds test programs, runs them, and asks them which tests they have.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use ampoule_documents::test_report::{RanTest, TestResult};
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +12,13 @@ use serde::Deserialize;
 use crate::guests;
 use crate::process;
 use crate::workspace::Workspace;
+
+/// Variable of the tests' own runner: tests of one program at one time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Tests at one time for each core. Many wait for a deadline, a server or a look of each second; those that measure the whole
+/// process take turns by themselves.
+const TESTS_PER_CORE: usize = 2;
 
 /// Packages whose tests are built in one go.
 pub(crate) struct Selection {
@@ -172,6 +181,10 @@ impl TestProgram {
 fn cargo_test(workspace: &Workspace) -> Command {
     let mut command = process::cargo();
     command.current_dir(workspace.root()).arg("test");
+    if std::env::var_os(THREADS).is_none() {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        command.env(THREADS, (cores * TESTS_PER_CORE).to_string());
+    }
     command
 }
 
