@@ -37,7 +37,7 @@ pub(crate) struct Secure {
 
 impl Secure {
     /// Returns the server, and starts it where none runs. The last test that holds it ends it.
-    fn get() -> Arc<Self> {
+    pub(crate) fn get() -> Arc<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = running.upgrade() {
             return server;

@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::connections::exchange::Exchange;
 use crate::connections::progress::Progress;
+use crate::connections::settings::REFUSAL_TIME;
 use crate::request::ended::Peer;
 use crate::request::family::Family;
 use crate::service::Service;
@@ -57,7 +58,7 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let family = Family::of(request.method().as_str(), request.uri().path());
         let exchange = Exchange::begin(&self.progress, family, has_body);
         let expects = request.headers().contains_key(EXPECT);
-        let (sender, rest) = oneshot::channel();
+        let (sender, mut rest) = oneshot::channel();
         let mut request = request.map(|incoming| {
             Body::new(Upload {
                 incoming: Some(incoming),
@@ -73,7 +74,11 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let service = self.service.clone();
         Box::pin(async move {
             let Ok(mut response) = router.oneshot(request).await;
-            if !exchange.is_stream() {
+            if exchange.is_stream() {
+                if let Ok(rest) = rest.try_recv() {
+                    tokio::spawn(throw_away(rest));
+                }
+            } else {
                 // Who expects a 100 sends no body before it, and is refused without it.
                 let is_read = expects || read_rest(rest, &exchange).await;
                 if service.is_draining() || (exchange.is_unread() && (expects || !is_read)) {
@@ -114,6 +119,13 @@ async fn read_rest(mut rest: oneshot::Receiver<Incoming>, exchange: &Exchange) -
         exchange.leave_nothing();
     }
     is_read
+}
+
+/// Throws the rest of a stream's body away for a time. A client that still sends when its stream is reset may be told of that,
+/// and not of the answer (curl before version 8).
+async fn throw_away(mut rest: Incoming) {
+    let read = async { while let Some(Ok(_)) = rest.frame().await {} };
+    let _ = tokio::time::timeout(REFUSAL_TIME, read).await;
 }
 
 /// A request's body. Dropped early, it notes that its rest is unread.
