@@ -25,6 +25,8 @@ mod audit;
 mod audit_guide;
 #[path = "serve/audited.rs"]
 mod audited;
+#[path = "serve/browsers.rs"]
+mod browsers;
 #[path = "serve/clients.rs"]
 mod clients;
 #[path = "serve/configuration.rs"]
@@ -83,6 +85,8 @@ mod openai_streams;
 mod openapi;
 #[path = "serve/page.rs"]
 mod page;
+#[path = "serve/proxies.rs"]
+mod proxies;
 #[path = "serve/readiness.rs"]
 mod readiness;
 #[path = "serve/silence.rs"]
@@ -91,6 +95,8 @@ mod silence;
 mod tei;
 #[path = "serve/tls.rs"]
 mod tls;
+#[path = "serve/tls_clients.rs"]
+mod tls_clients;
 #[path = "../../host/access/tests/access/token_attacks.rs"]
 mod token_attacks;
 #[path = "serve/tokens.rs"]

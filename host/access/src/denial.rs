@@ -44,6 +44,8 @@ pub enum DenialKind {
     Forbidden,
     /// The headers of proxies contradict each other or cannot be read.
     Forwarded,
+    /// The credential came in the clear.
+    PlainHttp,
     /// A rate is used up.
     Rate,
     /// As many requests of the caller are being answered as may be at one time.
@@ -129,6 +131,8 @@ pub enum Reason {
     Role,
     /// The headers of proxies contradict each other or cannot be read.
     Forwarded,
+    /// The credential came in the clear, by what a proxy says.
+    PlainHttp,
     /// A rate is used up.
     Rate(LimitScope, LimitUnit),
     /// As many requests are being answered as may be at one time.
@@ -154,6 +158,7 @@ impl Reason {
             | Self::Token(_) => DenialKind::Invalid,
             Self::Role => DenialKind::Forbidden,
             Self::Forwarded => DenialKind::Forwarded,
+            Self::PlainHttp => DenialKind::PlainHttp,
             Self::Rate(LimitScope::Address, _)
             | Self::Concurrent(LimitScope::Address)
             | Self::Failures => DenialKind::Address,
@@ -178,6 +183,7 @@ impl Reason {
             Self::Token(fault) => fault.code(),
             Self::Role => "role",
             Self::Forwarded => "forwarded",
+            Self::PlainHttp => "plain-http",
             Self::Failures => "failures",
             Self::Concurrent(scope) => match scope {
                 LimitScope::Key => "concurrent.key",

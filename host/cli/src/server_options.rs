@@ -6,7 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ampoule::{ByteSize, Capability, Fuel, ModelReference, RequestLimits};
-use ampoule_server::{Collector, ConnectionSettings, HostName, HostNames, ServiceSettings};
+use ampoule_access::Network;
+use ampoule_command_line::parse_switch;
+use ampoule_server::{
+    Collector, ConnectionSettings, CorsOrigin, HostName, HostNames, ServiceSettings,
+};
 use clap::Args;
 use serde::Deserialize;
 
@@ -106,6 +110,31 @@ pub(crate) struct ServerOptions {
     #[serde(default, deserialize_with = "from_text")]
     traces: Option<Collector>,
 
+    /// Origins of pages that may ask the server and read its answers, such as https://app.example; commas separate them.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "AMPOULE_CORS_ORIGINS",
+        value_delimiter = ','
+    )]
+    #[serde(default, deserialize_with = "from_texts")]
+    cors_origins: Option<Vec<CorsOrigin>>,
+
+    /// Networks of proxies whose headers tell a client's address, such as 10.0.0.0/8; commas separate them.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "AMPOULE_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    #[serde(default, deserialize_with = "from_texts")]
+    trusted_proxies: Option<Vec<Network>>,
+
+    /// Say that TLS ends at the trusted proxies. Other machines may reach the server then, and a credential that came to
+    /// a proxy without TLS is refused.
+    #[arg(long, env = "AMPOULE_BEHIND_PROXY", value_parser = parse_switch, num_args = 0, default_missing_value = "true")]
+    behind_proxy: Option<bool>,
+
     /// The configuration file's table `[server.tls]`. Its options stand beside these.
     #[arg(skip)]
     #[serde(default)]
@@ -131,6 +160,9 @@ impl ServerOptions {
             stream_silence: self.stream_silence.or(file.stream_silence),
             host_names: self.host_names.or(file.host_names),
             traces: self.traces.or(file.traces),
+            cors_origins: self.cors_origins.or(file.cors_origins),
+            trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
+            behind_proxy: self.behind_proxy.or(file.behind_proxy),
             tls: self.tls.or(file.tls),
         }
     }
@@ -141,6 +173,16 @@ impl ServerOptions {
 
     pub(crate) fn drain_timeout(&self) -> Duration {
         self.drain_timeout.map_or(DEFAULT_DRAIN, |time| time.0)
+    }
+
+    /// Returns the networks of proxies.
+    pub(crate) fn trusted_proxies(&self) -> &[Network] {
+        self.trusted_proxies.as_deref().unwrap_or_default()
+    }
+
+    /// Tells whether TLS ends at the proxies.
+    pub(crate) fn is_behind_proxy(&self) -> bool {
+        self.behind_proxy.unwrap_or(false)
     }
 
     pub(crate) fn traces(&self) -> Option<&Collector> {
@@ -158,6 +200,7 @@ impl ServerOptions {
             choices: (self.request_choices).map_or(default.choices, |count| count.0),
             silence: self.stream_silence.map_or(default.silence, |time| time.0),
             host_names: HostNames::Local(self.host_names.clone().unwrap_or_default()),
+            cors_origins: self.cors_origins.clone().unwrap_or_default(),
         }
     }
 
@@ -265,11 +308,13 @@ mod tests {
     /// The settings that a server has, in words.
     fn shown(options: &ServerOptions) -> String {
         format!(
-            "{} {:?} {:?} {:?}",
+            "{} {:?} {:?} {:?} {:?} {}",
             options.listen(),
             options.drain_timeout(),
             options.service(),
-            options.traces()
+            options.traces(),
+            options.trusted_proxies(),
+            options.is_behind_proxy()
         )
     }
 
@@ -287,13 +332,20 @@ mod tests {
                 _ if option.ends_with("bytes") => "7MiB",
                 _ if option.ends_with("timeout") || option.ends_with("silence") => "7s",
                 "host-names" => "ampoule.example",
+                "cors-origins" => "https://app.example",
+                "trusted-proxies" => "10.0.0.0/8",
+                "behind-proxy" => "true",
                 _ => "7",
             };
-            let words = ["server".to_owned(), format!("--{option}"), value.to_owned()];
+            let mut words = vec!["server".to_owned(), format!("--{option}")];
+            words.extend((option != "behind-proxy").then(|| value.to_owned()));
             let matches = command.clone().try_get_matches_from(words).unwrap();
             let by_option = ServerOptions::from_arg_matches(&matches).unwrap();
             let by_key = match option {
-                "host-names" => format!("{option} = [\"{value}\"]"),
+                "host-names" | "cors-origins" | "trusted-proxies" => {
+                    format!("{option} = [\"{value}\"]")
+                }
+                "behind-proxy" => format!("{option} = {value}"),
                 _ => format!("{option} = \"{value}\""),
             };
             let by_key: ServerOptions = toml::from_str(&by_key).unwrap();

@@ -80,14 +80,18 @@ impl HostNames {
 }
 
 fn is_local(host: &str, names: &[HostName]) -> bool {
-    let is_of_this_machine = match address_of(host) {
+    is_of_this_machine(host) || names.iter().any(|name| name.is(host))
+}
+
+/// Tells whether a name is one that each machine has for itself.
+pub(crate) fn is_of_this_machine(host: &str) -> bool {
+    match address_of(host) {
         Some(address) => address.to_canonical().is_loopback(),
         None => {
             let name = without_last_dot(host).to_ascii_lowercase();
             name == "localhost" || name.ends_with(".localhost")
         }
-    };
-    is_of_this_machine || names.iter().any(|name| name.is(host))
+    }
 }
 
 #[cfg(test)]

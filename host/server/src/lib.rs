@@ -9,6 +9,7 @@
 
 mod connections;
 mod core;
+mod cors_origin;
 mod error;
 mod families;
 mod host_name;
@@ -29,6 +30,7 @@ mod traces;
 
 pub use connections::settings::ConnectionSettings;
 pub use connections::{serve, serve_tls};
+pub use cors_origin::CorsOrigin;
 pub use host_name::{HostName, HostNameError};
 pub use host_names::HostNames;
 pub use metrics::Metrics;

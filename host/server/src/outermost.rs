@@ -19,6 +19,7 @@ use crate::error::ApiError;
 use crate::families;
 use crate::http::frames::Frames;
 use crate::http::observation::Observation;
+use crate::http::{cors, security_headers};
 use crate::protection::rate_headers;
 use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
@@ -36,6 +37,11 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
     if let Some(uri) = with_plain_slashes(request.uri()) {
         *request.uri_mut() = uri;
     }
+    let seen = service.protection().seen(&request);
+    request.extensions_mut().insert(seen);
+    let origins = &service.settings().cors_origins;
+    let page = cors::allowed(origins, request.headers());
+    let is_by_tls_alone = security_headers::is_by_tls_alone(&request);
     let family = Family::of(request.method().as_str(), request.uri().path());
     // Those who watch the server ask every few seconds.
     let traces = service.traces().filter(|_| !is_probe(request.uri().path()));
@@ -92,6 +98,8 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
             .headers_mut()
             .insert(CACHE, HeaderValue::from_static(cache));
     }
+    cors::add(response.headers_mut(), origins, page);
+    security_headers::add(response.headers_mut(), is_by_tls_alone);
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ampoule::ByteSize;
 
 use crate::connections::settings::ConnectionSettings;
+use crate::cors_origin::CorsOrigin;
 use crate::host_names::HostNames;
 
 /// Bytes of one request's body. Sixteen photos of 8 MiB in base64 are 171 MiB; one of 16 MiB is 22 MiB. The host holds
@@ -49,6 +50,8 @@ pub struct ServiceSettings {
     pub silence: Duration,
     /// The names by which the server lets itself be called: those of this machine alone by default.
     pub host_names: HostNames,
+    /// Origins of pages that may ask this server and read its answers; none by default.
+    pub cors_origins: Vec<CorsOrigin>,
     /// Bounds of connections.
     pub connections: ConnectionSettings,
 }
@@ -63,6 +66,7 @@ impl Default for ServiceSettings {
             choices: DEFAULT_CHOICES,
             silence: DEFAULT_SILENCE,
             host_names: HostNames::default(),
+            cors_origins: Vec::new(),
             connections: ConnectionSettings::default(),
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ampoule_access::Proxies;
 use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve, serve_tls};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::output;
 use crate::protection;
 use crate::served_model::ServedModel;
-use crate::server_options::ModelOptions;
+use crate::server_options::{ModelOptions, ServerOptions};
 use crate::settings::Settings;
 use crate::termination::Termination;
 use crate::tls_options::TlsOptions;
@@ -49,6 +50,9 @@ pub(crate) async fn run(
     let auth = command.auth.or(settings.auth.clone());
     check_certificates(&auth, &tls_options, settings)?;
     let protection = protection::of(&auth, settings)?;
+    check_proxies(&server, settings)?;
+    let proxies = Proxies::new(server.trusted_proxies().iter().copied());
+    let protection = protection.with_proxies(proxies, server.is_behind_proxy());
     let service = server.service();
     check_bodies(&service, settings)?;
     let termination = Termination::listen().map_err(|error| Error::Thread(error.to_string()))?;
@@ -58,7 +62,7 @@ pub(crate) async fn run(
     let traces = Traces::to(server.traces()).map_err(|error| error.at(place))?;
     let reach = Reach {
         is_keyed: protection.is_on(),
-        is_encrypted: tls.is_some(),
+        is_encrypted: tls.is_some() || server.is_behind_proxy(),
     };
     let listener = listen(server.listen(), reach, settings).await?;
     let models = Models::default();
@@ -143,6 +147,19 @@ fn check_bodies(service: &ServiceSettings, settings: &Settings) -> Result<(), Er
     Err(error.at(place))
 }
 
+/// Refuses proxies that nobody names.
+fn check_proxies(server: &ServerOptions, settings: &Settings) -> Result<(), Error> {
+    if !server.is_behind_proxy() || !server.trusted_proxies().is_empty() {
+        return Ok(());
+    }
+    let error = Error::Setting(
+        "behind-proxy is of no use without the proxies that it is about; name their networks with --trusted-proxies, \
+         such as 10.0.0.0/8"
+            .to_owned(),
+    );
+    Err(error.at(settings.place("server.behind-proxy")))
+}
+
 /// Refuses keys for certificates that no client is asked for.
 fn check_certificates(
     auth: &AuthOptions,
@@ -165,6 +182,7 @@ fn check_certificates(
 struct Reach {
     /// Callers need a credential.
     is_keyed: bool,
+    /// It has TLS, or a proxy in front of it has.
     is_encrypted: bool,
 }
 
@@ -172,10 +190,11 @@ impl Reach {
     /// Names what is missing before other machines may reach the server.
     fn missing(self) -> Option<&'static str> {
         const KEYS: &str = "callers need no API key (name a key directory with --keys)";
-        const TLS: &str =
-            "keys and prompts would be read on the way (give --tls-certificate and --tls-key)";
+        const TLS: &str = "keys and prompts would be read on the way (give --tls-certificate and --tls-key, or --behind-proxy with --trusted-proxies where a proxy \
+                           has the TLS)";
         const BOTH: &str = "callers need no API key (name a key directory with --keys), and keys and prompts would be \
-                            read on the way (give --tls-certificate and --tls-key)";
+                            read on the way (give --tls-certificate and --tls-key, or --behind-proxy with \
+                            --trusted-proxies where a proxy has the TLS)";
         match (self.is_keyed, self.is_encrypted) {
             (true, true) => None,
             (false, true) => Some(KEYS),

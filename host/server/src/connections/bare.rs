@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use crate::connections::progress::Progress;
 use crate::error::ApiError;
 use crate::families;
-use crate::http::observation;
+use crate::http::{observation, security_headers};
 use crate::request::context::{Context, REQUEST_ID};
 use crate::request::family::Family;
 use crate::service::Service;
@@ -58,6 +58,7 @@ fn rendered(context: &Context, error: &ApiError) -> (Vec<u8>, Bytes) {
     // Rendered errors are in memory.
     let body = body.collect().now_or_never().and_then(Result::ok);
     let body = body.map_or(Bytes::new(), |body| body.to_bytes());
+    security_headers::add(&mut head.headers, false);
     head.headers.insert(CONTENT_LENGTH, body.len().into());
     head.headers
         .insert(CONNECTION, HeaderValue::from_static("close"));

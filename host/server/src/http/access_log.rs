@@ -20,6 +20,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 id = ended.id,
                 trace_id = ended.trace_id.as_deref(),
                 peer = ended.peer.map(tracing::field::display),
+                client = ended.forwarded_client().map(tracing::field::display),
                 tls = ended.tls,
                 method = ended.method.map(|method| text::name(method.as_str())),
                 path = ended.path.map(text::name),

@@ -1,6 +1,6 @@
 //! The end of each request, told once to the metrics and to the access log, however the request ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::http::access_log;
 use crate::request::context::{Context, Notes};
 use crate::request::ended::{Ended, Outcome, Peer};
+use crate::request::seen::Seen;
 use crate::service::Service;
 use crate::tls::Secured;
 use crate::traces;
@@ -30,6 +31,7 @@ pub(crate) struct Observation {
     method: Method,
     path: String,
     peer: Option<SocketAddr>,
+    client: Option<IpAddr>,
     tls: Option<&'static str>,
     status: Option<StatusCode>,
     bytes: u64,
@@ -46,6 +48,7 @@ impl Observation {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             peer: request.extensions().get().map(|Peer(address)| *address),
+            client: request.extensions().get().map(|seen: &Seen| seen.address),
             tls: request.extensions().get().map(|tls: &Secured| tls.version),
             status: None,
             bytes: 0,
@@ -89,6 +92,7 @@ impl Drop for Observation {
                 .as_ref()
                 .map_or(NO_ROUTE, |route| route.as_str()),
             peer: self.peer,
+            client: self.client,
             tls: self.tls,
             status: self.status,
             outcome,
@@ -132,6 +136,7 @@ pub(crate) fn refused_unread(
         path: None,
         route: NO_ROUTE,
         peer: Some(peer),
+        client: None,
         tls: None,
         status: Some(error.status),
         outcome: Outcome::Error,

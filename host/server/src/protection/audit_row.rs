@@ -34,6 +34,10 @@ pub(crate) fn of(ended: &Ended<'_>) -> Row {
     row.id = Some(ended.id.into());
     row.who = notes.caller.as_ref().map(who);
     row.peer = ended.peer.map(|peer| peer.to_string().into());
+    row.address = ended
+        .forwarded_client()
+        .map(|address| address.to_string().into());
+    row.tls = ended.tls.map(Into::into);
     row.method = ended.method.map(|method| {
         let is_known = METHODS.contains(method);
         if is_known { method.as_str() } else { "other" }.into()

@@ -39,6 +39,12 @@ pub(crate) fn error_of(denial: Denial) -> ApiError {
                  another role",
             )
         },
+        DenialKind::PlainHttp => ApiError::new(
+            StatusCode::FORBIDDEN,
+            "auth.plain-http",
+            "the credential came without TLS, so others could have read it; send it to an address that begins with \
+             https://, and ask whoever runs this server for a new one",
+        ),
         DenialKind::Forwarded => ApiError::new(
             StatusCode::BAD_REQUEST,
             "input.forwarded",

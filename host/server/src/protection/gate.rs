@@ -1,8 +1,6 @@
 //! The gate in front of each route: who asks, may they, and have they any of their limits left. It comes before the
 //! body is read.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use ampoule_access::{Denial, Permission};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::Next;
@@ -13,7 +11,7 @@ use crate::http::name::Name;
 use crate::protection::denial::error_of;
 use crate::protection::rule::Rule;
 use crate::request::context::Context;
-use crate::request::ended::Peer;
+use crate::request::seen::Seen;
 use crate::service::Service;
 
 /// Gate of a route.
@@ -63,7 +61,9 @@ pub(crate) async fn admit(
         }
         (Rule::Needs(_), None) => {}
     }
-    let caller = protection.caller_on(&parts.extensions, &parts.headers);
+    let seen = Seen::of(&parts.extensions);
+    let caller = seen.check(&parts.headers);
+    let caller = caller.and_then(|()| protection.caller_on(&parts.extensions, &parts.headers));
     match rule {
         // Those who watch a server with an old key are to see that it lives.
         Rule::Public => {
@@ -75,9 +75,7 @@ pub(crate) async fn admit(
             let caller = caller.map_err(refused)?;
             context.notes().caller = Some(caller.clone());
             caller.demand(permission).map_err(refused)?;
-            let peer = parts.extensions.get().map(|Peer(address)| address.ip());
-            let address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            let charge = protection.charge(&caller, address).map_err(refused)?;
+            let charge = protection.charge(&caller, seen.address).map_err(refused)?;
             let answers = protection.answers_of(&caller, permission);
             context.let_in(caller, Some(charge));
             if let Some(answers) = answers {

@@ -7,6 +7,7 @@ pub(crate) mod certificates;
 pub(crate) mod denial;
 pub(crate) mod forgetting;
 pub(crate) mod gate;
+pub(crate) mod proxied;
 pub(crate) mod rate_headers;
 mod recording;
 pub(crate) mod routes;

@@ -6,14 +6,17 @@ use std::time::Instant;
 use ampoule::Timestamp;
 use ampoule_access::{
     Asked, Charge, ClientAddress, Denial, KeyName, KeyStore, Limiter, LimiterSettings, Presented,
-    Principal, Reason, Standing, Tokens,
+    Principal, Proxies, Reason, Standing, Tokens,
 };
 use ampoule_answers::Answers;
+use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
 
 use crate::protection::audit::AuditLog;
 use crate::protection::certificates::Certificates;
+use crate::protection::proxied::InFront;
+use crate::request::seen::Seen;
 use crate::tls::Subject;
 
 /// Protection of a [`Service`](crate::Service): API keys or tokens that callers need, and limits on what they take.
@@ -31,6 +34,7 @@ pub struct Protection {
     certificates: Certificates,
     /// The audit log, if there is one.
     pub(super) audit: Option<AuditLog>,
+    in_front: InFront,
 }
 
 impl Protection {
@@ -44,6 +48,7 @@ impl Protection {
             answers: None,
             certificates: Certificates::default(),
             audit: None,
+            in_front: InFront::default(),
         }
     }
 
@@ -76,6 +81,21 @@ impl Protection {
             certificates: Certificates::new(certificates),
             ..self
         }
+    }
+
+    /// Reads a client's address from the headers of these proxies. Where TLS ends at them, credentials are refused that
+    /// came in the clear, by what the proxies say.
+    #[must_use]
+    pub fn with_proxies(self, proxies: Proxies, has_their_tls: bool) -> Self {
+        Self {
+            in_front: InFront::new(proxies, has_their_tls),
+            ..self
+        }
+    }
+
+    /// Returns the client of a request.
+    pub(crate) fn seen(&self, request: &Request) -> Seen {
+        self.in_front.seen(request)
     }
 
     /// Tells whether callers need a credential.

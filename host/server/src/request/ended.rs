@@ -1,6 +1,6 @@
 //! Facts of a request that is over, for the metrics and the access log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -35,6 +35,8 @@ pub(crate) struct Ended<'e> {
     /// Pattern of the route.
     pub(crate) route: &'e str,
     pub(crate) peer: Option<SocketAddr>,
+    /// The client's address, as proxies tell it.
+    pub(crate) client: Option<IpAddr>,
     /// Version of the connection's TLS.
     pub(crate) tls: Option<&'static str>,
     /// The status; `None` where the client went away before there was one.
@@ -50,6 +52,13 @@ pub(crate) struct Ended<'e> {
 }
 
 impl Ended<'_> {
+    /// Returns the client's address where it is not that of the connection.
+    pub(crate) fn forwarded_client(&self) -> Option<IpAddr> {
+        let peer = self.peer.map(|peer| peer.ip().to_canonical());
+        self.client
+            .filter(|client| Some(client.to_canonical()) != peer)
+    }
+
     /// Returns a number of the sandboxes' and of kept answers' if there was one of either.
     pub(crate) fn answered(&self, number: u64) -> Option<u64> {
         (self.notes.sandboxes + self.notes.hits > 0).then_some(number)

@@ -5,3 +5,4 @@ pub(crate) mod ended;
 pub(crate) mod family;
 pub(crate) mod probe;
 pub(crate) mod room;
+pub(crate) mod seen;
