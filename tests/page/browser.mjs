@@ -57,8 +57,9 @@ export async function run() {
 }
 
 /// Opens the page at a model, and asserts after `body` that the page logged no error, broke no rule of its policy and
-/// asked nobody but its own server. `provoked` are words of the complaints that the check provokes.
-async function visit({ model = 'tiny-vlm', provoked = [], ...options }, body) {
+/// asked nobody but its own server. `provoked` are words of the complaints that the check provokes. A page that `isLocked`
+/// shows no model before the check has given it a key.
+async function visit({ model = 'tiny-vlm', isLocked = false, provoked = [], ...options }, body) {
   const context = await browser.newContext({
     viewport: { width: 1200, height: 800 },
     permissions: ['clipboard-read', 'clipboard-write'],
@@ -86,9 +87,7 @@ async function visit({ model = 'tiny-vlm', provoked = [], ...options }, body) {
   });
   try {
     const response = await page.goto(`${BASE}/`);
-    await page.locator('#sheet').waitFor();
-    if (await page.locator('#model').inputValue() !== model) await page.selectOption('#model', model);
-    await page.locator('h1', { hasText: model }).waitFor();
+    if (!isLocked) await choose(page, model);
     await body(page, response);
     const kept = await page.evaluate(async () => [
       document.cookie, localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,
@@ -98,6 +97,13 @@ async function visit({ model = 'tiny-vlm', provoked = [], ...options }, body) {
   } finally {
     await context.close();
   }
+}
+
+/// Waits for the models, and chooses one.
+export async function choose(page, model) {
+  await page.locator('#sheet').waitFor();
+  if (await page.locator('#model').inputValue() !== model) await page.selectOption('#model', model);
+  await page.locator('h1', { hasText: model }).waitFor();
 }
 
 /// Asserts that axe-core finds no fault in the page as it is.

@@ -1,12 +1,16 @@
 //! The page at `/`, in a real browser. `cargo xtask setup` installs the browser and the packages that drive it.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use ampoule_access::Role;
 use ampoule_signing::TrustStore;
 use ampoule_tests::{Operator, Publisher, Served, ampoule, test_guest, workspace_file};
 use serde_json::json;
+
+use crate::guarded::{Guarded, scope};
 
 /// Longest time of the script, in seconds: many times what it takes on a busy machine.
 const SCRIPT_TIME: &str = "150";
@@ -33,6 +37,16 @@ const CHECKS: [&str; 18] = [
     "the_light_page_is_legible_and_fits_a_telephone",
     "the_dark_page_is_legible_and_fits_a_telephone",
     "nothing_moves_for_those_who_ask_for_that",
+];
+
+const LOGIN_CHECKS: [&str; 7] = [
+    "the_page_asks_for_a_key_when_it_is_refused_and_works_with_one",
+    "a_key_is_forgotten_on_reload_and_on_log_out",
+    "a_key_is_forgotten_after_half_an_hour_without_a_sign_of_the_visitor",
+    "a_login_that_is_cancelled_is_begun_again_by_the_keyboard",
+    "copied_requests_name_a_variable_and_not_the_key",
+    "the_light_login_is_legible_and_fits_a_telephone",
+    "the_dark_login_is_legible_and_fits_a_telephone",
 ];
 
 #[test]
@@ -103,14 +117,49 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
     }
 
     let trap = tempfile::tempdir().unwrap();
-    let clients = workspace_file("target/clients");
-    let output = Command::new("timeout")
+    let mut script = script("tests/page/page.mjs", &served);
+    script.arg(workspace_file("samples")).arg(python()).args([
+        bundles[0].1.path(),
+        newer.path(),
+        trap.path(),
+    ]);
+    assert_passes(&mut script, &CHECKS);
+}
+
+#[test]
+fn a_browser_asks_for_a_key_where_one_is_needed_and_keeps_it_nowhere() {
+    let server = Guarded::get();
+    let key = server.key(Role::Infer, |key| {
+        key.scope = scope(Some(&["every-task"]), None);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = script("tests/page/login.mjs", &server.served);
+    script
+        .arg(key.strip_prefix("Bearer ").unwrap())
+        .arg(python())
+        .arg(folder.path());
+    assert_passes(&mut script, &LOGIN_CHECKS);
+}
+
+/// Returns the command that runs a script of checks against a server.
+fn script(path: &str, served: &Served) -> Command {
+    let mut command = Command::new("timeout");
+    command
         .args(["--kill-after=5", SCRIPT_TIME, "node"])
-        .arg(workspace_file("tests/page/page.mjs"))
-        .arg(served.url(""))
-        .arg(workspace_file("samples"))
-        .arg(clients.join("python/bin/python"))
-        .args([bundles[0].1.path(), newer.path(), trap.path()])
+        .arg(workspace_file(path))
+        .arg(served.url(""));
+    command
+}
+
+fn python() -> PathBuf {
+    workspace_file("target/clients").join("python/bin/python")
+}
+
+/// Runs a script, and asserts that each check passes.
+#[track_caller]
+fn assert_passes(script: &mut Command, checks: &[&str]) {
+    let clients = workspace_file("target/clients");
+    let output = script
         .env("AMPOULE_CLIENTS", &clients)
         .env("PYTHONPYCACHEPREFIX", clients.join("python-cache"))
         .env("NO_PROXY", "127.0.0.1")
@@ -122,7 +171,7 @@ fn a_browser_shows_the_page_and_all_that_it_does() {
         .filter_map(|line| line.strip_prefix("ok "))
         .collect();
     assert!(
-        output.status.success() && passed == CHECKS,
+        output.status.success() && passed == checks,
         "{}; where the browser or a package is missing, run `cargo xtask setup`\n{printed}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stderr)

@@ -85,6 +85,7 @@ static FILES: &[File] = &files![
     "format.js": SCRIPT,
     "icon.svg": SVG,
     "label.js": SCRIPT,
+    "login.js": SCRIPT,
     "page.css": CSS,
     "page.js": SCRIPT,
     "pictures.js": SCRIPT,

@@ -6,6 +6,23 @@ const ROOT = "ampoule/v1/models";
 
 let heard = () => {};
 
+// The visitor's key. Nothing outside of this file reads it.
+let key;
+let refused = () => {};
+
+// Sends this key with each request from now on, or none.
+export function useKey(given) {
+  key = given;
+}
+
+// Tells whether requests are sent with a key.
+export const hasKey = () => key !== undefined;
+
+// Calls `listener` with each error that a key, or another key, would put right.
+export function onRefused(listener) {
+  refused = listener;
+}
+
 // Calls `listener` with the model's name and the digest of the manifest that answered, for each answer.
 export function onAnswer(listener) {
   heard = listener;
@@ -70,16 +87,22 @@ function post(model, task, request, images, signal) {
 }
 
 async function send(address, options) {
+  const sent = key;
+  const headers = { ...options.headers, ...(sent === undefined ? {} : { authorization: `Bearer ${sent}` }) };
   let answer;
   try {
-    answer = await fetch(address, { ...options, cache: "no-store" });
+    answer = await fetch(address, { ...options, headers, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("page.network", "The server did not answer. Is it still running?", true);
   }
   if (answer.ok) return answer;
   const request = answer.headers.get("x-request-id");
-  throw said(read(await answer.text(), answer.status), request);
+  const error = said(read(await answer.text(), answer.status), request);
+  // A refusal of a key that was replaced meanwhile says nothing of the new one.
+  error.isRefused = answer.status === 401;
+  if (error.isRefused && sent === key) refused(error);
+  throw error;
 }
 
 function read(text, status) {

@@ -1,6 +1,7 @@
 // Requests as programs that can be copied. A text of the visitor is quoted, so that a shell and Python read it as text.
+// A key is no part of them: they read it from the variable AMPOULE_KEY.
 
-import { addressOf } from "./api.js";
+import { addressOf, hasKey } from "./api.js";
 import { nameOf } from "./pictures.js";
 
 // Returns the programs of a question.
@@ -69,6 +70,7 @@ function curl(path, request, images, options = "") {
   const parts = images.length === 0
     ? ["--header 'content-type: application/json'", `--data-raw ${quoted(json)}`]
     : [`--form-string ${quoted(`request=${json}`)}`, ...images.map((image) => `--form ${quoted(`image=@${fileName(image)}`)}`)];
+  if (hasKey()) parts.unshift("--header \"authorization: Bearer $AMPOULE_KEY\"");
   return [`curl ${options}${quoted(here(path))}`, ...parts].join(" \\\n  ");
 }
 
@@ -79,11 +81,14 @@ function python(hasPictures, lines) {
     "    with open(path, \"rb\") as file:",
     "        return f\"data:{media_type};base64,{base64.b64encode(file.read()).decode()}\"",
   ];
+  const imports = [...(hasPictures ? ["import base64"] : []), ...(hasKey() ? ["import os"] : [])];
+  const key = hasKey() ? "os.environ[\"AMPOULE_KEY\"]" : "\"none\"";
   return [
-    ...(hasPictures ? ["import base64", ""] : []),
+    ...imports,
+    ...(imports.length > 0 ? [""] : []),
     "from openai import OpenAI",
     "",
-    `client = OpenAI(base_url=${string(here("v1"))}, api_key="none")`,
+    `client = OpenAI(base_url=${string(here("v1"))}, api_key=${key})`,
     ...(hasPictures ? pictures : []),
     "",
     ...lines,

@@ -6,6 +6,7 @@ import { startClassify } from "./classify.js";
 import { startCompare } from "./compare.js";
 import { byId, say } from "./dom.js";
 import { showLabel, summaryOf } from "./label.js";
+import { startLogin } from "./login.js";
 import { receiveAnywhere } from "./pictures.js";
 import { currentTab, offer, startTabs } from "./tabs.js";
 
@@ -30,6 +31,7 @@ const panels = {
 };
 
 startTabs();
+startLogin(refresh);
 receiveAnywhere(() => byId("sheet").hidden ? undefined : panels[currentTab()]?.pictures());
 byId("model").addEventListener("change", () => show(byId("model").value));
 onAnswer((name, manifest) => {
@@ -46,7 +48,8 @@ async function refresh() {
     known = await models();
   } catch (error) {
     notice(`${error.message} (${error.code})`);
-    again();
+    // Without a good key the next look would be refused like this one.
+    if (!error.isRefused) again();
     return;
   }
   list();
