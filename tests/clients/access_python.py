@@ -11,8 +11,9 @@ from langchain_openai import OpenAIEmbeddings
 from tritonclient.http import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-# A key of the role `infer`, one of the role `metrics`, one of another model, and a token of the role `infer`.
-KEY, METRICS, ELSEWHERE, TOKEN = sys.argv[2:6]
+# A key of the role `infer`, one of the role `metrics`, one of another model, one with a request each three seconds, one
+# whose only request of this hour was made, and a token of the role `infer`.
+KEY, METRICS, ELSEWHERE, QUICK, SLOW, TOKEN = sys.argv[2:8]
 WRONG = KEY[:-1] + ("0" if KEY[-1] != "0" else "1")
 
 
@@ -91,6 +92,25 @@ def openai_raises_its_error_of_permission_and_knows_no_other_model():
     error = raises(openai.NotFoundError, client.embeddings.create, model=EVERY_TASK, input="one")
     equal(error.code, "model_not_found")
     assert EVERY_TASK not in [model.id for model in client.models.list()]
+
+
+@check
+def openai_waits_as_long_as_it_is_told_and_asks_once_more():
+    client, requests = of_openai(QUICK)
+    client.models.list()
+    requests.clear()
+    # Its own pauses, of half a second and a second, would be too short for its two tries.
+    client.models.list()
+    equal(requests, ["/v1/models"] * 2)
+
+
+@check
+def openai_raises_its_error_of_rates_at_once_where_the_wait_is_long():
+    client, requests = of_openai(SLOW)
+    error = raises(openai.RateLimitError, client.models.list)
+    equal((error.status_code, error.code), (429, "rate_limit_exceeded"))
+    assert float(error.response.headers["x-ratelimit-limit-requests"]) == 1, error.response.headers
+    equal(requests, ["/v1/models"])
 
 
 @check

@@ -87,6 +87,8 @@ mod openapi;
 mod page;
 #[path = "serve/proxies.rs"]
 mod proxies;
+#[path = "serve/rate_limits.rs"]
+mod rate_limits;
 #[path = "serve/readiness.rs"]
 mod readiness;
 #[path = "serve/silence.rs"]

@@ -130,6 +130,13 @@ impl Metered {
         let rest = average - average / AVERAGE_OVER;
         self.average = Some(rest.saturating_add(used / AVERAGE_OVER));
     }
+
+    /// Settles a request that may have used more than is known: it gets nothing back, and tells nothing of an average.
+    pub(crate) fn settle_at_least(&mut self, pace: Pace, taken: Ticks, known: u64, now: Ticks) {
+        if pace.time_of(known) > taken {
+            self.cell.settle(pace, taken, known, now);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! without one is limited by its address. A request must fit into all of these limits, and one that is refused takes
 //! nothing of any.
 //!
+//! A request whose credential is not accepted counts for its address, and nobody with a good one pays for it, from
+//! whatever address they come.
+//!
 //! The tokens and the fuel of a request are known only at its end. Its beginning takes what requests of this caller have
 //! used on average, and [`Charge::settle`] puts the real amount in its place. A caller that used more than it had is in
 //! debt and waits until that is paid off, so the rate holds over time.
@@ -19,7 +22,7 @@ use crate::concurrency::{Place, Places};
 use crate::denial::{Denial, LimitScope, LimitUnit, Reason};
 use crate::gcra::{Pace, Ticks, duration, ticks};
 use crate::key_name::TenantName;
-use crate::principal::{LimitId, Principal, PrincipalKind};
+use crate::principal::{LimitId, Principal};
 use crate::rates::{Rate, Rates};
 use crate::table::{Cells, Table};
 
@@ -28,9 +31,9 @@ use crate::table::{Cells, Table};
 const MAX_MEMBERS: usize = 262_144;
 /// Addresses that have cells at one time, by default.
 const DEFAULT_ADDRESSES: usize = 65_536;
-/// Credentials of one address that may be refused in a minute. A person mistypes a key a few times, and a client that
-/// tries again and again with an old key is told to wait.
-const FAILURES: u64 = 10;
+/// Credentials of one address that may be refused in a minute, by default. A person mistypes a key a few times, and a
+/// client that tries again and again with an old key is told to wait.
+const FAILURES: NonZeroU64 = NonZeroU64::new(10).unwrap();
 const FAILURES_IN: Duration = Duration::from_secs(60);
 
 /// Limits that an operator sets.
@@ -42,8 +45,10 @@ pub struct LimiterSettings {
     pub key: Rates,
     /// Limits of each tenant, over all of its keys.
     pub tenant: Rates,
-    /// Limits of each address, for callers without a credential.
+    /// Limits of each address, for callers without a credential, also where none is asked for.
     pub address: Rates,
+    /// Credentials of one address that may be refused; 10 a minute by default.
+    pub failures: Rate,
     /// Limits of routes, for each tenant by itself: no tenant uses up another's. [`RouteId`] is a place in this list.
     pub routes: Vec<Rates>,
     /// Number of addresses that have limits of their own at one time; 65,536 by default. More share theirs.
@@ -56,6 +61,7 @@ impl Default for LimiterSettings {
             key: Rates::default(),
             tenant: Rates::default(),
             address: Rates::default(),
+            failures: Rate::of(FAILURES, FAILURES_IN),
             routes: Vec::new(),
             addresses: DEFAULT_ADDRESSES,
         }
@@ -209,6 +215,32 @@ impl Limiter {
         })
     }
 
+    /// Counts a request that is refused, or that asks for what there is not, for the address of a caller who has no
+    /// credential that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Rate`] with the time to wait, where the address has used up its requests.
+    pub fn turn_away(&self, address: ClientAddress, now: Instant) -> Result<(), Denial> {
+        let rates = Rates {
+            requests: self.0.settings.address.requests,
+            burst: self.0.settings.address.burst,
+            ..Rates::default()
+        };
+        let level = Level {
+            scope: LimitScope::Address,
+            holder: Holder::Address(address),
+            rates,
+        };
+        match self.0.take(&level, self.0.ticks(now)) {
+            Ok(_) => Ok(()),
+            Err((unit, wait)) => {
+                let reason = Reason::Rate(level.scope, unit);
+                Err(Denial::until(reason, duration(wait)))
+            }
+        }
+    }
+
     /// Counts a refused credential of an address. Callers whose credential is accepted pay nothing, from whatever
     /// address they come.
     ///
@@ -217,9 +249,8 @@ impl Limiter {
     /// [`Reason::Failures`] with the time to wait, where there were too many.
     pub fn fail(&self, address: ClientAddress, now: Instant) -> Result<(), Denial> {
         let now = self.0.ticks(now);
-        let Some(pace) = failures() else {
-            return Ok(());
-        };
+        let rate = self.0.settings.failures;
+        let pace = Pace::new(rate, rate.amount());
         let holder = Holder::Failures(address);
         let taken = self
             .0
@@ -275,19 +306,37 @@ impl std::fmt::Debug for Limiter {
 impl Charge {
     /// Puts what a request used in the place of what it was expected to use.
     pub fn settle(self, tokens: u64, fuel: Fuel, now: Instant) {
+        self.each(now, |taken, cells, now| {
+            if let Some(pace) = taken.paces.tokens {
+                cells.tokens.settle(pace, taken.tokens, tokens, now);
+            }
+            if let Some(pace) = taken.paces.fuel {
+                cells.fuel.settle(pace, taken.fuel, fuel.get(), now);
+            }
+        });
+    }
+
+    /// Charges a request that was ended before it told all that it used. It pays what is known, and at least what it was
+    /// expected to use: otherwise whoever leaves early would pay nothing.
+    pub fn settle_at_least(self, tokens: u64, fuel: Fuel, now: Instant) {
+        self.each(now, |taken, cells, now| {
+            if let Some(pace) = taken.paces.tokens {
+                let cell = &mut cells.tokens;
+                cell.settle_at_least(pace, taken.tokens, tokens, now);
+            }
+            if let Some(pace) = taken.paces.fuel {
+                let cell = &mut cells.fuel;
+                cell.settle_at_least(pace, taken.fuel, fuel.get(), now);
+            }
+        });
+    }
+
+    fn each(&self, now: Instant, act: impl Fn(&Taken, &mut Cells, Ticks)) {
         let inner = &self.limiter.0;
         let now = inner.ticks(now);
         for taken in &self.taken {
-            inner
-                .table(&taken.holder)
-                .with(&taken.holder, now, |cells| {
-                    if let Some(pace) = taken.paces.tokens {
-                        cells.tokens.settle(pace, taken.tokens, tokens, now);
-                    }
-                    if let Some(pace) = taken.paces.fuel {
-                        cells.fuel.settle(pace, taken.fuel, fuel.get(), now);
-                    }
-                });
+            let table = inner.table(&taken.holder);
+            table.with(&taken.holder, now, |cells| act(taken, cells, now));
         }
     }
 }
@@ -325,9 +374,8 @@ impl Inner {
                 });
             }
         };
-        let holder = match (asked.who.kind(), asked.who.limit_id()) {
-            (PrincipalKind::Local, _) => return levels,
-            (_, Some(id)) => {
+        let holder = match asked.who.limit_id() {
+            Some(id) => {
                 let rates = asked.who.rates().or(settings.key);
                 add(LimitScope::Key, Holder::Key(id), rates);
                 let tenant = asked.who.tenant();
@@ -337,7 +385,7 @@ impl Inner {
                 }
                 tenant.map_or(Holder::Key(id), |tenant| Holder::Tenant(tenant.clone()))
             }
-            (_, None) => {
+            None => {
                 let holder = Holder::Address(asked.address);
                 add(LimitScope::Address, holder.clone(), settings.address);
                 holder
@@ -434,12 +482,6 @@ impl Paces {
         })?;
         Ok((requests, tokens, fuel))
     }
-}
-
-/// Returns the pace of refused credentials.
-fn failures() -> Option<Pace> {
-    let rate = Rate::new(FAILURES, FAILURES_IN)?;
-    Some(Pace::new(rate, FAILURES))
 }
 
 /// Returns the window of which less is left.

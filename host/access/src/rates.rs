@@ -35,6 +35,11 @@ impl Rate {
         is_time.then_some(Self { amount, period })
     }
 
+    /// Makes a rate that is known to have a text form.
+    pub(crate) const fn of(amount: NonZeroU64, period: Duration) -> Self {
+        Self { amount, period }
+    }
+
     /// Returns the amount.
     #[must_use]
     pub const fn amount(self) -> u64 {

@@ -1,9 +1,10 @@
 //! Options of who may ask the server.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use ampoule_access::KeyName;
+use ampoule_access::{KeyName, Role};
 use ampoule_server::Subject;
 use clap::Args;
 use serde::Deserialize;
@@ -28,6 +29,12 @@ pub(crate) struct AuthOptions {
     /// callers need none.
     #[arg(long, value_name = "DIR", env = "AMPOULE_KEYS")]
     keys: Option<PathBuf>,
+
+    /// Role of callers without a key: none, list or infer [default: none]. They need limits of each address, under
+    /// `[rate-limits]` in the configuration file.
+    #[arg(long, value_name = "ROLE", env = "AMPOULE_ANONYMOUS_ROLE")]
+    #[serde(default, deserialize_with = "from_text")]
+    anonymous_role: Option<AnonymousRole>,
 
     /// Variable with the MAC key of the key directory, where the server may not read the file.
     #[arg(skip)]
@@ -69,11 +76,34 @@ pub(crate) struct CertificateOptions {
     pub(crate) key: KeyName,
 }
 
+/// Role of callers without a credential; `None` where they are not let in.
+#[derive(Debug, Clone, Copy)]
+struct AnonymousRole(Option<Role>);
+
+impl FromStr for AnonymousRole {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            "list" => Ok(Self(Some(Role::List))),
+            "infer" => Ok(Self(Some(Role::Infer))),
+            _ => {
+                let found = ampoule::harmless_text(text);
+                Err(format!(
+                    "expected a role for callers without a key, none, list or infer, found `{found}`"
+                ))
+            }
+        }
+    }
+}
+
 impl AuthOptions {
     /// Returns these settings, and those of `file` where these have none. Some are in the file only.
     pub(crate) fn or(self, file: Self) -> Self {
         Self {
             keys: self.keys.or(file.keys),
+            anonymous_role: self.anonymous_role.or(file.anonymous_role),
             ..file
         }
     }
@@ -81,6 +111,11 @@ impl AuthOptions {
     /// Returns the key directory, if there is to be one.
     pub(crate) fn keys(&self) -> Option<&Path> {
         self.keys.as_deref()
+    }
+
+    /// Returns the role of callers without a credential, if they are let in.
+    pub(crate) fn strangers(&self) -> Option<Role> {
+        self.anonymous_role.and_then(|role| role.0)
     }
 
     /// Returns the place of the MAC key; `None` for the key directory itself.

@@ -15,6 +15,7 @@ use crate::config_place::{ConfigText, Place};
 use crate::config_value::{from_text, from_texts, tables};
 use crate::error::Error;
 use crate::limit_options::{LimitOptions, Resolution};
+use crate::rate_limit_options::RateLimitOptions;
 use crate::server_options::{ModelOptions, ServerOptions};
 use crate::tls_options::TlsOptions;
 use crate::token_options::TokenOptions;
@@ -50,6 +51,8 @@ pub(crate) struct ConfigFile {
     pub(crate) answer_cache: Option<AnswerCacheOptions>,
     #[serde(default)]
     pub(crate) audit: AuditOptions,
+    #[serde(default)]
+    pub(crate) rate_limits: RateLimitOptions,
     #[serde(default, rename = "model", deserialize_with = "tables")]
     pub(crate) models: Vec<ModelOptions>,
 }
@@ -73,6 +76,10 @@ fn explained(message: &str) -> String {
             unknown_key::keys_of::<AnswerCacheOptions>(),
         ),
         ("under `[audit]`", unknown_key::keys_of::<AuditOptions>()),
+        (
+            "under `[rate-limits]`",
+            unknown_key::keys_of::<RateLimitOptions>(),
+        ),
         ("under `[limits]`", unknown_key::keys_of::<LimitOptions>()),
         ("under `[[model]]`", unknown_key::keys_of::<ModelOptions>()),
     ];

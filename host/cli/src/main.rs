@@ -31,6 +31,7 @@ mod output;
 mod progress;
 mod prompt;
 mod protection;
+mod rate_limit_options;
 mod secret_source;
 mod served_model;
 mod server_options;

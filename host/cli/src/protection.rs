@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ampoule_access::{KeyDirectory, KeyStore, MacKeySource, Tokens};
+use ampoule_access::{KeyDirectory, KeyStore, MacKeySource, Role, Tokens};
 use ampoule_command_line::shown_path;
 use ampoule_server::Protection;
 
@@ -37,7 +37,34 @@ pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protectio
         protection =
             protection.with_certificates(certificates.map(|of| (of.subject.clone(), of.key)));
     }
-    Ok(protection)
+    let limits = &settings.rate_limits;
+    limits.check(protection.is_on(), |key| settings.table_place(key))?;
+    let protection = limits.limit(protection);
+    match options.strangers() {
+        Some(role) => let_in(role, protection, settings),
+        None => Ok(protection),
+    }
+}
+
+/// Lets callers in who have no credential.
+fn let_in(role: Role, protection: Protection, settings: &Settings) -> Result<Protection, Error> {
+    let fault = |message: &str| {
+        let place = settings.place("auth.anonymous-role");
+        Err(Error::Setting(message.to_owned()).at(place))
+    };
+    if !protection.is_on() {
+        return fault(
+            "anonymous-role says what callers without a key may do beside those with one; name a key directory with \
+             --keys, or leave anonymous-role out: without keys everybody may ask for everything",
+        );
+    }
+    if !settings.rate_limits.limit_addresses() {
+        return fault(
+            "callers without a key are limited by their addresses alone; write `address = { requests = \"30/1m\" }`, or \
+             another rate, under `[rate-limits]` in the configuration file",
+        );
+    }
+    Ok(protection.with_strangers(role))
 }
 
 fn open(path: &Path, source: MacKeySource, settings: &Settings) -> Result<KeyStore, Error> {

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::host_options::{CacheOptions, HostOptions};
 use crate::limit_options::{Preset, Resolution, option_of};
 use crate::lower_limits;
+use crate::rate_limit_options::RateLimitOptions;
 use crate::server_options::{ModelOptions, ServerOptions};
 
 /// Characters of one text in a request to a server. Clients send whole documents and leave it to the model to cut them; a
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) answer_cache: Option<AnswerCacheOptions>,
     /// The configuration file's settings of the audit log.
     pub(crate) audit: AuditOptions,
+    /// Limits of the server's callers.
+    pub(crate) rate_limits: RateLimitOptions,
     /// The configuration file's models to serve.
     pub(crate) models: Vec<ModelOptions>,
     /// The configuration file's text, for errors.
@@ -126,6 +129,7 @@ impl Settings {
             auth: file.auth,
             answer_cache: file.answer_cache,
             audit: file.audit,
+            rate_limits: file.rate_limits,
             models: file.models,
             config,
             given: arguments.given().clone(),
@@ -148,7 +152,7 @@ impl Settings {
         place.filter(|_| !self.given.contains(option))
     }
 
-    /// Returns the place of a key of a model's table, which no option goes before.
+    /// Returns the place of a key of a table that no option goes before.
     pub(crate) fn table_place(&self, key: &str) -> Option<Place> {
         self.config.place(key)
     }

@@ -8,21 +8,21 @@ use axum::response::{IntoResponse, Response};
 
 use crate::connections;
 
-/// Seconds that a refused caller should wait where nobody knows better. Requests take milliseconds to seconds.
-const SHORT_WAIT: u32 = 1;
+/// Milliseconds that a refused caller should wait where nobody knows better. Requests take milliseconds to seconds.
+const SHORT_WAIT: u32 = 1_000;
 
 /// Ends the message about a limit that a request used up.
 const LIMITS: &str = "the lowest of the limits that the request, this server's configuration and the model's manifest \
                       set counts, and /ampoule/v1/models lists those of the latter two";
 
-/// Seconds after which an audit log may be written again. The writer tries each second.
-const AUDIT_WAIT: u32 = 5;
+/// Milliseconds after which an audit log may be written again. The writer tries each second.
+const AUDIT_WAIT: u32 = 5_000;
 
-/// Seconds between two looks at a model that is loading.
-const LOADING_WAIT: u32 = 2;
+/// Milliseconds between two looks at a model that is loading.
+const LOADING_WAIT: u32 = 2_000;
 
-/// Seconds of the longest wait that OpenAI's clients keep to. After a longer one they would ask too early.
-const LONGEST_WAIT: u32 = 60;
+/// Milliseconds of the longest wait that OpenAI's clients keep to. After a longer one they would ask too early.
+const LONGEST_WAIT: u32 = 60_000;
 
 /// A refusal or a failure of a request. [`families::render`](crate::families::render) makes the answer of it that
 /// the family's clients read.
@@ -37,7 +37,7 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// The field of the request that is at fault.
     pub(crate) param: Option<Cow<'static, str>>,
-    /// Seconds after which to ask again. OpenAI's clients sleep that long, where it is not over [`LONGEST_WAIT`].
+    /// Milliseconds after which to ask again. OpenAI's clients sleep that long, where it is not over [`LONGEST_WAIT`].
     pub(crate) retry_after: Option<u32>,
     /// The request holds more text than the model or the host reads: clients that know this shorten their prompt.
     pub(crate) is_too_long: bool,
@@ -345,9 +345,14 @@ impl ApiError {
         self
     }
 
-    fn after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+    fn after(mut self, millis: u32) -> Self {
+        self.retry_after = Some(millis);
         self
+    }
+
+    /// Returns the whole seconds after which to ask again.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after.map(|millis| millis.div_ceil(1_000))
     }
 
     /// Tells whether an identical request may succeed soon. Clients repeat requests that failed with 408, 429 and 5xx, so

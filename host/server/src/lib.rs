@@ -36,7 +36,7 @@ pub use host_names::HostNames;
 pub use metrics::Metrics;
 pub use models::{ModelSlot, Models, NameError, Readiness};
 pub use protection::{Protection, Recorded};
-pub use router::router;
+pub use router::{guarded_routes, router};
 pub use service::Service;
 pub use settings::ServiceSettings;
 pub use tls::{

@@ -87,9 +87,11 @@ pub(crate) async fn answer(service: &Service, router: Router, mut request: Reque
             response.headers_mut().insert(ALLOW, methods);
         }
     }
-    let caller = context.notes().caller.clone();
-    if let Some(caller) = caller {
-        let standing = service.protection().standing(&caller);
+    let notes = context.notes();
+    let counted = notes.caller.clone().zip(notes.counted);
+    drop(notes);
+    if let Some((caller, counted)) = counted {
+        let standing = service.protection().standing(&caller, counted);
         rate_headers::add(response.headers_mut(), &standing);
     }
     let cache = context.notes().cache();

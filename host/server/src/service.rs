@@ -12,8 +12,8 @@ use crate::error::ApiError;
 use crate::inferences::Inferences;
 use crate::metrics::Metrics;
 use crate::models::Models;
-use crate::protection::Protection;
 use crate::protection::visible::Visible;
+use crate::protection::{OFF, Protection};
 use crate::request::context::Context;
 use crate::request::room::Rooms;
 use crate::settings::ServiceSettings;
@@ -113,7 +113,7 @@ impl Service {
     }
 
     pub(crate) fn protection(&self) -> &Protection {
-        self.inner.protection.get_or_init(Protection::off)
+        self.inner.protection.get().unwrap_or(&OFF)
     }
 
     /// Returns the models that the caller of a request may know of. Whatever answers a request uses these alone.

@@ -12,7 +12,7 @@ use ampoule_tests::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::guarded::{Guarded, scope};
+use crate::guarded::{Guarded, requests, scope};
 use crate::issuers::Issuer;
 
 /// Longest time of one script, in seconds: many times what it takes on a busy machine.
@@ -176,10 +176,19 @@ fn clients_pass_their_keys_on_and_know_the_refusals() {
         let key = server.key(role, |key| key.scope = scope(models, None));
         key.replace("Bearer ", "")
     };
+    let of_rate = |rate, burst: u32| {
+        let key = server.key(Role::List, |key| {
+            key.rates = requests(rate);
+            key.rates.burst = burst.try_into().ok();
+        });
+        key.replace("Bearer ", "")
+    };
     let keys = [
         key(Role::Infer, None),
         key(Role::Metrics, None),
         key(Role::Infer, Some(&["tiny-vlm"][..])),
+        of_rate("1/3s", 1),
+        of_rate("1/1h", 1),
     ];
     let token = Issuer::of(TokenAlgorithm::Es256).good();
     let arguments = keys.iter().chain([&token]).map(String::as_str);
@@ -194,6 +203,8 @@ fn clients_pass_their_keys_on_and_know_the_refusals() {
             "openai_is_served_with_a_key",
             "openai_raises_its_error_of_authentication_at_once",
             "openai_raises_its_error_of_permission_and_knows_no_other_model",
+            "openai_waits_as_long_as_it_is_told_and_asks_once_more",
+            "openai_raises_its_error_of_rates_at_once_where_the_wait_is_long",
             "langchain_passes_its_key_on",
             "ollama_is_served_with_a_key_and_raises_its_error_without",
             "triton_is_served_with_a_key_and_raises_its_error_without",

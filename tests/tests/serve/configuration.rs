@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ampoule_signing::TrustStore;
+use ampoule_access::{KeyDirectory, KeySettings, Role};
+use ampoule_signing::{PermissionPolicy, Timestamp, TrustStore};
 use ampoule_tests::{
     Delivery, Operator, Place, Publisher, Served, WrittenBundle, ampoule, assert_fails, json_of,
     picture_base64, test_guest,
@@ -154,6 +155,95 @@ fn an_error_about_a_value_that_was_read_names_its_file_its_key_and_its_line_too(
         message.contains("line 3: `model[0].path`") && message.contains("models/nowhere"),
         "{message}"
     );
+}
+
+#[test]
+fn limits_that_nobody_would_have_are_errors_with_their_key_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let directory = KeyDirectory::new(&keys, PermissionPolicy::default());
+    let settings = KeySettings::new(Role::Infer, "acme".parse().unwrap());
+    directory.add(settings, Timestamp::now()).unwrap();
+    let keys = format!("[auth]\nkeys = {keys:?}\n");
+    let route = "[[rate-limits.route]]\nroute = ";
+    for (text, line, key, says) in [
+        (
+            format!("{route}\"/v1/embedings\"\nrequests = \"1/1m\"\n"),
+            2,
+            "rate-limits.route[0].route",
+            "`/v1/embedings`; they are /, /ampoule/v1/models, ",
+        ),
+        // Probes have no limits.
+        (
+            format!(
+                "{route}\"/api/tags\"\nconcurrent = 1\n{route}\"/healthz\"\nrequests = \"1/1m\"\n"
+            ),
+            5,
+            "rate-limits.route[1].route",
+            "`/healthz`",
+        ),
+        (
+            format!(
+                "{route}\"/api/tags\"\nconcurrent = 1\n{route}\"/api/tags\"\nrequests = \"1/1m\"\n"
+            ),
+            5,
+            "rate-limits.route[1].route",
+            "already",
+        ),
+        (
+            format!("{route}\"/api/tags\"\n"),
+            1,
+            "rate-limits.route[0]",
+            "expected a limit",
+        ),
+        (
+            "[rate-limits]\ntenant = { requests = \"1/1m\" }\n".to_owned(),
+            2,
+            "rate-limits.tenant",
+            "`address`",
+        ),
+        (
+            format!("{keys}[rate-limits]\nkey = {{ burst = 3 }}\n"),
+            4,
+            "rate-limits.key",
+            "`requests` beside `burst`",
+        ),
+        (
+            "[auth]\nanonymous-role = \"infer\"\n".to_owned(),
+            2,
+            "auth.anonymous-role",
+            "--keys",
+        ),
+        (
+            format!("{keys}anonymous-role = \"list\"\n"),
+            3,
+            "auth.anonymous-role",
+            "address = {",
+        ),
+    ] {
+        let message = refused(&text, "usage.setting");
+        let place = format!("ampoule.toml\\\": line {line}: `{key}`: ");
+        assert!(
+            message.contains(&place) && message.contains(says),
+            "{text}: {message}"
+        );
+    }
+    for (text, key) in [
+        (
+            "[rate-limits]\nkey = { requests = \"fast\" }\n",
+            "rate-limits.key.requests",
+        ),
+        (
+            "[auth]\nanonymous-role = \"admin\"\n",
+            "auth.anonymous-role",
+        ),
+    ] {
+        let message = refused(text, "usage.config");
+        assert!(
+            message.contains("line 2") && message.contains(key),
+            "{text}: {message}"
+        );
+    }
 }
 
 /// An option that goes before the file is what the error is about.

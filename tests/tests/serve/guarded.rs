@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ampoule_access::{KeyDirectory, KeySettings, NewKey, Rates, Role, Scope, TokenAlgorithm};
 use ampoule_signing::{PermissionPolicy, Timestamp};
-use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, read_answer};
-use serde_json::Value;
+use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, read_answer, test_guest};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::issuers::{AUDIENCE, ISSUERS, Issuer};
@@ -29,7 +29,7 @@ pub(crate) struct Guarded {
     pub(crate) served: Served,
     folder: TempDir,
     _operator: Operator,
-    _bundle: WrittenBundle,
+    _bundles: Vec<WrittenBundle>,
 }
 
 /// An answer, and the lines of its head.
@@ -69,6 +69,29 @@ impl Guarded {
         server
     }
 
+    /// Starts a server with this text behind the key `keys` of its configuration's table `[auth]`, and with these keys.
+    pub(crate) fn limited(text: &str, keys: Vec<KeySettings>) -> (Self, Vec<String>) {
+        Self::limited_with(text, keys, &[])
+    }
+
+    /// As [`Guarded::limited`], with further models: their names, guests and tasks. They have fuel for a fraction of a
+    /// second, and a minute.
+    pub(crate) fn limited_with(
+        text: &str,
+        keys: Vec<KeySettings>,
+        models: &[(&str, &str, &str)],
+    ) -> (Self, Vec<String>) {
+        let mut made = Vec::new();
+        let text = &format!("{text}\n[limits]\ntimeout = \"1m\"\n");
+        let operator = Operator::new();
+        let server = Self::configured(operator, &[], Served::start, text, models, |directory| {
+            let keys = keys.into_iter();
+            let keys = keys.map(|settings| bearer(&add(directory, settings)));
+            made = keys.collect();
+        });
+        (server, made)
+    }
+
     /// Starts a server with further arguments, one of which names a model that cannot be loaded.
     pub(crate) fn start_unready(arguments: &[&str]) -> Self {
         Self::begin(Operator::new(), arguments, "", Served::listening)
@@ -89,19 +112,50 @@ impl Guarded {
         tables: &str,
         start: fn(&mut Command, &[&str]) -> Served,
     ) -> Self {
+        // Tests present wrong keys by the thousand.
+        let text = format!("[rate-limits]\nfailures = \"1000000/1m\"\n{tables}\n");
+        Self::configured(operator, arguments, start, &text, &[], |_| {})
+    }
+
+    fn configured(
+        operator: Operator,
+        arguments: &[&str],
+        start: fn(&mut Command, &[&str]) -> Served,
+        more: &str,
+        models: &[(&str, &str, &str)],
+        make_keys: impl FnOnce(&Path),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bundle = operator.good().write();
         let tiny_vlm = operator.trust_built_in();
         let keys = folder.path().join("keys");
         make(&keys, Role::Infer, |_| {});
         let file = folder.path().join("ampoule.toml");
-        let text = format!(
-            "trust = {:?}\n[auth]\nkeys = {keys:?}\n{}[[model]]\npath = {:?}\nname = \"every-task\"\n\
-             aliases = [\"acme/every-task\"]\n[[model]]\npath = {tiny_vlm:?}\nname = \"tiny-vlm\"\n{tables}",
+        make_keys(&keys);
+        let others: Vec<_> = models
+            .iter()
+            .map(|(name, guest, task)| {
+                let bundle = operator.publisher().bundle(test_guest(guest)).named(name);
+                let bundle = bundle
+                    .tasks(&[task])
+                    .set("/limits/deadline_ms", json!(60_000));
+                (
+                    *name,
+                    bundle.set("/limits/fuel", json!(100_000_000)).write(),
+                )
+            })
+            .collect();
+        let mut text = format!(
+            "trust = {:?}\n[auth]\nkeys = {keys:?}\n{more}\n{}[[model]]\npath = {:?}\nname = \"every-task\"\n\
+             aliases = [\"acme/every-task\"]\n[[model]]\npath = {tiny_vlm:?}\nname = \"tiny-vlm\"\n",
             operator.trust(),
             issuers(folder.path()),
             bundle.path(),
         );
+        for (name, bundle) in &others {
+            let path = bundle.path();
+            writeln!(text, "[[model]]\npath = {path:?}\nname = \"{name}\"").unwrap();
+        }
         std::fs::write(&file, text).unwrap();
         let mut command = ampoule();
         command.arg("--config").arg(file);
@@ -113,7 +167,10 @@ impl Guarded {
             served: start(&mut command, &arguments),
             folder,
             _operator: operator,
-            _bundle: bundle,
+            _bundles: [bundle]
+                .into_iter()
+                .chain(others.into_iter().map(|(_, bundle)| bundle))
+                .collect(),
         }
     }
 
@@ -159,22 +216,21 @@ impl Guarded {
 
     /// Sends a request with these lines of its head on a connection of its own.
     pub(crate) fn ask_with(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.served.address()).unwrap();
-        // An answer by HTTP/1.0 comes without chunks.
-        let request = format!(
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n{lines}\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let (head, body) = read_answer(stream);
-        let head = head.to_lowercase();
-        let status = head.get(9..12).and_then(|status| status.parse().ok());
-        Answer {
-            status: status.unwrap_or_else(|| panic!("{head}")),
-            head,
-            body,
-        }
+        let stream = TcpStream::connect(self.served.address()).unwrap();
+        exchange(stream, method, path, lines, body)
+    }
+
+    /// Sends a request as [`Guarded::ask_with`] does, from this loopback address.
+    pub(crate) fn ask_from(
+        &self,
+        from: &str,
+        method: &str,
+        path: &str,
+        lines: &str,
+        body: &str,
+    ) -> Answer {
+        let stream = connect(from, self.served.address());
+        exchange(stream, method, path, lines, body)
     }
 
     /// Returns all that was logged so far.
@@ -227,9 +283,45 @@ pub(crate) fn bearer(key: &NewKey) -> String {
     format!("Bearer {}", *key.text.reveal())
 }
 
-fn make(directory: &std::path::Path, role: Role, change: impl FnOnce(&mut KeySettings)) -> NewKey {
+fn make(directory: &Path, role: Role, change: impl FnOnce(&mut KeySettings)) -> NewKey {
     let mut settings = KeySettings::new(role, "acme".parse().unwrap());
     change(&mut settings);
+    add(directory, settings)
+}
+
+fn exchange(mut stream: TcpStream, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+    // An answer by HTTP/1.0 comes without chunks.
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n{lines}\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let (head, body) = read_answer(stream);
+    let head = head.to_lowercase();
+    let status = head.get(9..12).and_then(|status| status.parse().ok());
+    Answer {
+        status: status.unwrap_or_else(|| panic!("{head}")),
+        head,
+        body,
+    }
+}
+
+/// Connects from a loopback address.
+fn connect(from: &str, to: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_io().build().unwrap();
+    runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        let from: IpAddr = from.parse().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = socket.connect(to).await.unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream
+    })
+}
+
+fn add(directory: &Path, settings: KeySettings) -> NewKey {
     let directory = KeyDirectory::new(directory, PermissionPolicy::default());
     // Keys whose time is over are made as long before.
     let end = settings.not_after;

@@ -162,6 +162,31 @@ fn fuel_is_limited_as_tokens_are() {
     assert_eq!(refused.wait.unwrap().as_secs(), 5_400);
 }
 
+#[test]
+fn a_request_that_was_ended_early_pays_what_is_known_and_at_least_what_such_requests_use() {
+    let limiter = Limiter::new(LimiterSettings {
+        key: tokens("1000/1m"),
+        ..LimiterSettings::default()
+    });
+    let (now, who) = (Instant::now(), key(1, "acme"));
+    let left = || {
+        let standing = limiter.standing(&asked(&who), now);
+        standing.tokens.unwrap().remaining
+    };
+    let admit = || limiter.admit(&asked(&who), now).unwrap();
+    admit().settle(100, Fuel::new(0), now);
+    assert_eq!(left(), 900);
+    // Expected, and more than that; the average is that of whole requests.
+    admit().settle_at_least(3, Fuel::new(0), now);
+    assert_eq!(left(), 800);
+    admit().settle_at_least(250, Fuel::new(0), now);
+    assert_eq!(left(), 550);
+    admit().settle_at_least(0, Fuel::new(0), now);
+    assert_eq!(left(), 450);
+    admit().settle(0, Fuel::new(0), now);
+    assert_eq!(left(), 450);
+}
+
 /// Otherwise whoever is refused by one limit would use up the others by trying again.
 #[test]
 fn a_request_that_is_refused_takes_nothing() {
@@ -259,7 +284,7 @@ fn as_many_requests_at_one_time_as_are_allowed_are_let_in_and_the_next_when_one_
 }
 
 #[test]
-fn callers_without_a_credential_are_limited_by_address_and_those_of_this_machine_not_at_all() {
+fn callers_without_a_credential_are_limited_by_address_and_those_of_this_machine_too() {
     let limiter = Limiter::new(LimiterSettings {
         key: requests("1/1m"),
         address: requests("3/1m"),
@@ -290,14 +315,53 @@ fn callers_without_a_credential_are_limited_by_address_and_those_of_this_machine
             .admit(&from(&key(1, "acme"), "2001:db8::1"), now)
             .is_ok()
     );
+    // Where no credential is asked for, everybody is known by the address alone.
     let local = Principal::local();
+    assert!(limiter.admit(&from(&local, "2001:db8::1"), now).is_err());
+    assert_eq!(at_once(&limiter, &from(&local, "127.0.0.1"), now).0, 3);
+    let unlimited = Limiter::new(LimiterSettings::default());
     for _ in 0..1_000 {
-        assert!(limiter.admit(&from(&local, "127.0.0.1"), now).is_ok());
+        assert!(unlimited.admit(&from(&local, "127.0.0.1"), now).is_ok());
     }
+    let standing = unlimited.standing(&from(&local, "127.0.0.1"), now);
+    assert_eq!(standing.requests, None);
+}
+
+#[test]
+fn what_is_refused_counts_for_its_address_and_takes_neither_tokens_nor_places() {
+    let limiter = Limiter::new(LimiterSettings {
+        address: Rates {
+            tokens: Some("1/1m".parse().unwrap()),
+            concurrent: 1.try_into().ok(),
+            ..requests("4/1m")
+        },
+        ..LimiterSettings::default()
+    });
+    let now = Instant::now();
+    let anonymous = Principal::anonymous(Role::Infer);
+    let of = |address: &str| address.parse::<IpAddr>().unwrap().into();
+    let in_work = limiter
+        .admit(&from(&anonymous, "203.0.113.7"), now)
+        .unwrap();
+    for _ in 0..3 {
+        limiter.turn_away(of("203.0.113.7"), now).unwrap();
+    }
+    let refused = limiter.turn_away(of("203.0.113.7"), now).unwrap_err();
     assert_eq!(
-        limiter.standing(&from(&local, "127.0.0.1"), now).requests,
-        None
+        refused.reason,
+        Reason::Rate(LimitScope::Address, LimitUnit::Requests)
     );
+    assert_eq!(refused.wait, Some(15 * SECOND));
+    assert!(limiter.turn_away(of("203.0.113.8"), now).is_ok());
+    drop(in_work);
+    let later = now + 60 * SECOND;
+    assert!(
+        limiter
+            .admit(&from(&anonymous, "203.0.113.7"), later)
+            .is_ok()
+    );
+    let unlimited = Limiter::new(LimiterSettings::default());
+    assert!((0..1_000).all(|_| unlimited.turn_away(of("203.0.113.7"), now).is_ok()));
 }
 
 #[test]

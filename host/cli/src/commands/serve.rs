@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ampoule_access::Proxies;
-use ampoule_server::{Metrics, Models, Service, ServiceSettings, serve, serve_tls};
+use ampoule_server::{Metrics, Models, Service, ServiceSettings, guarded_routes, serve, serve_tls};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -78,6 +78,9 @@ pub(crate) async fn run(
     let serves_others = !places.iter().all(|(model, _)| model.is_built_in());
     let metrics = Metrics::new(&models);
     let host = settings.server_host(serves_others, metrics.observer())?;
+    let service = Service::new(host.clone(), models, metrics, service);
+    let limits = &settings.rate_limits;
+    limits.check_routes(&guarded_routes(&service), |key| settings.table_place(key))?;
     // The last thing that may be refused: from here on the log has the start.
     let audit = audit_log::open(&audit_options, settings)?;
     let protection = match &audit {
@@ -87,7 +90,7 @@ pub(crate) async fn run(
     for (model, slot) in places {
         tokio::spawn(model.load(host.clone(), settings.clone(), slot));
     }
-    let service = Service::new(host, models, metrics, service).with_protection(protection);
+    let service = service.with_protection(protection);
     let service = traces.of(service);
     say_where(&listener, tls.is_some(), json)?;
     let patience = server.drain_timeout();

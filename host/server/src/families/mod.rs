@@ -19,6 +19,9 @@ use crate::request::family::Family;
 /// Tells OpenAI's clients whether to repeat a request. They repeat 408, 409, 429 and each 5xx otherwise.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Tells OpenAI's clients to the millisecond when to ask again. They look at it first.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
 /// Makes the answer that says an error to this family's clients.
 pub(crate) fn render(family: Family, error: &ApiError) -> Response {
     let mut response = match family {
@@ -29,8 +32,9 @@ pub(crate) fn render(family: Family, error: &ApiError) -> Response {
         Family::Native => native::error::render(error),
     };
     let headers = response.headers_mut();
-    if let Some(seconds) = error.retry_after {
+    if let Some((millis, seconds)) = error.retry_after.zip(error.retry_after_seconds()) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis));
     }
     if let Some(challenge) = error.challenge {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -104,7 +104,11 @@ impl Drop for Observation {
         };
         if let Some(charge) = self.context.take_charge() {
             let tokens = notes.input_tokens.saturating_add(notes.output_tokens);
-            charge.settle(tokens, notes.fuel, Instant::now());
+            if has_told_all(&ended) {
+                charge.settle(tokens, notes.fuel, Instant::now());
+            } else {
+                charge.settle_at_least(tokens, notes.fuel, Instant::now());
+            }
         }
         self.service.metrics().request_ended(&ended);
         access_log::write(&ended);
@@ -112,6 +116,23 @@ impl Drop for Observation {
             audit.end(&ended, self.context.take_row());
         }
         traces::end(self.context.span(), &ended);
+    }
+}
+
+/// Tells whether a request's notes hold all that it used. A model tells its tokens at the end of its answer, and a sandbox
+/// that fails tells no fuel.
+fn has_told_all(ended: &Ended<'_>) -> bool {
+    let has_failed_in_sandbox = || {
+        let code = ended.notes.error.as_deref().unwrap_or_default();
+        let is_limit = ended.status == Some(StatusCode::UNPROCESSABLE_ENTITY);
+        ended.notes.sandboxes > 0
+            || code.starts_with("guest.")
+            || (is_limit && code.starts_with("limit."))
+    };
+    match ended.outcome {
+        Outcome::Finished => true,
+        Outcome::ClientGone => false,
+        Outcome::Error => !has_failed_in_sandbox(),
     }
 }
 

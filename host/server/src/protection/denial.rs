@@ -12,12 +12,12 @@ const BEARER: &str = "Bearer realm=\"ampoule\"";
 const INVALID: &str = "Bearer realm=\"ampoule\", error=\"invalid_token\"";
 const FORBIDDEN: &str = "Bearer realm=\"ampoule\", error=\"insufficient_scope\"";
 
-/// Seconds after which a caller with too many requests at one time should ask again.
+/// Time after which a caller with too many requests at one time should ask again.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// Makes the error of a denial. All reasons of one kind give the same error.
 pub(crate) fn error_of(denial: Denial) -> ApiError {
-    let wait = seconds(denial.wait.unwrap_or(SHORT_WAIT));
+    let wait = millis(denial.wait.unwrap_or(SHORT_WAIT));
     match denial.reason.kind() {
         DenialKind::Missing => unauthorized(
             "auth.missing",
@@ -50,9 +50,8 @@ pub(crate) fn error_of(denial: Denial) -> ApiError {
             "input.forwarded",
             "the headers of proxies contradict each other; have them repaired by whoever runs the proxy",
         ),
-        DenialKind::Rate | DenialKind::Address => {
-            too_many("limit.rate", wait, rate_message(denial.reason, wait))
-        }
+        DenialKind::Rate => too_many("limit.rate", wait, rate_message(denial.reason, wait)),
+        DenialKind::Address => too_many("limit.address", wait, rate_message(denial.reason, wait)),
         DenialKind::Concurrent => too_many(
             "limit.concurrent",
             wait,
@@ -69,13 +68,17 @@ fn unauthorized(code: &'static str, challenge: &'static str, message: &'static s
 }
 
 fn rate_message(reason: Reason, wait: u32) -> String {
+    let seconds = wait.div_ceil(1_000);
     match reason {
         Reason::Rate(scope, unit) => format!(
-            "the rate limit of this {} in {} is used up; ask again in {wait} s",
+            "the rate limit of this {} in {} is used up; ask again in {seconds} s",
             scope.name(),
             unit.name()
         ),
-        _ => format!("there were too many requests; ask again in {wait} s"),
+        Reason::Failures => format!(
+            "too many credentials from this address were not accepted; repair the API key, and ask again in {seconds} s"
+        ),
+        _ => format!("this address has too many requests in work; ask again in {seconds} s"),
     }
 }
 
@@ -86,10 +89,8 @@ fn too_many(code: &'static str, wait: u32, message: impl Into<String>) -> ApiErr
     }
 }
 
-/// Returns whole seconds that are at least as long, and at least one.
-fn seconds(wait: Duration) -> u32 {
-    let whole = wait
-        .as_secs()
-        .saturating_add(u64::from(wait.subsec_nanos() > 0));
+/// Returns whole milliseconds that are at least as long, and at least one.
+fn millis(wait: Duration) -> u32 {
+    let whole = wait.as_nanos().div_ceil(1_000_000);
     u32::try_from(whole.max(1)).unwrap_or(u32::MAX)
 }

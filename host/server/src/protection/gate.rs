@@ -3,6 +3,7 @@
 
 use ampoule_access::{Denial, Permission};
 use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -72,10 +73,15 @@ pub(crate) async fn admit(
             }
         }
         Rule::Needs(permission) => {
-            let caller = caller.map_err(refused)?;
-            context.notes().caller = Some(caller.clone());
+            let counted = protection.counted(&parts.extensions);
+            let caller =
+                caller.map_err(|denial| refused(protection.turn_away(denial, counted.address)))?;
+            let mut notes = context.notes();
+            notes.caller = Some(caller.clone());
+            notes.counted = Some(counted);
+            drop(notes);
             caller.demand(permission).map_err(refused)?;
-            let charge = protection.charge(&caller, seen.address).map_err(refused)?;
+            let charge = protection.charge(&caller, counted).map_err(refused)?;
             let answers = protection.answers_of(&caller, permission);
             context.let_in(caller, Some(charge));
             if let Some(answers) = answers {
@@ -84,4 +90,41 @@ pub(crate) async fn admit(
         }
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Answers a request for a route that there is not.
+pub(crate) async fn no_route(
+    State(service): State<Service>,
+    context: Context,
+    request: Request,
+) -> ApiError {
+    let counted = count_lost(&service, &context, &request);
+    counted.map_or_else(|error| error, |()| ApiError::no_route(request.uri().path()))
+}
+
+/// Answers a request by a method that the route does not take.
+pub(crate) async fn wrong_method(
+    State(service): State<Service>,
+    context: Context,
+    method: Method,
+    request: Request,
+) -> ApiError {
+    let counted = count_lost(&service, &context, &request);
+    counted.map_or_else(|error| error, |()| ApiError::wrong_method(method.as_str()))
+}
+
+/// Counts a request that no route answers: for its caller, or for the address of a caller without a good credential.
+fn count_lost(service: &Service, context: &Context, request: &Request) -> Result<(), ApiError> {
+    let protection = service.protection();
+    let counted = protection.counted(request.extensions());
+    let (extensions, headers) = (request.extensions(), request.headers());
+    let caller = Seen::of(extensions).check(headers);
+    let counting = match caller.and_then(|()| protection.caller_on(extensions, headers)) {
+        Ok(caller) => protection.charge(&caller, counted).map(drop),
+        Err(_) => protection.count_stranger(counted.address),
+    };
+    counting.map_err(|denial| {
+        context.notes().denied = Some(denial.reason);
+        error_of(denial)
+    })
 }

@@ -16,4 +16,5 @@ mod settings;
 pub(crate) mod visible;
 
 pub use audit::Recorded;
+pub(crate) use settings::OFF;
 pub use settings::Protection;

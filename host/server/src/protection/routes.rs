@@ -1,6 +1,8 @@
 //! The table of routes. There is no other way to a route than one of these functions, and each takes the route's rule,
 //! so a route without a rule does not compile.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
@@ -25,6 +27,8 @@ const RULE: &str = "x-ampoule-permission";
 pub(crate) struct Routes {
     service: Service,
     router: OpenApiRouter<Service>,
+    /// Patterns of the routes that strangers are not let in to.
+    guarded: BTreeSet<String>,
 }
 
 impl Routes {
@@ -32,12 +36,16 @@ impl Routes {
         Self {
             service: service.clone(),
             router: OpenApiRouter::new(),
+            guarded: BTreeSet::new(),
         }
     }
 
     /// Adds the routes of one or more handlers.
-    pub(crate) fn add(self, rule: Rule, routes: UtoipaMethodRouter<Service>) -> Self {
+    pub(crate) fn add(mut self, rule: Rule, routes: UtoipaMethodRouter<Service>) -> Self {
         let (schemas, mut paths, methods) = routes;
+        if rule != Rule::Public {
+            self.guarded.extend(paths.paths.keys().cloned());
+        }
         for item in paths.paths.values_mut() {
             self.describe(item, rule);
         }
@@ -49,7 +57,7 @@ impl Routes {
     /// Adds a route whose path ends with a parameter that decides on the rule. `described` has a description of each
     /// path, in which braces stand for the parts that `rule_of` passes over.
     pub(crate) fn add_by_name(
-        self,
+        mut self,
         start: &str,
         rule_of: fn(&str) -> Rule,
         mut described: OpenApi,
@@ -60,7 +68,9 @@ impl Routes {
             self.describe(item, rule);
         }
         let methods = self.gated(Rules::ByName(rule_of), methods);
-        let router = self.router.route(&format!("{start}{{*path}}"), methods);
+        let pattern = format!("{start}{{*path}}");
+        let router = self.router.route(&pattern, methods);
+        self.guarded.insert(pattern);
         let router = router.merge(OpenApiRouter::with_openapi(described));
         Self { router, ..self }
     }
@@ -75,6 +85,11 @@ impl Routes {
         let methods = self.gated(Rules::One(rule), methods);
         let router = self.router.route(path, methods);
         Self { router, ..self }
+    }
+
+    /// Returns the patterns of the routes that need a permission, as the router has them.
+    pub(crate) fn guarded(self) -> BTreeSet<String> {
+        self.guarded
     }
 
     /// Returns the routes and their description.
@@ -96,9 +111,14 @@ impl Routes {
             let rule_name = ExtensionsBuilder::new().add(RULE, Value::from(rule.name()));
             let extensions = operation.extensions.get_or_insert_default();
             extensions.merge(rule_name.build());
-            if is_protected && rule != Rule::Public {
+            let Rule::Needs(permission) = rule else {
+                continue;
+            };
+            if is_protected {
                 let key = SecurityRequirement::new(SECURITY, [] as [&str; 0]);
-                operation.security = Some(vec![key]);
+                let or_none = self.service.protection().lets_strangers(permission);
+                let or_none = or_none.then(SecurityRequirement::default);
+                operation.security = Some([key].into_iter().chain(or_none).collect());
             }
         }
     }

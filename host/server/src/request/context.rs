@@ -15,6 +15,7 @@ use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 
+use crate::request::counted::Counted;
 use crate::request::family::Family;
 use crate::request::room::Room;
 use crate::traces::{RequestSpan, in_sandbox, sandbox_report};
@@ -87,6 +88,8 @@ pub(crate) struct Notes {
     pub(crate) has_left: bool,
     /// The caller, if the credential was accepted.
     pub(crate) caller: Option<Principal>,
+    /// Address and route by which the request counts for the caller's limits.
+    pub(crate) counted: Option<Counted>,
     /// The reason why the request was not let in.
     pub(crate) denied: Option<Reason>,
     /// Set once the request was let in.

@@ -31,7 +31,7 @@ pub(crate) fn body(error: &ApiError) -> ErrorBody {
         // The names by which clients recognise what they can do something about.
         "model.unknown" => "model_not_found",
         "auth.missing" | "auth.invalid" => "invalid_api_key",
-        "limit.rate" | "limit.concurrent" => "rate_limit_exceeded",
+        "limit.rate" | "limit.address" | "limit.concurrent" => "rate_limit_exceeded",
         _ if error.is_too_long => "context_length_exceeded",
         code => code,
     };
