@@ -52,7 +52,9 @@ impl FromStr for CorsOrigin {
         }
         let authority: Authority = rest.parse().map_err(|_| refused(""))?;
         let host = authority.host();
-        if host.is_empty() || authority.port().is_some() != authority.port_u16().is_some() {
+        // An empty or too large port is none to the parser.
+        let has_odd_port = rest.len() > host.len() && authority.port_u16().is_none();
+        if host.is_empty() || has_odd_port {
             return Err(refused(""));
         }
         Ok(Self(match authority.port_u16() {
