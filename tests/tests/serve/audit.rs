@@ -215,7 +215,7 @@ fn text<const BYTES: usize>(cut: Option<&ampoule_audit::Cut<BYTES>>) -> Value {
 }
 
 /// Returns the facts of a row that the access log has, too, by the names of the access log.
-fn facts(row: &Row) -> [(&'static str, Value); 17] {
+fn facts(row: &Row) -> [(&'static str, Value); 19] {
     let who = row.who.clone().unwrap_or_default();
     let is_finished = |text: &Value| text == "finished" || text == "client-gone";
     let outcome = text(row.outcome.as_ref());
@@ -244,10 +244,13 @@ fn facts(row: &Row) -> [(&'static str, Value); 17] {
         ("method", text(row.method.as_ref())),
         ("key", text(who.name.as_ref())),
         ("denied", text(row.reason.as_ref())),
+        ("tls", text(row.tls.as_ref())),
+        ("cache", text(row.cache.as_ref())),
     ]
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a test prints what it counted")]
 fn every_request_of_a_mixed_load_has_one_row_that_agrees_with_the_access_log() {
     let loaded = &*LOADED;
     let rows = &loaded.rows;
@@ -484,6 +487,58 @@ fn a_server_that_records_denials_has_rows_of_those_alone() {
 }
 
 #[test]
+fn requests_that_a_drain_stops_have_rows_and_the_log_is_closed() {
+    let audited = Audited::new();
+    let mut command = audited.command("");
+    let served = Served::start(&mut command, &["--drain-timeout", "200ms"]);
+    let endless = Asked {
+        path: "/v1/chat/completions",
+        body: r#"{"model":"endless","messages":[{"role":"user","content":"one"}],"stream":true}"#,
+        ..EMBED
+    };
+    let address = served.address();
+    let (status, answer) = std::thread::scope(|scope| {
+        let asked = scope.spawn(move || endless.send(address, "endless"));
+        wait_until("a guest at work", || {
+            scrape(&served)["ampoule_sandboxes"] > 0.0
+        });
+        served.terminate();
+        asked.join().unwrap()
+    });
+    assert!(status == 200 && answer.contains("limit.busy"), "{answer}");
+    assert_eq!(served.wait(), Some(0), "{}", audited.said());
+    let report = audited.verify().unwrap();
+    assert!(report.is_closed, "{report:?}");
+    let rows = audited.rows();
+    let row = rows
+        .iter()
+        .find(|row| text(row.row.id.as_ref()) == "endless");
+    let row = &row.unwrap().row;
+    assert_eq!(text(row.outcome.as_ref()), "limit.busy");
+    assert!(row.output_tokens > Some(0), "{row:#?}");
+    assert_eq!(rows[rows.len() - 1].row.event, Event::Stop);
+}
+
+#[test]
+fn a_row_names_the_version_of_tls() {
+    let audited = Audited::new();
+    let mut command = audited.command("");
+    let served = Served::listening(&mut command, &crate::tls::SERVER.arguments());
+    let client = crate::tls::client(&["http/1.1"]);
+    let lines = "x-request-id: secured\r\n";
+    let answer = client.get(served.address(), "/v1/models", lines);
+    assert_eq!(answer.unwrap().status, 200);
+    served.terminate();
+    assert_eq!(served.wait(), Some(0), "{}", audited.said());
+    let rows = audited.rows();
+    let row = rows
+        .iter()
+        .find(|row| text(row.row.id.as_ref()) == "secured");
+    assert_eq!(text(row.unwrap().row.tls.as_ref()), "1.3");
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "a test prints what it counted")]
 fn a_killed_server_leaves_a_log_that_verifies_and_the_next_one_goes_on() {
     let audited = Audited::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;

@@ -65,6 +65,7 @@ pub(crate) fn of(ended: &Ended<'_>) -> Row {
     row.fuel = ended.sandboxed(notes.fuel.get());
     row.peak_memory_bytes = ended.sandboxed(notes.peak_memory.bytes());
     row.cache = notes.cache().map(Into::into);
+    row.tls = ended.tls.map(Into::into);
     row.duration_us = Some(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX));
     row
 }
