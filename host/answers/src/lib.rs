@@ -39,7 +39,8 @@
 //! ```text
 //! error → bounds;  hash → tenant_key, question → entry
 //! directory → shelf                          entries as files, and the entries of one tenant
-//! warnings, sweeper → cache                  all tenants, and the thread that removes old entries
+//! warnings → shelves                         all tenants, and the room that they share
+//! sweeper → cache                            the cache, and the thread that removes old entries
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations)]
@@ -61,6 +62,7 @@ mod error;
 mod hash;
 mod question;
 mod shelf;
+mod shelves;
 mod sweeper;
 mod tenant_key;
 mod warnings;

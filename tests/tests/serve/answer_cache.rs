@@ -1,6 +1,8 @@
 //! Answers that are kept for the tenants that asked.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -304,6 +306,30 @@ fn answers_that_are_drawn_or_failed_or_counted_are_not_kept() {
                 "{answer:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_stream_that_its_reader_has_left_leaves_no_part_of_an_answer() {
+    let keeping = Keeping::get();
+    let key = keeping.key("leaves");
+    let text = (0..1_000).map(|word| word.to_string());
+    let text = text.collect::<Vec<_>>().join(" ");
+    let path = "/ampoule/v1/models/every-task/text-generation";
+    let body = json!({"prompt": text, "max_output_tokens": 2_000, "stream": true}).to_string();
+    let mut stream = TcpStream::connect(keeping.server.served.address()).unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {key}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.read_exact(&mut [0; 300]).unwrap();
+    drop(stream);
+    let whole = json!({"prompt": text, "max_output_tokens": 2_000}).to_string();
+    for _ in 0..2 {
+        let answer = keeping.server.ask("POST", path, &[&key], &whole);
+        assert_eq!(answer.json()["text"], text, "{answer:?}");
     }
 }
 

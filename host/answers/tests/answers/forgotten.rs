@@ -1,6 +1,8 @@
 //! Cleaning: by tenant, by model, and all.
 
-use ampoule_answers::{Answers, Bounds, MasterKey};
+use std::collections::BTreeSet;
+
+use ampoule_answers::{Answers, Bounds, MasterKey, TenantAnswers};
 
 use crate::directory::{KEY, files_in, private_directory};
 use crate::{MODEL, find, keep};
@@ -63,4 +65,30 @@ fn a_model_that_is_forgotten_takes_its_answers_to_all_tenants_along() {
     }
     answers.forget_all();
     assert_eq!((answers.counts().entries, answers.counts().bytes), (0, 0));
+}
+
+#[test]
+fn models_that_do_not_serve_are_forgotten_also_when_a_request_that_had_begun_keeps_an_answer() {
+    let (_parent, path) = private_directory();
+    let open = || {
+        let key = KEY.parse().unwrap();
+        Answers::in_directory(Bounds::default(), &path, Some(key)).unwrap()
+    };
+    let other = |tenant: &TenantAnswers| tenant.question([8; 32]).finish();
+    let answers = open();
+    let acme = answers.of_tenant("acme").unwrap();
+    for _ in 0..2 {
+        assert!(keep(&acme, "text", b"answer") && acme.keep(&other(&acme), b"another"));
+        answers.forget_models_but(&BTreeSet::from([MODEL]));
+        assert!(acme.find(&other(&acme)).is_none());
+        assert!(find(&acme, "text").is_some());
+    }
+    drop((acme, answers));
+    let again = open();
+    again.forget_models_but(&BTreeSet::new());
+    let acme = again.of_tenant("acme").unwrap();
+    assert!(find(&acme, "text").is_some(), "its model may be loading");
+    assert!(keep(&acme, "another text", b"answer"));
+    again.forget_models_but(&BTreeSet::new());
+    assert_eq!(again.counts().entries, 0);
 }

@@ -2,7 +2,7 @@
 
 use ampoule::{Error, Image, Model, SandboxReport, Task, Usage};
 
-use crate::core::kept;
+use crate::core::question;
 use crate::request::context::Context;
 
 /// Labels of a picture, the likeliest first.
@@ -27,7 +27,7 @@ pub(crate) async fn classify(
 ) -> Result<Labels, Error> {
     let task = Task::ImageClassification;
     let images = vec![image];
-    let (images, lookup) = kept::of_images(context, model, task, top_k as usize, images).await;
+    let (images, lookup) = question::of_images(context, model, task, top_k as usize, images).await;
     if let Some(lookup) = &lookup {
         // Labels have no tokens.
         let kept = lookup.find(context, |_: &Vec<_>| Usage::default()).await;

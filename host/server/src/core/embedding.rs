@@ -6,10 +6,10 @@ use ampoule::{Image, InputChecks as _, Model, SandboxReport, Task, Usage};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::core::cores::cores;
-use crate::core::kept::{self, KeptVectors, Lookup};
+use crate::core::kept::{KeptVectors, Lookup};
 use crate::core::place::Place;
 use crate::core::properties::Properties;
-use crate::core::{batches, input_checks, tokenization};
+use crate::core::{batches, input_checks, question, tokenization};
 use crate::error::ApiError;
 use crate::request::context::Context;
 
@@ -192,7 +192,7 @@ pub(crate) async fn texts(
     }
     let ask = |range: Range<usize>| async move {
         let texts = &texts[range];
-        let lookup = kept::of_texts(context, model, texts).await;
+        let lookup = question::of_texts(context, model, texts).await;
         if let Some(kept) = Part::kept(lookup.as_ref(), context).await {
             return Ok(kept);
         }
@@ -239,7 +239,7 @@ pub(crate) async fn images(
     demands.check_stated_length(model)?;
     let ask = |images: Vec<Image>| async move {
         let task = Task::ImageEmbedding;
-        let (images, lookup) = kept::of_images(context, model, task, 0, images).await;
+        let (images, lookup) = question::of_images(context, model, task, 0, images).await;
         if let Some(kept) = Part::kept(lookup.as_ref(), context).await {
             return Ok(kept);
         }

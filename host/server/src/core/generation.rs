@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::core::context_length;
 use crate::core::cores::cores;
-use crate::core::kept::{self, KeptGeneration, Recorder};
+use crate::core::kept::{KeptGeneration, Recorder};
 use crate::core::properties::Properties;
+use crate::core::question;
 use crate::error::ApiError;
 use crate::request::context::{Context, Cost};
 use crate::request::room::Room;
@@ -256,7 +257,7 @@ impl Pump {
         let context = self.context.clone();
         let body = self.body.take();
         let seed = request.sampling.seed.map(|seed| seed.wrapping_add(k));
-        let lookup = kept::of_generation(&context, &self.model, &request, seed).await;
+        let lookup = question::of_generation(&context, &self.model, &request, seed).await;
         if let Some(lookup) = &lookup {
             let usage_of = |kept: &KeptGeneration| kept.usage.into();
             if let Some(kept) = lookup.find(&context, usage_of).await {

@@ -12,6 +12,7 @@ pub(crate) mod limit_fields;
 pub(crate) mod picture;
 pub(crate) mod place;
 pub(crate) mod properties;
+pub(crate) mod question;
 pub(crate) mod readers;
 pub(crate) mod sampling;
 pub(crate) mod tokenization;

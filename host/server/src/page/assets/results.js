@@ -16,6 +16,9 @@ export function costOf(sandboxes, limits, more = []) {
     element("dd", {}, element("span", { class: "value", title: count(used) }, words(used)), ...of(used, limit, words)));
   const plain = ([term, value]) => element("div", {},
     element("dt", {}, term), element("dd", {}, element("span", { class: "value" }, value)));
+  if (sandboxes.length === 0) {
+    return element("dl", { class: "cost" }, plain(["Cost", "none: an answer that was kept"]), ...more.map(plain));
+  }
   return element("dl", { class: "cost" },
     cost("Fuel", fuelOf, limits.fuel, fuel),
     cost(isOne ? "Memory" : "Memory, each at most", most("peak_memory_bytes"), limits.memory_bytes, bytes),
