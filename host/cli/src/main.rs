@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod age;
+mod answer_cache;
 mod answer_cache_options;
 mod arguments;
 mod audit_arguments;

@@ -6,6 +6,7 @@ use ampoule_access::{KeyDirectory, KeyStore, MacKeySource, Role, Tokens};
 use ampoule_command_line::shown_path;
 use ampoule_server::Protection;
 
+use crate::answer_cache;
 use crate::auth_options::AuthOptions;
 use crate::error::Error;
 use crate::settings::Settings;
@@ -21,7 +22,7 @@ pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protectio
         protection = protection.with_tokens(tokens);
     }
     if let Some(answers) = &settings.answer_cache {
-        protection = protection.with_answers(answers.open(settings)?);
+        protection = protection.with_answers(answer_cache::open(answers, settings)?);
     }
     let certificates = options.certificates();
     if !certificates.is_empty() {
