@@ -105,7 +105,7 @@ struct Pair {
 /// Fault of one of the files, and the key of the setting that names it.
 struct Fault {
     setting: &'static str,
-    error: Error,
+    error: Box<Error>,
 }
 
 impl Pair {
@@ -113,11 +113,11 @@ impl Pair {
     fn read(&self) -> Result<(TlsIdentity, [u8; 32]), Fault> {
         let of_certificate = |error: Error| Fault {
             setting: "server.tls.certificate",
-            error: error.about_file(shown_path(&self.certificate)),
+            error: Box::new(error.about_file(shown_path(&self.certificate))),
         };
         let of_key = |error: Error| Fault {
             setting: "server.tls.key",
-            error: error.about_file(shown_path(&self.key)),
+            error: Box::new(error.about_file(shown_path(&self.key))),
         };
         let certificate = self.permissions.at(&self.certificate);
         let certificate = read_trusted_text(certificate, "the certificate", MAX_CERTIFICATES)
