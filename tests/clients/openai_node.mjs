@@ -52,7 +52,7 @@ check('errors_have_a_message_a_code_a_type_and_an_id', async () => { // T01
   const call = client.embeddings.create({ model: 'gpt-5', input: 'x' });
   const error = await raises(OpenAI.NotFoundError, call);
   assert.deepEqual([error.status, error.code, error.type, error.param], [404, 'model_not_found', 'invalid_request_error', 'model']);
-  assert.match(error.message, /gpt-5/);
+  assert.match(error.message, /not found/);
   assert.ok(error.requestID);
   const route = await raises(OpenAI.NotFoundError, client.files.list());
   assert.equal(route.code, 'route.unknown');

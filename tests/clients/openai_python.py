@@ -114,7 +114,7 @@ def a_refusal_in_the_middle_of_an_upload_is_seen():  # T05
 def an_unknown_model_is_a_404_with_all_members_of_an_error():  # T01
     error = raises(openai.NotFoundError, client.embeddings.create, model="gpt-5", input="x")
     equal((error.code, error.type, error.param), ("model_not_found", "invalid_request_error", "model"))
-    assert "gpt-5" in error.message, error.message
+    assert "not found" in error.message, error.message
     assert error.request_id, "the client shows the request's id"
 
 

@@ -1,4 +1,5 @@
-//! `embed` refuses the input with `input.test`; given the text `model`, it fails with `model.test`.
+//! `embed` refuses the input with `input.test`, and repeats it; a text that begins with `input.` is the code itself. Given
+//! the text `model`, it fails with `model.test`.
 //!
 //! Promise: a guest's refusal of the input is the caller's `input.*`, any other failure is
 //! `guest.error`. Expected: `input.test`; `guest.error`, naming `model.test`.
@@ -9,11 +10,17 @@ export_lifecycle!();
 export_text_embedding!(embed);
 
 fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
-    if texts.first().is_some_and(|text| text == "model") {
+    let text = texts.first().map_or("", String::as_str);
+    if text == "model" {
         return Err(ordinary::error("model.test", "a layer is missing"));
     }
+    let code = if text.starts_with("input.") {
+        text
+    } else {
+        "input.test"
+    };
     Err(ordinary::error(
-        "input.test",
-        "expected a poem, found prose; send a poem",
+        code,
+        format!("expected a poem, found `{text}`; send a poem"),
     ))
 }

@@ -1,7 +1,7 @@
-//! `embed` panics, with a message on stderr.
+//! `embed` panics, with a message on stderr that repeats its input.
 //!
-//! Promise: a panic of the guest is an error of one request, and its message reaches the log.
-//! Expected: `guest.trap`.
+//! Promise: a panic of the guest is an error of one request, and its message reaches the log of guests
+//! and nobody else. Expected: `guest.trap`.
 
 #![expect(clippy::panic, reason = "what this guest is for")]
 
@@ -11,5 +11,5 @@ export_lifecycle!();
 export_text_embedding!(embed);
 
 fn embed(texts: Vec<String>) -> Result<Embeddings, Error> {
-    panic!("asked to embed {} texts", texts.len())
+    panic!("asked to embed {} texts: {texts:?}", texts.len())
 }

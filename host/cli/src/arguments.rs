@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = JSON_VARIABLE, value_parser = parse_switch, num_args = 0)]
     pub(crate) json: bool,
 
-    /// Write more on standard error; twice for guests' own messages.
+    /// Write more on standard error; twice for guests' own messages, three times for each step.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 

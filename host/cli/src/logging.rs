@@ -19,9 +19,24 @@ pub(crate) struct LogOptions {
     #[arg(long, env = "AMPOULE_ACCESS_LOG", value_parser = parse_switch, num_args = 0)]
     access_log: bool,
 
+    /// Show guests' words with -vv too: their messages and errors, which may repeat the contents of requests.
+    #[arg(long, env = "AMPOULE_GUEST_LOG", value_parser = parse_switch, num_args = 0)]
+    guest_log: bool,
+
     /// Form of the log's lines [default: text].
     #[arg(long, value_enum, value_name = "FORMAT", env = "AMPOULE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
+}
+
+impl LogOptions {
+    /// Returns the level of guests' words.
+    fn guests(self, level: LevelFilter) -> LevelFilter {
+        if self.guest_log {
+            level
+        } else {
+            LevelFilter::OFF
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,20 +55,29 @@ pub(crate) fn is_json() -> bool {
     IS_JSON.get().is_some()
 }
 
-/// Starts showing events: the host's with `-v`, guests' messages with `-vv`. Without either, only warnings about the
+/// Starts showing events: the host's with `-v`, guests' messages with `-vv` (of a server only where they are asked for),
+/// and each step with `-vvv`. Without any, only warnings about the
 /// cache of compiled models, about an older release after a newer one, and about files that others could have changed,
 /// and of a server its loads, refusals, changes of trust and warnings about kept answers too.
+///
+/// A server's log has events of Ampoule alone. Other crates know no secret when they see one: that of HTTP/2 would show
+/// parts of heads.
 pub(crate) fn start(verbose: u8, server: Option<LogOptions>) {
-    let mut events = match verbose {
-        0 => Targets::new()
-            .with_target("ampoule::cache", LevelFilter::WARN)
-            .with_target("ampoule::rollback", LevelFilter::WARN)
-            .with_target("ampoule::permissions", LevelFilter::WARN),
-        1 => Targets::new().with_default(LevelFilter::INFO),
-        // The library of HTTP/2 tells of each frame, and writes out the headers that it refuses.
-        _ => Targets::new()
-            .with_default(LevelFilter::DEBUG)
-            .with_target("h2", LevelFilter::WARN),
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let mut events = match (verbose, server) {
+        (0, _) => Targets::new()
+            .with_target("ampoule::cache", level)
+            .with_target("ampoule::rollback", level)
+            .with_target("ampoule::permissions", level),
+        (_, None) => Targets::new().with_default(level),
+        (_, Some(server)) => Targets::new()
+            .with_target("ampoule", level)
+            .with_target("ampoule::guest", server.guests(level)),
     };
     if let Some(server) = server.filter(|_| verbose == 0) {
         events = events

@@ -29,6 +29,7 @@ mod lowered;
 mod model_choice;
 mod model_option;
 mod output;
+mod panics;
 mod progress;
 mod prompt;
 mod protection;

@@ -23,7 +23,7 @@ fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 fn hint(key: &str, known: &[&str], tables: &[(&str, Vec<String>)]) -> Option<String> {
-    if ["access-log", "log-format"].contains(&key) {
+    if ["access-log", "guest-log", "log-format"].contains(&key) {
         return Some(format!(
             "the log begins before this file is read, so `{key}` is only an option of `ampoule serve`, --{key}, and a \
              variable"

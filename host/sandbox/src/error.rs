@@ -188,7 +188,7 @@ pub enum Error {
         allowed: Duration,
     },
 
-    /// `limit.busy`: the queue is full, or the most sandboxes are alive.
+    /// `limit.busy`: the queue is full, or the most sandboxes are alive. The reason has the host's words and numbers alone.
     #[error("the host is busy: {reason}; try again later")]
     Busy {
         /// The limit that was reached; `None` where the system or the engine gave no more.
@@ -198,7 +198,7 @@ pub enum Error {
     },
 
     /// `input.too-large`: the request is over a limit of the host's, and no sandbox was made. A model that refuses with
-    /// the same code is [`Error::RefusedInput`].
+    /// the same code is [`Error::RefusedInput`]. All of it is the host's words and numbers, and nothing of the request.
     #[error("{what}: {found} found, {allowed} allowed{}", by_limit(*limit))]
     TooLarge {
         /// The limit. `None` for a bound that no setting moves.
@@ -211,7 +211,8 @@ pub enum Error {
         allowed: String,
     },
 
-    /// `input.invalid`: the request cannot be put to any model.
+    /// `input.invalid`: the request cannot be put to any model. The reason is the host's words and numbers, and nothing
+    /// of the request.
     #[error("{reason}")]
     InvalidInput {
         /// The fault, and the expected form.
@@ -247,7 +248,8 @@ pub enum Error {
         reason: String,
     },
 
-    /// `guest.answer`: the answer does not have the shape that the contract prescribes.
+    /// `guest.answer`: the answer does not have the shape that the contract prescribes. The reason has the host's words and
+    /// numbers alone.
     #[error("the model's answer breaks its contract: {reason}; tell its publisher")]
     Answer {
         /// The expected shape and the shape found.
@@ -360,6 +362,16 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Bundle(refusal) | Self::TrustUnread(refusal) => &refusal.code,
+            Self::RefusedInput { code, .. } => code,
+            _ => self.own_code().unwrap_or("input.*"),
+        }
+    }
+
+    /// Returns the code where it is one of the host's own; `None` where the signing library gave it, or a guest.
+    #[must_use]
+    pub fn own_code(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Bundle(_) | Self::TrustUnread(_) | Self::RefusedInput { .. } => return None,
             Self::Import { .. } => "admission.import",
             Self::Capability { .. } | Self::PublisherCapability { .. } => "admission.capability",
             Self::Contract { .. } => "admission.contract",
@@ -377,7 +389,6 @@ impl Error {
             Self::Busy { .. } => "limit.busy",
             Self::TooLarge { .. } => "input.too-large",
             Self::InvalidInput { .. } => "input.invalid",
-            Self::RefusedInput { code, .. } => code,
             Self::Guest { .. } => "guest.error",
             Self::Trap { .. } => "guest.trap",
             Self::Answer { .. } => "guest.answer",
@@ -389,6 +400,23 @@ impl Error {
             Self::System { .. } | Self::Addresses { .. } | Self::Executable { .. } => "io.system",
             Self::Message { .. } => "io.message",
             Self::Internal { .. } => "internal.bug",
+        })
+    }
+
+    /// Returns the message without a guest's words, which may repeat those of a request: for a log that keeps the
+    /// contents of requests out.
+    #[must_use]
+    pub fn without_guests_words(&self) -> Cow<'static, str> {
+        match self {
+            Self::RefusedInput { .. } => "the model refused the input".into(),
+            Self::Guest { phase, .. } => {
+                format!("{phase} failed with an error of the model's own").into()
+            }
+            Self::Trap { phase, reason } => match crash(reason) {
+                Some(crash) => format!("{phase} crashed: {crash}").into(),
+                None => format!("{phase} crashed").into(),
+            },
+            other => other.to_string().into(),
         }
     }
 
@@ -678,6 +706,14 @@ impl std::fmt::Display for Phase {
             Self::Request => "the request",
         })
     }
+}
+
+/// Returns the kind of a crash, if it is one of WebAssembly's: a guest chooses other words.
+fn crash(reason: &str) -> Option<String> {
+    let mut kinds = (0..=u8::MAX).filter_map(wasmtime::Trap::from_u8);
+    kinds
+        .find(|kind| kind.to_string() == reason)
+        .map(|kind| kind.to_string())
 }
 
 /// Ends the message of a trap with the place of the guest's log. The caller of a request has the log; a load returns

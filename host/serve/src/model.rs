@@ -349,14 +349,7 @@ impl Model {
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
-            span.in_scope(|| {
-                // Callers can repeat what is their own doing as often as they like.
-                if error.is_of_the_caller() {
-                    tracing::debug!(target: "ampoule::request", code = error.code(), %error, "refused");
-                } else {
-                    tracing::warn!(target: "ampoule::request", code = error.code(), %error, "failed");
-                }
-            });
+            span.in_scope(|| tell(error));
         }
         result
     }
@@ -395,6 +388,24 @@ impl Model {
     /// Has something done on the host's housekeeping thread.
     pub(crate) fn add_chore(&self, chore: Chore) {
         self.serving.executor.add_chore(chore);
+    }
+}
+
+/// Logs the error of a request. A guest's words may repeat those of the request, so they have a target of their own.
+fn tell(error: &Error) {
+    let code = error.own_code().unwrap_or("input.*");
+    let said = error.without_guests_words();
+    // Callers can repeat what is their own doing as often as they like.
+    if error.is_of_the_caller() {
+        tracing::debug!(target: "ampoule::request", code, error = %said, "refused");
+    } else {
+        tracing::warn!(target: "ampoule::request", code, error = %said, "failed");
+    }
+    if matches!(
+        error,
+        Error::RefusedInput { .. } | Error::Guest { .. } | Error::Trap { .. }
+    ) {
+        tracing::debug!(target: "ampoule::guest", code = error.code(), %error, "the guest's words");
     }
 }
 

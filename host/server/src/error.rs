@@ -1,18 +1,19 @@
 //! The one error of the server, before a family of routes gives it a shape.
 
-use std::borrow::Cow;
-
 use ampoule::{Error, ErrorKind, Limit, Task};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::connections;
+use crate::guest_codes;
+use crate::request::method;
+use crate::said::{Said, said};
 
 /// Milliseconds that a refused caller should wait where nobody knows better. Requests take milliseconds to seconds.
 const SHORT_WAIT: u32 = 1_000;
 
 /// Ends the message about a limit that a request used up.
-const LIMITS: &str = "the lowest of the limits that the request, this server's configuration and the model's manifest \
+const LIMITS: &str = "; the lowest of the limits that the request, this server's configuration and the model's manifest \
                       set counts, and /ampoule/v1/models lists those of the latter two";
 
 /// Milliseconds after which an audit log may be written again. The writer tries each second.
@@ -25,18 +26,18 @@ const LOADING_WAIT: u32 = 2_000;
 const LONGEST_WAIT: u32 = 60_000;
 
 /// A refusal or a failure of a request. [`families::render`](crate::families::render) makes the answer of it that
-/// the family's clients read.
+/// the family's clients read. What a client reads of it is [`Said`], so it has no words of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// A stable, dotted code, as everywhere in Ampoule.
-    pub(crate) code: Cow<'static, str>,
+    pub(crate) code: &'static str,
     /// The code for the operator's log and metrics, where callers get another.
     pub(crate) reason: Option<Box<str>>,
     /// The fault, the expectation, and the way out.
-    pub(crate) message: String,
+    pub(crate) message: Said,
     /// The field of the request that is at fault.
-    pub(crate) param: Option<Cow<'static, str>>,
+    pub(crate) param: Option<Said>,
     /// Milliseconds after which to ask again. OpenAI's clients sleep that long, where it is not over [`LONGEST_WAIT`].
     pub(crate) retry_after: Option<u32>,
     /// The request holds more text than the model or the host reads: clients that know this shorten their prompt.
@@ -46,14 +47,10 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    pub(crate) fn new(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Said>) -> Self {
         Self {
             status,
-            code: code.into(),
+            code,
             reason: None,
             message: message.into(),
             param: None,
@@ -64,35 +61,26 @@ impl ApiError {
     }
 
     /// Makes `input.invalid` (400): `param` has a value that cannot be taken.
-    pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(param: impl Into<Said>, message: impl Into<Said>) -> Self {
         let error = Self::new(StatusCode::BAD_REQUEST, "input.invalid", message);
         error.at(param)
     }
 
     /// Makes `input.unsupported` (400): `param` asks for what no model or no route here does. To ignore it would give a
     /// wrong answer silently.
-    pub(crate) fn unsupported(
-        param: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn unsupported(param: impl Into<Said>, message: impl Into<Said>) -> Self {
         let error = Self::new(StatusCode::BAD_REQUEST, "input.unsupported", message);
         error.at(param)
     }
 
     /// Makes `input.too-large` (400): `param` holds more than the host takes, as the library's error of this code says.
-    pub(crate) fn too_large(
-        param: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn too_large(param: impl Into<Said>, message: impl Into<Said>) -> Self {
         let error = Self::new(StatusCode::BAD_REQUEST, "input.too-large", message);
         error.at(param)
     }
 
     /// Makes `input.too-large` (400): `param` holds more text than the host takes or the model reads.
-    pub(crate) fn too_long(
-        param: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn too_long(param: impl Into<Said>, message: impl Into<Said>) -> Self {
         Self {
             is_too_long: true,
             ..Self::too_large(param, message)
@@ -100,44 +88,43 @@ impl ApiError {
     }
 
     /// Makes `input.json` (400): the body is not the JSON that the route takes.
-    pub(crate) fn json(message: impl Into<String>) -> Self {
+    pub(crate) fn json(message: impl Into<Said>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "input.json", message)
     }
 
     /// Makes `input.form` (400): the body is not the form that the route takes.
-    pub(crate) fn form(message: impl Into<String>) -> Self {
+    pub(crate) fn form(message: impl Into<Said>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "input.form", message)
     }
 
-    /// Makes `model.unknown` (404).
-    pub(crate) fn unknown_model(name: &str) -> Self {
-        let name: String = name.chars().take(100).collect();
-        let name = ampoule::harmless_text(&name).replace('\n', " ");
+    /// Makes `model.unknown` (404). The name that was asked for is the caller's, so it is not repeated.
+    pub(crate) fn unknown_model() -> Self {
         // Clients look for "not found".
-        let message =
-            format!("model `{name}` not found; the list of models names those that are served");
+        let message = "the model was not found; GET /v1/models lists the models that are served";
         Self::new(StatusCode::NOT_FOUND, "model.unknown", message).at("model")
     }
 
     /// Makes `model.version` (404): the model is served in another version.
-    pub(crate) fn unknown_version(served: &str) -> Self {
-        let message = format!(
-            "the model is served in version {served} only, which is also its version 1; ask for either, or for none"
+    pub(crate) fn unknown_version(served: Said) -> Self {
+        let message = said!(
+            "the model is served in version {} only, which is also its version 1; ask for either, or for none",
+            served
         );
         Self::new(StatusCode::NOT_FOUND, "model.version", message).at("version")
     }
 
     /// Makes `model.loading` (503): the model is not up yet.
-    pub(crate) fn loading(name: &str) -> Self {
-        let message = format!("the model `{name}` is still being loaded; try again soon");
+    pub(crate) fn loading(name: Said) -> Self {
+        let message = said!("the model `{}` is still being loaded; try again soon", name);
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "model.loading", message).after(LOADING_WAIT)
     }
 
     /// Makes `model.unavailable` (503): the model is not up, and trying again soon does not help. The reason is the
     /// operator's: their log has it.
-    pub(crate) fn unavailable(name: &str) -> Self {
-        let message = format!(
-            "the model `{name}` could not be loaded; whoever runs this server finds the reason in its log"
+    pub(crate) fn unavailable(name: Said) -> Self {
+        let message = said!(
+            "the model `{}` could not be loaded; whoever runs this server finds the reason in its log",
+            name
         );
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -151,23 +138,25 @@ impl ApiError {
         let message =
             "a model does not answer yet; whoever runs this server finds the reason in its log";
         Self {
-            message: message.to_owned(),
+            message: message.into(),
             param: None,
             ..self
         }
     }
 
-    /// Makes `route.unknown` (404).
+    /// Makes `route.unknown` (404). The path is the caller's, so it is not repeated.
     pub(crate) fn no_route(path: &str) -> Self {
-        let path: String = path.chars().take(100).collect();
-        let message = format!("there is no route `{path}`; {}", hint_for(&path));
+        let message = said!("there is no such route; {}", hint_for(path));
         Self::new(StatusCode::NOT_FOUND, "route.unknown", message)
     }
 
     /// Makes `route.method` (405).
-    pub(crate) fn wrong_method(method: &str) -> Self {
-        let message =
-            format!("this route does not take {method}; /openapi.json says what it takes");
+    pub(crate) fn wrong_method(method: &Method) -> Self {
+        let method = method::known(method).unwrap_or("this method");
+        let message = said!(
+            "this route does not take {}; /openapi.json says what it takes",
+            method
+        );
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "route.method", message)
     }
 
@@ -194,8 +183,10 @@ impl ApiError {
 
     /// Makes `input.body-too-large` (413).
     pub(crate) fn body_too_large(allowed: ampoule::ByteSize) -> Self {
-        let message =
-            format!("the body of the request is larger than {allowed}, which is the most here");
+        let message = said!(
+            "the body of the request is larger than {}, which is the most here",
+            allowed
+        );
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "input.body-too-large",
@@ -218,7 +209,7 @@ impl ApiError {
 
     /// Makes `input.head-too-large` (431).
     pub(crate) fn head_too_large() -> Self {
-        let message = format!(
+        let message = said!(
             "the head of the request is larger than {} bytes, or has over 100 headers; send fewer cookies and headers",
             connections::settings::HEAD_BYTES
         );
@@ -231,7 +222,7 @@ impl ApiError {
 
     /// Makes `input.address-too-long` (414).
     pub(crate) fn address_too_long() -> Self {
-        let message = format!(
+        let message = said!(
             "the address of the request is longer than {} bytes, which is the most here",
             connections::settings::ADDRESS_BYTES
         );
@@ -284,7 +275,7 @@ impl ApiError {
     }
 
     /// Makes `input.media-type` (415).
-    pub(crate) fn media_type(message: impl Into<String>) -> Self {
+    pub(crate) fn media_type(message: impl Into<Said>) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "input.media-type",
@@ -293,7 +284,7 @@ impl ApiError {
     }
 
     /// Makes `guest.answer` (500): the model gave numbers that no client could use.
-    pub(crate) fn broken_answer(message: impl Into<String>) -> Self {
+    pub(crate) fn broken_answer(message: impl Into<Said>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "guest.answer", message)
     }
 
@@ -317,7 +308,7 @@ impl ApiError {
     }
 
     /// Makes `internal.bug` (500). The reason goes to the operator's log and not to the caller.
-    pub(crate) fn internal(reason: &str) -> Self {
+    pub(crate) fn internal(reason: &'static str) -> Self {
         tracing::error!(target: "ampoule::server", reason, "internal error");
         let message = "internal error, please report it; the server's log has the reason";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal.bug", message)
@@ -325,22 +316,22 @@ impl ApiError {
 
     /// Returns the message with the name of the field at fault, for families whose errors are a text.
     pub(crate) fn text(&self) -> String {
-        let message = &self.message;
+        let message = &*self.message;
         match self.param.as_deref() {
             Some(param) if param != "model" && !message.contains(param) => {
                 format!("`{param}`: {message}")
             }
-            _ => message.clone(),
+            _ => message.to_owned(),
         }
     }
 
     /// Returns the code for the operator's log and metrics.
     pub(crate) fn operators_code(&self) -> &str {
-        self.reason.as_deref().unwrap_or(&self.code)
+        self.reason.as_deref().unwrap_or(self.code)
     }
 
     /// Names the field at fault.
-    pub(crate) fn at(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn at(mut self, param: impl Into<Said>) -> Self {
         self.param = Some(param.into());
         self
     }
@@ -412,27 +403,100 @@ fn is_unsupported(error: &Error) -> bool {
 }
 
 /// Says by which routes a model is asked for what it offers.
-pub(crate) fn routes_of(asked: Task, offered: &str) -> String {
-    let mut routes = "each task has its route, /ampoule/v1/models/{name}/{task}".to_owned();
-    let embeds_pictures = offered.contains(Task::ImageEmbedding.name());
-    if asked == Task::TextEmbedding && embeds_pictures {
-        routes.push_str("; /v1/embeddings takes pictures as data: URIs");
+pub(crate) fn routes_of(asked: Task, offered: &[Task]) -> Said {
+    if asked == Task::TextEmbedding && offered.contains(&Task::ImageEmbedding) {
+        ROUTES_OF_PICTURES.into()
+    } else {
+        ROUTES.into()
     }
-    routes
+}
+
+const ROUTES: &str = "each task has its route, /ampoule/v1/models/{name}/{task}";
+const ROUTES_OF_PICTURES: &str = "each task has its route, /ampoule/v1/models/{name}/{task}; /v1/embeddings takes \
+                                  pictures as data: URIs";
+
+/// Returns the code for the caller.
+fn code_of(error: &Error) -> &'static str {
+    match error {
+        _ if is_unsupported(error) => "input.unsupported",
+        _ if is_withheld(error) => "model.unavailable",
+        Error::RefusedInput { code, .. } => guest_codes::refusal(code).0,
+        // The rest of the library's errors have codes of the host's own.
+        error => error.own_code().unwrap_or("internal.bug"),
+    }
+}
+
+/// Tells whether an error is about this machine: paths within the bundle, directories, the system.
+fn is_withheld(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Trust | ErrorKind::Admission)
+}
+
+/// Returns what the caller reads. A guest's own words may repeat the request's, and stay out of it.
+fn message_of(error: &Error) -> Said {
+    match error {
+        _ if is_unsupported(error) => {
+            "the model says that it does not do what the request asks for".into()
+        }
+        _ if is_withheld(error) => {
+            "the model is not served at the moment; whoever runs this server finds the reason in its log".into()
+        }
+        Error::RefusedInput { code, .. } => guest_codes::refusal(code).1.into(),
+        Error::InvalidInput { reason } => Said::of_library(reason),
+        Error::Busy { reason, .. } => said!(
+            "the host is busy: {}; try again later",
+            Said::of_library(reason)
+        ),
+        Error::NoSuchTask { asked, offered } => {
+            let offered = tasks_in(offered);
+            said!(
+                "the model does not offer `{}`; it offers {}; {}",
+                *asked,
+                Said::joined(offered.iter().copied(), ", "),
+                routes_of(*asked, &offered)
+            )
+        }
+        Error::Fuel { used, allowed, .. } => said!(
+            "the request used {} of fuel, and {} are allowed{}",
+            *used,
+            *allowed,
+            LIMITS
+        ),
+        Error::Deadline { allowed, .. } => said!(
+            "the request took longer than its deadline of {}{}",
+            *allowed,
+            LIMITS
+        ),
+        Error::Memory { asked, allowed, .. } => said!(
+            "the request asked for {} of memory in total, and {} are allowed{}",
+            *asked,
+            *allowed,
+            LIMITS
+        ),
+        Error::TooLarge { .. }
+        | Error::Answer { .. }
+        | Error::LimitRange { .. }
+        | Error::Stack { .. }
+        | Error::Output { .. }
+        | Error::Chunks { .. }
+        | Error::Idle { .. }
+        | Error::GenerationOver
+        | Error::ClockResolution { .. } => Said::of_library(&error.to_string()),
+        Error::Guest { .. } => "the model failed with an error of its own; its publisher can tell why".into(),
+        Error::Trap { .. } => "the model crashed at this request; tell its publisher".into(),
+        _ => "the server failed; whoever runs it finds the reason in its log".into(),
+    }
+}
+
+/// Returns the tasks whose names are in a list.
+fn tasks_in(names: &str) -> Vec<Task> {
+    let names = names.split(", ");
+    names
+        .filter_map(|name| Task::ALL.into_iter().find(|task| task.name() == name))
+        .collect()
 }
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let status = status_of(&error);
-        let is_withheld = matches!(error.kind(), ErrorKind::Trust | ErrorKind::Admission);
-        let code = if is_unsupported(&error) {
-            "input.unsupported"
-        } else if is_withheld {
-            "model.unavailable"
-        } else {
-            error.code()
-        };
-        let reason = is_withheld.then(|| error.code().into());
         let is_too_long = matches!(
             &error,
             Error::TooLarge {
@@ -440,33 +504,16 @@ impl From<Error> for ApiError {
                 ..
             }
         ) || matches!(&error, Error::RefusedInput { code, .. } if code == "input.too-large");
-        let message = match error.kind() {
-            // Their messages are about this machine: paths within the bundle, directories, the system.
-            ErrorKind::Trust | ErrorKind::Admission => {
-                "the model is not served at the moment; whoever runs this server finds the reason in its log"
-                    .to_owned()
-            }
-            ErrorKind::Io | ErrorKind::Internal => {
-                tracing::error!(target: "ampoule::server", code = error.code(), %error, "failed");
-                "the server failed; whoever runs it finds the reason in its log".to_owned()
-            }
-            _ => match &error {
-                Error::NoSuchTask { asked, offered } => {
-                    format!("{error}; {}", routes_of(*asked, offered))
-                }
-                Error::Fuel { .. } | Error::Memory { .. } | Error::Deadline { .. } => {
-                    format!("{error}; {LIMITS}")
-                }
-                _ => error.to_string(),
-            },
-        };
-        let param = matches!(error, Error::NoSuchTask { .. }).then_some(Cow::Borrowed("model"));
+        if matches!(error.kind(), ErrorKind::Io | ErrorKind::Internal) {
+            tracing::error!(target: "ampoule::server", code = error.code(), %error, "failed");
+        }
+        let param = matches!(error, Error::NoSuchTask { .. }).then_some(Said::from("model"));
         Self {
             param,
-            reason,
+            reason: is_withheld(&error).then(|| error.code().into()),
             is_too_long,
             retry_after: error.is_retryable().then_some(SHORT_WAIT),
-            ..Self::new(status, code.to_owned(), message)
+            ..Self::new(status_of(&error), code_of(&error), message_of(&error))
         }
     }
 }

@@ -63,3 +63,61 @@ pub(crate) fn within_layers(service: Service, routes: Router<Service>) -> Router
     });
     Router::new().fallback_service(outermost)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ampoule::{Host, TrustStore};
+    use axum::body::Body;
+    use axum::http::header::HOST;
+    use http_body_util::BodyExt as _;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::http::field_names;
+    use crate::metrics::Metrics;
+    use crate::models::Models;
+    use crate::settings::ServiceSettings;
+
+    #[tokio::test]
+    async fn errors_can_name_every_field_of_a_request_that_is_described() {
+        let models = Models::default();
+        let metrics = Metrics::new(&models);
+        let host = Host::builder().trust(TrustStore::new()).build().unwrap();
+        let service = Service::new(host, models, metrics, ServiceSettings::default());
+        let request = Request::get("/openapi.json").header(HOST, "localhost");
+        let answer = router(service).oneshot(request.body(Body::empty()).unwrap());
+        let body = answer.await.unwrap().into_body().collect().await.unwrap();
+        let document: Value = serde_json::from_slice(&body.to_bytes()).unwrap();
+        let mut todo: Vec<&Value> = Vec::new();
+        for item in members(&document["paths"]) {
+            todo.extend(members(item).map(|operation| &operation["requestBody"]));
+        }
+        let (mut seen, mut fields) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(value) = todo.pop() {
+            if let Some(name) = value["$ref"].as_str()
+                && seen.insert(name)
+            {
+                let schema = name.rsplit('/').next().unwrap();
+                todo.push(&document["components"]["schemas"][schema]);
+            }
+            if let Some(properties) = value["properties"].as_object() {
+                fields.extend(properties.keys());
+            }
+            todo.extend(members(value));
+            todo.extend(value.as_array().into_iter().flatten());
+        }
+        assert!(fields.len() > 50, "{fields:?}");
+        for field in fields {
+            assert_eq!(field_names::known(field), Some(field.as_str()));
+        }
+    }
+
+    fn members(value: &Value) -> impl Iterator<Item = &Value> {
+        let object = value.as_object().into_iter();
+        object.flat_map(|object| object.values())
+    }
+}

@@ -39,6 +39,5 @@ fn an_address_without_a_route_says_where_a_clients_base_address_ends() {
         let answer = server.post(path, &json!({}));
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.text().contains(words), "{path}: {}", answer.text());
-        assert!(answer.text().contains(path), "{}", answer.text());
     }
 }

@@ -100,15 +100,11 @@ fn a_path_below_a_model_that_is_no_route_is_not_taken_for_a_model() {
     ] {
         for answer in [server.get(path), server.post(path, &json!({}))] {
             assert_eq!(answer.status, 404, "{path}: {}", answer.text());
-            let expected = format!("no route `{path}`");
-            assert!(answer.text().contains(&expected), "{}", answer.text());
+            assert!(answer.text().contains("no such route"), "{}", answer.text());
         }
     }
     let unknown = server.get("/v2/models/nobody/config").text();
-    assert!(
-        unknown.contains("model `nobody/config` not found"),
-        "{unknown}"
-    );
+    assert!(unknown.contains("model was not found"), "{unknown}");
 }
 
 #[test]

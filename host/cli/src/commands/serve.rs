@@ -15,6 +15,7 @@ use crate::auth_options::AuthOptions;
 use crate::certificate_files::CertificateFiles;
 use crate::error::Error;
 use crate::output;
+use crate::panics;
 use crate::protection;
 use crate::served_model::ServedModel;
 use crate::server_options::{ModelOptions, ServerOptions};
@@ -40,6 +41,7 @@ pub(crate) async fn run(
     settings: &Settings,
     json: bool,
 ) -> Result<(), Error> {
+    panics::leave_messages_out();
     let of_options = command.models.into_iter().map(ModelOptions::of);
     let built_in = command.built_in.then(ModelOptions::built_in);
     let chosen = ServedModel::all(of_options.chain(built_in).collect(), &settings.models);

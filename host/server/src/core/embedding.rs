@@ -12,6 +12,7 @@ use crate::core::properties::Properties;
 use crate::core::{batches, input_checks, question, tokenization};
 use crate::error::ApiError;
 use crate::request::context::Context;
+use crate::said::{Said, said};
 
 /// Inputs for one sandbox. A sandbox costs microseconds and a text milliseconds, so small batches cost nothing, and a
 /// caller with a thousand texts lets others in between two.
@@ -25,16 +26,16 @@ pub(crate) struct Demands<'d> {
     /// Values of each vector: the model's own number, which is taken where this is absent, or a lower one for which the
     /// model was trained.
     pub(crate) dimensions: Option<u64>,
-    pub(crate) long_texts: LongTexts<'d>,
+    pub(crate) long_texts: LongTexts,
 }
 
 /// The treatment of texts that are longer than the model reads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum LongTexts<'d> {
+pub(crate) enum LongTexts {
     /// Their beginnings are embedded.
     Cut,
     /// They are refused. The text follows "shorten it".
-    Refuse { way_out: &'d str },
+    Refuse { way_out: &'static str },
 }
 
 /// Vectors of one request, in its order.
@@ -50,7 +51,7 @@ pub(crate) struct Embeddings {
     pub(crate) reports: Vec<SandboxReport>,
 }
 
-impl LongTexts<'static> {
+impl LongTexts {
     /// Reads the field `truncate` of a request: false refuses, and true, or no word, cuts.
     pub(crate) fn of(truncate: Option<bool>) -> Self {
         match truncate {
@@ -98,16 +99,18 @@ impl<'d> Demands<'d> {
         match usize::try_from(asked) {
             Ok(asked) if asked == own || shorter.contains(&asked) => Ok(asked),
             _ => {
-                let lengths: Vec<String> = shorter.iter().map(usize::to_string).collect();
-                let way_out = if lengths.is_empty() {
-                    "cannot be cut".to_owned()
+                let way_out = if shorter.is_empty() {
+                    "cannot be cut".into()
                 } else {
-                    format!("can be cut to {}", lengths.join(", "))
+                    said!("can be cut to {}", Said::joined(shorter, ", "))
                 };
                 Err(ApiError::invalid(
                     "dimensions",
-                    format!(
-                        "`dimensions`: this model's vectors have {own} values and {way_out}; {asked} were asked for"
+                    said!(
+                        "`dimensions`: this model's vectors have {} values and {}; {} were asked for",
+                        own,
+                        way_out,
+                        asked
                     ),
                 ))
             }

@@ -6,6 +6,7 @@ use crate::core::place::Place;
 use crate::core::properties::Properties;
 use crate::error::ApiError;
 use crate::request::context::Context;
+use crate::said::{Said, said};
 
 /// Checks that the model does the task for this caller, and that the host takes each text.
 ///
@@ -24,13 +25,16 @@ pub(crate) fn check_texts(
         if model.limits().check_text(text).is_err() {
             let allowed = model.limits().text_chars;
             let read = match Properties::of(model.info()).max_tokens() {
-                Some(tokens) => format!(", and the model reads {tokens} tokens"),
-                None => String::new(),
+                Some(tokens) => said!(", and the model reads {} tokens", tokens),
+                None => Said::default(),
             };
             let param = place.item(index);
-            let message = format!(
-                "`{param}`: a text of {} characters was found; a text may have {allowed} here{read}; shorten it",
-                text.chars().count()
+            let message = said!(
+                "`{}`: a text of {} characters was found; a text may have {} here{}; shorten it",
+                param,
+                text.chars().count(),
+                allowed,
+                read
             );
             return Err(ApiError::too_long(param, message));
         }
@@ -39,14 +43,17 @@ pub(crate) fn check_texts(
 }
 
 /// Makes the refusal of a text of which the model reads only the beginning. `way_out` follows "shorten it".
-pub(crate) fn longer_than_read(model: &Model, param: String, way_out: &str) -> ApiError {
+pub(crate) fn longer_than_read(model: &Model, param: Said, way_out: &'static str) -> ApiError {
     let tokens = match Properties::of(model.info()).max_tokens() {
-        Some(tokens) => format!(", {tokens} tokens"),
-        None => String::new(),
+        Some(tokens) => said!(", {} tokens", tokens),
+        None => Said::default(),
     };
     // Clients look for these words: "exceeds the context length".
-    let message = format!(
-        "`{param}`: the input length exceeds the context length of the model{tokens}; shorten it{way_out}"
+    let message = said!(
+        "`{}`: the input length exceeds the context length of the model{}; shorten it{}",
+        param,
+        tokens,
+        way_out
     );
     ApiError::too_long(param, message)
 }

@@ -3,6 +3,7 @@
 use ampoule::{Error, Limit};
 
 use crate::error::ApiError;
+use crate::said::{Said, said};
 
 /// The fields of a family's requests that lower a limit of a call. The caller knows them, and not the host's settings.
 pub(crate) type LimitFields = [(Limit, &'static str)];
@@ -22,7 +23,14 @@ pub(crate) fn named(error: Error, fields: &LimitFields) -> ApiError {
     let Some((_, field)) = field else {
         return error.into();
     };
-    let message = format!("`{field}` is {found}; from {least} to {most} is expected");
+    let [found, least, most] = [found, least, most].map(|value| Said::of_library(value));
+    let message = said!(
+        "`{}` is {}; from {} to {} is expected",
+        *field,
+        found,
+        least,
+        most
+    );
     ApiError {
         message,
         ..ApiError::from(error)

@@ -7,6 +7,7 @@ use data_url::DataUrl;
 use data_url::forgiving_base64::{DecodeError, Decoder};
 
 use crate::error::ApiError;
+use crate::said::{Said, said};
 
 /// Bytes of a `data:` address before its data: a media type and a parameter or two.
 const MAX_HEAD_BYTES: usize = 256;
@@ -20,8 +21,8 @@ const DATA: &str = "data:";
 /// # Errors
 ///
 /// `input.invalid`, and `input.too-large` for more bytes than [`Limits::image`]; both name `param`.
-pub(crate) fn from_data_url(url: &str, param: &str, limits: &Limits) -> Result<Image, ApiError> {
-    let refused = |message: &str| refusal(param, message);
+pub(crate) fn from_data_url(url: &str, param: &Said, limits: &Limits) -> Result<Image, ApiError> {
+    let refused = |message: &'static str| refusal(param, message);
     let address = url.trim_start();
     if !is_data_url(address) {
         return Err(refused(if is_address(address) {
@@ -61,7 +62,7 @@ pub(crate) fn from_data_url(url: &str, param: &str, limits: &Limits) -> Result<I
 /// # Errors
 ///
 /// As those of [`from_data_url`].
-pub(crate) fn from_base64(text: &str, param: &str, limits: &Limits) -> Result<Image, ApiError> {
+pub(crate) fn from_base64(text: &str, param: &Said, limits: &Limits) -> Result<Image, ApiError> {
     if is_data_url(text.trim_start()) {
         return from_data_url(text, param, limits);
     }
@@ -113,7 +114,7 @@ impl Bounded {
         Ok(())
     }
 
-    fn finish(self, param: &str) -> Result<Image, ApiError> {
+    fn finish(self, param: &Said) -> Result<Image, ApiError> {
         if self.bytes.is_empty() {
             return Err(refusal(param, "this picture has no bytes"));
         }
@@ -121,16 +122,18 @@ impl Bounded {
     }
 }
 
-fn refusal(param: &str, message: &str) -> ApiError {
-    ApiError::invalid(param.to_owned(), format!("`{param}`: {message}"))
+fn refusal(param: &Said, message: &'static str) -> ApiError {
+    ApiError::invalid(param.clone(), said!("`{}`: {}", param, message))
 }
 
-fn too_large(param: &str, limits: &Limits) -> ApiError {
+fn too_large(param: &Said, limits: &Limits) -> ApiError {
     let allowed = limits.image;
     ApiError::too_large(
-        param.to_owned(),
-        format!(
-            "`{param}`: this picture has more than {allowed}, which is the most here; send a smaller one"
+        param.clone(),
+        said!(
+            "`{}`: this picture has more than {}, which is the most here; send a smaller one",
+            param,
+            allowed
         ),
     )
 }
@@ -160,11 +163,20 @@ mod tests {
             " data:;base64,aGVs\nbG8=",
             "data:image/png,hel%6Co",
         ] {
-            assert_eq!(from_data_url(url, PARAM, &limits(5)), Ok(hello.clone()));
-            assert_eq!(from_base64(url, PARAM, &limits(5)), Ok(hello.clone()));
+            assert_eq!(
+                from_data_url(url, &PARAM.into(), &limits(5)),
+                Ok(hello.clone())
+            );
+            assert_eq!(
+                from_base64(url, &PARAM.into(), &limits(5)),
+                Ok(hello.clone())
+            );
         }
         for text in ["aGVsbG8=", "aGVsbG8", "aGVs\r\nbG8=\n"] {
-            assert_eq!(from_base64(text, PARAM, &limits(5)), Ok(hello.clone()));
+            assert_eq!(
+                from_base64(text, &PARAM.into(), &limits(5)),
+                Ok(hello.clone())
+            );
         }
     }
 
@@ -180,13 +192,13 @@ mod tests {
             ("data:image/png;base64,é", "not base64"),
             ("data:image/png;base64,", "no bytes"),
         ] {
-            let error = from_data_url(url, PARAM, &Limits::default()).unwrap_err();
+            let error = from_data_url(url, &PARAM.into(), &Limits::default()).unwrap_err();
             assert_eq!(error.status, 400, "{url}");
             assert_eq!(error.param.as_deref(), Some(PARAM));
             assert!(error.message.contains(hint), "{}", error.message);
         }
         for text in ["https://example.org/a.png", "a", "a-_b", ""] {
-            let error = from_base64(text, PARAM, &Limits::default()).unwrap_err();
+            let error = from_base64(text, &PARAM.into(), &Limits::default()).unwrap_err();
             assert_eq!(error.code, "input.invalid", "{text}");
         }
     }
@@ -197,10 +209,10 @@ mod tests {
         let long = format!("aGVsbG8h{}", "!".repeat(60));
         let urls = [format!("data:;base64,{long}"), "data:,hello!".to_owned()];
         for url in &urls {
-            let error = from_data_url(url, PARAM, &limits(5)).unwrap_err();
+            let error = from_data_url(url, &PARAM.into(), &limits(5)).unwrap_err();
             assert_eq!(error.code, "input.too-large", "{}", error.message);
         }
-        let error = from_base64(&long, PARAM, &limits(5)).unwrap_err();
+        let error = from_base64(&long, &PARAM.into(), &limits(5)).unwrap_err();
         assert_eq!(error.code, "input.too-large");
     }
 }

@@ -4,6 +4,7 @@ use ampoule::sandbox::limits::MAX_STOP_STRINGS;
 use ampoule::{GenerationRequest, Message, Sampling};
 
 use crate::error::ApiError;
+use crate::said::{Said, said};
 
 /// Bytes of all stop strings of a request together. Each answer of a request has a copy of them.
 const MAX_STOP_BYTES: usize = 64 << 10;
@@ -49,10 +50,10 @@ impl SamplingFields {
         names: FieldNames,
         messages: Vec<Message>,
     ) -> Result<GenerationRequest, ApiError> {
-        let invalid = |name: &'static str, expected: &str| {
+        let invalid = |name: &'static str, expected: Said| {
             Err(ApiError::invalid(
                 name,
-                format!("`{name}`: {expected} expected"),
+                said!("`{}`: {} expected", name, expected),
             ))
         };
         let default = Sampling::GREEDY;
@@ -63,21 +64,23 @@ impl SamplingFields {
             seed: self.seed,
         };
         if !(sampling.temperature.is_finite() && sampling.temperature >= 0.0) {
-            return invalid(names.temperature, "a number of at least 0 is");
+            return invalid(names.temperature, "a number of at least 0 is".into());
         }
         if !(0.0..=1.0).contains(&sampling.top_p) {
-            return invalid(names.top_p, "a number from 0 to 1 is");
+            return invalid(names.top_p, "a number from 0 to 1 is".into());
         }
         if self.stop.len() > MAX_STOP_STRINGS {
-            return invalid(names.stop, &format!("{MAX_STOP_STRINGS} texts at most are"));
+            return invalid(names.stop, said!("{} texts at most are", MAX_STOP_STRINGS));
         }
         let bytes = self.stop.iter().map(String::len);
         let bytes = bytes.fold(0, usize::saturating_add);
         if bytes > MAX_STOP_BYTES {
             let name = names.stop;
-            let message = format!(
-                "`{name}`: {bytes} bytes found in all, {MAX_STOP_BYTES} allowed; an answer that should end sooner ends at a \
-                 shorter text"
+            let message = said!(
+                "`{}`: {} bytes found in all, {} allowed; an answer that should end sooner ends at a shorter text",
+                name,
+                bytes,
+                MAX_STOP_BYTES
             );
             return Err(ApiError::too_large(name, message));
         }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
+use crate::said::{Said, said};
 
 /// The fields of an object that its type does not name.
 #[derive(Debug, Default, Deserialize)]
@@ -76,17 +77,17 @@ impl Rest {
     /// the object with its dot, or empty.
     pub(crate) fn check<'t>(
         &self,
-        at: &str,
+        at: impl Into<Said>,
         table: impl IntoIterator<Item = &'t Unsupported>,
     ) -> Result<(), ApiError> {
-        let mut seen = Vec::new();
+        let (at, mut seen) = (at.into(), Vec::new());
         for field in table {
             let asks = |value: &&Value| !value.is_null() && !field.neutral.includes(value);
             let is_first = !seen.contains(&field.name);
             seen.push(field.name);
             if is_first && self.0.get(field.name).filter(asks).is_some() {
-                let param = format!("{at}{}", field.name);
-                let message = format!("`{param}`: {}; leave it out", field.reason);
+                let param = said!("{}{}", at, field.name);
+                let message = said!("`{}`: {}; leave it out", param, field.reason);
                 return Err(ApiError::unsupported(param, message));
             }
         }

@@ -1,13 +1,16 @@
 //! The access log: a line a request, when its answer is over.
 //!
-//! A line holds facts and no words of the caller but the path of the address: no query, no header, no body, no name of a
-//! model that is not served here.
+//! A line holds facts and no words of the caller: no path and no query, no header but the id, no body, no name of a model
+//! that is not served here, and no method that HTTP does not know.
 
-use ampoule::signing::text;
 use ampoule_access::{KeyName, PrincipalKind, SubjectHash};
 
 use crate::request::ended::Ended;
+use crate::request::method;
 use crate::request::probe::is_probe;
+
+/// Stands for a method that HTTP does not know, as in traces.
+const OTHER: &str = "_OTHER";
 
 /// Writes the line of a request. Probes are told at `debug` while they succeed: there is one every few seconds.
 pub(crate) fn write(ended: &Ended<'_>) {
@@ -22,8 +25,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 peer = ended.peer.map(tracing::field::display),
                 client = ended.forwarded_client().map(tracing::field::display),
                 tls = ended.tls,
-                method = ended.method.map(|method| text::name(method.as_str())),
-                path = ended.path.map(text::name),
+                method = ended.method.map(|known| method::known(known).unwrap_or(OTHER)),
                 route = ended.route,
                 family = ended.family.name(),
                 status = ended.status.map(|status| status.as_u16()),
@@ -42,7 +44,7 @@ pub(crate) fn write(ended: &Ended<'_>) {
                 subject = ended.subject().map(tracing::field::display),
                 tenant = ended.tenant(),
                 denied = ended.notes.denied.map(ampoule_access::Reason::code),
-                error = ended.notes.error.as_deref().map(text::name),
+                error = ended.notes.error.as_deref(),
                 "answered"
             )
         };

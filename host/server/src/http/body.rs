@@ -68,8 +68,9 @@ async fn read(
 ) -> Result<(), ApiError> {
     let mut turn = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| ApiError::json(format!("the body could not be read: {error}")))?;
+        let frame = frame.map_err(|_| {
+            ApiError::json("the body could not be read: it broke off, or is not packed as it says")
+        })?;
         // Frames of trailers say nothing here.
         let Ok(data) = frame.into_data() else {
             continue;

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
+use crate::http::json_fault;
+use crate::said::said;
 
 /// Makes an answer of JSON.
 pub(crate) fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
@@ -36,15 +38,13 @@ const MAX_VALUES: usize = 65_536;
 /// the field takes four times as long as to read a number: half a second for 30 MiB of them, which a caller packs into 30 KiB.
 const TRACKED_VALUES: usize = 1 << 20;
 
-/// Characters of a message about a body: a fault repeats what was found, however long that is.
-const MAX_FAULT_CHARS: usize = 300;
-
 /// Reads JSON, whatever media type the caller names: curl names that of forms, and tritonclient none. A fault names the
 /// field. JSON of more than [`MAX_VALUES`] values is refused before any of them is read.
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if has_more_values_than(bytes, MAX_VALUES) {
-        return Err(ApiError::json(format!(
-            "the body has more than {MAX_VALUES} values, which is the most here; send it in several requests"
+        return Err(ApiError::json(said!(
+            "the body has more than {} values, which is the most here; send it in several requests",
+            MAX_VALUES
         )));
     }
     read(bytes, true)
@@ -60,47 +60,13 @@ fn read<T: DeserializeOwned>(bytes: &[u8], is_tracked: bool) -> Result<T, ApiErr
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = if is_tracked {
         let value = serde_path_to_error::deserialize(&mut deserializer);
-        value.map_err(|error| fault_of(Some(&error.path().to_string()), error.inner()))?
+        value.map_err(|error| json_fault::error_of(error.path(), error.inner()))?
     } else {
-        T::deserialize(&mut deserializer).map_err(|error| fault_of(None, &error))?
+        T::deserialize(&mut deserializer).map_err(|error| json_fault::untracked(&error))?
     };
     let end = deserializer.end();
-    end.map_err(|error| ApiError::json(format!("the body goes on after its JSON value: {error}")))?;
+    end.map_err(|error| json_fault::goes_on(&error))?;
     Ok(value)
-}
-
-/// Says what is wrong with a body, with the field at fault where there is one and its path was tracked.
-fn fault_of(path: Option<&str>, error: &serde_json::Error) -> ApiError {
-    let fault = shortened(&error.to_string());
-    let is_tracked = path.is_some();
-    let path = shortened(path.unwrap_or("."));
-    if let Some(missing) = missing_field(&fault) {
-        let field = match &*path {
-            "." => missing.to_owned(),
-            path => format!("{path}.{missing}"),
-        };
-        let message = format!("`{field}` is missing");
-        return ApiError::invalid(field, message);
-    }
-    if error.is_data() && path != "." {
-        let message = format!("`{path}`: {fault}");
-        return ApiError::invalid(path, message);
-    }
-    // serde's words about the whole are those of the type that is read.
-    let fault = if is_tracked && fault.starts_with("invalid type") {
-        "an object is expected"
-    } else {
-        &fault
-    };
-    ApiError::json(format!(
-        "the body is not the JSON that is expected here: {fault}"
-    ))
-}
-
-/// Returns the field that a message of serde's says to be missing.
-fn missing_field(message: &str) -> Option<&str> {
-    let (field, _) = message.strip_prefix("missing field `")?.split_once('`')?;
-    Some(field)
 }
 
 /// Tells whether JSON has more values than `most`, by its commas and brackets outside texts.
@@ -125,13 +91,6 @@ fn has_more_values_than(json: &[u8], most: usize) -> bool {
         }
     }
     values > most
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_FAULT_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -164,10 +123,8 @@ mod tests {
             let fault = fault.map(|error| (error.param.is_some(), error.message));
             let (has_field, message) = fault.unwrap_or_default();
             assert_eq!(has_field, is_tracked, "{message}");
-            assert!(
-                message.contains("300") && message.contains("column"),
-                "{message}"
-            );
+            assert!(message.contains("0 to 255"), "{message}");
+            assert_eq!(message.contains("column"), !is_tracked, "{message}");
         }
     }
 
@@ -176,7 +133,7 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         struct Whole {
             #[allow(dead_code, reason = "only read")]
-            parts: Vec<Part>,
+            messages: Vec<Part>,
         }
         #[derive(Debug, serde::Deserialize)]
         struct Part {
@@ -184,25 +141,20 @@ mod tests {
             text: String,
         }
         let param = |json: &str| match read_json::<Whole>(json.as_bytes()) {
-            Err(error) => error
-                .param
-                .map(|param| param.into_owned())
-                .unwrap_or_default(),
-            Ok(_) => "none is at fault".to_owned(),
+            Err(error) => error.param.unwrap_or_default(),
+            Ok(_) => "none is at fault".into(),
         };
-        assert_eq!(param("{}"), "parts");
-        assert_eq!(param(r#"{"parts": [{"text": ""}, {}]}"#), "parts[1].text");
-        assert_eq!(param(r#"{"parts": [{"text": 1}]}"#), "parts[0].text");
-        assert_eq!(param("7"), "");
-        let message = read_json::<Whole>(b"7").map_err(|error| error.message);
+        assert_eq!(&*param("{}"), "messages");
+        assert_eq!(
+            &*param(r#"{"messages": [{"text": ""}, {}]}"#),
+            "messages[1].text"
+        );
+        assert_eq!(
+            &*param(r#"{"messages": [{"text": 1}]}"#),
+            "messages[0].text"
+        );
+        assert_eq!(&*param("7"), "");
+        let message = read_json::<Whole>(b"7").map_err(|error| error.text());
         assert!(message.is_err_and(|message| message.ends_with("an object is expected")));
-    }
-
-    #[test]
-    fn a_fault_repeats_little_of_what_was_found() {
-        let json = format!("{{\"{}\": \"{}\"}}", "k".repeat(9_999), "é".repeat(9_999));
-        let fault = read_json::<std::collections::BTreeMap<String, u8>>(json.as_bytes());
-        let length = fault.err().map(|error| error.message.chars().count());
-        assert!(length.is_some_and(|length| length < 3 * MAX_FAULT_CHARS));
     }
 }

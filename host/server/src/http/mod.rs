@@ -3,9 +3,11 @@
 pub(crate) mod access_log;
 pub(crate) mod body;
 pub(crate) mod cors;
+pub(crate) mod field_names;
 pub(crate) mod frames;
 pub(crate) mod host_guard;
 pub(crate) mod json;
+pub(crate) mod json_fault;
 pub(crate) mod line_json;
 pub(crate) mod name;
 pub(crate) mod ndjson;

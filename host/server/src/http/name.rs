@@ -14,7 +14,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         // Bytes that are no UTF-8 are no model's name either.
         let name = Path::<String>::from_request_parts(parts, state).await;
-        let name = name.map_err(|_| ApiError::unknown_model(parts.uri.path()))?;
+        let name = name.map_err(|_| ApiError::unknown_model())?;
         Ok(Self(name.0))
     }
 }

@@ -29,7 +29,6 @@ pub(crate) struct Observation {
     service: Service,
     context: Context,
     method: Method,
-    path: String,
     peer: Option<SocketAddr>,
     client: Option<IpAddr>,
     tls: Option<&'static str>,
@@ -46,7 +45,6 @@ impl Observation {
             service: service.clone(),
             context: context.clone(),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
             peer: request.extensions().get().map(|Peer(address)| *address),
             client: request.extensions().get().map(|seen: &Seen| seen.address),
             tls: request.extensions().get().map(|tls: &Secured| tls.version),
@@ -86,7 +84,6 @@ impl Drop for Observation {
         let ended = Ended {
             family: self.context.family(),
             method: Some(&self.method),
-            path: Some(&self.path),
             route: notes
                 .route
                 .as_ref()
@@ -136,7 +133,7 @@ fn has_told_all(ended: &Ended<'_>) -> bool {
     }
 }
 
-/// Tells of a request that was refused before its head could be read: it has neither a method nor a path.
+/// Tells of a request that was refused before its head could be read: it has no method.
 ///
 /// `took` is the time for which the server had waited for the head, and `bytes` is the length of the refusal's body.
 pub(crate) fn refused_unread(
@@ -154,7 +151,6 @@ pub(crate) fn refused_unread(
     let ended = Ended {
         family: context.family(),
         method: None,
-        path: None,
         route: NO_ROUTE,
         peer: Some(peer),
         client: None,

@@ -1,6 +1,7 @@
 //! Codes of errors as a label's values.
 
-/// Codes under `input.` that the server and the library give. A model may choose others.
+/// Codes under `input.` that the server and the library give, those that stand for a model's refusal included. A model may
+/// choose others.
 const INPUT_CODES: &[&str] = &[
     "input.address-too-long",
     "input.body-too-large",
@@ -10,10 +11,17 @@ const INPUT_CODES: &[&str] = &[
     "input.head-timeout",
     "input.head-too-large",
     "input.http",
+    "input.image",
+    "input.image-missing",
     "input.invalid",
     "input.json",
     "input.media-type",
+    "input.option",
     "input.plain-http",
+    "input.refused",
+    "input.role",
+    "input.sampling",
+    "input.stop",
     "input.timeout",
     "input.too-large",
     "input.unsupported",

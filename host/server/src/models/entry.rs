@@ -8,6 +8,7 @@ use ampoule::{Error, LiveModel, Model, Refusal};
 
 use crate::error::ApiError;
 use crate::models::told::Told;
+use crate::said::Said;
 
 /// A place for a model, which is filled when the model is loaded. Clones are the same place.
 #[derive(Clone, Debug)]
@@ -128,6 +129,11 @@ impl Entry {
         std::iter::once(&self.name).chain(&self.aliases)
     }
 
+    /// Returns the model's own name, for errors.
+    pub(crate) fn said(&self) -> Said {
+        Said::of_operator(&self.name)
+    }
+
     /// Returns the model that serves.
     ///
     /// # Errors
@@ -135,8 +141,8 @@ impl Entry {
     /// `model.loading` and `model.unavailable`.
     pub(crate) fn served(&self) -> Result<Model, ApiError> {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Loading => Err(ApiError::loading(&self.name)),
-            State::Failed(_) => Err(ApiError::unavailable(&self.name)),
+            State::Loading => Err(ApiError::loading(self.said())),
+            State::Failed(_) => Err(ApiError::unavailable(self.said())),
             State::Ready(served) => Ok(served.model()),
         }
     }

@@ -6,6 +6,7 @@ use ampoule_access::{Denial, DenialKind, Reason};
 use axum::http::StatusCode;
 
 use crate::error::ApiError;
+use crate::said::{Said, said};
 
 /// Challenge of a request without a credential (RFC 6750, section 3).
 const BEARER: &str = "Bearer realm=\"ampoule\"";
@@ -67,22 +68,27 @@ fn unauthorized(code: &'static str, challenge: &'static str, message: &'static s
     }
 }
 
-fn rate_message(reason: Reason, wait: u32) -> String {
+fn rate_message(reason: Reason, wait: u32) -> Said {
     let seconds = wait.div_ceil(1_000);
     match reason {
-        Reason::Rate(scope, unit) => format!(
-            "the rate limit of this {} in {} is used up; ask again in {seconds} s",
+        Reason::Rate(scope, unit) => said!(
+            "the rate limit of this {} in {} is used up; ask again in {} s",
             scope.name(),
-            unit.name()
+            unit.name(),
+            seconds
         ),
-        Reason::Failures => format!(
-            "too many credentials from this address were not accepted; repair the API key, and ask again in {seconds} s"
+        Reason::Failures => said!(
+            "too many credentials from this address were not accepted; repair the API key, and ask again in {} s",
+            seconds
         ),
-        _ => format!("this address has too many requests in work; ask again in {seconds} s"),
+        _ => said!(
+            "this address has too many requests in work; ask again in {} s",
+            seconds
+        ),
     }
 }
 
-fn too_many(code: &'static str, wait: u32, message: impl Into<String>) -> ApiError {
+fn too_many(code: &'static str, wait: u32, message: impl Into<Said>) -> ApiError {
     ApiError {
         retry_after: Some(wait),
         ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, code, message)

@@ -110,7 +110,7 @@ pub(crate) async fn wrong_method(
     request: Request,
 ) -> ApiError {
     let counted = count_lost(&service, &context, &request);
-    counted.map_or_else(|error| error, |()| ApiError::wrong_method(method.as_str()))
+    counted.map_or_else(|error| error, |()| ApiError::wrong_method(&method))
 }
 
 /// Counts a request that no route answers: for its caller, or for the address of a caller without a good credential.

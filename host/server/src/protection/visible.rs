@@ -25,9 +25,7 @@ impl<'s> Visible<'s> {
     ///
     /// `model.unknown` where there is no such model for this caller; `model.loading` and `model.unavailable`.
     pub(crate) fn find(&self, name: &str) -> Result<Found, ApiError> {
-        let entry = self
-            .entry(name)
-            .ok_or_else(|| ApiError::unknown_model(name))?;
+        let entry = self.entry(name).ok_or_else(ApiError::unknown_model)?;
         let model = entry.served()?;
         Ok(Found { entry, model })
     }

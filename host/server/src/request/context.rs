@@ -11,6 +11,7 @@ use ampoule::{
 use ampoule_access::{Charge, Permission, Principal, Reason};
 use ampoule_answers::TenantAnswers;
 use ampoule_audit::RowPermit;
+use ampoule_units::hex;
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
@@ -379,7 +380,10 @@ pub(crate) fn random_hex(bytes: usize) -> String {
     if getrandom::fill(&mut random).is_err() {
         tracing::warn!(target: "ampoule::server", "the system gives no random numbers; ids repeat");
     }
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes);
+    // Writing to a string cannot fail.
+    let _ = hex::write(&random, &mut text);
+    text
 }
 
 #[cfg(test)]

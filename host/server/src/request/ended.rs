@@ -29,9 +29,6 @@ pub(crate) struct Ended<'e> {
     pub(crate) family: Family,
     /// The method; `None` where the head could not be read.
     pub(crate) method: Option<&'e Method>,
-    /// Path of the address that was asked for, without its query: that may hold secrets. `None` where the head could not be
-    /// read.
-    pub(crate) path: Option<&'e str>,
     /// Pattern of the route.
     pub(crate) route: &'e str,
     pub(crate) peer: Option<SocketAddr>,

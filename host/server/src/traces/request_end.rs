@@ -8,8 +8,9 @@ use opentelemetry::trace::{Status, TraceContextExt as _};
 
 use crate::metrics::code_label;
 use crate::request::ended::{Ended, Outcome};
+use crate::request::method;
 use crate::traces::attributes::{ERROR_TYPE, FUEL, PEAK_MEMORY, number, text};
-use crate::traces::request_span::{RequestSpan, method};
+use crate::traces::request_span::RequestSpan;
 
 /// Ends the span of a request that is over.
 pub(crate) fn end(span: &RequestSpan, ended: &Ended<'_>) {
@@ -31,7 +32,7 @@ pub(crate) fn end(span: &RequestSpan, ended: &Ended<'_>) {
 
 /// Returns the method with the pattern of the route, never the path.
 fn name(ended: &Ended<'_>) -> Cow<'static, str> {
-    let method = ended.method.and_then(method).unwrap_or("HTTP");
+    let method = ended.method.and_then(method::known).unwrap_or("HTTP");
     match &ended.notes.route {
         Some(route) => format!("{method} {}", route.as_str()).into(),
         None => method.into(),

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use axum::extract::Request;
-use axum::http::{Method, Version};
+use axum::http::Version;
 use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
 
+use crate::request::method;
 use crate::traces::exporter::Traces;
 use crate::traces::parent;
 
@@ -59,7 +60,7 @@ impl Traced {
         if let Some(parent) = parent::of(request.headers()) {
             context = context.with_remote_span_context(parent);
         }
-        let method = method(request.method());
+        let method = method::known(request.method());
         let mut attributes = vec![
             KeyValue::new("http.request.method", method.unwrap_or("_OTHER")),
             KeyValue::new("url.scheme", "http"),
@@ -93,14 +94,6 @@ impl Traced {
             None => self.begun_at - self.begun.saturating_duration_since(moment),
         }
     }
-}
-
-/// Returns the name of a method that the conventions know; others are callers' words.
-pub(super) fn method(method: &Method) -> Option<&'static str> {
-    const KNOWN: [&str; 9] = [
-        "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
-    ];
-    KNOWN.into_iter().find(|known| *known == method.as_str())
 }
 
 fn version(version: Version) -> Option<&'static str> {

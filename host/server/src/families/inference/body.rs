@@ -10,6 +10,7 @@ use crate::families::inference::request::{
     Input, MAX_ID_CHARS, Output, Parameter, Parameters, Request,
 };
 use crate::http::json::read_json_of_numbers;
+use crate::said::{Said, said};
 
 /// Bytes of the JSON at the beginning of a body; tensors follow. Bodies without this header are JSON alone.
 pub(crate) const JSON_LENGTH: HeaderName =
@@ -42,8 +43,9 @@ pub(crate) fn parse(headers: &HeaderMap, body: Bytes) -> Result<Body, ApiError> 
         Some(0) => return Ok(Body::Raw(body)),
         Some(length) if length <= body.len() => (body.slice(..length), body.slice(length..)),
         Some(length) => {
-            return Err(header_error(&format!(
-                "{length} bytes of JSON are announced, and the body has {}",
+            return Err(header_error(said!(
+                "{} bytes of JSON are announced, and the body has {}",
+                length,
                 body.len()
             )));
         }
@@ -54,8 +56,9 @@ pub(crate) fn parse(headers: &HeaderMap, body: Bytes) -> Result<Body, ApiError> 
     {
         return Err(ApiError::invalid(
             "id",
-            format!(
-                "`id`: at most {MAX_ID_CHARS} characters are expected, and more were found; send a shorter one, or none"
+            said!(
+                "`id`: at most {} characters are expected, and more were found; send a shorter one, or none",
+                MAX_ID_CHARS
             ),
         ));
     }
@@ -66,7 +69,7 @@ pub(crate) fn parse(headers: &HeaderMap, body: Bytes) -> Result<Body, ApiError> 
     if !binary.is_empty() {
         return Err(ApiError::invalid(
             "inputs",
-            format!(
+            said!(
                 "{} bytes follow the last tensor; the sizes of the inputs must add up to the body",
                 binary.len()
             ),
@@ -90,25 +93,25 @@ fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     match digits.parse() {
         Ok(length) if is_number && values.next().is_none() => Ok(Some(length)),
-        _ => Err(header_error("one number of bytes is expected")),
+        _ => Err(header_error("one number of bytes is expected".into())),
     }
 }
 
-fn header_error(fault: &str) -> ApiError {
+fn header_error(fault: Said) -> ApiError {
     ApiError::invalid(
         "Inference-Header-Content-Length",
-        format!("the header Inference-Header-Content-Length: {fault}"),
+        said!("the header Inference-Header-Content-Length: {}", fault),
     )
 }
 
 /// Makes a tensor of an input, and takes its bytes from the body where it has bytes there.
 fn tensor(index: usize, input: Input, binary: &mut Bytes) -> Result<InputTensor, ApiError> {
-    let param = format!("inputs[{index}]");
+    let param = said!("inputs[{}]", index);
     let invalid =
-        |message: String| ApiError::invalid(param.clone(), format!("`{param}`: {message}"));
+        |message: Said| ApiError::invalid(param.clone(), said!("`{}`: {}", param, message));
     let Some(datatype) = Datatype::from_name(&input.datatype) else {
         return Err(invalid(
-            "the datatype is none of the protocol's, such as BYTES or UINT8".to_owned(),
+            "the datatype is none of the protocol's, such as BYTES or UINT8".into(),
         ));
     };
     let parameters = input.parameters.unwrap_or_default().0;
@@ -120,33 +123,38 @@ fn tensor(index: usize, input: Input, binary: &mut Bytes) -> Result<InputTensor,
     }
     let data = match (parameters.get(BINARY_SIZE), input.data) {
         (Some(_), Some(_)) => {
-            return Err(invalid(format!(
-                "either `data` or `{BINARY_SIZE}` is expected, and both were found"
+            return Err(invalid(said!(
+                "either `data` or `{}` is expected, and both were found",
+                BINARY_SIZE
             )));
         }
         (None, None) => {
-            return Err(invalid(format!(
-                "neither `data` nor `{BINARY_SIZE}` was found, and one of them is expected"
+            return Err(invalid(said!(
+                "neither `data` nor `{}` was found, and one of them is expected",
+                BINARY_SIZE
             )));
         }
         (None, Some(_)) if datatype.is_binary_only() => {
-            return Err(invalid(format!(
-                "JSON has no form for {datatype}; send it with the binary extension"
+            return Err(invalid(said!(
+                "JSON has no form for {}; send it with the binary extension",
+                datatype
             )));
         }
         (None, Some(data)) => Data::Json(data),
         (Some(Parameter::Unsigned(size)), None) => match usize::try_from(*size) {
             Ok(size) if size <= binary.len() => Data::Binary(binary.split_to(size)),
             _ => {
-                return Err(invalid(format!(
-                    "`{BINARY_SIZE}` is {size}, and {} bytes of the body are left; the header \
-                     Inference-Header-Content-Length says where the JSON ends",
+                return Err(invalid(said!(
+                    "`{}` is {}, and {} bytes of the body are left; the header Inference-Header-Content-Length says \
+                     where the JSON ends",
+                    BINARY_SIZE,
+                    *size,
                     binary.len()
                 )));
             }
         },
         (Some(_), None) => {
-            return Err(invalid(format!("`{BINARY_SIZE}` is no number of bytes")));
+            return Err(invalid(said!("`{}` is no number of bytes", BINARY_SIZE)));
         }
     };
     let tensor = InputTensor {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::said::Part;
+
 /// A type of elements, as the protocol names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Datatype {
@@ -69,6 +71,12 @@ impl Datatype {
 impl fmt::Display for Datatype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Part for Datatype {
+    fn add_to(&self, text: &mut String) {
+        text.push_str(self.name());
     }
 }
 

@@ -8,6 +8,7 @@ use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::families::inference::data::JsonData;
 use crate::families::inference::datatype::Datatype;
+use crate::said::{Said, said};
 
 /// Bytes of the length before each element of a `BYTES` tensor.
 const LENGTH_BYTES: usize = 4;
@@ -16,7 +17,7 @@ const LENGTH_BYTES: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct InputTensor {
     /// The place in the request, for errors.
-    pub(crate) param: String,
+    pub(crate) param: Said,
     pub(crate) name: String,
     pub(crate) datatype: Datatype,
     pub(crate) shape: Vec<u64>,
@@ -37,7 +38,7 @@ impl InputTensor {
     /// Makes the tensor of one `BYTES` element.
     pub(crate) fn of_element(name: &str, element: Bytes) -> Self {
         Self {
-            param: "body".to_owned(),
+            param: "body".into(),
             name: name.to_owned(),
             datatype: Datatype::Bytes,
             shape: vec![1],
@@ -53,9 +54,10 @@ impl InputTensor {
             Data::Binary(bytes) => match self.datatype.bytes() {
                 Some(size) if bytes.len() % size == 0 => bytes.len() / size,
                 Some(size) => {
-                    return Err(self.invalid(&format!(
-                        "{} bytes are no whole number of elements of {size} bytes",
-                        bytes.len()
+                    return Err(self.invalid(said!(
+                        "{} bytes are no whole number of elements of {} bytes",
+                        bytes.len(),
+                        size
                     )));
                 }
                 None => self.framed(bytes)?.count(),
@@ -65,9 +67,11 @@ impl InputTensor {
         if found == expected {
             return Ok(());
         }
-        Err(self.invalid(&format!(
-            "the shape {:?} has {expected} elements, and the data has {found}",
-            self.shape
+        Err(self.invalid(said!(
+            "the shape {} has {} elements, and the data has {}",
+            self.said_shape(),
+            expected,
+            found
         )))
     }
 
@@ -113,8 +117,10 @@ impl InputTensor {
         self.is_a_list()?;
         let count = self.elements()?;
         if count > most {
-            return Err(self.invalid(&format!(
-                "{count} texts found, {most} allowed; send them in several requests"
+            return Err(self.invalid(said!(
+                "{} texts found, {} allowed; send them in several requests",
+                count,
+                most
             )));
         }
         self.check_texts()?;
@@ -155,9 +161,9 @@ impl InputTensor {
     /// Returns pictures of pixels, of the shape `[pictures, height, width, 3]`, or `[height, width, 3]` for one.
     pub(crate) fn pixels(self, limits: &Limits) -> Result<Vec<Image>, ApiError> {
         let wrong = || {
-            self.invalid(&format!(
-                "the shape [pictures, height, width, 3] is expected, of at least one pixel, and {:?} was found",
-                self.shape
+            self.invalid(said!(
+                "the shape [pictures, height, width, 3] is expected, of at least one pixel, and {} was found",
+                self.said_shape()
             ))
         };
         self.is_of(Datatype::Uint8)?;
@@ -198,9 +204,9 @@ impl InputTensor {
         self.is_of(Datatype::Bytes)?;
         match *self.shape {
             [count] | [count, 1] if count > 0 => Ok(()),
-            _ => Err(self.invalid(&format!(
-                "the shape [n] is expected, of at least one element, and {:?} was found",
-                self.shape
+            _ => Err(self.invalid(said!(
+                "the shape [n] is expected, of at least one element, and {} was found",
+                self.said_shape()
             ))),
         }
     }
@@ -209,8 +215,9 @@ impl InputTensor {
         if self.datatype == datatype {
             return Ok(());
         }
-        Err(self.invalid(&format!(
-            "the datatype {datatype} is expected, and {} was found",
+        Err(self.invalid(said!(
+            "the datatype {} is expected, and {} was found",
+            datatype,
             self.datatype
         )))
     }
@@ -239,15 +246,21 @@ impl InputTensor {
         if (1..=limits.images).contains(&count) {
             return Ok(());
         }
-        Err(self.invalid(&format!(
-            "{count} pictures found, and 1 to {} are allowed",
+        Err(self.invalid(said!(
+            "{} pictures found, and 1 to {} are allowed",
+            count,
             limits.images
         )))
     }
 
-    pub(crate) fn invalid(&self, message: &str) -> ApiError {
+    /// Writes the shape as JSON has it.
+    fn said_shape(&self) -> Said {
+        said!("[{}]", Said::joined(self.shape.iter().copied(), ", "))
+    }
+
+    pub(crate) fn invalid(&self, message: impl Into<Said>) -> ApiError {
         let param = self.param.clone();
-        let message = format!("`{param}`: {message}");
+        let message = said!("`{}`: {}", param, message.into());
         ApiError::invalid(param, message)
     }
 }

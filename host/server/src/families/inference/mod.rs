@@ -98,7 +98,7 @@ fn is_below_a_model(service: &Service, context: &Context, name: &str) -> bool {
 }
 
 fn not_allowed(method: &Method, allowed: &'static str) -> Response {
-    let mut response = ApiError::wrong_method(method.as_str()).into_response();
+    let mut response = ApiError::wrong_method(method).into_response();
     let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allowed);
     response

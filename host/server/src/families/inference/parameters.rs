@@ -7,6 +7,7 @@ use ampoule::{Limit, RequestLimits};
 use crate::core::limit_fields::LimitFields;
 use crate::error::ApiError;
 use crate::families::inference::request::{Parameter, Parameters};
+use crate::said::said;
 
 /// The parameters that [`limits`] reads.
 pub(crate) const LIMIT_FIELDS: &LimitFields = &[(Limit::Deadline, "timeout")];
@@ -86,6 +87,6 @@ pub(crate) fn limits(parameters: &Parameters) -> Result<RequestLimits, ApiError>
     })
 }
 
-fn wrong(name: &'static str, expected: &str) -> ApiError {
-    ApiError::invalid(name, format!("`{name}`: {expected} is expected"))
+fn wrong(name: &'static str, expected: &'static str) -> ApiError {
+    ApiError::invalid(name, said!("`{}`: {} is expected", name, expected))
 }

@@ -18,6 +18,7 @@ use crate::families::inference::output::{OutputTensor, Values};
 use crate::families::inference::parameters;
 use crate::families::inference::tasks::Work;
 use crate::request::context::Context;
+use crate::said::{Said, said};
 use crate::service::Service;
 
 /// Labels of a picture where the request does not say how many.
@@ -38,7 +39,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Given<T> {
     /// The tensor's place in the request, for errors.
-    param: String,
+    param: Said,
     items: Vec<T>,
 }
 
@@ -48,7 +49,7 @@ pub(crate) enum Call {
     EmbedTexts(Given<String>),
     EmbedImages(Given<Image>),
     Classify {
-        param: String,
+        param: Said,
         image: Image,
         labels: u32,
     },
@@ -78,8 +79,10 @@ pub(crate) fn call(
             };
             let found = items.len();
             let [image] = <[Image; 1]>::try_from(items).map_err(|_| {
-                let message = format!(
-                    "`{param}`: one picture is classified at a time, and {found} were found"
+                let message = said!(
+                    "`{}`: one picture is classified at a time, and {} were found",
+                    param,
+                    found
                 );
                 ApiError::invalid(param.clone(), message)
             })?;
@@ -230,8 +233,8 @@ fn take(request: &mut Inference, name: &str) -> Option<InputTensor> {
     Some(request.inputs.swap_remove(at))
 }
 
-fn missing(name: &str) -> ApiError {
-    ApiError::invalid("inputs", format!("`inputs`: `{name}` is expected"))
+fn missing(name: &'static str) -> ApiError {
+    ApiError::invalid("inputs", said!("`inputs`: `{}` is expected", name))
 }
 
 fn texts(request: &mut Inference, service: &Service) -> Result<Given<String>, ApiError> {
@@ -275,8 +278,9 @@ fn generations(
     let limits = service.host().limits();
     let images = images(&mut request, limits)?.map_or_else(Vec::new, |given| given.items);
     if !images.is_empty() && prompts.len() > 1 {
-        let message = format!(
-            "`{param}`: one prompt is expected beside pictures, and {} were found; send each in a request of its own",
+        let message = said!(
+            "`{}`: one prompt is expected beside pictures, and {} were found; send each in a request of its own",
+            param,
             prompts.len()
         );
         return Err(ApiError::invalid(param, message));

@@ -8,12 +8,11 @@ use crate::error::ApiError;
 use crate::families::inference::body::Inference;
 use crate::families::inference::datatype::Datatype;
 use crate::families::inference::request::Parameter;
+use crate::http::field_names;
+use crate::said::{Said, said};
 
 /// Parameters that every task knows.
 const COMMON_PARAMETERS: [&str; 4] = ["task", "binary_data_output", "timeout", "priority"];
-
-/// Characters of a caller's word that an error repeats.
-const MAX_SHOWN_CHARS: usize = 64;
 
 /// A tensor of a task.
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +178,7 @@ pub(crate) fn choose(offered: &[Task], request: &Inference) -> Result<&'static T
         Some(Parameter::Text(name)) => in_order(offered)
             .find(|spec| spec.task.name() == name)
             .ok_or_else(|| {
-                let message = format!(
+                let message = said!(
                     "`task`: one of the model's is expected: {}",
                     words(in_order(offered))
                 );
@@ -201,7 +200,7 @@ fn first_that_fits(offered: &[Task], request: &Inference) -> Result<&'static Tas
             && request.outputs.iter().all(|output| gives(&output.name))
     };
     in_order(offered).find(fits).ok_or_else(|| {
-        let message = format!(
+        let message = said!(
             "`inputs`: no task of this model takes these inputs and gives these outputs; there are {}",
             words(in_order(offered))
         );
@@ -214,7 +213,7 @@ fn check_names(spec: &'static TaskSpec, request: &Inference) -> Result<(), ApiEr
     let mut seen = BTreeSet::new();
     for input in &request.inputs {
         if !spec.inputs.iter().any(|known| known.name == input.name) {
-            return Err(input.invalid(&format!(
+            return Err(input.invalid(said!(
                 "no such input; there is {}",
                 words(std::iter::once(spec))
             )));
@@ -225,27 +224,29 @@ fn check_names(spec: &'static TaskSpec, request: &Inference) -> Result<(), ApiEr
     }
     let given = spec.one_of.iter().filter(|name| seen.contains(*name));
     if given.count() != 1 {
-        let message = format!(
-            "`inputs`: {task} takes {}",
-            match spec.one_of {
-                [one] => format!("the input `{one}`"),
-                several => format!("exactly one of the inputs {}", several.join(" and ")),
-            }
-        );
+        let one_of = match spec.one_of {
+            [one] => said!("the input `{}`", *one),
+            several => said!(
+                "exactly one of the inputs {}",
+                Said::joined(several.iter().copied(), " and ")
+            ),
+        };
+        let message = said!("`inputs`: {} takes {}", task, one_of);
         return Err(ApiError::invalid("inputs", message));
     }
     let mut seen = BTreeSet::new();
     for (index, output) in request.outputs.iter().enumerate() {
-        let param = format!("outputs[{index}]");
+        let param = said!("outputs[{}]", index);
         if !spec.outputs.iter().any(|known| known.name == output.name) {
-            let message = format!(
-                "`{param}`: no such output; there is {}",
+            let message = said!(
+                "`{}`: no such output; there is {}",
+                param,
                 words(std::iter::once(spec))
             );
             return Err(ApiError::invalid(param, message));
         }
         if !seen.insert(&*output.name) {
-            let message = format!("`{param}`: an output of this name is asked for already");
+            let message = said!("`{}`: an output of this name is asked for already", param);
             return Err(ApiError::invalid(param, message));
         }
         let parameters = output.parameters.as_ref();
@@ -263,11 +264,15 @@ fn check_names(spec: &'static TaskSpec, request: &Inference) -> Result<(), ApiEr
         if !COMMON_PARAMETERS.contains(&&**name) && !spec.parameters.contains(&&**name) {
             let mut known = COMMON_PARAMETERS.to_vec();
             known.extend(spec.parameters);
-            let name: String = name.chars().take(MAX_SHOWN_CHARS).collect();
-            let param = format!("parameters.{}", ampoule::signing::text::name(&name));
-            let message = format!(
-                "`{param}`: {task} has no such parameter; it knows {}",
-                known.join(", ")
+            let param = match field_names::known(name) {
+                Some(name) => said!("parameters.{}", name),
+                None => "parameters".into(),
+            };
+            let message = said!(
+                "`{}`: {} has no such parameter; it knows {}",
+                param,
+                task,
+                Said::joined(known, ", ")
             );
             return Err(ApiError::unsupported(param, message));
         }
@@ -276,17 +281,15 @@ fn check_names(spec: &'static TaskSpec, request: &Inference) -> Result<(), ApiEr
 }
 
 /// Says which tensors these tasks take and give.
-fn words(specs: impl Iterator<Item = &'static TaskSpec>) -> String {
-    let names = |tensors: &[TensorSpec]| {
-        let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name).collect();
-        names.join(", ")
+fn words(specs: impl Iterator<Item = &'static TaskSpec>) -> Said {
+    let names = |tensors: &'static [TensorSpec]| {
+        Said::joined(tensors.iter().map(|tensor| tensor.name), ", ")
     };
-    let task = |spec: &TaskSpec| {
+    let task = |spec: &'static TaskSpec| {
         let (inputs, outputs) = (names(spec.inputs), names(spec.outputs));
-        format!("{} ({inputs} → {outputs})", spec.task)
+        said!("{} ({} → {})", spec.task, inputs, outputs)
     };
-    let tasks: Vec<String> = specs.map(task).collect();
-    tasks.join("; ")
+    Said::joined(specs.map(task), "; ")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{OpenApi, PathItem, RefOr, Required};
 
 use crate::error::ApiError;
+use crate::said::Said;
 
 /// The version that names the release which is served at the moment, for clients that count versions from 1.
 pub(crate) const CURRENT: &str = "1";
@@ -18,7 +19,7 @@ pub(crate) fn check(asked: Option<&str>, served: &str) -> Result<(), ApiError> {
     match asked {
         None | Some(CURRENT) => Ok(()),
         Some(asked) if asked == served => Ok(()),
-        Some(_) => Err(ApiError::unknown_version(served)),
+        Some(_) => Err(ApiError::unknown_version(Said::of_operator(served))),
     }
 }
 

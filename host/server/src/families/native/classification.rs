@@ -16,6 +16,7 @@ use crate::http::json::json_response;
 use crate::http::name::Name;
 use crate::http::text_or::TextOr;
 use crate::request::context::Context;
+use crate::said::said;
 use crate::service::Service;
 
 /// Labels of one picture by default.
@@ -97,8 +98,9 @@ pub(crate) async fn classify(
         .iter()
         .position(|label| !label.score.is_finite())
     {
-        return Err(ApiError::broken_answer(format!(
-            "the model's score for label {index} is no finite number; tell its publisher"
+        return Err(ApiError::broken_answer(said!(
+            "the model's score for label {} is no finite number; tell its publisher",
+            index
         )));
     }
     Ok(json_response(StatusCode::OK, &labels))

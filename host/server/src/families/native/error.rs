@@ -33,8 +33,8 @@ pub(crate) struct ErrorObject {
 pub(crate) fn body(error: &ApiError) -> ErrorBody {
     ErrorBody {
         error: ErrorObject {
-            code: error.code.to_string(),
-            message: error.message.clone(),
+            code: error.code.to_owned(),
+            message: error.message.to_string(),
             param: error.param.as_deref().map(str::to_owned),
             is_retryable: error.is_retryable(),
         },

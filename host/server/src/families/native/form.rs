@@ -3,7 +3,6 @@
 use ampoule::Image;
 use axum::RequestExt as _;
 use axum::body::{Body, Bytes};
-use axum::extract::multipart::MultipartError;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
 use base64::Engine as _;
@@ -18,6 +17,7 @@ use crate::error::ApiError;
 use crate::http::body::Raw;
 use crate::http::json::read_json;
 use crate::http::text_or::TextOr;
+use crate::said::{Said, said};
 use crate::service::Service;
 
 /// The part of a form that holds the request's other fields, as JSON.
@@ -73,7 +73,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Service> for Form<T> {
         // The bytes are here already, within the bound of the settings.
         DefaultBodyLimit::disable().apply(&mut whole);
         let parts = whole.extract::<Multipart, _>().await;
-        let parts = parts.map_err(|error| ApiError::form(error.body_text()))?;
+        let parts = parts.map_err(|_| broken())?;
         read_form(parts, service).await
     }
 }
@@ -87,26 +87,34 @@ async fn read_off<T: DeserializeOwned + Send + 'static>(
     read.await
 }
 
+/// Refuses bytes that are no form. The reader's own words would repeat parts of them.
+fn broken() -> ApiError {
+    ApiError::form(
+        "the body is not the form that its Content-Type says: parts between its boundary are expected, each with the \
+         header Content-Disposition, and the boundary with two hyphens at the end",
+    )
+}
+
 async fn read_form<T: DeserializeOwned + Send + 'static>(
     mut parts: Multipart,
     service: &Service,
 ) -> Result<Form<T>, ApiError> {
-    let broken = |error: MultipartError| ApiError::form(error.body_text());
     let most = service.host().limits().images;
     let mut request = None;
     let mut images = Vec::new();
-    while let Some(part) = parts.next_field().await.map_err(broken)? {
+    while let Some(part) = parts.next_field().await.map_err(|_| broken())? {
         match part.name() {
             Some(REQUEST) if request.is_none() => {
-                request = Some(part.bytes().await.map_err(broken)?);
+                request = Some(part.bytes().await.map_err(|_| broken())?);
             }
             Some(IMAGE) if images.len() < most => {
-                let bytes = part.bytes().await.map_err(broken)?;
+                let bytes = part.bytes().await.map_err(|_| broken())?;
                 images.push(Image::Encoded(bytes.to_vec()));
             }
             Some(IMAGE) => {
-                let message = format!(
-                    "`image`: {most} pictures are allowed in one request, and there are more"
+                let message = said!(
+                    "`image`: {} pictures are allowed in one request, and there are more",
+                    most
                 );
                 return Err(ApiError::invalid(IMAGE, message));
             }
@@ -160,7 +168,7 @@ pub(crate) fn read_pictures(
 /// Reads a picture: a PNG, JPEG or WebP file, in base64 or as a `data:` address, or pixels. `param` names its field in errors.
 pub(crate) fn read_picture(
     picture: TextOr<Pixels>,
-    param: &str,
+    param: &Said,
     service: &Service,
 ) -> Result<Image, ApiError> {
     let limits = service.host().limits();
@@ -172,8 +180,8 @@ pub(crate) fn read_picture(
             pixels,
         }) => {
             let pixels = STANDARD.decode(&pixels).map_err(|_| {
-                let message = format!("`{param}.pixels`: bytes are expected in base64");
-                ApiError::invalid(format!("{param}.pixels"), message)
+                let message = said!("`{}.pixels`: bytes are expected in base64", param);
+                ApiError::invalid(said!("{}.pixels", param), message)
             })?;
             Ok(Image::Rgb8 {
                 width,

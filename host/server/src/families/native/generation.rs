@@ -21,6 +21,7 @@ use crate::http::sse;
 use crate::http::stream::{self, Dialect};
 use crate::http::text_or::TextOr;
 use crate::request::context::Context;
+use crate::said::said;
 use crate::service::Service;
 
 /// Names of the sampling fields in errors.
@@ -199,7 +200,7 @@ impl Turn {
             .map(|(place, part)| match part {
                 Part::Text(text) => Ok(Content::Text(text)),
                 Part::Image(picture) => {
-                    let param = format!("messages[{index}].content[{place}].image");
+                    let param = said!("messages[{}].content[{}].image", index, place);
                     read_picture(picture, &param, service).map(Content::Image)
                 }
             });

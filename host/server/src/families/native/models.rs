@@ -210,7 +210,7 @@ pub(crate) async fn get(
     Name(name): Name,
 ) -> Result<Response, ApiError> {
     let entry = service.visible(&context).entry(&name);
-    let entry = entry.ok_or_else(|| ApiError::unknown_model(&name))?;
+    let entry = entry.ok_or_else(ApiError::unknown_model)?;
     entry.look().await;
     Ok(json_response(StatusCode::OK, &describe(&entry, &context)))
 }

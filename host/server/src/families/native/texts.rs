@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::families::native::call::CallLimits;
+use crate::said::said;
 use crate::service::Service;
 
 /// The field that holds the texts.
@@ -29,7 +30,11 @@ impl Texts {
         if (1..=most).contains(&found) {
             return Ok(());
         }
-        let message = format!("`texts`: 1 to {most} texts are expected, and {found} were found");
+        let message = said!(
+            "`texts`: 1 to {} texts are expected, and {} were found",
+            most,
+            found
+        );
         Err(ApiError::invalid(TEXTS, message))
     }
 }

@@ -15,6 +15,7 @@ use crate::families::ollama::unsupported::{CHAT, MESSAGE, TEXT};
 use crate::families::unsupported::Rest;
 use crate::http::body::Json;
 use crate::request::context::Context;
+use crate::said::said;
 use crate::service::Service;
 
 /// A conversation to continue. Fields that are not named here are ignored, or refused where the answer would be another
@@ -111,9 +112,8 @@ impl Request {
     fn read(self, limits: &Limits) -> Result<ParsedRequest, ApiError> {
         self.rest.check("", CHAT.iter().chain(&TEXT))?;
         let read = |(index, given): (usize, Message)| {
-            let at = format!("messages[{index}].");
-            given.rest.check(&at, &MESSAGE)?;
-            let param = format!("{at}images");
+            given.rest.check(said!("messages[{}].", index), &MESSAGE)?;
+            let param = said!("messages[{}].images", index);
             message(given.role, given.content, given.images, &param, limits)
         };
         let messages = self.messages.unwrap_or_default().into_iter().enumerate();

@@ -17,6 +17,7 @@ use crate::families::ollama::progress::nanoseconds;
 use crate::http::body::Json;
 use crate::http::json::json_response;
 use crate::request::context::Context;
+use crate::said::said;
 use crate::service::Service;
 
 /// Texts to embed. Fields that are not named here are ignored.
@@ -112,9 +113,11 @@ pub(crate) async fn embed(
     };
     let most = service.settings().texts;
     if texts.len() > most {
-        let found = texts.len();
-        let message =
-            format!("`input`: {found} texts found, {most} allowed; send them in several requests");
+        let message = said!(
+            "`input`: {} texts found, {} allowed; send them in several requests",
+            texts.len(),
+            most
+        );
         return Err(ApiError::invalid("input", message));
     }
     let demands = Demands {

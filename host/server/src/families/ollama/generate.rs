@@ -95,7 +95,7 @@ impl Request {
         let is_said = |text: &String| !text.is_empty();
         let of_role = |role: &str, text: Option<String>, images: Option<Vec<String>>| {
             let text = text.filter(is_said);
-            message(role.to_owned(), text, images, "images", limits)
+            message(role.to_owned(), text, images, &"images".into(), limits)
         };
         let mut messages = vec![
             of_role("system", self.system, None)?,

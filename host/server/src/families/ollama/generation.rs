@@ -18,6 +18,7 @@ use crate::http::json::json_response;
 use crate::http::ndjson;
 use crate::http::stream::{self, Dialect};
 use crate::request::context::Context;
+use crate::said::{Said, said};
 use crate::service::Service;
 
 /// A route's answer: whole, or one line of a stream.
@@ -42,12 +43,12 @@ pub(crate) fn message(
     role: String,
     text: Option<String>,
     images: Option<Vec<String>>,
-    param: &str,
+    param: &Said,
     limits: &Limits,
 ) -> Result<Message, ApiError> {
     let images = images.unwrap_or_default().into_iter().enumerate();
     let images = images.map(|(index, image)| {
-        picture::from_base64(&image, &format!("{param}[{index}]"), limits).map(Content::Image)
+        picture::from_base64(&image, &said!("{}[{}]", param, index), limits).map(Content::Image)
     });
     let text = text.map(|text| Ok(Content::Text(text)));
     let content = images.chain(text).collect::<Result<_, _>>()?;
@@ -72,7 +73,7 @@ pub(crate) async fn answer<L: Line>(
     };
     if generation.messages.is_empty() {
         if !context.tasks_of(&model).contains(&Task::TextGeneration) {
-            let message = format!("`model`: `{}` does not generate text", lines.model);
+            let message = "`model`: this model does not generate text";
             return Err(ApiError::invalid("model", message));
         }
         let line = lines.line(String::new(), Progress::loaded());

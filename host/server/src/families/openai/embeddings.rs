@@ -20,6 +20,7 @@ use crate::families::openai::error::ErrorBody;
 use crate::http::body::Json;
 use crate::http::json::json_response;
 use crate::request::context::Context;
+use crate::said::{Said, said};
 use crate::service::Service;
 
 /// The beginning of a picture's address.
@@ -160,7 +161,7 @@ pub(crate) async fn create(
 }
 
 /// Reads the field for texts that are longer than the model reads. OpenAI's own service refuses them.
-fn long_texts(asked: Option<i64>, model: &Model) -> Result<LongTexts<'static>, ApiError> {
+fn long_texts(asked: Option<i64>, model: &Model) -> Result<LongTexts, ApiError> {
     let most = Properties::of(model.info()).max_tokens();
     match asked {
         None => Ok(LongTexts::Refuse {
@@ -177,24 +178,27 @@ fn long_texts(asked: Option<i64>, model: &Model) -> Result<LongTexts<'static>, A
 
 /// Returns the texts of an input, with their place.
 fn inputs_of(input: Value, most: usize) -> Result<(Vec<String>, Place<'static>), ApiError> {
-    let refused = |message: String| ApiError::invalid("input", format!("`input`: {message}"));
+    let refused = |message: Said| ApiError::invalid("input", said!("`input`: {}", message));
     let items = match input {
         Value::String(text) => return Ok((vec![text], Place::one("input"))),
         Value::Array(items) => items,
         other => {
-            let found = kind(&other);
-            let message = format!("a text or a list of texts is expected, and {found} was found");
+            let message = said!(
+                "a text or a list of texts is expected, and {} was found",
+                kind(&other)
+            );
             return Err(refused(message));
         }
     };
     if items.is_empty() {
         let message = "at least one text is expected, and the list is empty";
-        return Err(refused(message.to_owned()));
+        return Err(refused(message.into()));
     }
     if items.len() > most {
-        return Err(refused(format!(
-            "{} texts found, {most} allowed; send them in several requests",
-            items.len()
+        return Err(refused(said!(
+            "{} texts found, {} allowed; send them in several requests",
+            items.len(),
+            most
         )));
     }
     let text = |item| {
@@ -203,9 +207,9 @@ fn inputs_of(input: Value, most: usize) -> Result<(Vec<String>, Place<'static>),
         Value::Number(_) | Value::Array(_) => Err(refused(
             "texts are expected, and token ids were found, which are those of another model's tokenizer; LangChain sends \
              texts with check_embedding_ctx_length=False"
-                .to_owned(),
+                .into(),
         )),
-        other => Err(refused(format!("texts are expected, and {} was found", kind(&other)))),
+        other => Err(refused(said!("texts are expected, and {} was found", kind(&other)))),
     }
     };
     let texts = items.into_iter().map(text).collect::<Result<_, _>>()?;
@@ -269,9 +273,10 @@ fn pictures_of(inputs: &[String], place: Place<'_>, model: &Model) -> Result<Vec
         let param = place.item(index);
         picture::from_data_url(input, &param, model.limits()).map_err(|mut error| {
             if !embeds_texts && !picture::is_data_url(input) {
-                error
-                    .message
-                    .push_str("; this model embeds pictures alone, and no texts");
+                error.message = said!(
+                    "{}; this model embeds pictures alone, and no texts",
+                    error.message
+                );
             }
             error
         })

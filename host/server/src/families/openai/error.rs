@@ -27,7 +27,7 @@ pub(crate) struct ErrorObject {
 
 /// Puts an error into OpenAI's form.
 pub(crate) fn body(error: &ApiError) -> ErrorBody {
-    let code = match &*error.code {
+    let code = match error.code {
         // The names by which clients recognise what they can do something about.
         "model.unknown" => "model_not_found",
         "auth.missing" | "auth.invalid" => "invalid_api_key",
@@ -37,7 +37,7 @@ pub(crate) fn body(error: &ApiError) -> ErrorBody {
     };
     ErrorBody {
         error: ErrorObject {
-            message: error.message.clone(),
+            message: error.message.to_string(),
             r#type: type_of(error.status),
             param: error.param.as_deref().map(str::to_owned),
             code: code.to_owned(),

@@ -75,7 +75,7 @@ pub(crate) async fn get(
     let entry = service
         .visible(&context)
         .entry(&id)
-        .ok_or_else(|| ApiError::unknown_model(&id))?;
+        .ok_or_else(ApiError::unknown_model)?;
     Ok(json_response(
         StatusCode::OK,
         &object(&service, &entry, &id),

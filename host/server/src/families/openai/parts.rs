@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::core::picture;
 use crate::error::ApiError;
 use crate::http::text_or::TextOr;
+use crate::said::{Said, said};
 
 /// A text or a picture. Fields that are not named here are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -45,7 +46,7 @@ pub(crate) fn text_message(role: &str, text: String) -> Message {
 pub(crate) fn message(
     role: String,
     content: Option<TextOr<Vec<Part>>>,
-    at: &str,
+    at: &Said,
     limits: &Limits,
 ) -> Result<Message, ApiError> {
     let content = match content {
@@ -53,7 +54,7 @@ pub(crate) fn message(
         Some(TextOr::Other(parts)) => {
             let parts = parts.into_iter().enumerate();
             parts
-                .map(|(index, part)| part.read(&format!("{at}.content[{index}]"), limits))
+                .map(|(index, part)| part.read(&said!("{}.content[{}]", at, index), limits))
                 .collect::<Result<_, _>>()?
         }
         None if role == "assistant" => Vec::new(),
@@ -67,14 +68,14 @@ pub(crate) fn message(
 }
 
 /// Makes the error of a message or a part without this field.
-pub(crate) fn missing(at: &str, field: &str, expected: &str) -> ApiError {
-    let param = format!("{at}.{field}");
-    let message = format!("`{param}` is missing: {expected} is expected");
+pub(crate) fn missing(at: &Said, field: &'static str, expected: &'static str) -> ApiError {
+    let param = said!("{}.{}", at, field);
+    let message = said!("`{}` is missing: {} is expected", param, expected);
     ApiError::invalid(param, message)
 }
 
 impl Part {
-    fn read(self, at: &str, limits: &Limits) -> Result<Content, ApiError> {
+    fn read(self, at: &Said, limits: &Limits) -> Result<Content, ApiError> {
         match self.r#type.as_deref() {
             Some("text" | "input_text" | "output_text") => {
                 let text = self.text.ok_or_else(|| missing(at, "text", "a text"))?;
@@ -91,19 +92,20 @@ impl Part {
                     .image_url
                     .ok_or_else(|| missing(at, "image_url", "a `data:` address"))?;
                 let (url, param) = match image {
-                    TextOr::Text(url) => (url, format!("{at}.image_url")),
-                    TextOr::Other(image) => (image.url, format!("{at}.image_url.url")),
+                    TextOr::Text(url) => (url, said!("{}.image_url", at)),
+                    TextOr::Other(image) => (image.url, said!("{}.image_url.url", at)),
                 };
                 picture::from_data_url(&url, &param, limits).map(Content::Image)
             }
             Some("input_audio" | "file" | "input_file") => {
-                let message = format!("`{at}`: the models here read texts and pictures");
-                Err(ApiError::unsupported(at.to_owned(), message))
+                let message = said!("`{}`: the models here read texts and pictures", at);
+                Err(ApiError::unsupported(at.clone(), message))
             }
             _ => {
-                let param = format!("{at}.type");
-                let message = format!(
-                    "`{param}`: text or image_url is expected, or input_text, input_image or output_text"
+                let param = said!("{}.type", at);
+                let message = said!(
+                    "`{}`: text or image_url is expected, or input_text, input_image or output_text",
+                    param
                 );
                 Err(ApiError::invalid(param, message))
             }

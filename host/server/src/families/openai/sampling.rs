@@ -5,6 +5,7 @@ use ampoule::{GenerationRequest, Message};
 use crate::core::sampling::{FieldNames, SamplingFields};
 use crate::error::ApiError;
 use crate::http::text_or::TextOr;
+use crate::said::said;
 
 /// Fields of a request for text, by their names in OpenAI's API.
 #[derive(Debug, Default)]
@@ -52,8 +53,10 @@ pub(crate) fn choices(n: Option<u32>, prompts: usize, most: usize) -> Result<usi
     }
     let all = n.saturating_mul(prompts);
     if all > most {
-        let message = format!(
-            "`n`: {all} answers found in all, {most} allowed; ask for them in several requests"
+        let message = said!(
+            "`n`: {} answers found in all, {} allowed; ask for them in several requests",
+            all,
+            most
         );
         return Err(ApiError::invalid("n", message));
     }

@@ -13,6 +13,7 @@ use crate::families::tei::error::ErrorBody;
 use crate::families::tei::model::Query;
 use crate::http::json::json_response;
 use crate::request::context::Context;
+use crate::said::said;
 use crate::service::Service;
 
 /// The model that answers, and the bounds of requests.
@@ -65,7 +66,7 @@ pub(crate) async fn info(
         .tasks_of(&found.model)
         .contains(&Task::TextEmbedding)
     {
-        let message = format!("the model `{}` embeds no texts", found.entry.name);
+        let message = said!("the model `{}` embeds no texts", found.entry.said());
         return Err(ApiError::unsupported("model", message));
     }
     let info = Info {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::core::place::Place;
 use crate::error::ApiError;
 use crate::families::tei::error::EMPTY;
+use crate::said::said;
 
 /// The field that holds them.
 const FIELD: &str = "inputs";
@@ -37,14 +38,15 @@ impl Inputs {
         };
         if texts.is_empty() {
             return Err(ApiError {
-                code: EMPTY.into(),
+                code: EMPTY,
                 ..ApiError::invalid(FIELD, "`inputs`: at least one text is expected")
             });
         }
         if texts.len() > most {
-            let message = format!(
-                "`inputs`: batch size {} is larger than {most}, the most here; send the texts in several requests",
-                texts.len()
+            let message = said!(
+                "`inputs`: batch size {} is larger than {}, the most here; send the texts in several requests",
+                texts.len(),
+                most
             );
             return Err(ApiError::too_long(FIELD, message));
         }

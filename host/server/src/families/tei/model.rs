@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 use crate::error::{self, ApiError};
 use crate::models::{Found, Readiness};
 use crate::request::context::Context;
+use crate::said::{Said, said};
 use crate::service::Service;
 
 /// The query of a request.
@@ -66,17 +67,19 @@ impl Query {
                     if tasks.contains(&task) {
                         return Ok(Found { entry, model });
                     }
-                    offered.extend(tasks.iter().map(|task| task.name()));
+                    offered.extend(tasks);
                 }
-                (Readiness::Failed, None) => return Err(ApiError::unavailable(&entry.name)),
-                (_, None) => return Err(ApiError::loading(&entry.name)),
+                (Readiness::Failed, None) => return Err(ApiError::unavailable(entry.said())),
+                (_, None) => return Err(ApiError::loading(entry.said())),
             }
         }
-        let offered: Vec<&str> = offered.into_iter().collect();
-        let message = format!(
-            "no model that is served here does {task}; they do {}: {}",
-            offered.join(", "),
-            error::routes_of(task, &offered.join(", "))
+        let mut offered: Vec<Task> = offered.into_iter().collect();
+        offered.sort_unstable_by_key(|task| task.name());
+        let message = said!(
+            "no model that is served here does {}; they do {}: {}",
+            task,
+            Said::joined(offered.iter().copied(), ", "),
+            error::routes_of(task, &offered)
         );
         Err(ApiError::unsupported("model", message))
     }

@@ -9,6 +9,7 @@ use crate::families::openai::parts::{self, Part};
 use crate::families::openai::unsupported::MESSAGE;
 use crate::families::unsupported::Rest;
 use crate::http::text_or::TextOr;
+use crate::said::said;
 
 /// One turn of a conversation. Fields that are not named here are ignored, or refused where the model would miss them.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,8 +36,8 @@ pub(crate) fn read_all(
         ));
     }
     let read = |(index, message): (usize, Message)| {
-        let at = format!("messages[{index}]");
-        message.rest.check(&format!("{at}."), &MESSAGE)?;
+        let at = said!("messages[{}]", index);
+        message.rest.check(said!("{}.", at), &MESSAGE)?;
         parts::message(message.role, message.content, &at, limits)
     };
     messages.into_iter().enumerate().map(read).collect()

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::families::openai::parts::{self, Part, missing, text_message};
 use crate::http::text_or::TextOr;
+use crate::said::{Said, said};
 
 /// One turn of a conversation. Fields that are not named here are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -34,7 +35,7 @@ pub(crate) fn read(
         Some(TextOr::Text(text)) => messages.push(text_message("user", text)),
         Some(TextOr::Other(items)) => {
             for (index, item) in items.into_iter().enumerate() {
-                messages.extend(item.read(&format!("input[{index}]"), limits)?);
+                messages.extend(item.read(&said!("input[{}]", index), limits)?);
             }
         }
     }
@@ -47,18 +48,20 @@ pub(crate) fn read(
 
 impl Item {
     /// Reads a turn; none for an item that no model here reads and none misses.
-    fn read(self, at: &str, limits: &Limits) -> Result<Option<Message>, ApiError> {
+    fn read(self, at: &Said, limits: &Limits) -> Result<Option<Message>, ApiError> {
         match self.r#type.as_deref() {
             None | Some("message") => {}
             Some("reasoning") => return Ok(None),
             Some("item_reference") => {
-                let message = format!("`{at}`: nothing is stored here; send the item itself");
-                return Err(ApiError::unsupported(at.to_owned(), message));
+                let message = said!("`{}`: nothing is stored here; send the item itself", at);
+                return Err(ApiError::unsupported(at.clone(), message));
             }
             Some(_) => {
-                let param = format!("{at}.type");
-                let message =
-                    format!("`{param}`: message is expected; the models here call no tools");
+                let param = said!("{}.type", at);
+                let message = said!(
+                    "`{}`: message is expected; the models here call no tools",
+                    param
+                );
                 return Err(ApiError::unsupported(param, message));
             }
         }

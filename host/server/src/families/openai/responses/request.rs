@@ -13,6 +13,7 @@ use crate::families::openai::sampling;
 use crate::families::openai::unsupported::{RESPONSE, RESPONSE_TEXT, TEXT};
 use crate::families::unsupported::Rest;
 use crate::http::text_or::TextOr;
+use crate::said::said;
 use crate::service::Service;
 
 /// Entries of a request's metadata, which each event of a stream may repeat; as many as OpenAI takes.
@@ -113,8 +114,10 @@ impl Request {
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), ApiError> {
     let is_long = |(key, value): (&String, &String)| key.len() + value.len() > MAX_METADATA_BYTES;
     if metadata.len() > MAX_METADATA || metadata.iter().any(is_long) {
-        let message = format!(
-            "`metadata`: at most {MAX_METADATA} entries of {MAX_METADATA_BYTES} bytes are expected"
+        let message = said!(
+            "`metadata`: at most {} entries of {} bytes are expected",
+            MAX_METADATA,
+            MAX_METADATA_BYTES
         );
         return Err(ApiError::invalid("metadata", message));
     }
