@@ -91,6 +91,8 @@ mod proxies;
 mod rate_limits;
 #[path = "serve/readiness.rs"]
 mod readiness;
+#[path = "serve/secrets.rs"]
+mod secrets;
 #[path = "serve/silence.rs"]
 mod silence;
 #[path = "serve/tei.rs"]
