@@ -43,34 +43,29 @@ impl Limited {
         if let Some(server) = running.upgrade() {
             return server;
         }
-        let own = |rate| {
-            move |key: &mut KeySettings| {
-                key.rates = requests(rate);
-            }
-        };
-        let server = Arc::new(Self::start(vec![
-            ("defaults", Box::new(|_: &mut KeySettings| {})),
-            ("defaults", Box::new(|_: &mut KeySettings| {})),
-            ("own", Box::new(own("1000/1h"))),
-            ("routes", Box::new(own("1000/1h"))),
-            ("others", Box::new(own("1000/1h"))),
-            ("neighbour", Box::new(|_: &mut KeySettings| {})),
-            ("headers", Box::new(|_: &mut KeySettings| {})),
+        let (default, own) = (Rates::default(), requests("1000/1h"));
+        let server = Arc::new(Self::start(&[
+            ("defaults", default),
+            ("defaults", default),
+            ("own", own),
+            ("routes", own),
+            ("others", own),
+            ("neighbour", default),
+            ("headers", default),
         ]));
         *running = Arc::downgrade(&server);
         server
     }
 
-    fn start(keys: Vec<(&'static str, Box<dyn FnOnce(&mut KeySettings)>)>) -> Self {
-        let (tenants, changes): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        let made = tenants.iter().copied().zip(changes);
-        let made = made.map(|(tenant, change)| {
+    fn start(tenants: &[(&'static str, Rates)]) -> Self {
+        let settings = tenants.iter().map(|(tenant, rates)| {
             let mut settings = KeySettings::new(Role::Infer, tenant.parse().unwrap());
-            change(&mut settings);
+            settings.rates = *rates;
             settings
         });
-        let (server, keys) = Guarded::limited(LIMITS, made.collect());
-        let keys = tenants.into_iter().zip(keys).collect();
+        let (server, keys) = Guarded::limited(LIMITS, settings.collect());
+        let names = tenants.iter().map(|(tenant, _)| *tenant);
+        let keys = names.zip(keys).collect();
         Self { server, keys }
     }
 
