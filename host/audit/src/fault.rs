@@ -14,7 +14,7 @@ pub enum FaultKind {
     Order,
     /// A frame ends too early, and frames are known to have followed.
     Cut,
-    /// A segment is missing, or a frame follows the last one of a segment.
+    /// A segment is missing, also the first one, or a frame follows the last one of a segment.
     Missing,
     /// A segment belongs to another log.
     Foreign,

@@ -41,7 +41,7 @@
 //! // Anybody's.
 //! let directory = LogDirectory::new(&log);
 //! let root = AuditKey::from_pem(&std::fs::read_to_string(log.join("audit.pub"))?)?;
-//! let marks = Marks { root: Some(root), anchors: vec![audit.anchor()] };
+//! let marks = Marks { root: Some(root), anchors: vec![audit.anchor()], ..Marks::default() };
 //! assert_eq!(verify(&directory, &marks)?.rows, 3);
 //!
 //! // The auditor's again.

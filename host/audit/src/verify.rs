@@ -1,5 +1,6 @@
 //! Verification, which needs no key to read with: each frame's hash and signature, each segment's key, and the anchors.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use ampoule_signing::Timestamp;
@@ -15,10 +16,13 @@ use crate::storage::LogSource;
 /// Things that are known of a log from elsewhere, and that it is held to.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
-    /// Public key of the first segment, from the file `audit.pub`. Needed where the log begins with its first segment.
+    /// Public key of segment 1, from the file `audit.pub`. Not used for a log that begins later.
     pub root: Option<AuditKey>,
-    /// Frames that were noted before. A log whose first segments were moved away needs one in the first that is left.
+    /// Frames that were noted before, in any order. Each of them must be met, but those of segments before the first.
     pub anchors: Vec<Anchor>,
+    /// Number of the segment that the log begins with, where the ones before were moved away: an anchor in this segment
+    /// is needed then. `None` for 1: a log without its beginning has a fault. Segments before this one are not read.
+    pub first_segment: Option<u64>,
 }
 
 /// Outcome of a verification that found no fault.
@@ -43,11 +47,11 @@ pub struct Report {
     pub is_closed: bool,
     /// Bytes of a frame that was not finished: a writer is at it, or was killed.
     pub unfinished_bytes: u64,
-    /// Anchors that the log was held to. Without any, frames may be missing at its end.
+    /// Anchors that the log was held to, each counted once. Without any, frames may be missing at its end.
     pub anchors: usize,
 }
 
-/// Verifies a log from its first segment to its end.
+/// Verifies a log from the segment that [`Marks::first_segment`] names to its end.
 ///
 /// # Errors
 ///
@@ -62,6 +66,8 @@ pub fn verify(source: &impl LogSource, marks: &Marks) -> Result<Report> {
 pub(crate) struct Walk<'w, S: LogSource> {
     source: &'w S,
     marks: &'w Marks,
+    /// Anchors that were not met yet, by the number of their frame.
+    unmet: BTreeMap<u64, Anchor>,
     /// Segments that were not begun yet, the next one last.
     left: Vec<u64>,
     first_segment: u64,
@@ -83,17 +89,21 @@ struct Seen {
 }
 
 impl<'w, S: LogSource> Walk<'w, S> {
-    /// Begins before the first segment that is there.
+    /// Begins before the first segment.
     pub(crate) fn new(source: &'w S, marks: &'w Marks) -> Result<Self> {
+        let first_segment = marks.first_segment.unwrap_or(1);
         let mut left = source.segments().map_err(Error::io("list the segments"))?;
+        left.retain(|segment| *segment >= first_segment);
         left.reverse();
-        let first_segment = left
-            .last()
-            .copied()
-            .ok_or_else(|| Fault::new(FaultKind::Missing, 1, 0, "there is no segment at all"))?;
+        if left.last() != Some(&first_segment) {
+            let found = "the log's first segment is missing; where the files before a later one were moved away, name that \
+                         one as the first";
+            return Err(Fault::new(FaultKind::Missing, first_segment, 0, found).into());
+        }
         Ok(Self {
             source,
             marks,
+            unmet: unmet(marks, first_segment)?,
             left,
             first_segment,
             frames: None,
@@ -183,31 +193,18 @@ impl<'w, S: LogSource> Walk<'w, S> {
         self.seen.first_time.get_or_insert(frame.header.time());
         self.seen.is_closed = frame.header.kind == crate::frame::Kind::Close;
         let found = cursor.anchor();
-        let mut met = 0;
-        for anchor in &self.marks.anchors {
-            if anchor.log != found.log {
+        if let Some(anchor) = self.unmet.remove(&found.seq) {
+            if anchor != found {
                 return Err(Fault::new(
-                    FaultKind::Foreign,
+                    FaultKind::RolledBack,
                     found.segment,
                     found.seq,
-                    "an anchor is of another log",
+                    "another frame is in the place of the one that an anchor names",
                 )
                 .into());
             }
-            if anchor.seq == found.seq {
-                if *anchor != found {
-                    return Err(Fault::new(
-                        FaultKind::RolledBack,
-                        found.segment,
-                        found.seq,
-                        "another frame is in the place of the one that an anchor names",
-                    )
-                    .into());
-                }
-                met += 1;
-            }
+            self.seen.anchors += 1;
         }
-        self.seen.anchors += met;
         Ok(())
     }
 
@@ -222,13 +219,20 @@ impl<'w, S: LogSource> Walk<'w, S> {
             }
             None => (self.first_segment, self.first_expected()?),
         };
-        self.cursor = Some(Cursor::open(segment, frame, &expected)?);
+        let cursor = Cursor::open(segment, frame, &expected)?;
+        let is_foreign = |anchor: &Anchor| anchor.log != cursor.log;
+        if self.cursor.is_none() && self.marks.anchors.iter().any(is_foreign) {
+            return Err(cursor
+                .fault(FaultKind::Foreign, "an anchor is of another log")
+                .into());
+        }
+        self.cursor = Some(cursor);
         self.is_begun = true;
         self.seen.segments += 1;
         Ok(())
     }
 
-    /// Returns what is known of the first segment that is there.
+    /// Returns what is known of the first segment.
     fn first_expected(&self) -> Result<Expected> {
         if self.first_segment == 1 {
             let by_anchor = self.anchor_in(1).map(|anchor| anchor.key);
@@ -241,7 +245,7 @@ impl<'w, S: LogSource> Walk<'w, S> {
         }
         let anchor = self
             .anchor_in(self.first_segment)
-            .ok_or_else(|| self.fault(FaultKind::Missing, NO_MARK))?;
+            .ok_or_else(|| self.fault(FaultKind::Key, NO_MARK))?;
         Ok(Expected {
             log: Some(anchor.log),
             key: Some(anchor.key),
@@ -272,17 +276,14 @@ impl<'w, S: LogSource> Walk<'w, S> {
         let Some(cursor) = &self.cursor else {
             return Err(self.fault(FaultKind::Cut, "the log has no whole frame"));
         };
-        let missed = |anchor: &&Anchor| anchor.seq >= cursor.after.seq;
-        if let Some(anchor) = self.marks.anchors.iter().find(missed) {
-            return Err(Fault::new(
-                FaultKind::RolledBack,
-                anchor.segment,
-                anchor.seq,
-                "the log ends before the frame that an anchor names",
-            )
-            .into());
-        }
-        Ok(())
+        let Some(anchor) = self.unmet.values().next() else {
+            return Ok(());
+        };
+        let found = match anchor.seq >= cursor.after.seq {
+            true => "the log ends before the frame that an anchor names",
+            false => "the log begins behind the frame that an anchor names in one of its segments",
+        };
+        Err(Fault::new(FaultKind::RolledBack, anchor.segment, anchor.seq, found).into())
     }
 
     /// Returns the number of the segment of the last frame.
@@ -340,5 +341,23 @@ impl<'w, S: LogSource> Walk<'w, S> {
     }
 }
 
-const NO_MARK: &str = "nothing is known to hold the first segment to: expected the public key of the first segment, or \
-                       an anchor in the first segment that is left";
+/// Returns the anchors that a log has to meet, each once.
+fn unmet(marks: &Marks, first_segment: u64) -> Result<BTreeMap<u64, Anchor>> {
+    let mut unmet = BTreeMap::new();
+    for anchor in &marks.anchors {
+        if anchor.segment < first_segment {
+            continue;
+        }
+        let known = unmet.insert(anchor.seq, *anchor);
+        if known.is_some_and(|known| known.log == anchor.log && known != *anchor) {
+            let found = "two anchors name different frames of one number";
+            return Err(
+                Fault::new(FaultKind::RolledBack, anchor.segment, anchor.seq, found).into(),
+            );
+        }
+    }
+    Ok(unmet)
+}
+
+const NO_MARK: &str = "nothing is known to hold the first segment to: expected the public key of segment 1, or an anchor \
+                       in the segment that is named as the first";

@@ -63,7 +63,7 @@ pub(crate) struct VerifyOptions {
     /// Directory of the log, or a copy of it.
     #[arg(value_name = "DIR")]
     pub(crate) log: PathBuf,
-    /// Public key of the log's first segment: a copy of the log's file audit.pub from when it was new.
+    /// Public key of the log's first file: a copy of the log's file audit.pub from when it was new.
     #[arg(
         id = "audit-key",
         long = "key",
@@ -71,8 +71,7 @@ pub(crate) struct VerifyOptions {
         required_unless_present_any = ["anchor", "anchor_file"]
     )]
     pub(crate) key: Option<PathBuf>,
-    /// Anchor that was noted before, the six words in one argument; may be repeated. A log without its first segments
-    /// needs one in the first segment that is left.
+    /// Anchor that was noted before, the six words in one argument; may be repeated. Each must be met.
     #[arg(long, value_name = "ANCHOR", value_parser = parse_anchor)]
     pub(crate) anchor: Vec<Anchor>,
     /// File with anchors, one a line.
@@ -81,6 +80,11 @@ pub(crate) struct VerifyOptions {
     /// The file `head` of the server's state: its own note of the last frame.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
+    /// First file to check, by the number in its name, where the files before it were moved away. Needs an anchor of
+    /// that file instead of --key; anchors of the files before are not looked for. A missing beginning that is not
+    /// named so is a fault.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from: u64,
 }
 
 /// Log, and the identity that reads it.

@@ -46,11 +46,16 @@ impl Desk {
 
     /// Makes an identity, and a log of three requests beside the rows of its start and its end.
     fn with_log(keygen: &[&str]) -> Self {
+        Self::with_log_of(keygen, |_| {})
+    }
+
+    fn with_log_of(keygen: &[&str], change: impl FnOnce(&mut WriterSettings)) -> Self {
         let desk = Self::new();
         let made = succeeds(&desk.json(&[&["keygen", "auditor.key"], keygen].concat()));
         let recipients = Recipients::parse([made["recipient"].as_str().unwrap()]).unwrap();
         let disk = Disk::open(&desk.path("log"), &desk.path("state")).unwrap();
-        let settings = WriterSettings::new(recipients);
+        let mut settings = WriterSettings::new(recipients);
+        change(&mut settings);
         let writer = Writer::open(disk, settings, Timestamp::now()).unwrap();
         let audit = Audit::start(writer, AuditSettings::default()).unwrap();
         for (tenant, decision) in [
@@ -203,6 +208,54 @@ fn a_log_that_was_changed_or_cut_is_refused_and_rows_before_the_change_are_read(
     );
     let rows = std::fs::read_to_string(desk.path("rows.jsonl")).unwrap();
     assert_eq!(rows.lines().count(), 4);
+}
+
+#[test]
+fn a_log_without_its_first_files_is_refused_unless_the_first_one_is_named() {
+    let desk = Desk::with_log_of(&["--plain"], |settings| {
+        settings.segment_age = Duration::ZERO;
+    });
+    let name = |number: usize| format!("log/{number:08}.ampaudit");
+    let files = (1..).take_while(|number| desk.path(&name(*number)).exists());
+    let last = files.last().unwrap();
+    assert!(last > 1, "{last}");
+    let anchor = desk.text(&["anchor", "log", "--key", "audit.pub"]);
+    // As a shell appends the lines of the server's log, again and again, for months.
+    std::fs::write(desk.path("anchors"), anchor.repeat(10_000)).unwrap();
+    let head = ["--head", "state/head"];
+    let anchors = ["--anchor-file", "anchors"];
+    let whole = succeeds(&desk.json(&[&VERIFY[..], &head, &anchors].concat()));
+    assert_eq!(
+        (&whole["first_segment"], &whole["anchors"]),
+        (&1.into(), &1.into())
+    );
+
+    for number in 1..last {
+        std::fs::remove_file(desk.path(&name(number))).unwrap();
+    }
+    for known in [
+        &["--key", "audit.pub"][..],
+        &["--key", "audit.pub", "--head", "state/head"],
+        &["--key", "audit.pub", "--anchor-file", "anchors"],
+        &["--anchor-file", "anchors", "--head", "state/head"],
+        &["--anchor", anchor.trim_end()],
+    ] {
+        let arguments = [&["verify", "log"][..], known].concat();
+        assert_fails(&desk.json(&arguments), "audit.missing", 3);
+    }
+    let from = last.to_string();
+    let named = ["log", "--from", &from, "--anchor-file", "anchors"];
+    let report = succeeds(&desk.json(&[&["verify"][..], &named].concat()));
+    assert_eq!(report["first_segment"], last);
+    let said = desk.text(&[&["verify"][..], &named].concat());
+    assert!(said.contains(&format!("from file {last} on")), "{said}");
+    let reader = ["--identity", "auditor.key"];
+    let shown = succeeds(&desk.json(&[&["show"][..], &named, &reader].concat()));
+    assert_eq!(shown["log"], report);
+    let keyed = desk.json(&[&VERIFY[..], &["--from", &from]].concat());
+    assert_fails(&keyed, "usage.setting", 2);
+    let none = desk.json(&["verify", "log", "--from", "0", "--anchor-file", "anchors"]);
+    assert_fails(&none, "usage.arguments", 2);
 }
 
 #[test]

@@ -140,6 +140,7 @@ pub(crate) fn marks(log: &Path, state: &Path) -> Marks {
     Marks {
         root: Some(AuditKey::from_pem(&root).unwrap()),
         anchors: vec![anchor_of_head(&head).unwrap()],
+        ..Marks::default()
     }
 }
 

@@ -82,6 +82,7 @@ fn a_writer_that_is_killed_at_a_random_moment_leaves_a_log_that_verifies() {
         let marks = Marks {
             root: Some(AuditKey::from_pem(&pem).unwrap()),
             anchors: vec![anchor_of_head(&head).unwrap()],
+            ..Marks::default()
         };
         let report = verify(&log, &marks).unwrap();
         assert!(report.rows >= told, "{} < {told}", report.rows);

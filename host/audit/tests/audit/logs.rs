@@ -63,6 +63,7 @@ pub(crate) fn marks(memory: &Memory, anchors: &[Anchor]) -> Marks {
     Marks {
         root: Some(root(memory)),
         anchors: anchors.to_vec(),
+        ..Marks::default()
     }
 }
 

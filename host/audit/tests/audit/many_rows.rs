@@ -92,6 +92,7 @@ fn many_rows_by_several_threads_are_all_in_a_log_on_disk_that_verifies() {
     let marks = Marks {
         root: Some(ampoule_audit::AuditKey::from_pem(&root).unwrap()),
         anchors: vec![anchor_of_head(&head).unwrap()],
+        ..Marks::default()
     };
     let begun = Instant::now();
     let report = verify(&directory, &marks).unwrap();

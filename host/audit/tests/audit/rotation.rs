@@ -141,9 +141,22 @@ fn a_log_whose_first_segments_were_moved_away_is_held_to_an_anchor() {
     let marks = Marks {
         root: None,
         anchors: vec![second, last],
+        first_segment: Some(2),
     };
     let report = verify(&rest, &marks).unwrap();
     assert_eq!((report.first_segment, report.anchors), (2, 2));
+    // Anchors of the segments that are away are not looked for, all others are, also where one is there twice.
+    let of_the_rest = anchors.iter().filter(|anchor| anchor.segment >= 2).count();
+    let marks = Marks {
+        anchors: [&anchors[..], &anchors].concat(),
+        ..marks
+    };
+    assert_eq!(verify(&rest, &marks).unwrap().anchors, of_the_rest);
+    // Segments before the one that is named are not read.
+    assert_eq!(
+        verify(&whole, &marks).unwrap(),
+        verify(&rest, &marks).unwrap()
+    );
     // All anchors of the whole log hold for the whole log.
     assert_eq!(crate::logs::report(&whole, &anchors).anchors, anchors.len());
 }

@@ -23,6 +23,7 @@ fn root_of(log: &LogDirectory) -> Marks {
     Marks {
         root: Some(ampoule_audit::AuditKey::from_pem(&pem).unwrap()),
         anchors: Vec::new(),
+        ..Marks::default()
     }
 }
 

@@ -35,7 +35,7 @@ fn base() -> Base {
 
 type Tamper = fn(&mut Memory, &Base, &mut Random);
 
-const KINDS: [(&str, Tamper); 17] = [
+const KINDS: [(&str, Tamper); 18] = [
     ("a bit is flipped", flip),
     ("a byte is replaced", replace),
     ("bytes are zeros", zeros),
@@ -47,6 +47,7 @@ const KINDS: [(&str, Tamper); 17] = [
     ("a frame is there twice", duplicate),
     ("a frame is taken out", delete_frame),
     ("a segment is removed", delete_segment),
+    ("the first segments are removed", delete_first_segments),
     ("segments change places", swap_segments),
     ("a frame is of another log", foreign_frame),
     ("a segment is of another log", foreign_segment),
@@ -61,7 +62,7 @@ const KINDS: [(&str, Tamper); 17] = [
 /// The number of tamperings; more of them by the variable.
 fn count() -> usize {
     let more = std::env::var("AMPOULE_AUDIT_TAMPERINGS").ok();
-    more.map_or(2006, |count| count.parse().unwrap())
+    more.map_or(2016, |count| count.parse().unwrap())
 }
 
 #[test]
@@ -102,8 +103,9 @@ fn a_log_without_an_anchor_hides_no_change_before_its_end() {
     let base = base();
     let marks = marks(&base.log, &[]);
     let mut random = Random(52);
-    let inner: [(&str, Tamper); 8] = [
+    let inner: [(&str, Tamper); 9] = [
         ("a segment is removed", delete_inner_segment),
+        ("the first segments are removed", delete_first_segments),
         ("segments change places", swap_segments),
         ("frames change places", swap_frames),
         ("a frame is there twice", duplicate),
@@ -256,6 +258,13 @@ fn delete_inner_segment(log: &mut Memory, _: &Base, random: &mut Random) {
     log.segments.remove(&number);
 }
 
+/// Removes all segments before some later one, up to the last.
+fn delete_first_segments(log: &mut Memory, _: &Base, random: &mut Random) {
+    let before = usize::try_from(last(log) - 1).unwrap();
+    let first = 2 + random.below(before) as u64;
+    log.segments = log.segments.split_off(&first);
+}
+
 fn swap_segments(log: &mut Memory, _: &Base, random: &mut Random) {
     let first = 1 + random.below(log.segments.len() - 1) as u64;
     let (one, two) = (
@@ -347,6 +356,80 @@ fn stolen_key(log: &mut Memory, base: &Base, random: &mut Random) {
         frames[from][28] ^= 1;
         sign_again(frames, from, &key);
     });
+}
+
+/// Returns the frames of the last segment, one by one, as anchors.
+fn anchors_of_the_last_segment(base: &Base) -> Vec<Anchor> {
+    let hashes = forger::frames(&base.log.segments[&last(&base.log)]);
+    let first = base.last.seq + 1 - hashes.len() as u64;
+    let anchors = hashes.iter().zip(first..).map(|(frame, seq)| {
+        let trailer = &frame[frame.len() - 96..frame.len() - 64];
+        let hash: String = trailer.iter().map(|byte| format!("{byte:02x}")).collect();
+        let Anchor {
+            log, segment, key, ..
+        } = base.last;
+        let text = format!("ampoule-audit-anchor-v1 {log} {segment} {seq} {hash} {key}");
+        text.parse().unwrap()
+    });
+    anchors.collect()
+}
+
+#[test]
+fn a_thief_of_the_newest_key_cannot_move_the_frames_past_the_anchors_where_older_segments_are_away()
+{
+    let base = base();
+    let anchors = anchors_of_the_last_segment(&base);
+    let number = last(&base.log);
+    let secret = String::from_utf8(base.log.state[&StateFile::Key].clone()).unwrap();
+    let key = SigningKey::from_bytes(&unhex(&secret).try_into().unwrap());
+    let mut rest = base.log.clone();
+    rest.segments = rest.segments.split_off(&number);
+    for anchor in &anchors {
+        let mut marks = marks(&rest, &[*anchor]);
+        marks.first_segment = Some(number);
+        assert_eq!(verify(&rest, &marks).unwrap().anchors, 1);
+        for moved in [1, 1000, u64::MAX / 2] {
+            let mut log = rest.clone();
+            change(&mut log, number, |frames| {
+                for frame in &mut *frames {
+                    let seq = u64::from_be_bytes(frame[1..9].try_into().unwrap());
+                    frame[1..9].copy_from_slice(&(seq + moved).to_be_bytes());
+                }
+                sign_again(frames, 0, &key);
+            });
+            assert_eq!(
+                crate::logs::fault(verify(&log, &marks)),
+                ampoule_audit::FaultKind::RolledBack,
+                "{anchor}, {moved}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_whose_beginning_was_removed_passes_with_no_anchor_unless_its_first_file_is_named() {
+    let base = base();
+    let anchors = anchors_of_the_last_segment(&base);
+    let number = last(&base.log);
+    let mut rest = base.log.clone();
+    rest.segments = rest.segments.split_off(&number);
+    for known in [&[base.last][..], &anchors, &[]] {
+        let mut marks = marks(&rest, known);
+        for root in [marks.root, None] {
+            marks.root = root;
+            for named in [None, Some(1), Some(number - 1)] {
+                marks.first_segment = named;
+                assert_eq!(
+                    crate::logs::fault(verify(&rest, &marks)),
+                    ampoule_audit::FaultKind::Missing
+                );
+            }
+        }
+        // The public key of segment 1 says nothing of a later one.
+        let mut named = crate::logs::marks(&rest, known);
+        named.first_segment = Some(number);
+        assert_eq!(verify(&rest, &named).is_ok(), !known.is_empty());
+    }
 }
 
 #[test]

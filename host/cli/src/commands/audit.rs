@@ -1,6 +1,6 @@
 //! `ampoule audit`: audit logs, for those who check and read them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -23,8 +23,8 @@ use crate::error::Error;
 use crate::output;
 use crate::settings::Settings;
 
-/// Bytes of a file of anchors that are read, which is room for some 5,000.
-const MAX_ANCHORS_BYTES: u64 = 1 << 20;
+/// Bytes of a file of anchors that are read, which is room for one a minute of half a year.
+const MAX_ANCHORS_BYTES: u64 = 64 << 20;
 
 pub(crate) fn run(command: AuditCommand, settings: &Settings, json: bool) -> Result<(), Error> {
     let permissions = &settings.permissions;
@@ -164,14 +164,26 @@ fn marks(options: &VerifyOptions) -> Result<Marks, Error> {
     let mut marks = Marks {
         root: None,
         anchors: options.anchor.clone(),
+        first_segment: Some(options.from),
     };
     if let Some(path) = &options.key {
+        if options.from > 1 {
+            return Err(Error::Setting(
+                "--key is the key of file 1 and says nothing of a log that begins later; with --from, name anchors instead"
+                    .to_owned(),
+            ));
+        }
         let key = AuditKey::from_pem(&read_text(path, MAX_AUDIT_KEY_BYTES)?);
         marks.root = Some(key.map_err(|error| unread(path, &error))?);
     }
     if let Some(path) = &options.anchor_file {
         let text = read_text(path, MAX_ANCHORS_BYTES)?;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        // A file to which the lines of a log are appended again and again has most of them many times.
+        let lines: BTreeSet<_> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        for line in lines {
             let anchor: Result<Anchor, _> = line.parse();
             marks
                 .anchors
@@ -313,10 +325,11 @@ fn report_text(report: &Report) -> String {
         count => format!("{count} anchors met"),
     };
     format!(
-        "{} rows in {} frames of {} segments, from {} to {}\n{end}\n{anchors}\n{}\n",
+        "{} rows in {} frames of {} segments from file {} on, from {} to {}\n{end}\n{anchors}\n{}\n",
         report.rows,
         report.frames,
         report.segments,
+        report.first_segment,
         report.first_time,
         report.last_time,
         report.last
