@@ -193,7 +193,13 @@ impl<S: Storage> Work<S> {
         let _ended = Ended(Arc::clone(&self.shared));
         loop {
             match self.next_step() {
-                Step::Write(batch) => self.write(&batch),
+                Step::Write(batch) => {
+                    // The end does not wait for rows any longer: none is tried again.
+                    if !self.write(&batch) {
+                        self.give_up();
+                        return;
+                    }
+                }
                 Step::Heartbeat => {
                     let beaten = self.writer.heartbeat(Timestamp::now());
                     self.beat_at = Instant::now() + if beaten.is_ok() { HEARTBEAT } else { RETRY };
@@ -254,8 +260,9 @@ impl<S: Storage> Work<S> {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Writes rows, and tries again until they are on disk or the end does not wait for them any longer.
-    fn write(&mut self, batch: &Batch) {
+    /// Writes rows, and tries again until they are on disk or the end does not wait for them any longer. Returns false
+    /// then.
+    fn write(&mut self, batch: &Batch) -> bool {
         let mut lines = Vec::with_capacity(batch.held_bytes + 32 * batch.lines.len());
         for (line, number) in batch.lines.iter().zip(self.writer.next_row()..) {
             line.write(number, &mut lines);
@@ -279,6 +286,20 @@ impl<S: Storage> Work<S> {
             state.lost += batch.held_rows as u64;
             state.untold += batch.held_rows as u64 + batch.told;
         }
+        is_written
+    }
+
+    /// Ends with rows that wait: they are lost.
+    fn give_up(&self) {
+        let mut state = self.shared.lock();
+        let rows = state.queue.len();
+        state.held_rows = state.held_rows.saturating_sub(rows);
+        state.held_bytes = state.held_bytes.saturating_sub(state.queued_bytes);
+        state.lost += rows as u64;
+        state.queued_bytes = 0;
+        state.queue.clear();
+        // A row that comes from now on is lost, too.
+        state.end = End::Done;
     }
 
     fn try_write(&mut self, count: u32, lines: &[u8], sealed: &mut Option<Sealed>) -> Result<()> {

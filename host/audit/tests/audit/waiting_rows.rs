@@ -229,6 +229,29 @@ fn an_end_waits_for_permits_and_no_longer_than_it_may() {
 }
 
 #[test]
+fn an_end_that_cannot_write_gives_up_once_its_time_is_over() {
+    let shared = Shared::default();
+    let audit = start(&shared, quick());
+    let permit = audit.reserve().unwrap();
+    let queued = audit.reserve().unwrap();
+    let late = audit.reserve().unwrap();
+    fill(&shared, true);
+    permit.send(row("one"));
+    wait_until("the failure shows", || audit.state().failing.is_some());
+    queued.send(row("two"));
+    assert!(!audit.close(Duration::from_millis(50)));
+    // The thread has ended, and tries no more.
+    let steps = || shared.0.lock().unwrap().steps;
+    let before = steps();
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(steps(), before);
+    late.send(row("three"));
+    let state = audit.state();
+    assert_eq!((state.lost, state.waiting, state.rows), (3, 0, 1));
+    assert_eq!(state.failing, Some("io.audit"));
+}
+
+#[test]
 fn a_start_on_a_full_disk_fails() {
     let shared = Shared::default();
     let writer = Writer::open(shared.clone(), settings(), at(0)).unwrap();
