@@ -101,8 +101,9 @@ impl Storage for Disk {
     fn sync(&mut self, segment: u64) -> io::Result<()> {
         let open = self.segment(segment)?;
         open.file.sync_data()?;
-        if !std::mem::replace(&mut open.is_named, true) {
+        if !open.is_named {
             self.log.sync()?;
+            self.segment(segment)?.is_named = true;
         }
         Ok(())
     }

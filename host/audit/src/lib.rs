@@ -60,7 +60,7 @@
 //! hex → chain → segment_key → anchor → frame       bytes
 //! fault → error; fault → cursor                    checks from one frame to the next
 //! seal, row                                        contents
-//! storage → begin → recover → writer → thread      writing; log_directory, disk: storage on disk
+//! storage → begin, scan → recover → writer → thread  writing; log_directory, disk: storage on disk
 //! row → waiting → thread                           rows that wait
 //! storage → verify → read                          reading
 //! ```
@@ -89,6 +89,7 @@ mod log_directory;
 mod read;
 mod recover;
 mod row;
+mod scan;
 mod seal;
 mod segment_key;
 mod storage;

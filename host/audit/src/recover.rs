@@ -1,21 +1,19 @@
 //! Finds the end of a log, and finishes what a crash left half done. The same happens after a failed write, so that
-//! there is one way back.
+//! there is one way back. After a failed write all bytes that it may have left are cut off first ([`Attempt`]).
 //!
 //! The order of a rotation decides what can be found: the next key is on disk before the last frame names it, and has
 //! taken the place of the old one before the next segment begins. The head is on disk before the next segment begins,
 //! too: it is never more than one segment behind.
 
-use std::io::Read;
-
 use ampoule_signing::Timestamp;
 
 use crate::begin::{Live, begin_segment, put_head};
-use crate::chain::LogId;
+use crate::chain::{FrameHash, LogId};
 use crate::cursor::{After, Cursor, Expected};
 use crate::error::{Error, Result};
-use crate::fault::{Fault, FaultKind};
-use crate::frame::{Found, Frame, Frames, SEGMENT_START};
+use crate::fault::FaultKind;
 use crate::head::Head;
+use crate::scan::{Scan, SegmentEnd, rolled_back, scan};
 use crate::segment_key::SegmentKey;
 use crate::storage::{StateFile, Storage};
 
@@ -27,13 +25,28 @@ pub(crate) struct Recovered {
     pub(crate) torn_bytes: u64,
 }
 
-/// Finds the end of a log, or begins one in empty directories.
+/// A write that failed in a process that goes on.
+///
+/// Its bytes are not believed, even where all of them can be read back: they may be in the system's memory and nowhere
+/// else. Linux tells of a page that could not be brought to disk once, takes it for written then, and a second sync
+/// succeeds. The bytes are cut off, and written again by the caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// Last frame that callers were told of.
+    pub(crate) told: Head,
+    /// Frame that may have been written behind it.
+    pub(crate) tried: Option<FrameHash>,
+}
+
+/// Finds the end of a log, or begins one in empty directories. After a failed write the end is the last frame that
+/// callers or the head know of.
 ///
 /// # Errors
 ///
 /// [`Error::Fault`] and [`Error::State`], and then nothing was changed; the system's.
 pub(crate) fn recover<S: Storage>(
     storage: &mut S,
+    attempt: Option<&Attempt>,
     recipients: &[String],
     now: Timestamp,
 ) -> Result<Recovered> {
@@ -47,13 +60,16 @@ pub(crate) fn recover<S: Storage>(
         (Some(_), None) => Err(Error::State("the state has no head")),
         (Some(last), Some(head)) if last == head.segment => {
             let scan = scan(storage, last, &Expected::default(), Some(&head))?;
-            let Scan::Begun(end) = scan else {
+            let Scan::Begun(mut end) = scan else {
                 return Err(rolled_back(&head, "the segment has no frame any more"));
             };
+            if let Some(attempt) = attempt {
+                cut_back(&mut end, &head, attempt)?;
+            }
             resume(storage, *end, Some(&head), recipients, now)
         }
         (Some(last), Some(head)) if last == head.segment.saturating_add(1) => {
-            resume_next(storage, &head, recipients, now)
+            resume_next(storage, &head, attempt.is_some(), recipients, now)
         }
         (Some(last), Some(head)) if last < head.segment => {
             Err(rolled_back(&head, "the segment is missing"))
@@ -107,7 +123,18 @@ fn resume_first<S: Storage>(
                 .map_err(Error::io("begin the first segment again"))?;
             begin_log(storage, recipients, now)
         }
-        Scan::Begun(end) if end.cursor.frames == 1 => resume(storage, *end, None, recipients, now),
+        Scan::Begun(end) if end.cursor.frames == 1 => {
+            if the_key(storage)?.public() != end.cursor.key {
+                return Err(Error::State(
+                    "the signing key is not the one that the log names",
+                ));
+            }
+            // The frame may be in the system's memory and nowhere else, after a sync that failed. Nobody knows of it.
+            storage
+                .truncate(1, 0)
+                .map_err(Error::io("begin the first segment again"))?;
+            begin_log(storage, recipients, now)
+        }
         Scan::Begun(_) => Err(Error::State("the state has no head")),
     }
 }
@@ -116,6 +143,7 @@ fn resume_first<S: Storage>(
 fn resume_next<S: Storage>(
     storage: &mut S,
     head: &Head,
+    is_again: bool,
     recipients: &[String],
     now: Timestamp,
 ) -> Result<Recovered> {
@@ -135,8 +163,12 @@ fn resume_next<S: Storage>(
         after: Some(after),
     };
     match scan(storage, segment, &expected, None)? {
-        Scan::Begun(end) => resume(storage, *end, Some(head), recipients, now),
-        Scan::Unbegun => {
+        Scan::Begun(end) if end.cursor.frames > 1 && is_again => Err(overtaken(&end.cursor)),
+        Scan::Begun(end) if end.cursor.frames > 1 => {
+            resume(storage, *end, Some(head), recipients, now)
+        }
+        // A first frame alone may be in the system's memory and nowhere else, after a sync that failed. It has no rows.
+        Scan::Begun(_) | Scan::Unbegun => {
             storage
                 .truncate(segment, 0)
                 .map_err(Error::io("begin a segment again"))?;
@@ -147,6 +179,34 @@ fn resume_next<S: Storage>(
                 torn_bytes: 0,
             })
         }
+    }
+}
+
+/// Moves the end back to the last frame that callers or the head know of. One frame may follow: the one that was tried.
+fn cut_back(end: &mut SegmentEnd, head: &Head, attempt: &Attempt) -> Result<()> {
+    let told = &attempt.told;
+    let known = if told.log == head.log && told.segment == head.segment && told.seq > head.seq {
+        told
+    } else {
+        head
+    };
+    let last = end.cursor;
+    if last.last.seq == known.seq {
+        return Ok(());
+    }
+    let before = end.before.take().filter(|(before, length)| {
+        before.last.seq == known.seq && before.after.hash == known.hash && *length == known.length
+    });
+    match before {
+        Some((cursor, length)) if attempt.tried == Some(last.after.hash) => {
+            end.torn_bytes = end
+                .torn_bytes
+                .saturating_add(end.length.saturating_sub(length));
+            end.length = length;
+            end.cursor = cursor;
+            Ok(())
+        }
+        _ => Err(overtaken(&last)),
     }
 }
 
@@ -232,153 +292,11 @@ fn finish_rotation<S: Storage>(
     begin_segment(storage, id, cursor.after, key, recipients, now)
 }
 
-/// Content of a segment.
-enum Scan {
-    /// Its first frame was never finished.
-    Unbegun,
-    Begun(Box<SegmentEnd>),
-}
-
-struct SegmentEnd {
-    cursor: Cursor,
-    /// Length up to the end of the last whole frame.
-    length: u64,
-    /// Bytes after that.
-    torn_bytes: u64,
-}
-
-/// Reads a segment to its end. Signatures are checked behind the head only: before it the hash says as much.
-fn scan<S: Storage>(
-    storage: &S,
-    segment: u64,
-    expected: &Expected,
-    head: Option<&Head>,
-) -> Result<Scan> {
-    let failed = Error::io("read a segment");
-    let (input, length) = storage.open(segment).map_err(&failed)?;
-    let Some(mut frames) = Frames::open(input, length).map_err(&failed)? else {
-        return unbegun(storage, segment, length);
-    };
-    let first = match frames.next().map_err(&failed)? {
-        Found::Frame(frame) => frame,
-        Found::End => return Ok(Scan::Unbegun),
-        Found::Torn(torn) if torn.is_opening() => return Ok(Scan::Unbegun),
-        Found::Torn(_) | Found::Malformed => return Err(malformed(segment, 0)),
-    };
-    let mut cursor = match Cursor::open(segment, &first, expected) {
-        Ok(cursor) => cursor,
-        Err(_) if is_cut_by_zeros(&first, &mut frames)? => return Ok(Scan::Unbegun),
-        Err(fault) => return Err(fault.into()),
-    };
-    let mut is_met = false;
-    loop {
-        let end = length.saturating_sub(frames.left());
-        if let Some(head) = head {
-            is_met |= passes(&cursor, end, head)?;
-        }
-        match frames.next().map_err(&failed)? {
-            Found::Frame(frame) => {
-                let is_new = head.is_none() || is_met;
-                let mut next = cursor;
-                let taken = next.take(&frame).and_then(|()| match is_new {
-                    true => next.check_signature(&frame),
-                    false => Ok(()),
-                });
-                match taken {
-                    Ok(()) => cursor = next,
-                    Err(_) if is_new && is_cut_by_zeros(&frame, &mut frames)? => {
-                        return Ok(Scan::Begun(Box::new(SegmentEnd {
-                            cursor,
-                            length: end,
-                            torn_bytes: length.saturating_sub(end),
-                        })));
-                    }
-                    Err(fault) => return Err(fault.into()),
-                }
-            }
-            found @ (Found::End | Found::Torn(_)) => {
-                let torn_bytes = match found {
-                    Found::Torn(torn)
-                        // Nobody writes behind the last frame of a segment, but a power cut may leave zeros there.
-                        if cursor.next_key.is_some() && !torn.is_zero
-                            || !torn.is_plausible(cursor.after.seq, cursor.after.row) =>
-                    {
-                        return Err(malformed(segment, cursor.after.seq));
-                    }
-                    Found::Torn(torn) => torn.bytes,
-                    _ => 0,
-                };
-                if let (Some(head), false) = (head, is_met) {
-                    return Err(rolled_back(head, "the segment ends before the frame"));
-                }
-                return Ok(Scan::Begun(Box::new(SegmentEnd {
-                    cursor,
-                    length: length.saturating_sub(torn_bytes),
-                    torn_bytes,
-                })));
-            }
-            Found::Malformed => return Err(malformed(segment, cursor.after.seq)),
-        }
-    }
-}
-
-/// Tells whether the rest of a frame's signature, and all behind it, are zeros: a power cut leaves pages so that were not
-/// written. Nobody knows of a frame behind the head, so nothing is lost that was said to be there.
-fn is_cut_by_zeros(frame: &Frame, frames: &mut Frames<impl Read>) -> Result<bool> {
-    let is_cut = frame.signature.last() == Some(&0);
-    Ok(is_cut
-        && frames
-            .is_zero_to_the_end()
-            .map_err(Error::io("read a segment"))?)
-}
-
-/// Tells whether the head's frame ends here.
-fn passes(cursor: &Cursor, end: u64, head: &Head) -> Result<bool> {
-    if cursor.last.seq != head.seq {
-        return Ok(false);
-    }
-    let is_same = cursor.log == head.log
-        && cursor.after.hash == head.hash
-        && cursor.after.row == head.next_row
-        && end == head.length;
-    if !is_same {
-        return Err(rolled_back(head, "another frame is in its place"));
-    }
-    Ok(true)
-}
-
-/// Tells a segment whose first line was not finished from one whose first line was changed.
-fn unbegun<S: Storage>(storage: &S, segment: u64, length: u64) -> Result<Scan> {
-    /// More than a first frame has.
-    const MOST: u64 = 64 << 10;
-    let failed = Error::io("read a segment");
-    let (input, _) = storage.open(segment).map_err(&failed)?;
-    let mut bytes = Vec::new();
-    input.take(MOST).read_to_end(&mut bytes).map_err(&failed)?;
-    // A power cut leaves zeros for what was not written.
-    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
-    let written = bytes.get(..bytes.len() - zeros).unwrap_or_default();
-    if length <= MOST && SEGMENT_START.starts_with(written) {
-        return Ok(Scan::Unbegun);
-    }
-    Err(malformed(segment, 0))
-}
-
-fn malformed(segment: u64, seq: u64) -> Error {
-    Error::Fault(Fault::new(
-        FaultKind::Altered,
-        segment,
-        seq,
-        "there are bytes that are no frame's",
-    ))
-}
-
-fn rolled_back(head: &Head, found: &'static str) -> Error {
-    Error::Fault(Fault::new(
-        FaultKind::RolledBack,
-        head.segment,
-        head.seq,
-        found,
+/// Makes the fault of frames that a process finds behind its own.
+fn overtaken(last: &Cursor) -> Error {
+    Error::Fault(last.fault(
+        FaultKind::Order,
+        "frames are in the log that this process did not write",
     ))
 }
 

@@ -11,7 +11,7 @@ use crate::begin::{Live, make_frame, put_head};
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Handover, Kind, MAX_PAYLOAD_BYTES, TRAILER_BYTES, micros};
-use crate::recover::{Recovered, recover};
+use crate::recover::{Attempt, Recovered, recover};
 use crate::seal::{Recipients, Sealed};
 use crate::segment_key::SegmentKey;
 use crate::storage::{StateFile, Storage};
@@ -22,7 +22,8 @@ pub enum SyncEach {
     /// With each frame: a power cut takes what was not written yet.
     #[default]
     Batch,
-    /// At the end of each segment: a power cut takes up to a segment, unseen unless there is an anchor.
+    /// At the end of each segment: a power cut takes up to a segment, unseen unless there is an anchor. Where the disk
+    /// fails while a segment is brought to it, the power cut may take frames that the head names.
     Segment,
 }
 
@@ -54,8 +55,9 @@ impl WriterSettings {
 
 /// Writer of a log.
 ///
-/// After an error all calls first look again at what is on disk, as after a crash. A batch whose write failed is given
-/// again by the caller, and is in the log once: it may have been written whole before the failure.
+/// After an error all calls first look again at what is on disk, as after a crash, and cut off what the failed write may
+/// have left. A batch whose write failed is given again by the caller, and is in the log once: the head may have named it
+/// before the failure.
 #[derive(Debug)]
 pub struct Writer<S> {
     storage: S,
@@ -66,6 +68,8 @@ pub struct Writer<S> {
     /// Number of the row that comes next, as far as callers were told.
     next_row: u64,
     last: Anchor,
+    /// Last frame that callers were told of, and the one that was tried behind it.
+    attempt: Attempt,
     torn_bytes: u64,
 }
 
@@ -78,13 +82,17 @@ impl<S: Storage> Writer<S> {
     /// of the storage.
     pub fn open(mut storage: S, settings: WriterSettings, now: Timestamp) -> Result<Self> {
         let recipients = settings.recipients.texts();
-        let Recovered { live, torn_bytes } = recover(&mut storage, &recipients, now)?;
+        let Recovered { live, torn_bytes } = recover(&mut storage, None, &recipients, now)?;
         Ok(Self {
             storage,
             settings,
             recipients,
             next_row: live.head.next_row,
             last: live.head.anchor(),
+            attempt: Attempt {
+                told: live.head,
+                tried: None,
+            },
             live: Some(live),
             torn_bytes,
         })
@@ -191,7 +199,9 @@ impl<S: Storage> Writer<S> {
     fn lively(&mut self, now: Timestamp) -> Result<()> {
         if self.live.is_none() {
             let known = self.last;
-            let Recovered { live, .. } = recover(&mut self.storage, &self.recipients, now)?;
+            let attempt = Some(&self.attempt);
+            let Recovered { live, .. } =
+                recover(&mut self.storage, attempt, &self.recipients, now)?;
             if live.head.log != known.log || live.head.seq < known.seq {
                 return Err(Error::State("the log was replaced while it was written"));
             }
@@ -203,6 +213,7 @@ impl<S: Storage> Writer<S> {
     fn settle(&mut self, live: Live) {
         self.next_row = live.head.next_row;
         self.last = live.head.anchor();
+        self.attempt.told = live.head;
         self.live = Some(live);
     }
 
@@ -249,7 +260,7 @@ impl<S: Storage> Writer<S> {
         self.put((Kind::Handover, 0), &payload, true, now)?;
         // The rest is what a start after a crash would do.
         self.live = None;
-        let Recovered { live, .. } = recover(&mut self.storage, &self.recipients, now)?;
+        let Recovered { live, .. } = recover(&mut self.storage, None, &self.recipients, now)?;
         self.settle(live);
         Ok(())
     }
@@ -267,6 +278,7 @@ impl<S: Storage> Writer<S> {
         let after = live.after();
         let frame = make_frame(log, after, (kind, rows), payload.to_vec(), &live.key, now)?;
         let bytes = frame.to_bytes();
+        self.attempt.tried = Some(frame.hash);
         self.storage
             .append(segment, &bytes)
             .map_err(Error::io("write a frame"))?;
@@ -285,6 +297,7 @@ impl<S: Storage> Writer<S> {
         }
         self.next_row = live.head.next_row;
         self.last = live.head.anchor();
+        self.attempt.told = live.head;
         Ok(())
     }
 }

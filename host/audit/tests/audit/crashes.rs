@@ -8,7 +8,7 @@ use crate::memory::{Failure, Memory};
 use crate::random::Random;
 
 /// Batches of two rows from row `first` on.
-fn batches(first: u64, count: u64) -> Vec<Sealed> {
+pub(crate) fn batches(first: u64, count: u64) -> Vec<Sealed> {
     let numbers = (0..count).map(|index| first + 2 * index);
     numbers.map(|number| sealed(number, 2)).collect()
 }
@@ -201,7 +201,7 @@ fn a_step_that_fails_is_done_again_and_no_row_is_there_twice() {
 
 /// Does something, and once more if it fails.
 #[track_caller]
-fn again(failed: &mut usize, mut act: impl FnMut() -> Result<(), Error>) {
+pub(crate) fn again(failed: &mut usize, mut act: impl FnMut() -> Result<(), Error>) {
     if let Err(error) = act() {
         assert!(error.may_pass(), "{error}");
         *failed += 1;

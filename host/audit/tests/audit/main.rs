@@ -12,6 +12,7 @@ mod crashes;
 mod forger;
 mod killed;
 mod logs;
+mod lost_pages;
 mod many_rows;
 mod memory;
 mod random;
