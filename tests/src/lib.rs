@@ -59,9 +59,9 @@ pub use operator::{Operator, assert_fails, json_of};
 pub use pictures::{picture_base64, png_header};
 pub use place::{Delivery, Place};
 pub use process::{
-    ampoule, ampoule_sign, ampoule_with_traces, minor_faults, peak_resident_bytes,
-    private_dirty_bytes, proportional_bytes, reset_peak_resident_bytes, resident_bytes,
-    serve_received,
+    ampoule, ampoule_sign, ampoule_with_traces, installed_program, minor_faults,
+    peak_resident_bytes, private_dirty_bytes, proportional_bytes, reset_peak_resident_bytes,
+    resident_bytes, serve_received,
 };
 pub use raw_client::{RawAnswer, RawClient};
 pub use restricted::{

@@ -34,6 +34,17 @@ pub fn ampoule_with_traces() -> Command {
     command("ampoule-otel")
 }
 
+/// Returns a program that `cargo xtask setup` takes out of a package of Debian, or its name where `PATH` has it.
+#[must_use]
+pub fn installed_program(name: &str) -> PathBuf {
+    let installed = workspace_file("target/clients").join(name);
+    if installed.exists() {
+        installed
+    } else {
+        name.into()
+    }
+}
+
 fn command(name: &str) -> Command {
     let path = binary(name);
     assert!(

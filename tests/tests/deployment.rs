@@ -25,6 +25,8 @@ use ampoule_tests::{
 };
 use serde_json::Value;
 
+#[path = "deployment/kubernetes.rs"]
+mod kubernetes;
 #[path = "deployment/server.rs"]
 mod server;
 
@@ -50,7 +52,7 @@ fn unit(name: &str) -> Vec<(String, String)> {
 /// Finds a sample file, which the guide names too.
 #[test]
 fn the_guide_names_every_sample() {
-    let guide = ["systemd", "containers"]
+    let guide = ["systemd", "containers", "DEPLOYMENT_SECURITY"]
         .map(|page| fs::read_to_string(workspace_file(&format!("docs/operate/{page}.md"))).unwrap())
         .concat();
     for file in fs::read_dir(workspace_file("samples/deployment")).unwrap() {

@@ -85,12 +85,16 @@ mod openai_streams;
 mod openapi;
 #[path = "serve/page.rs"]
 mod page;
+#[path = "serve/protected_sample.rs"]
+mod protected_sample;
 #[path = "serve/proxies.rs"]
 mod proxies;
 #[path = "serve/rate_limits.rs"]
 mod rate_limits;
 #[path = "serve/readiness.rs"]
 mod readiness;
+#[path = "serve/sample_proxies.rs"]
+mod sample_proxies;
 #[path = "serve/secrets.rs"]
 mod secrets;
 #[path = "serve/silence.rs"]

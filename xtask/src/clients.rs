@@ -1,13 +1,14 @@
-//! Real clients of the server, which its tests run: those of Python and JavaScript by lock files, and Prometheus' checker
-//! of metrics. Beside them, the packages that drive a browser through the server's page.
+//! Real clients of the server, which its tests run: those of Python and JavaScript by lock files, and programs of Debian's
+//! packages. Beside them, the packages that drive a browser through the server's page.
 //!
 //! All of them go to `target/clients`. Nothing is installed for the whole machine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
+use crate::debian;
 use crate::digest::sha256_of_file;
 use crate::process;
 use crate::workspace::Workspace;
@@ -26,17 +27,17 @@ const STAMP: &str = "installed";
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
     let folder = workspace.output().join("clients");
     let sources = workspace.root().join(SOURCES);
-    let (python, node, page, promtool) = std::thread::scope(|scope| {
+    let (python, node, page, programs) = std::thread::scope(|scope| {
         let python = scope.spawn(|| python(&sources, &folder.join("python")));
         let node = scope.spawn(|| npm_packages(workspace, SOURCES, &folder.join("node")));
         let page = scope.spawn(|| npm_packages(workspace, PAGE, &folder.join("page")));
-        let promtool = promtool(&folder.join("promtool"));
-        (python.join(), node.join(), page.join(), promtool)
+        let programs = debian::install(&folder);
+        (python.join(), node.join(), page.join(), programs)
     });
     for result in [python, node, page] {
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     }
-    promtool
+    programs
 }
 
 /// Installs the Python clients into an environment of their own. pip is the machine's: the environment gets none.
@@ -95,53 +96,6 @@ fn npm_packages(workspace: &Workspace, sources: &str, folder: &Path) -> Result<(
         format!("npm could not install {sources}/package-lock.json: is its registry in reach?")
     })?;
     finish(folder, &wanted)
-}
-
-/// Provides Prometheus' `promtool`: that in `PATH`, or else Debian's. The program is taken out of its package, whose
-/// installation would start a server.
-fn promtool(path: &Path) -> Result<()> {
-    let works = |program: &Path| process::output(Command::new(program).arg("--version")).is_ok();
-    if works(Path::new("promtool")) || works(path) {
-        return Ok(());
-    }
-    if !process::is_there("apt-get") || !process::is_there("dpkg-deb") {
-        bail!("`promtool` is not in PATH: install Prometheus, which it is a part of");
-    }
-    eprintln!("Taking promtool out of Debian's package of Prometheus (19 MB).");
-    let parent = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(parent)?;
-    let work = tempfile::tempdir_in(parent)?;
-    let download = || {
-        process::output(Command::new("apt-get").current_dir(work.path()).args([
-            "--quiet",
-            "download",
-            "prometheus",
-        ]))
-    };
-    if download().is_err() {
-        // A fresh image has no package lists.
-        process::run(Command::new("apt-get").arg("update"))?;
-        download().context(
-            "apt-get could not download Debian's package `prometheus`; install it, so that `promtool` is in PATH",
-        )?;
-    }
-    let package = the_one_file(work.path())?;
-    let tree = work.path().join("tree");
-    process::output(
-        Command::new("dpkg-deb")
-            .arg("--extract")
-            .args([&package, &tree]),
-    )?;
-    let program = tree.join("usr/bin/promtool");
-    process::output(Command::new(&program).arg("--version"))
-        .context("promtool of Debian's package `prometheus` does not work")?;
-    std::fs::rename(program, path)?;
-    Ok(())
-}
-
-fn the_one_file(folder: &Path) -> Result<PathBuf> {
-    let first = std::fs::read_dir(folder)?.next();
-    Ok(first.context("apt-get downloaded nothing")??.path())
 }
 
 fn stamp(lock: &Path, program: &str) -> Result<String> {

@@ -20,6 +20,7 @@ mod built_in;
 mod cargo_test;
 mod ci;
 mod clients;
+mod debian;
 mod demo;
 mod digest;
 mod eval;

@@ -14,18 +14,18 @@ const CONFIGURATION: &str = "serve.toml";
 const CONTAINER: &str = "Containerfile.serve";
 
 /// Longest time for a server to compile its model on a busy machine.
-const LOAD_TIME: Duration = Duration::from_secs(120);
+pub(super) const LOAD_TIME: Duration = Duration::from_secs(120);
 
 /// A server, which is killed when this is dropped.
-struct Server {
+pub(super) struct Server {
     process: Child,
-    address: String,
+    pub(super) address: String,
 }
 
 impl Server {
     /// Starts the server of the sample unit or another command that serves, and waits until it listens.
     #[track_caller]
-    fn start(command: &mut Command) -> Self {
+    pub(super) fn start(command: &mut Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap())
@@ -65,7 +65,7 @@ fn sample(name: &str) -> std::path::PathBuf {
 
 /// Returns the seconds of a setting such as `TimeoutStopSec=35` or `drain-timeout = "25s"`.
 #[track_caller]
-fn seconds(file: &str, setting: &str) -> u64 {
+pub(super) fn seconds(file: &str, setting: &str) -> u64 {
     let text = fs::read_to_string(sample(file)).unwrap();
     let line = text.lines().find(|line| line.starts_with(setting)).unwrap();
     let digits: String = line.chars().filter(char::is_ascii_digit).collect();

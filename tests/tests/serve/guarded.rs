@@ -283,7 +283,7 @@ pub(crate) fn bearer(key: &NewKey) -> String {
     format!("Bearer {}", *key.text.reveal())
 }
 
-fn make(directory: &Path, role: Role, change: impl FnOnce(&mut KeySettings)) -> NewKey {
+pub(crate) fn make(directory: &Path, role: Role, change: impl FnOnce(&mut KeySettings)) -> NewKey {
     let mut settings = KeySettings::new(role, "acme".parse().unwrap());
     change(&mut settings);
     add(directory, settings)

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use ampoule_access::Role;
-use ampoule_tests::{Operator, Served, SharedServer, ampoule, workspace_file};
+use ampoule_tests::{Operator, Served, SharedServer, ampoule, installed_program, workspace_file};
 use serde_json::json;
 
 use crate::answer_cache::Keeping;
@@ -223,13 +223,7 @@ fn the_metrics_have_the_content_type_of_their_format_whatever_a_scraper_accepts(
 #[test]
 fn promtool_finds_no_fault_in_the_metrics() {
     let served = used();
-    let installed = workspace_file("target/clients/promtool");
-    let promtool = if installed.exists() {
-        installed
-    } else {
-        "promtool".into()
-    };
-    let mut promtool = Command::new(promtool)
+    let mut promtool = Command::new(installed_program("promtool"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
