@@ -223,6 +223,8 @@ pub(crate) enum Found {
 pub(crate) struct Torn {
     /// First bytes: no more than a header.
     start: Vec<u8>,
+    /// Bytes behind a whole header.
+    rest: Vec<u8>,
     /// Bytes up to the end of the segment.
     pub(crate) bytes: u64,
     /// All of them are zero: nothing of a frame was written.
@@ -234,6 +236,35 @@ impl Torn {
     pub(crate) fn is_opening(&self) -> bool {
         let kind = self.start.first().copied().and_then(Kind::of);
         is_zero(&self.start) || kind == Some(Kind::Open)
+    }
+
+    /// Tells whether the bytes hold a frame that was finished: somebody has raised a frame's length. A hash that `key`
+    /// signed stands before the header of a frame with the number `next`, or at the very end. Of a frame that its writer
+    /// did not finish there is none, and the writer begins no other behind it.
+    pub(crate) fn holds_signed_frame(&self, key: &AuditKey, next: u64) -> bool {
+        /// Places that are looked at. Sealed rows hold the number by chance once in 2^64 bytes.
+        const MOST: usize = 64;
+        let number = next.to_be_bytes();
+        let headers = self
+            .rest
+            .windows(number.len())
+            .enumerate()
+            .filter(|(_, bytes)| *bytes == number)
+            .filter_map(|(at, _)| at.checked_sub(1))
+            .filter(|header| *header >= TRAILER_BYTES);
+        let mut count = 0;
+        for end in headers.chain([self.rest.len()]) {
+            count += 1;
+            let body = self.rest.get(..end).unwrap_or_default();
+            let is_signed = body
+                .split_last_chunk::<64>()
+                .and_then(|(rest, signature)| Some((*rest.last_chunk()?, signature)))
+                .is_some_and(|(hash, signature)| key.verifies(FrameHash(hash), signature));
+            if is_signed || count > MOST {
+                return true;
+            }
+        }
+        false
     }
 
     /// Tells whether a writer can have begun a frame with these numbers so, up to zeros. Garbage is none.
@@ -285,15 +316,16 @@ impl<R: Read> Frames<R> {
             return Ok(Found::End);
         }
         let is_zero_start = is_zero(&start);
-        let torn = |start, is_zero| {
+        let torn = |start, rest, is_zero| {
             Ok(Found::Torn(Torn {
                 start,
+                rest,
                 bytes,
                 is_zero,
             }))
         };
         let Ok(header) = <&[u8; HEADER_BYTES]>::try_from(start.as_slice()) else {
-            return torn(start, is_zero_start);
+            return torn(start, Vec::new(), is_zero_start);
         };
         let Some(header) = Header::of(header) else {
             return Ok(Found::Malformed);
@@ -302,13 +334,13 @@ impl<R: Read> Frames<R> {
         let body = self.read(rest)?;
         let is_zero_frame = is_zero_start && is_zero(&body);
         if body.len() < rest {
-            return torn(start, is_zero_frame);
+            return torn(start, body, is_zero_frame);
         }
         let Some(frame) = whole(header, body) else {
             return Ok(Found::Malformed);
         };
         if is_zero(&frame.signature) && self.is_zero_to_the_end()? {
-            return torn(start, is_zero_frame);
+            return torn(start, Vec::new(), is_zero_frame);
         }
         Ok(Found::Frame(frame))
     }

@@ -144,6 +144,17 @@ impl<'w, S: LogSource> Walk<'w, S> {
                     if !is_plausible {
                         return Err(self.malformed());
                     }
+                    let key = self.cursor.as_ref().and_then(|cursor| match self.is_begun {
+                        true => Some(cursor.key),
+                        false => cursor.next_key,
+                    });
+                    let next = self.seq().saturating_add(1);
+                    if key.is_some_and(|key| torn.holds_signed_frame(&key, next)) {
+                        return Err(self.fault(
+                            FaultKind::Altered,
+                            "a frame that was finished is announced as longer than it is",
+                        ));
+                    }
                     self.end_segment(torn.bytes)?;
                     continue;
                 }

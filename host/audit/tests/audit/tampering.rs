@@ -141,6 +141,71 @@ fn garbage_behind_the_last_frame_is_found_without_an_anchor() {
 }
 
 #[test]
+fn a_length_that_is_raised_past_the_end_is_found_without_an_anchor() {
+    let base = base();
+    let number = last(&base.log);
+    let frames = forger::frames(&base.log.segments[&number]);
+    // As a writer that was killed leaves it.
+    let unfinished = {
+        let mut next = frames.last().unwrap()[..60].to_vec();
+        next[1..9].copy_from_slice(&(base.last.seq + 1).to_be_bytes());
+        next
+    };
+    for end in [&[][..], &unfinished] {
+        let mut killed = base.log.clone();
+        killed.segments.get_mut(&number).unwrap().extend(end);
+        let report = verify(&killed, &marks(&killed, &[])).unwrap();
+        assert_eq!(report.unfinished_bytes, end.len() as u64);
+        for at in 0..frames.len() {
+            // The last frame's end is hidden behind the unfinished one's start, whose header names it.
+            for length in [3_u32 << 10, 1 << 20, 16 << 20] {
+                let mut log = killed.clone();
+                let begin = 10 + frames[..at].iter().map(Vec::len).sum::<usize>();
+                let segment = log.segments.get_mut(&number).unwrap();
+                assert!(segment.len() < 3 << 10);
+                segment[begin + 29..begin + 33].copy_from_slice(&length.to_be_bytes());
+                assert_eq!(
+                    crate::logs::fault(verify(&log, &marks(&log, &[]))),
+                    ampoule_audit::FaultKind::Altered,
+                    "frame {at} of {}, {length}",
+                    frames.len()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_any_byte_of_the_last_segment_is_found_without_an_anchor() {
+    let base = base();
+    let mut random = Random(11);
+    let number = last(&base.log);
+    for at in 0..base.log.segments[&number].len() {
+        let mut log = base.log.clone();
+        let bit = random.below(8);
+        log.segments.get_mut(&number).unwrap()[at] ^= 1 << bit;
+        assert!(
+            matches!(verify(&log, &marks(&log, &[])), Err(Error::Fault(_))),
+            "byte {at}, bit {bit}"
+        );
+    }
+}
+
+#[test]
+fn a_frame_that_was_cut_at_any_byte_is_unfinished_and_no_fault() {
+    let base = base();
+    let number = last(&base.log);
+    let end = forger::frames(&base.log.segments[&number]).pop().unwrap();
+    for cut in 1..end.len() {
+        let mut log = base.log.clone();
+        let segment = log.segments.get_mut(&number).unwrap();
+        segment.truncate(segment.len() - cut);
+        let report = verify(&log, &marks(&log, &[])).unwrap();
+        assert_eq!(report.unfinished_bytes, (end.len() - cut) as u64);
+    }
+}
+
+#[test]
 fn a_log_is_held_to_its_own_first_key() {
     let base = base();
     let mut other = marks(&base.log, &[]);
