@@ -149,8 +149,10 @@ pub(crate) const fn blanks(template: &str) -> usize {
                 count += 1;
                 at += 2;
             }
-            b'}' => panic!("a blank is written {{}}"),
-            _ => at += 1,
+            other => {
+                assert!(other != b'}', "a blank is written {{}}");
+                at += 1;
+            }
         }
     }
     count
