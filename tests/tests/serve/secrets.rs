@@ -17,6 +17,7 @@ use watched::Watched;
 const MIN_PLACES: usize = 100;
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a test prints what it counted")]
 fn a_secret_in_any_place_of_a_request_turns_up_nowhere() {
     let watched = Watched::start(&[]);
     let places = places::all();
