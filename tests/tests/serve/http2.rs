@@ -260,6 +260,36 @@ fn more_streams_than_are_allowed_at_one_time_are_refused_alone() {
 }
 
 #[test]
+fn a_request_that_was_sent_before_the_end_of_an_idle_connection_was_read_is_answered() {
+    let served = served_by(&SERVER, &["--keep-alive-timeout", "1500ms"]);
+    let mut client = connect(&served, &[]);
+    get(&mut client, 1, "/v1/models");
+    body_of(&mut client, 1);
+    client.until(GOAWAY, 0).unwrap();
+    get(&mut client, 3, "/v1/models");
+    body_of(&mut client, 3);
+    let _ = client.to_end();
+}
+
+#[test]
+fn a_client_that_has_chosen_http2_and_says_nothing_does_not_hold_up_a_drain() {
+    let served = served_by(&SERVER, &["--head-timeout", "60s"]);
+    let silent = client(&["h2"]).connect(served.address()).unwrap();
+    // Connections are opened one after the other.
+    let answer = client(&["http/1.1"]).get(served.address(), "/healthz", "");
+    assert_eq!(answer.unwrap().status, 200);
+    let begun = Instant::now();
+    served.terminate();
+    assert_eq!(served.wait(), Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begun.elapsed()
+    );
+    drop(silent);
+}
+
+#[test]
 fn an_idle_connection_is_told_of_its_end_however_often_it_is_pinged() {
     let served = served_by(&SERVER, &["--keep-alive-timeout", "400ms"]);
     let mut client = connect(&served, &[]);

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
@@ -40,7 +40,8 @@ const FAULTS: usize = 64;
 /// Time between two looks at a connection that is to end when its requests are answered.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Longest time that a connection without a request stays open after its client was told that it ends.
+/// Longest time that a connection without a request stays open after its client was told that it ends. A request that was
+/// sent before the client has read that comes in the meantime.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs requests as tasks that are waited for with those of the connections.
@@ -88,8 +89,11 @@ pub(super) async fn drive(
     let mut connection = std::pin::pin!(connection);
     let mut tick = tokio::time::interval(TICK);
     let mut known = None;
+    let mut told: Option<Instant> = None;
     loop {
         let ending = tokio::select! {
+            // The client is told, and its next request is seen, before the time is looked at.
+            biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(target: "ampoule::server", %error, "a connection of HTTP/2 ended");
@@ -97,8 +101,10 @@ pub(super) async fn drive(
                 return;
             }
             ending = progress.ended(known) => ending,
-            _ = tick.tick(), if known.is_some() => {
-                if progress.phase() == Phase::Idle && progress.age() >= FAREWELL {
+            _ = tick.tick(), if told.is_some() => {
+                let is_told = told.is_some_and(|told| told.elapsed() >= FAREWELL);
+                // The last answer has as much time for its way.
+                if is_told && progress.is_without_request() && progress.age() >= FAREWELL {
                     return;
                 }
                 continue;
@@ -107,6 +113,8 @@ pub(super) async fn drive(
         match ending {
             Ending::Quiet => {
                 known = Some(ending);
+                told = Some(Instant::now());
+                tick.reset();
                 connection.as_mut().graceful_shutdown();
             }
             // A request has come in the meantime.

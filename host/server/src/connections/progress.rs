@@ -72,6 +72,11 @@ impl Progress {
         self.state().phase
     }
 
+    /// Tells whether the next request is awaited, or the first.
+    pub(super) fn is_without_request(&self) -> bool {
+        matches!(self.phase(), Phase::Idle | Phase::Head)
+    }
+
     /// Returns the time since the phase began.
     pub(super) fn age(&self) -> Duration {
         self.state().since.elapsed()
