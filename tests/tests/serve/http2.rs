@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ampoule_tests::http2_client::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2Client, PING,
-    RST_STREAM, WINDOW_UPDATE, fields, is_200, request,
+    RST_STREAM, WINDOW_UPDATE, fields, frame, is_200, request,
 };
 use ampoule_tests::{Operator, Served, WrittenBundle, ampoule, test_guest};
 use serde_json::{Value, json};
@@ -257,6 +257,36 @@ fn more_streams_than_are_allowed_at_one_time_are_refused_alone() {
     let body = json!({"model": "every-task", "input": "one"}).to_string();
     client.send(DATA, END_STREAM, 1, body.as_bytes()).unwrap();
     body_of(&mut client, 1);
+}
+
+#[test]
+fn more_than_a_hundred_requests_before_the_client_reads_are_answered_or_refused_alone() {
+    let server = Secure::get();
+    let mut client = server.connect();
+    let head = request(
+        "POST",
+        "/v1/embeddings",
+        &[("content-type", "application/json")],
+    );
+    let streams: Vec<u32> = (0..120).map(|number| number * 2 + 1).collect();
+    let heads = streams
+        .iter()
+        .flat_map(|stream| frame(HEADERS, END_HEADERS, *stream, &head));
+    client.send_bytes(&heads.collect::<Vec<_>>()).unwrap();
+    let (answered, refused) = streams.split_at(32);
+    for _ in refused {
+        let frame = client.until_any(RST_STREAM, refused).unwrap();
+        assert_eq!(frame.payload, 7_u32.to_be_bytes(), "REFUSED_STREAM");
+    }
+    let body = json!({"model": "every-task", "input": "one"}).to_string();
+    for stream in answered {
+        client
+            .send(DATA, END_STREAM, *stream, body.as_bytes())
+            .unwrap();
+    }
+    for (head, _) in answers(&mut client, answered).into_values() {
+        assert!(is_200(&head), "{head:?}");
+    }
 }
 
 #[test]

@@ -34,8 +34,9 @@ const SEND_BUFFER: usize = 8 << 10;
 /// Streams that a client has taken back before they were looked at (CVE-2023-44487). Beyond them its connection is ended.
 const TAKEN_BACK: usize = 20;
 
-/// Streams that were ended here for a client's fault. Beyond them its connection is ended.
-const FAULTS: usize = 64;
+/// Streams that were refused or ended here, over the life of a connection. Beyond them it is ended. A client may send a
+/// hundred requests and more before it has read how many are allowed, and has not misbehaved.
+const ENDED_HERE: usize = 1_024;
 
 /// Time between two looks at a connection that is to end when its requests are answered.
 const TICK: Duration = Duration::from_millis(100);
@@ -67,7 +68,7 @@ pub(super) fn builder(tasks: &TaskTracker) -> Builder<Tasks> {
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(HEAD_LIST_BYTES)
         .max_pending_accept_reset_streams(TAKEN_BACK)
-        .max_local_error_reset_streams(FAULTS);
+        .max_local_error_reset_streams(ENDED_HERE);
     http
 }
 
