@@ -290,6 +290,29 @@ fn more_than_a_hundred_requests_before_the_client_reads_are_answered_or_refused_
 }
 
 #[test]
+fn clients_that_leave_no_room_for_answers_make_room_for_a_good_one() {
+    let served = served_by(&SERVER, &["--connections", "4"]);
+    let mut held: Vec<_> = (0..4)
+        .map(|_| connect(&served, &[(INITIAL_WINDOW_SIZE, 0)]))
+        .collect();
+    for client in &mut held {
+        get(client, 1, "/openapi.json");
+        client.until(HEADERS, 1).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(1_200));
+    // The time of the first stream goes on beside a new one.
+    for client in &mut held {
+        get(client, 3, "/openapi.json");
+        client.until(HEADERS, 3).unwrap();
+    }
+    let statuses: Vec<_> = (0..4)
+        .map(|_| client(&["http/1.1"]).get(served.address(), "/healthz", ""))
+        .map(|answer| answer.map(|answer| answer.status).ok())
+        .collect();
+    assert!(statuses.contains(&Some(200)), "{statuses:?}");
+}
+
+#[test]
 fn a_request_that_was_sent_before_the_end_of_an_idle_connection_was_read_is_answered() {
     let served = served_by(&SERVER, &["--keep-alive-timeout", "1500ms"]);
     let mut client = connect(&served, &[]);

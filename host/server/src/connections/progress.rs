@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::connections::phase::Phase;
-use crate::connections::settings::{ConnectionSettings, SILENT_UPLOAD, TAKEN_BYTES};
+use crate::connections::settings::{ConnectionSettings, HOLD_UP, TAKEN_BYTES};
 use crate::connections::streams::Streams;
 use crate::request::family::Family;
 
@@ -223,20 +223,24 @@ impl Progress {
     }
 
     /// Returns the connection's place among those that make room for a new one, the lowest first: one that lingers, then
-    /// one whose request has not come, one that is idle, and an upload that is silent. Returns `None` for a connection
-    /// that is busy or ends already.
+    /// one whose request has not come, one that is idle, and one that its client holds up: an upload that is silent, or
+    /// streams of HTTP/2 none of which goes on. Returns `None` for a connection that is busy or ends already.
     pub(super) fn rank(&self) -> Option<(u8, Instant)> {
         if self.ending.borrow().is_some() {
             return None;
         }
         let state = self.state();
+        let held_up = state.streams.as_ref().and_then(Streams::held_up);
+        if let Some(since) = held_up.filter(|since| since.elapsed() >= HOLD_UP) {
+            return Some((3, since));
+        }
         let rank = match state.phase {
             Phase::Linger => 0,
             // Its last answer is not all sent yet.
             Phase::Head | Phase::Idle if state.is_owed => return None,
             Phase::Head => 1,
             Phase::Idle => 2,
-            Phase::Upload if state.since.elapsed() >= SILENT_UPLOAD => 3,
+            Phase::Upload if state.since.elapsed() >= HOLD_UP => 3,
             Phase::Upload | Phase::Answer => return None,
         };
         Some((rank, state.since))

@@ -48,9 +48,9 @@ pub(crate) const ADDRESS_BYTES: usize = 8 << 10;
 /// Bytes of a connection's buffer in each direction, at most. A head fits twice.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
-/// Silence of an upload that may be closed to make room for a new connection. Bytes of an upload that goes on come many
-/// times a second.
-pub(super) const SILENT_UPLOAD: Duration = Duration::from_secs(1);
+/// Time for which a client holds up its connection before that may be closed to make room for a new one: an upload is silent,
+/// or an answer waits. Bytes of an upload that goes on, and those of an answer that is read, move many times a second.
+pub(super) const HOLD_UP: Duration = Duration::from_secs(1);
 
 /// Bounds of the connections of [`serve`](crate::serve).
 ///

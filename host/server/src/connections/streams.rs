@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::connections::phase::Phase;
-use crate::connections::settings::{ConnectionSettings, TAKEN_BYTES};
+use crate::connections::settings::{ConnectionSettings, HOLD_UP, TAKEN_BYTES};
 
 /// The open streams of a connection.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ struct Open {
     waiting: usize,
     /// Time since which bytes have waited, with those that were taken since then.
     stalled: Option<(Instant, usize)>,
+    /// Time at which the client last took bytes of the answer, or at which the first of those that wait were handed over.
+    moved: Instant,
 }
 
 impl Streams {
@@ -34,6 +36,7 @@ impl Streams {
             upload: has_body.then(Instant::now),
             waiting: 0,
             stalled: None,
+            moved: Instant::now(),
         };
         self.open.insert(id, stream);
         id
@@ -60,6 +63,9 @@ impl Streams {
     /// Notes that these bytes of an answer wait to be sent.
     pub(super) fn handed(&mut self, id: u64, bytes: usize) {
         if let Some(open) = self.open.get_mut(&id) {
+            if open.waiting == 0 {
+                open.moved = Instant::now();
+            }
             open.waiting = open.waiting.saturating_add(bytes);
             open.stalled.get_or_insert_with(|| (Instant::now(), 0));
         }
@@ -70,6 +76,7 @@ impl Streams {
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
+        open.moved = Instant::now();
         open.waiting = open.waiting.saturating_sub(bytes);
         if let Some((_, taken)) = &mut open.stalled {
             *taken = taken.saturating_add(bytes);
@@ -97,6 +104,18 @@ impl Streams {
             Some(uploads) => (Phase::Upload, uploads.into_iter().max()),
             None => (Phase::Answer, None),
         }
+    }
+
+    /// Returns the time since which the client holds up the connection. `None` while there is no stream, or one that the
+    /// host works on or whose body is arriving. The stream that waits longest counts: a client that opens another one now
+    /// and then does not free the connection.
+    pub(super) fn held_up(&self) -> Option<Instant> {
+        let since = |open: &Open| match open.upload {
+            Some(last) => (last.elapsed() >= HOLD_UP).then_some(last),
+            None => (open.waiting > 0).then_some(open.moved),
+        };
+        let waits: Option<Vec<Instant>> = self.open.values().map(since).collect();
+        waits?.into_iter().min()
     }
 
     /// Tells whether a head is arriving for too long, or a reader takes too little.
@@ -160,6 +179,27 @@ mod tests {
         );
         streams.taken(stream, TAKEN_BYTES - 1);
         assert!(!streams.is_overdue(&at_once()), "it has taken everything");
+    }
+
+    #[test]
+    fn a_client_holds_up_a_connection_while_each_stream_waits_for_it() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.held_up(), None, "there is nothing to wait for");
+        let first = streams.begin(false);
+        assert_eq!(streams.held_up(), None, "its answer is being made");
+        streams.handed(first, 2);
+        let since = streams.held_up();
+        assert!(since.is_some());
+        let second = streams.begin(false);
+        assert_eq!(streams.held_up(), None, "another answer is being made");
+        streams.handed(second, 1);
+        assert_eq!(streams.held_up(), since, "a new stream gives no new time");
+        streams.handed(first, 1);
+        assert_eq!(streams.held_up(), since, "nor do more bytes that wait");
+        streams.taken(first, 1);
+        assert!(streams.held_up() > since, "the client reads");
+        streams.begin(true);
+        assert_eq!(streams.held_up(), None, "an upload goes on");
     }
 
     #[test]
