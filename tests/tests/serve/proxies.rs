@@ -9,6 +9,7 @@ use ampoule_signing::{PermissionPolicy, Timestamp};
 use ampoule_tests::{ampoule, assert_fails, json_of};
 
 use crate::guarded::Guarded;
+use crate::tls::{SERVER, client};
 
 const BY_HTTPS: &str = "x-forwarded-proto: https\r\nx-forwarded-for: 203.0.113.7\r\n";
 
@@ -71,6 +72,33 @@ fn a_credential_that_came_to_a_proxy_in_the_clear_is_refused() {
     assert!(log.contains("\"denied\":\"plain-http\""), "{log}");
     assert!(log.contains("\"client\":\"203.0.113.7\""), "{log}");
     assert!(!log.contains(&key["Bearer ".len()..]), "a key in the log");
+}
+
+#[test]
+fn a_proxy_that_speaks_tls_to_the_server_has_to_say_that_its_client_did() {
+    let behind = ["--behind-proxy", "--trusted-proxies", "127.0.0.1"];
+    let server = Guarded::start_unready(&[&behind[..], &SERVER.arguments()].concat());
+    let key = server.key(Role::Infer, |_| {});
+    let proxy = client(&["http/1.1"]);
+    let ask = |lines: &str| {
+        let lines = format!("authorization: {key}\r\n{lines}");
+        let answer = proxy.get(server.served.address(), "/v1/models", &lines);
+        let answer = answer.unwrap();
+        let is_plain = answer.body.contains("auth.plain-http");
+        (answer.status, is_plain)
+    };
+    let begun = Instant::now();
+    while ask(BY_HTTPS) != (200, false) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", ask(BY_HTTPS));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for lines in [
+        "",
+        "x-forwarded-for: 203.0.113.7\r\nx-forwarded-proto: http\r\n",
+        "forwarded: for=203.0.113.7;proto=http\r\n",
+    ] {
+        assert_eq!(ask(lines), (403, true), "{lines}");
+    }
 }
 
 #[test]

@@ -41,8 +41,7 @@ impl InFront {
             Err(denial) => Some(denial.reason),
             Ok(client) => {
                 let is_encrypted = request.extensions().get::<Secured>().is_some();
-                let is_private = is_encrypted || self.is_private(peer, client);
-                (!is_private).then_some(Reason::PlainHttp)
+                (!self.is_private(peer, client, is_encrypted)).then_some(Reason::PlainHttp)
             }
         };
         Seen { address, fault }
@@ -61,15 +60,16 @@ impl InFront {
         self.proxies.client(peer, &headers)
     }
 
-    /// Tells whether nobody reads what came from this client in the clear: it came to a proxy by TLS, or from this machine.
-    fn is_private(&self, peer: IpAddr, client: Client) -> bool {
+    /// Tells whether nobody could read what a client sent: it came to a proxy by TLS, or here by TLS or from this machine.
+    fn is_private(&self, peer: IpAddr, client: Client, is_encrypted: bool) -> bool {
         if !self.has_their_tls {
             // Other machines do not reach a server without TLS.
             return true;
         }
+        // TLS between the proxy and here says nothing about the way before.
         if self.proxies.contain(peer) {
             return client.came_by_https;
         }
-        peer.to_canonical().is_loopback()
+        is_encrypted || peer.to_canonical().is_loopback()
     }
 }
