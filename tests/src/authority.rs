@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ampoule_signing::Timestamp;
 use tempfile::TempDir;
 
 /// An issuer of certificates, whose folder is removed when this is dropped.
@@ -140,6 +141,64 @@ impl Authority {
             "-1",
             "-out",
             certificate,
+        ]);
+        issued
+    }
+
+    /// Issues a certificate to a server or a client with this subject, whose time ends then.
+    ///
+    /// # Panics
+    ///
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn until(&self, name: &str, subject: &str, end: Timestamp) -> Issued {
+        let issued = self.files(name);
+        let file = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
+        let (request, settings, index) = (file("csr"), file("cnf"), file("index"));
+        std::fs::write(&index, "").unwrap();
+        let lines = format!(
+            "[ca]\ndefault_ca = own\n[own]\ndatabase = {}\nnew_certs_dir = {}\nrand_serial = yes\ndefault_md = \
+             sha256\npolicy = any\nx509_extensions = facts\n[any]\ncommonName = supplied\norganizationName = \
+             optional\n[facts]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = DNS:localhost\n\
+             extendedKeyUsage = serverAuth,clientAuth\n",
+            index.display(),
+            self.folder.path().display(),
+        );
+        std::fs::write(&settings, lines).unwrap();
+        self.openssl(&[
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            subject,
+            "-keyout",
+            text(&issued.key),
+            "-out",
+            text(&request),
+        ]);
+        let end = Timestamp::from_second(end.as_second()).unwrap();
+        let end = end.to_string().replace(['-', ':', 'T'], "");
+        self.openssl(&[
+            "ca",
+            "-config",
+            text(&settings),
+            "-batch",
+            "-notext",
+            "-preserveDN",
+            "-cert",
+            "ca.pem",
+            "-keyfile",
+            "ca.key",
+            "-enddate",
+            &end,
+            "-in",
+            text(&request),
+            "-out",
+            text(&issued.certificate),
         ]);
         issued
     }

@@ -10,7 +10,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, StreamOwned,
     SupportedProtocolVersion,
 };
 
@@ -75,6 +75,20 @@ impl TlsClient {
     #[must_use]
     pub fn certified(issuer: &Path, protocols: &[&str], own: &Issued) -> Self {
         Self::with(issuer, protocols, rustls::DEFAULT_VERSIONS, Some(own))
+    }
+
+    /// As [`TlsClient::certified`], for one version of TLS.
+    ///
+    /// # Panics
+    ///
+    /// If a file cannot be read.
+    #[must_use]
+    pub fn certified_of_version(
+        issuer: &Path,
+        own: &Issued,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        Self::with(issuer, &[], &[version], Some(own))
     }
 
     fn with(
@@ -153,6 +167,12 @@ impl TlsStream {
     #[must_use]
     pub fn version(&self) -> Option<ProtocolVersion> {
         self.stream.conn.protocol_version()
+    }
+
+    /// Tells whether the handshake has gone on with an earlier session.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Returns the server's own certificate.

@@ -584,6 +584,44 @@ fn a_certificate_of_a_client_stands_for_the_key_that_its_subject_is_given() {
     }
 }
 
+fn in_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap()
+}
+
+#[test]
+fn an_open_connection_has_its_certificates_key_until_the_certificate_ends() {
+    let server = ForClients::start("optional");
+    let batch = AUTHORITY.until("short", "/O=Acme/CN=batch", in_seconds(8));
+    let client = TlsClient::certified(&AUTHORITY.certificate(), &[], &batch);
+    let mut open = client.connect(server.served.address()).unwrap();
+    let begun = Instant::now();
+    assert_eq!(open.get("/v1/models", "").unwrap().status, 200);
+    while open.get("/v1/models", "").unwrap().status != 401 {
+        assert!(begun.elapsed() < PATIENCE, "it has ended");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn sessions_are_resumed_where_no_client_has_a_certificate() {
+    let without = served_by(&SERVER, &[]);
+    let with = ForClients::start("optional");
+    let own = AUTHORITY.client("resumed", "/O=Acme/CN=batch");
+    let issuer = AUTHORITY.certificate();
+    for version in [&TLS12, &TLS13] {
+        let is_resumed = |client: &TlsClient, served: &Served| {
+            // Tickets come beside the answer.
+            client.get(served.address(), "/healthz", "").unwrap();
+            client.connect(served.address()).unwrap().is_resumed()
+        };
+        let anonymous = || TlsClient::of_version(&issuer, &[], version);
+        let certified = TlsClient::certified_of_version(&issuer, &own, version);
+        assert!(is_resumed(&anonymous(), &without));
+        assert!(!is_resumed(&anonymous(), &with.served));
+        assert!(!is_resumed(&certified, &with.served));
+    }
+}
+
 #[test]
 fn a_client_without_a_certificate_that_is_required_is_refused_in_the_handshake() {
     let batch = AUTHORITY.client("required", "/O=Acme/CN=batch");

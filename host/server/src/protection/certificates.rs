@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ampoule::Timestamp;
 use ampoule_access::KeyName;
 use axum::http::Extensions;
 
@@ -16,9 +17,9 @@ impl Certificates {
         Self(certificates.into_iter().collect())
     }
 
-    /// Returns the key that stands for a connection's certificate.
+    /// Returns the key that stands for a connection's certificate, if the certificate's time is not over.
     pub(crate) fn key(&self, connection: &Extensions) -> Option<KeyName> {
-        let subject = connection.get::<Secured>()?.subject.as_deref()?;
+        let subject = connection.get::<Secured>()?.subject(Timestamp::now())?;
         self.0.get(subject).copied()
     }
 }

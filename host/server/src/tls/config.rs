@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{Ticketer, default_provider};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -135,6 +137,7 @@ fn config(
         MinTlsVersion::Tls12 => &[&TLS13, &TLS12],
         MinTlsVersion::Tls13 => &[&TLS13],
     };
+    let are_clients_certified = settings.clients.is_some();
     let verifier = match settings.clients {
         None => WebPkiClientVerifier::no_client_auth(),
         Some(clients) => {
@@ -152,8 +155,14 @@ fn config(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(current);
     config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
-    // A client's next connections need no signature, and no memory here.
-    config.ticketer = Ticketer::new()?;
+    if are_clients_certified {
+        // A session that is resumed brings the client's certificate along, and nobody looks at its time and issuer again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        // A client's next connections need no signature, and no memory here.
+        config.ticketer = Ticketer::new()?;
+    }
     // Without it a session of TLS 1.2 can be bound to another's keys (RFC 7627).
     config.require_ems = true;
     // Whoever records early data can send it again.

@@ -120,6 +120,12 @@ fn check_time(certificate: &CertificateDer<'_>, now: Timestamp) -> Result<Timest
     })
 }
 
+/// Returns the end of a certificate's time; `None` for one that cannot be read.
+pub(super) fn end_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    Some(at(&certificate.tbs_certificate().validity().not_after))
+}
+
 fn at(time: &Time) -> Timestamp {
     let seconds = time.to_unix_duration().as_secs();
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use ampoule::Timestamp;
+use rustls::pki_types::CertificateDer;
 use rustls::{ProtocolVersion, ServerConnection};
 
+use crate::tls::identity::end_of;
 use crate::tls::subject::Subject;
 
 /// TLS of a request's connection. A request without this extension came in the clear.
@@ -11,8 +14,15 @@ use crate::tls::subject::Subject;
 pub(crate) struct Secured {
     /// Version of TLS: `1.2` or `1.3`.
     pub(crate) version: &'static str,
-    /// Subject of the client's certificate, which was checked.
-    pub(crate) subject: Option<Arc<Subject>>,
+    /// The client's certificate, which was checked in the handshake.
+    holder: Option<Arc<Holder>>,
+}
+
+/// The part of a client's certificate that a request is let in by.
+#[derive(Debug)]
+struct Holder {
+    subject: Subject,
+    until: Timestamp,
 }
 
 impl Secured {
@@ -25,7 +35,22 @@ impl Secured {
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
         Self {
             version,
-            subject: certificate.and_then(|certificate| Subject::of(certificate).map(Arc::new)),
+            holder: certificate.and_then(Holder::of).map(Arc::new),
         }
+    }
+
+    /// Returns the subject of the client's certificate, until the certificate's time ends. A connection may last longer.
+    pub(crate) fn subject(&self, now: Timestamp) -> Option<&Subject> {
+        let holder = self.holder.as_deref()?;
+        (now <= holder.until).then_some(&holder.subject)
+    }
+}
+
+impl Holder {
+    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        Some(Self {
+            subject: Subject::of(certificate)?,
+            until: end_of(certificate)?,
+        })
     }
 }
