@@ -1,5 +1,6 @@
 //! Protection of a server, by its settings.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ampoule_access::{KeyDirectory, KeyStore, MacKeySource, Role, Tokens};
@@ -7,7 +8,7 @@ use ampoule_command_line::shown_path;
 use ampoule_server::Protection;
 
 use crate::answer_cache;
-use crate::auth_options::AuthOptions;
+use crate::auth_options::{AuthOptions, CertificateOptions};
 use crate::error::Error;
 use crate::settings::Settings;
 
@@ -34,6 +35,7 @@ pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protectio
             );
             return Err(error.at(settings.table_place("auth.certificate[0]")));
         }
+        check_subjects(certificates, settings)?;
         let certificates = certificates.iter();
         protection =
             protection.with_certificates(certificates.map(|of| (of.subject.clone(), of.key)));
@@ -45,6 +47,27 @@ pub(crate) fn of(options: &AuthOptions, settings: &Settings) -> Result<Protectio
         Some(role) => let_in(role, protection, settings),
         None => Ok(protection),
     }
+}
+
+/// Refuses a subject that stands in two tables: one of its keys would never be used.
+fn check_subjects(certificates: &[CertificateOptions], settings: &Settings) -> Result<(), Error> {
+    let mut tables = HashMap::new();
+    for (number, certificate) in certificates.iter().enumerate() {
+        let Some(first) = tables.insert(&certificate.subject, number) else {
+            continue;
+        };
+        let table = format!("auth.certificate[{number}]");
+        let place = settings.table_place(&format!("{table}.subject"));
+        let place = place.or_else(|| settings.table_place(&table));
+        let first = settings.table_place(&format!("auth.certificate[{first}]"));
+        let first = first.map_or_else(|| "another table".to_owned(), |place| place.to_string());
+        let message = format!(
+            "the subject `{}` has a key already, by {first}; name each subject once",
+            ampoule::harmless_text(&certificate.subject.to_string())
+        );
+        return Err(Error::Setting(message).at(place));
+    }
+    Ok(())
 }
 
 /// Lets callers in who have no credential.

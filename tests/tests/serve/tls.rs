@@ -623,6 +623,36 @@ fn sessions_are_resumed_where_no_client_has_a_certificate() {
 }
 
 #[test]
+fn a_subject_with_two_keys_is_refused_as_a_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let names = [Role::Infer, Role::Admin].map(|role| keyed(&keys, role).0);
+    let table = |name: &str| {
+        format!("[[auth.certificate]]\nsubject = \"CN=batch,O=Acme\"\nkey = {name:?}\n")
+    };
+    let text = format!(
+        "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclient-ca = {:?}\n[auth]\nkeys = {keys:?}\n{}{}",
+        SERVER.certificate,
+        SERVER.key,
+        AUTHORITY.certificate(),
+        table(&names[0]),
+        table(&names[1]),
+    );
+    let file = folder.path().join("ampoule.toml");
+    fs::write(&file, text).unwrap();
+    let message = refused(&["--config", file.to_str().unwrap()], "usage.setting", 2);
+    for word in [
+        "CN=batch,O=Acme",
+        "line 7",
+        "line 11",
+        "auth.certificate[1].subject",
+        "ampoule.toml",
+    ] {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+}
+
+#[test]
 fn a_client_without_a_certificate_that_is_required_is_refused_in_the_handshake() {
     let batch = AUTHORITY.client("required", "/O=Acme/CN=batch");
     let server = ForClients::start("required");
