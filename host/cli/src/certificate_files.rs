@@ -10,6 +10,7 @@ use ampoule_command_line::shown_path;
 use ampoule_server::{ClientCertificates, Tls, TlsIdentity, TlsSettings};
 use ampoule_signing::{PermissionPolicy, read_private_text, read_trusted_text};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::settings::Settings;
@@ -45,14 +46,18 @@ impl CertificateFiles {
             key: key.to_owned(),
             permissions: settings.permissions.clone(),
         };
-        let (identity, digest) = pair
-            .read()
-            .map_err(|fault| fault.error.at(settings.place(fault.setting)))?;
+        let read = pair.read();
+        let opened = read.and_then(|files| Ok((pair.identity(&files)?, files.digest)));
+        let (identity, digest) =
+            opened.map_err(|fault| fault.error.at(settings.place(fault.setting)))?;
+        let until = identity.until();
         let tls = Tls::new(identity, tls_settings(options, settings)?)?;
         let mut follower = Follower {
             pair,
             tls: tls.clone(),
             served: digest,
+            until,
+            is_end_told: false,
             fault: None,
         };
         let (end, ended) = channel::<()>();
@@ -108,33 +113,53 @@ struct Fault {
     error: Box<Error>,
 }
 
+/// Texts of both files.
+struct Files {
+    certificate: Zeroizing<String>,
+    key: Zeroizing<String>,
+    /// Digest of both.
+    digest: [u8; 32],
+}
+
 impl Pair {
-    /// Reads both files. The digest is of both.
-    fn read(&self) -> Result<(TlsIdentity, [u8; 32]), Fault> {
-        let of_certificate = |error: Error| Fault {
-            setting: "server.tls.certificate",
-            error: Box::new(error.about_file(shown_path(&self.certificate))),
-        };
-        let of_key = |error: Error| Fault {
-            setting: "server.tls.key",
-            error: Box::new(error.about_file(shown_path(&self.key))),
-        };
+    fn read(&self) -> Result<Files, Fault> {
         let certificate = self.permissions.at(&self.certificate);
         let certificate = read_trusted_text(certificate, "the certificate", MAX_CERTIFICATES)
-            .map_err(|error| of_certificate(error.into()))?;
+            .map_err(|error| self.of_certificate(error.into()))?;
         let key = read_private_text(self.permissions.at(&self.key), "the private key", MAX_KEY)
-            .map_err(|error| of_key(error.into()))?;
+            .map_err(|error| self.of_key(error.into()))?;
         let digest = Sha256::new()
             .chain_update(certificate.len().to_le_bytes())
             .chain_update(certificate.as_bytes())
             .chain_update(key.as_bytes())
             .finalize();
-        let identity = TlsIdentity::from_pem(&certificate, &key, Timestamp::now());
-        let identity = identity.map_err(|error| match error.code() {
-            "tls.key" => of_key(error.into()),
-            _ => of_certificate(error.into()),
-        })?;
-        Ok((identity, digest.into()))
+        Ok(Files {
+            certificate,
+            key,
+            digest: digest.into(),
+        })
+    }
+
+    fn identity(&self, files: &Files) -> Result<TlsIdentity, Fault> {
+        let identity = TlsIdentity::from_pem(&files.certificate, &files.key, Timestamp::now());
+        identity.map_err(|error| match error.code() {
+            "tls.key" => self.of_key(error.into()),
+            _ => self.of_certificate(error.into()),
+        })
+    }
+
+    fn of_certificate(&self, error: Error) -> Fault {
+        Fault {
+            setting: "server.tls.certificate",
+            error: Box::new(error.about_file(shown_path(&self.certificate))),
+        }
+    }
+
+    fn of_key(&self, error: Error) -> Fault {
+        Fault {
+            setting: "server.tls.key",
+            error: Box::new(error.about_file(shown_path(&self.key))),
+        }
     }
 }
 
@@ -144,36 +169,63 @@ struct Follower {
     tls: Tls,
     /// Digest of the files that are served.
     served: [u8; 32],
+    /// End of the time of the certificate that is served.
+    until: Timestamp,
+    is_end_told: bool,
     /// The fault of the last look, and true once it was told.
     fault: Option<(String, bool)>,
 }
 
 impl Follower {
-    /// Serves what the files hold now. A pair that cannot be used changes nothing and is told once, at the second look
-    /// that finds it: two files are not replaced at one moment.
+    /// Serves what the files hold now. A pair that cannot be used changes nothing. Each of its faults is told once, at the
+    /// second look that finds it: two files are not replaced at one moment.
     fn look(&mut self) {
-        match self.pair.read() {
-            Ok((_, digest)) if digest == self.served => self.fault = None,
-            Ok((identity, digest)) => {
+        self.tell_end();
+        match self.new_pair() {
+            Ok(None) => self.fault = None,
+            Ok(Some((identity, digest))) => {
                 let until = identity.until();
                 self.tls.replace(identity);
                 self.served = digest;
+                self.until = until;
+                self.is_end_told = false;
                 self.fault = None;
                 tracing::info!(target: "ampoule::tls", %until, "a new certificate is served");
             }
             Err(Fault { error, .. }) => {
                 let text = error.to_string();
-                let is_known = matches!(&self.fault, Some((known, _)) if *known == text);
-                let was_told = matches!(&self.fault, Some((_, true)));
-                if is_known && !was_told {
+                let known = self.fault.as_ref().filter(|(known, _)| *known == text);
+                let (is_known, is_told) = (known.is_some(), known.is_some_and(|(_, told)| *told));
+                if is_known && !is_told {
                     tracing::warn!(
                         target: "ampoule::tls",
                         code = error.code(), %error,
                         "the new certificate cannot be used; the one before is served still"
                     );
                 }
-                self.fault = Some((text, was_told || is_known));
+                self.fault = Some((text, is_known));
             }
+        }
+    }
+
+    /// Reads the files. Returns `None` where they are those that are served.
+    fn new_pair(&self) -> Result<Option<(TlsIdentity, [u8; 32])>, Fault> {
+        let files = self.pair.read()?;
+        if files.digest == self.served {
+            return Ok(None);
+        }
+        Ok(Some((self.pair.identity(&files)?, files.digest)))
+    }
+
+    /// Tells once that the time of the certificate is over.
+    fn tell_end(&mut self) {
+        if self.until < Timestamp::now() && !self.is_end_told {
+            self.is_end_told = true;
+            let until = self.until;
+            tracing::warn!(
+                target: "ampoule::tls",
+                %until, "the time of the certificate that is served is over: clients refuse it"
+            );
         }
     }
 }

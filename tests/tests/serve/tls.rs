@@ -297,6 +297,9 @@ fn a_new_certificate_is_served_and_a_bad_one_is_told_of_once() {
         .matches("the one before is served still")
         .count();
     assert_eq!(warnings, 1, "{}", server.log());
+    // Another fault is told, too.
+    AUTHORITY.expired("late").replace(&files);
+    server.wait_for("tls.expired");
     first.replace(&files);
     let begun = Instant::now();
     while shown() != der_of(&first) {
@@ -586,6 +589,17 @@ fn a_certificate_of_a_client_stands_for_the_key_that_its_subject_is_given() {
 
 fn in_seconds(seconds: i64) -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap()
+}
+
+#[test]
+fn a_certificate_that_ends_while_it_is_served_is_told_of_as_such() {
+    let files = AUTHORITY.until("ends", "/CN=localhost", in_seconds(4));
+    let server = Logged::start(&files, &[]);
+    server.wait_for("the time of the certificate that is served is over");
+    std::thread::sleep(Duration::from_millis(2_200));
+    let log = server.log();
+    assert!(!log.contains("cannot be used"), "{log}");
+    assert_eq!(log.matches("is over").count(), 1, "{log}");
 }
 
 #[test]
