@@ -29,7 +29,9 @@ static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
         audience: AUDIENCE.to_owned(),
         keys: IssuerKeys::Shared(SECRET.parse().expect("a secret")),
         role: Given::Always(Role::Infer),
+        roles: None,
         tenant: Given::Claim("tenant".to_owned()),
+        tenants: None,
         models_claim: Some("models".to_owned()),
     });
     let session = Duration::from_secs(SESSION.into());

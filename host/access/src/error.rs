@@ -2,6 +2,7 @@
 
 use ampoule_signing::Error as SigningError;
 
+use crate::jwt::TokenAlgorithm;
 use crate::key_name::KeyName;
 
 /// A result whose error is [`Error`].
@@ -31,6 +32,11 @@ pub enum Error {
     /// `key.jwks`: a file of public keys cannot be read.
     #[error("the JWKS file cannot be used: {0}")]
     KeySet(String),
+    /// `key.jwks-empty`: a file of public keys has none by which the issuer's tokens could be checked.
+    #[error(
+        "the JWKS file has no public key for signatures by {0}; put the issuer's keys into its set"
+    )]
+    NoKeys(TokenAlgorithm),
     /// `usage.token-settings`: the settings of issuers contradict each other.
     #[error("{0}")]
     TokenSettings(String),
@@ -58,6 +64,7 @@ impl Error {
             Self::Malformed(_) => "key.malformed",
             Self::MacKey(_) => "key.mac-key",
             Self::KeySet(_) => "key.jwks",
+            Self::NoKeys(_) => "key.jwks-empty",
             Self::TokenSettings(_) => "usage.token-settings",
             Self::TooMany(_) => "key.too-many",
             Self::NoSuchKey(_) => "usage.no-such-api-key",

@@ -274,11 +274,7 @@ mod tests {
             ("hmac-sha256:ab", "hmac-sha256:a", "line 6: expected a hash"),
             ("hmac-sha256:ab", "sha256:ab", "line 6: expected a hash"),
             ("2026-11-30T09:00:00Z", "yesterday", "line 9"),
-            (
-                "\"tiny-*\"",
-                "\"t*y\"",
-                "expected the name of a served model",
-            ),
+            ("\"tiny-*\"", "\"t*y\"", "expected a name, or the beginning"),
             ("burst = 20", "burst = 0", "line 19"),
             (
                 "burst = 20",

@@ -66,7 +66,7 @@ impl Scope {
     }
 }
 
-/// Pattern of served models' names: a name, or the beginning of names and a `*`.
+/// Pattern of served models' or tenants' names: a name, or the beginning of names and a `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePattern {
     start: String,
@@ -110,8 +110,8 @@ impl FromStr for NamePattern {
         }
         let found = text::name(pattern);
         Err(ParseError(format!(
-            "expected the name of a served model, or its beginning and a `*`, at most {MAX_PATTERN_CHARS} letters, \
-             digits and ._:@/-, found {found:?}"
+            "expected a name, or the beginning of names and a `*`, at most {MAX_PATTERN_CHARS} letters, digits \
+              and ._:@/-, found {found:?}"
         )))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ampoule_access::{
-    Given, IssuerKeys, IssuerSettings, KeySetFile, PublicAlgorithm, Role, TenantName,
+    Given, IssuerKeys, IssuerSettings, KeySetFile, NamePattern, PublicAlgorithm, Role, TenantName,
     TokenAlgorithm, TokenIssuer,
 };
 use ampoule_signing::{ParseError, PermissionPolicy};
@@ -32,8 +32,12 @@ pub(crate) struct TokenOptions {
     secret_credential: Option<String>,
     role: Option<Role>,
     role_claim: Option<String>,
+    /// Roles that count in the claim.
+    roles: Option<Vec<Role>>,
     tenant: Option<TenantName>,
     tenant_claim: Option<String>,
+    /// Tenants that the claim may name.
+    tenants: Option<Vec<NamePattern>>,
     models_claim: Option<String>,
 }
 
@@ -52,7 +56,9 @@ impl TokenOptions {
             audience: self.audience.clone(),
             keys,
             role: role.map_err(|error| error.at(at("role")))?,
+            roles: self.roles.clone(),
             tenant: tenant.map_err(|error| error.at(at("tenant")))?,
+            tenants: self.tenants.clone(),
             models_claim: self.models_claim.clone(),
         });
         opened.map_err(|error| {

@@ -262,6 +262,7 @@ pub(crate) fn issuers(folder: &Path) -> String {
     writeln!(
         tables,
         "[[auth.jwt]]\nissuer = {BY_CLAIMS:?}\nalgorithm = \"EdDSA\"\njwks = {jwks:?}\nrole-claim = \"role\"\n\
+         roles = [\"infer\", \"list\", \"metrics\", \"admin\"]\n\
          models-claim = \"models\"\n{rest}"
     )
     .unwrap();

@@ -373,9 +373,9 @@ fn settings_by_which_tokens_could_not_be_checked_are_refused_with_their_key_and_
         ),
         (
             format!("{start}{rest}algorithm = \"RS256\"\njwks = \"FOLDER/es.json\"\n"),
-            "key.jwks",
+            "key.jwks-empty",
             "auth.jwt[0].jwks",
-            "found none among 1",
+            "by RS256",
         ),
         (
             format!("{start}{rest}algorithm = \"RS256\"\njwks = \"FOLDER/bad.json\"\n"),
@@ -400,6 +400,18 @@ fn settings_by_which_tokens_could_not_be_checked_are_refused_with_their_key_and_
             "usage.setting",
             "auth.jwt[0].tenant",
             "line 7",
+        ),
+        (
+            format!("{start}{es}{rest}tenants = [\"acme\"]\n"),
+            "usage.token-settings",
+            "auth.jwt[0].issuer",
+            "`tenant-claim`",
+        ),
+        (
+            format!("{start}{es}{rest}roles = [\"root\"]\n"),
+            "usage.config",
+            "auth.jwt[0].roles",
+            "line 8",
         ),
         (
             format!("{start}{es}{rest}{start}{es}{rest}"),

@@ -11,7 +11,7 @@ use crate::text_form::text_form;
 /// in a token's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenAlgorithm {
-    /// `EdDSA`, with Ed25519.
+    /// `EdDSA`, with Ed25519. Its other name is `Ed25519`.
     EdDsa,
     /// `ES256`: ECDSA with P-256 and SHA-256.
     Es256,
@@ -35,6 +35,12 @@ impl TokenAlgorithm {
             Self::Hs256 => "HS256",
         }
     }
+
+    /// Tells whether a token or a key names the algorithm so. `Ed25519` is the newer name of `EdDSA` with that curve
+    /// (RFC 9864, section 2.2).
+    pub(super) fn is_named(self, name: &str) -> bool {
+        name == self.name() || (self == Self::EdDsa && name == "Ed25519")
+    }
 }
 
 impl fmt::Display for TokenAlgorithm {
@@ -47,11 +53,11 @@ impl FromStr for TokenAlgorithm {
     type Err = ParseError;
 
     fn from_str(name: &str) -> Result<Self, ParseError> {
-        let algorithm = Self::ALL.into_iter().find(|known| known.name() == name);
+        let algorithm = Self::ALL.into_iter().find(|known| known.is_named(name));
         algorithm.ok_or_else(|| {
             let found = text::name(name);
             ParseError(format!(
-                "expected an algorithm, EdDSA, ES256, RS256 or HS256, found {found:?}"
+                "expected an algorithm, EdDSA or Ed25519, ES256, RS256 or HS256, found {found:?}"
             ))
         })
     }

@@ -1,5 +1,8 @@
-//! An issuer's public keys as they are in its JWKS file now. A file that cannot be used changes nothing: the keys that
-//! were read last stay in force, and [`FollowedKeys::fault`] tells of it.
+//! An issuer's public keys as they are in its JWKS file now.
+//!
+//! A file that cannot be read changes nothing: the keys that were read last stay in force. A set without a key for the
+//! issuer takes its last one away, so that a stolen key can be withdrawn before there is another.
+//! [`FollowedKeys::fault`] tells of both.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -38,6 +41,10 @@ impl KeySetFile {
     pub(super) fn algorithm(&self) -> TokenAlgorithm {
         self.algorithm.into()
     }
+
+    fn no_keys(&self) -> Error {
+        Error::NoKeys(self.algorithm())
+    }
 }
 
 /// Keys of a file, and the file.
@@ -60,6 +67,9 @@ impl FollowedKeys {
     pub(super) fn open(file: KeySetFile) -> Result<Self> {
         let text = file.read()?;
         let keys = file.parse(&text)?;
+        if keys.is_empty() {
+            return Err(file.no_keys());
+        }
         Ok(Self {
             file,
             current: RwLock::new(Arc::new(keys)),
@@ -78,7 +88,7 @@ impl FollowedKeys {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the reason why the keys in force are not those of the file, if there is one.
+    /// Returns the reason why the keys in force are not those of the file, or are none, if there is one.
     pub(super) fn fault(&self) -> Option<Error> {
         self.last_look().fault.clone()
     }
@@ -96,11 +106,16 @@ impl FollowedKeys {
             Err(error) => {
                 let told = look.fault.as_ref().map(ToString::to_string);
                 if told != Some(error.to_string()) {
+                    let effect = if matches!(error, Error::NoKeys(_)) {
+                        "the JWKS file of an issuer of tokens has no key for them any more, and all of them are refused"
+                    } else {
+                        "the JWKS file of an issuer of tokens cannot be used, and the keys that were read last stay in \
+                         force"
+                    };
                     tracing::warn!(
                         target: "ampoule::keys",
                         code = error.code(), %error, issuer,
-                        "the JWKS file of an issuer of tokens cannot be used, and the keys that were read last stay in \
-                         force"
+                        "{effect}"
                     );
                 }
             }
@@ -108,17 +123,22 @@ impl FollowedKeys {
         look.fault = looked.err();
     }
 
-    /// Puts the keys of a text in force. Returns false for the text that they are from already.
+    /// Puts the keys of a text in force. Returns false for the text that they are from already, and an error for a set
+    /// without keys, which is in force, too.
     fn take(&self, text: &str) -> Result<bool> {
         let digest = Sha256Digest::of(text.as_bytes());
-        if self.last_look().digest == digest {
-            return Ok(false);
+        let is_new = self.last_look().digest != digest;
+        if is_new {
+            let keys = self.file.parse(text)?;
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            *current = Arc::new(keys);
+            drop(current);
+            self.last_look().digest = digest;
         }
-        let keys = self.file.parse(text)?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(keys);
-        self.last_look().digest = digest;
-        Ok(true)
+        if self.current().is_empty() {
+            return Err(self.file.no_keys());
+        }
+        Ok(is_new)
     }
 
     fn last_look(&self) -> MutexGuard<'_, Look> {
@@ -161,7 +181,6 @@ mod tests {
         };
         for (content, code) in [
             (&b"{"[..], "key.jwks"),
-            (b"{\"keys\":[]}", "key.jwks"),
             (b"\xff", "io.failed"),
             (&vec![b' '; 300 * 1024], "io.failed"),
         ] {

@@ -21,7 +21,7 @@ use crate::key_name::TenantName;
 use crate::permission::Role;
 use crate::principal::{Principal, PrincipalKind, SubjectHash};
 use crate::rates::Rates;
-use crate::scope::Scope;
+use crate::scope::{NamePattern, Scope};
 use crate::token_fault::TokenFault;
 
 /// An issuer as an operator configures it.
@@ -35,8 +35,12 @@ pub struct IssuerSettings {
     pub keys: IssuerKeys,
     /// Role of the issuer's callers.
     pub role: Given<Role>,
+    /// Roles that count in the claim. Without a list, all but `admin`: other services use the word, too.
+    pub roles: Option<Vec<Role>>,
     /// Tenant of the issuer's callers.
     pub tenant: Given<TenantName>,
+    /// Tenants that the claim may name. Without a list, all of them, those of API keys and other issuers too.
+    pub tenants: Option<Vec<NamePattern>>,
     /// Claim that lists the models that a caller may know of, as patterns. Without one, all of them.
     pub models_claim: Option<String>,
 }
@@ -75,11 +79,12 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// `key.jwks` where the file is no set of public keys with one of the algorithm; `trust.owner` and
-    /// `trust.permissions` where others may change the file or a directory above it; `file.symlink`, `file.type`,
-    /// `io.failed`; `usage.token-settings` for an empty name of an issuer, an audience or a claim.
+    /// `key.jwks` where the file is no set of public keys, `key.jwks-empty` where none is of the algorithm; `trust.owner`
+    /// and `trust.permissions` where others may change the file or a directory above it; `file.symlink`, `file.type`,
+    /// `io.failed`; `usage.token-settings` for an empty name of an issuer, an audience or a claim, and for bounds of a
+    /// claim that no setting names.
     pub fn open(settings: IssuerSettings) -> Result<Self> {
-        check_names(&settings)?;
+        settings.check()?;
         let keys = match settings.keys.clone() {
             IssuerKeys::File(file) => Keys::Followed(FollowedKeys::open(file)?),
             IssuerKeys::Shared(secret) => {
@@ -122,7 +127,7 @@ impl TokenIssuer {
             // There is one secret, whatever a token calls it.
             Keys::Shared(keys) => (TokenAlgorithm::Hs256, Arc::clone(keys), None),
         };
-        if header.algorithm != algorithm.name() {
+        if !algorithm.is_named(&header.algorithm) {
             return Err(TokenFault::Algorithm);
         }
         if !keys.find(name)?.verifies(token.signed, &token.signature) {
@@ -147,11 +152,11 @@ impl TokenIssuer {
         scope.check().ok()?;
         let role = match &settings.role {
             Given::Always(role) => *role,
-            Given::Claim(name) => only_role(claims.get(name)?)?,
+            Given::Claim(name) => settings.only_role(claims.get(name)?)?,
         };
         let tenant = match &settings.tenant {
             Given::Always(tenant) => tenant.clone(),
-            Given::Claim(name) => claims.get(name)?.text()?.parse().ok()?,
+            Given::Claim(name) => settings.named_tenant(claims.get(name)?)?,
         };
         let (kind, rates) = (PrincipalKind::Token(subject), Rates::default());
         Some(Principal::new(kind, role, Some(tenant), scope, rates))
@@ -164,33 +169,68 @@ impl fmt::Debug for TokenIssuer {
     }
 }
 
-/// Returns the one role that a claim has. Issuers list roles of other services beside it.
-fn only_role(claim: &Json) -> Option<Role> {
-    let names = claim.texts()?;
-    let mut roles = names.iter().filter_map(|name| name.parse().ok());
-    let role = roles.next()?;
-    roles.next().is_none().then_some(role)
+impl IssuerSettings {
+    /// Returns the one role that a claim has and that counts. Issuers list roles of other services beside it.
+    fn only_role(&self, claim: &Json) -> Option<Role> {
+        let counts = |role: &Role| match &self.roles {
+            Some(roles) => roles.contains(role),
+            None => *role != Role::Admin,
+        };
+        let names = claim.texts()?;
+        let roles = names.iter().filter_map(|name| name.parse().ok());
+        let mut roles = roles.filter(counts);
+        let role = roles.next()?;
+        roles.next().is_none().then_some(role)
+    }
+
+    fn named_tenant(&self, claim: &Json) -> Option<TenantName> {
+        let name = claim.text()?;
+        let patterns = self.tenants.as_ref();
+        patterns
+            .is_none_or(|patterns| patterns.iter().any(|pattern| pattern.fits(name)))
+            .then(|| name.parse().ok())?
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut names = vec![&self.issuer, &self.audience];
+        names.extend(&self.models_claim);
+        names.extend(self.role.claim());
+        names.extend(self.tenant.claim());
+        if names.into_iter().any(String::is_empty) {
+            return Err(Error::TokenSettings(
+                "expected names of an issuer, an audience and claims that are not empty".to_owned(),
+            ));
+        }
+        for (list, is_idle) in [
+            ("role", self.roles.is_some() && self.role.claim().is_none()),
+            (
+                "tenant",
+                self.tenants.is_some() && self.tenant.claim().is_none(),
+            ),
+        ] {
+            if is_idle {
+                return Err(Error::TokenSettings(format!(
+                    "`{list}s` bounds the claim that `{list}-claim` names, and there is none; leave `{list}s` out, or \
+                     name the claim"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T> Given<T> {
+    /// Returns the claim's name.
+    const fn claim(&self) -> Option<&String> {
+        match self {
+            Self::Always(_) => None,
+            Self::Claim(name) => Some(name),
+        }
+    }
 }
 
 /// Reads each text of a claim; `None` where one of them cannot be read.
 fn all<T: FromStr>(claim: &Json) -> Option<Vec<T>> {
     let texts = claim.texts()?;
     texts.iter().map(|text| text.parse().ok()).collect()
-}
-
-fn check_names(settings: &IssuerSettings) -> Result<()> {
-    let mut names = vec![&settings.issuer, &settings.audience];
-    names.extend(&settings.models_claim);
-    if let Given::Claim(name) = &settings.role {
-        names.push(name);
-    }
-    if let Given::Claim(name) = &settings.tenant {
-        names.push(name);
-    }
-    if names.into_iter().any(String::is_empty) {
-        return Err(Error::TokenSettings(
-            "expected names of an issuer, an audience and claims that are not empty".to_owned(),
-        ));
-    }
-    Ok(())
 }

@@ -100,7 +100,8 @@ impl Tokens {
         issuer.check(&token, &header, &claims, now, self.longest)
     }
 
-    /// Returns the reason why the keys in force of one of the issuers are not those of its file, if there is one.
+    /// Returns the reason why the keys in force of one of the issuers are not those of its file, or are none, if there is
+    /// one.
     #[must_use]
     pub fn fault(&self) -> Option<Error> {
         let mut followed = self.issuers.iter().filter_map(TokenIssuer::followed);

@@ -108,7 +108,7 @@ impl Table<'_> {
             "ES256K", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS1", "RSA-OAEP", "dir", "",
         ];
         for other in others {
-            if other != self.issuer.algorithm.name() {
+            if other.parse() != Ok(self.issuer.algorithm) {
                 let name = format!("the algorithm {other:?}");
                 self.header(name, "alg", other.into(), TokenFault::Algorithm);
             }
