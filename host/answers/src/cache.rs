@@ -119,7 +119,8 @@ impl Answers {
         Ok(Self { inner })
     }
 
-    /// Returns the cache as this tenant has it. `None` where there are too many tenants, or no random numbers for a key.
+    /// Returns the cache as this tenant has it. `None` where there are too many tenants, no random numbers for a key, or the
+    /// tenant's entries are being forgotten.
     #[must_use]
     pub fn of_tenant(&self, tenant: &str) -> Option<TenantAnswers> {
         let shelf = self.inner.shelf_of(tenant)?;
@@ -138,10 +139,9 @@ impl Answers {
         let Some(id) = named.or_else(derived) else {
             return;
         };
-        if let Some(shelf) = table.shelves.remove(&id) {
-            // Under the lock of all, so that none of its files is one that the tenant's next shelf has written.
-            inner.close(&shelf);
-        }
+        let shelf = table.detach(id);
+        drop(table);
+        inner.close_detached(shelf.as_slice());
     }
 
     /// Forgets the answers of a model, by its manifest.
@@ -173,9 +173,10 @@ impl Answers {
     pub fn forget_all(&self) {
         let mut table = self.inner.table_mut();
         table.tenants.clear();
-        for (_, shelf) in table.shelves.drain() {
-            self.inner.close(&shelf);
-        }
+        let ids: Vec<_> = table.shelves.keys().copied().collect();
+        let shelves: Vec<_> = ids.into_iter().filter_map(|id| table.detach(id)).collect();
+        drop(table);
+        self.inner.close_detached(&shelves);
     }
 
     /// Tells whether a look-up may wait for a disk.
@@ -345,6 +346,61 @@ mod tests {
         assert!(acme.keep(&question, b"1"));
         answers.inner.clock.skipped.store(0, Ordering::Relaxed);
         assert!(acme.find(&question).is_none());
+    }
+
+    /// Tells whether `work` ends while the lock of a tenant's entries is held, as it is while its files are removed.
+    fn ends_beside_a_busy_tenant(
+        answers: &Answers,
+        tenant: &str,
+        work: impl FnOnce(Answers) + Send + 'static,
+    ) -> bool {
+        let shelf = answers.of_tenant(tenant).unwrap().shelf;
+        let held = shelf.held();
+        let (end, ended) = channel();
+        let answers = answers.clone();
+        let worker = std::thread::spawn(move || {
+            work(answers);
+            let _ = end.send(());
+        });
+        let has_ended = ended.recv_timeout(Duration::from_secs(5)).is_ok();
+        drop(held);
+        worker.join().unwrap();
+        has_ended
+    }
+
+    #[test]
+    fn other_tenants_do_not_wait_while_one_is_forgotten_and_it_has_no_cache_until_then() {
+        for forget in [
+            (|answers: &Answers| answers.forget_tenant("acme")) as fn(&Answers),
+            |answers| answers.forget_all(),
+        ] {
+            let master = "ab".repeat(32).parse().unwrap();
+            let answers = Answers::new(Bounds::default(), Some(master), None).unwrap();
+            let has_ended = ends_beside_a_busy_tenant(&answers, "acme", move |answers| {
+                let forgetting = answers.clone();
+                std::thread::spawn(move || forget(&forgetting));
+                while answers.of_tenant("acme").is_some() {
+                    std::thread::yield_now();
+                }
+                assert!(answers.of_tenant("other").is_some());
+            });
+            assert!(has_ended);
+            let begun = std::time::Instant::now();
+            while answers.of_tenant("acme").is_none() {
+                assert!(begun.elapsed() < Duration::from_secs(5));
+            }
+        }
+    }
+
+    #[test]
+    fn a_sweep_does_not_wait_for_a_busy_tenant_while_others_wait_for_the_sweep() {
+        let answers = cache(Bounds::default());
+        drop(answers.of_tenant("unused").unwrap());
+        assert!(ends_beside_a_busy_tenant(&answers, "acme", |answers| {
+            answers.inner.forget_unused();
+        }));
+        let counts = answers.counts();
+        assert_eq!(counts.tenants, 1, "the busy one stays");
     }
 
     #[test]

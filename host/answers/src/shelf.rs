@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use crate::bounds::ENTRY_OVERHEAD;
 use crate::directory::{EntryDirectory, EntryPlace};
@@ -59,6 +59,15 @@ impl Shelf {
 
     pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether nobody is at its entries, and there are none.
+    pub(crate) fn is_free_and_empty(&self) -> bool {
+        match self.held.try_lock() {
+            Ok(held) => held.len() == 0,
+            Err(TryLockError::Poisoned(held)) => held.into_inner().len() == 0,
+            Err(TryLockError::WouldBlock) => false,
+        }
     }
 
     /// Returns the bytes of its entries.

@@ -1,6 +1,6 @@
 //! State of a cache: the shelves of all tenants, and the room that they share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -49,6 +49,17 @@ pub(crate) struct Inner {
 pub(crate) struct Table {
     pub(crate) shelves: HashMap<TenantId, Arc<Shelf>>,
     pub(crate) tenants: HashMap<Arc<str>, Arc<Shelf>>,
+    /// Tenants whose entries are being removed. None of them gets a shelf meanwhile, whose files would go with the others.
+    closing: HashSet<TenantId>,
+}
+
+impl Table {
+    /// Takes a shelf out, whose tenant gets no other until it is closed.
+    pub(crate) fn detach(&mut self, id: TenantId) -> Option<Arc<Shelf>> {
+        let shelf = self.shelves.remove(&id)?;
+        self.closing.insert(id);
+        Some(shelf)
+    }
 }
 
 /// The system's clock, which tests can put forward.
@@ -109,10 +120,10 @@ impl Inner {
         if let Some(shelf) = table.tenants.get(tenant) {
             return Some(Arc::clone(shelf));
         }
-        if table.tenants.len() >= MAX_TENANTS {
+        let id = key.id();
+        if table.tenants.len() >= MAX_TENANTS || table.closing.contains(&id) {
             return None;
         }
-        let id = key.id();
         let shelf = table.shelves.entry(id);
         let shelf = Arc::clone(shelf.or_insert_with(|| Arc::new(Shelf::new(id))));
         // It has none, or this one.
@@ -268,10 +279,15 @@ impl Inner {
         self.release(shelf.remove_all(held, self.files.as_ref(), is_meant));
     }
 
-    pub(crate) fn close(&self, shelf: &Shelf) {
-        let mut held = shelf.held();
-        held.close();
-        self.remove_all(shelf, &mut held, |_| true);
+    /// Removes all entries of shelves that were taken out of the table, without its lock: they may be many files.
+    pub(crate) fn close_detached(&self, shelves: &[Arc<Shelf>]) {
+        for shelf in shelves {
+            let mut held = shelf.held();
+            held.close();
+            self.remove_all(shelf, &mut held, |_| true);
+            drop(held);
+            self.table_mut().closing.remove(&shelf.id);
+        }
     }
 
     /// Removes an entry that could not be opened, unless it has gone or was replaced meanwhile.
@@ -303,11 +319,18 @@ impl Inner {
             let mut held = shelf.held();
             self.remove_all(&shelf, &mut held, |slot| !self.is_fresh(slot.header));
         }
+        self.forget_unused();
+    }
+
+    /// Removes the keys of tenants without entries. A shelf that is busy is in use.
+    pub(crate) fn forget_unused(&self) {
         let mut table = self.table_mut();
-        let Table { shelves, tenants } = &mut *table;
+        let Table {
+            shelves, tenants, ..
+        } = &mut *table;
         // Nobody takes a shelf meanwhile: that needs the table.
         let is_unused = |shelf: &Arc<Shelf>, places: usize| {
-            Arc::strong_count(shelf) == places && shelf.held().len() == 0
+            Arc::strong_count(shelf) == places && shelf.is_free_and_empty()
         };
         tenants.retain(|_, shelf| !is_unused(shelf, 2));
         shelves.retain(|_, shelf| !is_unused(shelf, 1));
