@@ -110,7 +110,7 @@ pub(crate) struct ServerOptions {
     #[serde(default, deserialize_with = "from_text")]
     traces: Option<Collector>,
 
-    /// Origins of pages that may ask the server and read its answers, such as https://app.example; commas separate them.
+    /// Origins of pages that may ask the server and read its answers, such as `https://app.example`; commas separate them.
     #[arg(
         long,
         value_name = "ORIGIN",
