@@ -61,7 +61,7 @@ mod tests {
             let mut examples = Vec::new();
             for line in lines.lines().filter(|line| line.starts_with("  ampoule ")) {
                 let words = shlex::split(line).unwrap();
-                let words = words.into_iter().take_while(|word| word != ">");
+                let words = words.into_iter().take_while(|word| !word.starts_with('>'));
                 Arguments::read_from(words).unwrap();
                 examples.push(line.trim_start().to_owned());
             }
