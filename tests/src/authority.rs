@@ -59,7 +59,8 @@ impl Authority {
         self.folder.path().join("ca.pem")
     }
 
-    /// Issues a certificate to `localhost` and the loopback addresses, in files of this name.
+    /// Issues a certificate to `localhost`, the loopback addresses and `models.example`, the server's name in the samples,
+    /// in files of this name.
     ///
     /// # Panics
     ///
@@ -114,21 +115,7 @@ impl Authority {
         let issued = self.files(name);
         let request = self.folder.path().join(format!("{name}.csr"));
         let (key, request) = (text(&issued.key), text(&request));
-        self.openssl(&[
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=localhost",
-            "-keyout",
-            key,
-            "-out",
-            request,
-        ]);
+        self.ask(&issued, "/CN=localhost", request);
         let certificate = text(&issued.certificate);
         self.openssl(&[
             "x509",
@@ -165,21 +152,7 @@ impl Authority {
             self.folder.path().display(),
         );
         std::fs::write(&settings, lines).unwrap();
-        self.openssl(&[
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            subject,
-            "-keyout",
-            text(&issued.key),
-            "-out",
-            text(&request),
-        ]);
+        self.ask(&issued, subject, text(&request));
         let end = Timestamp::from_second(end.as_second()).unwrap();
         let end = end.to_string().replace(['-', ':', 'T'], "");
         self.openssl(&[
@@ -201,6 +174,25 @@ impl Authority {
             text(&issued.certificate),
         ]);
         issued
+    }
+
+    /// Makes a key, and a request for its certificate.
+    fn ask(&self, issued: &Issued, subject: &str, request: &str) {
+        self.openssl(&[
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            subject,
+            "-keyout",
+            text(&issued.key),
+            "-out",
+            request,
+        ]);
     }
 
     fn issue(&self, name: &str, subject: &str, purpose: &str, key: &[&str]) -> Issued {
@@ -225,7 +217,7 @@ impl Authority {
             "-addext",
             "basicConstraints=critical,CA:FALSE",
             "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+            "subjectAltName=DNS:localhost,DNS:models.example,IP:127.0.0.1,IP:::1",
             "-addext",
             &purpose,
         ]);

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use ampoule_access::Role;
 use ampoule_tests::{
-    Operator, Served, WrittenBundle, ampoule, installed_program, test_guest, workspace_file,
+    Authority, Issued, Operator, Served, WrittenBundle, ampoule, installed_program, test_guest,
+    workspace_file,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::audited::wait_until;
 use crate::guarded::{bearer, make};
 use crate::metrics::{series, sum};
 
@@ -32,6 +34,7 @@ struct Proxied {
     _served: Served,
     key: String,
     folder: TempDir,
+    authority: Authority,
     _operator: Operator,
     _bundles: [WrittenBundle; 2],
 }
@@ -103,7 +106,11 @@ impl Proxied {
         command.arg("--config").arg(file);
         command.stderr(File::create(folder.path().join("log")).unwrap());
         let served = Served::start(&mut command, &["--access-log", "--log-format", "json"]);
-        certificate(folder.path());
+        let authority = Authority::new();
+        authority.server("proxy").replace(&Issued {
+            certificate: folder.path().join("fullchain.pem"),
+            key: folder.path().join("key.pem"),
+        });
         let port = free_port();
         let mut command = proxy(folder.path(), port, &served);
         let log = File::create(folder.path().join("proxy-log")).unwrap();
@@ -115,6 +122,7 @@ impl Proxied {
             _served: served,
             key,
             folder,
+            authority,
             _operator: operator,
             _bundles: bundles,
         };
@@ -141,7 +149,7 @@ impl Proxied {
             "60",
         ]);
         curl.args(["--interface", CLIENT, "--cacert"]);
-        curl.arg(self.folder.path().join("fullchain.pem"));
+        curl.arg(self.authority.certificate());
         curl.arg("--resolve")
             .arg(format!("{NAME}:{}:127.0.0.1", self.port));
         curl.arg("--header")
@@ -157,7 +165,7 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Returns a sample file with this machine's certificate and the server's port.
+/// Returns a sample file with the test's certificate and the server's port.
 #[track_caller]
 fn sample(name: &str, folder: &Path, server: &Served) -> String {
     let file = workspace_file(&format!("samples/deployment/{name}"));
@@ -171,26 +179,6 @@ fn sample(name: &str, folder: &Path, server: &Served) -> String {
 fn replaced(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "{old}");
     text.replace(old, new)
-}
-
-/// Makes a certificate that vouches for itself.
-fn certificate(folder: &Path) {
-    let output = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-        ])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=models.example"])
-        .args(["-addext", "subjectAltName=DNS:models.example"])
-        .args(["-keyout", "key.pem", "-out", "fullchain.pem"])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
 }
 
 #[track_caller]
@@ -270,14 +258,7 @@ fn a_stream_comes_piece_by_piece_and_ends_with_its_caller(proxied: &Proxied) {
     assert_eq!(running(), 2.0);
     curl.kill().unwrap();
     curl.wait().unwrap();
-    let begun = Instant::now();
-    while running() > 1.0 {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "the caller's going is not noticed"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("the caller's going is not noticed", || running() <= 1.0);
 }
 
 #[test]
