@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+
 use crate::models::Readiness;
 use crate::service::Service;
 
@@ -13,7 +15,7 @@ const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// Looks at the models each second, without end, where answers are kept.
 pub(crate) async fn watch(service: Service) {
-    let Some(answers) = service.protection().answers() else {
+    let Some(answers) = service.protection().answers().cloned() else {
         return;
     };
     loop {
@@ -22,6 +24,11 @@ pub(crate) async fn watch(service: Service) {
         let trusted = entries.filter(|entry| entry.readiness() == Readiness::Ready);
         let serving = trusted.filter_map(|entry| entry.model());
         let serving = serving.map(|model| *model.manifest_digest().as_bytes());
-        answers.forget_models_but(&serving.collect());
+        let (answers, serving) = (answers.clone(), serving.collect());
+        // Their files are removed, which is no work for a thread that answers.
+        let forget = move || answers.forget_models_but(&serving);
+        if spawn_blocking(forget).await.is_err() {
+            return;
+        }
     }
 }
